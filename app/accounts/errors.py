@@ -1,0 +1,39 @@
+"""What can go wrong with people and keys."""
+
+from app.errors import Conflict, Forbidden, Invalid, N_, NotFound
+
+
+class WrongCredentials(Invalid):
+    sentence = N_("That e-mail address and password do not match. Please check both.")
+
+
+class AlreadySetUp(Conflict):
+    sentence = N_("This Livery already has an owner. Please sign in.")
+
+
+class BadEmail(Invalid):
+    sentence = N_("“%(email)s” does not look like an e-mail address.")
+
+
+class WeakPassword(Invalid):
+    sentence = N_("Please choose a password of at least %(minimum)s characters; a short sentence works well.")
+
+
+class NameMissing(Invalid):
+    sentence = N_("Please give a name.")
+
+
+class EmailTaken(Conflict):
+    sentence = N_("Somebody with the address “%(email)s” is here already. Sign in, or use another address.")
+
+
+class InvitationSpent(NotFound):
+    sentence = N_("This invitation has been used, withdrawn or has expired. Ask for a new one.")
+
+
+class LastOwner(Conflict):
+    sentence = N_("A workspace needs at least one owner. Make somebody else owner first.")
+
+
+class ReadOnlyToken(Forbidden):
+    sentence = N_("This token may only read. Make one that may also write.")

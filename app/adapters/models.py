@@ -1,0 +1,45 @@
+"""Adapters: the LoRA files that trainings leave behind."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import JSON, Float, ForeignKey, Index, String, Text, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.db import ID_LENGTH, Base, new_id, now
+
+
+class Adapter(Base):
+    __tablename__ = "adapters"
+
+    id: Mapped[str] = mapped_column(String(ID_LENGTH), primary_key=True, default=new_id)
+    workspace_id: Mapped[str] = mapped_column(ForeignKey("workspaces.id", ondelete="CASCADE"))
+    project_id: Mapped[str] = mapped_column(ForeignKey("projects.id", ondelete="CASCADE"))
+    training_id: Mapped[str | None] = mapped_column(ForeignKey("trainings.id", ondelete="SET NULL"), unique=True)
+    name: Mapped[str] = mapped_column(String(120))
+    version: Mapped[int]
+    """Counts up within a brand."""
+    purpose: Mapped[str] = mapped_column(String(12))
+    base_model: Mapped[str] = mapped_column(String(80))
+    rank: Mapped[int]
+    alpha: Mapped[float] = mapped_column(Float)
+    trigger_word: Mapped[str] = mapped_column(String(60))
+    recommended_strength: Mapped[float] = mapped_column(Float, default=1.0)
+    facts: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
+    """What it was trained on and how: picture count, steps, loss, device, recipe, palette distance if measured."""
+    diffusers_key: Mapped[str] = mapped_column(String(300))
+    kohya_key: Mapped[str] = mapped_column(String(300))
+    clean_key: Mapped[str] = mapped_column(String(300))
+    """The kohya file without anything that tells about the training pictures."""
+    byte_count: Mapped[int]
+    """Of the diffusers file."""
+    sha256: Mapped[str] = mapped_column(String(64))
+    note: Mapped[str] = mapped_column(Text, default="")
+    created_by: Mapped[str | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    archived_at: Mapped[datetime | None] = mapped_column(default=None)
+
+    __table_args__ = (
+        UniqueConstraint("project_id", "version", name="uq_adapters_project_version"),
+        Index("ix_adapters_workspace", "workspace_id", "created_at"),
+    )

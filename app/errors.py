@@ -1,0 +1,52 @@
+"""Errors that people can act on, each with an HTTP status and a sentence. Knows nothing of HTTP libraries."""
+
+from typing import Any, ClassVar
+
+
+def N_(sentence: str) -> str:
+    """Mark a sentence for translation where it stands; it is translated where it is shown."""
+    return sentence
+
+
+class AppError(Exception):
+    """``sentence`` is an English %-template; ``params`` fill it. Says what is wrong and what to do."""
+
+    status: ClassVar[int] = 400
+    sentence: ClassVar[str] = N_("That did not work. Please try again.")
+
+    def __init__(self, **params: Any) -> None:
+        super().__init__(params)
+        self.params = params
+
+    def __str__(self) -> str:
+        return self.sentence % self.params if self.params else self.sentence
+
+
+class NotFound(AppError):
+    status = 404
+    sentence = N_("There is nothing here. It may have been deleted, or the address is not quite right.")
+
+
+class SignInNeeded(AppError):
+    status = 401
+    sentence = N_("Please sign in first.")
+
+
+class Forbidden(AppError):
+    status = 403
+    sentence = N_("Your role in this workspace does not allow that. Ask an owner of the workspace.")
+
+
+class Conflict(AppError):
+    status = 409
+    sentence = N_("Something changed in the meantime. Reload the page and try again.")
+
+
+class Invalid(AppError):
+    status = 422
+    sentence = N_("Something in this form is not right. Please check it.")
+
+
+class TooMany(AppError):
+    status = 429
+    sentence = N_("That was a bit much at once. Please wait %(seconds)s seconds and try again.")

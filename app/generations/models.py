@@ -1,0 +1,71 @@
+"""Generations: the frozen order, and the pictures it gave. Its state lives on the job."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import JSON, BigInteger, Float, ForeignKey, Index, String, Text, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.db import ID_LENGTH, Base, new_id, now
+
+
+class Generation(Base):
+    __tablename__ = "generations"
+
+    id: Mapped[str] = mapped_column(String(ID_LENGTH), primary_key=True, default=new_id)
+    workspace_id: Mapped[str] = mapped_column(ForeignKey("workspaces.id", ondelete="CASCADE"))
+    project_id: Mapped[str] = mapped_column(ForeignKey("projects.id", ondelete="CASCADE"))
+    kind: Mapped[str] = mapped_column(String(12), default="pictures")
+    """``pictures``, or ``strip``: one seed, several strengths (a with-and-without pair is a strip of two)."""
+    recipe: Mapped[dict[str, Any]] = mapped_column(JSON)
+    """A ``GenerationRecipe``."""
+    channel: Mapped[str] = mapped_column(String(20), default="square")
+    campaign_id: Mapped[str | None] = mapped_column(ForeignKey("campaigns.id", ondelete="SET NULL"), default=None)
+    source_output_id: Mapped[str | None] = mapped_column(String(ID_LENGTH), default=None)
+    """The picture that "more like this" or "reuse" started from."""
+    created_by: Mapped[str | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))
+    created_at: Mapped[datetime] = mapped_column(default=now)
+
+    __table_args__ = (Index("ix_generations_project", "project_id", "created_at"),)
+
+
+class Output(Base):
+    """One finished picture. What the gallery filters by is repeated here, so that a page is one index walk."""
+
+    __tablename__ = "outputs"
+
+    id: Mapped[str] = mapped_column(String(ID_LENGTH), primary_key=True, default=new_id)
+    workspace_id: Mapped[str] = mapped_column(ForeignKey("workspaces.id", ondelete="CASCADE"))
+    project_id: Mapped[str] = mapped_column(ForeignKey("projects.id", ondelete="CASCADE"))
+    generation_id: Mapped[str] = mapped_column(ForeignKey("generations.id", ondelete="CASCADE"))
+    position: Mapped[int]
+    seed: Mapped[int] = mapped_column(BigInteger)
+    strength: Mapped[float] = mapped_column(Float, default=1.0)
+    """The multiplier of a strip; 1 outside one."""
+    prompt: Mapped[str] = mapped_column(Text)
+    adapter_id: Mapped[str | None] = mapped_column(ForeignKey("adapters.id", ondelete="SET NULL"), default=None)
+    """The first adapter of the recipe, to filter by; the recipe names them all."""
+    key: Mapped[str] = mapped_column(String(300))
+    thumb_key: Mapped[str] = mapped_column(String(300))
+    width: Mapped[int]
+    height: Mapped[int]
+    byte_count: Mapped[int]
+    sha256: Mapped[str] = mapped_column(String(64))
+    placeholder: Mapped[str] = mapped_column(Text, default="")
+    seconds: Mapped[float] = mapped_column(Float, default=0.0)
+    favourite: Mapped[bool] = mapped_column(default=False)
+    review: Mapped[str] = mapped_column(String(10), default="open")
+    """``open``, ``approved`` or ``rejected``."""
+    campaign_id: Mapped[str | None] = mapped_column(ForeignKey("campaigns.id", ondelete="SET NULL"), default=None)
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    deleted_at: Mapped[datetime | None] = mapped_column(default=None)
+    """Set by "delete"; undone within a while, then swept with its files."""
+
+    __table_args__ = (
+        UniqueConstraint("generation_id", "position", name="uq_outputs_place"),
+        Index("ix_outputs_workspace", "workspace_id", "deleted_at", "created_at", "id"),
+        Index("ix_outputs_project", "project_id", "deleted_at", "created_at", "id"),
+        Index("ix_outputs_adapter", "adapter_id", "deleted_at", "created_at", "id"),
+        Index("ix_outputs_campaign", "campaign_id", "deleted_at", "created_at", "id"),
+        Index("ix_outputs_favourite", "workspace_id", "favourite", "deleted_at", "created_at", "id"),
+    )

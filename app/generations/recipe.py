@@ -1,0 +1,43 @@
+"""The typed order of one generation. Pure data: imports pydantic alone, because the worker's engines read it too."""
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
+
+
+class AdapterUse(BaseModel):
+    """One adapter and how strongly it acts: its ΔW is multiplied by ``strength``."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    adapter_id: Annotated[str, Field(min_length=1, max_length=40)]
+    strength: Annotated[float, Field(ge=-2, le=2)] = 1.0
+
+
+class GenerationRecipe(BaseModel):
+    """Everything that decides the pixels. The same recipe on the same machine gives the same pictures."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    base_model: Annotated[str, Field(min_length=1, max_length=80)]
+    prompt: Annotated[str, Field(min_length=1, max_length=2000)]
+    """The full prompt, trigger words already in it."""
+    negative_prompt: Annotated[str, Field(max_length=2000)] = ""
+    adapters: Annotated[tuple[AdapterUse, ...], Field(max_length=4)] = ()
+    width: Annotated[int, Field(ge=64, le=2048)]
+    height: Annotated[int, Field(ge=64, le=2048)]
+    count: Annotated[int, Field(ge=1, le=16)] = 4
+    """Number of pictures. Picture i is drawn from seed + i, whatever the batch size."""
+    seed: Seed
+    steps: Annotated[int, Field(ge=1, le=100)] = 20
+    guidance_scale: Annotated[float, Field(ge=1, le=30)] = 5.0
+    scheduler: Annotated[str, Field(max_length=40)] = "default"
+    """A name of the engine's scheduler table; "default" keeps the base model's own."""
+    variation_strength: Annotated[float, Field(ge=0, le=1)] = 0.0
+    """Above 0 all pictures start from the noise of ``seed``, turned (slerp) by this share towards the noise of
+    ``seed + i + 1``: pictures like the one that ``seed`` gives."""
+    strengths: Annotated[tuple[Annotated[float, Field(ge=-2, le=2)], ...], Field(max_length=8)] = ()
+    """When given, picture i is drawn from ``seed`` itself with every adapter's strength multiplied by ``strengths[i]``
+    (0 is the base alone), and ``count`` must be their number: the strip of strengths, the with-and-without pair."""

@@ -1,0 +1,22 @@
+"""File names as text for people. A name that came with an upload is never used as a path."""
+
+import unicodedata
+
+MAX_SHOWN = 80  # characters; longer names push the words that matter out of a sentence or a tile
+
+
+def shown_name(filename: str) -> str:
+    """The last part of `filename` on one line, at most `MAX_SHOWN` characters, its ending kept.
+
+    Control characters go, and so do the invisible marks that turn text round: with them “gnp.exe” can look like
+    “exe.png”. Letters of any script, emoji and their joiners stay.
+    """
+    last = filename.replace("\\", "/").rstrip("/").rsplit("/", 1)[-1]
+    joiners = "\u200c\u200d"  # emoji families, Persian and Indic spelling
+    clean = "".join(
+        c if c in joiners or unicodedata.category(c) not in ("Cc", "Cf", "Cs", "Zl", "Zp") else " " for c in last
+    )
+    clean = " ".join(clean.split())
+    if len(clean) > MAX_SHOWN:
+        clean = clean[: MAX_SHOWN - 13] + "…" + clean[-12:]
+    return clean or "?"

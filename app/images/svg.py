@@ -1,0 +1,149 @@
+"""SVG logos: look at the text without building a tree, then draw it in a process of its own."""
+
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from xml.parsers import expat
+
+from app.images.errors import SvgTooComplex, TruncatedImage, UnsafeImage, UnsupportedImage
+
+MAX_BYTES = 10 * 1024 * 1024  # a logo has kilobytes; drawings with an embedded photo a few megabytes
+MAX_ELEMENTS = 100_000
+MAX_DEPTH = 200
+MAX_SPELT_OUT = 8 * 1024 * 1024  # bytes that all entity references together may stand for
+RENDER_SECONDS = 20  # wall clock; the renderer limits its own CPU time and memory
+SVG_NAMESPACE = "http://www.w3.org/2000/svg"
+RENDERER = Path(__file__).with_name("svg_renderer.py")
+# The unit does not matter as long as both sides have the same one: only the proportion is used.
+UNITS = ("px", "pt", "pc", "mm", "cm", "in", "em", "ex", "")
+
+
+@dataclass(frozen=True)
+class SvgFacts:
+    """What the text says. `aspect` is width / height; 1.0 where the drawing does not say."""
+
+    aspect: float
+    has_text: bool
+
+
+def looks_like_svg(data: bytes) -> bool:
+    """Whether this is markup with an `<svg` near its beginning; `read_facts` decides."""
+    head = data[:65_536]
+    if head.startswith((b"\xff\xfe", b"\xfe\xff")):
+        text = head.decode("utf-16", errors="ignore")
+    else:
+        text = head.decode("latin-1").removeprefix("\xef\xbb\xbf")
+    return text.lstrip().startswith("<") and "svg" in text
+
+
+class _Reader:
+    """Handlers for expat. They only count and remember, so memory stays small whatever the text holds."""
+
+    def __init__(self, name: str, references: int) -> None:
+        self.name = name
+        self.references = references
+        self.depth = 0
+        self.elements = 0
+        self.has_text = False
+        self.root: dict[str, str] | None = None
+
+    def entity(
+        self,
+        _name: str,
+        is_parameter: bool,
+        value: str | None,
+        _base: str | None,
+        _system_id: str | None,
+        _public_id: str | None,
+        _notation: str | None,
+    ) -> None:
+        # Older Illustrator files use entities for their namespaces, so plain short ones are fine. Entities made of
+        # entities are how a few lines become gigabytes ("billion laughs"), and no drawing program writes them.
+        # External ones have no value and are never fetched.
+        if is_parameter or (value is not None and ("&" in value or len(value) * self.references > MAX_SPELT_OUT)):
+            raise UnsafeImage(name=self.name)
+
+    def start(self, tag: str, attributes: dict[str, str]) -> None:
+        self.depth += 1
+        self.elements += 1
+        if self.depth > MAX_DEPTH or self.elements > MAX_ELEMENTS:
+            raise SvgTooComplex(name=self.name)
+        namespace, _, local = tag.rpartition(" ")
+        if self.root is None:
+            if local != "svg" or namespace != SVG_NAMESPACE:
+                raise UnsupportedImage(name=self.name)
+            self.root = attributes
+        self.has_text = self.has_text or local == "text"
+
+    def end(self, _tag: str) -> None:
+        self.depth -= 1
+
+
+def read_facts(data: bytes, name: str) -> SvgFacts:
+    """Check the text of a drawing and read its proportion.
+
+    Raises: UnsupportedImage (not SVG), UnsafeImage (entities built to explode), SvgTooComplex (bytes, elements,
+    depth), TruncatedImage (the text ends early or is not well-formed).
+    """
+    if len(data) > MAX_BYTES:
+        raise SvgTooComplex(name=name)
+    reader = _Reader(name, references=data.count(b"&"))
+    parser = expat.ParserCreate(namespace_separator=" ")
+    parser.SetParamEntityParsing(expat.XML_PARAM_ENTITY_PARSING_NEVER)
+    parser.EntityDeclHandler = reader.entity
+    parser.StartElementHandler = reader.start
+    parser.EndElementHandler = reader.end
+    try:
+        parser.Parse(data, True)
+    except expat.ExpatError as error:
+        if reader.root is None:
+            raise UnsupportedImage(name=name) from error
+        raise TruncatedImage(name=name) from error
+    return SvgFacts(aspect=_aspect(reader.root or {}), has_text=reader.has_text)
+
+
+def _length(text: str) -> tuple[float, str] | None:
+    text = text.strip().lower()
+    for unit in UNITS:
+        if text.endswith(unit):
+            try:
+                value = float(text.removesuffix(unit))
+            except ValueError:
+                continue
+            return (value, unit or "px") if value > 0 else None
+    return None
+
+
+def _aspect(root: dict[str, str]) -> float:
+    width, height = _length(root.get("width", "")), _length(root.get("height", ""))
+    if width and height and width[1] == height[1]:
+        return width[0] / height[0]
+    box = root.get("viewBox", "").replace(",", " ").split()
+    try:
+        box_width, box_height = float(box[2]), float(box[3])
+    except (IndexError, ValueError):
+        return 1.0
+    return box_width / box_height if box_width > 0 and box_height > 0 else 1.0
+
+
+def render(data: bytes, facts: SvgFacts, longest_side: int, name: str) -> bytes:
+    """The drawing as PNG with transparency, `longest_side` pixels on its longest side.
+
+    Raises: SvgTooComplex (refused by the renderer, or ended by its limits).
+    """
+    try:
+        done = subprocess.run(
+            [sys.executable, "-I", str(RENDERER), str(longest_side), "wide" if facts.aspect >= 1 else "tall"],
+            input=data,
+            capture_output=True,
+            timeout=RENDER_SECONDS,
+            env={key: os.environ[key] for key in ("SYSTEMROOT", "LD_LIBRARY_PATH") if key in os.environ},
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise SvgTooComplex(name=name) from error
+    if done.returncode != 0 or not done.stdout:
+        raise SvgTooComplex(name=name)
+    return done.stdout

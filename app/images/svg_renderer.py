@@ -1,0 +1,78 @@
+"""Draw one SVG as PNG in a process of its own: `python -I svg_renderer.py LONGEST_SIDE`, SVG in, PNG out.
+
+A drawing is a small program: patterns in patterns or deep nesting can use any amount of memory, time or stack, and
+no check of the text finds all of it. So the whole of it runs here, under limits of the operating system, without the
+environment (no secrets) of the web process. Exit status: 0 drawn, anything else (also killed): not drawn.
+
+Nothing outside the drawing is read: scripts, foreign objects and references other than `#id` and `data:image/…` are
+removed before the renderer sees the text.
+"""
+
+import re
+import sys
+import xml.etree.ElementTree as ET
+
+CPU_SECONDS = 10
+MEMORY_BYTES = 1536 * 1024 * 1024
+HARMFUL = {"script", "foreignObject", "iframe", "audio", "video", "handler", "listener", "set", "animate"}
+HARMLESS_REFERENCE = re.compile(r"\s*(#|data:image/)", re.IGNORECASE)
+LOADING_CSS = re.compile(r"@import[^;]*;?|url\(\s*['\"]?(?!\s*['\"]?(#|data:image/))[^)]*\)", re.IGNORECASE)
+
+
+def limit_this_process() -> None:
+    """Set the limits; where the system has none (Windows), the caller's time-out is the only one."""
+    try:
+        import resource
+    except ImportError:
+        return
+    resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS))
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def local_name(name: object) -> str:
+    """Tag or attribute name without its namespace; comments and instructions have no name."""
+    return name.rsplit("}", 1)[-1] if isinstance(name, str) else ""
+
+
+def without_outside(svg: bytes) -> ET.Element:
+    """The drawing as a tree in which nothing runs and nothing points outside of it. Entities are already spelt out."""
+    root = ET.fromstring(svg)
+    for parent in list(root.iter()):
+        for child in list(parent):
+            if local_name(child.tag) in HARMFUL:
+                parent.remove(child)
+    for element in root.iter():
+        for key, value in list(element.attrib.items()):
+            name = local_name(key)
+            is_outside = name in ("href", "src") and not HARMLESS_REFERENCE.match(value)
+            if is_outside or name.lower().startswith("on") or name == "base":
+                del element.attrib[key]
+            elif "url(" in value.lower():
+                element.attrib[key] = LOADING_CSS.sub("none", value)
+        if local_name(element.tag) == "style" and element.text:
+            element.text = LOADING_CSS.sub("", element.text)
+    return root
+
+
+def main() -> int:
+    """Read, clean, draw, write."""
+    limit_this_process()
+    import resvg_py
+
+    longest_side = int(sys.argv[1])
+    is_tall = sys.argv[2] == "tall"
+    root = without_outside(sys.stdin.buffer.read())
+    has_text = any(local_name(element.tag) == "text" for element in root.iter())
+    drawing = ET.tostring(root, encoding="unicode")
+    # Fonts are read from disk only when the drawing has live text: it takes longer than all the rest.
+    if is_tall:
+        png = resvg_py.svg_to_bytes(svg_string=drawing, height=longest_side, dpi=96, skip_system_fonts=not has_text)
+    else:
+        png = resvg_py.svg_to_bytes(svg_string=drawing, width=longest_side, dpi=96, skip_system_fonts=not has_text)
+    sys.stdout.buffer.write(png)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,71 @@
+"""Jobs and the workers that run them. The job row is the truth; a message is only a bell."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import JSON, Float, ForeignKey, Index, String, Text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.db import ID_LENGTH, Base, new_id, now
+
+LANES = ("training", "generation")
+STATES = ("queued", "running", "done", "failed", "cancelled")
+
+
+class Job(Base):
+    __tablename__ = "jobs"
+
+    id: Mapped[str] = mapped_column(String(ID_LENGTH), primary_key=True, default=new_id)
+    workspace_id: Mapped[str] = mapped_column(ForeignKey("workspaces.id", ondelete="CASCADE"))
+    project_id: Mapped[str | None] = mapped_column(ForeignKey("projects.id", ondelete="CASCADE"))
+    lane: Mapped[str] = mapped_column(String(12))
+    kind: Mapped[str] = mapped_column(String(20))
+    """Names the handler: ``training`` or ``generation``."""
+    subject_id: Mapped[str] = mapped_column(String(ID_LENGTH), unique=True)
+    """Id of the training or generation; one job each."""
+    title: Mapped[str] = mapped_column(String(200), default="")
+    """What people read on the jobs page, in their own words (a prompt, a brand's name)."""
+    state: Mapped[str] = mapped_column(String(10), default="queued")
+    priority: Mapped[int] = mapped_column(default=0)
+    """Higher is claimed earlier."""
+    created_by: Mapped[str | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    started_at: Mapped[datetime | None] = mapped_column(default=None)
+    """Of the first attempt."""
+    finished_at: Mapped[datetime | None] = mapped_column(default=None)
+    attempt: Mapped[int] = mapped_column(default=0)
+    attempts_without_progress: Mapped[int] = mapped_column(default=0)
+    fence: Mapped[int] = mapped_column(default=0)
+    """Grows by one at each claim; every later write of the attempt names it, so that a late one is refused."""
+    owner: Mapped[str | None] = mapped_column(String(80), default=None)
+    lease_until: Mapped[datetime | None] = mapped_column(default=None)
+    cancel_requested: Mapped[bool] = mapped_column(default=False)
+    phase: Mapped[str] = mapped_column(String(20), default="")
+    progress_done: Mapped[int] = mapped_column(default=0)
+    progress_total: Mapped[int] = mapped_column(default=0)
+    seconds_left: Mapped[float | None] = mapped_column(Float, default=None)
+    """Measured from this job's own pace; None while there is none."""
+    device_seconds: Mapped[float] = mapped_column(Float, default=0.0)
+    checkpoint: Mapped[dict[str, Any] | None] = mapped_column(JSON, default=None)
+    """``{"key": …, "step": …}`` of the last complete checkpoint in storage."""
+    error_code: Mapped[str | None] = mapped_column(String(40), default=None)
+    error_sentence: Mapped[str | None] = mapped_column(Text, default=None)
+
+    __table_args__ = (
+        Index("ix_jobs_claim", "state", "lane", "priority", "created_at"),
+        Index("ix_jobs_workspace", "workspace_id", "created_at", "id"),
+        Index("ix_jobs_lease", "state", "lease_until"),
+    )
+
+
+class Worker(Base):
+    """A worker process as it last reported itself."""
+
+    __tablename__ = "workers"
+
+    id: Mapped[str] = mapped_column(String(80), primary_key=True)
+    lanes: Mapped[str] = mapped_column(String(60))
+    device: Mapped[str] = mapped_column(String(120), default="")
+    started_at: Mapped[datetime] = mapped_column(default=now)
+    last_seen_at: Mapped[datetime] = mapped_column(default=now)
+    job_id: Mapped[str | None] = mapped_column(String(ID_LENGTH), default=None)

@@ -1,0 +1,96 @@
+"""What may be seen of jobs."""
+
+from datetime import datetime, timedelta
+
+from sqlalchemy import func, select, tuple_
+from sqlalchemy.orm import Session
+
+from app.db import now
+from app.errors import NotFound
+from app.jobs.models import LANES, Job, Worker
+
+PAGE = 30
+ALIVE_FOR = timedelta(seconds=60)
+
+
+def job(session: Session, *, workspace_id: str, job_id: str) -> Job:
+    """Raises ``NotFound`` for another workspace's job too."""
+    found = session.scalar(select(Job).where(Job.id == job_id, Job.workspace_id == workspace_id))
+    if found is None:
+        raise NotFound()
+    return found
+
+
+def job_of(session: Session, subject_id: str) -> Job:
+    """The job of a training or generation. Raises ``NotFound``."""
+    found = session.scalar(select(Job).where(Job.subject_id == subject_id))
+    if found is None:
+        raise NotFound()
+    return found
+
+
+def jobs_of(session: Session, subject_ids: list[str]) -> dict[str, Job]:
+    """Jobs by the id of their training or generation."""
+    if not subject_ids:
+        return {}
+    return {row.subject_id: row for row in session.scalars(select(Job).where(Job.subject_id.in_(subject_ids)))}
+
+
+def active(session: Session, *, workspace_id: str) -> list[Job]:
+    """Running jobs, then queued ones in the order of age."""
+    return list(
+        session.scalars(
+            select(Job)
+            .where(Job.workspace_id == workspace_id, Job.state.in_(("running", "queued")))
+            .order_by(Job.state.desc(), Job.created_at, Job.id)
+        )
+    )
+
+
+def ended(
+    session: Session, *, workspace_id: str, before: tuple[datetime, str] | None = None, limit: int = PAGE
+) -> list[Job]:
+    """Ended jobs, the newest first, at most ``limit`` + 1 (the last one says that there are more)."""
+    wanted = select(Job).where(Job.workspace_id == workspace_id, Job.state.in_(("done", "failed", "cancelled")))
+    if before is not None:
+        wanted = wanted.where(tuple_(Job.created_at, Job.id) < tuple_(*before))
+    return list(session.scalars(wanted.order_by(Job.created_at.desc(), Job.id.desc()).limit(limit + 1)))
+
+
+def ahead_of(session: Session, waiting: Job) -> int:
+    """How many jobs of the same lane were queued earlier or run now, of all workspaces."""
+    return (
+        session.scalar(
+            select(func.count())
+            .select_from(Job)
+            .where(
+                Job.lane == waiting.lane,
+                Job.id != waiting.id,
+                (Job.state == "running") | ((Job.state == "queued") & (Job.created_at < waiting.created_at)),
+            )
+        )
+        or 0
+    )
+
+
+def seconds_until_free(session: Session, lane: str) -> float | None:
+    """Measured time left of the job that runs in ``lane`` now; None when none runs or it has no pace yet."""
+    return session.scalar(select(func.min(Job.seconds_left)).where(Job.lane == lane, Job.state == "running"))
+
+
+def workers(session: Session) -> list[Worker]:
+    """Workers that reported within the last minute."""
+    return list(session.scalars(select(Worker).where(Worker.last_seen_at > now() - ALIVE_FOR).order_by(Worker.id)))
+
+
+def lanes_without_worker(session: Session) -> set[str]:
+    """Lanes that nobody serves just now: what is queued there waits until a worker starts."""
+    served = {lane for worker in workers(session) for lane in worker.lanes.split("+")}
+    return set(LANES) - served
+
+
+def lanes_waiting(session: Session, *, older_than: timedelta) -> set[str]:
+    """Lanes with a job that has been queued for a while: their bell may have been lost."""
+    return set(
+        session.scalars(select(Job.lane).where(Job.state == "queued", Job.created_at < now() - older_than).distinct())
+    )

@@ -1,0 +1,254 @@
+"""Jobs: queued, claimed by one worker under a lease, ended once.
+
+The row is the truth. A claim raises ``fence``; every later write of that attempt names its fence and is refused with
+``LeaseLost`` once another attempt has begun, so a worker that was paused for too long can change nothing any more.
+What is claimed is decided at the claim: priority, then the workspace that has had least time on the devices in the
+last day, then age.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import CursorResult, Update, delete, func, select, update
+from sqlalchemy.orm import Session
+
+from app.db import now
+from app.errors import N_, Conflict, NotFound
+from app.jobs.models import Job, Worker
+
+LEASE = timedelta(seconds=60)
+FAIR_OVER = timedelta(days=1)
+ATTEMPTS_WITHOUT_PROGRESS = 3
+WORKER_LOST = N_(
+    "The worker ended three times in a row while working on this, without getting further. The machine may lack memory. "
+    "Try again with a smaller order, or ask the person who runs this Livery to look at the log."
+)
+
+
+class LeaseLost(Exception):
+    """This attempt is not the current one any more: stop, and keep nothing."""
+
+
+class AlreadyEnded(Conflict):
+    sentence = N_("This has ended already; there is nothing left to cancel.")
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A claimed job as plain values, to be carried across transactions."""
+
+    job_id: str
+    workspace_id: str
+    kind: str
+    subject_id: str
+    fence: int
+    attempt: int
+    checkpoint: dict[str, Any] | None
+
+
+def database_now(session: Session) -> datetime:
+    """The clock that leases are compared by: the database's own where it is a server, so that a worker whose clock is
+    wrong does no harm."""
+    if session.get_bind().dialect.name == "sqlite":
+        return now()
+    moment: datetime = session.execute(select(func.clock_timestamp())).scalar_one()
+    return moment
+
+
+def enqueue(
+    session: Session,
+    *,
+    workspace_id: str,
+    project_id: str | None,
+    lane: str,
+    subject_id: str,
+    title: str,
+    created_by: str | None,
+    priority: int = 0,
+) -> Job:
+    """Add a job in the caller's transaction; its lane's bell is rung after the commit (``jobs.announce``).
+
+    The lane's name is also the name of its handler.
+    """
+    job = Job(
+        workspace_id=workspace_id,
+        project_id=project_id,
+        lane=lane,
+        kind=lane,
+        subject_id=subject_id,
+        title=title[:200],
+        created_by=created_by,
+        priority=priority,
+    )
+    session.add(job)
+    session.flush()
+    session.info.setdefault("lanes_to_announce", set()).add(lane)
+    return job
+
+
+def claim(session: Session, *, lanes: tuple[str, ...], owner: str) -> Claim | None:
+    """Take the next job of these lanes, or None. Each job is taken by one caller, however many ask at once."""
+    moment = database_now(session)
+    used = (
+        select(Job.workspace_id, func.sum(Job.device_seconds).label("seconds"))
+        .where(Job.started_at > moment - FAIR_OVER)
+        .group_by(Job.workspace_id)
+        .subquery()
+    )
+    job = session.scalars(
+        select(Job)
+        .outerjoin(used, used.c.workspace_id == Job.workspace_id)
+        .where(Job.state == "queued", Job.lane.in_(lanes), Job.cancel_requested.is_(False))
+        .order_by(Job.priority.desc(), func.coalesce(used.c.seconds, 0.0), Job.created_at, Job.id)
+        .limit(1)
+        .with_for_update(skip_locked=True, of=Job)
+    ).first()
+    if job is None:
+        return None
+    job.state, job.owner, job.fence = "running", owner, job.fence + 1
+    job.attempt, job.attempts_without_progress = job.attempt + 1, job.attempts_without_progress + 1
+    job.lease_until, job.started_at = moment + LEASE, job.started_at or moment
+    job.phase = "starting"
+    session.flush()
+    return Claim(job.id, job.workspace_id, job.kind, job.subject_id, job.fence, job.attempt, job.checkpoint)
+
+
+def _guarded(session: Session, statement: Update, held: Claim) -> None:
+    result = session.execute(
+        statement.where(Job.id == held.job_id, Job.fence == held.fence, Job.state == "running").execution_options(
+            synchronize_session=False
+        )
+    )
+    assert isinstance(result, CursorResult)
+    if result.rowcount != 1:
+        raise LeaseLost(held.job_id)
+
+
+def heartbeat(session: Session, held: Claim, *, device_seconds: float) -> bool:
+    """Prolong the lease and add the device time since the last one. Says whether somebody asked to cancel.
+
+    Raises ``LeaseLost``.
+    """
+    until = database_now(session) + LEASE
+    _guarded(session, update(Job).values(lease_until=until, device_seconds=Job.device_seconds + device_seconds), held)
+    return bool(session.scalar(select(Job.cancel_requested).where(Job.id == held.job_id)))
+
+
+def record_progress(
+    session: Session, held: Claim, *, phase: str, done: int, total: int, seconds_left: float | None
+) -> bool:
+    """Note how far the job is. Says whether somebody asked to cancel. Raises ``LeaseLost``."""
+    values = {"phase": phase, "progress_done": done, "progress_total": total, "seconds_left": seconds_left}
+    _guarded(session, update(Job).values(**values), held)
+    return bool(session.scalar(select(Job.cancel_requested).where(Job.id == held.job_id)))
+
+
+def record_checkpoint(session: Session, held: Claim, *, key: str, step: int) -> None:
+    """Note a complete checkpoint; an attempt that got so far counts as progress. Raises ``LeaseLost``."""
+    _guarded(session, update(Job).values(checkpoint={"key": key, "step": step}, attempts_without_progress=0), held)
+
+
+def keep_holding(session: Session, held: Claim) -> None:
+    """Make sure that this attempt is still the current one, inside a transaction that adds results.
+
+    Raises ``LeaseLost``.
+    """
+    _guarded(session, update(Job).values(fence=Job.fence), held)
+
+
+def _end(session: Session, held: Claim, state: str, code: str | None = None, sentence: str | None = None) -> None:
+    values = {
+        "state": state,
+        "finished_at": database_now(session),
+        "lease_until": None,
+        "owner": None,
+        "phase": "",
+        "seconds_left": None,
+        "error_code": code,
+        "error_sentence": sentence,
+    }
+    _guarded(session, update(Job).values(**values), held)
+
+
+def finish(session: Session, held: Claim) -> None:
+    """The job is done. Raises ``LeaseLost``."""
+    _end(session, held, "done")
+
+
+def end_cancelled(session: Session, held: Claim) -> None:
+    """The job has stopped because somebody asked. Raises ``LeaseLost``."""
+    _end(session, held, "cancelled")
+
+
+def fail(session: Session, held: Claim, *, code: str, sentence: str) -> None:
+    """The job cannot be done; ``sentence`` says why and what to do. Raises ``LeaseLost``."""
+    _end(session, held, "failed", code, sentence)
+
+
+def give_back(session: Session, held: Claim) -> None:
+    """Put the job back, because this worker stops; the attempt is not charged. Raises ``LeaseLost``."""
+    values = {
+        "state": "queued",
+        "owner": None,
+        "lease_until": None,
+        "phase": "",
+        "attempts_without_progress": func.max(Job.attempts_without_progress - 1, 0)
+        if session.get_bind().dialect.name == "sqlite"
+        else func.greatest(Job.attempts_without_progress - 1, 0),
+    }
+    _guarded(session, update(Job).values(**values), held)
+
+
+def request_cancel(session: Session, *, workspace_id: str, job_id: str) -> Job:
+    """Ask for an end. A queued job ends at once, a running one at its next step.
+
+    Raises ``NotFound`` for another workspace's job, ``AlreadyEnded`` for one that has ended.
+    """
+    job = session.scalar(select(Job).where(Job.id == job_id, Job.workspace_id == workspace_id).with_for_update())
+    if job is None:
+        raise NotFound()
+    if job.state not in ("queued", "running"):
+        raise AlreadyEnded()
+    job.cancel_requested = True
+    if job.state == "queued":
+        job.state, job.finished_at = "cancelled", database_now(session)
+    session.flush()
+    return job
+
+
+def reap(session: Session) -> int:
+    """Return jobs whose lease has run out to the queue; set those aside that three attempts in a row got nowhere with.
+
+    Safe to run from several processes at once. Returns how many were touched.
+    """
+    moment = database_now(session)
+    expired = session.scalars(
+        select(Job).where(Job.state == "running", Job.lease_until < moment).with_for_update(skip_locked=True).limit(100)
+    ).all()
+    for job in expired:
+        job.owner, job.lease_until, job.phase, job.seconds_left = None, None, "", None
+        if job.cancel_requested:
+            job.state, job.finished_at = "cancelled", moment
+        elif job.attempts_without_progress >= ATTEMPTS_WITHOUT_PROGRESS:
+            job.state, job.finished_at = "failed", moment
+            job.error_code, job.error_sentence = "worker_lost", WORKER_LOST
+        else:
+            job.state = "queued"
+            session.info.setdefault("lanes_to_announce", set()).add(job.lane)
+    session.flush()
+    return len(expired)
+
+
+def report_worker(session: Session, worker_id: str, *, lanes: tuple[str, ...], device: str, job_id: str | None) -> None:
+    """Note that a worker is alive and what it does."""
+    worker = session.get(Worker, worker_id)
+    if worker is None:
+        worker = Worker(id=worker_id, started_at=now())
+        session.add(worker)
+    worker.lanes, worker.device, worker.last_seen_at, worker.job_id = "+".join(lanes), device, now(), job_id
+    session.flush()
+
+
+def forget_worker(session: Session, worker_id: str) -> None:
+    session.execute(delete(Worker).where(Worker.id == worker_id))

@@ -1,0 +1,93 @@
+"""The one place where routers, handlers and middleware meet."""
+
+from fastapi import Depends, FastAPI
+from fastapi.responses import RedirectResponse, Response
+from starlette.middleware import Middleware
+from starlette.staticfiles import StaticFiles
+from starlette.types import Scope
+
+from app.accounts import api as accounts_api
+from app.accounts import routes as accounts
+from app.adapters import api as adapters_api
+from app.adapters import routes as adapters
+from app.base_models import api as base_models_api
+from app.base_models import routes as base_models
+from app.db import Database
+from app.gallery import api as gallery_api
+from app.gallery import routes as gallery
+from app.generations import api as generations_api
+from app.generations import routes as generations
+from app.images import api as images_api
+from app.images import routes as images
+from app.jobs import api as jobs_api
+from app.jobs import routes as jobs
+from app.jobs.announce import bell_for, ring_after_commit
+from app.projects import api as projects_api
+from app.projects import routes as projects
+from app.settings import Settings
+from app.storage import open_storage
+from app.trainings import api as trainings_api
+from app.trainings import routes as trainings
+from app.web import error_responses, health
+from app.web.csrf import check_form
+from app.web.gate import Gate
+from app.web.logs import start_logging
+from app.web.templating import TEMPLATES
+
+PAGES = (accounts, projects, images, base_models, jobs, adapters, trainings, generations, gallery)
+API = (
+    accounts_api,
+    projects_api,
+    images_api,
+    base_models_api,
+    jobs_api,
+    adapters_api,
+    trainings_api,
+    generations_api,
+    gallery_api,
+)
+BODY_MARGIN_BYTES = 1_000_000
+
+
+class ForeverFiles(StaticFiles):
+    """Shipped files; their addresses carry a hash, so a browser may keep them for ever."""
+
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        response = await super().get_response(path, scope)
+        kept = b"v=" in scope.get("query_string", b"")
+        response.headers["cache-control"] = "public, max-age=31536000, immutable" if kept else "no-cache"
+        return response
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """The web application. Tables must be there already (``python -m app`` migrates first)."""
+    settings = settings or Settings()
+    start_logging(settings.log_level)
+    database, signing_key = Database(settings.effective_database_url), settings.signing_key()
+    app = FastAPI(
+        title="Livery",
+        description="Everything that the pages do, as JSON. Send a token from the settings page as a bearer token.",
+        openapi_url="/api/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+        max_body_size=settings.max_archive_mb * 1_000_000 + BODY_MARGIN_BYTES,
+        middleware=[
+            Middleware(Gate, database=database, signing_key=signing_key, secure_cookies=settings.secure_cookies)
+        ],
+    )
+    app.state.settings, app.state.database = settings, database
+    app.state.storage, app.state.signing_key = open_storage(settings), signing_key
+    ring_after_commit(bell_for(settings.broker_url))
+    error_responses.register(app)
+    app.mount("/static", ForeverFiles(directory=TEMPLATES / "static"), name="static")
+    app.include_router(health.router)
+    for pages in PAGES:
+        app.include_router(pages.router, include_in_schema=False, dependencies=[Depends(check_form)])
+    for api in API:
+        app.include_router(api.router, prefix="/api/v1")
+
+    @app.get("/", include_in_schema=False)
+    def home() -> RedirectResponse:
+        return RedirectResponse("/projects", 303)
+
+    return app

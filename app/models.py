@@ -1,0 +1,13 @@
+"""Every feature's tables in one import, for migrations and for the worker."""
+
+from app.accounts import models as accounts
+from app.adapters import models as adapters
+from app.db import Base
+from app.gallery import models as gallery
+from app.generations import models as generations
+from app.images import models as images
+from app.jobs import models as jobs
+from app.projects import models as projects
+from app.trainings import models as trainings
+
+__all__ = ["Base", "accounts", "adapters", "gallery", "generations", "images", "jobs", "projects", "trainings"]

@@ -1,0 +1,25 @@
+"""Brands. In code and addresses a brand is a project, as the field's tools call it."""
+
+from datetime import datetime
+
+from sqlalchemy import JSON, ForeignKey, Index, String, Text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.db import ID_LENGTH, Base, new_id, now
+
+
+class Project(Base):
+    __tablename__ = "projects"
+
+    id: Mapped[str] = mapped_column(String(ID_LENGTH), primary_key=True, default=new_id)
+    workspace_id: Mapped[str] = mapped_column(ForeignKey("workspaces.id", ondelete="CASCADE"))
+    name: Mapped[str] = mapped_column(String(120))
+    trigger_word: Mapped[str] = mapped_column(String(60))
+    palette: Mapped[list[str]] = mapped_column(JSON, default=list)
+    """Colours as ``#rrggbb``, the most important first."""
+    look_notes: Mapped[str] = mapped_column(Text, default="")
+    created_by: Mapped[str | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    archived_at: Mapped[datetime | None] = mapped_column(default=None)
+
+    __table_args__ = (Index("ix_projects_workspace", "workspace_id", "archived_at", "created_at"),)

@@ -1,0 +1,70 @@
+"""Every setting of Livery. All have defaults: it starts with nothing set.
+
+Read once, where a process begins, and passed down as values. The README's table of settings is compared with this
+class by a test.
+"""
+
+import secrets
+from pathlib import Path
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """Settings from the environment (or a ``.env`` file), under the names below in upper case."""
+
+    model_config = SettingsConfigDict(env_file=".env", extra="ignore")
+
+    data_dir: Path = Field(Path("data"), description="Folder for the database, files and keys of the embedded defaults")
+    database_url: str = Field("", description="SQLAlchemy address; empty means SQLite in the data folder")
+    broker_url: str = Field(
+        "", description="Redis address for Celery; empty means workers ask the job table themselves"
+    )
+    storage_url: str = Field("", description="`s3://bucket/prefix`; empty means a folder in the data folder")
+    s3_endpoint_url: str = Field("", description="Address of an S3-compatible server; empty means the cloud's own")
+    s3_region: str = Field("us-east-1", description="Region of the bucket")
+    s3_access_key_id: str = Field("", description="Access key of the bucket")
+    s3_secret_access_key: SecretStr = Field(SecretStr(""), description="Secret key of the bucket")
+    host: str = Field("127.0.0.1", description="Address that the web process listens on")
+    port: int = Field(8000, ge=1, le=65535, description="Port that the web process listens on")
+    public_url: str = Field("", description="Address under which people reach Livery; `https://…` makes cookies secure")
+    secret_key: SecretStr = Field(
+        SecretStr(""), description="Signs links and forms; empty means one kept in the data folder"
+    )
+    embedded_workers: str = Field(
+        "training generation",
+        description="Worker processes that `python -m app` looks after, separated by spaces, each with its lanes joined "
+        "by `+`; `training+generation` is one process for both; `none` starts none",
+    )
+    max_image_mb: int = Field(50, ge=1, le=2000, description="Largest picture that can be uploaded, in MB")
+    max_archive_mb: int = Field(1000, ge=1, le=20000, description="Largest ZIP that can be uploaded, in MB")
+    log_level: str = Field("INFO", description="DEBUG, INFO, WARNING or ERROR")
+
+    @property
+    def effective_database_url(self) -> str:
+        return self.database_url or f"sqlite:///{(self.data_dir / 'livery.sqlite3').resolve()}"
+
+    @property
+    def secure_cookies(self) -> bool:
+        return self.public_url.startswith("https://")
+
+    def signing_key(self) -> bytes:
+        """The key for signed links and forms; made once and kept readable by the owner alone."""
+        given = self.secret_key.get_secret_value()
+        if given:
+            return given.encode()
+        path = self.data_dir / "secret_key"
+        if not path.exists():
+            self.data_dir.mkdir(parents=True, exist_ok=True)
+            aside = path.with_name(f"secret_key.{secrets.token_hex(4)}")
+            aside.touch(mode=0o600)
+            aside.write_text(secrets.token_hex(32))
+            try:
+                # A hard link fails when another process was faster: then its key counts.
+                path.hardlink_to(aside)
+            except FileExistsError:
+                pass
+            finally:
+                aside.unlink()
+        return path.read_text().strip().encode()

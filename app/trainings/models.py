@@ -1,0 +1,65 @@
+"""Trainings: the frozen order, and what was measured while it ran. Its state lives on the job."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import JSON, BigInteger, Float, ForeignKey, Index, String, Text, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.db import ID_LENGTH, Base, new_id, now
+
+
+class Training(Base):
+    __tablename__ = "trainings"
+
+    id: Mapped[str] = mapped_column(String(ID_LENGTH), primary_key=True, default=new_id)
+    workspace_id: Mapped[str] = mapped_column(ForeignKey("workspaces.id", ondelete="CASCADE"))
+    project_id: Mapped[str] = mapped_column(ForeignKey("projects.id", ondelete="CASCADE"))
+    purpose: Mapped[str] = mapped_column(String(12))
+    base_model: Mapped[str] = mapped_column(String(80))
+    recipe: Mapped[dict[str, Any]] = mapped_column(JSON)
+    """A ``TrainingRecipe``."""
+    pictures: Mapped[list[dict[str, Any]]] = mapped_column(JSON)
+    """Frozen at the order: image id, working key, filename, caption, crop and target size of each."""
+    estimate: Mapped[dict[str, Any]] = mapped_column(JSON)
+    """What was promised before the start, with its basis."""
+    created_by: Mapped[str | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    seconds_per_step: Mapped[float | None] = mapped_column(Float, default=None)
+    """Measured; None until it has ended."""
+    peak_memory_bytes: Mapped[int | None] = mapped_column(BigInteger, default=None)
+    device: Mapped[str | None] = mapped_column(String(120), default=None)
+
+    __table_args__ = (Index("ix_trainings_project", "project_id", "created_at"),)
+
+
+class LossPoint(Base):
+    """Mean loss over a stretch of steps."""
+
+    __tablename__ = "loss_points"
+
+    training_id: Mapped[str] = mapped_column(ForeignKey("trainings.id", ondelete="CASCADE"), primary_key=True)
+    step: Mapped[int] = mapped_column(primary_key=True)
+    """The last step of the stretch."""
+    loss: Mapped[float] = mapped_column(Float)
+    learning_rate: Mapped[float] = mapped_column(Float)
+
+
+class TrainingSample(Base):
+    """A picture drawn while training. Step 0 is the base alone."""
+
+    __tablename__ = "training_samples"
+
+    id: Mapped[str] = mapped_column(String(ID_LENGTH), primary_key=True, default=new_id)
+    workspace_id: Mapped[str] = mapped_column(ForeignKey("workspaces.id", ondelete="CASCADE"))
+    training_id: Mapped[str] = mapped_column(ForeignKey("trainings.id", ondelete="CASCADE"))
+    step: Mapped[int]
+    position: Mapped[int]
+    """Which of the fixed prompts."""
+    prompt: Mapped[str] = mapped_column(Text)
+    seed: Mapped[int] = mapped_column(BigInteger)
+    key: Mapped[str] = mapped_column(String(300))
+    width: Mapped[int]
+    height: Mapped[int]
+
+    __table_args__ = (UniqueConstraint("training_id", "step", "position", name="uq_training_samples_place"),)

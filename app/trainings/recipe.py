@@ -1,0 +1,51 @@
+"""The typed order of one training: what the form fills, the row keeps and the loop reads, under the same names.
+
+Pure data: imports pydantic alone, because the worker's engines read it too.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Purpose = Literal["style", "character", "product"]
+TargetModules = Literal["attention", "attention_and_feed_forward"]
+
+
+class TrainingRecipe(BaseModel):
+    """Every number that decides how an adapter is trained. Unknown fields are refused; a recipe never changes."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    base_model: Annotated[str, Field(min_length=1, max_length=80)]
+    """Key of the base model in the catalogue."""
+    purpose: Purpose
+    trigger_word: Annotated[str, Field(min_length=1, max_length=60)]
+    rank: Annotated[int, Field(ge=1, le=256)]
+    alpha: Annotated[float, Field(gt=0, le=512)]
+    """ΔW is scaled by alpha / rank."""
+    target_modules: TargetModules = "attention"
+    learning_rate: Annotated[float, Field(gt=0, le=1)]
+    lr_scheduler: Literal["constant", "cosine"] = "constant"
+    warmup_steps: Annotated[int, Field(ge=0, le=10_000)] = 0
+    steps: Annotated[int, Field(ge=1, le=100_000)]
+    """Optimizer steps in all."""
+    batch_size: Annotated[int, Field(ge=1, le=64)] = 1
+    resolution: Annotated[int, Field(ge=64, le=2048)]
+    """Side in pixels of the square whose area every training crop keeps to."""
+    caption_dropout: Annotated[float, Field(ge=0, le=1)] = 0.1
+    """Share of the samples whose caption is replaced by the empty one."""
+    min_snr_gamma: Annotated[float, Field(gt=0, le=100)] | None = 5.0
+    """Clamp of the signal-to-noise ratio in the loss weight; used by noise- and v-prediction, never by flow models."""
+    noise_offset: Annotated[float, Field(ge=0, le=0.5)] = 0.0
+    flip: bool = False
+    """Also train on mirrored pictures. Off by default: logos and lettering must not be mirrored."""
+    max_grad_norm: Annotated[float, Field(gt=0, le=100)] = 1.0
+    weight_decay: Annotated[float, Field(ge=0, le=1)] = 0.01
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
+    sample_prompts: Annotated[tuple[str, ...], Field(max_length=4)] = ()
+    """Fixed prompts drawn at every checkpoint, beside the base model's picture for the same seed."""
+    sample_seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
+    sample_steps: Annotated[int, Field(ge=1, le=100)] = 20
+    sample_guidance_scale: Annotated[float, Field(ge=1, le=30)] = 5.0
+    checkpoint_every: Annotated[int, Field(ge=1, le=10_000)] = 100
+    """Steps between two checkpoints; each checkpoint also draws the sample prompts."""

@@ -1,0 +1,37 @@
+"""What a changing request answers: where to go next, or a notice beside the page that stays."""
+
+import json
+
+from fastapi import Request, Response
+from fastapi.responses import RedirectResponse
+
+from app.web import flashes
+from app.web.flashes import Flash
+
+
+def is_htmx(request: Request) -> bool:
+    return "hx-request" in request.headers
+
+
+def go(request: Request, url: str, flash: Flash | None = None) -> Response:
+    """Send the browser to ``url`` (ours, beginning with ``/``), with or without scripts."""
+    response = (
+        Response(status_code=204, headers={"HX-Redirect": url}) if is_htmx(request) else RedirectResponse(url, 303)
+    )
+    if flash is not None:
+        flashes.leave(request, response, flash)
+    return response
+
+
+def with_toast(response: Response, text: str, undo_url: str | None = None, kind: str = "ok") -> Response:
+    """Let the page that stays show ``text``, with an undo where there is one."""
+    detail = {"text": text, "kind": kind, "undo_url": undo_url}
+    response.headers["HX-Trigger"] = json.dumps({"livery:toast": detail})
+    return response
+
+
+def own_path(url: str | None, otherwise: str = "/") -> str:
+    """``url`` if it is an address of this site, else ``otherwise``; nobody is sent elsewhere by a link."""
+    if url and url.startswith("/") and not url.startswith("//") and "\\" not in url and url.isprintable():
+        return url
+    return otherwise

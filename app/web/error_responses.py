@@ -1,0 +1,86 @@
+"""Turns errors into answers: JSON for programs and uploads, a fragment for htmx, a page for people. No trace leaves."""
+
+import logging
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from sqlalchemy.exc import OperationalError
+from starlette.exceptions import HTTPException
+
+from app.errors import N_, AppError, Forbidden, Invalid, NotFound
+from app.web.answers import is_htmx
+from app.web.language import translate
+from app.web.templating import fragment, page
+
+log = logging.getLogger("livery.web")
+INTERNAL = N_("Something went wrong on our side. It has been noted under %(number)s; please try again.")
+DATABASE_AWAY = N_("The database does not answer just now. Nothing is lost; please try again in a moment.")
+NOT_ALLOWED = N_("This address does not do that.")
+TOO_LARGE = N_("That is larger than Livery accepts here.")
+
+
+def answer(request: Request, status: int, sentence: str) -> Response:
+    """``sentence`` (already in the reader's language) in the form that the request can show."""
+    if request.url.path.startswith("/api/") or request.headers.get("accept", "").startswith("application/json"):
+        return JSONResponse({"ok": False, "sentence": sentence}, status)
+    if is_htmx(request):
+        # A form that was not accepted stays as it is: the sentence goes to the place it keeps for it.
+        response = fragment(request, "partials/form_error.html", status=status, sentence=sentence)
+        response.headers["HX-Retarget"] = "find .form-error"
+        response.headers["HX-Reswap"] = "innerHTML"
+        return response
+    return page(request, "pages/error.html", status=status, code=status, sentence=sentence)
+
+
+def _app_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, AppError)
+    response = answer(request, error.status, translate(request.state.locale, error.sentence, **error.params))
+    if error.status == 429 and "seconds" in error.params:
+        response.headers["retry-after"] = str(error.params["seconds"])
+    return response
+
+
+def _invalid(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    if any(item["loc"][:1] == ("path",) for item in error.errors()):
+        return answer(request, 404, translate(request.state.locale, NotFound.sentence))
+    if request.url.path.startswith("/api/"):
+        fields = [
+            {"field": ".".join(str(part) for part in item["loc"]), "problem": item["msg"]} for item in error.errors()
+        ]
+        sentence = translate(request.state.locale, Invalid.sentence)
+        return JSONResponse({"ok": False, "sentence": sentence, "fields": fields}, 422)
+    return answer(request, 422, translate(request.state.locale, Invalid.sentence))
+
+
+def _http_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    sentences = {403: Forbidden.sentence, 404: NotFound.sentence, 405: NOT_ALLOWED, 413: TOO_LARGE}
+    response = answer(
+        request, error.status_code, translate(request.state.locale, sentences.get(error.status_code, Invalid.sentence))
+    )
+    for name, value in (error.headers or {}).items():
+        response.headers.setdefault(name, value)
+    return response
+
+
+def _database_away(request: Request, error: Exception) -> Response:
+    log.warning("database away", extra={"request": request.state.request_id, "error": str(error)[:300]})
+    response = answer(request, 503, translate(request.state.locale, DATABASE_AWAY))
+    response.headers["retry-after"] = "5"
+    return response
+
+
+def _internal(request: Request, error: Exception) -> Response:
+    number = request.state.request_id
+    log.error("internal error", extra={"request": number}, exc_info=error)
+    return answer(request, 500, translate(request.state.locale, INTERNAL, number=number))
+
+
+def register(app: FastAPI) -> None:
+    app.add_exception_handler(AppError, _app_error)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _http_error)
+    app.add_exception_handler(OperationalError, _database_away)
+    app.add_exception_handler(Exception, _internal)

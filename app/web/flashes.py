@@ -1,0 +1,42 @@
+"""A sentence that waits for the next page: kept in a signed, short-lived cookie."""
+
+from dataclasses import dataclass
+
+from fastapi import Request, Response
+from itsdangerous import BadData, URLSafeTimedSerializer
+
+COOKIE = "livery_flash"
+LIFE_SECONDS = 60
+
+
+@dataclass(frozen=True)
+class Flash:
+    kind: str
+    """``ok``, ``error`` or ``undo``."""
+    text: str
+    undo_action: str | None = None
+
+
+def _signer(request: Request) -> URLSafeTimedSerializer:
+    return URLSafeTimedSerializer(request.app.state.signing_key, salt="flash")
+
+
+def waiting(request: Request) -> list[Flash]:
+    raw = request.cookies.get(COOKIE)
+    if not raw:
+        return []
+    try:
+        return [Flash(*item) for item in _signer(request).loads(raw, max_age=LIFE_SECONDS)]
+    except (BadData, TypeError):
+        return []
+
+
+def leave(request: Request, response: Response, flash: Flash) -> None:
+    """Show ``flash`` on the next page."""
+    value = _signer(request).dumps([(flash.kind, flash.text, flash.undo_action)])
+    response.set_cookie(COOKIE, value, max_age=LIFE_SECONDS, httponly=True, samesite="lax")
+
+
+def forget(request: Request, response: Response) -> None:
+    if COOKIE in request.cookies:
+        response.delete_cookie(COOKIE)

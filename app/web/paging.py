@@ -1,0 +1,23 @@
+"""Keyset pages: the address of the next page names the last row seen, so that a deep page costs no more than the first."""
+
+import base64
+import binascii
+from datetime import UTC, datetime
+
+
+def to_cursor(created_at: datetime, row_id: str) -> str:
+    text = f"{created_at.astimezone(UTC).isoformat()}|{row_id}"
+    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+
+
+def from_cursor(cursor: str | None) -> tuple[datetime, str] | None:
+    """The row that ``cursor`` names; None for the first page and for anything that is not a cursor."""
+    if not cursor or len(cursor) > 200:
+        return None
+    try:
+        text = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
+        moment, _, row_id = text.partition("|")
+        parsed = datetime.fromisoformat(moment)
+    except (ValueError, binascii.Error):
+        return None
+    return (parsed, row_id) if parsed.tzinfo is not None and row_id else None

@@ -1,0 +1,142 @@
+"""Pages and fragments from ``templates/``: what every template is given, and the filters that speak its language."""
+
+import hashlib
+from collections.abc import Mapping
+from contextvars import ContextVar
+from datetime import datetime, timedelta
+from decimal import Decimal
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import babel.dates
+import babel.numbers
+from fastapi import Request
+from fastapi.responses import HTMLResponse
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+
+from app.db import now
+from app.web import flashes
+from app.web.language import LOCALES, translations
+
+TEMPLATES = Path(__file__).parents[2] / "templates"
+_locale: ContextVar[str] = ContextVar("locale", default="en")
+
+
+@cache
+def _static_hash(path: str) -> str:
+    return hashlib.sha256((TEMPLATES / "static" / path).read_bytes()).hexdigest()[:12]
+
+
+def static(path: str) -> str:
+    """Address of a shipped file, with its content's hash, so that browsers may keep it for ever."""
+    return f"/static/{path}?v={_static_hash(path)}"
+
+
+def filesize(value: int) -> str:
+    number, unit = float(value), "B"
+    for larger in ("kB", "MB", "GB", "TB"):
+        if number < 1000:
+            break
+        number, unit = number / 1000, larger
+    digits = "#,##0" if number >= 10 or unit == "B" else "#,##0.0"
+    return f"{babel.numbers.format_decimal(number, digits, locale=_locale.get())}\u00a0{unit}"
+
+
+def ago(value: datetime) -> str:
+    return babel.dates.format_timedelta(value - now(), add_direction=True, locale=_locale.get())
+
+
+def datetime_filter(value: datetime) -> str:
+    return babel.dates.format_datetime(value, "medium", locale=_locale.get())
+
+
+def duration(seconds: float) -> str:
+    """A stretch of time in one or two units: ``42 seconds``, ``3 hours 5 minutes``."""
+    seconds = max(0.0, seconds)
+    locale = _locale.get()
+    if 3600 <= seconds < 48 * 3600:
+        whole, rest = divmod(int(seconds), 3600)
+        hours = babel.dates.format_timedelta(timedelta(hours=whole), "hour", threshold=100, locale=locale)
+        minutes = babel.dates.format_timedelta(timedelta(minutes=rest // 60), "minute", threshold=100, locale=locale)
+        return f"{hours} {minutes}" if rest >= 60 else hours
+    return babel.dates.format_timedelta(timedelta(seconds=round(seconds)), threshold=1.5, locale=locale)
+
+
+def number(value: float | Decimal, digits: int | None = None) -> str:
+    pattern = None if digits is None else "#,##0." + "0" * digits if digits else "#,##0"
+    return babel.numbers.format_decimal(value, pattern, locale=_locale.get())
+
+
+def money(value: float | Decimal, currency: str) -> str:
+    return babel.numbers.format_currency(value, currency, locale=_locale.get())
+
+
+def sentence(pair: tuple[str, Mapping[str, Any]] | list[Any]) -> str:
+    """A marked sentence and its parameters, in the reader's language."""
+    text = translations(_locale.get()).gettext(pair[0])
+    return text % pair[1] if pair[1] else text
+
+
+@cache
+def environment() -> Environment:
+    env = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=select_autoescape(default_for_string=True, default=True),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        extensions=["jinja2.ext.i18n", "jinja2.ext.do"],
+    )
+    env.install_gettext_callables(  # type: ignore[attr-defined]
+        lambda text: translations(_locale.get()).gettext(text),
+        lambda one, many, count: translations(_locale.get()).ngettext(one, many, count),
+        newstyle=True,
+    )
+    env.globals |= {"static": static, "locales": LOCALES}
+    env.filters |= {
+        "filesize": filesize,
+        "ago": ago,
+        "datetime": datetime_filter,
+        "duration": duration,
+        "number": number,
+        "money": money,
+        "sentence": sentence,
+    }
+    return env
+
+
+def render(request: Request, template: str, context: Mapping[str, Any]) -> str:
+    """The text of a page or fragment in the request's language."""
+    state = request.state
+    token = _locale.set(state.locale)
+    try:
+        return (
+            environment()
+            .get_template(template)
+            .render(
+                {
+                    "visitor": state.visitor,
+                    "locale": state.locale,
+                    "theme": state.theme,
+                    "csrf_token": state.csrf_token,
+                    "path": request.url.path,
+                    "flashes": flashes.waiting(request),
+                    **context,
+                }
+            )
+        )
+    finally:
+        _locale.reset(token)
+
+
+def page(request: Request, template: str, *, status: int = 200, **context: Any) -> HTMLResponse:
+    """A whole page; flashes that it showed are gone afterwards."""
+    response = HTMLResponse(render(request, template, context), status)
+    flashes.forget(request, response)
+    return response
+
+
+def fragment(request: Request, template: str, *, status: int = 200, **context: Any) -> HTMLResponse:
+    """A part of a page, for htmx."""
+    return HTMLResponse(render(request, template, context), status)

@@ -1,0 +1,44 @@
+"""Who is asking: plain values, valid for one request."""
+
+from dataclasses import dataclass
+
+from app.accounts.models import ROLES
+
+
+@dataclass(frozen=True)
+class VisitorUser:
+    id: str
+    name: str
+    email: str
+    locale: str
+    theme: str
+
+
+@dataclass(frozen=True)
+class VisitorWorkspace:
+    id: str
+    name: str
+
+
+@dataclass(frozen=True)
+class Visitor:
+    """A signed-in person or a token, in the one workspace that it looks at."""
+
+    user: VisitorUser
+    workspace: VisitorWorkspace
+    role: str
+    session_id: str | None
+    """None for an API token."""
+    read_only: bool = False
+
+    def may(self, role: str) -> bool:
+        """Whether this visitor's role is at least ``role``."""
+        return ROLES.index(self.role) >= ROLES.index(role)
+
+    @property
+    def can_edit(self) -> bool:
+        return self.may("editor") and not self.read_only
+
+    @property
+    def is_owner(self) -> bool:
+        return self.may("owner") and not self.read_only

@@ -1,0 +1,160 @@
+"""What handlers and engines agree on. No model library is imported here, and nothing of the database."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from app.generations.recipe import GenerationRecipe
+from app.trainings.recipe import TrainingRecipe
+
+
+class Cancelled(Exception):
+    """Raised by ``Progress.step`` when a person has asked to stop: keep what there is and return."""
+
+
+class GiveBack(Exception):
+    """Raised by ``Progress.step`` when this worker must stop: write a checkpoint and let the exception through."""
+
+
+class EngineError(Exception):
+    """An error meant for people: a code, and a sentence that says what happened and what to do."""
+
+    def __init__(self, code: str, sentence: str) -> None:
+        super().__init__(sentence)
+        self.code = code
+        self.sentence = sentence
+
+
+@dataclass(frozen=True)
+class Base:
+    """A base model as an engine needs to know it."""
+
+    key: str
+    family: str
+    source: str
+    """``builtin``, a hub repository name, or an absolute folder."""
+    revision: str | None = None
+
+
+@dataclass(frozen=True)
+class TrainingPicture:
+    """One picture as the engine gets it: a file in the job's folder and the crop that is scaled to the target size."""
+
+    path: Path
+    caption: str
+    left: int
+    top: int
+    width: int
+    height: int
+    target_width: int
+    target_height: int
+
+
+@dataclass(frozen=True)
+class TrainingInputs:
+    base: Base
+    pictures: tuple[TrainingPicture, ...]
+    resume_from: Path | None = None
+    """Folder of the checkpoint to go on from; the result equals an uninterrupted run."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """What one optimizer step measured."""
+
+    step: int
+    total: int
+    loss: float
+    learning_rate: float
+    seconds: float
+
+
+@dataclass(frozen=True)
+class SamplePicture:
+    """A picture drawn while training: by the base alone at step 0, by the adapter afterwards, at the same seed."""
+
+    step: int
+    index: int
+    prompt: str
+    seed: int
+    path: Path
+
+
+@dataclass(frozen=True)
+class TrainedAdapter:
+    """``weights`` is a diffusers LoRA file (``unet.…lora_A.weight``) whose header holds the PEFT config."""
+
+    weights: Path
+    rank: int
+    alpha: float
+    steps: int
+    finished: bool
+    """False when a person stopped it early."""
+    final_loss: float | None
+    """Mean loss over the last tenth of the steps run; None when no step ran."""
+    seconds_per_step: float | None
+    peak_memory_bytes: int
+    device: str
+
+
+@dataclass(frozen=True)
+class AdapterFile:
+    """An adapter to draw with. ``key`` is stable for the file's content, so that an engine may keep it loaded."""
+
+    key: str
+    path: Path
+    strength: float
+
+
+@dataclass(frozen=True)
+class GenerationInputs:
+    base: Base
+    adapters: tuple[AdapterFile, ...] = field(default=())
+
+
+@dataclass(frozen=True)
+class GeneratedPicture:
+    index: int
+    path: Path
+    """A PNG without metadata."""
+    seed: int
+    width: int
+    height: int
+    strength: float
+    """The multiplier of the strip, 1.0 outside a strip."""
+    seconds: float
+
+
+class Progress(Protocol):
+    """How an engine tells what it does. The worker throttles what it writes."""
+
+    def phase(self, name: str) -> None:
+        """Say what goes on now: ``loading``, ``caching``, ``training``, ``sampling``, ``saving``, ``drawing``.
+
+        Raises ``Cancelled`` or ``GiveBack`` like ``step``.
+        """
+
+    def step(self, step: Step) -> None:
+        """Report a finished optimizer step. Raises ``Cancelled`` or ``GiveBack``."""
+
+    def drawn(self, done: int, total: int) -> None:
+        """Report finished denoising steps of a generation, of all its pictures. Raises ``Cancelled``/``GiveBack``."""
+
+    def sample(self, picture: SamplePicture) -> None:
+        """Hand over a finished sample picture."""
+
+    def checkpoint(self, folder: Path, step: int) -> None:
+        """Hand over a complete checkpoint folder."""
+
+
+class Engine(Protocol):
+    """One model family. Modules satisfy it with plain functions."""
+
+    def train(self, recipe: TrainingRecipe, inputs: TrainingInputs, out: Path, progress: Progress) -> TrainedAdapter:
+        """Train one adapter and write it under ``out``. Raises ``EngineError`` for what people can act on."""
+
+    def generate(
+        self, recipe: GenerationRecipe, inputs: GenerationInputs, out: Path, progress: Progress
+    ) -> Iterator[GeneratedPicture]:
+        """Draw the pictures, yielding each as soon as its file is complete under ``out``."""

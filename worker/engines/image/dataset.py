@@ -1,0 +1,87 @@
+"""From files and captions to what a training step is fed. Shared by the image families; holds no state."""
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+
+from worker.engines.contracts import EngineError, TrainingPicture
+
+TRIGGER_PLACEHOLDER = "[trigger]"
+
+
+def caption_with_trigger(caption: str, trigger_word: str) -> str:
+    """The caption with the trigger word in it: at ``[trigger]`` if it says so, in front if it is missing."""
+    caption = with_trigger_filled_in(caption, trigger_word).strip()
+    if trigger_word.casefold() in caption.casefold():
+        return caption
+    return f"{trigger_word}, {caption}" if caption else trigger_word
+
+
+def with_trigger_filled_in(prompt: str, trigger_word: str) -> str:
+    """The prompt with every ``[trigger]`` replaced."""
+    return prompt.replace(TRIGGER_PLACEHOLDER, trigger_word)
+
+
+def load_pixels(picture: TrainingPicture) -> torch.Tensor:
+    """The picture's crop at its target size: (1, 3, height, width), float32, -1..1; transparency becomes white.
+
+    Raises ``EngineError`` (``bad_picture``) when the file cannot be read or the crop lies outside it.
+    """
+    try:
+        with Image.open(picture.path) as opened:
+            image = _on_white(opened)
+    except OSError as error:
+        raise EngineError("bad_picture", f"The training picture {picture.path.name} cannot be read.") from error
+    box = (picture.left, picture.top, picture.left + picture.width, picture.top + picture.height)
+    if min(picture.width, picture.height) < 1 or min(box[:2]) < 0 or box[2] > image.width or box[3] > image.height:
+        raise EngineError(
+            "bad_picture",
+            f"The crop of {picture.path.name} lies outside the picture of {image.width} × {image.height} pixels.",
+        )
+    size = (picture.target_width, picture.target_height)
+    scaled = image.resize(size, resample=Image.Resampling.LANCZOS, box=box)
+    pixels = torch.from_numpy(np.array(scaled, dtype=np.float32)) / 127.5 - 1
+    return pixels.permute(2, 0, 1).unsqueeze(0).contiguous()
+
+
+def batch_at(sizes: Sequence[tuple[int, int]], batch_size: int, seed: int, step: int) -> list[int]:
+    """Indexes of the pictures that step ``step`` (from 0) trains on.
+
+    ``sizes`` holds each picture's target (width, height). A batch holds one size only; every picture comes once per
+    epoch, so a size whose pictures do not fill the last batch gets a smaller one. The order is a pure function of
+    ``seed`` and ``step``: pictures and batches are sorted by a hash of seed, epoch and index, which no library's or
+    version's random numbers can change, and a resumed training goes on with exactly the batch that was next.
+    """
+    groups: dict[tuple[int, int], list[int]] = {}
+    for index, size in enumerate(sizes):
+        groups.setdefault(size, []).append(index)
+    batches_per_epoch = sum(-(-len(group) // batch_size) for group in groups.values())
+    epoch, position = divmod(step, batches_per_epoch)
+    batches: list[list[int]] = []
+    for size in sorted(groups):
+        shuffled = sorted(groups[size], key=lambda index: _rank(seed, epoch, "picture", index))
+        batches += [shuffled[at : at + batch_size] for at in range(0, len(shuffled), batch_size)]
+    return sorted(batches, key=lambda batch: _rank(seed, epoch, "batch", batch[0]))[position]
+
+
+def save_picture(image: Image.Image, path: Path) -> None:
+    """Write a PNG without metadata, complete or not at all."""
+    part = path.with_suffix(".part")
+    image.save(part, format="PNG", compress_level=4)
+    part.replace(path)
+
+
+def _rank(seed: int, epoch: int, kind: str, index: int) -> bytes:
+    return hashlib.sha256(f"{seed}/{epoch}/{kind}/{index}".encode()).digest()
+
+
+def _on_white(opened: Image.Image) -> Image.Image:
+    if "A" not in opened.getbands() and "transparency" not in opened.info:
+        return opened.convert("RGB")
+    rgba = opened.convert("RGBA")
+    white = Image.new("RGBA", rgba.size, "white")
+    return Image.alpha_composite(white, rgba).convert("RGB")

@@ -1,0 +1,656 @@
+"""The family of Stable Diffusion 1.x: one U-Net, one CLIP text encoder, one autoencoder. Our built-in model has the
+same layout with an autoencoder of its own.
+
+What this module does not know: what is in the pictures; whether an adapter suits a prompt; how much memory another
+process on the same card takes a moment later. It trains the U-Net alone, never the text encoder. On a CPU the same
+order gives the same bytes again, with the same number of threads and the same libraries; on a card the same picture up
+to the card's own rounding, because its kernels may add in another order. Captions are cut at the tokenizer's limit in
+training; long prompts are read in pieces when drawing (``prompts.embed``).
+"""
+
+import contextlib
+import hashlib
+import json
+import math
+import time
+from collections import OrderedDict
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from diffusers import StableDiffusionPipeline
+from PIL import Image
+
+from app.generations.recipe import GenerationRecipe
+from app.trainings.recipe import TrainingRecipe
+from worker.engines.contracts import (
+    AdapterFile,
+    Base,
+    Cancelled,
+    EngineError,
+    GeneratedPicture,
+    GenerationInputs,
+    GiveBack,
+    Progress,
+    SamplePicture,
+    Step,
+    TrainedAdapter,
+    TrainingInputs,
+)
+from worker.engines.image import checkpoints, dataset, lora, losses, memory, prompts, schedulers
+
+BUILTIN_MODEL = Path(__file__).parent / "builtin" / "model"
+ADAPTERS_KEPT = 4
+"""Adapters that stay loaded beside the base; the one used longest ago makes room."""
+CHECKPOINTS_KEPT = 2
+SMALLER = "Choose a smaller resolution, a smaller batch or a lower rank, or a machine with more memory."
+
+
+@dataclass
+class _Loaded:
+    base: Base
+    pipeline: Any
+    device: torch.device
+    dtype: torch.dtype
+    """Of the U-Net and the text encoder; the autoencoder is always in float32."""
+    adapters: OrderedDict[str, str] = field(default_factory=OrderedDict)
+    """Key of an ``AdapterFile`` → its name in the model, the longest unused first."""
+
+    @property
+    def multiple(self) -> int:
+        """Pixels that both sides of a picture must be a multiple of."""
+        halvings = len(self.pipeline.unet.config.block_out_channels) - 1
+        return self.pipeline.vae_scale_factor * 2**halvings
+
+
+_kept: _Loaded | None = None
+
+
+def drop_loaded() -> None:
+    """Forget the base model kept between jobs, and give its memory back."""
+    global _kept
+    _kept = None
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+
+
+# Training ---------------------------------------------------------------------------------------------------------
+
+
+def train(recipe: TrainingRecipe, inputs: TrainingInputs, out: Path, progress: Progress) -> TrainedAdapter:
+    """Train one adapter of the U-Net; writes ``adapter.safetensors``, ``samples/`` and ``checkpoints/`` under ``out``.
+
+    A checkpoint is handed over every ``checkpoint_every`` steps and after the last one, after its sample pictures. On
+    ``Cancelled`` the adapter is saved as it is and returned with ``finished=False``; before the first step there is
+    nothing to keep and ``Cancelled`` goes through. On ``GiveBack`` a checkpoint is handed over and the exception goes
+    through.
+
+    Raises ``EngineError``: ``diverged`` (the checkpoints up to then stay), ``out_of_memory``, ``bad_picture``,
+    ``bad_size``, ``no_pictures``, ``bad_checkpoint``, ``disk_full``, ``model_unavailable``.
+    """
+    with memory.out_of_memory_in_words(_device(), SMALLER):
+        return _train(recipe, inputs, out, progress)
+
+
+def _train(recipe: TrainingRecipe, inputs: TrainingInputs, out: Path, progress: Progress) -> TrainedAdapter:
+    out.mkdir(parents=True, exist_ok=True)
+    order = _order(recipe, inputs)
+    resumed = _resumed(inputs, order)
+    step = resumed.step if resumed else 0
+    step_losses = list(resumed.losses) if resumed else []
+    sampled = resumed.sampled if resumed else False
+    seconds: list[float] = []
+    parameters: dict[str, torch.nn.Parameter] = {}
+    device = _device()
+    memory.reset_peak_memory(device)
+    # The only source of random numbers of a training. On the CPU whatever the device, so that its state is small and
+    # the draws do not depend on the card.
+    generator = torch.Generator("cpu").manual_seed(recipe.seed)
+
+    def adapter_now() -> dict[str, torch.Tensor]:
+        if parameters:
+            return lora.state(loaded.pipeline.unet)
+        assert resumed is not None
+        return resumed.adapter
+
+    def checkpoint() -> None:
+        folder = checkpoints.folder_of(out / "checkpoints", step)
+        checkpoints.write(
+            folder,
+            checkpoints.Checkpoint(
+                step=step,
+                order=order,
+                losses=step_losses,
+                sampled=sampled,
+                adapter=adapter_now(),
+                optimizer=optimizer.state_dict(),
+                random_state=generator.get_state(),
+            ),
+        )
+        progress.checkpoint(folder, step)
+        checkpoints.keep_latest(out / "checkpoints", CHECKPOINTS_KEPT)
+
+    def adapter(finished: bool) -> TrainedAdapter:
+        path = out / "adapter.safetensors"
+        lora.save(adapter_now(), recipe.rank, recipe.alpha, recipe.target_modules, path)
+        last_tenth = step_losses[-math.ceil(len(step_losses) / 10) :] if step_losses else []
+        return TrainedAdapter(
+            weights=path,
+            rank=recipe.rank,
+            alpha=recipe.alpha,
+            steps=step,
+            finished=finished,
+            final_loss=sum(last_tenth) / len(last_tenth) if last_tenth else None,
+            seconds_per_step=sum(seconds) / len(seconds) if seconds else None,
+            peak_memory_bytes=memory.peak_memory_bytes(device),
+            device=_device_name(device),
+        )
+
+    loaded: _Loaded | None = None
+    try:
+        progress.phase("loading")
+        loaded = _load(inputs.base)
+        _forget_adapters(loaded)
+        pipeline, unet = loaded.pipeline, loaded.pipeline.unet
+        if loaded.dtype == torch.float16:
+            # Without bf16 the gradients would need loss scaling; such a card trains in full precision instead.
+            unet.float()
+
+        progress.phase("caching")
+        captions = [dataset.caption_with_trigger(p.caption, recipe.trigger_word) for p in inputs.pictures]
+        embeddings = prompts.embed_captions(pipeline, [*captions, ""])
+        sizes = [(p.target_width, p.target_height) for p in inputs.pictures]
+        latents = _cache_latents(loaded, recipe, inputs, progress)
+
+        if resumed is None and recipe.sample_prompts:
+            progress.phase("sampling")
+            _draw_samples(loaded, recipe, 0, out, progress)
+
+        parameters = lora.inject(unet, recipe.rank, recipe.alpha, recipe.target_modules, generator)
+        optimizer = torch.optim.AdamW(
+            list(parameters.values()), lr=recipe.learning_rate, weight_decay=recipe.weight_decay
+        )
+        if resumed is not None:
+            lora.restore(unet, resumed.adapter)
+            optimizer.load_state_dict(resumed.optimizer)
+            generator.set_state(resumed.random_state)
+        schedule = pipeline.scheduler.config
+        prediction_type = schedule.prediction_type
+        alphas_cumprod = _alphas_cumprod(pipeline.scheduler)
+
+        progress.phase("training")
+        while step < recipe.steps:
+            began = time.perf_counter()
+            learning_rate = learning_rate_at(recipe, step)
+            for group in optimizer.param_groups:
+                group["lr"] = learning_rate
+
+            chosen = dataset.batch_at(sizes, recipe.batch_size, recipe.seed, step)
+            mirrored = torch.rand(len(chosen), generator=generator) < 0.5
+            without_caption = torch.rand(len(chosen), generator=generator) < recipe.caption_dropout
+            clean = torch.cat([latents[i][int(recipe.flip and mirrored[n])] for n, i in enumerate(chosen)])
+            words = torch.cat([embeddings["" if without_caption[n] else captions[i]] for n, i in enumerate(chosen)])
+            noise = torch.randn(clean.shape, generator=generator)
+            if recipe.noise_offset:
+                # A shift per channel lets it learn pictures darker or lighter than the average (Guttenberg 2023).
+                noise += recipe.noise_offset * torch.randn((*clean.shape[:2], 1, 1), generator=generator)
+            timesteps = torch.randint(0, schedule.num_train_timesteps, (len(chosen),), generator=generator)
+            share = losses.signal_share(alphas_cumprod, timesteps)
+            noisy = losses.add_noise(clean, noise, share)
+            wanted = losses.target(prediction_type, clean, noise, share)
+            weights = losses.min_snr_weights(prediction_type, share, recipe.min_snr_gamma)
+
+            with _autocast(unet):
+                prediction = unet(
+                    noisy.to(device, unet.dtype), timesteps.to(device), words.to(device, unet.dtype), return_dict=False
+                )[0]
+            loss = losses.weighted_mse(prediction, wanted.to(device), weights)
+            loss.backward()
+            length = torch.nn.utils.clip_grad_norm_(parameters.values(), recipe.max_grad_norm)
+            if not math.isfinite(loss.item()) or not math.isfinite(length.item()):
+                raise EngineError("diverged", _diverged(step + 1, learning_rate))
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
+
+            step += 1
+            sampled = False
+            step_losses.append(loss.item())
+            seconds.append(time.perf_counter() - began)
+            progress.step(Step(step, recipe.steps, step_losses[-1], learning_rate, seconds[-1]))
+
+            if step % recipe.checkpoint_every == 0 or step == recipe.steps:
+                if recipe.sample_prompts:
+                    progress.phase("sampling")
+                    _draw_samples(loaded, recipe, step, out, progress)
+                sampled = True
+                progress.phase("saving")
+                checkpoint()
+                if step < recipe.steps:
+                    progress.phase("training")
+        return adapter(finished=True)
+    except Cancelled:
+        if step == 0:
+            raise
+        return adapter(finished=False)
+    except GiveBack:
+        if step > (resumed.step if resumed else 0):
+            checkpoint()
+        raise
+    finally:
+        if loaded is not None:
+            _forget_adapters(loaded)
+            loaded.pipeline.unet.to(loaded.dtype)
+
+
+def learning_rate_at(recipe: TrainingRecipe, step: int) -> float:
+    """Learning rate of the step with index ``step`` (from 0): a linear rise over ``warmup_steps``, then constant, or
+    half a cosine down to zero at the last step."""
+    if step < recipe.warmup_steps:
+        return recipe.learning_rate * (step + 1) / recipe.warmup_steps
+    if recipe.lr_scheduler == "constant":
+        return recipe.learning_rate
+    share = (step - recipe.warmup_steps) / max(1, recipe.steps - recipe.warmup_steps)
+    return recipe.learning_rate * 0.5 * (1 + math.cos(math.pi * min(share, 1.0)))
+
+
+def _order(recipe: TrainingRecipe, inputs: TrainingInputs) -> str:
+    """What a checkpoint must have been made for, as text: recipe, base, and each picture's bytes, caption and crop."""
+    if not inputs.pictures:
+        raise EngineError("no_pictures", "There are no pictures to train on.")
+    pictures = []
+    for p in inputs.pictures:
+        try:
+            content = hashlib.sha256(p.path.read_bytes()).hexdigest()
+        except OSError as error:
+            raise EngineError("bad_picture", f"The training picture {p.path.name} cannot be read.") from error
+        pictures.append([content, p.caption, p.left, p.top, p.width, p.height, p.target_width, p.target_height])
+    facts = [recipe.model_dump(mode="json"), inputs.base.key, inputs.base.revision, pictures]
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+
+
+def _resumed(inputs: TrainingInputs, order: str) -> checkpoints.Checkpoint | None:
+    if inputs.resume_from is None:
+        return None
+    checkpoint = checkpoints.read(inputs.resume_from)
+    if checkpoint.order != order:
+        raise EngineError(
+            "bad_checkpoint",
+            "The checkpoint was made with other pictures, another base model or another recipe. Start anew.",
+        )
+    return checkpoint
+
+
+def _cache_latents(
+    loaded: _Loaded, recipe: TrainingRecipe, inputs: TrainingInputs, progress: Progress
+) -> list[tuple[torch.Tensor, ...]]:
+    """Each picture's latents (1, channels, height, width) on the CPU, and with ``flip`` those of its mirror image."""
+    cached = []
+    vae = loaded.pipeline.vae
+    for picture in inputs.pictures:
+        progress.phase("caching")
+        _check_size(loaded, picture.target_width, picture.target_height)
+        pixels = dataset.load_pixels(picture)
+        variants = [pixels, pixels.flip(-1)] if recipe.flip else [pixels]
+        with torch.no_grad():
+            cached.append(
+                # The mean, not a draw: the autoencoder's own spread is far below the noise that is added.
+                tuple(
+                    (vae.encode(v.to(vae.device)).latent_dist.mode() * vae.config.scaling_factor).cpu()
+                    for v in variants
+                )
+            )
+    return cached
+
+
+def _draw_samples(loaded: _Loaded, recipe: TrainingRecipe, step: int, out: Path, progress: Progress) -> None:
+    """Draw each sample prompt from ``sample_seed`` with the model as it is now; takes no number from the training's
+    generator."""
+    folder = out / "samples"
+    folder.mkdir(exist_ok=True)
+    side = max(recipe.resolution // loaded.multiple, 1) * loaded.multiple
+    for index, asked in enumerate(recipe.sample_prompts):
+        if index:
+            progress.phase("sampling")
+        prompt = dataset.with_trigger_filled_in(asked, recipe.trigger_word)
+        positive, negative = prompts.embed_pair(loaded.pipeline, prompt, "")
+        generator = torch.Generator("cpu").manual_seed(recipe.sample_seed)
+        latents = _denoise(
+            loaded,
+            schedulers.DEFAULT,
+            positive,
+            negative,
+            torch.randn(_latent_shape(loaded, side, side), generator=generator),
+            [generator],
+            recipe.sample_steps,
+            recipe.sample_guidance_scale,
+            on_step=lambda: None,
+        )
+        path = folder / f"step-{step:06d}-{index}.png"
+        dataset.save_picture(_decode(loaded, latents), path)
+        progress.sample(SamplePicture(step, index, prompt, recipe.sample_seed, path))
+
+
+def _diverged(step: int, learning_rate: float) -> str:
+    return (
+        f"The training diverged at step {step}: its loss is no longer a number. The last checkpoint is kept. "
+        f"Start again with a lower learning rate than {learning_rate:g}."
+    )
+
+
+def _alphas_cumprod(scheduler: Any) -> torch.Tensor:
+    """ᾱ per timestep, (num_train_timesteps,), float32, with the last at zero if the base was made so."""
+    return scheduler.alphas_cumprod.float().cpu().clone()
+
+
+# Drawing ----------------------------------------------------------------------------------------------------------
+
+
+def generate(
+    recipe: GenerationRecipe, inputs: GenerationInputs, out: Path, progress: Progress
+) -> Iterator[GeneratedPicture]:
+    """Draw the pictures, several in one batch where memory allows, and yield each when its file is complete.
+
+    Picture i starts from the noise of ``seed + i`` whatever the batch, see ``GenerationRecipe`` for strips and
+    variations; a variation's ``seed`` is that of the noise it was turned towards. Files are ``picture-<i>.png``. On
+    ``Cancelled`` the pictures that are complete have been yielded and the iterator ends; ``GiveBack`` goes through.
+
+    Raises ``EngineError``: ``bad_size``, ``bad_order``, ``unknown_scheduler``, ``adapter_mismatch``,
+    ``out_of_memory``, ``model_unavailable``.
+    """
+    advice = "Choose smaller pictures, or a machine with more memory."
+    with memory.out_of_memory_in_words(_device(), advice), contextlib.suppress(Cancelled):
+        yield from _generate(recipe, inputs, out, progress)
+
+
+def _generate(
+    recipe: GenerationRecipe, inputs: GenerationInputs, out: Path, progress: Progress
+) -> Iterator[GeneratedPicture]:
+    if recipe.strengths and len(recipe.strengths) != recipe.count:
+        raise EngineError("bad_order", f"{recipe.count} pictures were asked for at {len(recipe.strengths)} strengths.")
+    out.mkdir(parents=True, exist_ok=True)
+    progress.phase("loading")
+    loaded = _load(inputs.base)
+    _check_size(loaded, recipe.width, recipe.height)
+    schedulers.fresh(recipe.scheduler, loaded.pipeline.scheduler)  # refuses an unknown name before anything is drawn
+    names = [_adapter_name(loaded, adapter, keep=inputs.adapters) for adapter in inputs.adapters]
+
+    progress.phase("drawing")
+    done, total = 0, recipe.count * recipe.steps
+    batch_size = 1 if recipe.strengths else _batch_size(loaded, recipe.width, recipe.height)
+    for first in range(0, recipe.count, batch_size):
+        began = time.perf_counter()
+        indexes = range(first, min(first + batch_size, recipe.count))
+        multiplier = recipe.strengths[first] if recipe.strengths else 1.0
+        _set_strengths(loaded, names, [adapter.strength * multiplier for adapter in inputs.adapters])
+        starts = [_start(loaded, recipe, index) for index in indexes]
+
+        def stepped(count: int = len(indexes)) -> None:
+            nonlocal done
+            done += count
+            progress.drawn(min(done, total), total)
+
+        positive, negative = prompts.embed_pair(loaded.pipeline, recipe.prompt, recipe.negative_prompt)
+        latents = _denoise(
+            loaded,
+            recipe.scheduler,
+            positive,
+            negative,
+            torch.cat([noise for noise, _, _ in starts]),
+            [generator for _, generator, _ in starts],
+            recipe.steps,
+            recipe.guidance_scale,
+            stepped,
+        )
+        for n, index in enumerate(indexes):
+            path = out / f"picture-{index:02d}.png"
+            dataset.save_picture(_decode(loaded, latents[n : n + 1]), path)
+            yield GeneratedPicture(
+                index=index,
+                path=path,
+                seed=starts[n][2],
+                width=recipe.width,
+                height=recipe.height,
+                strength=multiplier,
+                seconds=(time.perf_counter() - began) / len(indexes),
+            )
+
+
+def _start(loaded: _Loaded, recipe: GenerationRecipe, index: int) -> tuple[torch.Tensor, torch.Generator, int]:
+    """First noise of a picture, (1, channels, height, width) float32; the generator of its later noise; its seed."""
+    shape = _latent_shape(loaded, recipe.width, recipe.height)
+    if recipe.strengths:
+        seed = recipe.seed
+    elif recipe.variation_strength:
+        seed = recipe.seed + index + 1
+    else:
+        seed = recipe.seed + index
+    generator = torch.Generator("cpu").manual_seed(seed)
+    noise = torch.randn(shape, generator=generator)
+    if recipe.variation_strength and not recipe.strengths:
+        origin = torch.randn(shape, generator=torch.Generator("cpu").manual_seed(recipe.seed))
+        noise = slerp(origin, noise, recipe.variation_strength)
+        # Samplers that add noise on the way draw it from the common seed, so that at a small share only the start
+        # differs and the pictures stay alike.
+        generator = torch.Generator("cpu").manual_seed(recipe.seed)
+        torch.randn(shape, generator=generator)
+    return noise, generator, seed
+
+
+def slerp(start: torch.Tensor, end: torch.Tensor, share: float) -> torch.Tensor:
+    """Turn ``start`` towards ``end`` by ``share`` of the angle between them (Shoemake 1985); of the same shape.
+
+    Unlike a plain mix it keeps the length that noise of this many dimensions has, without which pictures turn grey.
+    """
+    a, b = start.double().flatten(), end.double().flatten()
+    cosine = torch.dot(a, b) / (a.norm() * b.norm())
+    angle = torch.arccos(cosine.clamp(-1, 1))
+    if angle.sin() < 1e-6:
+        return torch.lerp(start, end, share)
+    turned = (torch.sin((1 - share) * angle) * a + torch.sin(share * angle) * b) / torch.sin(angle)
+    return turned.view_as(start).to(start.dtype)
+
+
+@torch.no_grad()
+def _denoise(
+    loaded: _Loaded,
+    scheduler: str,
+    positive: torch.Tensor,
+    negative: torch.Tensor,
+    noise: torch.Tensor,
+    generators: list[torch.Generator],
+    steps: int,
+    guidance_scale: float,
+    on_step: Any,
+) -> torch.Tensor:
+    """Run the pipeline from ``noise`` (batch, channels, height, width) to clean latents of that shape.
+
+    ``on_step`` is called after every denoising step and may raise to stop.
+    """
+    pipeline = loaded.pipeline
+    own = pipeline.scheduler
+    dtype = pipeline.unet.dtype
+
+    def told(_pipeline: Any, _step: int, _timestep: Any, _tensors: dict[str, Any]) -> dict[str, Any]:
+        on_step()
+        return {}
+
+    pipeline.scheduler = schedulers.fresh(scheduler, own)
+    try:
+        return pipeline(
+            prompt_embeds=positive.to(dtype).expand(len(noise), -1, -1),
+            negative_prompt_embeds=negative.to(dtype).expand(len(noise), -1, -1) if guidance_scale > 1 else None,
+            latents=noise.to(dtype),
+            generator=generators,
+            num_inference_steps=steps,
+            guidance_scale=guidance_scale,
+            height=noise.shape[2] * pipeline.vae_scale_factor,
+            width=noise.shape[3] * pipeline.vae_scale_factor,
+            output_type="latent",
+            callback_on_step_end=told,
+        ).images
+    finally:
+        pipeline.scheduler = own
+
+
+@torch.no_grad()
+def _decode(loaded: _Loaded, latents: torch.Tensor) -> Image.Image:
+    """One picture from latents (1, channels, height, width)."""
+    vae = loaded.pipeline.vae
+    pixels = vae.decode(latents.to(vae.dtype) / vae.config.scaling_factor, return_dict=False)[0]
+    return loaded.pipeline.image_processor.postprocess(pixels.float(), output_type="pil")[0]
+
+
+def _latent_shape(loaded: _Loaded, width: int, height: int) -> tuple[int, int, int, int]:
+    factor = loaded.pipeline.vae_scale_factor
+    return 1, loaded.pipeline.unet.config.in_channels, height // factor, width // factor
+
+
+def _check_size(loaded: _Loaded, width: int, height: int) -> None:
+    if width % loaded.multiple or height % loaded.multiple or min(width, height) < loaded.multiple:
+        raise EngineError(
+            "bad_size",
+            f"This base model draws sizes in steps of {loaded.multiple} pixels; {width} × {height} is not possible.",
+        )
+
+
+def _batch_size(loaded: _Loaded, width: int, height: int) -> int:
+    """How many pictures to draw at once, 1 to 8. An estimate: it does not know what attention needs on other cards."""
+    pixels = width * height
+    if loaded.device.type == "cuda":
+        free, _ = torch.cuda.mem_get_info(loaded.device)
+        # SD 1.5 in half precision with guidance takes about 1 GB per picture of 512 × 512 beside the weights.
+        return max(1, min(8, int(free * 0.8 / (pixels * 4096))))
+    # On a CPU a batch saves time only while its tensors stay small.
+    return max(1, min(8, 8 * 256 * 256 // pixels))
+
+
+# The base model and its adapters ----------------------------------------------------------------------------------
+
+
+def _device() -> torch.device:
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def _device_name(device: torch.device) -> str:
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
+
+
+def _autocast(unet: Any) -> Any:
+    if unet.device.type == "cuda" and unet.dtype != torch.float32:
+        return torch.autocast("cuda", dtype=unet.dtype)
+    return contextlib.nullcontext()
+
+
+def _load(base: Base) -> _Loaded:
+    """The base model, kept from the last job if it is the same; raises ``EngineError`` (``model_unavailable``)."""
+    global _kept
+    if _kept is not None and (_kept.base.key, _kept.base.revision) == (base.key, base.revision):
+        return _kept
+    drop_loaded()
+    device = _device()
+    dtype = torch.float32
+    if device.type == "cuda":
+        dtype = torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16
+    pipeline = _pipeline(base, dtype)
+    pipeline.set_progress_bar_config(disable=True)
+    pipeline.to(device)
+    # The autoencoder is small, and in half precision some of them overflow to black.
+    pipeline.vae.float()
+    for model in (pipeline.vae, pipeline.text_encoder, pipeline.unet):
+        model.requires_grad_(False).eval()
+    _kept = _Loaded(base, pipeline, device, dtype)
+    return _kept
+
+
+def _pipeline(base: Base, dtype: torch.dtype) -> Any:
+    builtin = base.source == "builtin"
+    local = builtin or Path(base.source).is_absolute()
+    source = str(BUILTIN_MODEL) if builtin else base.source
+    own: dict[str, Any] = {}
+    if local and not Path(source, "model_index.json").is_file():
+        raise EngineError("model_unavailable", f"The base model {base.key} is not in its folder. Install it first.")
+    try:
+        if builtin:
+            from worker.engines.image.builtin.patch_autoencoder import PatchAutoencoder
+
+            own["vae"] = PatchAutoencoder.from_pretrained(source, subfolder="vae", use_safetensors=True)
+        return StableDiffusionPipeline.from_pretrained(
+            source,
+            revision=base.revision if not local else None,
+            local_files_only=local,
+            use_safetensors=True,
+            safety_checker=None,
+            requires_safety_checker=False,
+            dtype=dtype,
+            **own,
+        )
+    except OSError as error:
+        raise EngineError(
+            "model_unavailable",
+            f"The base model {base.key} could not be loaded from {base.source}. Is the name right, its licence "
+            "accepted, and the network or the folder reachable?",
+        ) from error
+
+
+def _adapter_name(loaded: _Loaded, adapter: AdapterFile, keep: tuple[AdapterFile, ...]) -> str:
+    """The adapter's name in the model; loads it if it is not there, and makes room first."""
+    name = loaded.adapters.get(adapter.key)
+    if name is not None:
+        loaded.adapters.move_to_end(adapter.key)
+        return name
+    needed = {other.key for other in keep}
+    for key in [key for key in loaded.adapters if key not in needed]:
+        if len(loaded.adapters) < ADAPTERS_KEPT:
+            break
+        loaded.pipeline.delete_adapters(loaded.adapters.pop(key))
+    # PEFT joins names with dots, so a key is not a name.
+    name = "a" + hashlib.sha256(adapter.key.encode()).hexdigest()[:24]
+    _load_adapter(loaded.pipeline, adapter, name)
+    loaded.adapters[adapter.key] = name
+    return name
+
+
+def _load_adapter(pipeline: Any, adapter: AdapterFile, name: str) -> None:
+    """Load one file, diffusers' or kohya's names. Raises ``EngineError`` (``adapter_mismatch``) unless every one of its
+    layers exists in this base model with the same shape."""
+    mismatch = EngineError(
+        "adapter_mismatch", "The adapter was trained on another base model: its layers do not fit this one."
+    )
+    where = {"weight_name": adapter.path.name, "local_files_only": True, "use_safetensors": True}
+    try:
+        tensors, _ = pipeline.lora_state_dict(adapter.path.parent, **where)
+        pipeline.load_lora_weights(adapter.path.parent, adapter_name=name, **where)
+    except (ValueError, KeyError, RuntimeError, OSError) as error:
+        _remove(pipeline, name)
+        raise mismatch from error
+    # Layers that the model does not have are only warned about by the libraries.
+    expected = sum(key.endswith(("lora_A.weight", "down.weight")) for key in tensors)
+    found = sum(lora.count_layers(model, name) for model in (pipeline.unet, pipeline.text_encoder))
+    if found != expected or not all(torch.isfinite(tensor).all() for tensor in tensors.values()):
+        _remove(pipeline, name)
+        raise mismatch
+
+
+def _remove(pipeline: Any, name: str) -> None:
+    with contextlib.suppress(ValueError, KeyError, AttributeError):
+        pipeline.delete_adapters(name)
+
+
+def _set_strengths(loaded: _Loaded, names: list[str], strengths: list[float]) -> None:
+    """Let the adapters act with these multipliers; if all are zero they are off and the base draws alone, exactly."""
+    pipeline = loaded.pipeline
+    if not loaded.adapters:
+        return
+    if not any(strengths):
+        pipeline.disable_lora()
+        return
+    pipeline.enable_lora()
+    pipeline.set_adapters(names, strengths)
+
+
+def _forget_adapters(loaded: _Loaded) -> None:
+    """Take every adapter out of the model again; its layers are the plain ones afterwards."""
+    loaded.adapters.clear()
+    loaded.pipeline.unload_lora_weights()

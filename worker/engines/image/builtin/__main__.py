@@ -1,0 +1,52 @@
+"""Builds the built-in model, step by step: `python -m worker.engines.image.builtin <step> --work DIR`.
+
+Steps in order: pictures, autoencoder, text-encoder, denoiser, pack, measure. Each keeps its results in DIR and goes on
+from what it finds there. Only `pictures` opens the network.
+"""
+
+import argparse
+import logging
+from pathlib import Path
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m worker.engines.image.builtin", description=__doc__)
+    steps = parser.add_subparsers(dest="step", required=True)
+    for name, help_text, minutes in (
+        ("pictures", "fetch the icon packages and render them", None),
+        ("autoencoder", "train the autoencoder", 25.0),
+        ("text-encoder", "train tokenizer and text encoder", 10.0),
+        ("denoiser", "train the denoiser", 120.0),
+        ("pack", "write the model as float16 safetensors", None),
+        ("measure", "print the model's figures", None),
+    ):
+        step = steps.add_parser(name, help=help_text)
+        step.add_argument("--work", type=Path, required=True, help="folder for pictures, checkpoints and results")
+        if minutes is not None:
+            step.add_argument("--minutes", type=float, default=minutes, help="wall time to train for")
+        if name == "pictures":
+            step.add_argument("--cache", type=Path, help="folder for the packages (default: WORK/cache)")
+        if name == "denoiser":
+            step.add_argument("--from-model", type=Path, help="start from a packed model's weights")
+        if name in ("pack", "measure"):
+            step.add_argument("--model", type=Path, help="model folder (default: the one that ships)")
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Run one step."""
+    args = _arguments()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    match args.step:
+        case "pictures":
+            from worker.engines.image.builtin.prepare import prepare
+
+            prepare(args.cache or args.work / "cache", args.work)
+        case "autoencoder":
+            from worker.engines.image.builtin.train_autoencoder import train
+
+            train(args.work, args.minutes, lr=6e-3, noise=0.1, widths=(128, 256), latent_channels=24)
+
+
+if __name__ == "__main__":
+    main()

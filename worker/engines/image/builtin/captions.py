@@ -1,0 +1,125 @@
+"""Captions in English and German: what a picture shows, in which style, on which background."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from worker.engines.image.builtin.pictures import Concept
+
+# style (icon set) -> words for it; the first of each language is the one that documentation and menus should use
+STYLES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "fluent-emoji-flat": (("flat", "minimal flat"), ("flach", "minimalistisch flach")),
+    "fluent-emoji": (("soft", "soft gradient", "glossy 3d"), ("weich", "weich mit farbverlauf", "glänzend 3d")),
+    "noto": (("detailed", "shaded detailed"), ("detailreich", "schattiert detailreich")),
+    "twemoji": (("bold", "simple bold"), ("kräftig", "schlicht kräftig")),
+}
+_GERMAN_INFLECTED = {
+    "flach": "flachen",
+    "minimalistisch flach": "minimalistisch flachen",
+    "weich": "weichen",
+    "glänzend 3d": "glänzenden 3d",
+    "detailreich": "detailreichen",
+    "schattiert detailreich": "schattiert detailreichen",
+    "kräftig": "kräftigen",
+    "schlicht kräftig": "schlicht kräftigen",
+}
+
+# background: English, German dative ("auf ... Hintergrund"), sRGB 0..255
+COLOURS: tuple[tuple[str, str, tuple[int, int, int]], ...] = (
+    ("white", "weißem", (255, 255, 255)),
+    ("black", "schwarzem", (20, 20, 22)),
+    ("grey", "grauem", (150, 152, 156)),
+    ("light grey", "hellgrauem", (224, 226, 229)),
+    ("navy", "marineblauem", (20, 33, 84)),
+    ("blue", "blauem", (40, 98, 214)),
+    ("light blue", "hellblauem", (173, 214, 245)),
+    ("turquoise", "türkisem", (38, 184, 178)),
+    ("green", "grünem", (46, 150, 72)),
+    ("light green", "hellgrünem", (190, 230, 182)),
+    ("yellow", "gelbem", (250, 208, 50)),
+    ("orange", "orangem", (242, 140, 40)),
+    ("red", "rotem", (208, 44, 48)),
+    ("pink", "rosa", (246, 178, 204)),
+    ("purple", "lilafarbenem", (120, 66, 170)),
+    ("brown", "braunem", (116, 78, 52)),
+    ("beige", "beigem", (240, 228, 204)),
+)
+WHITE = 0
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What a caption speaks of: keys of the tables above; None where it is not mentioned."""
+
+    concept: Concept
+    style: str | None
+    colour: int | None
+
+
+# {thing}, {style} (inflected in German), {ground}; those in HELD_OUT are for measuring only
+ENGLISH = (
+    "{style} style {thing}{ground}",
+    "{thing}, {style} style{ground}",
+    "a {thing} in {style} style{ground}",
+    "{style} {thing}{ground}",
+    "icon of a {thing}, {style} style{ground}",
+    "a {style} illustration of a {thing}{ground}",
+    "{thing}{ground}, {style} style",
+    "{style} style, {thing}{ground}",
+)
+ENGLISH_HELD_OUT = ("a picture of a {thing} in {style} style{ground}", "{style} style drawing: {thing}{ground}")
+GERMAN = (
+    "{thing} im {style} stil{ground}",
+    "{thing}, {style} stil{ground}",
+    "ein bild: {thing} im {style} stil{ground}",
+    "symbol {thing} im {style} stil{ground}",
+    "{thing}{ground}, {style} stil",
+    "{style} stil, {thing}{ground}",
+    "illustration {thing} im {style} stil{ground}",
+)
+GERMAN_HELD_OUT = ("zeichnung von {thing} im {style} stil{ground}", "{thing}{ground} im {style} stil")
+ENGLISH_PLAIN = ("{thing}{ground}", "a {thing}{ground}", "icon of {thing}{ground}", "{thing} illustration{ground}")
+GERMAN_PLAIN = ("{thing}{ground}", "symbol {thing}{ground}", "ein bild: {thing}{ground}", "{thing} illustration{ground}")
+
+
+def ground(colour: int | None, german: bool, rng: np.random.Generator) -> str:
+    """The words for a background, with a leading space; empty for None."""
+    if colour is None:
+        return ""
+    english, dative, _ = COLOURS[colour]
+    if german:
+        return f" auf {dative} {('hintergrund', 'grund')[int(rng.integers(4) == 0)]}"
+    return rng.choice((f" on a {english} background", f" on {english}", f", {english} background"))
+
+
+def thing(concept: Concept, german: bool, rng: np.random.Generator) -> str:
+    """The concept's name (two times in three), its name with keywords, or keywords alone."""
+    names: Sequence[str] = concept.german if german else concept.english
+    tags = list(names[1:])
+    draw = rng.random()
+    if not tags or draw < 0.68:
+        return names[0]
+    picked = [tags[i] for i in rng.permutation(len(tags))[: int(rng.integers(1, 4))]]
+    if draw < 0.9:
+        return ", ".join([names[0], *picked] if rng.random() < 0.7 else [*picked, names[0]])
+    return ", ".join(picked) if len(picked) > 1 else f"{names[0]}, {picked[0]}"
+
+
+def caption(choice: Choice, rng: np.random.Generator, german: bool | None = None, held_out: bool = False) -> str:
+    """One lower-case caption for `choice`; `held_out` takes the templates that training never sees, with plain names."""
+    german = bool(rng.random() < 0.5) if german is None else german
+    words = (choice.concept.german if german else choice.concept.english)[0] if held_out else thing(choice.concept, german, rng)
+    style = ""
+    if choice.style is None:
+        templates = GERMAN_PLAIN if german else ENGLISH_PLAIN
+    else:
+        style = str(rng.choice(STYLES[choice.style][int(german)]))
+        if held_out:
+            templates = GERMAN_HELD_OUT if german else ENGLISH_HELD_OUT
+        else:
+            templates = GERMAN if german else ENGLISH
+    template = templates[int(rng.integers(len(templates)))]
+    if german and f"im {{style}}" in template:
+        style = _GERMAN_INFLECTED.get(style, style)
+    return template.format(thing=words, style=style, ground=ground(choice.colour, german, rng))

@@ -1,0 +1,131 @@
+"""Trains the autoencoder on composed pictures and freezes its latents to unit variance."""
+
+import logging
+import math
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from worker.engines.image.builtin.checkpoints import load_checkpoint, save_checkpoint
+from worker.engines.image.builtin.optimizer import Pair
+from worker.engines.image.builtin.patch_autoencoder import PatchAutoencoder
+from worker.engines.image.builtin.pictures import load
+
+log = logging.getLogger(__name__)
+HELD_OUT = 300
+
+
+def compose(rgba: Tensor, background: Tensor) -> Tensor:
+    """Pictures uint8 (n, h, w, 4) over colours (n, 3) in 0..1. Returns float32 (n, 3, h, w) in -1..1, channels last."""
+    x = rgba.permute(0, 3, 1, 2).float() / 255
+    alpha = x[:, 3:]
+    flat = x[:, :3] * alpha + background[:, :, None, None] * (1 - alpha)
+    return (flat * 2 - 1).contiguous(memory_format=torch.channels_last)
+
+
+def psnr(a: Tensor, b: Tensor) -> Tensor:
+    """Peak signal-to-noise ratio per picture in dB, for pictures (n, 3, h, w) in -1..1 (clipped to that range)."""
+    error = ((a.clamp(-1, 1) - b.clamp(-1, 1)) / 2).float().pow(2).mean(dim=(1, 2, 3))
+    return -10 * error.clamp_min(1e-10).log10()
+
+
+def split(count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Rows to train on and rows to hold out, the same every time."""
+    order = np.random.default_rng(7).permutation(count)
+    return order[HELD_OUT:], order[:HELD_OUT]
+
+
+def _batch(pixels: np.ndarray, rows: np.ndarray, rng: np.random.Generator) -> Tensor:
+    variants = rng.integers(0, pixels.shape[1], len(rows))
+    picked = np.stack([pixels[r, v] for r, v in zip(rows, variants, strict=True)])
+    if rng.random() < 0.5:
+        picked = picked[:, :, ::-1]
+    picked = np.roll(picked, tuple(rng.integers(-7, 8, 2)), axis=(1, 2))
+    background = rng.random((len(rows), 3), dtype=np.float32)
+    background[rng.random(len(rows)) < 0.45] = 1.0
+    return compose(torch.from_numpy(np.ascontiguousarray(picked)), torch.from_numpy(background))
+
+
+@torch.no_grad()
+def reconstruct(model: PatchAutoencoder, x: Tensor) -> Tensor:
+    """Encode and decode in batches of 50, without noise."""
+    return torch.cat([model(part) for part in x.split(50)])
+
+
+def train(
+    work: Path, minutes: float, batch: int = 32, lr: float = 1e-3, noise: float = 0.05, muon: bool = True, **config: object
+) -> PatchAutoencoder:
+    """Train for `minutes` of wall time (cosine decay to zero), going on from `work/autoencoder.pt` where it exists.
+
+    Writes the finished model to `work/vae`. Raises PicturesError if there are no pictures.
+    """
+    pictures, pixels = load(work, "ae")
+    pixels = np.ascontiguousarray(pixels)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    rng, rows = np.random.default_rng(), split(len(pictures))
+    model = PatchAutoencoder(**config).to(device, memory_format=torch.channels_last)  # type: ignore[arg-type, call-arg]
+    optimizer = Pair(model, lr, muon=muon)
+    checkpoint = load_checkpoint(work / "autoencoder.pt")
+    if checkpoint:
+        model.load_state_dict(checkpoint["model"])
+        optimizer.load_state_dict(checkpoint["optimizer"])
+    held = compose(torch.from_numpy(np.ascontiguousarray(pixels[rows[1], 0])), torch.ones(HELD_OUT, 3)).to(device)
+    log.info("autoencoder: %.2f M parameters", sum(p.numel() for p in model.parameters()) / 1e6)
+    start = told = saved = time.monotonic()
+    seen, step, mean_loss = 0, 0, 0.0
+    while (passed := (time.monotonic() - start) / 60 / minutes) < 1:
+        optimizer.set_lr(lr * min(1.0, (step + 1) / 100) * (0.5 + 0.5 * math.cos(math.pi * passed)))
+        x = _batch(pixels, rng.choice(rows[0], batch), rng).to(device)
+        with torch.autocast(device.type, torch.bfloat16):
+            z = model.encode(x).latent_dist.mode()
+            spread = z.detach().float().std(dim=(0, 2, 3), keepdim=True)
+            y = model.decode(z + noise * spread * torch.randn_like(z)).sample
+        difference = y.float() - x
+        loss = difference.pow(2).mean() + 0.03 * difference.abs().mean()
+        optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        step, seen = step + 1, seen + batch
+        mean_loss = loss.item() if step == 1 else 0.98 * mean_loss + 0.02 * loss.item()
+        now = time.monotonic()
+        if now - told > 30:
+            told = now
+            quality = psnr(reconstruct(model, held[:100]), held[:100]).mean().item()
+            log.info("%5.1f min  %7d seen  %4.0f/s  loss %.5f  held out %.2f dB",
+                     (now - start) / 60, seen, seen / (now - start), mean_loss, quality)
+        if now - saved > 120:
+            saved = now
+            save_checkpoint(work / "autoencoder.pt", {"model": model.state_dict(), "optimizer": optimizer.state_dict()})
+    return finish(work, model, pixels, rows, held)
+
+
+@torch.no_grad()
+def finish(work: Path, model: PatchAutoencoder, pixels: np.ndarray, rows: tuple[np.ndarray, np.ndarray], held: Tensor):
+    """Normalise the latents, log the held-out PSNR, write a sheet of reconstructions and `work/vae`."""
+    model.eval()
+    rng = np.random.default_rng(0)
+    latents = [
+        model.encode(_batch(pixels, rng.choice(rows[0], 64), rng).to(held.device)).latent_dist.mode() for _ in range(30)
+    ]
+    model.normalise_latents(torch.cat(latents))
+    made = reconstruct(model, held)
+    log.info("finished: %.2f dB on %d held-out pictures", psnr(made, held).mean().item(), len(held))
+    sheet(work / "autoencoder.png", torch.stack([held[:24], made[:24]], 1).flatten(0, 1))
+    model.to(memory_format=torch.contiguous_format).save_pretrained(work / "vae")
+    return model
+
+
+def sheet(path: Path, x: Tensor, columns: int = 12) -> None:
+    """Write pictures (n, 3, h, w) in -1..1 as one PNG, `columns` to a row."""
+    images = ((x.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
+    n, h, w, _ = images.shape
+    page = np.full((math.ceil(n / columns) * (h + 2), columns * (w + 2), 3), 200, np.uint8)
+    for i, image in enumerate(images):
+        top, left = i // columns * (h + 2), i % columns * (w + 2)
+        page[top : top + h, left : left + w] = image
+    Image.fromarray(page).save(path)

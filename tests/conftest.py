@@ -1,0 +1,163 @@
+"""Shared by all tests: a real database made by the migrations, a real storage folder, a browserless client.
+
+``TEST_DATABASE_URL`` (a PostgreSQL server's address) runs the same tests there.
+"""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from fastapi import FastAPI
+from sqlalchemy import create_engine, make_url, text
+from starlette.testclient import TestClient
+
+from app.accounts import service as accounts
+from app.db import Database, new_id
+from app.migrate import migrate
+from app.settings import Settings
+from app.storage import Storage, open_storage
+from app.web.csrf import token_for
+from app.web.gate import SESSION_COOKIE
+
+PASSWORD = "a long enough password"
+
+
+@pytest.fixture(scope="session")
+def password_hash() -> str:
+    """Hashing is slow on purpose; once is enough for the tests."""
+    return accounts.hash_password(PASSWORD)
+
+
+@pytest.fixture(scope="session")
+def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Address of a migrated, empty database that each test gets a copy of."""
+    server = os.environ.get("TEST_DATABASE_URL", "")
+    if not server:
+        url = f"sqlite:///{tmp_path_factory.mktemp('database') / 'empty.sqlite3'}"
+        database = Database(url)
+        migrate(database)
+        with database.engine.connect() as connection:
+            connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+        database.engine.dispose()
+        yield url
+        return
+    name = f"livery_empty_{new_id()[:12]}"
+    _on_server(server, f"CREATE DATABASE {name}")
+    url = make_url(server).set(database=name).render_as_string(hide_password=False)
+    database = Database(url)
+    migrate(database)
+    database.engine.dispose()
+    yield url
+    _on_server(server, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def _on_server(server: str, statement: str) -> None:
+    engine = create_engine(server, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(text(statement))
+    engine.dispose()
+
+
+@pytest.fixture
+def database_url(empty_database: str, tmp_path: Path) -> Iterator[str]:
+    parsed = make_url(empty_database)
+    if parsed.get_backend_name() == "sqlite":
+        copy = tmp_path / "livery.sqlite3"
+        shutil.copyfile(str(parsed.database), copy)
+        yield f"sqlite:///{copy}"
+        return
+    name = f"livery_test_{new_id()[:12]}"
+    server = os.environ["TEST_DATABASE_URL"]
+    _on_server(server, f"CREATE DATABASE {name} TEMPLATE {parsed.database}")
+    yield parsed.set(database=name).render_as_string(hide_password=False)
+    _on_server(server, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def settings(tmp_path: Path, database_url: str, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    monkeypatch.chdir(tmp_path)  # no .env of the developer's
+    return Settings(
+        data_dir=tmp_path / "data", database_url=database_url, secret_key="only for tests", log_level="WARNING"
+    )
+
+
+@pytest.fixture
+def database(settings: Settings) -> Iterator[Database]:
+    database = Database(settings.effective_database_url)
+    yield database
+    database.engine.dispose()
+
+
+@pytest.fixture
+def storage(settings: Settings) -> Storage:
+    return open_storage(settings)
+
+
+@pytest.fixture
+def app(settings: Settings) -> Iterator[FastAPI]:
+    from app.main import create_app
+
+    app = create_app(settings)
+    yield app
+    app.state.database.engine.dispose()
+
+
+@dataclass
+class SignedIn:
+    """A person's browser: a client that carries session and form token, and who it is."""
+
+    client: TestClient
+    user_id: str
+    workspace_id: str
+    session_id: str
+
+
+SignUp = Callable[..., SignedIn]
+
+
+@pytest.fixture
+def sign_up(app: FastAPI, password_hash: str) -> Iterator[SignUp]:
+    """Makes people with a browser each: ``sign_up()`` a new workspace's owner, or
+    ``sign_up(role="viewer", workspace_id=…)`` a member of an existing one."""
+    clients: list[TestClient] = []
+
+    def make(
+        *, email: str = "", name: str = "Ada Muster", role: str = "owner", workspace_id: str | None = None
+    ) -> SignedIn:
+        from app.accounts.models import BrowserSession, Membership, User, Workspace
+
+        email = email or f"{new_id()[:10]}@example.org"
+        with app.state.database.write() as session:
+            user = User(name=name, email=email, password_hash=password_hash, locale="en")
+            session.add(user)
+            if workspace_id is None:
+                workspace = Workspace(name="Muster & Co.")
+                session.add(workspace)
+                session.flush()
+                workspace_id = workspace.id
+            session.flush()
+            session.add(Membership(workspace_id=workspace_id, user_id=user.id, role=role))
+            session.flush()
+            token = accounts.open_session(session, user, user_agent="tests", workspace_id=workspace_id)
+            from sqlalchemy import select
+
+            session_id = session.scalars(select(BrowserSession.id).where(BrowserSession.user_id == user.id)).one()
+            user_id = user.id
+        client = TestClient(app, base_url="http://testserver", follow_redirects=False)
+        client.cookies.set(SESSION_COOKIE, token)
+        client.headers["x-csrf-token"] = token_for(app.state.signing_key, session_id)
+        clients.append(client)
+        return SignedIn(client, user_id, workspace_id, session_id)
+
+    yield make
+    for client in clients:
+        client.close()
+
+
+@pytest.fixture
+def owner(sign_up: SignUp) -> SignedIn:
+    """The owner of a workspace, signed in."""
+    return sign_up()

@@ -2,6 +2,8 @@
 
 import unicodedata
 
+INVISIBLE = ("Cc", "Cf", "Cs", "Zl", "Zp")  # Unicode categories: control, format, surrogate, line, paragraph
+JOINERS = "\u200c\u200d"  # invisible, too, but emoji families, Persian and Indic spelling need them
 MAX_SHOWN = 80  # characters; longer names push the words that matter out of a sentence or a tile
 
 
@@ -12,10 +14,7 @@ def shown_name(filename: str) -> str:
     “exe.png”. Letters of any script, emoji and their joiners stay.
     """
     last = filename.replace("\\", "/").rstrip("/").rsplit("/", 1)[-1]
-    joiners = "\u200c\u200d"  # emoji families, Persian and Indic spelling
-    clean = "".join(
-        c if c in joiners or unicodedata.category(c) not in ("Cc", "Cf", "Cs", "Zl", "Zp") else " " for c in last
-    )
+    clean = "".join(c if c in JOINERS or unicodedata.category(c) not in INVISIBLE else " " for c in last)
     clean = " ".join(clean.split())
     if len(clean) > MAX_SHOWN:
         clean = clean[: MAX_SHOWN - 13] + "…" + clean[-12:]

@@ -134,7 +134,7 @@ def render(data: bytes, facts: SvgFacts, longest_side: int, name: str) -> bytes:
     Raises: SvgTooComplex (refused by the renderer, or ended by its limits).
     """
     try:
-        done = subprocess.run(
+        done = subprocess.run(  # noqa: S603 - our own program; the drawing comes in as data, not as an argument
             [sys.executable, "-I", str(RENDERER), str(longest_side), "wide" if facts.aspect >= 1 else "tall"],
             input=data,
             capture_output=True,

@@ -1,0 +1,66 @@
+// Short notices. The server sends HX-Trigger: {"livery:toast": {"text": "…", "undo_url": "…", "kind": "ok"}};
+// our own modules dispatch the same event. While a dialog is open, the notices move into it: all else is out of reach then.
+const region = document.querySelector("[data-toasts]");
+const template = document.querySelector("#toast-template");
+const words = document.body.dataset;
+
+function leave(toast) {
+  toast.remove();
+}
+
+function stay(toast) {
+  if (toast.classList.contains("toast--error")) return;
+  let timer = 0;
+  const start = () => (timer = setTimeout(() => leave(toast), toast.querySelector("form") ? 10000 : 5000));
+  const stop = () => clearTimeout(timer);
+  for (const name of ["pointerenter", "focusin"]) toast.addEventListener(name, stop);
+  for (const name of ["pointerleave", "focusout"]) toast.addEventListener(name, () => (stop(), start()));
+  start();
+}
+
+function place() {
+  const open = [...document.querySelectorAll("dialog[open]")].filter((one) => one.matches(":modal")).pop();
+  const home = open ?? document.body;
+  if (region.parentElement !== home) home.append(region);
+}
+
+export function show({ text, undo_url: undo = null, kind = "ok" }) {
+  if (!region || !text) return;
+  place();
+  const toast = template.content.firstElementChild.cloneNode(true);
+  toast.className = `toast toast--${kind}`;
+  toast.querySelector("p").textContent = text;
+  if (undo) toast.querySelector("form").action = undo;
+  else toast.querySelector("form")?.remove();
+  if (kind === "error") {
+    const use = toast.querySelector("use");
+    use.setAttribute("href", use.getAttribute("href").replace(/#.*/, "#warning"));
+  }
+  region.append(toast);
+  while (region.children.length > 3) region.firstElementChild.remove();
+  stay(toast);
+}
+
+if (region) {
+  for (const toast of region.children) stay(toast);
+  document.addEventListener("livery:toast", (event) => show(event.detail ?? {}));
+  document.addEventListener("click", (event) => {
+    const close = event.target.closest("[data-toast-close]");
+    if (close) leave(close.closest("[data-toast]"));
+  });
+  document.addEventListener("close", () => region.parentElement !== document.body && document.body.append(region), true);
+  document.addEventListener("htmx:responseError", (event) => {
+    let text = words.textError;
+    const answer = event.detail.xhr;
+    if (answer.getResponseHeader("content-type")?.includes("json")) {
+      try {
+        const body = JSON.parse(answer.responseText);
+        text = body.sentence ?? text;
+      } catch {
+        // The general sentence says enough.
+      }
+    }
+    show({ text, kind: "error" });
+  });
+  document.addEventListener("htmx:sendError", () => show({ text: words.textOffline, kind: "error" }));
+}

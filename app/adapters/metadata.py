@@ -1,0 +1,204 @@
+"""What an exported adapter says about itself in its header: sd-scripts' ``ss_*`` keys and the ``modelspec.*`` standard.
+
+Only strings; what is absent is the text "None", as sd-scripts writes it. The clean variant is a list of what may stay,
+not of what must go, so that a key added here later cannot give away captions, folder names or the number of pictures.
+"""
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from app.adapters import safetensors_file
+from app.adapters.safetensors_file import Tensor
+from app.trainings.recipe import TrainingRecipe
+
+MAX_TAGS = 500
+MAX_TAG_LENGTH = 200
+
+
+@dataclass(frozen=True)
+class BaseModelFacts:
+    name: str
+    """As people know it, also put where programs show the base model."""
+    architecture: str
+    """``modelspec.architecture`` without ``/lora``: ``livery-builtin``, ``stable-diffusion-v1``."""
+    version: str
+    """sd-scripts' ``ss_base_model_version``: ``sd_v1``; programs take any name that they do not know for SD 1."""
+    prediction_type: str = "epsilon"
+    """``epsilon`` or ``v_prediction``."""
+
+
+BUILTIN = BaseModelFacts("Livery built-in", "livery-builtin", "livery_builtin")
+STABLE_DIFFUSION_1 = BaseModelFacts("Stable Diffusion 1.5", "stable-diffusion-v1", "sd_v1")
+
+
+@dataclass(frozen=True)
+class TrainingFacts:
+    """How the adapter came to be; the captions and sizes are of the training pictures."""
+
+    recipe: TrainingRecipe
+    steps_done: int
+    started_at: datetime
+    finished_at: datetime
+    captions: tuple[str, ...] = ()
+    sizes: tuple[tuple[int, int], ...] = ()
+    """Width and height in pixels that each picture was trained at."""
+    mixed_precision: str = "no"
+    """``bf16`` or ``no``."""
+    session_id: str = "None"
+
+
+@dataclass(frozen=True)
+class AdapterFacts:
+    name: str
+    """Becomes the file's name and the alias in A1111."""
+    title: str
+    base: BaseModelFacts
+    rank: int
+    alpha: float
+    trigger_word: str
+    created_at: datetime
+    description: str = ""
+    author: str = ""
+    license: str = ""
+    usage_hint: str = ""
+    training: TrainingFacts | None = None
+
+
+CLEAN_KEYS = frozenset(
+    f"ss_{key}"
+    for key in (
+        "v2", "base_model_version", "network_module", "network_dim", "network_alpha", "network_args", "output_name",
+        "sd_model_name", "resolution", "clip_skip", "mixed_precision", "optimizer", "learning_rate", "unet_lr",
+        "text_encoder_lr", "lr_scheduler", "noise_offset", "min_snr_gamma",
+    )
+) | frozenset(
+    f"modelspec.{key}"
+    for key in (
+        "sai_model_spec", "architecture", "implementation", "title", "resolution", "date", "author", "license",
+        "description", "usage_hint", "trigger_phrase", "prediction_type", "hash_sha256",
+    )
+) | {"format", "lora_adapter_metadata", "sshs_model_hash", "sshs_legacy_hash"}  # fmt: skip
+"""What the clean variant keeps: enough to load the adapter, to prompt it, and to know whose it is."""
+
+
+def header(facts: AdapterFacts, tensors: Mapping[str, Tensor], clean: bool) -> dict[str, str]:
+    """The whole header of an export of these tensors, hashes included."""
+    metadata = {"format": "pt", **_modelspec(facts), **_network(facts)}
+    if facts.training is not None:
+        metadata |= _training(facts, facts.training)
+    metadata["modelspec.hash_sha256"] = "0x" + safetensors_file.hash_of_tensors(tensors)
+    if clean:
+        metadata = {key: value for key, value in metadata.items() if key in CLEAN_KEYS}
+    return metadata | hashes(tensors, metadata)
+
+
+def hashes(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> dict[str, str]:
+    """The two hashes by which A1111 knows an adapter, computed as sd-scripts does.
+
+    ``sshs_model_hash``: SHA-256 over the tensors' bytes. ``sshs_legacy_hash``: the first eight digits of that over
+    64 KiB from 1 MiB on, of the file with only ``ss_*`` in its header; for a smaller file that is the hash of nothing,
+    ``e3b0c442``, in sd-scripts too.
+    """
+    training_only = {key: value for key, value in metadata.items() if key.startswith("ss_")}
+    content = safetensors_file.to_bytes(tensors, training_only)
+    return {
+        "sshs_model_hash": safetensors_file.hash_of_tensors(tensors),
+        "sshs_legacy_hash": hashlib.sha256(content[2**20 : 2**20 + 2**16]).hexdigest()[:8],
+    }
+
+
+def _modelspec(facts: AdapterFacts) -> dict[str, str]:
+    fields = {
+        "sai_model_spec": "1.0.1",
+        "architecture": f"{facts.base.architecture}/lora",
+        "implementation": "diffusers",
+        "title": facts.title,
+        "date": facts.created_at.isoformat(timespec="seconds"),
+        "trigger_phrase": facts.trigger_word,
+        "prediction_type": "v" if facts.base.prediction_type == "v_prediction" else "epsilon",
+        "description": facts.description,
+        "author": facts.author,
+        "license": facts.license,
+        "usage_hint": facts.usage_hint,
+    }
+    if facts.training is not None:
+        side = facts.training.recipe.resolution
+        fields["resolution"] = f"{side}x{side}"
+    # The standard leaves out what is unknown; the text "None" belongs to ss_ alone.
+    return {f"modelspec.{key}": value for key, value in fields.items() if value}
+
+
+def _network(facts: AdapterFacts) -> dict[str, str]:
+    return {
+        "ss_v2": "False",
+        "ss_base_model_version": facts.base.version,
+        "ss_sd_model_name": facts.base.name,
+        "ss_network_module": "networks.lora",
+        "ss_network_dim": str(facts.rank),
+        "ss_network_alpha": str(facts.alpha),
+        "ss_network_args": "{}",
+        "ss_output_name": facts.name,
+        "ss_clip_skip": "None",
+    }
+
+
+def _training(facts: AdapterFacts, training: TrainingFacts) -> dict[str, str]:
+    recipe = training.recipe
+    count = max(len(training.captions), len(training.sizes))
+    epochs = -(-training.steps_done * recipe.batch_size // count) if count else "None"
+    folder = f"1_{facts.name}"
+    buckets = Counter(training.sizes)
+    bucket_info = {
+        "buckets": {
+            str(position): {"resolution": list(size), "count": number}
+            for position, (size, number) in enumerate(sorted(buckets.items()))
+        }
+    }
+    values: dict[str, object] = {
+        "session_id": training.session_id,
+        "training_started_at": training.started_at.timestamp(),
+        "training_finished_at": training.finished_at.timestamp(),
+        "learning_rate": recipe.learning_rate,
+        "unet_lr": recipe.learning_rate,
+        "text_encoder_lr": None,
+        "num_train_images": count,
+        "num_reg_images": 0,
+        "num_epochs": epochs,
+        "epoch": epochs,
+        "steps": training.steps_done,
+        "max_train_steps": recipe.steps,
+        "batch_size_per_device": recipe.batch_size,
+        "total_batch_size": recipe.batch_size,
+        "gradient_accumulation_steps": 1,
+        "resolution": f"({recipe.resolution}, {recipe.resolution})",
+        "optimizer": "torch.optim.adamw.AdamW",
+        "lr_scheduler": recipe.lr_scheduler,
+        "lr_warmup_steps": recipe.warmup_steps,
+        "mixed_precision": training.mixed_precision,
+        "seed": recipe.seed,
+        "noise_offset": recipe.noise_offset or None,
+        "min_snr_gamma": recipe.min_snr_gamma,
+        "caption_dropout_rate": recipe.caption_dropout,
+        "max_grad_norm": recipe.max_grad_norm,
+        "prior_loss_weight": None,
+        "max_token_length": None,
+        "cache_latents": True,
+        "gradient_checkpointing": False,
+        "flip_aug": recipe.flip,
+        "enable_bucket": True,
+        "training_comment": None,
+        "bucket_info": json.dumps(bucket_info),
+        "dataset_dirs": json.dumps({folder: {"n_repeats": 1, "img_count": count}}),
+        "tag_frequency": json.dumps({folder: _tags(training.captions)}, ensure_ascii=False),
+    }
+    return {f"ss_{key}": str(value) for key, value in values.items()}
+
+
+def _tags(captions: tuple[str, ...]) -> dict[str, int]:
+    """How often each comma-separated part of the captions occurs; the commonest only, for readers cap the header."""
+    tags = Counter(tag.strip()[:MAX_TAG_LENGTH] for caption in captions for tag in caption.split(",") if tag.strip())
+    return dict(tags.most_common(MAX_TAGS))

@@ -1,0 +1,206 @@
+"""Safetensors files, read without trust and written the same way each time. No model library.
+
+The format (https://github.com/huggingface/safetensors): eight bytes with the header's length, little-endian; a JSON
+header with dtype, shape and offsets of every tensor and a flat map of strings under ``__metadata__``; then the tensors'
+bytes.
+
+Tensors keep their bytes as they are in the file, so that renaming one never changes it, whatever its dtype; numpy has
+no bfloat16 and would have to convert.
+"""
+
+import hashlib
+import json
+import math
+import struct
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.errors import N_, Invalid
+
+MAX_HEADER_BYTES = 1_000_000
+MAX_TENSORS = 10_000
+MAX_FILE_BYTES = 4 * 2**30
+
+# In the order of the library's own writer, which lays tensors out by dtype from the last to the first, then by name:
+# hashes over the tensors' bytes only agree between programs if the layout does.
+ITEM_BYTES = {
+    "BOOL": 1,
+    "U8": 1,
+    "I8": 1,
+    "F8_E5M2": 1,
+    "F8_E4M3": 1,
+    "I16": 2,
+    "U16": 2,
+    "F16": 2,
+    "BF16": 2,
+    "I32": 4,
+    "U32": 4,
+    "F32": 4,
+    "F64": 8,
+    "I64": 8,
+    "U64": 8,
+}
+_LAYOUT = {name: position for position, name in enumerate(ITEM_BYTES)}
+_NUMPY = {"F16": "<f2", "F32": "<f4", "F64": "<f8", "I64": "<i8", "I32": "<i4", "U8": "u1", "I8": "i1", "BOOL": "?"}
+
+
+class UnsafeFile(Invalid):
+    """The file is not a safetensors file, is damaged, or claims more than a LoRA can hold."""
+
+    sentence = N_("This is not a readable adapter file (%(reason)s). Please choose a LoRA in the safetensors format.")
+
+
+@dataclass(frozen=True)
+class Tensor:
+    dtype: str
+    """As in the header: ``F16``, ``BF16``, ``F32``, …"""
+    shape: tuple[int, ...]
+    data: bytes
+
+    def as_float32(self) -> NDArray[np.float32]:
+        """The values as float32, exact for F16, BF16 and F32. Raises ``UnsafeFile`` for a dtype LoRAs do not use."""
+        if self.dtype == "BF16":
+            # A bfloat16 is the upper half of a float32.
+            halves = np.frombuffer(self.data, dtype="<u2").astype("<u4") << 16
+            return halves.view("<f4").reshape(self.shape).astype(np.float32)
+        if self.dtype not in _NUMPY:
+            raise UnsafeFile(reason=f"it holds numbers of the kind {self.dtype}")
+        values = np.frombuffer(self.data, dtype=_NUMPY[self.dtype]).reshape(self.shape)
+        return values.astype(np.float32)
+
+
+@dataclass(frozen=True)
+class Place:
+    dtype: str
+    shape: tuple[int, ...]
+    start: int
+    """First byte, counted from the end of the header."""
+    end: int
+
+
+@dataclass(frozen=True)
+class Header:
+    tensors: dict[str, Place]
+    metadata: dict[str, str]
+    data_start: int
+    """First byte of the tensors in the file."""
+
+
+def float32_tensor(values: NDArray[Any] | float) -> Tensor:
+    """A float32 tensor of these values; of shape () for a number."""
+    array = np.asarray(values, dtype="<f4")
+    return Tensor("F32", array.shape, array.tobytes())
+
+
+def read_header(path: Path) -> Header:
+    """Read and check the header; reads no more than ``MAX_HEADER_BYTES``.
+
+    Raises ``UnsafeFile`` if the lengths do not add up, a tensor lies outside the file or over another one, or there is
+    more than a LoRA can hold.
+    """
+    size = path.stat().st_size
+    if size > MAX_FILE_BYTES:
+        raise UnsafeFile(reason=f"it is larger than {MAX_FILE_BYTES // 2**30} GB")
+    with path.open("rb") as file:
+        start = file.read(8)
+        if len(start) < 8:
+            raise UnsafeFile(reason="it is too short")
+        (length,) = struct.unpack("<Q", start)
+        if length > MAX_HEADER_BYTES:
+            raise UnsafeFile(reason="its header claims to be larger than 1 MB")
+        if 8 + length > size:
+            raise UnsafeFile(reason="it ends within its header")
+        text = file.read(length)
+    return Header(*_checked(text, size - 8 - length), data_start=8 + length)
+
+
+def read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """All tensors and the metadata. Raises ``UnsafeFile`` like ``read_header``."""
+    header = read_header(path)
+    tensors = {}
+    with path.open("rb") as file:
+        for name, place in header.tensors.items():
+            file.seek(header.data_start + place.start)
+            data = file.read(place.end - place.start)
+            if len(data) != place.end - place.start:
+                raise UnsafeFile(reason="it ends within its tensors")
+            tensors[name] = Tensor(place.dtype, place.shape, data)
+    return tensors, header.metadata
+
+
+def to_bytes(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> bytes:
+    """The file's bytes: the same for the same content, whatever the order it is given in."""
+    header: dict[str, Any] = {"__metadata__": dict(sorted(metadata.items()))} if metadata else {}
+    position = 0
+    for name, tensor in _laid_out(tensors):
+        end = position + len(tensor.data)
+        header[name] = {"dtype": tensor.dtype, "shape": list(tensor.shape), "data_offsets": [position, end]}
+        position = end
+    text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
+    text += b" " * (-len(text) % 8)
+    return struct.pack("<Q", len(text)) + text + b"".join(tensor.data for _, tensor in _laid_out(tensors))
+
+
+def hash_of_tensors(tensors: Mapping[str, Tensor]) -> str:
+    """SHA-256 over the tensors' bytes as they lie in the file, the header left out; 64 hex digits."""
+    digest = hashlib.sha256()
+    for _, tensor in _laid_out(tensors):
+        digest.update(tensor.data)
+    return digest.hexdigest()
+
+
+def _laid_out(tensors: Mapping[str, Tensor]) -> list[tuple[str, Tensor]]:
+    return sorted(tensors.items(), key=lambda item: (-_LAYOUT[item[1].dtype], item[0].encode()))
+
+
+def _checked(text: bytes, data_bytes: int) -> tuple[dict[str, Place], dict[str, str]]:
+    try:
+        content = json.loads(text, object_pairs_hook=_no_twins)
+    except (ValueError, RecursionError) as error:
+        raise UnsafeFile(reason="its header cannot be read") from error
+    if not isinstance(content, dict):
+        raise UnsafeFile(reason="its header cannot be read")
+    metadata = content.pop("__metadata__", None) or {}
+    if not isinstance(metadata, dict) or not all(isinstance(value, str) for value in metadata.values()):
+        raise UnsafeFile(reason="its metadata is not plain text")
+    if not content:
+        raise UnsafeFile(reason="it holds no tensors")
+    if len(content) > MAX_TENSORS:
+        raise UnsafeFile(reason=f"it holds more than {MAX_TENSORS} tensors")
+    places = {name: _place(entry) for name, entry in content.items()}
+    position = 0
+    for place in sorted(places.values(), key=lambda place: (place.start, place.end)):
+        # Like the library: no gaps either, for a gap is a place to hide something in.
+        if place.start != position:
+            raise UnsafeFile(reason="its tensors overlap or leave gaps")
+        position = place.end
+    if position != data_bytes:
+        raise UnsafeFile(reason="its length and its header disagree")
+    return places, metadata
+
+
+def _place(entry: Any) -> Place:
+    try:
+        dtype, shape, (start, end) = entry["dtype"], entry["shape"], entry["data_offsets"]
+        numbers = [*shape, start, end]
+    except (TypeError, KeyError, ValueError) as error:
+        raise UnsafeFile(reason="its header cannot be read") from error
+    if dtype not in ITEM_BYTES:
+        raise UnsafeFile(reason="it holds numbers of an unknown kind")
+    if not isinstance(shape, list) or not all(type(number) is int and 0 <= number < 2**40 for number in numbers):
+        raise UnsafeFile(reason="its header cannot be read")
+    if len(shape) > 8 or end - start != math.prod(shape) * ITEM_BYTES[dtype]:
+        raise UnsafeFile(reason="a tensor's shape and its length disagree")
+    return Place(dtype, tuple(shape), start, end)
+
+
+def _no_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a name comes twice")
+    return found

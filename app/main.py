@@ -31,7 +31,7 @@ from app.trainings import routes as trainings
 from app.web import error_responses, health
 from app.web.csrf import check_form
 from app.web.gate import Gate
-from app.web.logs import start_logging
+from app.logs import start_logging
 from app.web.templating import TEMPLATES
 
 PAGES = (accounts, projects, images, base_models, jobs, adapters, trainings, generations, gallery)

@@ -252,3 +252,13 @@ def report_worker(session: Session, worker_id: str, *, lanes: tuple[str, ...], d
 
 def forget_worker(session: Session, worker_id: str) -> None:
     session.execute(delete(Worker).where(Worker.id == worker_id))
+
+
+def add_device_seconds(session: Session, held: Claim, seconds: float) -> None:
+    """Count device time of an attempt that may have ended already; does nothing once another has begun."""
+    session.execute(
+        update(Job)
+        .where(Job.id == held.job_id, Job.fence == held.fence)
+        .values(device_seconds=Job.device_seconds + seconds)
+        .execution_options(synchronize_session=False)
+    )

@@ -1,0 +1,48 @@
+# The commands of the project. Everything is installed into .venv from the lock file.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV := .venv
+BIN := $(VENV)/bin
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: run test check lint lock install install-dev browser clean bench
+
+run: install  ## install everything, start Livery, print its address
+	$(BIN)/python -m app
+
+test: install-dev browser  ## everything: lint, types, fast and slow tests
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest -q
+
+check: install-dev  ## lint, types and the fast tests
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest -q -m "not slow and not gpu"
+
+install: $(VENV)/.installed
+install-dev: $(VENV)/.installed-dev
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: pyproject.toml requirements.lock | $(VENV)/bin/python
+	$(BIN)/pip install -q -r requirements.lock
+	touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.installed requirements-dev.lock
+	$(BIN)/pip install -q -r requirements-dev.lock
+	touch $@
+
+browser:  ## a Chromium for the browser tests, from the system's packages where there is none
+	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null \
+	  || { apt-get update -qq && apt-get install -y -qq chromium; }
+
+lock: install-dev  ## write the versions that are installed now into the lock files
+	$(BIN)/python -m tests.tools.lock
+
+bench: install-dev  ## print what the benchmarks measure
+	$(BIN)/python -m pytest -q -s tests/benchmarks -m "slow or not slow"
+
+clean:
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache build *.egg-info

@@ -1,0 +1,36 @@
+"""``python -m app.web.serve``: one web process. With ``--end-with-parent`` it ends when its standard input closes."""
+
+import os
+import signal
+import sys
+import threading
+
+import uvicorn
+
+from app.main import create_app
+from app.settings import Settings
+
+
+def _end_with_parent() -> None:
+    sys.stdin.buffer.read()
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def main() -> None:
+    settings = Settings()
+    if "--end-with-parent" in sys.argv[1:]:
+        threading.Thread(target=_end_with_parent, daemon=True).start()
+    uvicorn.run(
+        create_app(settings),
+        host=settings.host,
+        port=settings.port,
+        log_level="warning",
+        access_log=False,
+        proxy_headers=True,
+        server_header=False,
+        timeout_graceful_shutdown=10,
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,192 @@
+"""The rooms of the house: what each may import. The README's room map says why."""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+FEATURES = [
+    "accounts",
+    "projects",
+    "base_models",
+    "images",
+    "jobs",
+    "adapters",
+    "trainings",
+    "generations",
+    "gallery",
+]
+MODEL_LIBRARIES = {"torch", "diffusers", "peft", "transformers", "bitsandbytes", "accelerate", "tokenizers"}
+WEB_LIBRARIES = {"fastapi", "starlette", "jinja2", "uvicorn"}
+FOUNDATION = ("app.settings", "app.errors", "app.db", "app.logs", "app.migrate", "app.storage")
+
+
+def modules(*folders: str) -> Iterator[tuple[str, Path]]:
+    for folder in folders:
+        for path in sorted((ROOT / folder).rglob("*.py")):
+            name = ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+            yield name, path
+
+
+def imports(path: Path) -> Iterator[str]:
+    """Every module that the file imports anywhere, as dotted names."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def within(name: str, *prefixes: str) -> bool:
+    return any(name == prefix or name.startswith(prefix + ".") for prefix in prefixes)
+
+
+def offenders(folder: str, forbidden: set[str], *, but: tuple[str, ...] = ()) -> list[str]:
+    return [
+        f"{name} imports {imported}"
+        for name, path in modules(folder)
+        if not within(name, *but)
+        for imported in imports(path)
+        if within(imported, *forbidden)
+    ]
+
+
+def test_the_web_process_knows_no_worker_and_no_model_library() -> None:
+    assert offenders("app", MODEL_LIBRARIES | {"worker"}) == []
+
+
+def test_only_announce_imports_celery_in_app() -> None:
+    assert offenders("app", {"celery"}, but=("app.jobs.announce",)) == []
+
+
+def test_the_foundation_imports_no_feature_and_no_web_library() -> None:
+    forbidden = {f"app.{feature}" for feature in FEATURES} | {"app.web"} | WEB_LIBRARIES
+    found = [
+        f"{name} imports {imported}"
+        for name, path in modules("app")
+        if within(name, *FOUNDATION)
+        for imported in imports(path)
+        if within(imported, *forbidden)
+    ]
+    assert found == []
+
+
+@pytest.mark.parametrize("kind", ["models", "service", "queries", "recipe", "errors"])
+def test_domain_modules_know_no_web_library(kind: str) -> None:
+    found = [
+        f"{name} imports {imported}"
+        for name, path in modules("app")
+        if name.count(".") == 2 and name.split(".")[1] in FEATURES and name.endswith(f".{kind}")
+        for imported in imports(path)
+        if within(imported, "app.web", "celery", *WEB_LIBRARIES)
+    ]
+    assert found == []
+
+
+def test_features_call_only_lower_features() -> None:
+    found = []
+    for name, path in modules("app"):
+        parts = name.split(".")
+        # Routes and the JSON interface compose a journey from several features; rules and tables may not.
+        if len(parts) < 3 or parts[1] not in FEATURES or parts[2] in ("routes", "api", "forms"):
+            continue
+        for imported in imports(path):
+            target = imported.split(".")
+            if (
+                target[0] == "app"
+                and len(target) > 1
+                and target[1] in FEATURES
+                and FEATURES.index(target[1]) > FEATURES.index(parts[1])
+                and "recipe" not in target  # pure data that everybody may read
+            ):
+                found.append(f"{name} imports {imported}")
+    assert found == []
+
+
+def test_recipes_import_pydantic_alone() -> None:
+    for name, path in modules("app"):
+        if name.endswith(".recipe"):
+            outside = {imported.split(".")[0] for imported in imports(path)} - {"typing", "pydantic", "collections"}
+            assert outside == set(), name
+
+
+def test_routes_hold_no_sql_and_catch_no_broad_exception() -> None:
+    for name, path in modules("app"):
+        if name.rsplit(".", 1)[-1] in ("routes", "api"):
+            assert [imported for imported in imports(path) if within(imported, "sqlalchemy")] == [], name
+            for node in ast.walk(ast.parse(path.read_text())):
+                if isinstance(node, ast.ExceptHandler):
+                    caught = "" if node.type is None else ast.unparse(node.type)
+                    assert caught not in ("", "Exception", "BaseException"), name
+
+
+def test_only_the_database_module_commits() -> None:
+    found = [
+        name
+        for name, path in modules("app", "worker")
+        if name != "app.db"
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "commit"
+    ]
+    assert found == []
+
+
+def test_engines_know_only_contracts_and_recipes() -> None:
+    allowed = ("app.trainings.recipe", "app.generations.recipe")
+    forbidden_libraries = {"sqlalchemy", "celery", "redis", "fastapi", "kombu"}
+    found = []
+    for name, path in modules("worker/engines"):
+        for imported in imports(path):
+            if within(imported, *forbidden_libraries) or (
+                within(imported, "app") and not within(imported, *allowed) and imported not in ("app",)
+            ):
+                found.append(f"{name} imports {imported}")
+            if within(imported, "worker") and not within(imported, "worker.engines"):
+                found.append(f"{name} imports {imported}")
+    assert found == []
+
+
+def test_handlers_write_no_sql_and_load_no_model() -> None:
+    forbidden = MODEL_LIBRARIES | WEB_LIBRARIES | {"app.main", "app.web", "sqlalchemy"}
+    found = offenders("worker/handlers", forbidden) + [
+        f"worker.run_job imports {imported}"
+        for imported in imports(ROOT / "worker/run_job.py")
+        if within(imported, *forbidden)
+    ]
+    assert found == []
+
+
+def test_the_worker_knows_no_pages() -> None:
+    found = [
+        f"{name} imports {imported}"
+        for name, path in modules("worker")
+        for imported in imports(path)
+        if within(imported, "app.main", "app.web") or imported.endswith((".routes", ".forms"))
+    ]
+    assert found == []
+
+
+def test_every_init_is_empty() -> None:
+    for folder in ("app", "worker"):
+        for path in (ROOT / folder).rglob("__init__.py"):
+            if path.parent.name != "storage":
+                assert path.read_text() == "", path
+
+
+def test_importing_the_web_application_brings_no_model_library() -> None:
+    code = (
+        "import sys, app.main;"
+        f"print(sorted(set(sys.modules) & {MODEL_LIBRARIES | {'worker'}!r}))"
+    )
+    result = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "[]"
+
+
+def test_components_include_no_page() -> None:
+    for path in (ROOT / "templates" / "components").rglob("*.html"):
+        assert "pages/" not in path.read_text(), path

@@ -1,0 +1,71 @@
+"""``python -m worker --lanes training+generation``: one worker process."""
+
+import argparse
+import os
+import secrets
+import signal
+import socket
+import sys
+import threading
+
+from app.db import Database
+from app.jobs import service as jobs
+from app.jobs.announce import bell_for, ring_after_commit
+from app.jobs.models import LANES
+from app.settings import Settings
+from app.storage import open_storage
+from app.logs import start_logging
+from worker import poll_loop
+from worker.context import WorkerContext
+from worker.engines.device import device_name
+from worker.upkeep import keep_ticking
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m worker", description=__doc__)
+    parser.add_argument("--lanes", default="+".join(LANES), help="lanes to serve, joined by + (default: all)")
+    parser.add_argument("--end-with-parent", action="store_true", help="stop when standard input closes")
+    arguments = parser.parse_args()
+    lanes = tuple(arguments.lanes.split("+"))
+    if not set(lanes) <= set(LANES):
+        parser.error(f"lanes are {', '.join(LANES)}")
+
+    settings = Settings()
+    start_logging(settings.log_level)
+    context = WorkerContext(
+        database=Database(settings.effective_database_url),
+        storage=open_storage(settings),
+        worker_id=f"{socket.gethostname()[:40]}-{os.getpid()}-{secrets.token_hex(3)}",
+        lanes=lanes,
+        cache_folder=settings.data_dir / "worker-cache",
+    )
+    if arguments.end_with_parent:
+        threading.Thread(target=_end_with_parent, args=(context,), daemon=True).start()
+    context.device = device_name()
+    bell = bell_for(settings.broker_url)
+    ring_after_commit(bell)
+    ticking = keep_ticking(context, bell)
+    try:
+        if settings.broker_url:
+            from worker import celery_app
+
+            celery_app.serve(celery_app.make_celery(settings.broker_url, context), context)
+        else:
+            for name in (signal.SIGTERM, signal.SIGINT):
+                signal.signal(name, lambda *_: context.stopping.set())
+            poll_loop.serve(context)
+    finally:
+        context.stopping.set()
+        ticking.join(timeout=5)
+        context.write(lambda session: jobs.forget_worker(session, context.worker_id))
+
+
+def _end_with_parent(context: WorkerContext) -> None:
+    """The supervisor holds the other end of our standard input; when it is gone, so is our reason to run."""
+    sys.stdin.buffer.read()
+    context.stopping.set()
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,136 @@
+"""Tells the job row how far an engine is, keeps the lease alive, and carries a cancellation back into the loop."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from sqlalchemy.exc import OperationalError
+
+from app.jobs import service as jobs
+from app.jobs.service import Claim, LeaseLost
+from worker.context import WorkerContext
+from worker.engines.contracts import Cancelled, GiveBack, SamplePicture, Step
+
+HEARTBEAT_SECONDS = jobs.LEASE.total_seconds() / 4
+WRITE_EVERY_SECONDS = 1.0
+log = logging.getLogger("livery.worker")
+
+
+class JobProgress:
+    """Satisfies the engines' ``Progress``. A handler sets the hooks for what is more than a number.
+
+    Use as a context manager: inside it a thread prolongs the lease.
+    """
+
+    def __init__(self, context: WorkerContext, claim: Claim) -> None:
+        self._context = context
+        self.claim = claim
+        self.on_step: Callable[[Step], None] = lambda step: None
+        self.on_sample: Callable[[SamplePicture], None] = lambda picture: None
+        self.on_checkpoint: Callable[[Path, int], None] = lambda folder, step: None
+        self._phase, self._done, self._total = "starting", 0, 0
+        self._first: tuple[float, int] | None = None
+        self._written = 0.0
+        self._cancel, self._lost, self._ended = threading.Event(), threading.Event(), threading.Event()
+        self._beat = threading.Thread(target=self._keep_lease, name="heartbeat", daemon=True)
+
+    def __enter__(self) -> "JobProgress":
+        self._beat.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        self._beat.join(timeout=5)
+
+    def check(self) -> None:
+        """Raises ``LeaseLost``, ``Cancelled`` or ``GiveBack`` when this attempt must not go on."""
+        if self._lost.is_set():
+            raise LeaseLost(self.claim.job_id)
+        if self._cancel.is_set():
+            raise Cancelled()
+        if self._context.stopping.is_set():
+            raise GiveBack()
+
+    def phase(self, name: str) -> None:
+        self._phase = name
+        self._write(force=True)
+        self.check()
+
+    def step(self, step: Step) -> None:
+        self.on_step(step)
+        self._count(step.step, step.total)
+
+    def drawn(self, done: int, total: int) -> None:
+        self._count(done, total)
+
+    def sample(self, picture: SamplePicture) -> None:
+        self.on_sample(picture)
+
+    def checkpoint(self, folder: Path, step: int) -> None:
+        self.on_checkpoint(folder, step)
+
+    def _count(self, done: int, total: int) -> None:
+        if self._first is None:
+            self._first = (time.monotonic(), done)
+        self._done, self._total = done, total
+        self._write(force=done >= total)
+        self.check()
+
+    def seconds_left(self) -> float | None:
+        """From this attempt's own pace, everything between the steps included; None before there is a pace."""
+        if self._first is None or self._done <= self._first[1]:
+            return None
+        pace = (time.monotonic() - self._first[0]) / (self._done - self._first[1])
+        return pace * max(0, self._total - self._done)
+
+    def _write(self, *, force: bool = False) -> None:
+        moment = time.monotonic()
+        if not force and moment - self._written < WRITE_EVERY_SECONDS:
+            return
+        self._written = moment
+        try:
+            with self._context.database.write() as session:
+                cancel = jobs.record_progress(
+                    session,
+                    self.claim,
+                    phase=self._phase,
+                    done=self._done,
+                    total=self._total,
+                    seconds_left=self.seconds_left(),
+                )
+        except LeaseLost:
+            self._lost.set()
+        except OperationalError as error:
+            # Progress is a courtesy: the work goes on, and the next number says it all again.
+            log.warning("progress not written: %s", str(error)[:200])
+        else:
+            if cancel:
+                self._cancel.set()
+
+    def _keep_lease(self) -> None:
+        last, pause = time.monotonic(), HEARTBEAT_SECONDS
+        while not self._ended.wait(pause):
+            moment = time.monotonic()
+            try:
+                with self._context.database.write() as session:
+                    cancel = jobs.heartbeat(session, self.claim, device_seconds=moment - last)
+                if cancel:
+                    self._cancel.set()
+                last, pause = moment, HEARTBEAT_SECONDS
+            except LeaseLost:
+                self._lost.set()
+                return
+            except OperationalError as error:
+                log.warning("heartbeat not written: %s", str(error)[:200])
+                pause = 2.0
+        self._last_beat(last)
+
+    def _last_beat(self, last: float) -> None:
+        """Count the device time since the last heartbeat, unless the job has ended meanwhile."""
+        try:
+            with self._context.database.write() as session:
+                jobs.add_device_seconds(session, self.claim, time.monotonic() - last)
+        except OperationalError as error:
+            log.warning("device time not counted: %s", str(error)[:200])

@@ -11,9 +11,9 @@ import time
 from dataclasses import dataclass, field
 
 from app.db import Database
+from app.logs import start_logging
 from app.migrate import migrate
 from app.settings import Settings
-from app.logs import start_logging
 
 GRACE_SECONDS = 30.0
 LONGEST_PAUSE_SECONDS = 30.0
@@ -45,7 +45,9 @@ class Child:
         elif (code := self.process.poll()) is not None:
             steady = moment - self.started_at > STEADY_AFTER_SECONDS
             self.pause = 0.5 if steady else min(LONGEST_PAUSE_SECONDS, self.pause * 2)
-            print(f"livery: {self.name} ended with code {code}; starting it again in {self.pause:.1f} s", file=sys.stderr)
+            print(
+                f"livery: {self.name} ended with code {code}; starting it again in {self.pause:.1f} s", file=sys.stderr
+            )
             self.process, self.start_at = None, moment + self.pause
 
 

@@ -22,6 +22,7 @@ from app.images import routes as images
 from app.jobs import api as jobs_api
 from app.jobs import routes as jobs
 from app.jobs.announce import bell_for, ring_after_commit
+from app.logs import start_logging
 from app.projects import api as projects_api
 from app.projects import routes as projects
 from app.settings import Settings
@@ -31,7 +32,6 @@ from app.trainings import routes as trainings
 from app.web import error_responses, health
 from app.web.csrf import check_form
 from app.web.gate import Gate
-from app.logs import start_logging
 from app.web.templating import TEMPLATES
 
 PAGES = (accounts, projects, images, base_models, jobs, adapters, trainings, generations, gallery)

@@ -12,9 +12,9 @@ from app.db import Database
 from app.jobs import service as jobs
 from app.jobs.announce import bell_for, ring_after_commit
 from app.jobs.models import LANES
+from app.logs import start_logging
 from app.settings import Settings
 from app.storage import open_storage
-from app.logs import start_logging
 from worker import poll_loop
 from worker.context import WorkerContext
 from worker.engines.device import device_name

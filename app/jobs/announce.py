@@ -4,10 +4,10 @@ The message names a lane and no job: what is done is decided at the claim. It ma
 """
 
 import logging
-from typing import Any, Protocol
+from typing import Protocol
 
 from sqlalchemy import event
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, SessionTransaction
 
 log = logging.getLogger("livery.jobs")
 TASK = "livery.wake"
@@ -48,15 +48,30 @@ def bell_for(broker_url: str) -> Bell:
     return CeleryBell(broker_url) if broker_url else SilentBell()
 
 
-def ring_after_commit(bell: Bell) -> None:
-    """From now on every committed transaction of this process rings the lanes that it put jobs into."""
+class Ringing:
+    """The connection between commits and a bell; ``stop`` ends it."""
 
-    def committed(session: Session) -> None:
+    def __init__(self, bell: Bell) -> None:
+        self._bell = bell
+        event.listen(Session, "after_commit", self._committed)
+        event.listen(Session, "after_soft_rollback", self._rolled_back)
+
+    def _committed(self, session: Session) -> None:
+        if session.get_nested_transaction() is not None:
+            return  # a savepoint was released; the transaction may still fail
         for lane in session.info.pop("lanes_to_announce", set()):
-            bell.ring(lane)
+            self._bell.ring(lane)
 
-    def rolled_back(session: Session, _transaction: Any = None) -> None:
+    def _rolled_back(self, session: Session, transaction: SessionTransaction) -> None:
+        if transaction.nested:
+            return
         session.info.pop("lanes_to_announce", None)
 
-    event.listen(Session, "after_commit", committed)
-    event.listen(Session, "after_soft_rollback", rolled_back)
+    def stop(self) -> None:
+        event.remove(Session, "after_commit", self._committed)
+        event.remove(Session, "after_soft_rollback", self._rolled_back)
+
+
+def ring_after_commit(bell: Bell) -> Ringing:
+    """From now on every committed transaction of this process rings the lanes that it put jobs into."""
+    return Ringing(bell)

@@ -1,3 +1,104 @@
-from fastapi import APIRouter
+"""Jobs and workers as JSON."""
 
-router = APIRouter()
+from datetime import datetime
+
+from fastapi import APIRouter
+from pydantic import BaseModel
+
+from app.jobs import queries, service
+from app.jobs.models import Job
+from app.web.paging import from_cursor, to_cursor
+from app.web.session_deps import ReadSession, WriteSession
+from app.web.signed_in import Editor, Viewer
+from app.web.text import RowId
+
+router = APIRouter(tags=["Jobs"])
+
+
+class JobOut(BaseModel):
+    """A job: how far it is, and how it ended."""
+
+    id: str
+    lane: str
+    subject_id: str
+    """Id of the training or generation."""
+    project_id: str | None
+    title: str
+    state: str
+    phase: str
+    progress_done: int
+    progress_total: int
+    seconds_left: float | None
+    device_seconds: float
+    error_code: str | None
+    error_sentence: str | None
+    cancel_requested: bool
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+
+    @classmethod
+    def of(cls, job: Job) -> "JobOut":
+        return cls.model_validate(job, from_attributes=True)
+
+
+class JobList(BaseModel):
+    active: list[JobOut]
+    """Running and queued jobs; only on the first page."""
+    items: list[JobOut]
+    """Ended jobs, the newest first."""
+    next: str | None
+
+
+class WorkerOut(BaseModel):
+    """A worker that reported within the last minute."""
+
+    id: str
+    lanes: list[str]
+    device: str
+    busy: bool
+    last_seen_at: datetime
+
+
+class WorkerList(BaseModel):
+    items: list[WorkerOut]
+
+
+@router.get("/jobs", summary="List jobs")
+def list_jobs(session: ReadSession, visitor: Viewer, cursor: str | None = None) -> JobList:
+    """Active jobs, then ended ones page by page."""
+    ended = queries.ended(session, workspace_id=visitor.workspace.id, before=from_cursor(cursor))
+    shown, more = ended[: queries.PAGE], len(ended) > queries.PAGE
+    active = [] if cursor else queries.active(session, workspace_id=visitor.workspace.id)
+    return JobList(
+        active=[JobOut.of(job) for job in active],
+        items=[JobOut.of(job) for job in shown],
+        next=to_cursor(shown[-1].created_at, shown[-1].id) if more else None,
+    )
+
+
+@router.get("/jobs/{job_id}", summary="Get a job")
+def get_job(session: ReadSession, visitor: Viewer, job_id: RowId) -> JobOut:
+    return JobOut.of(queries.job(session, workspace_id=visitor.workspace.id, job_id=job_id))
+
+
+@router.post("/jobs/{job_id}/cancel", summary="Cancel a job")
+def cancel_job(session: WriteSession, visitor: Editor, job_id: RowId) -> JobOut:
+    """A queued job ends at once; a running one stops at its next step and keeps what it has made."""
+    return JobOut.of(service.request_cancel(session, workspace_id=visitor.workspace.id, job_id=job_id))
+
+
+@router.get("/workers", summary="List workers")
+def list_workers(session: ReadSession, _visitor: Viewer) -> WorkerList:
+    return WorkerList(
+        items=[
+            WorkerOut(
+                id=worker.id,
+                lanes=worker.lanes.split("+"),
+                device=worker.device,
+                busy=worker.job_id is not None,
+                last_seen_at=worker.last_seen_at,
+            )
+            for worker in queries.workers(session)
+        ]
+    )

@@ -1,3 +1,36 @@
-from fastapi import APIRouter
+"""The jobs page: what runs, what waits, what has ended."""
+
+from fastapi import APIRouter, Request, Response
+
+from app.jobs import service
+from app.jobs.board import board
+from app.web.answers import go
+from app.web.flashes import Flash
+from app.web.language import translate
+from app.web.paging import from_cursor, to_cursor
+from app.web.session_deps import ReadSession, WriteSession
+from app.web.signed_in import Editor, Viewer
+from app.web.templating import fragment, page
+from app.web.text import RowId
 
 router = APIRouter()
+
+
+@router.get("/jobs")
+def show(request: Request, session: ReadSession, visitor: Viewer, before: str | None = None) -> Response:
+    found = board(session, workspace_id=visitor.workspace.id, before=from_cursor(before))
+    older = f"/jobs?before={to_cursor(*found.more_before)}" if found.more_before else None
+    return page(request, "pages/jobs.html", board=found, older=older, first_page=before is None)
+
+
+@router.get("/jobs/lanes")
+def lanes(request: Request, session: ReadSession, visitor: Viewer) -> Response:
+    """The moving part of the page, asked for every two seconds."""
+    return fragment(request, "partials/job_lanes.html", board=board(session, workspace_id=visitor.workspace.id))
+
+
+@router.post("/jobs/{job_id}/cancel")
+def cancel(request: Request, session: WriteSession, visitor: Editor, job_id: RowId) -> Response:
+    job = service.request_cancel(session, workspace_id=visitor.workspace.id, job_id=job_id)
+    told = service.CANCELLED if job.state == "cancelled" else service.WILL_STOP
+    return go(request, "/jobs", Flash("ok", translate(request.state.locale, told)))

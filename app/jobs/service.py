@@ -25,6 +25,9 @@ WORKER_LOST = N_(
     "Try again with a smaller order, or ask the person who runs this Livery to look at the log."
 )
 
+CANCELLED = N_("Cancelled. It had not started yet.")
+WILL_STOP = N_("It will stop at its next step. What it has made so far is kept.")
+
 
 class LeaseLost(Exception):
     """This attempt is not the current one any more: stop, and keep nothing."""

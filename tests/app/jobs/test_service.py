@@ -1,0 +1,239 @@
+"""Jobs: taken once, held by a lease, ended once."""
+
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from app.accounts.models import Workspace
+from app.db import Database, new_id, now
+from app.errors import NotFound
+from app.jobs import announce, queries, service
+from app.jobs.models import Job
+from app.jobs.service import AlreadyEnded, Claim, LeaseLost
+
+MakeJob = Callable[..., str]
+
+
+@pytest.fixture
+def workspace_id(database: Database) -> str:
+    return make_workspace(database)
+
+
+def make_workspace(database: Database) -> str:
+    with database.write() as session:
+        workspace = Workspace(name="Muster & Co.")
+        session.add(workspace)
+        session.flush()
+        return workspace.id
+
+
+def add(database: Database, workspace_id: str, lane: str = "generation", priority: int = 0) -> str:
+    with database.write() as session:
+        return service.enqueue(
+            session,
+            workspace_id=workspace_id,
+            project_id=None,
+            lane=lane,
+            subject_id=new_id(),
+            title="A red lighthouse",
+            created_by=None,
+            priority=priority,
+        ).id
+
+
+def take(database: Database, owner: str = "w1", lanes: tuple[str, ...] = ("generation",)) -> Claim | None:
+    with database.write() as session:
+        return service.claim(session, lanes=lanes, owner=owner)
+
+
+def state_of(database: Database, job_id: str) -> Job:
+    with database.read() as session:
+        job = session.get(Job, job_id)
+        assert job is not None
+        return job
+
+
+def expire(database: Database, job_id: str) -> None:
+    with database.write() as session:
+        session.execute(update(Job).where(Job.id == job_id).values(lease_until=now() - timedelta(seconds=1)))
+
+
+def test_each_job_is_taken_by_one_of_many_workers(database: Database, workspace_id: str) -> None:
+    wanted = {add(database, workspace_id) for _ in range(60)}
+
+    def work(owner: str) -> list[str]:
+        taken = []
+        while (held := take(database, owner)) is not None:
+            taken.append(held.job_id)
+            with database.write() as session:
+                service.finish(session, held)
+        return taken
+
+    with ThreadPoolExecutor(4) as pool:
+        taken = [job_id for part in pool.map(work, "abcd") for job_id in part]
+    assert set(taken) == wanted
+    assert max(Counter(taken).values()) == 1
+
+
+def test_a_lane_gives_only_its_own_jobs(database: Database, workspace_id: str) -> None:
+    add(database, workspace_id, lane="training")
+    assert take(database, lanes=("generation",)) is None
+    assert take(database, lanes=("training",)) is not None
+
+
+def test_priority_then_age(database: Database, workspace_id: str) -> None:
+    first, second = add(database, workspace_id), add(database, workspace_id)
+    urgent = add(database, workspace_id, priority=5)
+    order = [held.job_id for held in (take(database), take(database), take(database)) if held]
+    assert order == [urgent, first, second]
+
+
+def test_a_workspace_that_has_used_the_device_less_comes_first(database: Database, workspace_id: str) -> None:
+    greedy = workspace_id
+    add(database, greedy)
+    held = take(database)
+    assert held
+    with database.write() as session:
+        service.heartbeat(session, held, device_seconds=500)
+        service.finish(session, held)
+    add(database, greedy)
+    modest_job = add(database, make_workspace(database))
+    held = take(database)
+    assert held and held.job_id == modest_job
+
+
+def test_a_lost_lease_can_write_nothing(database: Database, workspace_id: str) -> None:
+    job_id = add(database, workspace_id)
+    old = take(database, "sleeper")
+    assert old
+    expire(database, job_id)
+    with database.write() as session:
+        assert service.reap(session) == 1
+    new = take(database, "other")
+    assert new and new.job_id == job_id and new.fence == old.fence + 1
+    writes: list[Callable[[Session], object]] = [
+        lambda s: service.heartbeat(s, old, device_seconds=1),
+        lambda s: service.record_progress(s, old, phase="training", done=1, total=2, seconds_left=None),
+        lambda s: service.record_checkpoint(s, old, key="x", step=1),
+        lambda s: service.keep_holding(s, old),
+        lambda s: service.finish(s, old),
+        lambda s: service.fail(s, old, code="x", sentence="x"),
+        lambda s: service.give_back(s, old),
+        lambda s: service.end_cancelled(s, old),
+    ]
+    for write in writes:
+        with pytest.raises(LeaseLost), database.write() as session:
+            write(session)
+    with database.write() as session:
+        service.finish(session, new)
+    assert state_of(database, job_id).state == "done"
+
+
+def test_a_job_that_ends_three_workers_is_set_aside_with_its_reason(database: Database, workspace_id: str) -> None:
+    job_id = add(database, workspace_id)
+    for _ in range(3):
+        assert take(database)
+        expire(database, job_id)
+        with database.write() as session:
+            service.reap(session)
+    job = state_of(database, job_id)
+    assert (job.state, job.error_code) == ("failed", "worker_lost")
+    assert take(database) is None
+
+
+def test_a_checkpoint_counts_as_progress(database: Database, workspace_id: str) -> None:
+    job_id = add(database, workspace_id)
+    for attempt in range(5):
+        held = take(database)
+        assert held, f"attempt {attempt}"
+        with database.write() as session:
+            service.record_checkpoint(session, held, key=f"c{attempt}", step=attempt)
+        expire(database, job_id)
+        with database.write() as session:
+            service.reap(session)
+    assert state_of(database, job_id).state == "queued"
+
+
+def test_giving_back_is_not_charged_as_an_attempt(database: Database, workspace_id: str) -> None:
+    job_id = add(database, workspace_id)
+    for _ in range(5):
+        held = take(database)
+        assert held
+        with database.write() as session:
+            service.give_back(session, held)
+    job = state_of(database, job_id)
+    assert (job.state, job.attempts_without_progress) == ("queued", 0)
+
+
+def test_cancelling(database: Database, workspace_id: str) -> None:
+    queued, running = add(database, workspace_id), add(database, workspace_id, lane="training")
+    held = take(database, lanes=("training",))
+    assert held
+    with database.write() as session:
+        assert service.request_cancel(session, workspace_id=workspace_id, job_id=queued).state == "cancelled"
+        assert service.request_cancel(session, workspace_id=workspace_id, job_id=running).state == "running"
+    with database.write() as session:
+        assert service.record_progress(session, held, phase="training", done=1, total=9, seconds_left=8.0) is True
+        service.end_cancelled(session, held)
+    with pytest.raises(AlreadyEnded), database.write() as session:
+        service.request_cancel(session, workspace_id=workspace_id, job_id=running)
+    with pytest.raises(NotFound), database.write() as session:
+        service.request_cancel(session, workspace_id=new_id(), job_id=queued)
+
+
+def test_the_bell_rings_after_the_commit_and_never_for_a_rollback(database: Database, workspace_id: str) -> None:
+    rung: list[str] = []
+
+    class Notebook:
+        def ring(self, lane: str) -> None:
+            with database.read() as session:
+                rung.append(f"{lane}: {len(session.scalars(select(Job)).all())} committed")
+
+    with_bell = announce.ring_after_commit(Notebook())
+    try:
+        with pytest.raises(ZeroDivisionError), database.write() as session:
+            service.enqueue(
+                session,
+                workspace_id=workspace_id,
+                project_id=None,
+                lane="training",
+                subject_id=new_id(),
+                title="",
+                created_by=None,
+            )
+            _ = 1 / 0
+        assert rung == []
+        with database.write() as session:
+            service.enqueue(
+                session,
+                workspace_id=workspace_id,
+                project_id=None,
+                lane="training",
+                subject_id=new_id(),
+                title="",
+                created_by=None,
+            )
+            with session.begin_nested():
+                session.execute(select(Job))
+            assert rung == []
+        assert rung == ["training: 1 committed"]
+    finally:
+        with_bell.stop()
+
+
+def test_what_waits_is_said_honestly(database: Database, workspace_id: str) -> None:
+    add(database, workspace_id)
+    add(database, workspace_id)
+    with database.read() as session:
+        assert queries.lanes_without_worker(session) == {"training", "generation"}
+        waiting = queries.active(session, workspace_id=workspace_id)[1]
+        assert queries.ahead_of(session, waiting) == 1
+    with database.write() as session:
+        service.report_worker(session, "w1", lanes=("generation",), device="CPU", job_id=None)
+    with database.read() as session:
+        assert queries.lanes_without_worker(session) == {"training"}

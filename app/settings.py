@@ -34,8 +34,8 @@ class Settings(BaseSettings):
     )
     embedded_workers: str = Field(
         "training generation",
-        description="Worker processes that `python -m app` looks after, separated by spaces, each with its lanes joined "
-        "by `+`; `training+generation` is one process for both; `none` starts none",
+        description="Worker processes that `python -m app` looks after, separated by spaces, each with its lanes "
+        "joined by `+`; `training+generation` is one process for both; `none` starts none",
     )
     max_image_mb: int = Field(50, ge=1, le=2000, description="Largest picture that can be uploaded, in MB")
     max_archive_mb: int = Field(1000, ge=1, le=20000, description="Largest ZIP that can be uploaded, in MB")

@@ -21,8 +21,8 @@ LEASE = timedelta(seconds=60)
 FAIR_OVER = timedelta(days=1)
 ATTEMPTS_WITHOUT_PROGRESS = 3
 WORKER_LOST = N_(
-    "The worker ended three times in a row while working on this, without getting further. The machine may lack memory. "
-    "Try again with a smaller order, or ask the person who runs this Livery to look at the log."
+    "The worker ended three times in a row while working on this, without getting further. The machine may lack "
+    "memory. Try again with a smaller order, or ask the person who runs this Livery to look at the log."
 )
 
 CANCELLED = N_("Cancelled. It had not started yet.")

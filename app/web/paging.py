@@ -1,4 +1,4 @@
-"""Keyset pages: the address of the next page names the last row seen, so that a deep page costs no more than the first."""
+"""Keyset pages: the next page's address names the last row seen, so that a deep page costs no more than the first."""
 
 import base64
 import binascii

@@ -41,6 +41,20 @@ export function show({ text, undo_url: undo = null, kind = "ok" }) {
   stay(toast);
 }
 
+function sentenceOf(xhr, place) {
+  if (xhr.getResponseHeader("content-type")?.includes("json")) {
+    try {
+      return JSON.parse(xhr.responseText).sentence;
+    } catch {
+      return "";
+    }
+  }
+  if (!place) return "";
+  const box = document.createElement("template");
+  box.innerHTML = xhr.responseText;
+  return box.content.textContent.trim();
+}
+
 if (region) {
   for (const toast of region.children) stay(toast);
   document.addEventListener("livery:toast", (event) => show(event.detail ?? {}));
@@ -49,18 +63,15 @@ if (region) {
     if (close) leave(close.closest("[data-toast]"));
   });
   document.addEventListener("close", () => region.parentElement !== document.body && document.body.append(region), true);
-  document.addEventListener("htmx:responseError", (event) => {
-    let text = words.textError;
-    const answer = event.detail.xhr;
-    if (answer.getResponseHeader("content-type")?.includes("json")) {
-      try {
-        const body = JSON.parse(answer.responseText);
-        text = body.sentence ?? text;
-      } catch {
-        // The general sentence says enough.
-      }
-    }
-    show({ text, kind: "error" });
+  // A refused form keeps its place for the sentence (.form-error, named by HX-Retarget). Anything else that was refused
+  // leaves the page as it is and says so here; nothing of a failed answer is ever put into the page.
+  document.addEventListener("htmx:beforeOnLoad", (event) => {
+    const { xhr, elt } = event.detail;
+    if (xhr.status < 400) return;
+    const place = xhr.getResponseHeader("HX-Retarget");
+    if (place && elt.querySelector(place.replace(/^find /, ""))) return;
+    event.preventDefault();
+    show({ text: sentenceOf(xhr, place) || words.textError, kind: "error" });
   });
   document.addEventListener("htmx:sendError", () => show({ text: words.textOffline, kind: "error" }));
 }

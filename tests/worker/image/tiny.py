@@ -21,11 +21,16 @@ def tokenizer() -> CLIPTokenizer:
     letters = [chr(code) for code in range(33, 127)]
     words = [*letters, *(letter + "</w>" for letter in letters), "<|startoftext|>", "<|endoftext|>"]
     return CLIPTokenizer(
-        vocab={word: index for index, word in enumerate(words)}, merges=[], pad_token="<|endoftext|>", model_max_length=24
+        vocab={word: index for index, word in enumerate(words)},
+        merges=[],
+        pad_token="<|endoftext|>",
+        model_max_length=24,
     )
 
 
-def pipeline(seed: int = 0, prediction_type: str = "epsilon", zero_terminal_snr: bool = False) -> StableDiffusionPipeline:
+def pipeline(
+    seed: int = 0, prediction_type: str = "epsilon", zero_terminal_snr: bool = False
+) -> StableDiffusionPipeline:
     """Random weights in the layout of SD 1.5: cross-attention blocks, GEGLU feed-forward, a KL autoencoder."""
     torch.manual_seed(seed)
     words = tokenizer()

@@ -2,6 +2,9 @@
 
 import math
 
+SMALLEST_SHARE = 0.75
+"""A size uses at least this share of the area, even if a smaller one had the picture's shape more exactly."""
+
 
 def target_size(width: int, height: int, resolution: int, multiple: int, max_ratio: float = 2.0) -> tuple[int, int]:
     """Width and height in pixels for a picture of ``width`` × ``height``.
@@ -10,14 +13,14 @@ def target_size(width: int, height: int, resolution: int, multiple: int, max_rat
     the ratio follows the picture's up to ``max_ratio``. Pictures of like shape share a size, and a batch holds one size
     only (the aspect buckets of NovelAI, 2022).
     """
-    area = max(resolution * resolution, multiple * multiple)
+    cells = max(resolution * resolution // (multiple * multiple), 1)
     ratio = min(max(width / height, 1 / max_ratio), max_ratio)
-    candidates = []
-    for columns in range(1, area // (multiple * multiple) + 1):
-        rows = area // (multiple * multiple) // columns
-        shape = columns / rows
-        if 1 / max_ratio - 1e-9 <= shape <= max_ratio + 1e-9:
-            candidates.append((columns * multiple, rows * multiple))
+    candidates = [
+        (columns * multiple, rows * multiple)
+        for columns in range(1, cells + 1)
+        for rows in range(1, cells // columns + 1)
+        if columns * rows >= SMALLEST_SHARE * cells and 1 / max_ratio <= columns / rows <= max_ratio
+    ]
     if not candidates:
         side = max(resolution // multiple, 1) * multiple
         return side, side

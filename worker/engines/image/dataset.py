@@ -43,7 +43,8 @@ def load_pixels(picture: TrainingPicture) -> torch.Tensor:
             f"The crop of {picture.path.name} lies outside the picture of {image.width} × {image.height} pixels.",
         )
     size = (picture.target_width, picture.target_height)
-    scaled = image.resize(size, resample=Image.Resampling.LANCZOS, box=box)
+    # Cropped first: the filter would otherwise reach beyond the crop, into what was cut away.
+    scaled = image.crop(box).resize(size, resample=Image.Resampling.LANCZOS)
     pixels = torch.from_numpy(np.array(scaled, dtype=np.float32)) / 127.5 - 1
     return pixels.permute(2, 0, 1).unsqueeze(0).contiguous()
 

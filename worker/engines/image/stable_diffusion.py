@@ -3,7 +3,7 @@ same layout with an autoencoder of its own.
 
 What this module does not know: what is in the pictures; whether an adapter suits a prompt; how much memory another
 process on the same card takes a moment later. It trains the U-Net alone, never the text encoder. On a CPU the same
-order gives the same bytes again, with the same number of threads and the same libraries; on a card the same picture up
+order gives the same numbers again, with the same number of threads and the same libraries; on a card the same picture up
 to the card's own rounding, because its kernels may add in another order. Captions are cut at the tokenizer's limit in
 training; long prompts are read in pieces when drawing (``prompts.embed``).
 """
@@ -132,6 +132,13 @@ def _train(recipe: TrainingRecipe, inputs: TrainingInputs, out: Path, progress: 
         progress.checkpoint(folder, step)
         checkpoints.keep_latest(out / "checkpoints", CHECKPOINTS_KEPT)
 
+    def draw_samples() -> None:
+        nonlocal sampled
+        if recipe.sample_prompts:
+            progress.phase("sampling")
+            _draw_samples(loaded, recipe, step, out, progress)
+        sampled = True
+
     def adapter(finished: bool) -> TrainedAdapter:
         path = out / "adapter.safetensors"
         lora.save(adapter_now(), recipe.rank, recipe.alpha, recipe.target_modules, path)
@@ -164,9 +171,8 @@ def _train(recipe: TrainingRecipe, inputs: TrainingInputs, out: Path, progress: 
         sizes = [(p.target_width, p.target_height) for p in inputs.pictures]
         latents = _cache_latents(loaded, recipe, inputs, progress)
 
-        if resumed is None and recipe.sample_prompts:
-            progress.phase("sampling")
-            _draw_samples(loaded, recipe, 0, out, progress)
+        if resumed is None:
+            draw_samples()
 
         parameters = lora.inject(unet, recipe.rank, recipe.alpha, recipe.target_modules, generator)
         optimizer = torch.optim.AdamW(
@@ -179,6 +185,9 @@ def _train(recipe: TrainingRecipe, inputs: TrainingInputs, out: Path, progress: 
         schedule = pipeline.scheduler.config
         prediction_type = schedule.prediction_type
         alphas_cumprod = _alphas_cumprod(pipeline.scheduler)
+
+        if resumed is not None and not sampled and _checkpoint_is_due(recipe, step):
+            draw_samples()  # given back between the step and its samples
 
         progress.phase("training")
         while step < recipe.steps:
@@ -220,11 +229,8 @@ def _train(recipe: TrainingRecipe, inputs: TrainingInputs, out: Path, progress: 
             seconds.append(time.perf_counter() - began)
             progress.step(Step(step, recipe.steps, step_losses[-1], learning_rate, seconds[-1]))
 
-            if step % recipe.checkpoint_every == 0 or step == recipe.steps:
-                if recipe.sample_prompts:
-                    progress.phase("sampling")
-                    _draw_samples(loaded, recipe, step, out, progress)
-                sampled = True
+            if _checkpoint_is_due(recipe, step):
+                draw_samples()
                 progress.phase("saving")
                 checkpoint()
                 if step < recipe.steps:
@@ -241,7 +247,8 @@ def _train(recipe: TrainingRecipe, inputs: TrainingInputs, out: Path, progress: 
     finally:
         if loaded is not None:
             _forget_adapters(loaded)
-            loaded.pipeline.unet.to(loaded.dtype)
+            if loaded.pipeline.unet.dtype != loaded.dtype:
+                loaded.pipeline.unet.to(loaded.dtype)
 
 
 def learning_rate_at(recipe: TrainingRecipe, step: int) -> float:
@@ -253,6 +260,10 @@ def learning_rate_at(recipe: TrainingRecipe, step: int) -> float:
         return recipe.learning_rate
     share = (step - recipe.warmup_steps) / max(1, recipe.steps - recipe.warmup_steps)
     return recipe.learning_rate * 0.5 * (1 + math.cos(math.pi * min(share, 1.0)))
+
+
+def _checkpoint_is_due(recipe: TrainingRecipe, step: int) -> bool:
+    return step % recipe.checkpoint_every == 0 or step == recipe.steps
 
 
 def _order(recipe: TrainingRecipe, inputs: TrainingInputs) -> str:

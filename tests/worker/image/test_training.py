@@ -1,0 +1,240 @@
+import hashlib
+import json
+
+import pytest
+import torch
+from safetensors import safe_open
+from safetensors.torch import load_file
+
+from tests.worker.image import tiny
+from worker.engines.contracts import Base, Cancelled, EngineError, GiveBack, TrainingInputs
+from worker.engines.image import checkpoints, losses, stable_diffusion
+
+
+def train(base, tmp_path, *, resume_from=None, out="out", recorder=None, inputs=None, **changes):
+    recorder = recorder or tiny.Recorder()
+    inputs = inputs or TrainingInputs(base, tiny.pictures(tmp_path / "pictures"), resume_from)
+    trained = stable_diffusion.train(tiny.training_recipe(**changes), inputs, tmp_path / out, recorder)
+    return trained, recorder
+
+
+def digest(path):
+    """Of names and bytes of all tensors; the library writes its header's entries in any order."""
+    tensors = load_file(path)
+    content = b"".join(name.encode() + tensor.numpy().tobytes() for name, tensor in sorted(tensors.items()))
+    return hashlib.sha256(content).hexdigest()
+
+
+def test_training_lowers_the_loss_on_a_fixed_batch_and_leaves_the_base_alone(base, tmp_path):
+    pictures = tiny.pictures(tmp_path / "pictures")
+    loaded = stable_diffusion._load(base)
+    before = {name: tensor.clone() for name, tensor in loaded.pipeline.unet.state_dict().items()}
+
+    def loss_now() -> float:
+        pipeline = loaded.pipeline
+        generator = torch.Generator().manual_seed(99)
+        latents = torch.cat(
+            [
+                pair[0]
+                for pair in stable_diffusion._cache_latents(
+                    loaded, tiny.training_recipe(), TrainingInputs(base, pictures), tiny.Recorder()
+                )
+            ]
+        )
+        noise = torch.randn(latents.shape, generator=generator)
+        timesteps = torch.tensor([100, 400, 700, 900])
+        share = losses.signal_share(pipeline.scheduler.alphas_cumprod, timesteps)
+        words = stable_diffusion.prompts.embed(pipeline, "brandx").expand(4, -1, -1)
+        with torch.no_grad():
+            predicted = pipeline.unet(losses.add_noise(latents, noise, share), timesteps, words).sample
+        return losses.weighted_mse(predicted, noise, torch.ones(4)).item()
+
+    start = loss_now()
+    trained, _ = train(base, tmp_path, steps=30, checkpoint_every=100, learning_rate=1e-2, min_snr_gamma=None)
+    after = loaded.pipeline.unet.state_dict()
+    assert before.keys() == after.keys()
+    assert all(torch.equal(before[name], after[name]) for name in before)
+    loaded.pipeline.load_lora_weights(trained.weights.parent, weight_name=trained.weights.name, adapter_name="trained")
+    assert loss_now() < 0.95 * start
+
+
+def test_what_is_returned_and_told(base, tmp_path):
+    trained, recorder = train(base, tmp_path, sample_prompts=("a [trigger] jar", "a tin"), steps=5, checkpoint_every=2)
+    assert (trained.steps, trained.finished, trained.rank, trained.alpha) == (5, True, 4, 2.0)
+    assert trained.device == "cpu" and trained.peak_memory_bytes > 2**20 and trained.seconds_per_step > 0
+    assert [step.step for step in recorder.steps] == [1, 2, 3, 4, 5]
+    assert trained.final_loss == recorder.steps[-1].loss
+    assert [step for _, step in recorder.checkpoints] == [2, 4, 5]
+    assert [(s.step, s.index) for s in recorder.samples] == [(k, i) for k in (0, 2, 4, 5) for i in (0, 1)]
+    assert recorder.samples[0].prompt == "a brandx jar"
+    assert {sample.seed for sample in recorder.samples} == {0}
+    assert recorder.phases[:2] == ["loading", "caching"] and {"sampling", "training", "saving"} <= set(recorder.phases)
+    assert sorted(p.name for p in (tmp_path / "out" / "checkpoints").iterdir()) == ["step-000004", "step-000005"]
+
+
+def test_the_file_is_half_precision_with_the_true_alpha_in_its_header(base, tmp_path):
+    trained, _ = train(base, tmp_path, alpha=3.0)
+    with safe_open(trained.weights, "pt") as file:
+        names, header = list(file.keys()), json.loads(file.metadata()["lora_adapter_metadata"])
+        assert file.get_tensor(names[0]).dtype == torch.float16
+    assert header["unet.lora_alpha"] == 3.0 and header["unet.r"] == 4
+    assert all(name.startswith("unet.") and ".lora_" in name for name in names)
+
+
+def test_the_feed_forward_layers_are_trained_on_request(base, tmp_path):
+    narrow, _ = train(base, tmp_path, steps=1)
+    wide, _ = train(base, tmp_path, steps=1, out="wide", target_modules="attention_and_feed_forward")
+    assert len(load_file(wide.weights)) > len(load_file(narrow.weights))
+    assert any("ff.net.0.proj" in name for name in load_file(wide.weights))
+
+
+def test_the_same_order_gives_the_same_weights_whatever_the_processs_random_state(base, tmp_path):
+    first, _ = train(base, tmp_path)
+    torch.manual_seed(1234)
+    untouched = torch.get_rng_state()
+    second, _ = train(base, tmp_path, out="again", sample_prompts=("a jar",), recorder=tiny.Recorder())
+    assert digest(first.weights) == digest(second.weights), "drawing samples must not take part in the training"
+    assert torch.equal(torch.get_rng_state(), untouched)
+    other, _ = train(base, tmp_path, out="other", seed=8)
+    assert digest(other.weights) != digest(first.weights)
+
+
+@pytest.mark.parametrize("at", [1, 3, 5])
+def test_a_training_given_back_at_any_step_goes_on_bit_for_bit(base, tmp_path, at):
+    order = {"sample_prompts": ("a jar",), "noise_offset": 0.05, "flip": True, "lr_scheduler": "cosine"}
+    whole, _ = train(base, tmp_path, **order)
+    stopped = tiny.Recorder(stop=GiveBack, at=at)
+    with pytest.raises(GiveBack):
+        train(base, tmp_path, out="first", recorder=stopped, **order)
+    folder, step = stopped.checkpoints[-1]
+    assert step == at
+    stable_diffusion.drop_loaded()
+    resumed, recorder = train(base, tmp_path, out="second", resume_from=folder, **order)
+    assert digest(resumed.weights) == digest(whole.weights)
+    assert recorder.steps[0].step == at + 1
+    assert resumed.final_loss == whole.final_loss
+    last = [
+        load_file(checkpoints.folder_of(tmp_path / out / "checkpoints", 6) / "adapter.safetensors")
+        for out in ("out", "second")
+    ]
+    assert all(torch.equal(last[0][name], last[1][name]) for name in last[0])
+
+
+def test_samples_that_a_give_back_swallowed_are_drawn_on_going_on(base, tmp_path):
+    stopped = tiny.Recorder(stop=GiveBack, at=3)
+    with pytest.raises(GiveBack):
+        train(base, tmp_path, recorder=stopped, sample_prompts=("a jar",))
+    assert {sample.step for sample in stopped.samples} == {0}
+    _, recorder = train(base, tmp_path, resume_from=stopped.checkpoints[-1][0], out="on", sample_prompts=("a jar",))
+    assert [sample.step for sample in recorder.samples] == [3, 6]
+
+
+def test_a_cancelled_training_keeps_what_it_has(base, tmp_path):
+    trained, _ = train(base, tmp_path, recorder=tiny.Recorder(stop=Cancelled, at=2))
+    assert (trained.steps, trained.finished) == (2, False)
+    whole, _ = train(base, tmp_path, out="two", steps=2)
+    ours, theirs = load_file(trained.weights), load_file(whole.weights)
+    assert all(torch.equal(ours[name], theirs[name]) for name in ours)
+
+
+class StopsInPhase(tiny.Recorder):
+    def phase(self, name):
+        super().phase(name)
+        if name == "caching":
+            raise Cancelled
+
+
+def test_cancelled_before_the_first_step_there_is_nothing_to_keep(base, tmp_path):
+    with pytest.raises(Cancelled):
+        train(base, tmp_path, recorder=StopsInPhase())
+
+
+def test_cancelled_while_it_resumes_keeps_the_checkpoints_adapter(base, tmp_path):
+    _, first = train(base, tmp_path, steps=3, checkpoint_every=2)
+    folder = next(folder for folder, step in first.checkpoints if step == 2)
+    trained, _ = train(
+        base, tmp_path, out="on", steps=3, checkpoint_every=2, resume_from=folder, recorder=StopsInPhase()
+    )
+    assert (trained.steps, trained.finished) == (2, False)
+    assert trained.weights.is_file()
+
+
+def test_a_loss_that_is_no_number_ends_it_with_a_sentence_and_keeps_the_checkpoint(base, tmp_path, monkeypatch):
+    real, calls = losses.weighted_mse, []
+
+    def breaks(*arguments):
+        calls.append(1)
+        return real(*arguments) * (float("nan") if len(calls) == 5 else 1.0)
+
+    monkeypatch.setattr(losses, "weighted_mse", breaks)
+    recorder = tiny.Recorder()
+    with pytest.raises(EngineError, match="diverged at step 5") as raised:
+        train(base, tmp_path, recorder=recorder)
+    assert raised.value.code == "diverged"
+    kept = checkpoints.read(recorder.checkpoints[-1][0])
+    assert kept.step == 3 and all(torch.isfinite(tensor).all() for tensor in kept.adapter.values())
+
+
+def test_a_damaged_checkpoint_is_refused(base, tmp_path):
+    _, recorder = train(base, tmp_path)
+    folder = recorder.checkpoints[-1][0]
+    content = bytearray((folder / "optimizer.pt").read_bytes())
+    content[len(content) // 2] ^= 1
+    (folder / "optimizer.pt").write_bytes(content)
+    with pytest.raises(EngineError) as raised:
+        train(base, tmp_path, resume_from=folder, out="on")
+    assert raised.value.code == "bad_checkpoint"
+
+
+def test_a_checkpoint_of_another_order_is_refused(base, tmp_path):
+    _, recorder = train(base, tmp_path)
+    with pytest.raises(EngineError, match="another recipe"):
+        train(base, tmp_path, resume_from=recorder.checkpoints[-1][0], out="on", learning_rate=5e-4)
+
+
+@pytest.mark.parametrize("size", [(36, 32), (32, 4)])
+def test_a_size_that_the_model_cannot_draw_is_refused(base, tmp_path, size):
+    inputs = TrainingInputs(base, tiny.pictures(tmp_path / "pictures", size=size))
+    with pytest.raises(EngineError, match="steps of 8 pixels"):
+        train(base, tmp_path, inputs=inputs)
+
+
+def test_pictures_of_several_shapes_are_trained_together(base, tmp_path):
+    wide = tiny.pictures(tmp_path / "a", size=(48, 32))
+    inputs = TrainingInputs(base, (*wide, *tiny.pictures(tmp_path / "b", count=3)))
+    trained, _ = train(base, tmp_path, inputs=inputs, steps=4)
+    assert trained.finished
+
+
+@pytest.mark.parametrize(("kind", "zero_snr"), [("v_prediction", False), ("v_prediction", True), ("epsilon", True)])
+def test_every_prediction_type_trains(tmp_path, kind, zero_snr):
+    tiny.pipeline(prediction_type=kind, zero_terminal_snr=zero_snr).save_pretrained(tmp_path / "model")
+    trained, _ = train(Base("other", "stable_diffusion", str(tmp_path / "model")), tmp_path)
+    assert trained.finished and trained.final_loss > 0
+
+
+def test_no_pictures_and_no_model_are_told_in_a_sentence(base, tmp_path):
+    with pytest.raises(EngineError, match="no pictures"):
+        train(base, tmp_path, inputs=TrainingInputs(base, ()))
+    missing = Base("gone", "stable_diffusion", str(tmp_path / "nowhere"))
+    with pytest.raises(EngineError) as raised:
+        train(missing, tmp_path, inputs=TrainingInputs(missing, tiny.pictures(tmp_path / "pictures")))
+    assert raised.value.code == "model_unavailable"
+
+
+def test_running_out_of_memory_is_told_in_a_sentence(base, tmp_path, monkeypatch):
+    def full(*_arguments):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(losses, "weighted_mse", full)
+    with pytest.raises(EngineError, match="smaller") as raised:
+        train(base, tmp_path)
+    assert raised.value.code == "out_of_memory"
+
+
+def test_the_learning_rate_rises_and_falls():
+    recipe = tiny.training_recipe(steps=10, warmup_steps=2, lr_scheduler="cosine", learning_rate=1.0)
+    rates = [stable_diffusion.learning_rate_at(recipe, step) for step in range(10)]
+    assert rates[:3] == [0.5, 1.0, 1.0]
+    assert rates[6] == pytest.approx(0.5)
+    assert rates == sorted(rates[:2]) + sorted(rates[2:], reverse=True)

@@ -1,3 +1,204 @@
-from fastapi import APIRouter
+"""People, keys and settings of the token's workspace, as JSON."""
 
-router = APIRouter()
+from datetime import datetime
+from decimal import Decimal
+
+from fastapi import APIRouter, Request, Response
+from pydantic import BaseModel, Field
+
+from app.accounts import members, queries, service, tokens
+from app.accounts.forms import Currency, InviteForm, Locale, Price, Role, RoleForm
+from app.accounts.member_routes import base_url
+from app.accounts.models import Invitation
+from app.web import rate_limit
+from app.web.session_deps import AppSettings, ReadSession, WriteSession
+from app.web.signed_in import Owner, Viewer
+from app.web.text import Name, RowId
+
+router = APIRouter(tags=["people"])
+
+
+class Me(BaseModel):
+    """Whose token this is, and where it works."""
+
+    user_id: str
+    name: str
+    email: str
+    locale: str
+    role: Role = Field(description="viewer looks and downloads, editor also makes, owner also manages people")
+    read_only: bool = Field(description="Whether this token may only read")
+    workspace_id: str
+    workspace_name: str
+
+
+class ChangeMe(BaseModel):
+    """What is left out stays."""
+
+    name: Name | None = None
+    locale: Locale | None = None
+
+
+class MemberItem(BaseModel):
+    """Somebody who belongs to the workspace."""
+
+    user_id: str
+    name: str
+    email: str
+    role: Role
+    since: datetime
+
+
+class MemberList(BaseModel):
+    items: list[MemberItem]
+    next: str | None = None
+
+
+class InvitationItem(BaseModel):
+    """An invitation whose link still works. Livery sends no mail: pass the link on."""
+
+    id: str
+    email: str
+    role: Role
+    link: str
+    created_at: datetime
+    expires_at: datetime
+
+
+class InvitationList(BaseModel):
+    items: list[InvitationItem]
+    next: str | None = None
+
+
+class TokenItem(BaseModel):
+    """A token without its secret, which is shown once, on the settings page that makes it."""
+
+    id: str
+    name: str
+    prefix: str
+    read_only: bool
+    user_id: str
+    user_name: str
+    created_at: datetime
+    last_used_at: datetime | None
+
+
+class TokenList(BaseModel):
+    items: list[TokenItem]
+    next: str | None = None
+
+
+class WorkspaceSettings(BaseModel):
+    """Name, and what an hour of the device costs; null when nobody has said."""
+
+    name: str
+    price_per_hour: Decimal | None
+    currency: str
+
+
+class ChangeWorkspace(BaseModel):
+    """What is left out stays; a price of null means that nobody knows."""
+
+    name: Name | None = None
+    price_per_hour: Price = None
+    currency: Currency | None = None
+
+
+@router.get("/me", summary="Whose token this is")
+def me(visitor: Viewer) -> Me:
+    return Me(
+        user_id=visitor.user.id,
+        name=visitor.user.name,
+        email=visitor.user.email,
+        locale=visitor.user.locale,
+        role=visitor.role,
+        read_only=visitor.read_only,
+        workspace_id=visitor.workspace.id,
+        workspace_name=visitor.workspace.name,
+    )
+
+
+@router.patch("/me", status_code=204, summary="Change your name or language")
+def change_me(change: ChangeMe, visitor: Viewer, session: WriteSession) -> Response:
+    if change.name is not None:
+        service.rename_person(session, user_id=visitor.user.id, name=change.name)
+    service.prefer(session, user_id=visitor.user.id, locale=change.locale, theme=None)
+    return Response(status_code=204)
+
+
+@router.get("/members", summary="Everybody in the workspace")
+def list_members(visitor: Viewer, session: ReadSession) -> MemberList:
+    found = queries.members(session, visitor.workspace.id)
+    return MemberList(items=[MemberItem.model_validate(member._asdict()) for member in found])
+
+
+@router.patch("/members/{user_id}", status_code=204, summary="Change a member's role")
+def change_role(user_id: RowId, change: RoleForm, visitor: Owner, session: WriteSession) -> Response:
+    members.change_role(session, workspace_id=visitor.workspace.id, user_id=user_id, role=change.role)
+    return Response(status_code=204)
+
+
+@router.delete("/members/{user_id}", status_code=204, summary="Remove a member; what they made stays")
+def remove_member(user_id: RowId, visitor: Owner, session: WriteSession) -> Response:
+    members.remove_member(session, workspace_id=visitor.workspace.id, user_id=user_id)
+    return Response(status_code=204)
+
+
+@router.get("/invitations", summary="Invitations that still work")
+def list_invitations(request: Request, visitor: Owner, session: ReadSession, settings: AppSettings) -> InvitationList:
+    found = queries.open_invitations(session, visitor.workspace.id)
+    base = base_url(request, settings)
+    return InvitationList(items=[_invitation(request, one, base) for one in found])
+
+
+@router.post("/invitations", status_code=201, summary="Invite somebody by e-mail address")
+def invite(
+    request: Request, order: InviteForm, visitor: Owner, session: WriteSession, settings: AppSettings
+) -> InvitationItem:
+    rate_limit.count(settings.broker_url, rate_limit.INVITATIONS, visitor.workspace.id)
+    made = members.invite(
+        session, workspace_id=visitor.workspace.id, email=order.email, role=order.role, invited_by=visitor.user.id
+    )
+    return _invitation(request, made, base_url(request, settings))
+
+
+def _invitation(request: Request, one: Invitation, base: str) -> InvitationItem:
+    link = members.invitation_link(request.app.state.signing_key, one.id, base)
+    return InvitationItem.model_validate({**vars(one), "link": link})
+
+
+@router.delete("/invitations/{invitation_id}", status_code=204, summary="Withdraw an invitation")
+def withdraw(invitation_id: RowId, visitor: Owner, session: WriteSession) -> Response:
+    members.withdraw_invitation(session, workspace_id=visitor.workspace.id, invitation_id=invitation_id)
+    return Response(status_code=204)
+
+
+@router.get("/tokens", summary="Your tokens; an owner sees everybody's")
+def list_tokens(visitor: Viewer, session: ReadSession) -> TokenList:
+    whose = None if visitor.may("owner") else visitor.user.id
+    found = queries.tokens(session, visitor.workspace.id, user_id=whose)
+    return TokenList(items=[TokenItem.model_validate(token._asdict()) for token in found])
+
+
+@router.delete("/tokens/{token_id}", status_code=204, summary="Revoke a token")
+def revoke_token(token_id: RowId, visitor: Viewer, session: WriteSession) -> Response:
+    whose = None if visitor.may("owner") else visitor.user.id
+    tokens.revoke_token(session, workspace_id=visitor.workspace.id, token_id=token_id, user_id=whose)
+    return Response(status_code=204)
+
+
+@router.get("/workspace", summary="The workspace's settings")
+def settings(visitor: Viewer, session: ReadSession) -> WorkspaceSettings:
+    return WorkspaceSettings.model_validate(vars(queries.workspace(session, visitor.workspace.id)))
+
+
+@router.patch("/workspace", summary="Change the workspace's settings")
+def change_settings(change: ChangeWorkspace, visitor: Owner, session: WriteSession) -> WorkspaceSettings:
+    present = queries.workspace(session, visitor.workspace.id)
+    changed = members.change_workspace(
+        session,
+        workspace_id=visitor.workspace.id,
+        name=change.name or present.name,
+        price_per_hour=change.price_per_hour if "price_per_hour" in change.model_fields_set else present.price_per_hour,
+        currency=change.currency or present.currency,
+    )
+    return WorkspaceSettings.model_validate(vars(changed))

@@ -1,10 +1,22 @@
 """What can go wrong with people and keys."""
 
-from app.errors import Conflict, Forbidden, Invalid, N_, NotFound
+from app.errors import N_, Conflict, Forbidden, Invalid, NotFound
 
 
 class WrongCredentials(Invalid):
     sentence = N_("That e-mail address and password do not match. Please check both.")
+
+
+class NoWorkspace(Forbidden):
+    sentence = N_("You do not belong to a workspace any more. Ask an owner for an invitation.")
+
+
+class WrongPassword(Invalid):
+    sentence = N_("That is not your present password. Nothing was changed.")
+
+
+class PasswordsDiffer(Invalid):
+    sentence = N_("The two passwords are not the same. Please type them again.")
 
 
 class AlreadySetUp(Conflict):
@@ -37,3 +49,11 @@ class LastOwner(Conflict):
 
 class ReadOnlyToken(Forbidden):
     sentence = N_("This token may only read. Make one that may also write.")
+
+
+class AlreadyMember(Conflict):
+    sentence = N_("“%(email)s” belongs to this workspace already.")
+
+
+class TooManyTokens(Conflict):
+    sentence = N_("%(count)s tokens are enough for one person. Revoke one that is not used any more.")

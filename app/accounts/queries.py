@@ -1,11 +1,13 @@
 """What may be seen of people and workspaces."""
 
+from collections.abc import Sequence
+from datetime import datetime
 from typing import NamedTuple
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from app.accounts.models import ApiToken, BrowserSession, Membership, User, Workspace
+from app.accounts.models import ApiToken, BrowserSession, Invitation, Membership, User, Workspace
 from app.accounts.service import sha256
 from app.db import now
 
@@ -55,3 +57,100 @@ def names_of(session: Session, user_ids: set[str]) -> dict[str, str]:
     if not user_ids:
         return {}
     return {row.id: row.name for row in session.execute(select(User.id, User.name).where(User.id.in_(user_ids)))}
+
+
+class Member(NamedTuple):
+    user_id: str
+    name: str
+    email: str
+    role: str
+    since: datetime
+
+
+class WorkspaceOf(NamedTuple):
+    """One of the workspaces that a person belongs to."""
+
+    id: str
+    name: str
+    role: str
+
+
+class TokenOf(NamedTuple):
+    id: str
+    name: str
+    prefix: str
+    read_only: bool
+    created_at: datetime
+    last_used_at: datetime | None
+    user_id: str
+    user_name: str
+
+
+def members(session: Session, workspace_id: str) -> list[Member]:
+    """Everybody in a workspace, the earliest first."""
+    rows = session.execute(
+        select(User.id, User.name, User.email, Membership.role, Membership.created_at)
+        .join(Membership, Membership.user_id == User.id)
+        .where(Membership.workspace_id == workspace_id)
+        .order_by(Membership.created_at, User.id)
+    )
+    return [Member(*row) for row in rows]
+
+
+def open_invitations(session: Session, workspace_id: str) -> Sequence[Invitation]:
+    """Those whose links still work, the newest first."""
+    return session.scalars(
+        select(Invitation)
+        .where(Invitation.workspace_id == workspace_id, Invitation.accepted_at.is_(None), Invitation.expires_at > now())
+        .order_by(Invitation.created_at.desc(), Invitation.id)
+    ).all()
+
+
+def workspaces_of(session: Session, user_id: str) -> list[WorkspaceOf]:
+    """Where a person belongs, by name."""
+    rows = session.execute(
+        select(Workspace.id, Workspace.name, Membership.role)
+        .join(Membership, Membership.workspace_id == Workspace.id)
+        .where(Membership.user_id == user_id)
+        .order_by(Workspace.name, Workspace.id)
+    )
+    return [WorkspaceOf(*row) for row in rows]
+
+
+def browsers_of(session: Session, user_id: str) -> Sequence[BrowserSession]:
+    """A person's signed-in browsers, the last used first."""
+    return session.scalars(
+        select(BrowserSession)
+        .where(BrowserSession.user_id == user_id, BrowserSession.expires_at > now())
+        .order_by(BrowserSession.last_seen_at.desc(), BrowserSession.id)
+    ).all()
+
+
+def tokens(session: Session, workspace_id: str, *, user_id: str | None) -> list[TokenOf]:
+    """The tokens that work in a workspace, the newest first; with ``user_id`` those of one person."""
+    wanted = (
+        select(ApiToken, User.name)
+        .join(User, User.id == ApiToken.user_id)
+        .where(ApiToken.workspace_id == workspace_id, ApiToken.revoked_at.is_(None))
+        .order_by(ApiToken.created_at.desc(), ApiToken.id)
+    )
+    if user_id is not None:
+        wanted = wanted.where(ApiToken.user_id == user_id)
+    return [
+        TokenOf(
+            token.id,
+            token.name,
+            token.prefix,
+            token.read_only,
+            token.created_at,
+            token.last_used_at,
+            token.user_id,
+            name,
+        )
+        for token, name in session.execute(wanted)
+    ]
+
+
+def is_known(session: Session, email: str) -> bool:
+    """Whether somebody with this address is here."""
+    return session.scalar(select(User.id).where(User.email == email)) is not None

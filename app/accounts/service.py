@@ -1,25 +1,30 @@
-"""People, sessions and keys: who may come in. Raises the kinds of ``accounts.errors``."""
+"""People, their passwords and their signed-in browsers. Raises the kinds of ``accounts.errors``."""
 
 import hashlib
 import re
 import secrets
+import unicodedata
 from datetime import timedelta
 from functools import cache
 
 from pwdlib import PasswordHash
 from pwdlib.hashers.argon2 import Argon2Hasher
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import delete, func, select, text, update
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from app.accounts import errors
 from app.accounts.models import ApiToken, BrowserSession, Membership, User, Workspace
 from app.db import now
+from app.errors import NotFound
 
 SESSION_LIFE = timedelta(days=30)
 MINIMUM_PASSWORD = 10
 MAXIMUM_PASSWORD = 200
-TOKEN_START = "lvy_"
+TOKEN_START = "lvy_"  # noqa: S105 - how every token begins, not one
 _EMAIL = re.compile(r"[^@\s]{1,64}@[^@\s]{1,180}\.[^@\s.]{2,}")
+_SETUP_LOCK = 7_310_001
+"""Any number that nothing else locks on a PostgreSQL server."""
 
 
 @cache
@@ -37,7 +42,12 @@ def hash_password(password: str) -> str:
     """Argon2id with the library's own cost. Slow on purpose: call it before the first statement of a transaction."""
     if not MINIMUM_PASSWORD <= len(password) <= MAXIMUM_PASSWORD:
         raise errors.WeakPassword(minimum=MINIMUM_PASSWORD)
-    return _hasher().hash(password)
+    return _hasher().hash(_typed(password))
+
+
+def _typed(password: str) -> str:
+    """The same password from every keyboard: some send “ü” as one character, some as two."""
+    return unicodedata.normalize("NFC", password)[:MAXIMUM_PASSWORD]
 
 
 def checked_email(email: str) -> str:
@@ -68,7 +78,12 @@ def needs_owner(session: Session) -> bool:
 def create_owner(
     session: Session, *, name: str, email: str, password_hash: str, workspace_name: str, locale: str
 ) -> tuple[User, Workspace]:
-    """The first person and their workspace. Raises ``AlreadySetUp`` once there is anybody."""
+    """The first person and their workspace. Raises ``AlreadySetUp`` once there is anybody.
+
+    Of several who try at once, one comes through: on SQLite a writer is alone, on PostgreSQL a lock makes it so.
+    """
+    if session.get_bind().dialect.name == "postgresql":
+        session.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _SETUP_LOCK})
     if not needs_owner(session):
         raise errors.AlreadySetUp()
     user = User(name=checked_name(name), email=checked_email(email), password_hash=password_hash, locale=locale)
@@ -80,23 +95,69 @@ def create_owner(
     return user, workspace
 
 
+def create_person(session: Session, *, name: str, email: str, password_hash: str, locale: str) -> User:
+    """Somebody new, who belongs nowhere yet. Raises ``EmailTaken``."""
+    user = User(name=checked_name(name), email=checked_email(email), password_hash=password_hash, locale=locale)
+    try:
+        with session.begin_nested():
+            session.add(user)
+    except IntegrityError as error:
+        raise errors.EmailTaken(email=user.email) from error
+    return user
+
+
 def check_password(session: Session, *, email: str, password: str) -> User:
-    """The person with this address and password. Raises ``WrongCredentials``, after the same time either way."""
+    """The person with this address and password. Raises ``WrongCredentials``, after the same time either way.
+
+    Slow on purpose: give it a session for reading, so that nobody waits for it.
+    """
     user = session.scalar(select(User).where(User.email == email.strip().lower()))
     known = user.password_hash if user else _decoy_hash()
-    if not _hasher().verify(password[:MAXIMUM_PASSWORD], known) or user is None:
+    if not _hasher().verify(_typed(password), known) or user is None:
         raise errors.WrongCredentials()
     return user
 
 
+def person(session: Session, user_id: str) -> User:
+    """Raises ``NotFound`` for somebody who is gone."""
+    user = session.get(User, user_id)
+    if user is None:
+        raise NotFound()
+    return user
+
+
+def still(session: Session, known: User) -> User:
+    """The person whose password was right, in this session. Raises ``WrongCredentials`` if it was changed meanwhile."""
+    user = session.get(User, known.id)
+    if user is None or user.password_hash != known.password_hash:
+        raise errors.WrongCredentials()
+    return user
+
+
+def rename_person(session: Session, *, user_id: str, name: str) -> None:
+    person(session, user_id).name = checked_name(name)
+    session.flush()
+
+
+def prefer(session: Session, *, user_id: str, locale: str | None, theme: str | None) -> None:
+    """Keep the language and brightness that somebody chose; None leaves one as it is."""
+    user = person(session, user_id)
+    user.locale, user.theme = locale or user.locale, theme or user.theme
+    session.flush()
+
+
 def open_session(session: Session, user: User, *, user_agent: str, workspace_id: str | None = None) -> str:
-    """A new signed-in browser; the returned token goes into its cookie and is kept nowhere."""
+    """A new signed-in browser; the returned token goes into its cookie and is kept nowhere.
+
+    Raises ``NoWorkspace`` for somebody who belongs to none (any more).
+    """
     memberships = select(Membership).where(Membership.user_id == user.id).order_by(Membership.created_at)
     if workspace_id is not None:
         memberships = memberships.where(Membership.workspace_id == workspace_id)
     membership = session.scalars(memberships).first()
     if membership is None:
-        raise errors.WrongCredentials()
+        raise errors.NoWorkspace()
+    session.execute(delete(BrowserSession).where(BrowserSession.user_id == user.id, BrowserSession.expires_at < now()))
     token = secrets.token_urlsafe(32)
     session.add(
         BrowserSession(
@@ -111,9 +172,30 @@ def open_session(session: Session, user: User, *, user_agent: str, workspace_id:
     return token
 
 
+def change_password(session: Session, *, user_id: str, password_hash: str, workspace_id: str, user_agent: str) -> str:
+    """Set a new password: every signed-in browser is signed out, and this one gets the returned token."""
+    user = person(session, user_id)
+    user.password_hash = password_hash
+    session.execute(delete(BrowserSession).where(BrowserSession.user_id == user_id))
+    return open_session(session, user, user_agent=user_agent, workspace_id=workspace_id)
+
+
 def close_session(session: Session, *, user_id: str, session_id: str) -> None:
-    """Sign one browser of this person out."""
-    session.execute(delete(BrowserSession).where(BrowserSession.id == session_id, BrowserSession.user_id == user_id))
+    """Sign one browser of this person out. Raises ``NotFound``."""
+    found = session.scalar(
+        select(BrowserSession).where(BrowserSession.id == session_id, BrowserSession.user_id == user_id)
+    )
+    if found is None:
+        raise NotFound()
+    session.delete(found)
+    session.flush()
+
+
+def close_other_sessions(session: Session, *, user_id: str, kept_session_id: str | None) -> None:
+    """Sign every browser of this person out but one."""
+    session.execute(
+        delete(BrowserSession).where(BrowserSession.user_id == user_id, BrowserSession.id != (kept_session_id or ""))
+    )
 
 
 def touch_session(session: Session, session_id: str) -> None:

@@ -27,7 +27,7 @@ from app.web.visitor import Visitor, VisitorUser, VisitorWorkspace
 SESSION_COOKIE = "livery_session"
 LOCALE_COOKIE = "livery_locale"
 THEME_COOKIE = "livery_theme"
-PUBLIC = ("/static/", "/setup", "/sign-in", "/invitations/accept", "/health", "/language", "/favicon.ico")
+PUBLIC = ("/static/", "/setup", "/sign-in", "/invitations/accept", "/health", "/preferences", "/favicon.ico")
 POLICY = (
     "default-src 'self'; img-src 'self' data: blob:; style-src 'self'; style-src-attr 'unsafe-inline'; "
     "script-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"

@@ -1,14 +1,18 @@
 """How often somebody may try. Counted in memory, or in Redis where several web processes share a broker."""
 
+import math
+import time
 from functools import cache
 
 from limits import RateLimitItem, RateLimitItemPerHour, RateLimitItemPerMinute
 from limits.storage import storage_from_string
 from limits.strategies import MovingWindowRateLimiter
+from redis.exceptions import RedisError
 
 from app.errors import TooMany
 
-SIGN_IN_BY_ADDRESS = RateLimitItemPerMinute(10, 15, namespace="sign-in-address")
+SIGN_IN_BY_ADDRESS = RateLimitItemPerMinute(60, 15, namespace="sign-in-address")
+"""Wider than by account: a whole office may share one address on a Monday morning."""
 SIGN_IN_BY_ACCOUNT = RateLimitItemPerMinute(10, 15, namespace="sign-in-account")
 INVITATIONS = RateLimitItemPerHour(50, namespace="invitations")
 
@@ -18,13 +22,29 @@ def _limiter(address: str) -> MovingWindowRateLimiter:
     return MovingWindowRateLimiter(storage_from_string(address or "memory://"))
 
 
+def _limiter_for(broker_url: str) -> MovingWindowRateLimiter:
+    return _limiter(broker_url if broker_url.startswith("redis") else "")
+
+
 def count(broker_url: str, limit: RateLimitItem, who: str) -> None:
-    """Count one try of ``who``. Raises ``TooMany`` with the seconds to wait."""
-    limiter = _limiter(broker_url if broker_url.startswith("redis") else "")
-    if not limiter.hit(limit, who):
-        raise TooMany(seconds=limit.get_expiry())
+    """Count one try of ``who``. Raises ``TooMany`` with the seconds to wait.
+
+    While the broker is away this process counts by itself: nobody is shut out by that, and the limits stay.
+    """
+    limiter = _limiter_for(broker_url)
+    try:
+        allowed = limiter.hit(limit, who)
+    except RedisError:
+        limiter = _limiter("")
+        allowed = limiter.hit(limit, who)
+    if not allowed:
+        reset_time = limiter.get_window_stats(limit, who).reset_time
+        raise TooMany(seconds=max(1, math.ceil(reset_time - time.time())))
 
 
 def forget(broker_url: str, limit: RateLimitItem, who: str) -> None:
     """Start counting anew, after a try that was right."""
-    _limiter(broker_url if broker_url.startswith("redis") else "").clear(limit, who)
+    try:
+        _limiter_for(broker_url).clear(limit, who)
+    except RedisError:
+        _limiter("").clear(limit, who)

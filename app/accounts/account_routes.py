@@ -1,0 +1,78 @@
+"""One's own account: name, password, and the browsers one is signed in with."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Form, Request, Response
+
+from app.accounts import errors, queries, service
+from app.accounts.browsers import words_for
+from app.accounts.forms import NameForm, PasswordForm
+from app.errors import N_
+from app.web.answers import go
+from app.web.flashes import Flash
+from app.web.language import translate
+from app.web.session_cookie import count_try, forget_tries, let_in
+from app.web.session_deps import AppSettings, ReadSession, WriteSession
+from app.web.signed_in import Viewer
+from app.web.templating import page
+from app.web.text import RowId
+
+router = APIRouter(prefix="/account")
+
+
+def _done(request: Request, sentence: str) -> Response:
+    return go(request, "/account", Flash("ok", translate(request.state.locale, sentence)))
+
+
+@router.get("")
+def my_account(request: Request, visitor: Viewer, session: ReadSession) -> Response:
+    browsers = [(browser, words_for(browser.user_agent)) for browser in queries.browsers_of(session, visitor.user.id)]
+    return page(request, "pages/my_account.html", browsers=browsers, minimum=service.MINIMUM_PASSWORD)
+
+
+@router.post("/name")
+def rename(request: Request, form: Annotated[NameForm, Form()], visitor: Viewer, session: WriteSession) -> Response:
+    service.rename_person(session, user_id=visitor.user.id, name=form.name)
+    return _done(request, N_("Your name is changed."))
+
+
+@router.post("/password")
+def change_password(
+    request: Request,
+    form: Annotated[PasswordForm, Form()],
+    visitor: Viewer,
+    reading: ReadSession,
+    session: WriteSession,
+    settings: AppSettings,
+) -> Response:
+    """A right present password first: a browser left open is not enough to take an account."""
+    if form.password != form.password_again:
+        raise errors.PasswordsDiffer()
+    count_try(request, settings, visitor.user.email)
+    try:
+        service.check_password(reading, email=visitor.user.email, password=form.present)
+    except errors.WrongCredentials as error:
+        raise errors.WrongPassword() from error
+    forget_tries(request, settings, visitor.user.email)
+    token = service.change_password(
+        session,
+        user_id=visitor.user.id,
+        password_hash=service.hash_password(form.password),
+        workspace_id=visitor.workspace.id,
+        user_agent=request.headers.get("user-agent", ""),
+    )
+    response = _done(request, N_("Your password is changed. All other browsers are signed out."))
+    let_in(request, response, token)
+    return response
+
+
+@router.post("/browsers/{session_id}/sign-out")
+def sign_browser_out(request: Request, session_id: RowId, visitor: Viewer, session: WriteSession) -> Response:
+    service.close_session(session, user_id=visitor.user.id, session_id=session_id)
+    return _done(request, N_("That browser is signed out."))
+
+
+@router.post("/browsers/sign-out-others")
+def sign_others_out(request: Request, visitor: Viewer, session: WriteSession) -> Response:
+    service.close_other_sessions(session, user_id=visitor.user.id, kept_session_id=visitor.session_id)
+    return _done(request, N_("All other browsers are signed out."))

@@ -1,0 +1,93 @@
+"""What the browser may send about people and workspaces."""
+
+from decimal import Decimal
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, Field
+
+from app.accounts.members import CURRENCIES
+from app.web.text import Line, Name, RowId
+
+Role = Literal["owner", "editor", "viewer"]
+Locale = Literal["en", "de"]
+Theme = Literal["auto", "light", "dark"]
+Email = Annotated[Line, Field(min_length=3, max_length=254)]
+Password = Annotated[str, Field(max_length=1000)]
+"""Longer than any that is accepted, so that the sentence about its length is the service's."""
+Address = Annotated[Line, Field(max_length=300)]
+Signed = Annotated[str, Field(max_length=300)]
+Currency = Annotated[str, Field(pattern=f"^({'|'.join(CURRENCIES)})$")]
+
+
+def _as_people_write_it(value: Any) -> Any:
+    """``12,50`` is as good as ``12.50``; nothing written means that nobody knows."""
+    if not isinstance(value, str):
+        return value
+    return value.strip().replace(",", ".") or None
+
+
+Price = Annotated[
+    Annotated[Decimal, Field(ge=0, le=99_999, max_digits=7, decimal_places=2, allow_inf_nan=False)] | None,
+    BeforeValidator(_as_people_write_it),
+]
+
+
+class SetupForm(BaseModel):
+    name: Name
+    email: Email
+    password: Password
+    password_again: Password
+    workspace_name: Name
+    locale: Locale = "en"
+
+
+class SignInForm(BaseModel):
+    email: Email
+    password: Password
+    next: Address = ""
+
+
+class AcceptForm(BaseModel):
+    invitation: Signed
+    name: Annotated[Line, Field(max_length=120)] = ""
+    password: Password = ""
+
+
+class PreferencesForm(BaseModel):
+    locale: Locale | None = None
+    theme: Theme | None = None
+    next: Address = ""
+
+
+class NameForm(BaseModel):
+    name: Name
+
+
+class PasswordForm(BaseModel):
+    present: Password
+    password: Password
+    password_again: Password
+
+
+class InviteForm(BaseModel):
+    email: Email
+    role: Role = "editor"
+
+
+class RoleForm(BaseModel):
+    role: Role
+
+
+class SwitchForm(BaseModel):
+    workspace_id: RowId
+
+
+class WorkspaceForm(BaseModel):
+    name: Name
+    price_per_hour: Price = None
+    currency: Currency = "EUR"
+
+
+class TokenForm(BaseModel):
+    name: Name
+    read_only: bool = False

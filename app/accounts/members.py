@@ -1,0 +1,182 @@
+"""Workspaces, who belongs to them, and how one comes in. Raises the kinds of ``accounts.errors``."""
+
+from datetime import timedelta
+from decimal import Decimal
+
+from itsdangerous import BadData, URLSafeSerializer
+from sqlalchemy import CursorResult, delete, select, update
+from sqlalchemy.orm import Session
+
+from app.accounts import errors
+from app.accounts.models import ROLES, ApiToken, BrowserSession, Invitation, Membership, User, Workspace
+from app.accounts.service import checked_email, checked_name
+from app.db import now
+from app.errors import NotFound
+
+INVITATION_LIFE = timedelta(days=7)
+CURRENCIES = ("EUR", "CHF", "USD", "GBP", "DKK", "NOK", "SEK", "PLN", "CZK")
+
+
+def create_workspace(session: Session, *, user_id: str, name: str) -> Workspace:
+    """A further workspace, which its maker owns."""
+    workspace = Workspace(name=checked_name(name))
+    session.add(workspace)
+    session.flush()
+    session.add(Membership(workspace_id=workspace.id, user_id=user_id, role="owner"))
+    session.flush()
+    return workspace
+
+
+def change_workspace(
+    session: Session, *, workspace_id: str, name: str, price_per_hour: Decimal | None, currency: str
+) -> Workspace:
+    """Set name and what an hour of the device costs; None when nobody knows."""
+    workspace = session.get(Workspace, workspace_id)
+    if workspace is None:
+        raise NotFound()
+    workspace.name, workspace.price_per_hour, workspace.currency = checked_name(name), price_per_hour, currency
+    session.flush()
+    return workspace
+
+
+def switch_workspace(session: Session, *, user_id: str, session_id: str | None, workspace_id: str) -> None:
+    """Let a browser look at another workspace of its person. Raises ``NotFound``."""
+    _membership(session, workspace_id, user_id)
+    session.execute(
+        update(BrowserSession)
+        .where(BrowserSession.id == (session_id or ""), BrowserSession.user_id == user_id)
+        .values(workspace_id=workspace_id)
+    )
+
+
+def _membership(session: Session, workspace_id: str, user_id: str) -> Membership:
+    membership = session.scalar(
+        select(Membership).where(Membership.workspace_id == workspace_id, Membership.user_id == user_id)
+    )
+    if membership is None:
+        raise NotFound()
+    return membership
+
+
+def _keep_an_owner(session: Session, membership: Membership) -> None:
+    """Raises ``LastOwner`` if this is the only one; locks the owners, so that two cannot leave at once."""
+    if membership.role != "owner":
+        return
+    owners = session.scalars(
+        select(Membership.user_id)
+        .where(Membership.workspace_id == membership.workspace_id, Membership.role == "owner")
+        .with_for_update()
+    ).all()
+    if len(owners) < 2:
+        raise errors.LastOwner()
+
+
+def change_role(session: Session, *, workspace_id: str, user_id: str, role: str) -> None:
+    """Raises ``NotFound`` for somebody who is no member, ``LastOwner``."""
+    assert role in ROLES
+    membership = _membership(session, workspace_id, user_id)
+    if role != "owner":
+        _keep_an_owner(session, membership)
+    membership.role = role
+    session.flush()
+
+
+def remove_member(session: Session, *, workspace_id: str, user_id: str) -> None:
+    """End a membership, with the person's browsers and tokens in this workspace. What they made stays.
+
+    Raises ``NotFound`` for somebody who is no member, ``LastOwner``.
+    """
+    membership = _membership(session, workspace_id, user_id)
+    _keep_an_owner(session, membership)
+    session.execute(
+        delete(BrowserSession).where(BrowserSession.user_id == user_id, BrowserSession.workspace_id == workspace_id)
+    )
+    session.execute(
+        update(ApiToken)
+        .where(ApiToken.user_id == user_id, ApiToken.workspace_id == workspace_id, ApiToken.revoked_at.is_(None))
+        .values(revoked_at=now())
+    )
+    session.delete(membership)
+    session.flush()
+
+
+def invite(session: Session, *, workspace_id: str, email: str, role: str, invited_by: str) -> Invitation:
+    """An invitation, in place of an earlier one to the same address. Raises ``BadEmail``, ``AlreadyMember``."""
+    assert role in ROLES
+    email = checked_email(email)
+    member = select(Membership).join(User, User.id == Membership.user_id)
+    if session.scalar(member.where(Membership.workspace_id == workspace_id, User.email == email)):
+        raise errors.AlreadyMember(email=email)
+    session.execute(
+        delete(Invitation).where(
+            Invitation.workspace_id == workspace_id, Invitation.email == email, Invitation.accepted_at.is_(None)
+        )
+    )
+    invitation = Invitation(
+        workspace_id=workspace_id, email=email, role=role, invited_by=invited_by, expires_at=now() + INVITATION_LIFE
+    )
+    session.add(invitation)
+    session.flush()
+    return invitation
+
+
+def withdraw_invitation(session: Session, *, workspace_id: str, invitation_id: str) -> None:
+    """Its link opens nothing any more. Raises ``NotFound``, also for one that was accepted."""
+    found = session.scalar(
+        select(Invitation).where(
+            Invitation.id == invitation_id,
+            Invitation.workspace_id == workspace_id,
+            Invitation.accepted_at.is_(None),
+        )
+    )
+    if found is None:
+        raise NotFound()
+    session.delete(found)
+    session.flush()
+
+
+def _signer(signing_key: bytes) -> URLSafeSerializer:
+    return URLSafeSerializer(signing_key, salt="invitation")
+
+
+def invitation_link(signing_key: bytes, invitation_id: str, base_url: str) -> str:
+    """The address to send. When it ends stands on the row, so it can be shown again as long as it works."""
+    return f"{base_url.rstrip('/')}/invitations/accept?invitation={_signer(signing_key).dumps(invitation_id)}"
+
+
+def open_invitation(session: Session, signing_key: bytes, signed: str) -> Invitation:
+    """The invitation behind a link. Raises ``InvitationSpent`` for anything that does not work (any more)."""
+    try:
+        invitation_id = _signer(signing_key).loads(signed)
+    except BadData as error:
+        raise errors.InvitationSpent() from error
+    found = session.scalar(
+        select(Invitation).where(
+            Invitation.id == str(invitation_id), Invitation.accepted_at.is_(None), Invitation.expires_at > now()
+        )
+    )
+    if found is None:
+        raise errors.InvitationSpent()
+    return found
+
+
+def accept_invitation(session: Session, *, invitation_id: str, user_id: str) -> str:
+    """Let a person in; the link works once, however many use it at the same moment. Returns the workspace's id.
+
+    Raises ``InvitationSpent``, ``AlreadyMember``.
+    """
+    taken = session.execute(
+        update(Invitation)
+        .where(Invitation.id == invitation_id, Invitation.accepted_at.is_(None), Invitation.expires_at > now())
+        .values(accepted_at=now())
+    )
+    assert isinstance(taken, CursorResult)
+    if taken.rowcount != 1:
+        raise errors.InvitationSpent()
+    invitation, user = session.get_one(Invitation, invitation_id), session.get_one(User, user_id)
+    key = {"workspace_id": invitation.workspace_id, "user_id": user_id}
+    if session.get(Membership, key) is not None:
+        raise errors.AlreadyMember(email=user.email)
+    session.add(Membership(**key, role=invitation.role))
+    session.flush()
+    return invitation.workspace_id

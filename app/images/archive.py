@@ -117,9 +117,9 @@ def _check_directory_size(file: BinaryIO, name: str, limits: ArchiveLimits) -> N
     if at < 0 or len(tail) < at + 22:
         raise UnreadableArchive(name=name)
     count, directory_bytes = struct.unpack_from("<HI", tail, at + 10)
-    zip64 = tail.rfind(b"PK\x06\x06", 0, at)
-    if zip64 >= 0 and len(tail) >= zip64 + 48:
-        count, directory_bytes = struct.unpack_from("<QQ", tail, zip64 + 32)
+    # zip64 puts a record of 56 bytes and its locator of 20 right before; `zipfile` looks at exactly this place, too.
+    if at >= 76 and tail[at - 20 : at - 16] == b"PK\x06\x07" and tail[at - 76 : at - 72] == b"PK\x06\x06":
+        count, directory_bytes = struct.unpack_from("<QQ", tail, at - 76 + 32)
     if count > limits.max_entries or directory_bytes > limits.max_entries * DIRECTORY_BYTES_PER_ENTRY:
         count = max(count, directory_bytes // DIRECTORY_BYTES_PER_ENTRY)
         raise TooManyEntries(name=name, count=count, limit=limits.max_entries)

@@ -25,7 +25,7 @@ CAMERA_NAME = re.compile(
     r"^(img|imag|image|dsc|dscn|dscf|dscpdc|pxl|mvimg|gopr|gh|gx|dji|p|pict|sam|cimg|hpim|kif|burst|vid|photo|foto|bild"
     r"|picture|scan|unnamed|unbenannt|untitled|ohne titel|download|file|datei|screen ?shot|bildschirmfoto|screencap"
     r"|whatsapp image|whatsapp bild|signal|telegram|fb img|received)"
-    r"(?![^\W\d_])[\W\d_]*(at|um|am|pm|wa|mp|cover|night|portrait|edit|jpe?g)?[\W\d_]*$"
+    r"(?![^\W\d_])[\W\d_]*(at|um|am|pm|wa|mp|cover|night|portrait|edit|jpe?g|nef|arw|cr|dng|raf)?[\W\d_]*$"
 )
 HEX_NAME = re.compile(r"^(?=.*\d)[0-9a-f]{8,}$|^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")
 # Words about the file and not about the picture.

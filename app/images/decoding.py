@@ -143,10 +143,15 @@ def _decode_heic(data: bytes, name: str) -> pyvips.Image:
     except (ValueError, EOFError, SyntaxError, RuntimeError, OSError) as error:
         raise TruncatedImage(name=name) from error
     width, height = image.size
-    pixels = np.ascontiguousarray(pixels.reshape(height, pixels.shape[1], -1)[:, :width])  # rows are padded
+    pixels = pixels.reshape(height, pixels.shape[1], -1)[:, :width]  # rows are padded
     bands = pixels.shape[2]
-    picture = pyvips.Image.new_from_memory(pixels.data, width, height, bands, "uchar")
-    picture = picture.copy(interpretation="b-w" if bands < 3 else "srgb")
+    # A copy of our own: the array only looks into memory that pi-heif frees together with its image.
+    if pixels.dtype == np.uint16:  # grey with 10 or 12 bits; colour was brought to 8 by pi-heif
+        picture = pyvips.Image.new_from_memory(pixels.tobytes(), width, height, bands, "ushort")
+        picture = picture.copy(interpretation="grey16" if bands < 3 else "rgb16")
+    else:
+        picture = pyvips.Image.new_from_memory(pixels.tobytes(), width, height, bands, "uchar")
+        picture = picture.copy(interpretation="b-w" if bands < 3 else "srgb")
     profile = image.info.get("icc_profile")
     if profile:
         picture.set_type(pyvips.GValue.blob_type, "icc-profile-data", profile)

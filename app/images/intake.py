@@ -129,7 +129,7 @@ def inspect(data: bytes | Path, filename: str, limits: IntakeLimits | None = Non
     drawing: svg.SvgFacts | None = None
     if image_format is ImageFormat.SVG:
         drawing = svg.read_facts(content, name)
-        width, height = _drawn_size(drawing)
+        width, height = svg.drawn_size(drawing, WORKING_SIDE)
     else:
         header = read_header(content, image_format, name)
         width, height = header.width, header.height
@@ -199,12 +199,6 @@ def sharpness(grey: pyvips.Image) -> float:
         return 0.0
     laplacian = p[:-2, 1:-1] + p[2:, 1:-1] + p[1:-1, :-2] + p[1:-1, 2:] - 4 * p[1:-1, 1:-1]
     return round(float(laplacian.var()), 2)
-
-
-def _drawn_size(drawing: svg.SvgFacts) -> tuple[int, int]:
-    if drawing.aspect >= 1:
-        return WORKING_SIDE, round(WORKING_SIDE / drawing.aspect)
-    return round(WORKING_SIDE * drawing.aspect), WORKING_SIDE
 
 
 def _check_size(width: int, height: int, limits: IntakeLimits, name: str) -> None:

@@ -17,7 +17,7 @@ from app.errors import N_
 
 SAMPLE_SIDE = 128  # pixels; enough for shares of area
 BIN_BITS = 4  # per channel: 16 levels, small enough that a bin is one colour to the eye
-MAX_BINS = 64  # heaviest bins that are compared; what comes after them is noise
+MAX_BINS = 256  # heaviest bins that are compared; what comes after them is noise
 MERGE_DISTANCE = 10.0  # ΔE; shades of one brand colour (light, shadow) fall within it
 WHITE_DISTANCE = 4.0  # ΔE; paper white and the artefacts of lossy compression around it
 LEAST_SHARE = 0.005  # of all pixels; less is the edge between two colours

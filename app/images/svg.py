@@ -128,14 +128,22 @@ def _aspect(root: dict[str, str]) -> float:
     return box_width / box_height if box_width > 0 and box_height > 0 else 1.0
 
 
+def drawn_size(facts: SvgFacts, longest_side: int) -> tuple[int, int]:
+    """Width and height in pixels at which `render` draws; a side may come out as 0, which is too thin to draw."""
+    if facts.aspect >= 1:
+        return longest_side, round(longest_side / facts.aspect)
+    return round(longest_side * facts.aspect), longest_side
+
+
 def render(data: bytes, facts: SvgFacts, longest_side: int, name: str) -> bytes:
     """The drawing as PNG with transparency, `longest_side` pixels on its longest side.
 
     Raises: SvgTooComplex (refused by the renderer, or ended by its limits).
     """
+    width, height = drawn_size(facts, longest_side)
     try:
         done = subprocess.run(  # noqa: S603 - our own program; the drawing comes in as data, not as an argument
-            [sys.executable, "-I", str(RENDERER), str(longest_side), "wide" if facts.aspect >= 1 else "tall"],
+            [sys.executable, "-I", str(RENDERER), str(width), str(height)],
             input=data,
             capture_output=True,
             timeout=RENDER_SECONDS,

@@ -1,4 +1,4 @@
-"""Draw one SVG as PNG in a process of its own: `python -I svg_renderer.py LONGEST_SIDE`, SVG in, PNG out.
+"""Draw one SVG as PNG in a process of its own: `python -I svg_renderer.py WIDTH HEIGHT`, SVG in, PNG out.
 
 A drawing is a small program: patterns in patterns or deep nesting can use any amount of memory, time or stack, and
 no check of the text finds all of it. So the whole of it runs here, under limits of the operating system, without the
@@ -60,16 +60,22 @@ def main() -> int:
     limit_this_process()
     import resvg_py
 
-    longest_side = int(sys.argv[1])
-    is_tall = sys.argv[2] == "tall"
+    width, height = int(sys.argv[1]), int(sys.argv[2])
     root = without_outside(sys.stdin.buffer.read())
+    if "viewBox" in root.attrib:
+        # The renderer rounds the drawing's own size first; a logo of 20 mm would come out one percent too wide.
+        root.set("width", str(width))
+        root.set("height", str(height))
     has_text = any(local_name(element.tag) == "text" for element in root.iter())
     drawing = ET.tostring(root, encoding="unicode")
     # Fonts are read from disk only when the drawing has live text: it takes longer than all the rest.
-    if is_tall:
-        png = resvg_py.svg_to_bytes(svg_string=drawing, height=longest_side, dpi=96, skip_system_fonts=not has_text)
-    else:
-        png = resvg_py.svg_to_bytes(svg_string=drawing, width=longest_side, dpi=96, skip_system_fonts=not has_text)
+    png = resvg_py.svg_to_bytes(
+        svg_string=drawing,
+        width=width if width >= height else None,
+        height=height if height > width else None,
+        dpi=96,
+        skip_system_fonts=not has_text,
+    )
     sys.stdout.buffer.write(png)
     return 0
 

@@ -45,7 +45,15 @@ def main() -> None:
         case "autoencoder":
             from worker.engines.image.builtin.train_autoencoder import train
 
-            train(args.work, args.minutes, lr=6e-3, noise=0.1, widths=(128, 256), latent_channels=24)
+            train(args.work, args.minutes)
+        case "text-encoder":
+            from worker.engines.image.builtin import train_text_encoder
+
+            train_text_encoder.train(args.work, args.minutes)
+        case "denoiser":
+            from worker.engines.image.builtin import train_denoiser
+
+            train_denoiser.train(train_denoiser.Options(args.work, args.minutes, from_model=args.from_model))
 
 
 if __name__ == "__main__":

@@ -53,21 +53,30 @@ def text_encoder(tokenizer: CLIPTokenizer, width: int, layers: int, heads: int) 
     )
 
 
-def denoiser(latent_channels: int, text_width: int, widths: tuple[int, int], layers: int, head_size: int = 64):
-    """A U-Net at the latents' own size and at half of it, with cross-attention at both."""
+def denoiser(
+    latent_channels: int, text_width: int, widths: tuple[int, int], layers: int = 1, head_size: int = 32
+) -> UNet2DConditionModel:
+    """A U-Net at the latents' own size and at half of it, with cross-attention at both.
+
+    The caption also reaches every residual block: pooled by attention and added to the time embedding, which scales and
+    shifts the normalised features. The model takes it from the same hidden states, so pipelines need not know.
+    """
     return UNet2DConditionModel(
         sample_size=SIDE // 16,
         in_channels=latent_channels,
         out_channels=latent_channels,
         down_block_types=("CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
         up_block_types=("CrossAttnUpBlock2D", "CrossAttnUpBlock2D"),
-        mid_block_type="UNetMidBlock2DCrossAttn",
+        mid_block_type=None,
         block_out_channels=widths,
         layers_per_block=layers,
         cross_attention_dim=text_width,
         attention_head_dim=tuple(w // head_size for w in widths),  # diffusers reads this as the number of heads
         norm_num_groups=8,
         use_linear_projection=True,
+        resnet_time_scale_shift="scale_shift",
+        addition_embed_type="text",
+        addition_embed_type_num_heads=text_width // 32,
     )
 
 

@@ -6,6 +6,7 @@ Liu et al. 2025 (arXiv:2502.16982), 0.2 * sqrt(max(out, in)), so that one learni
 """
 
 import torch
+import torch.distributed as dist
 from torch import Tensor, nn
 
 _COEFFICIENTS = (3.4445, -4.7750, 2.0315)
@@ -26,27 +27,52 @@ def orthogonalise(matrix: Tensor, steps: int = 5) -> Tensor:
 
 
 class Muon(torch.optim.Optimizer):
-    """Muon with Nesterov momentum and decoupled weight decay over tensors of two or more dimensions."""
+    """Muon with Nesterov momentum and decoupled weight decay over tensors of two or more dimensions.
+
+    Where torch.distributed runs, gradients must be the same in every process; each orthogonalises its share of the
+    matrices, and the results are exchanged.
+    """
 
     def __init__(self, params: list[nn.Parameter], lr: float, momentum: float = 0.95, weight_decay: float = 0.0) -> None:
         super().__init__(params, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay})
 
     @torch.no_grad()
     def step(self, closure: None = None) -> None:  # type: ignore[override]
+        shared = dist.is_available() and dist.is_initialized()
+        rank, size = (dist.get_rank(), dist.get_world_size()) if shared else (0, 1)
         for group in self.param_groups:
-            for p in group["params"]:
-                if p.grad is None:
-                    continue
+            params = [p for p in group["params"] if p.grad is not None]
+            owners = _owners(params, size)
+            directions: list[Tensor] = []
+            for p, owner in zip(params, owners, strict=True):
                 state = self.state[p]
                 if "momentum" not in state:
                     state["momentum"] = torch.zeros_like(p)
                 buffer = state["momentum"]
                 buffer.lerp_(p.grad, 1 - group["momentum"])
-                update = p.grad.lerp(buffer, group["momentum"]).flatten(1)
-                direction = orthogonalise(update)
-                scale = 0.2 * max(direction.shape) ** 0.5
+                if owner == rank:
+                    update = p.grad.lerp(buffer, group["momentum"]).flatten(1)
+                    directions.append(orthogonalise(update).float().reshape(-1))
+                else:
+                    directions.append(torch.zeros(p.numel(), device=p.device))
+            if shared:
+                flat = torch.cat(directions)
+                dist.all_reduce(flat)
+                directions = list(flat.split([p.numel() for p in params]))
+            for p, direction in zip(params, directions, strict=True):
+                scale = 0.2 * max(p.shape[0], p.numel() // p.shape[0]) ** 0.5
                 p.mul_(1 - group["lr"] * group["weight_decay"])
-                p.add_(direction.view_as(p).to(p.dtype), alpha=-group["lr"] * scale)
+                p.add_(direction.view(p.shape), alpha=-group["lr"] * scale)
+
+
+def _owners(params: list[nn.Parameter], size: int) -> list[int]:
+    """Which process orthogonalises which matrix: the dearest first, each to the one with the least work."""
+    cost = [min(p.shape[0], p.numel() // p.shape[0]) * p.numel() for p in params]
+    load, owners = [0] * size, [0] * len(params)
+    for i in sorted(range(len(params)), key=lambda i: -cost[i]):
+        owners[i] = load.index(min(load))
+        load[owners[i]] += cost[i]
+    return owners
 
 
 class Pair:

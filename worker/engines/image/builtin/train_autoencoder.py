@@ -4,12 +4,14 @@ import logging
 import math
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
 
+from worker.engines.image.builtin import parallel
 from worker.engines.image.builtin.checkpoints import load_checkpoint, save_checkpoint
 from worker.engines.image.builtin.optimizer import Pair
 from worker.engines.image.builtin.patch_autoencoder import PatchAutoencoder
@@ -17,6 +19,7 @@ from worker.engines.image.builtin.pictures import load
 
 log = logging.getLogger(__name__)
 HELD_OUT = 300
+CONFIG: dict[str, Any] = {"widths": (128, 256), "encoder_blocks": (1, 1), "decoder_blocks": (2, 2), "latent_channels": 24}
 
 
 def compose(rgba: Tensor, background: Tensor) -> Tensor:
@@ -57,29 +60,43 @@ def reconstruct(model: PatchAutoencoder, x: Tensor) -> Tensor:
 
 
 def train(
-    work: Path, minutes: float, batch: int = 32, lr: float = 1e-3, noise: float = 0.05, muon: bool = True, **config: object
-) -> PatchAutoencoder:
+    work: Path,
+    minutes: float,
+    batch: int = 64,
+    lr: float = 6e-3,
+    noise: float = 0.1,
+    processes: int = 2,
+    config: dict[str, Any] | None = None,
+) -> None:
     """Train for `minutes` of wall time (cosine decay to zero), going on from `work/autoencoder.pt` where it exists.
 
-    Writes the finished model to `work/vae`. Raises PicturesError if there are no pictures.
+    Writes the finished model to `work/vae`. `config` goes to PatchAutoencoder. Raises PicturesError if there are no
+    pictures.
     """
+    parallel.run(_run, processes, work, minutes, batch, lr, noise, config or CONFIG)
+
+
+def _run(
+    rank: int, size: int, work: Path, minutes: float, batch: int, lr: float, noise: float, config: dict[str, Any]
+) -> None:
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     pictures, pixels = load(work, "ae")
-    pixels = np.ascontiguousarray(pixels)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    rng, rows = np.random.default_rng(), split(len(pictures))
-    model = PatchAutoencoder(**config).to(device, memory_format=torch.channels_last)  # type: ignore[arg-type, call-arg]
-    optimizer = Pair(model, lr, muon=muon)
+    rng, rows = np.random.default_rng((int(time.time()), rank)), split(len(pictures))
+    torch.manual_seed(0)
+    model = PatchAutoencoder(**config).to(device, memory_format=torch.channels_last)
+    optimizer = Pair(model, lr)
     checkpoint = load_checkpoint(work / "autoencoder.pt")
     if checkpoint:
         model.load_state_dict(checkpoint["model"])
         optimizer.load_state_dict(checkpoint["optimizer"])
+    torch.manual_seed(int(time.time()) + 1000 * rank)
     held = compose(torch.from_numpy(np.ascontiguousarray(pixels[rows[1], 0])), torch.ones(HELD_OUT, 3)).to(device)
-    log.info("autoencoder: %.2f M parameters", sum(p.numel() for p in model.parameters()) / 1e6)
     start = told = saved = time.monotonic()
-    seen, step, mean_loss = 0, 0, 0.0
-    while (passed := (time.monotonic() - start) / 60 / minutes) < 1:
+    seen, step, mean_loss, passed = 0, 0, 0.0, 0.0
+    while passed < 1:
         optimizer.set_lr(lr * min(1.0, (step + 1) / 100) * (0.5 + 0.5 * math.cos(math.pi * passed)))
-        x = _batch(pixels, rng.choice(rows[0], batch), rng).to(device)
+        x = _batch(pixels, rng.choice(rows[0], batch // size), rng).to(device)
         with torch.autocast(device.type, torch.bfloat16):
             z = model.encode(x).latent_dist.mode()
             spread = z.detach().float().std(dim=(0, 2, 3), keepdim=True)
@@ -88,24 +105,28 @@ def train(
         loss = difference.pow(2).mean() + 0.03 * difference.abs().mean()
         optimizer.zero_grad()
         loss.backward()
+        now = time.monotonic()
+        numbers = torch.tensor([loss.item(), (now - start) / 60 / minutes], device=device)
+        numbers = parallel.average(model, numbers)
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
-        step, seen = step + 1, seen + batch
-        mean_loss = loss.item() if step == 1 else 0.98 * mean_loss + 0.02 * loss.item()
-        now = time.monotonic()
-        if now - told > 30:
+        step, seen, passed = step + 1, seen + batch // size * size, float(numbers[1])
+        mean_loss = float(numbers[0]) if step == 1 else 0.98 * mean_loss + 0.02 * float(numbers[0])
+        if rank == 0 and now - told > 30:
             told = now
-            quality = psnr(reconstruct(model, held[:100]), held[:100]).mean().item()
+            quality = psnr(reconstruct(model, held[:50]), held[:50]).mean().item()
             log.info("%5.1f min  %7d seen  %4.0f/s  loss %.5f  held out %.2f dB",
                      (now - start) / 60, seen, seen / (now - start), mean_loss, quality)
-        if now - saved > 120:
+        if rank == 0 and now - saved > 120:
             saved = now
             save_checkpoint(work / "autoencoder.pt", {"model": model.state_dict(), "optimizer": optimizer.state_dict()})
-    return finish(work, model, pixels, rows, held)
+    if rank == 0:
+        save_checkpoint(work / "autoencoder.pt", {"model": model.state_dict(), "optimizer": optimizer.state_dict()})
+        finish(work, model, pixels, rows, held)
 
 
 @torch.no_grad()
-def finish(work: Path, model: PatchAutoencoder, pixels: np.ndarray, rows: tuple[np.ndarray, np.ndarray], held: Tensor):
+def finish(work: Path, model: PatchAutoencoder, pixels: np.ndarray, rows: tuple[np.ndarray, np.ndarray], held: Tensor) -> None:
     """Normalise the latents, log the held-out PSNR, write a sheet of reconstructions and `work/vae`."""
     model.eval()
     rng = np.random.default_rng(0)
@@ -117,7 +138,6 @@ def finish(work: Path, model: PatchAutoencoder, pixels: np.ndarray, rows: tuple[
     log.info("finished: %.2f dB on %d held-out pictures", psnr(made, held).mean().item(), len(held))
     sheet(work / "autoencoder.png", torch.stack([held[:24], made[:24]], 1).flatten(0, 1))
     model.to(memory_format=torch.contiguous_format).save_pretrained(work / "vae")
-    return model
 
 
 def sheet(path: Path, x: Tensor, columns: int = 12) -> None:

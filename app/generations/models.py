@@ -43,6 +43,8 @@ class Output(Base):
     strength: Mapped[float] = mapped_column(Float, default=1.0)
     """The multiplier of a strip; 1 outside one."""
     prompt: Mapped[str] = mapped_column(Text)
+    prompt_folded: Mapped[str] = mapped_column(Text)
+    """The prompt in folded case, to search in: databases differ in what they know of capital umlauts."""
     adapter_id: Mapped[str | None] = mapped_column(ForeignKey("adapters.id", ondelete="SET NULL"), default=None)
     """The first adapter of the recipe, to filter by; the recipe names them all."""
     key: Mapped[str] = mapped_column(String(300))

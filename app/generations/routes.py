@@ -1,3 +1,172 @@
-from fastapi import APIRouter
+"""The studio: asking for pictures and watching them come."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Form, Query, Request, Response
+from sqlalchemy.orm import Session
+
+from app.errors import N_
+from app.generations import orders, queries, service, studio
+from app.generations.forms import MoreForm, StudioForm
+from app.generations.models import Generation
+from app.projects import queries as projects
+from app.projects.models import Project
+from app.web.answers import go, is_htmx, with_toast
+from app.web.language import translate
+from app.web.paging import from_cursor, to_cursor
+from app.web.session_deps import ReadSession, WriteSession
+from app.web.signed_in import Editor, Viewer
+from app.web.templating import fragment, page
+from app.web.text import RowId
+from app.web.visitor import Visitor
 
 router = APIRouter()
+WORDS_ADDED = N_("“%(words)s” was put in front of your words, so that the style is used.")
+Shown = Annotated[str, Query(pattern="^[0-9.]{0,60}$")]
+
+
+@router.get("/studio")
+def any_studio(request: Request, session: ReadSession, visitor: Viewer) -> Response:
+    last = queries.recent(session, workspace_id=visitor.workspace.id, limit=1)
+    brands = projects.projects(session, workspace_id=visitor.workspace.id, limit=1)
+    if not last and not brands:
+        return page(request, "pages/studio_start.html")
+    return go(request, f"/projects/{last[0].project_id if last else brands[0].id}/studio")
+
+
+@router.get("/projects/{project_id}/studio")
+def show(
+    request: Request,
+    session: ReadSession,
+    visitor: Viewer,
+    project_id: RowId,
+    source: Annotated[RowId | None, Query(alias="from")] = None,
+    again: RowId | None = None,
+    before: Annotated[str | None, Query(max_length=200)] = None,
+) -> Response:
+    workspace_id = visitor.workspace.id
+    project = projects.project(session, workspace_id=workspace_id, project_id=project_id)
+    found = queries.recent(session, workspace_id=workspace_id, project_id=project_id, before=from_cursor(before))
+    shown, more = found[: queries.PAGE], found[queries.PAGE :]
+    history: dict[str, Any] = {
+        "views": queries.views(session, shown),
+        "more": to_cursor(shown[-1].created_at, shown[-1].id) if more else None,
+        "project": project,
+    }
+    if is_htmx(request) and before:
+        return fragment(request, "partials/generation_list.html", **history)
+    sheet = studio.sheet(session, workspace_id=workspace_id, project_id=project_id, source=source, again=again)
+    brands = projects.projects(session, workspace_id=workspace_id)
+    return page(request, "pages/studio.html", sheet=sheet, brands=brands, most=orders.MOST_PICTURES, **history)
+
+
+@router.post("/projects/{project_id}/generations")
+def create(
+    request: Request, session: WriteSession, visitor: Editor, project_id: RowId, form: Annotated[StudioForm, Form()]
+) -> Response:
+    requested = service.request_pictures(
+        session,
+        workspace_id=visitor.workspace.id,
+        project_id=project_id,
+        user_id=visitor.user.id,
+        wish=form.wish(),
+        source_output_id=form.source,
+    )
+    response = _came(request, session, visitor, requested.generation)
+    if requested.added_words and is_htmx(request):
+        words = ", ".join(requested.added_words)
+        return with_toast(response, translate(request.state.locale, WORDS_ADDED, words=words))
+    return response
+
+
+@router.get("/generations/{generation_id}")
+def show_one(request: Request, session: ReadSession, visitor: Viewer, generation_id: RowId) -> Response:
+    view = queries.view(session, workspace_id=visitor.workspace.id, generation_id=generation_id)
+    project = _brand(session, visitor, view.generation)
+    return page(request, "pages/generation.html", view=view, project=project)
+
+
+@router.get("/generations/{generation_id}/progress")
+def progress(
+    request: Request, session: ReadSession, visitor: Viewer, generation_id: RowId, shown: Shown = ""
+) -> Response:
+    """What has come since the pictures at the positions ``shown``, beside the line that says how far it is."""
+    view = queries.view(session, workspace_id=visitor.workspace.id, generation_id=generation_id)
+    project = _brand(session, visitor, view.generation)
+    if not view.is_active and view.generation.kind == "strip":
+        response = fragment(request, "partials/generation.html", view=view, project=project)
+        response.headers["HX-Retarget"] = f"#generation-{generation_id}"
+        return response
+    known = set(shown.split("."))
+    fresh = [output for output in view.outputs if str(output.position) not in known]
+    return fragment(
+        request, "partials/generation_progress.html", view=view, project=project, fresh=fresh, asked_again=True
+    )
+
+
+@router.post("/generations/{generation_id}/cancel")
+def cancel(request: Request, session: WriteSession, visitor: Editor, generation_id: RowId) -> Response:
+    service.cancel(session, workspace_id=visitor.workspace.id, generation_id=generation_id)
+    view = queries.view(session, workspace_id=visitor.workspace.id, generation_id=generation_id)
+    if is_htmx(request):
+        project = _brand(session, visitor, view.generation)
+        return fragment(request, "partials/generation.html", view=view, project=project)
+    return go(request, f"/projects/{view.generation.project_id}/studio")
+
+
+@router.post("/generations/{generation_id}/again")
+def again(request: Request, session: WriteSession, visitor: Editor, generation_id: RowId) -> Response:
+    ordered = service.again(
+        session, workspace_id=visitor.workspace.id, generation_id=generation_id, user_id=visitor.user.id
+    )
+    return _came(request, session, visitor, ordered)
+
+
+@router.post("/outputs/{output_id}/more-like-this")
+def more_like_this(
+    request: Request, session: WriteSession, visitor: Editor, output_id: RowId, form: Annotated[MoreForm, Form()]
+) -> Response:
+    ordered = service.more_like(
+        session,
+        workspace_id=visitor.workspace.id,
+        output_id=output_id,
+        user_id=visitor.user.id,
+        count=form.count,
+    )
+    return _came(request, session, visitor, ordered)
+
+
+@router.post("/outputs/{output_id}/compare")
+def compare(request: Request, session: WriteSession, visitor: Editor, output_id: RowId) -> Response:
+    return _strip(request, session, visitor, output_id, orders.COMPARED_STRENGTHS)
+
+
+@router.post("/outputs/{output_id}/strip")
+def strip(request: Request, session: WriteSession, visitor: Editor, output_id: RowId) -> Response:
+    return _strip(request, session, visitor, output_id, orders.STRIP_STRENGTHS)
+
+
+def _strip(
+    request: Request, session: Session, visitor: Visitor, output_id: str, strengths: tuple[float, ...]
+) -> Response:
+    ordered = service.strip(
+        session,
+        workspace_id=visitor.workspace.id,
+        output_id=output_id,
+        user_id=visitor.user.id,
+        strengths=strengths,
+    )
+    return _came(request, session, visitor, ordered)
+
+
+def _came(request: Request, session: Session, visitor: Visitor, ordered: Generation) -> Response:
+    """A new order on top of the results where the page has a place for them, else in its studio."""
+    if is_htmx(request) and request.headers.get("hx-target") == "results":
+        view = queries.view(session, workspace_id=visitor.workspace.id, generation_id=ordered.id)
+        project = _brand(session, visitor, ordered)
+        return fragment(request, "partials/generation.html", view=view, project=project)
+    return go(request, f"/projects/{ordered.project_id}/studio#generation-{ordered.id}")
+
+
+def _brand(session: Session, visitor: Visitor, ordered: Generation) -> Project:
+    return projects.project(session, workspace_id=visitor.workspace.id, project_id=ordered.project_id)

@@ -1,0 +1,38 @@
+"""What can go wrong with an order for pictures, in sentences."""
+
+from app.errors import N_, Conflict, Invalid
+
+
+class NoSuchChannel(Invalid):
+    sentence = N_("Please choose one of the formats shown.")
+
+
+class EmptyPrompt(Invalid):
+    sentence = N_("Please describe the picture first; a few words are enough.")
+
+
+class PromptTooLong(Invalid):
+    sentence = N_("This description is too long. Please keep it under 2,000 characters.")
+
+
+class NoSuchAdapter(Invalid):
+    sentence = N_("One of the chosen styles is not there any more. Please choose another.")
+
+
+class TooManyAdapters(Invalid):
+    sentence = N_("At most four styles can be mixed. Please take one away.")
+
+
+class MixedBases(Conflict):
+    sentence = N_(
+        "“%(first)s” and “%(second)s” were trained on different base models and cannot be mixed. "
+        "Please keep one of them."
+    )
+
+
+class BaseGone(Conflict):
+    sentence = N_("The base model “%(key)s” is not in the list any more. Please choose another style.")
+
+
+class NothingToCompare(Conflict):
+    sentence = N_("This picture was made without a trained style, so there is nothing to compare it with.")

@@ -1,0 +1,66 @@
+"""What the studio's form may send."""
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, Field
+
+from app.generations.channels import CHANNEL_KEYS
+from app.generations.orders import (
+    DEFAULT_CHANNEL,
+    DEFAULT_COUNT,
+    HIGHEST_SEED,
+    MOST_ADAPTERS,
+    MOST_PICTURES,
+    Wish,
+    WishedAdapter,
+)
+from app.web.text import Line, Text
+
+
+def _empty_is_none(value: Any) -> Any:
+    return None if isinstance(value, str) and not value.strip() else value
+
+
+EmptyIsNone = BeforeValidator(_empty_is_none)
+Strength = Annotated[float, Field(ge=-2, le=2, allow_inf_nan=False)]
+Count = Annotated[int, Field(ge=1, le=MOST_PICTURES)]
+Seed = Annotated[int | None, Field(ge=0, le=HIGHEST_SEED), EmptyIsNone]
+Steps = Annotated[int | None, Field(ge=1, le=100), EmptyIsNone]
+Guidance = Annotated[float | None, Field(ge=1, le=30, allow_inf_nan=False), EmptyIsNone]
+
+
+class StudioForm(BaseModel):
+    """One row of ``adapter_id`` and ``strength`` for each style; an empty id is no style."""
+
+    prompt: Text = ""
+    negative_prompt: Annotated[Text, Field(max_length=2000)] = ""
+    adapter_id: Annotated[list[Annotated[Line, Field(max_length=40)]], Field(max_length=MOST_ADAPTERS)] = []
+    strength: Annotated[list[Strength], Field(max_length=MOST_ADAPTERS)] = []
+    channel: Annotated[Line, Field(max_length=20)] = DEFAULT_CHANNEL
+    count: Count = DEFAULT_COUNT
+    seed: Seed = None
+    keep_seed: bool = False
+    steps: Steps = None
+    guidance_scale: Guidance = None
+    source: Annotated[str | None, Field(pattern="^[0-9a-f]{32}$"), EmptyIsNone] = None
+
+    def wish(self) -> Wish:
+        strengths: list[float | None] = [*self.strength, *[None] * MOST_ADAPTERS]
+        chosen: dict[str, float | None] = {}
+        for adapter_id, strength in zip(self.adapter_id, strengths, strict=False):
+            if adapter_id:
+                chosen.setdefault(adapter_id, strength)
+        return Wish(
+            prompt=self.prompt,
+            adapters=tuple(WishedAdapter(adapter_id, strength) for adapter_id, strength in chosen.items()),
+            channel=self.channel if self.channel in CHANNEL_KEYS else "",
+            count=self.count,
+            seed=self.seed if self.keep_seed else None,
+            negative_prompt=self.negative_prompt,
+            steps=self.steps,
+            guidance_scale=self.guidance_scale,
+        )
+
+
+class MoreForm(BaseModel):
+    count: Count = DEFAULT_COUNT

@@ -1,0 +1,151 @@
+"""From what a person wishes to a ``GenerationRecipe``: where every default of the studio stands. Pure."""
+
+import secrets
+from dataclasses import dataclass
+
+from app.adapters.models import Adapter
+from app.base_models.catalogue import BaseModelEntry
+from app.generations import channels
+from app.generations.errors import EmptyPrompt, MixedBases, NoSuchChannel, PromptTooLong, TooManyAdapters
+from app.generations.prompts import with_trigger_words
+from app.generations.recipe import AdapterUse, GenerationRecipe
+
+DEFAULT_CHANNEL = "square"
+DEFAULT_COUNT = 4
+MOST_PICTURES = 8
+MOST_ADAPTERS = 4
+LONGEST_PROMPT = 2000
+VARIATION_STRENGTHS = (0.35, 0.3, 0.4, 0.25, 0.45, 0.2, 0.5)
+"""How far "more like this" turns from the picture: the first, and others when it is asked for again."""
+COMPARED_STRENGTHS = (0.0, 1.0)
+STRIP_STRENGTHS = (0.0, 0.4, 0.7, 1.0, 1.3)
+HIGHEST_SEED = 2**32 - 1
+HIGHEST_RANDOM_SEED = 10**9
+"""Random seeds stay short enough to be read out."""
+
+
+@dataclass(frozen=True)
+class WishedAdapter:
+    adapter_id: str
+    strength: float | None = None
+    """None: the adapter's recommended strength."""
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What a person asks for. Only the prompt is needed; None means the sensible default."""
+
+    prompt: str
+    adapters: tuple[WishedAdapter, ...] | None = None
+    """None: the brand's newest adapter; empty: the base model alone."""
+    channel: str = DEFAULT_CHANNEL
+    count: int = DEFAULT_COUNT
+    seed: int | None = None
+    negative_prompt: str = ""
+    steps: int | None = None
+    guidance_scale: float | None = None
+
+
+def random_seed() -> int:
+    return secrets.randbelow(HIGHEST_RANDOM_SEED)
+
+
+def base_key_of(adapters: list[Adapter], otherwise: str) -> str:
+    """The one base model of these adapters. Raises ``MixedBases``."""
+    for adapter in adapters[1:]:
+        if adapter.base_model != adapters[0].base_model:
+            raise MixedBases(first=adapters[0].name, second=adapter.name)
+    return adapters[0].base_model if adapters else otherwise
+
+
+def recipe_for(wish: Wish, adapters: list[Adapter], base: BaseModelEntry) -> tuple[GenerationRecipe, tuple[str, ...]]:
+    """The recipe, and the trigger words that were added to the prompt. ``adapters`` are those of the wish, in order;
+    where the wish leaves them open, they act at their recommended strength.
+
+    Raises ``EmptyPrompt``, ``PromptTooLong``, ``NoSuchChannel``, ``TooManyAdapters``.
+    """
+    if not wish.prompt.strip():
+        raise EmptyPrompt()
+    if len(adapters) > MOST_ADAPTERS:
+        raise TooManyAdapters()
+    channel = channels.channel(wish.channel)
+    if channel is None:
+        raise NoSuchChannel()
+    prompt, added = with_trigger_words(wish.prompt, [adapter.trigger_word for adapter in adapters])
+    if len(prompt) > LONGEST_PROMPT:
+        raise PromptTooLong()
+    wished_adapters = wish.adapters or tuple(WishedAdapter(adapter.id) for adapter in adapters)
+    width, height = channels.size_for(channel, native=base.resolution, multiple=base.multiple)
+    recipe = GenerationRecipe(
+        base_model=base.key,
+        prompt=prompt,
+        negative_prompt=wish.negative_prompt,
+        adapters=tuple(
+            AdapterUse(
+                adapter_id=adapter.id,
+                strength=adapter.recommended_strength if wished.strength is None else wished.strength,
+            )
+            for wished, adapter in zip(wished_adapters, adapters, strict=True)
+        ),
+        width=width,
+        height=height,
+        count=wish.count,
+        seed=random_seed() if wish.seed is None else wish.seed,
+        steps=base.steps if wish.steps is None else wish.steps,
+        guidance_scale=base.guidance_scale if wish.guidance_scale is None else wish.guidance_scale,
+    )
+    return recipe, added
+
+
+def own_seed(recipe: GenerationRecipe, drawn_seed: int) -> int:
+    """The seed to go on from for one picture of an order. A variation starts from its order's seed, turned; the seed
+    that it was turned towards would give quite another picture."""
+    return recipe.seed if recipe.variation_strength else min(drawn_seed, HIGHEST_SEED)
+
+
+def more_like(
+    recipe: GenerationRecipe, drawn_seed: int, strength: float, *, share: float, count: int
+) -> GenerationRecipe:
+    """Pictures around one picture of an order; ``strength`` is that picture's multiplier."""
+    return _one_of(recipe, drawn_seed, strength).model_copy(update={"count": count, "variation_strength": share})
+
+
+def strip(recipe: GenerationRecipe, drawn_seed: int, strengths: tuple[float, ...]) -> GenerationRecipe:
+    """One picture of an order again, at several strengths of its adapters."""
+    again = {"count": len(strengths), "strengths": strengths}
+    return _one_of(recipe, drawn_seed, 1.0).model_copy(update=again)
+
+
+def _one_of(recipe: GenerationRecipe, drawn_seed: int, strength: float) -> GenerationRecipe:
+    uses = tuple(
+        use.model_copy(update={"strength": min(2.0, max(-2.0, use.strength * strength))}) for use in recipe.adapters
+    )
+    same = {"seed": own_seed(recipe, drawn_seed), "adapters": uses, "strengths": (), "variation_strength": 0.0}
+    return recipe.model_copy(update=same)
+
+
+@dataclass(frozen=True)
+class Part:
+    """A recipe for some pictures of an order, and the positions that they have in it."""
+
+    recipe: GenerationRecipe
+    positions: tuple[int, ...]
+
+
+def remaining(recipe: GenerationRecipe, done: frozenset[int]) -> Part | None:
+    """What is left of an order of which ``done`` is there already; None when nothing is.
+
+    Pictures that are there may be drawn again where the recipe cannot leave them out; whoever keeps the results skips
+    them by their position.
+    """
+    missing = tuple(position for position in range(recipe.count) if position not in done)
+    if not missing:
+        return None
+    if recipe.strengths:
+        strengths = tuple(recipe.strengths[position] for position in missing)
+        return Part(recipe.model_copy(update={"count": len(missing), "strengths": strengths}), missing)
+    if recipe.variation_strength:
+        return Part(recipe, tuple(range(recipe.count)))
+    first, last = missing[0], missing[-1]
+    rest = {"seed": recipe.seed + first, "count": last - first + 1}
+    return Part(recipe.model_copy(update=rest), tuple(range(first, last + 1)))

@@ -1,0 +1,24 @@
+"""The words of a prompt."""
+
+from collections.abc import Iterable
+
+PLACEHOLDER = "[trigger]"
+"""In a prompt this stands for the trigger word."""
+
+
+def with_trigger_words(prompt: str, words: Iterable[str]) -> tuple[str, tuple[str, ...]]:
+    """The prompt with every trigger word in it, and those that had to be added in front.
+
+    ``[trigger]`` becomes the first word.
+    """
+    wanted = list(dict.fromkeys(word for word in words if word))
+    prompt = prompt.strip()
+    if wanted:
+        prompt = prompt.replace(PLACEHOLDER, wanted[0])
+    missing = tuple(word for word in wanted if word.casefold() not in prompt.casefold())
+    return ", ".join([*missing, prompt] if prompt else missing), missing
+
+
+def folded(text: str) -> str:
+    """What prompts are searched by: capitals and umlauts alike in every database."""
+    return text.casefold()

@@ -1,0 +1,164 @@
+"""How a picture was made, in the words that other programs read, and written into the file itself."""
+
+import json
+import struct
+import zlib
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+from xml.sax.saxutils import escape, quoteattr
+
+from PIL.PngImagePlugin import PngInfo
+
+from app.generations.recipe import GenerationRecipe
+
+SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
+"""IPTC's word for a picture made by a trained model; platforms label such pictures by it."""
+PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+HEADER_END = 33  # the signature, and the first chunk: IHDR is always 25 bytes long
+
+
+@cache
+def software() -> str:
+    """This program and its version."""
+    try:
+        return f"Livery {version('livery')}"
+    except PackageNotFoundError:  # run from a checkout that is not installed
+        return "Livery"
+
+
+@dataclass(frozen=True)
+class UsedAdapter:
+    """An adapter as it was when the picture was drawn, and how strongly it acted."""
+
+    adapter_id: str
+    name: str
+    version: int
+    sha256: str
+    strength: float
+
+
+@dataclass(frozen=True)
+class MadeBy:
+    """Everything that is told about one picture."""
+
+    prompt: str
+    negative_prompt: str
+    seed: int
+    """Of the noise that this picture started from."""
+    variation_of_seed: int | None
+    variation_strength: float
+    base_model: str
+    adapters: tuple[UsedAdapter, ...]
+    steps: int
+    guidance_scale: float
+    scheduler: str
+    width: int
+    height: int
+    software: str
+
+    def facts(self) -> dict[str, Any]:
+        """As JSON, for the ``livery`` chunk and the API."""
+        return {
+            "software": self.software,
+            "prompt": self.prompt,
+            "negative_prompt": self.negative_prompt,
+            "seed": self.seed,
+            "variation_of_seed": self.variation_of_seed,
+            "variation_strength": self.variation_strength,
+            "base_model": self.base_model,
+            "adapters": [vars(used) for used in self.adapters],
+            "steps": self.steps,
+            "guidance_scale": self.guidance_scale,
+            "scheduler": self.scheduler,
+            "width": self.width,
+            "height": self.height,
+        }
+
+    def parameters(self) -> str:
+        """The text that AUTOMATIC1111 and those after it read from a PNG's ``parameters``."""
+        mixed = "".join(f" <lora:{_plain(used.name)}-v{used.version}:{used.strength:g}>" for used in self.adapters)
+        lines = [self.prompt + mixed]
+        if self.negative_prompt:
+            lines.append(f"Negative prompt: {self.negative_prompt}")
+        settings: dict[str, Any] = {
+            "Steps": self.steps,
+            "Sampler": self.scheduler,
+            "CFG scale": f"{self.guidance_scale:g}",
+            "Seed": self.seed if self.variation_of_seed is None else self.variation_of_seed,
+            "Size": f"{self.width}x{self.height}",
+            "Model": self.base_model,
+        }
+        if self.variation_of_seed is not None:
+            settings |= {"Variation seed": self.seed, "Variation seed strength": f"{self.variation_strength:g}"}
+        if self.adapters:
+            hashes = ", ".join(f"{_plain(used.name)}-v{used.version}: {used.sha256[:12]}" for used in self.adapters)
+            settings["Lora hashes"] = f'"{hashes}"'
+        settings["Version"] = self.software
+        lines.append(", ".join(f"{name}: {value}" for name, value in settings.items()))
+        return "\n".join(lines)
+
+    def xmp(self, created_at: datetime) -> str:
+        """An XMP packet: made by a trained model, with what, and from which words."""
+        moment = created_at.astimezone(UTC).isoformat(timespec="seconds")
+        return (
+            '<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>'
+            '<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
+            '<rdf:Description rdf:about="" xmlns:dc="http://purl.org/dc/elements/1.1/"'
+            ' xmlns:xmp="http://ns.adobe.com/xap/1.0/"'
+            ' xmlns:Iptc4xmpExt="http://iptc.org/std/Iptc4xmpExt/2008-02-29/"'
+            f" xmp:CreatorTool={quoteattr(self.software)} xmp:CreateDate={quoteattr(moment)}"
+            f" Iptc4xmpExt:DigitalSourceType={quoteattr(SOURCE_TYPE)}>"
+            f'<dc:description><rdf:Alt><rdf:li xml:lang="x-default">{escape(self.prompt)}</rdf:li></rdf:Alt>'
+            "</dc:description></rdf:Description></rdf:RDF></x:xmpmeta>"
+            '<?xpacket end="r"?>'
+        )
+
+
+def made_by(recipe: GenerationRecipe, adapters: tuple[UsedAdapter, ...], *, seed: int, multiplier: float) -> MadeBy:
+    """What is told about one picture of a recipe. ``adapters`` have the recipe's strengths; ``multiplier`` is that of
+    the picture within a strip."""
+    used = tuple(
+        UsedAdapter(one.adapter_id, one.name, one.version, one.sha256, round(one.strength * multiplier, 4))
+        for one in adapters
+    )
+    turned = recipe.variation_strength > 0 and not recipe.strengths
+    return MadeBy(
+        prompt=recipe.prompt,
+        negative_prompt=recipe.negative_prompt,
+        seed=seed,
+        variation_of_seed=recipe.seed if turned else None,
+        variation_strength=recipe.variation_strength if turned else 0.0,
+        base_model=recipe.base_model,
+        adapters=used,
+        steps=recipe.steps,
+        guidance_scale=recipe.guidance_scale,
+        scheduler=recipe.scheduler,
+        width=recipe.width,
+        height=recipe.height,
+        software=software(),
+    )
+
+
+def stamped(png: bytes, made: MadeBy, created_at: datetime) -> bytes:
+    """The same pixels, with how they were made in the file. ``png`` has no metadata of its own."""
+    if png[:8] != PNG_SIGNATURE or png[12:16] != b"IHDR":
+        raise ValueError("not a PNG")
+    info = PngInfo()
+    info.add_text("parameters", made.parameters())
+    info.add_text("Software", made.software)
+    info.add_itxt("livery", json.dumps(made.facts(), ensure_ascii=False))
+    info.add_itxt("XML:com.adobe.xmp", made.xmp(created_at))
+    chunks = b"".join(_chunk(kind, data) for kind, data, *_ in info.chunks)
+    return png[:HEADER_END] + chunks + png[HEADER_END:]
+
+
+def _chunk(kind: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+def _plain(name: str) -> str:
+    """A name that can stand in ``<lora:…>``."""
+    return "".join(char if char.isalnum() else "-" for char in name).strip("-").lower()[:60] or "adapter"

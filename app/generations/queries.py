@@ -1,0 +1,231 @@
+"""What may be seen of orders for pictures, and what a worker needs to know of one."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple
+
+from sqlalchemy import exists, or_, select, tuple_
+from sqlalchemy.orm import Session
+
+from app.accounts import queries as accounts
+from app.adapters.models import Adapter
+from app.base_models import catalogue
+from app.base_models.catalogue import BaseModelEntry
+from app.errors import NotFound
+from app.generations.errors import NoSuchAdapter
+from app.generations.models import Generation, Output
+from app.generations.provenance import UsedAdapter
+from app.generations.recipe import GenerationRecipe
+from app.jobs import queries as jobs
+from app.jobs.models import Job
+from app.projects.models import Project
+
+PAGE = 12
+
+
+class Waiting(NamedTuple):
+    """Why an order does not run yet."""
+
+    ahead: int
+    seconds: float | None
+    """Until the lane may be free; None where nobody can know."""
+    nobody_serves: bool
+
+
+@dataclass(frozen=True)
+class GenerationView:
+    """An order with all that a page shows of it."""
+
+    generation: Generation
+    recipe: GenerationRecipe
+    job: Job
+    outputs: tuple[Output, ...]
+    """Finished and not deleted, by position."""
+    adapters: tuple[Adapter, ...]
+    """Those of the recipe that are still there."""
+    asked_by: str
+    waiting: Waiting | None
+
+    @property
+    def is_active(self) -> bool:
+        return self.job.state in ("queued", "running")
+
+    @property
+    def has_all(self) -> bool:
+        return len(self.outputs) == self.recipe.count
+
+
+def generation(session: Session, *, workspace_id: str, generation_id: str) -> Generation:
+    """Raises ``NotFound`` for another workspace's order too."""
+    found = session.scalar(
+        select(Generation).where(Generation.id == generation_id, Generation.workspace_id == workspace_id)
+    )
+    if found is None:
+        raise NotFound()
+    return found
+
+
+def view(session: Session, *, workspace_id: str, generation_id: str) -> GenerationView:
+    """Raises ``NotFound``."""
+    return views(session, [generation(session, workspace_id=workspace_id, generation_id=generation_id)])[0]
+
+
+def recent(
+    session: Session,
+    *,
+    workspace_id: str,
+    project_id: str | None = None,
+    before: tuple[datetime, str] | None = None,
+    limit: int = PAGE,
+) -> list[Generation]:
+    """Orders, the newest first, at most ``limit`` + 1 (the last one says that there are more).
+
+    Orders that have ended and of which no picture is left are not among them, except those that failed.
+    """
+    has_pictures = exists().where(Output.generation_id == Generation.id, Output.deleted_at.is_(None))
+    wanted = (
+        select(Generation)
+        .join(Job, Job.subject_id == Generation.id)
+        .where(
+            Generation.workspace_id == workspace_id, or_(Job.state.in_(("queued", "running", "failed")), has_pictures)
+        )
+    )
+    if project_id is not None:
+        wanted = wanted.where(Generation.project_id == project_id)
+    if before is not None:
+        wanted = wanted.where(tuple_(Generation.created_at, Generation.id) < tuple_(*before))
+    return list(session.scalars(wanted.order_by(Generation.created_at.desc(), Generation.id.desc()).limit(limit + 1)))
+
+
+def views(session: Session, generations: list[Generation]) -> list[GenerationView]:
+    """All that is shown of these orders, in their order, with a handful of queries however many they are."""
+    if not generations:
+        return []
+    ids = [one.id for one in generations]
+    recipes = {one.id: GenerationRecipe.model_validate(one.recipe) for one in generations}
+    job_of = jobs.jobs_of(session, ids)
+    outputs: dict[str, list[Output]] = {one: [] for one in ids}
+    for output in session.scalars(
+        select(Output).where(Output.generation_id.in_(ids), Output.deleted_at.is_(None)).order_by(Output.position)
+    ):
+        outputs[output.generation_id].append(output)
+    used = {use.adapter_id for recipe in recipes.values() for use in recipe.adapters}
+    adapters = {row.id: row for row in session.scalars(select(Adapter).where(Adapter.id.in_(used)))} if used else {}
+    names = accounts.names_of(session, {one.created_by for one in generations if one.created_by})
+    queued = [job for job in job_of.values() if job.state == "queued"]
+    unserved = jobs.lanes_without_worker(session) if queued else set()
+    until_free = {lane: jobs.seconds_until_free(session, lane) for lane in {job.lane for job in queued}}
+    return [
+        GenerationView(
+            generation=one,
+            recipe=recipes[one.id],
+            job=job_of[one.id],
+            outputs=tuple(outputs[one.id]),
+            adapters=tuple(adapters[use.adapter_id] for use in recipes[one.id].adapters if use.adapter_id in adapters),
+            asked_by=names.get(one.created_by or "", ""),
+            waiting=_waiting(session, job_of[one.id], until_free, unserved),
+        )
+        for one in generations
+    ]
+
+
+def _waiting(session: Session, job: Job, until_free: dict[str, float | None], unserved: set[str]) -> Waiting | None:
+    if job.state != "queued":
+        return None
+    ahead = jobs.ahead_of(session, job)
+    return Waiting(ahead, until_free[job.lane] if ahead else None, job.lane in unserved)
+
+
+def output(session: Session, *, workspace_id: str, output_id: str, deleted_too: bool = False) -> Output:
+    """A finished picture. Raises ``NotFound`` for another workspace's, and for a deleted one."""
+    wanted = select(Output).where(Output.id == output_id, Output.workspace_id == workspace_id)
+    found = session.scalar(wanted if deleted_too else wanted.where(Output.deleted_at.is_(None)))
+    if found is None:
+        raise NotFound()
+    return found
+
+
+def adapters_to_choose(session: Session, *, workspace_id: str) -> list[Adapter]:
+    """Every adapter of the workspace that is not put away, the newest first."""
+    return list(
+        session.scalars(
+            select(Adapter)
+            .join(Project, Project.id == Adapter.project_id)
+            .where(Adapter.workspace_id == workspace_id, Adapter.archived_at.is_(None), Project.archived_at.is_(None))
+            .order_by(Adapter.created_at.desc(), Adapter.id.desc())
+        )
+    )
+
+
+def newest_adapter(session: Session, *, workspace_id: str, project_id: str) -> Adapter | None:
+    return session.scalars(
+        select(Adapter)
+        .where(Adapter.workspace_id == workspace_id, Adapter.project_id == project_id, Adapter.archived_at.is_(None))
+        .order_by(Adapter.version.desc())
+        .limit(1)
+    ).first()
+
+
+def adapters_named(session: Session, *, workspace_id: str, adapter_ids: list[str]) -> list[Adapter]:
+    """These adapters in this order. Raises ``NoSuchAdapter``."""
+    if not adapter_ids:
+        return []
+    found = {
+        row.id: row
+        for row in session.scalars(
+            select(Adapter).where(Adapter.workspace_id == workspace_id, Adapter.id.in_(adapter_ids))
+        )
+    }
+    if any(adapter_id not in found for adapter_id in adapter_ids):
+        raise NoSuchAdapter()
+    return [found[adapter_id] for adapter_id in adapter_ids]
+
+
+@dataclass(frozen=True)
+class OrderedAdapter:
+    """An adapter as the worker needs it: what is told about it, and where its diffusers file is."""
+
+    used: UsedAdapter
+    key: str
+
+
+@dataclass(frozen=True)
+class Order:
+    """An order as plain values, to be carried out of the transaction."""
+
+    generation_id: str
+    workspace_id: str
+    project_id: str
+    campaign_id: str | None
+    recipe: GenerationRecipe
+    base: BaseModelEntry
+    adapters: tuple[OrderedAdapter, ...]
+    done: frozenset[int]
+    """Positions that an earlier attempt has finished."""
+
+
+def order_of(session: Session, generation_id: str) -> Order:
+    """For the worker. Raises ``NotFound``, ``NoSuchAdapter``, ``UnknownBaseModel``."""
+    ordered = session.get(Generation, generation_id)
+    if ordered is None:
+        raise NotFound()
+    recipe = GenerationRecipe.model_validate(ordered.recipe)
+    adapters = adapters_named(
+        session, workspace_id=ordered.workspace_id, adapter_ids=[use.adapter_id for use in recipe.adapters]
+    )
+    return Order(
+        generation_id=ordered.id,
+        workspace_id=ordered.workspace_id,
+        project_id=ordered.project_id,
+        campaign_id=ordered.campaign_id,
+        recipe=recipe,
+        base=catalogue.get(recipe.base_model),
+        adapters=tuple(
+            OrderedAdapter(
+                UsedAdapter(adapter.id, adapter.name, adapter.version, adapter.sha256, use.strength),
+                adapter.diffusers_key,
+            )
+            for use, adapter in zip(recipe.adapters, adapters, strict=True)
+        ),
+        done=frozenset(session.scalars(select(Output.position).where(Output.generation_id == generation_id))),
+    )

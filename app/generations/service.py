@@ -1,0 +1,221 @@
+"""What may happen with orders for pictures: they are frozen when given, and their results are new rows."""
+
+from dataclasses import dataclass
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from app.adapters.models import Adapter
+from app.base_models import catalogue
+from app.generations import orders, queries
+from app.generations.errors import NothingToCompare
+from app.generations.models import Generation, Output
+from app.generations.orders import Wish
+from app.generations.prompts import folded
+from app.generations.queries import Order
+from app.generations.recipe import GenerationRecipe
+from app.jobs import queries as job_queries
+from app.jobs import service as jobs
+from app.jobs.models import Job
+from app.projects import queries as projects
+
+LANE = "generation"
+
+
+@dataclass(frozen=True)
+class Requested:
+    """A new order, and the trigger words that were added to what the person wrote."""
+
+    generation: Generation
+    added_words: tuple[str, ...] = ()
+
+
+def request_pictures(
+    session: Session,
+    *,
+    workspace_id: str,
+    project_id: str,
+    user_id: str,
+    wish: Wish,
+    source_output_id: str | None = None,
+) -> Requested:
+    """Freeze an order and queue it.
+
+    Raises ``NotFound`` for another workspace's brand, ``EmptyPrompt``, ``PromptTooLong``, ``NoSuchChannel``,
+    ``NoSuchAdapter``, ``TooManyAdapters``, ``MixedBases``, ``UnknownBaseModel``.
+    """
+    project = projects.project(session, workspace_id=workspace_id, project_id=project_id)
+    if wish.adapters is None:
+        newest = queries.newest_adapter(session, workspace_id=workspace_id, project_id=project_id)
+        adapters: list[Adapter] = [newest] if newest else []
+    else:
+        wanted = [wished.adapter_id for wished in wish.adapters]
+        adapters = queries.adapters_named(session, workspace_id=workspace_id, adapter_ids=wanted)
+    base = catalogue.get(orders.base_key_of(adapters, otherwise=catalogue.all_models()[0].key))
+    recipe, added = orders.recipe_for(wish, adapters, base)
+    if source_output_id is not None:
+        source_output_id = queries.output(session, workspace_id=workspace_id, output_id=source_output_id).id
+    ordered = Generation(
+        workspace_id=workspace_id,
+        project_id=project.id,
+        recipe=recipe.model_dump(mode="json"),
+        channel=wish.channel,
+        source_output_id=source_output_id,
+        created_by=user_id,
+    )
+    return Requested(_queued(session, ordered, recipe), added)
+
+
+def more_like(session: Session, *, workspace_id: str, output_id: str, user_id: str, count: int) -> Generation:
+    """Order pictures like this one: the same recipe, its noise turned a little.
+
+    Asked for again, it turns by another share, because the same order would give the same pictures.
+    Raises ``NotFound``.
+    """
+    output, ordered = _with_order(session, workspace_id, output_id)
+    earlier = session.scalar(
+        select(func.count()).where(
+            Generation.workspace_id == workspace_id,
+            Generation.project_id == ordered.project_id,
+            Generation.source_output_id == output_id,
+            Generation.kind == "pictures",
+        )
+    )
+    share = orders.VARIATION_STRENGTHS[(earlier or 0) % len(orders.VARIATION_STRENGTHS)]
+    recipe = orders.more_like(
+        GenerationRecipe.model_validate(ordered.recipe), output.seed, output.strength, share=share, count=count
+    )
+    return _derived(session, output, ordered, recipe, "pictures", user_id)
+
+
+def strip(
+    session: Session, *, workspace_id: str, output_id: str, user_id: str, strengths: tuple[float, ...]
+) -> Generation:
+    """Order this picture again at several strengths; ``(0, 1)`` compares it without and with its adapters.
+
+    Raises ``NotFound``, ``NothingToCompare`` for a picture made without an adapter.
+    """
+    output, ordered = _with_order(session, workspace_id, output_id)
+    recipe = GenerationRecipe.model_validate(ordered.recipe)
+    if not recipe.adapters:
+        raise NothingToCompare()
+    return _derived(session, output, ordered, orders.strip(recipe, output.seed, strengths), "strip", user_id)
+
+
+def again(session: Session, *, workspace_id: str, generation_id: str, user_id: str) -> Generation:
+    """Give the same order once more, after one that failed or was cancelled. Raises ``NotFound``."""
+    before = queries.generation(session, workspace_id=workspace_id, generation_id=generation_id)
+    ordered = Generation(
+        workspace_id=workspace_id,
+        project_id=before.project_id,
+        kind=before.kind,
+        recipe=before.recipe,
+        channel=before.channel,
+        campaign_id=before.campaign_id,
+        source_output_id=before.source_output_id,
+        created_by=user_id,
+    )
+    return _queued(session, ordered, GenerationRecipe.model_validate(before.recipe))
+
+
+def cancel(session: Session, *, workspace_id: str, generation_id: str) -> Job:
+    """Ask for an end; finished pictures stay. Raises ``NotFound``, ``AlreadyEnded``."""
+    ordered = queries.generation(session, workspace_id=workspace_id, generation_id=generation_id)
+    job = job_queries.job_of(session, ordered.id)
+    return jobs.request_cancel(session, workspace_id=workspace_id, job_id=job.id)
+
+
+@dataclass(frozen=True)
+class FinishedPicture:
+    """A picture whose files are in the storage."""
+
+    output_id: str
+    position: int
+    seed: int
+    multiplier: float
+    key: str
+    thumb_key: str
+    width: int
+    height: int
+    byte_count: int
+    sha256: str
+    placeholder: str
+    seconds: float
+
+
+def positions_done(session: Session, generation_id: str) -> frozenset[int]:
+    return frozenset(session.scalars(select(Output.position).where(Output.generation_id == generation_id)))
+
+
+def add_output(session: Session, held: jobs.Claim, order: Order, picture: FinishedPicture) -> bool:
+    """Add the row of a finished picture, if its place is still free. Says whether it was.
+
+    Raises ``LeaseLost`` when this attempt is not the current one any more.
+    """
+    jobs.keep_holding(session, held)
+    taken = session.scalar(
+        select(Output.id).where(Output.generation_id == order.generation_id, Output.position == picture.position)
+    )
+    if taken is not None:
+        return False
+    session.add(
+        Output(
+            id=picture.output_id,
+            workspace_id=order.workspace_id,
+            project_id=order.project_id,
+            generation_id=order.generation_id,
+            position=picture.position,
+            seed=picture.seed,
+            strength=picture.multiplier,
+            prompt=order.recipe.prompt,
+            prompt_folded=folded(order.recipe.prompt),
+            adapter_id=order.adapters[0].used.adapter_id if order.adapters else None,
+            key=picture.key,
+            thumb_key=picture.thumb_key,
+            width=picture.width,
+            height=picture.height,
+            byte_count=picture.byte_count,
+            sha256=picture.sha256,
+            placeholder=picture.placeholder,
+            seconds=picture.seconds,
+            campaign_id=order.campaign_id,
+        )
+    )
+    session.flush()
+    return True
+
+
+def _with_order(session: Session, workspace_id: str, output_id: str) -> tuple[Output, Generation]:
+    output = queries.output(session, workspace_id=workspace_id, output_id=output_id)
+    return output, queries.generation(session, workspace_id=workspace_id, generation_id=output.generation_id)
+
+
+def _derived(
+    session: Session, output: Output, ordered: Generation, recipe: GenerationRecipe, kind: str, user_id: str
+) -> Generation:
+    derived = Generation(
+        workspace_id=ordered.workspace_id,
+        project_id=ordered.project_id,
+        kind=kind,
+        recipe=recipe.model_dump(mode="json"),
+        channel=ordered.channel,
+        campaign_id=output.campaign_id,
+        source_output_id=output.id,
+        created_by=user_id,
+    )
+    return _queued(session, derived, recipe)
+
+
+def _queued(session: Session, ordered: Generation, recipe: GenerationRecipe) -> Generation:
+    session.add(ordered)
+    session.flush()
+    jobs.enqueue(
+        session,
+        workspace_id=ordered.workspace_id,
+        project_id=ordered.project_id,
+        lane=LANE,
+        subject_id=ordered.id,
+        title=recipe.prompt,
+        created_by=ordered.created_by,
+    )
+    return ordered

@@ -1,0 +1,104 @@
+"""What stands on the studio's sheet before anybody writes on it: a sensible value for everything."""
+
+from dataclasses import dataclass
+
+from sqlalchemy.orm import Session
+
+from app.adapters.models import Adapter
+from app.base_models import catalogue
+from app.base_models.catalogue import BaseModelEntry
+from app.generations import channels, orders, queries
+from app.generations.channels import Channel
+from app.generations.models import Generation, Output
+from app.generations.recipe import AdapterUse, GenerationRecipe
+
+
+@dataclass(frozen=True)
+class Format:
+    """A channel and the pixels that it means for the base model in use."""
+
+    channel: Channel
+    width: int
+    height: int
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """The form's values, and what there is to choose from."""
+
+    prompt: str
+    negative_prompt: str
+    adapters: tuple[AdapterUse, ...]
+    channel: str
+    count: int
+    seed: int
+    keep_seed: bool
+    steps: int
+    guidance_scale: float
+    source: Output | None
+    base: BaseModelEntry
+    formats: tuple[Format, ...]
+    choices: tuple[Adapter, ...]
+    """Adapters of the workspace, the newest first."""
+
+
+def sheet(
+    session: Session, *, workspace_id: str, project_id: str, source: str | None = None, again: str | None = None
+) -> Sheet:
+    """The sheet of a brand: fresh, or filled with everything of the picture ``source`` or of the order ``again``.
+
+    Raises ``NotFound``.
+    """
+    choices = tuple(queries.adapters_to_choose(session, workspace_id=workspace_id))
+    output = queries.output(session, workspace_id=workspace_id, output_id=source) if source else None
+    order_id = output.generation_id if output else again
+    ordered = (
+        queries.generation(session, workspace_id=workspace_id, generation_id=order_id) if order_id is not None else None
+    )
+    if ordered is not None:
+        return _filled(choices, ordered, output)
+    newest = queries.newest_adapter(session, workspace_id=workspace_id, project_id=project_id)
+    base = catalogue.get(newest.base_model) if newest else catalogue.all_models()[0]
+    return Sheet(
+        prompt="",
+        negative_prompt="",
+        adapters=(AdapterUse(adapter_id=newest.id, strength=newest.recommended_strength),) if newest else (),
+        channel=orders.DEFAULT_CHANNEL,
+        count=orders.DEFAULT_COUNT,
+        seed=orders.random_seed(),
+        keep_seed=False,
+        steps=base.steps,
+        guidance_scale=base.guidance_scale,
+        source=None,
+        base=base,
+        formats=_formats(base),
+        choices=choices,
+    )
+
+
+def _filled(choices: tuple[Adapter, ...], ordered: Generation, output: Output | None) -> Sheet:
+    recipe = GenerationRecipe.model_validate(ordered.recipe)
+    there = {adapter.id for adapter in choices}
+    base = catalogue.get(recipe.base_model)
+    return Sheet(
+        prompt=recipe.prompt,
+        negative_prompt=recipe.negative_prompt,
+        adapters=tuple(use for use in recipe.adapters if use.adapter_id in there),
+        channel=ordered.channel,
+        count=min(recipe.count, orders.MOST_PICTURES) if output is None else orders.DEFAULT_COUNT,
+        seed=orders.own_seed(recipe, output.seed) if output else recipe.seed,
+        keep_seed=True,
+        steps=recipe.steps,
+        guidance_scale=recipe.guidance_scale,
+        source=output,
+        base=base,
+        formats=_formats(base),
+        choices=choices,
+    )
+
+
+def _formats(base: BaseModelEntry) -> tuple[Format, ...]:
+    return tuple(
+        Format(channel, *channels.size_for(channel, native=base.resolution, multiple=base.multiple))
+        for channel in channels.CHANNELS
+    )

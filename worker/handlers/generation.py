@@ -1,0 +1,128 @@
+"""Draws the pictures of an order and keeps each as soon as it is finished."""
+
+import base64
+import hashlib
+import io
+from pathlib import Path
+
+from PIL import Image
+
+from app.db import new_id, now
+from app.errors import N_, AppError
+from app.generations import queries, service
+from app.generations.orders import remaining
+from app.generations.provenance import made_by, stamped
+from app.generations.queries import Order
+from app.generations.service import FinishedPicture
+from app.jobs import service as jobs
+from app.jobs.service import Claim, LeaseLost
+from worker.context import WorkerContext
+from worker.engines.contracts import AdapterFile, Base, EngineError, GeneratedPicture, GenerationInputs
+from worker.engines.registry import engine_for
+from worker.progress import JobProgress
+from worker.workspace import cached, job_folder
+
+THUMB_SIDE = 512
+PLACEHOLDER_SIDE = 12
+ADAPTER_FILE_GONE = N_("The file of one of the styles is missing in the storage. Please choose another style.")
+STOPPED_SHORT = N_("The drawing ended before all pictures were there. Please try again.")
+
+
+def run(context: WorkerContext, claim: Claim, progress: JobProgress) -> None:
+    """Satisfies ``run_job.Handler``. Pictures that an earlier attempt has kept are not kept twice.
+
+    Raises ``EngineError``, ``Cancelled``, ``GiveBack``, ``LeaseLost``; in each case finished pictures stay.
+    """
+    order = _order(context, claim)
+    part = remaining(order.recipe, order.done)
+    left = set(range(order.recipe.count)) - order.done
+    if part is not None:
+        with job_folder("generation") as folder:
+            inputs = _inputs(context, order)
+            for picture in engine_for(order.base.family).generate(part.recipe, inputs, folder, progress):
+                position = part.positions[picture.index]
+                if position in left:
+                    _keep(context, claim, order, position, picture)
+                    left.discard(position)
+    if left:
+        progress.check()
+        raise EngineError("stopped_short", STOPPED_SHORT)
+    context.write(lambda session: jobs.finish(session, claim))
+
+
+def _order(context: WorkerContext, claim: Claim) -> Order:
+    try:
+        with context.database.read() as session:
+            return queries.order_of(session, claim.subject_id)
+    except AppError as error:
+        raise EngineError("order_outdated", str(error)) from error
+
+
+def _inputs(context: WorkerContext, order: Order) -> GenerationInputs:
+    files = []
+    for adapter in order.adapters:
+        try:
+            path = cached(context.storage, adapter.key, context.cache_folder, adapter.used.sha256)
+        except FileNotFoundError as error:
+            raise EngineError("adapter_file_gone", ADAPTER_FILE_GONE) from error
+        # The content's hash as the key lets the engine keep the adapter loaded between orders.
+        files.append(AdapterFile(key=adapter.used.sha256, path=path, strength=adapter.used.strength))
+    base = Base(order.base.key, order.base.family, order.base.source, order.base.revision)
+    return GenerationInputs(base=base, adapters=tuple(files))
+
+
+def _keep(context: WorkerContext, claim: Claim, order: Order, position: int, picture: GeneratedPicture) -> None:
+    """Files first, then the row, each picture for itself, so that people see it while the next is drawn."""
+    made = made_by(
+        order.recipe,
+        tuple(adapter.used for adapter in order.adapters),
+        seed=picture.seed,
+        multiplier=picture.strength,
+    )
+    content = stamped(picture.path.read_bytes(), made, now())
+    thumb, placeholder = _small(picture.path)
+    # The fence in the name: two attempts that overlap never write to the same file.
+    key = f"projects/{order.project_id}/outputs/{order.generation_id}/a{claim.fence}-{position}.png"
+    thumb_key = key.removesuffix(".png") + "-thumb.webp"
+    context.storage.put(key, content)
+    context.storage.put(thumb_key, thumb)
+    finished = FinishedPicture(
+        output_id=new_id(),
+        position=position,
+        seed=picture.seed,
+        multiplier=picture.strength,
+        key=key,
+        thumb_key=thumb_key,
+        width=picture.width,
+        height=picture.height,
+        byte_count=len(content),
+        sha256=hashlib.sha256(content).hexdigest(),
+        placeholder=placeholder,
+        seconds=picture.seconds,
+    )
+    kept = False
+    try:
+        kept = context.write(lambda session: service.add_output(session, claim, order, finished))
+    except LeaseLost:
+        _forget(context, key, thumb_key)
+        raise
+    if not kept:
+        _forget(context, key, thumb_key)
+
+
+def _forget(context: WorkerContext, *keys: str) -> None:
+    for key in keys:
+        context.storage.delete(key)
+
+
+def _small(path: Path) -> tuple[bytes, str]:
+    """A WebP whose longest side is at most ``THUMB_SIDE``, and a tiny one as a data address."""
+    with Image.open(path) as opened:
+        picture = opened.convert("RGB")
+    picture.thumbnail((THUMB_SIDE, THUMB_SIDE), Image.Resampling.LANCZOS)
+    thumb = io.BytesIO()
+    picture.save(thumb, "WEBP", quality=84, method=4)
+    picture.thumbnail((PLACEHOLDER_SIDE, PLACEHOLDER_SIDE), Image.Resampling.BOX)
+    tiny = io.BytesIO()
+    picture.save(tiny, "WEBP", quality=30)
+    return thumb.getvalue(), "data:image/webp;base64," + base64.b64encode(tiny.getvalue()).decode()

@@ -103,7 +103,7 @@ class DropZone {
       const item = { file, row: this.row(file) };
       this.count.all += 1;
       this.waiting.push(item);
-      item.button.onclick = () => this.cancel(item);
+      item.row.button.onclick = () => this.cancel(item);
     }
     this.show();
     this.next();
@@ -228,7 +228,7 @@ class DropZone {
     row.classList.add("is-failed");
     row.bar.hidden = true;
     row.said.textContent = sentence;
-    row.button.textContent = again ? this.words.textRetry : "×";
+    row.button.textContent = again ? this.words.textRetry : this.words.textRemove;
     row.button.onclick = () => {
       this.count.failed -= 1;
       if (!again) {

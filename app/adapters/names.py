@@ -1,0 +1,19 @@
+"""What an adapter's files are called on somebody's disk: readable, and safe on every system. Pure."""
+
+import re
+import unicodedata
+
+LONGEST = 60
+_GERMAN = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss"})
+
+
+def slug(text: str) -> str:
+    """``text`` in lower-case ASCII words joined by ``-``; ``brand`` where nothing is left of it."""
+    lowered = unicodedata.normalize("NFC", text).lower().translate(_GERMAN)
+    plain = unicodedata.normalize("NFKD", lowered).encode("ascii", "ignore").decode()
+    return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:LONGEST].strip("-") or "brand"
+
+
+def file_stem(name: str, purpose: str, version: int) -> str:
+    """Such as ``nordlicht-style-v3``."""
+    return f"{slug(name)}-{purpose}-v{version}"

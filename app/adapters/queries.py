@@ -1,0 +1,87 @@
+"""What may be seen of adapters."""
+
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, func, select, tuple_
+from sqlalchemy.orm import Session
+
+from app.adapters.models import Adapter
+from app.errors import NotFound
+
+PAGE = 24
+
+
+def adapter(session: Session, *, workspace_id: str, adapter_id: str) -> Adapter:
+    """Raises ``NotFound`` for another workspace's adapter too."""
+    found = session.scalar(select(Adapter).where(Adapter.id == adapter_id, Adapter.workspace_id == workspace_id))
+    if found is None:
+        raise NotFound()
+    return found
+
+
+def adapters(
+    session: Session,
+    *,
+    workspace_id: str,
+    archived: bool = False,
+    before: tuple[datetime, str] | None = None,
+    limit: int = PAGE,
+) -> list[Adapter]:
+    """The workspace's adapters, the newest first, at most ``limit`` + 1 (the last one says that there are more)."""
+    wanted = select(Adapter).where(Adapter.workspace_id == workspace_id, _archived(archived))
+    if before is not None:
+        wanted = wanted.where(tuple_(Adapter.created_at, Adapter.id) < tuple_(*before))
+    return list(session.scalars(wanted.order_by(Adapter.created_at.desc(), Adapter.id.desc()).limit(limit + 1)))
+
+
+def of_project(session: Session, *, workspace_id: str, project_id: str, archived: bool = False) -> list[Adapter]:
+    """A brand's adapters, the newest version first."""
+    return list(
+        session.scalars(
+            select(Adapter)
+            .where(Adapter.workspace_id == workspace_id, Adapter.project_id == project_id, _archived(archived))
+            .order_by(Adapter.version.desc())
+        )
+    )
+
+
+def of_base(session: Session, *, workspace_id: str, base_model: str) -> list[Adapter]:
+    """Those that work with this base, the newest first."""
+    return list(
+        session.scalars(
+            select(Adapter)
+            .where(Adapter.workspace_id == workspace_id, Adapter.base_model == base_model, _archived(False))
+            .order_by(Adapter.created_at.desc(), Adapter.id.desc())
+        )
+    )
+
+
+def archived_count(session: Session, *, workspace_id: str, project_id: str | None = None) -> int:
+    counted = select(func.count()).where(Adapter.workspace_id == workspace_id, _archived(True))
+    if project_id is not None:
+        counted = counted.where(Adapter.project_id == project_id)
+    return session.scalar(counted) or 0
+
+
+def neighbours(session: Session, given: Adapter) -> tuple[Adapter | None, Adapter | None]:
+    """The brand's adapters of the next older and the next newer version."""
+    same = select(Adapter).where(Adapter.project_id == given.project_id, Adapter.workspace_id == given.workspace_id)
+    older = session.scalar(same.where(Adapter.version < given.version).order_by(Adapter.version.desc()).limit(1))
+    newer = session.scalar(same.where(Adapter.version > given.version).order_by(Adapter.version).limit(1))
+    return older, newer
+
+
+def next_version(session: Session, *, project_id: str) -> int:
+    return (session.scalar(select(func.max(Adapter.version)).where(Adapter.project_id == project_id)) or 0) + 1
+
+
+def counts(session: Session, project_ids: list[str]) -> dict[str, int]:
+    """How many adapters each brand has, put away or not; the ids must be of the visitor's own workspace."""
+    rows = session.execute(
+        select(Adapter.project_id, func.count()).where(Adapter.project_id.in_(project_ids)).group_by(Adapter.project_id)
+    )
+    return dict.fromkeys(project_ids, 0) | {str(project_id): int(count) for project_id, count in rows}
+
+
+def _archived(archived: bool) -> ColumnElement[bool]:
+    return Adapter.archived_at.is_not(None) if archived else Adapter.archived_at.is_(None)

@@ -1,0 +1,47 @@
+"""What a person may decide about a training: the purpose, the base, and any number of the recipe. All else follows.
+
+Pure. The browser's form and the API send the same fields under the recipe's own names; None means "what fits".
+"""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, Field
+
+from app.trainings.recipe import Purpose, TargetModules, TrainingRecipe
+
+LONGEST_PROMPT = 300
+Prompt = Annotated[str, Field(max_length=LONGEST_PROMPT)]
+
+
+class TrainingChoices(BaseModel):
+    """Only ``purpose`` has to be said. The recipe's own bounds apply."""
+
+    purpose: Purpose = "style"
+    base_model: Annotated[str, Field(min_length=1, max_length=80)] | None = None
+    trigger_word: Annotated[str, Field(min_length=1, max_length=60)] | None = None
+    """None: the brand's own."""
+    rank: Annotated[int, Field(ge=1, le=256)] | None = None
+    alpha: Annotated[float, Field(gt=0, le=512)] | None = None
+    target_modules: TargetModules | None = None
+    learning_rate: Annotated[float, Field(gt=0, le=1)] | None = None
+    lr_scheduler: Literal["constant", "cosine"] | None = None
+    warmup_steps: Annotated[int, Field(ge=0, le=10_000)] | None = None
+    steps: Annotated[int, Field(ge=1, le=100_000)] | None = None
+    batch_size: Annotated[int, Field(ge=1, le=64)] | None = None
+    resolution: Annotated[int, Field(ge=64, le=2048)] | None = None
+    caption_dropout: Annotated[float, Field(ge=0, le=1)] | None = None
+    min_snr_gamma: Annotated[float, Field(ge=0, le=100)] | None = None
+    """0 switches it off."""
+    noise_offset: Annotated[float, Field(ge=0, le=0.5)] | None = None
+    flip: bool = False
+    weight_decay: Annotated[float, Field(ge=0, le=1)] | None = None
+    seed: Annotated[int, Field(ge=0, lt=2**32)] | None = None
+    sample_prompts: Annotated[tuple[Prompt, ...], Field(max_length=4)] | None = None
+    checkpoint_every: Annotated[int, Field(ge=1, le=10_000)] | None = None
+
+    def changes(self) -> dict[str, Any]:
+        """The recipe's fields that were decided, by name; without purpose and base."""
+        decided = self.model_dump(exclude={"purpose", "base_model"}, exclude_none=True)
+        if not self.flip:
+            decided.pop("flip", None)
+        return {name: value for name, value in decided.items() if name in TrainingRecipe.model_fields}

@@ -1,0 +1,22 @@
+"""Why a training cannot be ordered, and what to do about it."""
+
+from app.errors import N_, Conflict, Invalid
+
+
+class TooFewPictures(Conflict):
+    sentence = N_(
+        "This brand has %(count)s pictures to learn from; at least %(needed)s are needed, 10 to 30 are good. "
+        "Please add some."
+    )
+
+
+class BadResolution(Invalid):
+    sentence = N_("%(base)s trains at sizes that are multiples of %(multiple)s pixels, not at %(resolution)s.")
+
+
+class OrderTaken(Conflict):
+    sentence = N_("This order has been placed already. Reload the page to place another one.")
+
+
+class BrandPutAway(Conflict):
+    sentence = N_("This brand is in the archive. Take it out first.")

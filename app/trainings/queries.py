@@ -1,0 +1,194 @@
+"""What may be seen of trainings."""
+
+from dataclasses import dataclass, fields
+from datetime import datetime
+
+from sqlalchemy import func, select, tuple_
+from sqlalchemy.orm import Session
+
+from app.adapters.models import Adapter
+from app.base_models import catalogue
+from app.base_models.catalogue import BaseModelEntry
+from app.errors import NotFound
+from app.images import queries as images
+from app.images.models import Image
+from app.jobs.models import Job
+from app.projects import queries as projects
+from app.trainings.estimate import Measurement
+from app.trainings.models import LossPoint, Training, TrainingSample
+from app.trainings.recipe import TrainingRecipe
+
+PAGE = 24
+LATEST_MEASUREMENTS = 50
+MOST_THUMBNAILS = 60
+
+
+def training(session: Session, *, workspace_id: str, training_id: str) -> Training:
+    """Raises ``NotFound`` for another workspace's training too."""
+    found = session.scalar(select(Training).where(Training.id == training_id, Training.workspace_id == workspace_id))
+    if found is None:
+        raise NotFound()
+    return found
+
+
+def of_project(
+    session: Session,
+    *,
+    workspace_id: str,
+    project_id: str,
+    before: tuple[datetime, str] | None = None,
+    limit: int = PAGE,
+) -> list[Training]:
+    """A brand's trainings, the newest first, at most ``limit`` + 1 (the last one says that there are more)."""
+    wanted = select(Training).where(Training.workspace_id == workspace_id, Training.project_id == project_id)
+    if before is not None:
+        wanted = wanted.where(tuple_(Training.created_at, Training.id) < tuple_(*before))
+    return list(session.scalars(wanted.order_by(Training.created_at.desc(), Training.id.desc()).limit(limit + 1)))
+
+
+@dataclass(frozen=True)
+class FrozenPicture:
+    """A picture as it was when the training was ordered, and the crop that training sees."""
+
+    working_key: str
+    filename: str
+    caption: str
+    left: int
+    top: int
+    width: int
+    height: int
+    target_width: int
+    target_height: int
+
+
+@dataclass(frozen=True)
+class TrainingOrder:
+    """A training's row as plain values, to be carried across transactions."""
+
+    training_id: str
+    project_id: str
+    brand: str
+    recipe: TrainingRecipe
+    base: BaseModelEntry
+    pictures: tuple[FrozenPicture, ...]
+
+    @property
+    def folder(self) -> str:
+        """Where the training's files live in the storage."""
+        return folder_of(self.project_id, self.training_id)
+
+
+def folder_of(project_id: str, training_id: str) -> str:
+    return f"projects/{project_id}/trainings/{training_id}"
+
+
+def order_of(session: Session, *, workspace_id: str, training_id: str) -> TrainingOrder:
+    """The frozen order, for the worker that has claimed its job. Raises ``NotFound``, ``UnknownBaseModel``."""
+    given = training(session, workspace_id=workspace_id, training_id=training_id)
+    project = projects.project(session, workspace_id=workspace_id, project_id=given.project_id)
+    names = [field.name for field in fields(FrozenPicture)]
+    return TrainingOrder(
+        training_id=given.id,
+        project_id=given.project_id,
+        brand=project.name,
+        recipe=TrainingRecipe.model_validate(given.recipe),
+        base=catalogue.get(given.base_model),
+        pictures=tuple(FrozenPicture(**{name: picture[name] for name in names}) for picture in given.pictures),
+    )
+
+
+def pictures_left(session: Session, given: Training) -> list[Image]:
+    """Those pictures of the order that have not been deleted since, in its order."""
+    ids = [str(picture["image_id"]) for picture in given.pictures]
+    return images.images(session, workspace_id=given.workspace_id, image_ids=ids[:MOST_THUMBNAILS])
+
+
+def loss_points(session: Session, training_id: str) -> list[LossPoint]:
+    return list(session.scalars(select(LossPoint).where(LossPoint.training_id == training_id).order_by(LossPoint.step)))
+
+
+def samples(session: Session, training_id: str) -> list[TrainingSample]:
+    """By step, then by prompt."""
+    return list(
+        session.scalars(
+            select(TrainingSample)
+            .where(TrainingSample.training_id == training_id)
+            .order_by(TrainingSample.step, TrainingSample.position)
+        )
+    )
+
+
+def sample_count(session: Session, training_id: str) -> int:
+    return session.scalar(select(func.count()).where(TrainingSample.training_id == training_id)) or 0
+
+
+def sample(session: Session, *, workspace_id: str, training_id: str, sample_id: str) -> TrainingSample:
+    """Raises ``NotFound``."""
+    found = session.scalar(
+        select(TrainingSample).where(
+            TrainingSample.id == sample_id,
+            TrainingSample.training_id == training_id,
+            TrainingSample.workspace_id == workspace_id,
+        )
+    )
+    if found is None:
+        raise NotFound()
+    return found
+
+
+def adapters_of(session: Session, training_ids: list[str]) -> dict[str, Adapter]:
+    """The adapter that each training left, by the training's id."""
+    found = session.scalars(select(Adapter).where(Adapter.training_id.in_(training_ids)))
+    return {str(row.training_id): row for row in found}
+
+
+def measurements(session: Session, base_model: str) -> list[Measurement]:
+    """What trainings on this base took, the newest first.
+
+    Of all workspaces: a machine's pace tells nothing about anybody's pictures, and a new workspace needs it too.
+    """
+    rows = session.execute(
+        select(Training, Job, Adapter)
+        .join(Job, Job.subject_id == Training.id)
+        .outerjoin(Adapter, Adapter.training_id == Training.id)
+        .where(Training.base_model == base_model, Training.seconds_per_step.is_not(None))
+        .order_by(Training.created_at.desc(), Training.id.desc())
+        .limit(LATEST_MEASUREMENTS)
+    )
+    return [_measured(given, job, adapter) for given, job, adapter in rows]
+
+
+def _measured(given: Training, job: Job, adapter: Adapter | None) -> Measurement:
+    recipe = TrainingRecipe.model_validate(given.recipe)
+    pace = given.seconds_per_step or 0.0
+    steps = job.progress_done if job.state == "cancelled" else recipe.steps
+    return Measurement(
+        measured_at=job.finished_at or given.created_at,
+        device=given.device or "",
+        resolution=recipe.resolution,
+        batch_size=recipe.batch_size,
+        seconds_per_step=pace,
+        other_seconds=max(0.0, job.device_seconds - pace * steps),
+        peak_memory_bytes=given.peak_memory_bytes,
+        bytes_per_rank=adapter.byte_count / adapter.rank if adapter is not None else None,
+        target_modules=recipe.target_modules,
+    )
+
+
+@dataclass(frozen=True)
+class SampleRow:
+    """The pictures of one step, one place per prompt; None where the picture is still to come."""
+
+    step: int
+    pictures: tuple[TrainingSample | None, ...]
+
+
+def sample_rows(drawn: list[TrainingSample]) -> tuple[list[str], list[SampleRow]]:
+    """The prompts, and the base's row first, then one per checkpoint."""
+    places = sorted({one.position for one in drawn})
+    prompts = {one.position: one.prompt for one in drawn}
+    by_step: dict[int, dict[int, TrainingSample]] = {}
+    for one in drawn:
+        by_step.setdefault(one.step, {})[one.position] = one
+    rows = [SampleRow(step, tuple(by_step[step].get(place) for place in places)) for step in sorted(by_step)]
+    return [prompts[place] for place in places], rows

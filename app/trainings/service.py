@@ -1,0 +1,397 @@
+"""What may happen to a training: planned, ordered, watched, ended."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import delete
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from app.accounts.models import Workspace
+from app.adapters import service as adapters
+from app.adapters.models import Adapter
+from app.adapters.service import AdapterFiles
+from app.base_models import catalogue
+from app.base_models.catalogue import BaseModelEntry
+from app.db import new_id
+from app.errors import N_
+from app.images import queries as images
+from app.images.crops import bucket_sizes, training_crop
+from app.images.models import Image
+from app.jobs import queries as job_queries
+from app.jobs import service as jobs
+from app.jobs.models import Job
+from app.jobs.service import Claim
+from app.projects import queries as projects
+from app.projects.models import Project
+from app.trainings import queries
+from app.trainings.choices import TrainingChoices
+from app.trainings.errors import BadResolution, BrandPutAway, OrderTaken, TooFewPictures
+from app.trainings.estimate import Estimate, estimate_for
+from app.trainings.models import LossPoint, Training, TrainingSample
+from app.trainings.presets import recipe_for
+from app.trainings.recipe import TrainingRecipe
+from app.trainings.warnings import FEWEST, Warning, warnings_for
+
+
+@dataclass(frozen=True)
+class TrainingPlan:
+    """What would happen: shown before the start, and what the start then does."""
+
+    project: Project
+    base: BaseModelEntry
+    recipe: TrainingRecipe
+    pictures: tuple[Image, ...]
+    estimate: Estimate
+    warnings: tuple[Warning, ...]
+
+    @property
+    def is_possible(self) -> bool:
+        return all(warning.kind != "bad" for warning in self.warnings)
+
+
+def plan_training(session: Session, *, workspace_id: str, project_id: str, choices: TrainingChoices) -> TrainingPlan:
+    """Work out recipe, estimate and warnings for the brand's included pictures. Changes nothing.
+
+    Raises ``NotFound``, ``UnknownBaseModel``, ``BadResolution``.
+    """
+    project = projects.project(session, workspace_id=workspace_id, project_id=project_id)
+    base = catalogue.get(choices.base_model) if choices.base_model else catalogue.all_models()[0]
+    pictures = images.all_images(session, workspace_id=workspace_id, project_id=project_id, only_included=True)
+    changes = choices.changes()
+    recipe = recipe_for(
+        choices.purpose,
+        base,
+        trigger_word=changes.pop("trigger_word", project.trigger_word),
+        captions=[picture.caption for picture in pictures],
+        changes=changes,
+    )
+    if recipe.resolution % base.multiple:
+        raise BadResolution(base=base.name, multiple=base.multiple, resolution=recipe.resolution)
+    workspace = session.get_one(Workspace, workspace_id)
+    estimate = estimate_for(
+        recipe,
+        base,
+        queries.measurements(session, base.key),
+        devices=[one.device for one in job_queries.workers(session) if "training" in one.lanes.split("+")],
+        price_per_hour=workspace.price_per_hour,
+        currency=workspace.currency,
+    )
+    warnings = warnings_for(pictures, recipe, ready=base.ready)
+    return TrainingPlan(project, base, recipe, tuple(pictures), estimate, tuple(warnings))
+
+
+def start_training(
+    session: Session,
+    *,
+    workspace_id: str,
+    project_id: str,
+    choices: TrainingChoices,
+    created_by: str | None,
+    order_id: str | None = None,
+) -> Training:
+    """Freeze the order and queue its job.
+
+    ``order_id`` makes it safe to send twice: the same order under the same id is the training that there is already.
+    Raises ``NotFound``, ``TooFewPictures``, ``BadResolution``, ``BrandPutAway``, ``OrderTaken``.
+    """
+    plan = plan_training(session, workspace_id=workspace_id, project_id=project_id, choices=choices)
+    if plan.project.archived_at is not None:
+        raise BrandPutAway()
+    if len(plan.pictures) < FEWEST:
+        raise TooFewPictures(count=len(plan.pictures), needed=FEWEST)
+    order = Training(
+        id=order_id or new_id(),
+        workspace_id=workspace_id,
+        project_id=project_id,
+        purpose=plan.recipe.purpose,
+        base_model=plan.base.key,
+        recipe=plan.recipe.model_dump(mode="json"),
+        pictures=_frozen(plan.pictures, plan.recipe.resolution, plan.base.multiple),
+        estimate=plan.estimate.model_dump(mode="json"),
+        created_by=created_by,
+    )
+    there = session.get(Training, order.id)
+    if there is not None:
+        if there.workspace_id != workspace_id or (there.recipe, there.pictures) != (order.recipe, order.pictures):
+            raise OrderTaken()
+        return there
+    try:
+        with session.begin_nested():
+            session.add(order)
+    except IntegrityError as error:
+        raise OrderTaken() from error
+    jobs.enqueue(
+        session,
+        workspace_id=workspace_id,
+        project_id=project_id,
+        lane="training",
+        subject_id=order.id,
+        title=plan.project.name,
+        created_by=created_by,
+    )
+    return order
+
+
+def _frozen(pictures: Sequence[Image], resolution: int, multiple: int) -> list[dict[str, Any]]:
+    """What the worker needs of each picture, so that later edits of the brand do not change the order."""
+    sizes = bucket_sizes(resolution, multiple)
+    frozen = []
+    for picture in pictures:
+        box = training_crop(
+            picture.working_width, picture.working_height, sizes, focus=(picture.focus_x, picture.focus_y)
+        )
+        frozen.append(
+            {
+                "image_id": picture.id,
+                "working_key": picture.working_key,
+                "filename": picture.filename,
+                "caption": picture.caption,
+                "left": box.left,
+                "top": box.top,
+                "width": box.width,
+                "height": box.height,
+                "target_width": box.target_width,
+                "target_height": box.target_height,
+            }
+        )
+    return frozen
+
+
+def cancel_training(session: Session, *, workspace_id: str, training_id: str) -> Training:
+    """Ask the training to stop; what it has learned so far is kept as an adapter.
+
+    Raises ``NotFound``, ``AlreadyEnded``.
+    """
+    given = queries.training(session, workspace_id=workspace_id, training_id=training_id)
+    job = job_queries.job_of(session, given.id)
+    jobs.request_cancel(session, workspace_id=workspace_id, job_id=job.id)
+    return given
+
+
+# What the worker writes while it runs; every call is guarded by the claim's fence ----------------------------------
+
+
+@dataclass(frozen=True)
+class Loss:
+    step: int
+    loss: float
+    learning_rate: float
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A sample picture whose file is stored already."""
+
+    step: int
+    position: int
+    prompt: str
+    seed: int
+    key: str
+    width: int
+    height: int
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came out of the loop, as measured."""
+
+    steps: int
+    finished: bool
+    rank: int
+    alpha: float
+    final_loss: float | None
+    seconds_per_step: float | None
+    peak_memory_bytes: int | None
+    device: str
+
+
+def begin_attempt(session: Session, held: Claim, *, from_step: int) -> None:
+    """Forget the losses that an earlier attempt noted beyond the checkpoint that this one goes on from.
+
+    Raises ``LeaseLost``.
+    """
+    jobs.keep_holding(session, held)
+    session.execute(delete(LossPoint).where(LossPoint.training_id == held.subject_id, LossPoint.step > from_step))
+
+
+def note_losses(session: Session, held: Claim, losses: Sequence[Loss]) -> None:
+    """Raises ``LeaseLost``."""
+    jobs.keep_holding(session, held)
+    for one in losses:
+        session.merge(
+            LossPoint(training_id=held.subject_id, step=one.step, loss=one.loss, learning_rate=one.learning_rate)
+        )
+    session.flush()
+
+
+def note_sample(session: Session, held: Claim, sample: Sample) -> None:
+    """Add a sample picture, in place of one that an earlier attempt drew at the same step. Raises ``LeaseLost``."""
+    jobs.keep_holding(session, held)
+    session.execute(
+        delete(TrainingSample).where(
+            TrainingSample.training_id == held.subject_id,
+            TrainingSample.step == sample.step,
+            TrainingSample.position == sample.position,
+        )
+    )
+    session.add(
+        TrainingSample(
+            workspace_id=held.workspace_id,
+            training_id=held.subject_id,
+            step=sample.step,
+            position=sample.position,
+            prompt=sample.prompt,
+            seed=sample.seed,
+            key=sample.key,
+            width=sample.width,
+            height=sample.height,
+        )
+    )
+    session.flush()
+
+
+def complete_training(
+    session: Session,
+    held: Claim,
+    *,
+    adapter_id: str,
+    version: int,
+    files: AdapterFiles,
+    outcome: Outcome,
+    finished_at: datetime,
+) -> Adapter:
+    """Register the adapter, note what was measured and end the job, in one transaction.
+
+    An ``outcome`` that is not finished was stopped by a person: the adapter says so in its note, and the job ends as
+    cancelled. Raises ``LeaseLost``, and ``VersionTaken`` when another training of the brand was faster.
+    """
+    jobs.keep_holding(session, held)
+    given = session.get_one(Training, held.subject_id)
+    recipe = TrainingRecipe.model_validate(given.recipe)
+    given.seconds_per_step, given.device = outcome.seconds_per_step, outcome.device[:120]
+    given.peak_memory_bytes = outcome.peak_memory_bytes
+    adapter = adapters.register(
+        session,
+        adapter_id=adapter_id,
+        workspace_id=given.workspace_id,
+        project_id=given.project_id,
+        training_id=given.id,
+        version=version,
+        purpose=given.purpose,
+        base_model=given.base_model,
+        rank=outcome.rank,
+        alpha=outcome.alpha,
+        trigger_word=recipe.trigger_word,
+        files=files,
+        facts=_facts(session, given, recipe, outcome, finished_at),
+        created_by=given.created_by,
+    )
+    if outcome.finished:
+        jobs.finish(session, held)
+    else:
+        jobs.end_cancelled(session, held)
+    return adapter
+
+
+def _facts(
+    session: Session, given: Training, recipe: TrainingRecipe, outcome: Outcome, finished_at: datetime
+) -> dict[str, Any]:
+    """The adapter's passport. Holds all that its card shows, for an adapter outlives its training."""
+    drawn = queries.samples(session, given.id)
+    last = max((one.step for one in drawn), default=0)
+    return {
+        "picture_count": len(given.pictures),
+        "image_ids": [picture["image_id"] for picture in given.pictures],
+        "steps": outcome.steps,
+        "planned_steps": recipe.steps,
+        "finished": outcome.finished,
+        "final_loss": outcome.final_loss,
+        "seconds_per_step": outcome.seconds_per_step,
+        "peak_memory_bytes": outcome.peak_memory_bytes,
+        "device": outcome.device,
+        "trained_at": finished_at.isoformat(),
+        "recipe": given.recipe,
+        "samples": [
+            {
+                "step": one.step,
+                "position": one.position,
+                "prompt": one.prompt,
+                "seed": one.seed,
+                "key": one.key,
+                "width": one.width,
+                "height": one.height,
+            }
+            for one in drawn
+            if one.step in (0, last)
+        ],
+    }
+
+
+# After the end --------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Retry:
+    """A new order that is likely to do better: what it changes in words, and the fields to fill the form with."""
+
+    msgid: str
+    params: Mapping[str, str | int]
+    fields: Mapping[str, Any]
+
+    @property
+    def pair(self) -> tuple[str, Mapping[str, str | int]]:
+        return self.msgid, self.params
+
+
+RETRY_SIZE = N_("Try again with a smaller size: %(resolution)s pixels")
+RETRY_BATCH = N_("Try again with one picture at a time")
+RETRY_RANK = N_("Try again with a smaller adapter: rank %(rank)s")
+RETRY_RATE = N_("Try again, learning more slowly")
+RETRY_SAME = N_("Try again with the same settings")
+
+
+def decided(given: Training) -> dict[str, Any]:
+    """The form's fields that lead to this recipe again: those that differ from what the preset gives."""
+    recipe = TrainingRecipe.model_validate(given.recipe)
+    fields: dict[str, Any] = {"purpose": recipe.purpose, "base_model": recipe.base_model}
+    known = {entry.key: entry for entry in catalogue.all_models()}
+    if recipe.base_model not in known:
+        return {"purpose": recipe.purpose}
+    usual = recipe_for(
+        recipe.purpose,
+        known[recipe.base_model],
+        trigger_word=recipe.trigger_word,
+        captions=[str(picture["caption"]) for picture in given.pictures],
+    )
+    for name in TrainingChoices.model_fields:
+        value = getattr(recipe, name)
+        if name not in fields and value != getattr(usual, name):
+            fields[name] = 0 if name == "min_snr_gamma" and value is None else value
+    return fields
+
+
+def retries(given: Training, job: Job) -> list[Retry]:
+    """What to offer after a failure or an early end, the most promising first."""
+    recipe, same = TrainingRecipe.model_validate(given.recipe), decided(given)
+    found: list[Retry] = []
+    if job.error_code == "out_of_memory":
+        if recipe.batch_size > 1:
+            found.append(Retry(RETRY_BATCH, {}, same | {"batch_size": 1}))
+        sizes = [size for size in _sizes(recipe.base_model) if size < recipe.resolution]
+        if sizes:
+            found.append(Retry(RETRY_SIZE, {"resolution": max(sizes)}, same | {"resolution": max(sizes)}))
+        if recipe.rank > 4:
+            rank = recipe.rank // 2
+            alpha = recipe.alpha * rank / recipe.rank
+            found.append(Retry(RETRY_RANK, {"rank": rank}, same | {"rank": rank, "alpha": alpha}))
+    if job.error_code == "diverged":
+        found.append(Retry(RETRY_RATE, {}, same | {"learning_rate": float(f"{recipe.learning_rate / 3:.2g}")}))
+    found.append(Retry(RETRY_SAME, {}, same))
+    return found
+
+
+def _sizes(base_model: str) -> tuple[int, ...]:
+    return next((entry.resolutions for entry in catalogue.all_models() if entry.key == base_model), ())

@@ -1,0 +1,78 @@
+"""What should be said before a training starts. Pure: looks at the pictures' facts and the recipe."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from app.errors import N_
+from app.images.look_alikes import find_look_alikes
+from app.trainings.recipe import TrainingRecipe
+
+FEWEST = 5
+FEW = 10
+MANY = 50
+SMALL_SHARE = 0.75
+"""A picture whose shorter side is below this share of the training size is visibly enlarged."""
+
+
+class PictureFacts(Protocol):
+    width: int
+    height: int
+    caption: str
+    dhash: str
+
+
+@dataclass(frozen=True)
+class Warning:
+    """A sentence to translate, what goes into it, and how much it matters."""
+
+    kind: Literal["bad", "caution", "info"]
+    msgid: str
+    params: Mapping[str, str | int]
+
+    @property
+    def pair(self) -> tuple[str, Mapping[str, str | int]]:
+        return self.msgid, self.params
+
+
+TOO_FEW = N_(
+    "Only %(count)s pictures: too few to learn from. Add at least %(missing)s more; 10 to 30 varied ones are best."
+)
+FEW_PICTURES = N_(
+    "%(count)s pictures are few. It will work, but details of single pictures may come back. 10 to 30 are better."
+)
+MANY_PICTURES = N_("%(count)s pictures are plenty. Beyond about 50 the result hardly gets better, only slower.")
+NO_CAPTIONS = N_(
+    "None of the pictures has a caption. With captions it learns what is the look and what is only the subject."
+)
+SOME_WITHOUT_CAPTION = N_("%(count)s pictures have no caption.")
+TWINS = N_("%(count)s pictures are nearly the same as another one. They count double; keep the best of each.")
+SMALL = N_("%(count)s pictures are smaller than the training size of %(side)s pixels. Their softness is learned too.")
+NOT_READY = N_("The worker must fetch this base model once from the internet before it can start.")
+
+
+def warnings_for(pictures: Sequence[PictureFacts], recipe: TrainingRecipe, *, ready: bool) -> list[Warning]:
+    """The most important first. One of kind ``bad`` means that the training is refused."""
+    found: list[Warning] = []
+    count = len(pictures)
+    if count < FEWEST:
+        found.append(Warning("bad", TOO_FEW, {"count": count, "missing": FEWEST - count}))
+    elif count < FEW:
+        found.append(Warning("caution", FEW_PICTURES, {"count": count}))
+    elif count > MANY:
+        found.append(Warning("info", MANY_PICTURES, {"count": count}))
+    bare = sum(not picture.caption.strip() for picture in pictures)
+    if count and bare == count:
+        found.append(Warning("caution", NO_CAPTIONS, {}))
+    elif bare:
+        found.append(Warning("info", SOME_WITHOUT_CAPTION, {"count": bare}))
+    twins = {pair.second for pair in find_look_alikes([picture.dhash for picture in pictures])} if count > 1 else set()
+    if twins:
+        kind: Literal["caution", "info"] = "caution" if len(twins) * 4 >= count else "info"
+        found.append(Warning(kind, TWINS, {"count": len(twins)}))
+    small = sum(min(picture.width, picture.height) < recipe.resolution * SMALL_SHARE for picture in pictures)
+    if small:
+        found.append(Warning("caution", SMALL, {"count": small, "side": recipe.resolution}))
+    if not ready:
+        found.append(Warning("info", NOT_READY, {}))
+    return found

@@ -1,0 +1,284 @@
+"""One training, from the claimed job to the registered adapter.
+
+Every write names the claim, so that an attempt whose lease has run out leaves no row behind. Files come first and rows
+second; what an attempt stored for nothing is removed again, and nobody points at it meanwhile.
+"""
+
+import logging
+import time
+from datetime import datetime
+from pathlib import Path
+
+from PIL import Image
+from sqlalchemy.orm import Session
+
+from app.adapters import export
+from app.adapters import queries as adapters
+from app.adapters import service as adapter_service
+from app.adapters.errors import VersionTaken
+from app.adapters.metadata import TrainingFacts
+from app.adapters.passport import facts_for
+from app.adapters.service import AdapterFiles
+from app.db import new_id, now
+from app.errors import N_, AppError, NotFound
+from app.jobs import service as jobs
+from app.jobs.service import Claim, LeaseLost
+from app.trainings import queries, service
+from app.trainings.queries import TrainingOrder
+from app.trainings.service import Loss, Outcome, Sample
+from worker.context import WorkerContext
+from worker.engines import registry
+from worker.engines.contracts import (
+    Base,
+    EngineError,
+    SamplePicture,
+    Step,
+    TrainedAdapter,
+    TrainingInputs,
+    TrainingPicture,
+)
+from worker.progress import JobProgress
+from worker.workspace import bring_in, bring_in_folder, bring_out_folder, job_folder
+
+log = logging.getLogger("livery.worker")
+MOST_LOSS_POINTS = 500
+WRITE_LOSSES_EVERY_SECONDS = 1.0
+CHECKPOINTS_KEPT = 2
+SAMPLE_QUALITY = 92
+VERSIONS_TRIED = 5
+PICTURE_GONE = N_(
+    "A picture of this order was deleted before the training began. Start a new training with the pictures that are "
+    "there now."
+)
+
+
+def run(context: WorkerContext, claim: Claim, progress: JobProgress) -> None:
+    """Satisfies ``run_job.Handler``: trains, and registers the adapter together with the job's end.
+
+    A person's cancellation after the first step leaves an adapter of the steps so far. Raises ``EngineError``,
+    ``Cancelled``, ``GiveBack``, ``LeaseLost``.
+    """
+    started_at = now()
+    order = _order(context, claim)
+    with job_folder("training") as folder:
+        resume_from, from_step = _last_checkpoint(context, claim, folder / "resume")
+        context.write(lambda session: service.begin_attempt(session, claim, from_step=from_step))
+        inputs = TrainingInputs(
+            base=Base(order.base.key, order.base.family, order.base.source, order.base.revision),
+            pictures=_bring_pictures(context, order, folder / "pictures"),
+            resume_from=resume_from,
+        )
+        watch = _Watch(context, claim, order)
+        progress.on_step, progress.on_sample, progress.on_checkpoint = watch.step, watch.sample, watch.checkpoint
+        trained = registry.engine_for(order.base.family).train(order.recipe, inputs, folder / "out", progress)
+        watch.write_losses()
+        _keep(context, claim, order, trained, started_at, folder)
+    context.storage.delete_under(f"{order.folder}/checkpoints")
+
+
+def _order(context: WorkerContext, claim: Claim) -> TrainingOrder:
+    try:
+        with context.database.read() as session:
+            return queries.order_of(session, workspace_id=claim.workspace_id, training_id=claim.subject_id)
+    except AppError as error:
+        raise EngineError("order_outdated", str(error)) from error
+
+
+def _last_checkpoint(context: WorkerContext, claim: Claim, target: Path) -> tuple[Path | None, int]:
+    """The recorded checkpoint as a local folder and its step; None and 0 when there is none or its files are gone."""
+    if claim.checkpoint is None:
+        return None, 0
+    folder = bring_in_folder(context.storage, str(claim.checkpoint["key"]), target)
+    if not folder.is_dir():
+        log.warning("checkpoint gone, starting anew", extra={"job": claim.job_id})
+        return None, 0
+    return folder, int(claim.checkpoint["step"])
+
+
+def _bring_pictures(context: WorkerContext, order: TrainingOrder, folder: Path) -> tuple[TrainingPicture, ...]:
+    brought = []
+    for number, picture in enumerate(order.pictures):
+        ending = Path(picture.working_key).suffix
+        try:
+            path = bring_in(context.storage, picture.working_key, folder / f"{number:04d}{ending}")
+        except FileNotFoundError as error:
+            raise EngineError("picture_gone", PICTURE_GONE) from error
+        brought.append(
+            TrainingPicture(
+                path=path,
+                caption=picture.caption,
+                left=picture.left,
+                top=picture.top,
+                width=picture.width,
+                height=picture.height,
+                target_width=picture.target_width,
+                target_height=picture.target_height,
+            )
+        )
+    return tuple(brought)
+
+
+class _Watch:
+    """Keeps what the loop hands over while it runs: losses, sample pictures, checkpoints."""
+
+    def __init__(self, context: WorkerContext, claim: Claim, order: TrainingOrder) -> None:
+        self._context, self._claim, self._order = context, claim, order
+        self._stretch = -(-order.recipe.steps // MOST_LOSS_POINTS)
+        self._open: list[Step] = []
+        self._ready: list[Loss] = []
+        self._written = time.monotonic()
+
+    def step(self, step: Step) -> None:
+        self._open.append(step)
+        if step.step % self._stretch == 0 or step.step == step.total:
+            self._close_stretch()
+        if time.monotonic() - self._written >= WRITE_LOSSES_EVERY_SECONDS:
+            self.write_losses(whole=False)
+
+    def sample(self, picture: SamplePicture) -> None:
+        # The fence in the name: two attempts that overlap never write to the same file.
+        key = f"{self._order.folder}/samples/{picture.step}-{picture.index}-a{self._claim.fence}.webp"
+        webp = picture.path.with_suffix(".webp")
+        with Image.open(picture.path) as opened:
+            opened.convert("RGB").save(webp, "WEBP", quality=SAMPLE_QUALITY, method=6)
+            width, height = opened.size
+        self._context.storage.put(key, webp)
+        sample = Sample(picture.step, picture.index, picture.prompt, picture.seed, key, width, height)
+        try:
+            self._context.write(lambda session: service.note_sample(session, self._claim, sample))
+        except LeaseLost:
+            self._context.storage.delete(key)
+            raise
+
+    def checkpoint(self, folder: Path, step: int) -> None:
+        """Store it in a folder of this attempt's own, record it, and forget all but the latest ones."""
+        self.write_losses()
+        storage, above = self._context.storage, f"{self._order.folder}/checkpoints"
+        key = f"{above}/a{self._claim.fence}/{step}"
+        bring_out_folder(storage, folder, key)
+        try:
+            self._context.write(lambda session: jobs.record_checkpoint(session, self._claim, key=key, step=step))
+        except LeaseLost:
+            storage.delete_under(key)
+            raise
+        there = {tuple(name.removeprefix(f"{above}/").split("/")[:2]) for name in storage.keys_under(above)}
+        for attempt, at in sorted(there, key=lambda place: int(place[1]), reverse=True)[CHECKPOINTS_KEPT:]:
+            storage.delete_under(f"{above}/{attempt}/{at}")
+
+    def write_losses(self, *, whole: bool = True) -> None:
+        """Write the means that are complete; with ``whole`` also that of the stretch just under way."""
+        if whole:
+            self._close_stretch()
+        ready, self._ready = self._ready, []
+        self._written = time.monotonic()
+        if ready:
+            self._context.write(lambda session: service.note_losses(session, self._claim, ready))
+
+    def _close_stretch(self) -> None:
+        if self._open:
+            mean = sum(step.loss for step in self._open) / len(self._open)
+            self._ready.append(Loss(self._open[-1].step, mean, self._open[-1].learning_rate))
+            self._open = []
+
+
+def _keep(
+    context: WorkerContext,
+    claim: Claim,
+    order: TrainingOrder,
+    trained: TrainedAdapter,
+    started_at: datetime,
+    folder: Path,
+) -> None:
+    """Export, store, and register in one transaction with the job's end. Raises ``LeaseLost``."""
+    adapter_id, finished_at = new_id(), now()
+    stored = adapter_service.folder_of(order.project_id, adapter_id)
+    outcome = Outcome(
+        steps=trained.steps,
+        finished=trained.finished,
+        rank=trained.rank,
+        alpha=trained.alpha,
+        final_loss=trained.final_loss,
+        seconds_per_step=trained.seconds_per_step,
+        peak_memory_bytes=trained.peak_memory_bytes,
+        device=trained.device,
+    )
+    facts = TrainingFacts(
+        recipe=order.recipe,
+        steps_done=trained.steps,
+        started_at=started_at,
+        finished_at=finished_at,
+        captions=tuple(picture.caption for picture in order.pictures),
+        sizes=tuple((picture.target_width, picture.target_height) for picture in order.pictures),
+    )
+    for _ in range(VERSIONS_TRIED):
+        with context.database.read() as session:
+            version = adapters.next_version(session, project_id=order.project_id)
+        files = _export(context, order, trained, facts, version, stored, folder)
+
+        def complete(session: Session, version: int = version, files: AdapterFiles = files) -> None:
+            service.complete_training(
+                session,
+                claim,
+                adapter_id=adapter_id,
+                version=version,
+                files=files,
+                outcome=outcome,
+                finished_at=finished_at,
+            )
+
+        try:
+            context.write(complete)
+            return
+        except VersionTaken:
+            log.info("version %s was taken, trying the next", version, extra={"job": claim.job_id})
+        except LeaseLost:
+            if _is_registered(context, claim, adapter_id):
+                return  # The commit went through, only its answer was lost, and the second try found the job ended.
+            context.storage.delete_under(stored)
+            raise
+    raise VersionTaken()
+
+
+def _is_registered(context: WorkerContext, claim: Claim, adapter_id: str) -> bool:
+    with context.database.read() as session:
+        try:
+            adapters.adapter(session, workspace_id=claim.workspace_id, adapter_id=adapter_id)
+        except NotFound:
+            return False
+        return True
+
+
+def _export(
+    context: WorkerContext,
+    order: TrainingOrder,
+    trained: TrainedAdapter,
+    training: TrainingFacts,
+    version: int,
+    stored: str,
+    folder: Path,
+) -> AdapterFiles:
+    """Write the file for each kind of program, and store them. The version stands in their headers."""
+    facts = facts_for(
+        brand=order.brand,
+        purpose=order.recipe.purpose,
+        version=version,
+        base=order.base,
+        rank=trained.rank,
+        alpha=trained.alpha,
+        trigger_word=order.recipe.trigger_word,
+        created_at=training.finished_at,
+        training=training,
+    )
+    diffusers = export.diffusers_file(trained.weights, folder / "diffusers.safetensors", facts)
+    kohya = export.kohya_file(trained.weights, folder / "kohya.safetensors", facts)
+    clean = export.kohya_file(trained.weights, folder / "clean.safetensors", facts, clean=True)
+    keys = {one.path.name: f"{stored}/{one.path.name}" for one in (diffusers, kohya, clean)}
+    for one in (diffusers, kohya, clean):
+        context.storage.put(keys[one.path.name], one.path)
+    return AdapterFiles(
+        diffusers_key=keys["diffusers.safetensors"],
+        kohya_key=keys["kohya.safetensors"],
+        clean_key=keys["clean.safetensors"],
+        byte_count=diffusers.byte_count,
+        sha256=diffusers.sha256,
+    )

@@ -21,6 +21,7 @@ pyvips.cache_set_max(0)
 
 ORIENTATION_TAG = 0x0112
 GPS_DIRECTORY = 0x8825
+PNG_INTERLACE_AT = 28  # signature 8, chunk length and name 8, then the last of 13 bytes of IHDR
 LOADERS = {
     ImageFormat.JPEG: pyvips.Image.jpegload_buffer,
     ImageFormat.PNG: pyvips.Image.pngload_buffer,
@@ -42,6 +43,7 @@ class Header:
     orientation: int
     pages: int
     is_animated: bool
+    is_interlaced: bool
     is_cmyk: bool
     has_profile: bool
     has_location: bool
@@ -67,6 +69,7 @@ def read_header(data: bytes, image_format: ImageFormat, name: str) -> Header:
         orientation=orientation if 1 <= orientation <= 8 else 1,
         pages=pages,
         is_animated=is_apng or (pages > 1 and image_format is not ImageFormat.TIFF),
+        is_interlaced=image_format is ImageFormat.PNG and data[PNG_INTERLACE_AT] != 0,
         is_cmyk=image.interpretation == "cmyk",
         has_profile=bool(image.get_typeof("icc-profile-data")),
         has_location=_has_location(data, exif),
@@ -130,6 +133,7 @@ def _read_heic_header(data: bytes, name: str) -> Header:
         orientation=1,
         pages=1,
         is_animated=False,
+        is_interlaced=False,
         is_cmyk=False,
         has_profile=bool(image.info.get("icc_profile")),
         has_location=_has_location(data, image.info.get("exif") or b""),

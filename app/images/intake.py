@@ -62,6 +62,7 @@ class IntakeLimits:
 
     max_bytes: int = 50 * 1024 * 1024
     max_pixels: int = 64_000_000
+    max_interlaced_pixels: int = 16_000_000  # PNG; an interlaced one is decoded as a whole, up to 16 bytes a pixel
     max_side: int = 16_383  # pixels; the largest side of WebP
     min_side: int = 64  # pixels
 
@@ -135,6 +136,8 @@ def inspect(data: bytes | Path, filename: str, limits: IntakeLimits | None = Non
         width, height = header.width, header.height
         if header.orientation >= 5:
             width, height = height, width
+        if header.is_interlaced:
+            limits = replace(limits, max_pixels=min(limits.max_pixels, limits.max_interlaced_pixels))
     _check_size(width, height, limits, name)
     return InspectedImage(
         data=content,

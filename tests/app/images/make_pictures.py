@@ -58,12 +58,12 @@ def png_chunk(kind: bytes, body: bytes) -> bytes:
     return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
 
 
-def png_bomb(width: int, height: int) -> bytes:
+def png_bomb(width: int, height: int, interlaced: bool = False) -> bytes:
     """A sound 1-bit PNG of a few kilobytes."""
     packer = zlib.compressobj(9)
     row = b"\0" * (1 + (width + 7) // 8)
     body = b"".join(packer.compress(row) for _ in range(height)) + packer.flush()
-    header = struct.pack(">IIBBBBB", width, height, 1, 0, 0, 0, 0)
+    header = struct.pack(">IIBBBBB", width, height, 1, 0, 0, 0, int(interlaced))
     return b"\x89PNG\r\n\x1a\n" + png_chunk(b"IHDR", header) + png_chunk(b"IDAT", body) + png_chunk(b"IEND", b"")
 
 

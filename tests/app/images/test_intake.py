@@ -183,6 +183,13 @@ def test_pixels_are_refused_from_the_header_with_little_memory() -> None:
     assert int(kilobytes) < 8_000
 
 
+def test_an_interlaced_png_has_a_lower_limit_as_it_cannot_be_streamed() -> None:
+    assert inspect(png_bomb(5000, 5000), "large.png").width == 5000
+    with pytest.raises(errors.ImageTooLarge) as refused:
+        inspect(png_bomb(5000, 5000, interlaced=True), "large.png")
+    assert "the limit is 16 megapixels" in str(refused.value)
+
+
 def test_a_long_strip_is_refused_by_its_side() -> None:
     with pytest.raises(errors.ImageTooLarge) as refused:
         inspect(png_bomb(16_384, 64), "strip.png")

@@ -1,0 +1,177 @@
+"""However a handler ends, the job row says so, once."""
+
+import threading
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import update
+
+from app.accounts.models import Workspace
+from app.db import Database, new_id, now
+from app.jobs import service
+from app.jobs.models import Job
+from app.jobs.service import Claim, LeaseLost
+from app.storage import Storage
+from worker import run_job
+from worker.context import WorkerContext
+from worker.engines.contracts import EngineError, Step
+from worker.progress import JobProgress
+from worker.upkeep import tick
+
+Handle = Callable[[WorkerContext, Claim, JobProgress], None]
+
+
+@pytest.fixture
+def context(database: Database, storage: Storage, tmp_path: Path) -> WorkerContext:
+    return WorkerContext(database, storage, "w1", ("training",), tmp_path / "cache", "CPU")
+
+
+@pytest.fixture
+def job_id(database: Database) -> str:
+    with database.write() as session:
+        workspace = Workspace(name="Muster & Co.")
+        session.add(workspace)
+        session.flush()
+        return service.enqueue(
+            session,
+            workspace_id=workspace.id,
+            project_id=None,
+            lane="training",
+            subject_id=new_id(),
+            title="",
+            created_by=None,
+        ).id
+
+
+def run(monkeypatch: pytest.MonkeyPatch, context: WorkerContext, handle: Handle) -> bool:
+    monkeypatch.setitem(run_job.HANDLERS, "training", handle)
+    return run_job.run_next(context, ("training",))
+
+
+def row(database: Database, job_id: str) -> Job:
+    with database.read() as session:
+        job = session.get(Job, job_id)
+        assert job is not None
+        return job
+
+
+def test_a_handler_that_finishes_its_job(
+    monkeypatch: pytest.MonkeyPatch, context: WorkerContext, database: Database, job_id: str
+) -> None:
+    def handle(context: WorkerContext, claim: Claim, progress: JobProgress) -> None:
+        progress.phase("training")
+        progress.step(Step(1, 2, 0.5, 1e-4, 0.1))
+        progress.step(Step(2, 2, 0.4, 1e-4, 0.1))
+        context.write(lambda session: service.finish(session, claim))
+
+    assert run(monkeypatch, context, handle)
+    job = row(database, job_id)
+    assert (job.state, job.progress_done, job.progress_total) == ("done", 2, 2)
+    assert job.device_seconds > 0
+    assert not run_job.run_next(context, ("training",))
+
+
+def test_a_sentence_for_people_reaches_the_row(
+    monkeypatch: pytest.MonkeyPatch, context: WorkerContext, database: Database, job_id: str
+) -> None:
+    def handle(*_: object) -> None:
+        raise EngineError("out_of_memory", "The card is too small for this. Choose a smaller rank.")
+
+    run(monkeypatch, context, handle)
+    job = row(database, job_id)
+    assert (job.state, job.error_code) == ("failed", "out_of_memory")
+    assert job.error_sentence == "The card is too small for this. Choose a smaller rank."
+
+
+def test_an_unforeseen_error_shows_no_trace(
+    monkeypatch: pytest.MonkeyPatch, context: WorkerContext, database: Database, job_id: str
+) -> None:
+    def handle(*_: object) -> None:
+        raise KeyError("secret internals")
+
+    run(monkeypatch, context, handle)
+    job = row(database, job_id)
+    assert (job.state, job.error_code) == ("failed", "internal")
+    assert "secret" not in (job.error_sentence or "")
+
+
+def test_cancelling_reaches_the_loop(
+    monkeypatch: pytest.MonkeyPatch, context: WorkerContext, database: Database, job_id: str
+) -> None:
+    def handle(context: WorkerContext, claim: Claim, progress: JobProgress) -> None:
+        with database.write() as session:
+            service.request_cancel(session, workspace_id=claim.workspace_id, job_id=job_id)
+        progress.phase("training")
+        raise AssertionError("the phase should have raised")
+
+    run(monkeypatch, context, handle)
+    assert row(database, job_id).state == "cancelled"
+
+
+def test_a_stopping_worker_gives_its_job_back(
+    monkeypatch: pytest.MonkeyPatch, context: WorkerContext, database: Database, job_id: str
+) -> None:
+    def handle(context: WorkerContext, claim: Claim, progress: JobProgress) -> None:
+        context.stopping.set()
+        progress.step(Step(1, 2, 0.5, 1e-4, 0.1))
+
+    run(monkeypatch, context, handle)
+    job = row(database, job_id)
+    assert (job.state, job.attempts_without_progress) == ("queued", 0)
+
+
+def test_a_paused_worker_finds_its_lease_gone_and_changes_nothing(
+    monkeypatch: pytest.MonkeyPatch, context: WorkerContext, database: Database, job_id: str
+) -> None:
+    def handle(context: WorkerContext, claim: Claim, progress: JobProgress) -> None:
+        with database.write() as session:
+            session.execute(update(Job).values(lease_until=now() - timedelta(seconds=1)))
+        with database.write() as session:
+            service.reap(session)
+        other = context.write(lambda session: service.claim(session, lanes=("training",), owner="w2"))
+        assert other is not None
+        context.write(lambda session: service.finish(session, other))
+        with pytest.raises(LeaseLost):
+            progress.phase("training")
+        context.write(lambda session: service.fail(session, claim, code="late", sentence="late"))
+
+    run(monkeypatch, context, handle)
+    job = row(database, job_id)
+    assert (job.state, job.error_code) == ("done", None)
+
+
+def test_the_lease_is_kept_while_a_step_takes_long(
+    monkeypatch: pytest.MonkeyPatch, context: WorkerContext, database: Database, job_id: str
+) -> None:
+    monkeypatch.setattr("worker.progress.HEARTBEAT_SECONDS", 0.05)
+    seen = threading.Event()
+
+    def handle(context: WorkerContext, claim: Claim, progress: JobProgress) -> None:
+        before = row(database, job_id).lease_until
+        for _ in range(200):
+            time.sleep(0.02)
+            if row(database, job_id).lease_until != before:
+                seen.set()
+                break
+        context.write(lambda session: service.finish(session, claim))
+
+    run(monkeypatch, context, handle)
+    assert seen.is_set()
+
+
+def test_a_lost_bell_is_rung_again(context: WorkerContext, database: Database, job_id: str) -> None:
+    rung: list[str] = []
+
+    class Notebook:
+        def ring(self, lane: str) -> None:
+            rung.append(lane)
+
+    tick(context, Notebook())
+    assert rung == []
+    with database.write() as session:
+        session.execute(update(Job).values(created_at=now() - timedelta(seconds=30)))
+    tick(context, Notebook())
+    assert rung == ["training"]

@@ -10,7 +10,7 @@ from worker.engines.image import stable_diffusion
 
 @pytest.fixture(autouse=True, scope="session")
 def one_thread() -> None:
-    # Tiny matrices gain nothing from threads, and threads that wait for each other on a busy machine cost a hundredfold.
+    # Tiny matrices gain nothing from threads; on a busy machine, threads that wait for each other cost a hundredfold.
     torch.set_num_threads(1)
 
 

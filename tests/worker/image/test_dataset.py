@@ -57,7 +57,7 @@ def test_transparency_becomes_white(tmp_path):
 
 def test_a_broken_file_and_a_crop_outside_are_told_in_a_sentence(tmp_path):
     (tmp_path / "a.png").write_bytes(b"nothing")
-    with pytest.raises(EngineError, match="a.png cannot be read"):
+    with pytest.raises(EngineError, match=r"a\.png cannot be read"):
         dataset.load_pixels(TrainingPicture(tmp_path / "a.png", "", 0, 0, 8, 8, 8, 8))
     Image.new("RGB", (8, 8)).save(tmp_path / "b.png")
     with pytest.raises(EngineError, match="outside"):

@@ -3,9 +3,9 @@ same layout with an autoencoder of its own.
 
 What this module does not know: what is in the pictures; whether an adapter suits a prompt; how much memory another
 process on the same card takes a moment later. It trains the U-Net alone, never the text encoder. On a CPU the same
-order gives the same numbers again, with the same number of threads and the same libraries; on a card the same picture up
-to the card's own rounding, because its kernels may add in another order. Captions are cut at the tokenizer's limit in
-training; long prompts are read in pieces when drawing (``prompts.embed``).
+order gives the same numbers again, with the same number of threads and the same libraries; on a card the same picture
+up to the card's own rounding, because its kernels may add in another order. Captions are cut at the tokenizer's limit
+in training; long prompts are read in pieces when drawing (``prompts.embed``).
 """
 
 import contextlib
@@ -22,6 +22,7 @@ from typing import Any
 import torch
 from diffusers import StableDiffusionPipeline
 from PIL import Image
+from safetensors import SafetensorError
 
 from app.generations.recipe import GenerationRecipe
 from app.trainings.recipe import TrainingRecipe
@@ -368,7 +369,7 @@ def generate(
     ``Cancelled`` the pictures that are complete have been yielded and the iterator ends; ``GiveBack`` goes through.
 
     Raises ``EngineError``: ``bad_size``, ``bad_order``, ``unknown_scheduler``, ``adapter_mismatch``,
-    ``out_of_memory``, ``model_unavailable``.
+    ``adapter_unreadable``, ``out_of_memory``, ``model_unavailable``.
     """
     advice = "Choose smaller pictures, or a machine with more memory."
     with memory.out_of_memory_in_words(_device(), advice), contextlib.suppress(Cancelled):
@@ -624,8 +625,11 @@ def _adapter_name(loaded: _Loaded, adapter: AdapterFile, keep: tuple[AdapterFile
 
 
 def _load_adapter(pipeline: Any, adapter: AdapterFile, name: str) -> None:
-    """Load one file, diffusers' or kohya's names. Raises ``EngineError`` (``adapter_mismatch``) unless every one of its
-    layers exists in this base model with the same shape."""
+    """Load one file, diffusers' or kohya's names.
+
+    Raises ``EngineError``: ``adapter_mismatch`` unless every one of its layers exists in this base model with the same
+    shape, ``adapter_unreadable`` for a damaged file.
+    """
     mismatch = EngineError(
         "adapter_mismatch", "The adapter was trained on another base model: its layers do not fit this one."
     )
@@ -633,13 +637,17 @@ def _load_adapter(pipeline: Any, adapter: AdapterFile, name: str) -> None:
     try:
         tensors, _ = pipeline.lora_state_dict(adapter.path.parent, **where)
         pipeline.load_lora_weights(adapter.path.parent, adapter_name=name, **where)
-    except (ValueError, KeyError, RuntimeError, OSError) as error:
+    except (OSError, SafetensorError) as error:
+        raise EngineError("adapter_unreadable", "The adapter's file is missing or damaged. Export it again.") from error
+    except (ValueError, KeyError, RuntimeError) as error:
         _remove(pipeline, name)
         raise mismatch from error
-    # Layers that the model does not have are only warned about by the libraries.
-    expected = sum(key.endswith(("lora_A.weight", "down.weight")) for key in tensors)
+    # The libraries only warn about layers that the model does not have, and fill a missing half with random numbers.
+    downs = [key for key in tensors if key.endswith(("lora_A.weight", "down.weight"))]
+    ups = {key.replace("lora_A.weight", "lora_B.weight").replace("down.weight", "up.weight") for key in downs}
     found = sum(lora.count_layers(model, name) for model in (pipeline.unet, pipeline.text_encoder))
-    if found != expected or not all(torch.isfinite(tensor).all() for tensor in tensors.values()):
+    complete = ups == tensors.keys() - set(downs) and found == len(downs)
+    if not complete or not all(torch.isfinite(tensor).all() for tensor in tensors.values()):
         _remove(pipeline, name)
         raise mismatch
 

@@ -3,6 +3,7 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Form, Request, Response
+from fastapi.responses import JSONResponse
 
 from app.accounts import members, queries, tokens
 from app.accounts.api_guide import guide
@@ -73,6 +74,12 @@ def revoke_token(request: Request, token_id: RowId, visitor: Viewer, session: Wr
     tokens.revoke_token(session, workspace_id=visitor.workspace.id, token_id=token_id, user_id=whose)
     text = translate(request.state.locale, N_("The token is revoked; programs that use it are shut out."))
     return go(request, "/settings/tokens", Flash("ok", text))
+
+
+@router.get("/api/openapi.json")
+def api_description(request: Request, visitor: Viewer) -> JSONResponse:
+    """The same as ``/api/openapi.json``, for a browser, which has no token."""
+    return JSONResponse(request.app.openapi())
 
 
 @router.get("/api")

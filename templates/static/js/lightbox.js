@@ -135,7 +135,7 @@ async function send(tile, url, body) {
       headers: { "X-CSRF-Token": csrf, "HX-Request": "true", "HX-Target": tile.id },
     });
     const html = await answer.text();
-    if (!answer.ok) throw new Error(html);
+    if (!answer.ok) throw new Error(answer.headers.has("HX-Retarget") ? textOf(html) : "");
     for (const [name, detail] of Object.entries(triggers(answer)))
       document.body.dispatchEvent(new CustomEvent(name, { bubbles: true, detail }));
     const box = document.createElement("template");
@@ -151,11 +151,17 @@ async function send(tile, url, body) {
       part("panel").dataset.of = "";
       show(tileOf(id));
     }
-  } catch {
-    document.body.dispatchEvent(
-      new CustomEvent("livery:toast", { bubbles: true, detail: { text: document.body.dataset.textError, kind: "error" } }),
-    );
+  } catch (error) {
+    // A refusal comes with its sentence; a lost connection or a broken answer has none that a reader could use.
+    const text = (error.name === "Error" && error.message) || document.body.dataset.textError;
+    document.body.dispatchEvent(new CustomEvent("livery:toast", { bubbles: true, detail: { text, kind: "error" } }));
   }
+}
+
+function textOf(html) {
+  const box = document.createElement("template");
+  box.innerHTML = html;
+  return box.content.textContent.trim();
 }
 
 function triggers(answer) {

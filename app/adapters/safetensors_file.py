@@ -190,7 +190,7 @@ def _place(entry: Any) -> Place:
         numbers = [*shape, start, end]
     except (TypeError, KeyError, ValueError) as error:
         raise UnsafeFile(reason="its header cannot be read") from error
-    if dtype not in ITEM_BYTES:
+    if not isinstance(dtype, str) or dtype not in ITEM_BYTES:
         raise UnsafeFile(reason="it holds numbers of an unknown kind")
     if not isinstance(shape, list) or not all(type(number) is int and 0 <= number < 2**40 for number in numbers):
         raise UnsafeFile(reason="its header cannot be read")

@@ -1,0 +1,146 @@
+"""The files that leave the house, judged by other programs' readers in a process of their own."""
+
+import json
+import subprocess
+import sys
+from datetime import UTC, datetime
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from app.adapters import export, metadata
+from app.adapters.metadata import AdapterFacts
+from tests.worker.image import tiny
+from tests.worker.image.test_generation import draw, pixels
+from worker.engines.contracts import AdapterFile, TrainingInputs
+from worker.engines.image import stable_diffusion
+
+# Knows nothing of Livery. Draws with a LoRA that diffusers itself loads, or with weights into which
+# ΔW = (alpha / rank) · B @ A was added by hand from the raw tensors of either dialect; a fresh pipeline each time.
+READER = """
+import json, sys
+import numpy as np, torch
+from diffusers import StableDiffusionPipeline
+from safetensors.torch import load_file
+
+torch.set_num_threads(1)
+
+
+def merge(unet, tensors, alpha):
+    merged = 0
+    for name, module in unet.named_modules():
+        flat = "lora_unet_" + name.replace(".", "_")
+        if f"unet.{name}.lora_A.weight" in tensors:
+            down, up = tensors[f"unet.{name}.lora_A.weight"], tensors[f"unet.{name}.lora_B.weight"]
+        elif f"{flat}.lora_down.weight" in tensors:
+            down, up = tensors[f"{flat}.lora_down.weight"], tensors[f"{flat}.lora_up.weight"]
+            alpha = tensors[f"{flat}.alpha"].item()
+        else:
+            continue
+        module.weight.data += alpha / down.shape[0] * up.float() @ down.float()
+        merged += 1
+    assert merged == sum("lora_A" in name or "lora_down" in name for name in tensors) > 0
+
+
+for how, file, alpha, out in json.loads(sys.argv[2]):
+    pipeline = StableDiffusionPipeline.from_pretrained(sys.argv[1], safety_checker=None)
+    if how == "load":
+        pipeline.load_lora_weights(file)
+    else:
+        merge(pipeline.unet, load_file(file), alpha)
+    images = pipeline(
+        "brandx, a jar", width=64, height=64, num_inference_steps=3, guidance_scale=5.0,
+        generator=torch.Generator().manual_seed(11), output_type="np",
+    ).images
+    np.save(out, images[0])
+"""
+
+
+def read_elsewhere(base, readings, folder):
+    """The pictures (height, width, 3) in 0..255 that a fresh process draws; ``readings``: how, file, alpha."""
+    outs = [folder / f"{number}.npy" for number in range(len(readings))]
+    order = [[how, str(file), alpha, str(out)] for (how, file, alpha), out in zip(readings, outs, strict=True)]
+    command = [sys.executable, "-c", READER, base.source, json.dumps(order)]
+    done = subprocess.run(command, capture_output=True, text=True, cwd="/")
+    assert done.returncode == 0, done.stderr
+    return [np.round(np.load(out) * 255).astype(int) for out in outs]
+
+
+@pytest.fixture(scope="module")
+def trained(base, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("trained")
+    recipe = tiny.training_recipe(
+        rank=4,
+        alpha=6.0,
+        steps=20,
+        learning_rate=2e-2,
+        target_modules="attention_and_feed_forward",
+        checkpoint_every=99,
+    )
+    inputs = TrainingInputs(base, tiny.pictures(folder / "pictures"))
+    return stable_diffusion.train(recipe, inputs, folder / "out", tiny.Recorder())
+
+
+@pytest.fixture(scope="module")
+def facts():
+    return AdapterFacts(
+        "brand", "Brand", metadata.STABLE_DIFFUSION_1, 4, 6.0, "brandx", datetime(2026, 11, 24, tzinfo=UTC)
+    )
+
+
+def test_every_reader_gets_the_picture_that_the_engine_draws(base, trained, facts, tmp_path):
+    diffusers_file = export.diffusers_file(trained.weights, tmp_path / "d.safetensors", facts).path
+    kohya_file = export.kohya_file(trained.weights, tmp_path / "k.safetensors", facts).path
+    ours = pixels(draw(base, tmp_path / "ours", AdapterFile("t", trained.weights, 1.0), count=1)[0])
+    plain = pixels(draw(base, tmp_path / "plain", count=1)[0])
+    assert np.abs(ours - plain).max() > 8, "the adapter must be strong enough for the comparison to mean something"
+
+    readings = {
+        "the training's own file, by diffusers": ("load", trained.weights, None),
+        "diffusers' file, by diffusers": ("load", diffusers_file, None),
+        "kohya's file, by diffusers": ("load", kohya_file, None),
+        "diffusers' file, merged by hand": ("merge", diffusers_file, 6.0),
+        "kohya's file, merged by hand": ("merge", kohya_file, None),
+        "alpha taken for rank": ("merge", diffusers_file, 4.0),
+    }
+    drawn = dict(zip(readings, read_elsewhere(base, list(readings.values()), tmp_path), strict=True))
+    wrong = drawn.pop("alpha taken for rank")
+    assert np.abs(ours - wrong).max() > 1, "with another alpha the picture must be another"
+    assert {
+        title: int(np.abs(ours - theirs).max()) for title, theirs in drawn.items() if np.abs(ours - theirs).max() > 1
+    } == {}
+
+
+def test_the_engine_draws_the_same_from_all_three_files(base, trained, facts, tmp_path):
+    files = [
+        trained.weights,
+        export.diffusers_file(trained.weights, tmp_path / "d.safetensors", facts).path,
+        export.kohya_file(trained.weights, tmp_path / "k.safetensors", facts).path,
+    ]
+    drawn = [draw(base, tmp_path / f"{n}", AdapterFile(f"{n}", f, 1.0), count=1)[0] for n, f in enumerate(files)]
+    assert len({picture.path.read_bytes() for picture in drawn}) == 1
+
+
+def test_kohyas_names_and_alphas_agree_with_diffusers_own_converter_but_for_its_two_mistakes(trained, facts, tmp_path):
+    from diffusers.utils import convert_state_dict_to_kohya
+
+    theirs = convert_state_dict_to_kohya(dict(load_file(trained.weights)))
+    ours = load_file(export.kohya_file(trained.weights, tmp_path / "k.safetensors", facts).path)
+    assert ours.keys() == theirs.keys()
+    for name, tensor in ours.items():
+        if name.endswith(".alpha"):
+            assert tensor.item() == 6.0
+            assert theirs[name].item() == 4, "diffusers has stopped writing the rank as alpha"
+        else:
+            assert torch.equal(tensor, theirs[name])
+
+
+def test_the_header_says_what_diffusers_needs(trained, facts, tmp_path):
+    from safetensors import safe_open
+
+    path = export.diffusers_file(trained.weights, tmp_path / "d.safetensors", facts).path
+    with safe_open(path, "pt") as file:
+        header = json.loads(file.metadata()["lora_adapter_metadata"])
+    assert (header["unet.r"], header["unet.lora_alpha"]) == (4, 6.0)

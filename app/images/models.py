@@ -44,8 +44,10 @@ class Image(Base):
     focus_y: Mapped[float] = mapped_column(default=0.5)
     created_by: Mapped[str | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))
     created_at: Mapped[datetime] = mapped_column(default=now)
+    deleted_at: Mapped[datetime | None] = mapped_column(default=None)
+    """Set by "delete"; undone within a while, then swept with its files."""
 
     __table_args__ = (
         UniqueConstraint("project_id", "sha256", name="uq_images_project_content"),
-        Index("ix_images_project", "project_id", "created_at", "id"),
+        Index("ix_images_project", "project_id", "deleted_at", "created_at", "id"),
     )

@@ -1,3 +1,390 @@
-from fastapi import APIRouter
+"""Pages of a brand's pictures: collecting them, looking at each, and the files themselves."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, File, Form, Path, Request, Response, UploadFile
+from fastapi.responses import JSONResponse, StreamingResponse
+
+from app.errors import N_, NotFound
+from app.images import captions, exports, queries, service, uploads
+from app.images.crops import bucket_sizes, training_crop
+from app.images.demo import add_demo_brand
+from app.images.forms import CaptionForm, FocusForm, InFrontForm, ReplaceForm, SelectionForm
+from app.images.look_alikes import advice_for
+from app.images.models import Image
+from app.images.palette import suggest_palette
+from app.images.place import UploadPlace
+from app.images.queries import Filter, JudgedSet
+from app.images.shown import address, shown
+from app.projects import queries as projects
+from app.projects.journey import ENOUGH_IMAGES, MANY_IMAGES
+from app.web.answers import go, is_htmx
+from app.web.files import disposition, send
+from app.web.flashes import Flash
+from app.web.language import translate, translations
+from app.web.paging import from_cursor, to_cursor
+from app.web.session_deps import AppSettings, FileStorage, ReadSession, WriteSession
+from app.web.signed_in import Editor, Viewer
+from app.web.templating import fragment, page, render
+from app.web.text import RowId
 
 router = APIRouter()
+
+PREVIEW_BUCKETS = bucket_sizes(1024)
+"""The crop that is shown is that of a base model with 1,024 pixels; smaller ones cut nearly the same."""
+Stamp = Annotated[int, Path(ge=0, le=4_000_000_000_000_000)]
+
+WELCOME = N_("Here is a demo brand with its pictures. Look around, then train it.")
+SAVED = N_("Saved")
+NOTHING_CHANGED = N_("No caption had to change.")
+CAME_BACK = N_("The pictures are back.")
+
+
+def ngettext(one: str, many: str, num: int) -> tuple[str, str, int]:
+    """Marks a sentence in its two forms where it stands; ``_counted`` translates it."""
+    return one, many, num
+
+
+def _counted(request: Request, words: tuple[str, str, int]) -> str:
+    return translations(request.state.locale).ngettext(*words) % {"num": words[2]}
+
+
+def _set_facts(judged: JudgedSet) -> dict[str, Any]:
+    """What the meter and the filters show."""
+    return {
+        "judged": judged,
+        "filters": [(name, judged.count(name)) for name in queries.FILTERS],
+        "enough": ENOUGH_IMAGES,
+        "many": MANY_IMAGES,
+    }
+
+
+@router.post("/projects/demo")
+def demo(
+    request: Request, session: WriteSession, visitor: Editor, storage: FileStorage, settings: AppSettings
+) -> Response:
+    limits = uploads.Limits.of(max_image_mb=settings.max_image_mb, max_archive_mb=settings.max_archive_mb)
+    project_id = add_demo_brand(
+        session, storage, workspace_id=visitor.workspace.id, created_by=visitor.user.id, limits=limits
+    )
+    return go(request, f"/projects/{project_id}", Flash("ok", translate(request.state.locale, WELCOME)))
+
+
+@router.get("/projects/{project_id}/images")
+def show_images(
+    request: Request,
+    session: ReadSession,
+    visitor: Viewer,
+    project_id: RowId,
+    show: Filter = "all",
+    after: str | None = None,
+) -> Response:
+    workspace_id = visitor.workspace.id
+    project = projects.project(session, workspace_id=workspace_id, project_id=project_id)
+    judged = queries.judged_set(session, workspace_id=workspace_id, project_id=project_id)
+    pictures, last = judged.page(show, before=from_cursor(after))
+    rest = f"/projects/{project_id}/images?show={show}&after="
+    context = {
+        "project": project,
+        "tiles": queries.tiles(session, workspace_id=workspace_id, pictures=pictures),
+        "shown": shown,
+        "show": show,
+        "more": rest + to_cursor(last.created_at, last.id) if last else None,
+        **_set_facts(judged),
+    }
+    if is_htmx(request) and after:
+        return fragment(request, "partials/image_tiles.html", **context)
+    return page(request, "pages/images.html", **context)
+
+
+@router.get("/projects/{project_id}/images/meter")
+def show_meter(
+    request: Request, session: ReadSession, visitor: Viewer, project_id: RowId, show: Filter = "all"
+) -> Response:
+    """What depends on the whole set, put in its places after an upload."""
+    project = projects.project(session, workspace_id=visitor.workspace.id, project_id=project_id)
+    judged = queries.judged_set(session, workspace_id=visitor.workspace.id, project_id=project_id)
+    return fragment(request, "partials/image_set.html", project=project, show=show, oob=True, **_set_facts(judged))
+
+
+@router.post("/projects/{project_id}/images")
+def upload(
+    request: Request,
+    place: UploadPlace,
+    session: WriteSession,
+    storage: FileStorage,
+    file: Annotated[list[UploadFile], File(max_length=500)],
+) -> Response:
+    taken = uploads.take_in(
+        storage,
+        [uploads.Upload(one.filename or "?", one.file, one.size or 0) for one in file],
+        project_id=place.project_id,
+        known=place.known,
+        limits=place.limits,
+    )
+    added = service.add_all(
+        session, taken, workspace_id=place.workspace_id, project_id=place.project_id, created_by=place.user_id
+    )
+    notes = [translate(request.state.locale, note.msgid, **note.params) for note in added.notes]
+    if not request.headers.get("accept", "").startswith("application/json"):
+        told = _counted(request, ngettext("%(num)s picture added.", "%(num)s pictures added.", added.new))
+        return go(request, f"/projects/{place.project_id}/images", Flash("ok", " ".join([told, *notes])[:600]))
+    judged = queries.judged_set(session, workspace_id=place.workspace_id, project_id=place.project_id)
+    tiles = [queries.Tile(image, judged.of(image.id)) for image in reversed(added.images)]
+    html = render(request, "partials/image_tiles.html", {"tiles": tiles, "shown": shown, "show": "all", "more": None})
+    return JSONResponse({"ok": True, "html": html, "notes": notes})
+
+
+def _back(request: Request, project_id: str, form: SelectionForm, flash: Flash) -> Response:
+    return go(request, f"/projects/{project_id}/images?show={form.show}", flash)
+
+
+@router.post("/projects/{project_id}/images/include")
+def include_many(
+    request: Request,
+    session: WriteSession,
+    visitor: Editor,
+    project_id: RowId,
+    form: Annotated[SelectionForm, Form()],
+) -> Response:
+    count = service.include_many(
+        session, workspace_id=visitor.workspace.id, project_id=project_id, image_ids=form.ids, included=True
+    )
+    told = _counted(
+        request, ngettext("%(num)s picture takes part in training.", "%(num)s pictures take part in training.", count)
+    )
+    return _back(request, project_id, form, Flash("ok", told))
+
+
+@router.post("/projects/{project_id}/images/leave-out")
+def leave_out_many(
+    request: Request,
+    session: WriteSession,
+    visitor: Editor,
+    project_id: RowId,
+    form: Annotated[SelectionForm, Form()],
+) -> Response:
+    count = service.include_many(
+        session, workspace_id=visitor.workspace.id, project_id=project_id, image_ids=form.ids, included=False
+    )
+    told = _counted(request, ngettext("%(num)s picture left out.", "%(num)s pictures left out.", count))
+    return _back(request, project_id, form, Flash("ok", told))
+
+
+@router.post("/projects/{project_id}/images/delete")
+def delete_many(
+    request: Request,
+    session: WriteSession,
+    visitor: Editor,
+    project_id: RowId,
+    form: Annotated[SelectionForm, Form()],
+) -> Response:
+    count, moment = service.delete_images(
+        session, workspace_id=visitor.workspace.id, project_id=project_id, image_ids=form.ids
+    )
+    told = _counted(request, ngettext("%(num)s picture deleted.", "%(num)s pictures deleted.", count))
+    undo = f"/projects/{project_id}/images/restore/{service.to_stamp(moment)}" if count else None
+    return _back(request, project_id, form, Flash("undo", told, undo))
+
+
+@router.post("/projects/{project_id}/images/restore/{stamp}")
+def restore(request: Request, session: WriteSession, visitor: Editor, project_id: RowId, stamp: Stamp) -> Response:
+    count = service.restore_images(
+        session, workspace_id=visitor.workspace.id, project_id=project_id, moment=service.from_stamp(stamp)
+    )
+    if not count:
+        raise NotFound()
+    return go(request, f"/projects/{project_id}/images", Flash("ok", translate(request.state.locale, CAME_BACK)))
+
+
+@router.post("/projects/{project_id}/images/replace")
+def replace(
+    request: Request,
+    session: WriteSession,
+    visitor: Editor,
+    project_id: RowId,
+    form: Annotated[ReplaceForm, Form()],
+) -> Response:
+    count = service.replace_in_captions(
+        session,
+        workspace_id=visitor.workspace.id,
+        project_id=project_id,
+        image_ids=form.ids or None,
+        find=form.find,
+        replace=form.replace,
+        whole_words=form.whole_words,
+        match_case=form.match_case,
+    )
+    return _back(request, project_id, form, Flash("ok", _captions_changed(request, count)))
+
+
+@router.post("/projects/{project_id}/images/in-front")
+def put_in_front(
+    request: Request,
+    session: WriteSession,
+    visitor: Editor,
+    project_id: RowId,
+    form: Annotated[InFrontForm, Form()],
+) -> Response:
+    count = service.put_in_front(
+        session,
+        workspace_id=visitor.workspace.id,
+        project_id=project_id,
+        image_ids=form.ids or None,
+        words=form.words,
+    )
+    return _back(request, project_id, form, Flash("ok", _captions_changed(request, count)))
+
+
+def _captions_changed(request: Request, count: int) -> str:
+    if not count:
+        return translate(request.state.locale, NOTHING_CHANGED)
+    return _counted(request, ngettext("%(num)s caption changed.", "%(num)s captions changed.", count))
+
+
+@router.get("/projects/{project_id}/images/captions.zip")
+def download_captions(session: ReadSession, visitor: Viewer, project_id: RowId) -> Response:
+    project = projects.project(session, workspace_id=visitor.workspace.id, project_id=project_id)
+    images = queries.all_images(session, workspace_id=visitor.workspace.id, project_id=project_id)
+    headers = {"content-disposition": disposition(f"{project.name} captions.zip")}
+    return StreamingResponse(exports.caption_files(images), media_type="application/zip", headers=headers)
+
+
+@router.get("/projects/{project_id}/images/training-set.zip")
+def download_training_set(session: ReadSession, visitor: Viewer, storage: FileStorage, project_id: RowId) -> Response:
+    project = projects.project(session, workspace_id=visitor.workspace.id, project_id=project_id)
+    images = queries.all_images(session, workspace_id=visitor.workspace.id, project_id=project_id, only_included=True)
+    files = exports.training_files(storage, images, trigger_word=project.trigger_word)
+    headers = {"content-disposition": disposition(f"{project.name} training set.zip")}
+    return StreamingResponse(files, media_type="application/zip", headers=headers)
+
+
+@router.get("/projects/{project_id}/palette-suggestion")
+def palette_suggestion(
+    request: Request, session: ReadSession, visitor: Viewer, storage: FileStorage, project_id: RowId
+) -> Response:
+    project = projects.project(session, workspace_id=visitor.workspace.id, project_id=project_id)
+    keys = queries.palette_keys(session, workspace_id=visitor.workspace.id, project_id=project_id)
+    colours = suggest_palette(storage.get(key) for key in keys)
+    return fragment(request, "partials/palette_suggestion.html", project=project, colours=colours, count=len(keys))
+
+
+@router.get("/images/{image_id}")
+def show_image(request: Request, session: ReadSession, visitor: Viewer, image_id: RowId) -> Response:
+    workspace_id = visitor.workspace.id
+    image = queries.image(session, workspace_id=workspace_id, image_id=image_id)
+    judged = queries.judged_set(session, workspace_id=workspace_id, project_id=image.project_id)
+    about = judged.of(image_id)
+    previous, following = judged.neighbours(image_id)
+    return page(
+        request,
+        "pages/image.html",
+        project=projects.project(session, workspace_id=workspace_id, project_id=image.project_id),
+        image=image,
+        about=about,
+        advice=advice_for(about.status, image.width, image.height, queries.THRESHOLDS),
+        previous=previous,
+        following=following,
+        longest_caption=captions.MAX_CAPTION,
+        address=address(image, "working"),
+        crop=_crop(image),
+    )
+
+
+def _crop(image: Image) -> dict[str, float]:
+    """The frame that training cuts, in percent of the picture."""
+    box = training_crop(image.working_width, image.working_height, PREVIEW_BUCKETS, (image.focus_x, image.focus_y))
+    return {
+        "left": round(100 * box.left / image.working_width, 3),
+        "top": round(100 * box.top / image.working_height, 3),
+        "width": round(100 * box.width / image.working_width, 3),
+        "height": round(100 * box.height / image.working_height, 3),
+    }
+
+
+@router.post("/images/{image_id}/focus")
+def aim(
+    request: Request, session: WriteSession, visitor: Editor, image_id: RowId, form: Annotated[FocusForm, Form()]
+) -> Response:
+    service.aim(
+        session,
+        workspace_id=visitor.workspace.id,
+        image_id=image_id,
+        focus_x=form.focus_x,
+        focus_y=form.focus_y,
+    )
+    if is_htmx(request):
+        return Response(status_code=204)
+    return go(request, f"/images/{image_id}", Flash("ok", translate(request.state.locale, SAVED)))
+
+
+@router.post("/images/{image_id}/caption")
+def write_caption(
+    request: Request, session: WriteSession, visitor: Editor, image_id: RowId, form: Annotated[CaptionForm, Form()]
+) -> Response:
+    service.write_caption(session, workspace_id=visitor.workspace.id, image_id=image_id, caption=form.caption)
+    if is_htmx(request):
+        return Response(status_code=204)
+    return go(request, f"/images/{image_id}", Flash("ok", translate(request.state.locale, SAVED)))
+
+
+@router.post("/images/{image_id}/include")
+def include(
+    request: Request, session: WriteSession, visitor: Editor, image_id: RowId, show: Filter = "all"
+) -> Response:
+    return _take_part(request, session, visitor, image_id, show, included=True)
+
+
+@router.post("/images/{image_id}/leave-out")
+def leave_out(
+    request: Request, session: WriteSession, visitor: Editor, image_id: RowId, show: Filter = "all"
+) -> Response:
+    return _take_part(request, session, visitor, image_id, show, included=False)
+
+
+def _take_part(
+    request: Request, session: WriteSession, visitor: Editor, image_id: str, show: Filter, *, included: bool
+) -> Response:
+    image = service.include(session, workspace_id=visitor.workspace.id, image_id=image_id, included=included)
+    if not is_htmx(request):
+        return go(request, f"/images/{image_id}")
+    judged = queries.judged_set(session, workspace_id=visitor.workspace.id, project_id=image.project_id)
+    return fragment(
+        request,
+        "partials/image_changed.html",
+        project=projects.project(session, workspace_id=visitor.workspace.id, project_id=image.project_id),
+        tiles=[queries.Tile(image, judged.of(image_id))],
+        shown=shown,
+        show=show,
+        more=None,
+        oob=True,
+        **_set_facts(judged),
+    )
+
+
+@router.post("/images/{image_id}/delete")
+def delete(request: Request, session: WriteSession, visitor: Editor, image_id: RowId) -> Response:
+    image = queries.image(session, workspace_id=visitor.workspace.id, image_id=image_id)
+    return delete_many(request, session, visitor, image.project_id, SelectionForm(ids=[image_id]))
+
+
+@router.get("/images/{image_id}/original")
+def download_original(session: ReadSession, visitor: Viewer, storage: FileStorage, image_id: RowId) -> Response:
+    image = queries.image(session, workspace_id=visitor.workspace.id, image_id=image_id)
+    file = exports.original(storage, image)
+    if file.data is None:
+        return send(storage, file.key, file.media_type, download_name=file.name, keep=False)
+    headers = {"content-disposition": disposition(file.name), "cache-control": "private, no-cache"}
+    return Response(file.data, media_type=file.media_type, headers=headers)
+
+
+@router.get("/images/{image_id}/{size}/{sha}")
+def picture(
+    session: ReadSession, visitor: Viewer, storage: FileStorage, image_id: RowId, size: str, sha: str
+) -> Response:
+    """One of our copies. The address carries the hash, so that a browser may keep it for ever."""
+    image = queries.image(session, workspace_id=visitor.workspace.id, image_id=image_id)
+    keys = {"small": image.small_thumb_key, "thumb": image.thumb_key, "working": image.working_key}
+    if size not in keys or sha != image.sha256[:16]:
+        raise NotFound()
+    return send(storage, keys[size], "image/webp")

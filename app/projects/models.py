@@ -1,5 +1,6 @@
 """Brands. In code and addresses a brand is a project, as the field's tools call it."""
 
+import colorsys
 from datetime import datetime
 
 from sqlalchemy import JSON, ForeignKey, Index, String, Text
@@ -23,3 +24,13 @@ class Project(Base):
     archived_at: Mapped[datetime | None] = mapped_column(default=None)
 
     __table_args__ = (Index("ix_projects_workspace", "workspace_id", "archived_at", "created_at"),)
+
+    @property
+    def accent(self) -> str:
+        """The first colour of the palette that a page can wear: neither grey nor nearly black or white; else empty."""
+        for colour in self.palette:
+            red, green, blue = (int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5))
+            _, lightness, saturation = colorsys.rgb_to_hls(red, green, blue)
+            if saturation > 0.25 and 0.15 < lightness < 0.9:
+                return colour
+        return ""

@@ -1,3 +1,272 @@
-from fastapi import APIRouter
+"""Pages of brands: the shelf, a brand's home, its look, and its end.
+
+These pages show what a brand has in every feature, so they read from higher ones too; the rules stay in each feature.
+"""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Form, Query, Request, Response
+from starlette.background import BackgroundTask
+
+from app.adapters import queries as adapters
+from app.adapters.models import Adapter
+from app.errors import N_
+from app.gallery import queries as gallery
+from app.gallery.filters import Filters
+from app.generations import queries as generations
+from app.generations.models import Output
+from app.images import demo
+from app.images import queries as images
+from app.images.shown import shown
+from app.jobs import queries as jobs
+from app.projects import queries, service, trigger_word
+from app.projects.forms import DeleteForm, LookForm, NameForm, NewBrandForm, PaletteForm
+from app.projects.journey import ENOUGH_IMAGES, Holdings, journey
+from app.trainings import queries as trainings
+from app.web.answers import go, is_htmx, with_toast
+from app.web.flashes import Flash
+from app.web.language import translate
+from app.web.paging import from_cursor, to_cursor
+from app.web.session_deps import FileStorage, ReadSession, WriteSession
+from app.web.signed_in import Editor, Viewer
+from app.web.templating import fragment, page
+from app.web.text import RowId
+from app.web.visitor import Visitor
 
 router = APIRouter()
+
+HOME_ADAPTERS = 4
+HOME_VISUALS = 12
+COVER_PICTURES = 5
+LEAST_COVER = 3
+"""Fewer visuals make no cover."""
+
+SAVED = N_("Saved")
+CREATED = N_("“%(name)s” is ready for its first pictures.")
+ARCHIVED = N_("“%(name)s” is in the archive now. Nothing was lost.")
+UNARCHIVED = N_("“%(name)s” is back among the brands.")
+DELETED = N_("“%(name)s” and everything in it was deleted.")
+
+
+@router.get("/projects")
+def show_all(
+    request: Request, session: ReadSession, visitor: Viewer, archived: bool = False, before: str | None = None
+) -> Response:
+    workspace_id = visitor.workspace.id
+    found = queries.projects(session, workspace_id=workspace_id, archived=archived, before=from_cursor(before))
+    brands, more = found[: queries.PAGE], len(found) > queries.PAGE
+    next_page = f"/projects?archived={str(archived).lower()}&before="
+    return page(
+        request,
+        "pages/projects.html",
+        brands=brands,
+        archived=archived,
+        archived_count=queries.archived_count(session, workspace_id=workspace_id),
+        cards=_cards(session, [project.id for project in brands]),
+        has_demo=bool(demo.pictures()),
+        next_page=next_page + to_cursor(brands[-1].created_at, brands[-1].id) if more else None,
+    )
+
+
+def _cards(session: ReadSession, ids: list[str]) -> dict[str, dict[str, Any]]:
+    """What a brand's card shows beside its name."""
+    counts, covers = images.counts(session, ids), images.covers(session, ids)
+    trained, made = adapters.counts(session, ids), generations.output_counts(session, ids)
+    cards = {}
+    for project_id in ids:
+        holdings = Holdings(counts[project_id].included, trained.get(project_id, 0), made.get(project_id, 0))
+        cards[project_id] = {
+            "counts": counts[project_id],
+            "pictures": [shown(image, "(max-width: 45rem) 66vw, 13rem") for image in covers[project_id]],
+            "adapters": holdings.adapters,
+            "step": journey(holdings).now,
+        }
+    return cards
+
+
+@router.get("/projects/new")
+def show_new(request: Request, _visitor: Editor) -> Response:
+    return page(request, "pages/new_project.html", has_demo=bool(demo.pictures()))
+
+
+@router.get("/projects/trigger-word")
+def suggest_trigger_word(
+    request: Request, _visitor: Viewer, name: Annotated[str, Query(max_length=300)] = ""
+) -> Response:
+    return fragment(request, "partials/trigger_suggestion.html", suggestion=trigger_word.suggest(name))
+
+
+@router.post("/projects")
+def create(request: Request, session: WriteSession, visitor: Editor, form: Annotated[NewBrandForm, Form()]) -> Response:
+    project = service.create_project(
+        session,
+        workspace_id=visitor.workspace.id,
+        name=form.name,
+        trigger=form.trigger_word,
+        created_by=visitor.user.id,
+    )
+    told = translate(request.state.locale, CREATED, name=project.name)
+    return go(request, f"/projects/{project.id}/images", Flash("ok", told))
+
+
+@router.get("/projects/{project_id}")
+def show(request: Request, session: ReadSession, visitor: Viewer, project_id: RowId) -> Response:
+    project = queries.project(session, workspace_id=visitor.workspace.id, project_id=project_id)
+    counts = images.counts(session, [project_id])[project_id]
+    trained = adapters.of_project(session, workspace_id=visitor.workspace.id, project_id=project_id)
+    running = [
+        job
+        for job in jobs.active(session, workspace_id=visitor.workspace.id)
+        if job.project_id == project_id and job.kind == "training"
+    ]
+    holdings = Holdings(
+        images=counts.included,
+        adapters=len(trained),
+        visuals=generations.output_counts(session, [project_id]).get(project_id, 0),
+        training_now=bool(running),
+    )
+    return page(
+        request,
+        "pages/project.html",
+        project=project,
+        counts=counts,
+        cover=_cover(session, visitor, project_id),
+        holdings=holdings,
+        journey=journey(holdings),
+        running=running,
+        adapters=trained[:HOME_ADAPTERS],
+        samples=_samples(session, trained[:HOME_ADAPTERS]),
+        visuals=gallery.page(
+            session, workspace_id=visitor.workspace.id, filters=Filters(brand=project_id), limit=HOME_VISUALS
+        )[:HOME_VISUALS],
+        enough=ENOUGH_IMAGES,
+    )
+
+
+def _visual(output: Output) -> dict[str, Any]:
+    return {
+        "src": f"/outputs/{output.id}/thumb/{output.sha256[:16]}",
+        "width": output.width,
+        "height": output.height,
+        "alt": output.prompt[:140],
+        "placeholder": output.placeholder,
+    }
+
+
+def _cover(session: ReadSession, visitor: Visitor, project_id: str) -> list[Any]:
+    """The favourite visuals, else the newest ones, else the brand's own pictures."""
+    for wanted in (Filters(brand=project_id, favourite=True), Filters(brand=project_id)):
+        found = gallery.page(session, workspace_id=visitor.workspace.id, filters=wanted, limit=COVER_PICTURES)
+        if len(found) >= LEAST_COVER:
+            return [_visual(output) for output in found[:COVER_PICTURES]]
+    return [
+        shown(image, "(max-width: 45rem) 100vw, 40rem") for image in images.covers(session, [project_id])[project_id]
+    ]
+
+
+def _samples(session: ReadSession, shown_adapters: list[Adapter]) -> dict[str, list[dict[str, Any]]]:
+    """The last samples of each adapter's training, as pictures."""
+    found = {}
+    for adapter in shown_adapters:
+        drawn = trainings.samples(session, adapter.training_id) if adapter.training_id else []
+        last = max((sample.step for sample in drawn), default=0)
+        found[adapter.id] = [
+            {
+                "src": f"/trainings/{adapter.training_id}/samples/{sample.id}.webp",
+                "width": sample.width,
+                "height": sample.height,
+                "alt": sample.prompt[:140],
+                "placeholder": None,
+            }
+            for sample in drawn
+            if sample.step == last
+        ]
+    return found
+
+
+@router.get("/projects/{project_id}/look")
+def show_look(request: Request, session: ReadSession, visitor: Viewer, project_id: RowId) -> Response:
+    project = queries.project(session, workspace_id=visitor.workspace.id, project_id=project_id)
+    return page(request, "pages/look.html", project=project, most_colours=service.MOST_COLOURS)
+
+
+@router.post("/projects/{project_id}/look")
+def describe_look(
+    request: Request, session: WriteSession, visitor: Editor, project_id: RowId, form: Annotated[LookForm, Form()]
+) -> Response:
+    service.describe_look(
+        session,
+        workspace_id=visitor.workspace.id,
+        project_id=project_id,
+        trigger=form.trigger_word,
+        look_notes=form.look_notes,
+    )
+    return go(request, f"/projects/{project_id}/look", Flash("ok", translate(request.state.locale, SAVED)))
+
+
+@router.post("/projects/{project_id}/palette")
+def change_palette(
+    request: Request, session: WriteSession, visitor: Editor, project_id: RowId, form: Annotated[PaletteForm, Form()]
+) -> Response:
+    project = service.set_palette(
+        session, workspace_id=visitor.workspace.id, project_id=project_id, colours=form.wanted()
+    )
+    told = translate(request.state.locale, SAVED)
+    if not is_htmx(request):
+        return go(request, f"/projects/{project_id}/look", Flash("ok", told))
+    editor = fragment(request, "partials/palette_editor.html", project=project, most_colours=service.MOST_COLOURS)
+    return with_toast(editor, told)
+
+
+@router.post("/projects/{project_id}/name")
+def rename(
+    request: Request, session: WriteSession, visitor: Editor, project_id: RowId, form: Annotated[NameForm, Form()]
+) -> Response:
+    service.rename(session, workspace_id=visitor.workspace.id, project_id=project_id, name=form.name)
+    return go(request, f"/projects/{project_id}/look", Flash("ok", translate(request.state.locale, SAVED)))
+
+
+@router.post("/projects/{project_id}/archive")
+def archive(request: Request, session: WriteSession, visitor: Editor, project_id: RowId) -> Response:
+    project = service.archive(session, workspace_id=visitor.workspace.id, project_id=project_id)
+    told = translate(request.state.locale, ARCHIVED, name=project.name)
+    return go(request, "/projects", Flash("undo", told, f"/projects/{project_id}/unarchive"))
+
+
+@router.post("/projects/{project_id}/unarchive")
+def unarchive(request: Request, session: WriteSession, visitor: Editor, project_id: RowId) -> Response:
+    project = service.unarchive(session, workspace_id=visitor.workspace.id, project_id=project_id)
+    told = translate(request.state.locale, UNARCHIVED, name=project.name)
+    return go(request, f"/projects/{project_id}", Flash("ok", told))
+
+
+@router.get("/projects/{project_id}/delete")
+def show_delete(request: Request, session: ReadSession, visitor: Editor, project_id: RowId) -> Response:
+    project = queries.project(session, workspace_id=visitor.workspace.id, project_id=project_id)
+    return page(
+        request,
+        "pages/delete_project.html",
+        project=project,
+        counts=images.counts(session, [project_id])[project_id],
+        adapters=adapters.counts(session, [project_id]).get(project_id, 0),
+        visuals=generations.output_counts(session, [project_id]).get(project_id, 0),
+    )
+
+
+@router.post("/projects/{project_id}/delete")
+def delete(
+    request: Request,
+    session: WriteSession,
+    storage: FileStorage,
+    visitor: Editor,
+    project_id: RowId,
+    form: Annotated[DeleteForm, Form()],
+) -> Response:
+    name = queries.project(session, workspace_id=visitor.workspace.id, project_id=project_id).name
+    folder = service.delete_project(
+        session, workspace_id=visitor.workspace.id, project_id=project_id, typed_name=form.name
+    )
+    response = go(request, "/projects", Flash("ok", translate(request.state.locale, DELETED, name=name)))
+    # Runs after the transaction was committed and the answer sent.
+    response.background = BackgroundTask(storage.delete_under, folder)
+    return response

@@ -1,0 +1,48 @@
+"""What the browser may send about brands."""
+
+from typing import Annotated
+
+from pydantic import BaseModel, BeforeValidator, Field, StringConstraints
+
+from app.projects.service import MOST_COLOURS
+from app.web.text import Line, Name, Text
+
+Colour = Annotated[str, StringConstraints(pattern="^#[0-9a-fA-F]{6}$")]
+Notes = Annotated[Text, Field(max_length=5000)]
+TriggerWord = Annotated[Line, Field(max_length=60)]
+
+
+class NewBrandForm(BaseModel):
+    name: Name
+    trigger_word: TriggerWord = ""
+
+
+class NameForm(BaseModel):
+    name: Name
+
+
+class DeleteForm(BaseModel):
+    name: Line = ""
+
+
+class LookForm(BaseModel):
+    trigger_word: TriggerWord = ""
+    look_notes: Notes = ""
+
+
+class PaletteForm(BaseModel):
+    """The colours as they stand; ``remove`` is a place in them, ``add`` a new one, ``first`` a place to move up."""
+
+    colours: Annotated[list[Colour], Field(max_length=MOST_COLOURS)] = Field(default_factory=list)
+    remove: Annotated[int, Field(ge=0, lt=MOST_COLOURS)] | None = None
+    first: Annotated[int, Field(ge=0, lt=MOST_COLOURS)] | None = None
+    add: Annotated[Colour | None, BeforeValidator(lambda value: value or None)] = None
+
+    def wanted(self) -> list[str]:
+        """The colours after the button that was pressed."""
+        colours = list(self.colours)
+        if self.first is not None and self.first < len(colours):
+            colours.insert(0, colours.pop(self.first))
+        if self.remove is not None and self.remove < len(colours):
+            del colours[self.remove]
+        return colours + ([self.add] if self.add else [])

@@ -1,0 +1,40 @@
+"""What may be seen of brands."""
+
+from datetime import datetime
+
+from sqlalchemy import func, select, tuple_
+from sqlalchemy.orm import Session
+
+from app.errors import NotFound
+from app.projects.models import Project
+
+PAGE = 24
+
+
+def project(session: Session, *, workspace_id: str, project_id: str) -> Project:
+    """Raises ``NotFound`` for another workspace's brand too."""
+    found = session.scalar(select(Project).where(Project.id == project_id, Project.workspace_id == workspace_id))
+    if found is None:
+        raise NotFound()
+    return found
+
+
+def projects(
+    session: Session,
+    *,
+    workspace_id: str,
+    archived: bool = False,
+    before: tuple[datetime, str] | None = None,
+    limit: int = PAGE,
+) -> list[Project]:
+    """Brands, the newest first, at most ``limit`` + 1 (the last one says that there are more)."""
+    wanted = select(Project).where(Project.workspace_id == workspace_id)
+    wanted = wanted.where(Project.archived_at.is_not(None) if archived else Project.archived_at.is_(None))
+    if before is not None:
+        wanted = wanted.where(tuple_(Project.created_at, Project.id) < tuple_(*before))
+    return list(session.scalars(wanted.order_by(Project.created_at.desc(), Project.id.desc()).limit(limit + 1)))
+
+
+def archived_count(session: Session, *, workspace_id: str) -> int:
+    counted = select(func.count()).where(Project.workspace_id == workspace_id, Project.archived_at.is_not(None))
+    return session.scalar(counted) or 0

@@ -90,6 +90,7 @@ def facts():
     )
 
 
+@pytest.mark.slow
 def test_every_reader_gets_the_picture_that_the_engine_draws(base, trained, facts, tmp_path):
     diffusers_file = export.diffusers_file(trained.weights, tmp_path / "d.safetensors", facts).path
     kohya_file = export.kohya_file(trained.weights, tmp_path / "k.safetensors", facts).path

@@ -185,6 +185,24 @@ def test_pictures_come_one_by_one_and_cancelling_keeps_those_that_are_complete(b
     assert sorted(p.name for p in tmp_path.iterdir()) == ["picture-00.png"]
 
 
+def test_short_of_memory_it_draws_fewer_at_once(base, tmp_path, monkeypatch):
+    expected = draw(base, tmp_path / "expected", count=4)
+    real, sizes = stable_diffusion._denoise, []
+
+    def small_card(loaded, scheduler, positive, negative, noise, *rest):
+        sizes.append(len(noise))
+        if len(noise) > 1:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return real(loaded, scheduler, positive, negative, noise, *rest)
+
+    monkeypatch.setattr(stable_diffusion, "_denoise", small_card)
+    recorder = tiny.Recorder()
+    drawn = draw(base, tmp_path / "drawn", count=4, recorder=recorder)
+    assert sizes == [4, 2, 1, 1, 1, 1] and [p.index for p in drawn] == [0, 1, 2, 3]
+    assert recorder.drawn_calls[-1] == (12, 12)
+    assert max(difference(one, other) for one, other in zip(expected, drawn, strict=True)) <= 1
+
+
 def test_giving_back_goes_through(base, tmp_path):
     with pytest.raises(GiveBack):
         draw(base, tmp_path, recorder=tiny.Recorder(stop=GiveBack, at=2))

@@ -222,6 +222,27 @@ def test_no_pictures_and_no_model_are_told_in_a_sentence(base, tmp_path):
     assert raised.value.code == "model_unavailable"
 
 
+def test_short_of_memory_it_goes_on_in_smaller_parts_to_the_same_result(base, tmp_path, monkeypatch):
+    whole, _ = train(base, tmp_path, batch_size=4)
+    real, sizes, checkpointed = losses.weighted_mse, [], []
+
+    def small_card(prediction, wanted, weights):
+        sizes.append(len(weights))
+        unet = stable_diffusion._kept.pipeline.unet
+        checkpointed.append(unet.is_gradient_checkpointing)
+        if len(weights) > 1 or not unet.is_gradient_checkpointing:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return real(prediction, wanted, weights)
+
+    monkeypatch.setattr(losses, "weighted_mse", small_card)
+    small, _ = train(base, tmp_path, batch_size=4, out="small")
+    assert sizes[:5] == [4, 2, 1, 1, 1] and set(sizes[3:]) == {1} and all(checkpointed[3:])
+    ours, theirs = load_file(small.weights), load_file(whole.weights)
+    for name, tensor in ours.items():
+        torch.testing.assert_close(tensor.float(), theirs[name].float(), atol=2e-4, rtol=2e-2)
+    assert not stable_diffusion._kept.pipeline.unet.is_gradient_checkpointing
+
+
 def test_running_out_of_memory_is_told_in_a_sentence(base, tmp_path, monkeypatch):
     def full(*_arguments):
         raise torch.OutOfMemoryError("CUDA out of memory")

@@ -54,6 +54,16 @@ def main() -> None:
             from worker.engines.image.builtin import train_denoiser
 
             train_denoiser.train(train_denoiser.Options(args.work, args.minutes, from_model=args.from_model))
+        case "pack":
+            from worker.engines.image.builtin import card, layout, train_denoiser
+
+            folder = args.model or layout.MODEL_DIR
+            logging.info("%s: %.1f MB", folder, layout.pack(train_denoiser.assemble(args.work), folder) / 1e6)
+            card.write(args.work, folder)
+        case "measure":
+            from worker.engines.image.builtin import layout, measure
+
+            measure.measure(args.work, args.model or layout.MODEL_DIR)
 
 
 if __name__ == "__main__":

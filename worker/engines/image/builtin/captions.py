@@ -7,22 +7,12 @@ import numpy as np
 
 from worker.engines.image.builtin.pictures import Concept
 
-# style (icon set) -> words for it; the first of each language is the one that documentation and menus should use
+# style (icon set) -> words for it, English and German (uninflected); the first is the one for menus and documentation
 STYLES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "fluent-emoji-flat": (("flat", "minimal flat"), ("flach", "minimalistisch flach")),
-    "fluent-emoji": (("soft", "soft gradient", "glossy 3d"), ("weich", "weich mit farbverlauf", "glänzend 3d")),
-    "noto": (("detailed", "shaded detailed"), ("detailreich", "schattiert detailreich")),
+    "fluent-emoji": (("soft", "soft gradient", "glossy soft"), ("weich", "sanft", "glänzend weich")),
+    "noto": (("detailed", "shaded detailed"), ("detailreich", "schattiert")),
     "twemoji": (("bold", "simple bold"), ("kräftig", "schlicht kräftig")),
-}
-_GERMAN_INFLECTED = {
-    "flach": "flachen",
-    "minimalistisch flach": "minimalistisch flachen",
-    "weich": "weichen",
-    "glänzend 3d": "glänzenden 3d",
-    "detailreich": "detailreichen",
-    "schattiert detailreich": "schattiert detailreichen",
-    "kräftig": "kräftigen",
-    "schlicht kräftig": "schlicht kräftigen",
 }
 
 # background: English, German dative ("auf ... Hintergrund"), sRGB 0..255
@@ -57,7 +47,7 @@ class Choice:
     colour: int | None
 
 
-# {thing}, {style} (inflected in German), {ground}; those in HELD_OUT are for measuring only
+# {thing}, {style} (in German with the ending that the template asks for), {ground}; those in HELD_OUT are for measuring only
 ENGLISH = (
     "{style} style {thing}{ground}",
     "{thing}, {style} style{ground}",
@@ -70,15 +60,15 @@ ENGLISH = (
 )
 ENGLISH_HELD_OUT = ("a picture of a {thing} in {style} style{ground}", "{style} style drawing: {thing}{ground}")
 GERMAN = (
-    "{thing} im {style} stil{ground}",
-    "{thing}, {style} stil{ground}",
-    "ein bild: {thing} im {style} stil{ground}",
-    "symbol {thing} im {style} stil{ground}",
-    "{thing}{ground}, {style} stil",
-    "{style} stil, {thing}{ground}",
-    "illustration {thing} im {style} stil{ground}",
+    "{thing} im {style}en stil{ground}",
+    "{thing}, {style}er stil{ground}",
+    "ein bild: {thing} im {style}en stil{ground}",
+    "symbol {thing} im {style}en stil{ground}",
+    "{thing}{ground}, {style}",
+    "{style}er stil, {thing}{ground}",
+    "illustration {thing} im {style}en stil{ground}",
 )
-GERMAN_HELD_OUT = ("zeichnung von {thing} im {style} stil{ground}", "{thing}{ground} im {style} stil")
+GERMAN_HELD_OUT = ("zeichnung von {thing} im {style}en stil{ground}", "im {style}en stil gemalt: {thing}{ground}")
 ENGLISH_PLAIN = ("{thing}{ground}", "a {thing}{ground}", "icon of {thing}{ground}", "{thing} illustration{ground}")
 GERMAN_PLAIN = ("{thing}{ground}", "symbol {thing}{ground}", "ein bild: {thing}{ground}", "{thing} illustration{ground}")
 
@@ -120,6 +110,4 @@ def caption(choice: Choice, rng: np.random.Generator, german: bool | None = None
         else:
             templates = GERMAN if german else ENGLISH
     template = templates[int(rng.integers(len(templates)))]
-    if german and f"im {{style}}" in template:
-        style = _GERMAN_INFLECTED.get(style, style)
     return template.format(thing=words, style=style, ground=ground(choice.colour, german, rng))

@@ -1,5 +1,6 @@
 """Training checkpoints: written whole or not at all."""
 
+import json
 import os
 from pathlib import Path
 from typing import Any
@@ -18,3 +19,18 @@ def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
 def load_checkpoint(path: Path) -> dict[str, Any] | None:
     """The state last saved, on the CPU, or None if there is none."""
     return torch.load(path, map_location="cpu", weights_only=True) if path.exists() else None
+
+
+def history(work: Path) -> dict[str, dict[str, float]]:
+    """Minutes and samples that each part of the model has been trained for in this folder, by part."""
+    path = work / "history.json"
+    return json.loads(path.read_text()) if path.exists() else {}
+
+
+def note(work: Path, part: str, minutes: float, seen: int) -> None:
+    """Add minutes and samples to the history of a part."""
+    rows = history(work)
+    row = rows.setdefault(part, {"minutes": 0.0, "seen": 0})
+    row["minutes"] += minutes
+    row["seen"] += seen
+    (work / "history.json").write_text(json.dumps(rows, indent=1))

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from worker.engines.image.builtin.captions import STYLES
+from worker.engines.image.builtin.left_out import LEFT_OUT
 from worker.engines.image.builtin.pictures import (
     BRAND_SET,
     EXTRA_SETS,
@@ -31,10 +32,14 @@ _UNWANTED = re.compile("skin-tone|flag|dark|light-s|medium|clock|thirty|keycap")
 
 
 def chosen_concepts(cache: Path, known: dict[str, Concept]) -> dict[str, Concept]:
-    """Concepts that every trained style draws and at least six of the sets know: the everyday ones."""
+    """Concepts that every trained style draws and at least six of the sets know, without those left out by hand."""
     drawn = {s: {p.concept for p in catalogue(cache, (s,), known)} for s in TRAINING_SETS}
     count = Counter(key for keys in drawn.values() for key in keys)
-    return {k: c for k, c in known.items() if count[k] >= 6 and all(k in drawn[s] for s in STYLES)}
+    return {
+        k: c
+        for k, c in known.items()
+        if count[k] >= 6 and k not in LEFT_OUT and all(k in drawn[s] for s in STYLES)
+    }
 
 
 def prepare(cache: Path, work: Path, processes: int = 2) -> None:

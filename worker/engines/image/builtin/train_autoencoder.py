@@ -12,7 +12,7 @@ from PIL import Image
 from torch import Tensor
 
 from worker.engines.image.builtin import parallel
-from worker.engines.image.builtin.checkpoints import load_checkpoint, save_checkpoint
+from worker.engines.image.builtin.checkpoints import load_checkpoint, note, save_checkpoint
 from worker.engines.image.builtin.optimizer import Pair
 from worker.engines.image.builtin.patch_autoencoder import PatchAutoencoder
 from worker.engines.image.builtin.pictures import load
@@ -122,6 +122,7 @@ def _run(
             save_checkpoint(work / "autoencoder.pt", {"model": model.state_dict(), "optimizer": optimizer.state_dict()})
     if rank == 0:
         save_checkpoint(work / "autoencoder.pt", {"model": model.state_dict(), "optimizer": optimizer.state_dict()})
+        note(work, "autoencoder", minutes, seen)
         finish(work, model, pixels, rows, held)
 
 

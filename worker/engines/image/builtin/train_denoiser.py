@@ -6,6 +6,7 @@ arXiv:2303.09556) where only the finest detail is left.
 """
 
 import logging
+import shutil
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +19,7 @@ from transformers import CLIPTextModel, CLIPTokenizer
 
 from worker.engines.image.builtin import layout, parallel
 from worker.engines.image.builtin.captions import COLOURS, WHITE, Choice, caption
-from worker.engines.image.builtin.checkpoints import load_checkpoint, save_checkpoint
+from worker.engines.image.builtin.checkpoints import load_checkpoint, note, save_checkpoint
 from worker.engines.image.builtin.optimizer import Pair
 from worker.engines.image.builtin.patch_autoencoder import PatchAutoencoder
 from worker.engines.image.builtin.pictures import Concept, load
@@ -28,7 +29,7 @@ from worker.engines.image.builtin.train_text_encoder import tokens
 
 log = logging.getLogger(__name__)
 WIDTHS = (128, 256)
-COLOURED = 3  # coloured backgrounds cached per placement of a picture, beside the white one
+COLOURED = 2  # coloured backgrounds cached per placement of a picture, beside the white one
 EMA = 0.999
 SAMPLES = (
     "flat style rocket",
@@ -70,31 +71,42 @@ class Options:
     from_model: Path | None = None
 
 
-@torch.no_grad()
-def cache_latents(work: Path, seed: int = 0) -> None:
-    """Encode every picture in every placement, on white and on random named colours, into `work/latents.pt`.
+def cache_latents(work: Path, processes: int = 2) -> None:
+    """Encode every picture of the concepts in every placement, on white and on random named colours.
 
-    It holds float16 latents (picture, placement, 1 + COLOURED, c, h, w) and colour numbers (picture, placement,
-    1 + COLOURED).
+    `work/latents.pt` then holds the pictures' rows (picture), float16 latents (picture, placement, 1 + COLOURED, c, h, w)
+    and colour numbers (picture, placement, 1 + COLOURED). Raises PicturesError without pictures.
     """
+    parallel.run(_cache_part, processes, work)
+    parts = [load_checkpoint(path) or {} for path in sorted(work.glob("latents-part*.pt"))]
+    save_checkpoint(work / "latents.pt", {k: torch.cat([part[k] for part in parts]) for k in parts[0]})
+    for path in work.glob("latents-part*.pt"):
+        path.unlink()
+
+
+@torch.no_grad()
+def _cache_part(rank: int, size: int, work: Path) -> None:
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     pictures, pixels = load(work, "denoiser")
+    known = {c.key for c in read_concepts(work)}
+    rows = [i for i, p in enumerate(pictures) if p.concept in known][rank::size]
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     vae = PatchAutoencoder.from_pretrained(str(work / "vae")).eval().to(device, memory_format=torch.channels_last)
     palette = torch.tensor([c[2] for c in COLOURS]) / 255
-    rng = np.random.default_rng(seed)
-    n, v = pixels.shape[:2]
-    colours = torch.from_numpy(rng.integers(1, len(COLOURS), (n, v, 1 + COLOURED)))
+    colours = torch.from_numpy(np.random.default_rng(rank).integers(1, len(COLOURS), (len(rows), pixels.shape[1], 1 + COLOURED)))
     colours[:, :, 0] = WHITE
     parts = []
-    for i in range(n):
+    for n, i in enumerate(rows):
         rgba = torch.from_numpy(np.array(pixels[i])).repeat_interleave(1 + COLOURED, 0)
-        x = compose(rgba, palette[colours[i].flatten()]).to(device)
+        x = compose(rgba, palette[colours[n].flatten()]).to(device)
         with torch.autocast(device.type, torch.bfloat16):
             parts.append(vae.encode(x).latent_dist.mode().half().cpu())
-        if i % 500 == 0:
-            log.info("latents of %d / %d pictures", i, n)
-    latents = torch.stack(parts).unflatten(1, (v, 1 + COLOURED))
-    save_checkpoint(work / "latents.pt", {"latents": latents, "colours": colours})
+        if n % 200 == 0:
+            log.info("latents of %d / %d pictures", n, len(rows))
+    latents = torch.stack(parts).unflatten(1, (pixels.shape[1], 1 + COLOURED))
+    save_checkpoint(
+        work / f"latents-part{rank}.pt", {"rows": torch.tensor(rows), "latents": latents.contiguous(), "colours": colours}
+    )
 
 
 class Examples:
@@ -105,18 +117,18 @@ class Examples:
         if cached is None:
             raise FileNotFoundError(f"{work / 'latents.pt'} is missing; run cache_latents")
         self.latents, self.colours = cached["latents"], cached["colours"]
-        self.pictures = load(work, "denoiser")[0]
+        pictures = load(work, "denoiser")[0]
+        self.pictures = [pictures[i] for i in cached["rows"].tolist()]
         self.concepts: dict[str, Concept] = {c.key: c for c in read_concepts(work)}
-        self.usable = np.array([i for i, p in enumerate(self.pictures) if p.concept in self.concepts])
         self.tokenizer = CLIPTokenizer.from_pretrained(str(work / "tokenizer"))
-        self.text = CLIPTextModel.from_pretrained(str(work / "text_encoder")).eval().requires_grad_(False).to(device)
+        self.text = CLIPTextModel.from_pretrained(str(work / "text_encoder"), dtype=torch.float32).eval().requires_grad_(False).to(device)
         self.rng = np.random.default_rng(seed)
         self.device = device
 
     def draw(self, n: int) -> tuple[Tensor, Tensor]:
         """Latents float32 (n, c, h, w) and hidden states of their captions (n, length, width)."""
         texts, rows = [], []
-        for i in self.rng.choice(self.usable, n):
+        for i in self.rng.integers(len(self.pictures), size=n):
             place = 0 if self.rng.random() < 0.4 else int(self.rng.integers(self.latents.shape[1]))
             ground = 0 if self.rng.random() < 0.55 else int(self.rng.integers(1, self.latents.shape[2]))
             rows.append(self.latents[i, place, ground])
@@ -166,10 +178,14 @@ def _fresh(options: Options) -> UNet2DConditionModel:
 def train(options: Options) -> None:
     """Train for `minutes` of wall time, going on from `work/denoiser.pt`; writes `work/unet` (moving average) with it.
 
-    Without a checkpoint it starts from `from_model`'s weights, or fresh. Raises PicturesError without pictures.
+    Without a checkpoint it starts from `from_model`'s weights (and takes the other parts that `work` lacks from there), or
+    fresh. Raises PicturesError without pictures.
     """
+    for part in ("vae", "text_encoder", "tokenizer") if options.from_model else ():
+        if not (options.work / part).exists():
+            shutil.copytree(options.from_model / part, options.work / part)  # type: ignore[operator]
     if not (options.work / "latents.pt").exists():
-        cache_latents(options.work)
+        cache_latents(options.work, options.processes)
     parallel.run(_run, options.processes, options)
 
 
@@ -196,8 +212,8 @@ def _run(rank: int, size: int, options: Options) -> None:
     alphas = layout.scheduler().alphas_cumprod.to(device)
     if rank == 0:
         log.info("denoiser: %.2f M parameters, from step %d", sum(p.numel() for p in unet.parameters()) / 1e6, step)
-    start = told = saved = drawn = time.monotonic()
-    first_step, first_seen, mean = step, seen, torch.zeros(2)
+    start = told = saved = noted = drawn = time.monotonic()
+    first_step, first_seen, noted_seen, mean = step, seen, seen, torch.zeros(2)
     passed = 0.0
     while passed < 1:
         optimizer.set_lr(options.lr * min(1.0, (step - first_step + 1) / 100) * min(1.0, (1 - passed) / 0.3))
@@ -227,6 +243,8 @@ def _run(rank: int, size: int, options: Options) -> None:
             saved = now
             state = {"unet": unet.state_dict(), "ema": ema, "optimizer": optimizer.state_dict(), "step": step}
             save_checkpoint(options.work / "denoiser.pt", state | {"seen": seen, "minutes": spent + (now - start) / 60})
+            note(options.work, "denoiser", (now - noted) / 60, seen - noted_seen)
+            noted, noted_seen = now, seen
         if now - drawn > 600 or (first_step == 0 and step == 300) or passed >= 1:
             drawn = now
             export(options.work, ema)
@@ -236,7 +254,7 @@ def _run(rank: int, size: int, options: Options) -> None:
 
 def export(work: Path, weights: dict[str, Tensor]) -> None:
     """Write weights as `work/unet` in diffusers' layout."""
-    vae, text = PatchAutoencoder.load_config(str(work / "vae")), CLIPTextModel.from_pretrained(str(work / "text_encoder"))
+    vae, text = PatchAutoencoder.load_config(str(work / "vae")), CLIPTextModel.from_pretrained(str(work / "text_encoder"), dtype=torch.float32)
     unet = layout.denoiser(vae["latent_channels"], text.config.hidden_size, WIDTHS)
     unet.load_state_dict({k: v.cpu() for k, v in weights.items()})
     unet.save_pretrained(str(work / "unet"))
@@ -246,7 +264,7 @@ def assemble(work: Path):
     """The pipeline of what `work` holds now. Raises OSError where a part is missing."""
     made = layout.pipeline(
         PatchAutoencoder.from_pretrained(str(work / "vae")),
-        CLIPTextModel.from_pretrained(str(work / "text_encoder")),
+        CLIPTextModel.from_pretrained(str(work / "text_encoder"), dtype=torch.float32),
         CLIPTokenizer.from_pretrained(str(work / "tokenizer")),
         UNet2DConditionModel.from_pretrained(str(work / "unet")),
     )

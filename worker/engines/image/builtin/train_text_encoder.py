@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from transformers import CLIPTextModel, CLIPTokenizer
 
 from worker.engines.image.builtin.captions import COLOURS, STYLES, WHITE, Choice, caption
-from worker.engines.image.builtin.checkpoints import load_checkpoint, save_checkpoint
+from worker.engines.image.builtin.checkpoints import load_checkpoint, note, save_checkpoint
 from worker.engines.image.builtin.layout import text_encoder
 from worker.engines.image.builtin.optimizer import Pair
 from worker.engines.image.builtin.pictures import Concept, load
@@ -140,6 +140,7 @@ def train(work: Path, minutes: float, batch: int = 256, lr: float = 4e-3) -> Non
             save_checkpoint(work / "text_encoder.pt", {"model": both.state_dict(), "optimizer": optimizer.state_dict()})
     log.info("finished: %s", accuracy(model, heads, tokenizer, all_concepts, 2000))
     save_checkpoint(work / "text_encoder.pt", {"model": both.state_dict(), "optimizer": optimizer.state_dict()})
+    note(work, "text encoder", minutes, step * batch)
     model.save_pretrained(str(work / "text_encoder"))
 
 

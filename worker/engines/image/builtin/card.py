@@ -1,0 +1,142 @@
+"""Writes the model card and the notice of the packed model from what was recorded and measured."""
+
+import json
+from pathlib import Path
+
+from worker.engines.image.builtin.captions import COLOURS, STYLES
+from worker.engines.image.builtin.checkpoints import history
+from worker.engines.image.builtin.layout import size_of
+from worker.engines.image.builtin.pictures import BRAND_SET, load
+from worker.engines.image.builtin.prepare import read_concepts
+
+_LICENCE_LINKS = {
+    "MIT": "https://opensource.org/license/mit",
+    "Apache-2.0": "https://www.apache.org/licenses/LICENSE-2.0",
+    "CC-BY-4.0": "https://creativecommons.org/licenses/by/4.0/",
+}
+_PARTS = {"autoencoder": "pictures", "text encoder": "captions", "denoiser": "latents with captions"}
+
+
+def write(work: Path, folder: Path) -> None:
+    """Write `README.md` and `NOTICE` into the model's folder. Raises PicturesError if `work` holds no pictures.
+
+    Figures come from `work/figures.json` (the measure step); without it the card says that nothing was measured.
+    """
+    licences = json.loads((work / "licences.json").read_text("utf-8"))
+    trained = [row for row in licences if row["set"] != BRAND_SET]
+    (folder / "NOTICE").write_text(_notice(trained), "utf-8")
+    figures_file = work / "figures.json"
+    figures = json.loads(figures_file.read_text("utf-8")) if figures_file.exists() else {}
+    (folder / "README.md").write_text(_card(work, folder, trained, figures), "utf-8")
+
+
+def _notice(licences: list[dict[str, str]]) -> str:
+    lines = [
+        "This model was trained on pictures of the following icon sets, rendered from SVG, placed on coloured backgrounds,",
+        "moved and scaled. The sets' licences apply to those pictures; the notices are kept here.",
+        "",
+    ]
+    for row in licences:
+        lines += [
+            f'"{row["title"]}" by {row["author"]} ({row["url"]}), {row["spdx"]}',
+            f"    {_LICENCE_LINKS[row['spdx']]}",
+            f"    from the npm package @iconify-json/{row['set']} {row['version']}",
+            "",
+        ]
+    lines += [
+        "Names and keywords of the concepts: Unicode CLDR through the npm package emojibase-data (MIT, Miles Johnson;",
+        "CLDR data under the Unicode License V3, https://www.unicode.org/license.txt).",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _card(work: Path, folder: Path, licences: list[dict[str, str]], figures: dict[str, dict[str, float]]) -> str:
+    concepts = read_concepts(work)
+    pictures = load(work, "denoiser")[0]
+    styles = "\n".join(
+        f"| `{english[0]}` | `{german[0]}` | {icon_set} |" for icon_set, (english, german) in STYLES.items()
+    )
+    sets = "\n".join(
+        f"| [{r['title']}]({r['url']}) | {r['author']} | {r['spdx']} | "
+        f"{'all parts' if r['set'] in STYLES else 'autoencoder only'} |"
+        for r in licences
+    )
+    trained = "\n".join(
+        f"| {part} | {row['minutes']:.0f} | {int(row['seen']):,} {_PARTS[part]} |" for part, row in history(work).items()
+    )
+    if figures:
+        measured = "\n".join(
+            f"| {title} | {name} | {value:.3f} |" for title, rows in figures.items() for name, value in rows.items()
+        )
+        measured = f"| figure | of | value |\n|---|---|---|\n{measured}"
+    else:
+        measured = "Not measured yet."
+    return f"""---
+license: other
+library_name: diffusers
+pipeline_tag: text-to-image
+language: [en, de]
+---
+# Livery's built-in base model
+
+Draws pictograms and simple illustrations of everyday things, 128×128 pixels, from English or German captions. It is a
+latent-diffusion model in the layout of Stable Diffusion ({size_of(folder) / 1e6:.1f} MB), small enough for two CPU cores,
+trained from nothing by this project's own command on freely licensed icons.
+
+It knows {len(concepts)} concepts in {len(STYLES)} styles ({len(pictures):,} pictures) and {len(COLOURS)} background
+colours. Captions are lower-cased; write for instance "flat style rocket on a navy background" or
+"Rakete im flachen Stil auf marineblauem Hintergrund".
+
+| style word | German | learnt from |
+|---|---|---|
+{styles}
+
+## Parts
+- `vae`: `PatchAutoencoder` of this project, 16×16 pixels to one cell of 24 channels (8×8 cells for a picture).
+- `text_encoder`, `tokenizer`: CLIP text model of two layers; byte-level BPE learnt from the captions.
+- `unet`: `UNet2DConditionModel` at 8×8 and 4×4 cells with cross-attention at both; v-prediction.
+- `scheduler`: DDIM with zero terminal SNR and trailing steps. 20 steps and a guidance of 3.5 are what was measured.
+
+`StableDiffusionPipeline.from_pretrained(folder)` loads it where the project is importable.
+
+## Data
+Concepts are those emoji (animals, food, places, activities, objects, hearts) that all trained styles and at least six of
+the sets draw; people, faces, flags, clock faces, letters and symbols were left out. Sets under share-alike licences were
+not used. The set `{BRAND_SET}` was left out of all training: it is the brand that adapters are tested with.
+
+| set | author | licence | used for |
+|---|---|---|---|
+{sets}
+
+Attribution in full is in `NOTICE`.
+
+## Training
+On two CPU cores that were shared with other work:
+
+| part | minutes | seen |
+|---|---|---|
+{trained}
+
+The autoencoder learns from mean squared error with noise on its latents; the text encoder learns to name concept, style,
+background and a coarse thumbnail, and is then frozen; the denoiser's shipped weights are a moving average.
+
+To repeat it: `python -m worker.engines.image.builtin STEP --work DIR`, steps `pictures`, `autoencoder`, `text-encoder`,
+`denoiser`, `pack`, `measure`. To go on from these weights: `pictures --work DIR`, then
+`denoiser --work DIR --from-model worker/engines/image/builtin/model --minutes 300`, then `pack` and `measure`. It uses a
+GPU where there is one. Optimiser state is not shipped, so the first minutes go to warming up again.
+
+## Measured
+Printed by the `measure` step. Obedience: the drawn picture's nearest real picture of the same style among 100 concepts
+(CIE L*a*b* layout and oriented gradients, neither used in training; captions of templates never trained on) is the right
+one (top 1) or among the first five (top 5; chance is 0.05). "real top 5" is the same test with real pictures of another
+style. Copies: drawn pictures nearer than 0.03 to a training picture.
+
+{measured}
+
+## Limits
+- It draws pictograms and simple illustrations of the concepts it knows, one to a picture. It knows no people, brands,
+  text, photographs or scenes, and combinations of things were not trained.
+- Fine detail is often wrong or soft: wheels, strings, faces of animals.
+- Its pictures stay close to the icons it was trained on. Check the sets' licences (NOTICE) before you use one as a logo.
+"""

@@ -1,3 +1,269 @@
-from fastapi import APIRouter
+"""Finished pictures and campaigns, as JSON."""
+
+from datetime import date, datetime
+from enum import Enum
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Response
+from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy.orm import Session
+
+from app.gallery import queries, service
+from app.gallery.filters import Filters, Review
+from app.gallery.forms import Tag, Tags
+from app.gallery.models import Campaign
+from app.gallery.routes import DeletionNumber, Kind, send_archive, send_copy
+from app.generations import queries as generations
+from app.web.paging import from_cursor, to_cursor
+from app.web.session_deps import FileStorage, ReadSession, WriteSession
+from app.web.signed_in import Editor, Viewer
+from app.web.text import Line, Name, RowId
+from app.web.visitor import Visitor
 
 router = APIRouter()
+ids_field = Field(min_length=1, max_length=queries.MOST_CHOSEN)
+PICTURES: list[str | Enum] = ["Pictures"]
+CAMPAIGNS: list[str | Enum] = ["Campaigns"]
+
+
+class OutputOut(BaseModel):
+    """A finished picture and how it was made."""
+
+    id: str
+    project_id: str
+    generation_id: str
+    position: int
+    width: int
+    height: int
+    byte_count: int
+    sha256: str
+    favourite: bool
+    review: Review
+    tags: list[str]
+    campaign_id: str | None
+    asked_by: str
+    created_at: datetime
+    seconds: float = Field(description="That it took to draw.")
+    made: dict[str, Any] = Field(description="Prompt, seed, adapters, base and so on; the same as in the file.")
+    picture_url: str
+
+
+class OutputPage(BaseModel):
+    """Pictures, the newest first."""
+
+    items: list[OutputOut]
+    next: str | None
+
+
+class OutputChanges(BaseModel):
+    """What to change; what is left out stays. ``campaign_id`` null takes the picture out of its campaign."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    favourite: bool | None = None
+    review: Review | None = None
+    tags: Tags | None = None
+    campaign_id: RowId | None = None
+
+
+class Chosen(BaseModel):
+    """Some pictures by their ids."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    ids: list[RowId] = ids_field
+
+
+class DeletionOut(BaseModel):
+    """``number`` undoes it: POST ``/api/v1/deletions/{number}/undo``."""
+
+    number: int
+    count: int
+
+
+class UndoneOut(BaseModel):
+    """How many pictures are back."""
+
+    count: int
+
+
+class CampaignOut(BaseModel):
+    """A campaign and how many pictures it holds."""
+
+    id: str
+    name: str
+    created_at: datetime
+    pictures: int
+
+
+class CampaignPage(BaseModel):
+    """Every campaign, by name."""
+
+    items: list[CampaignOut]
+    next: str | None = None
+
+
+class CampaignName(BaseModel):
+    """What to call it."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: Name
+
+
+def _out(view: queries.OutputView) -> OutputOut:
+    output = view.output
+    return OutputOut(
+        id=output.id,
+        project_id=output.project_id,
+        generation_id=output.generation_id,
+        position=output.position,
+        width=output.width,
+        height=output.height,
+        byte_count=output.byte_count,
+        sha256=output.sha256,
+        favourite=output.favourite,
+        review=output.review,  # type: ignore[arg-type]
+        tags=view.tags,
+        campaign_id=output.campaign_id,
+        asked_by=view.asked_by,
+        created_at=output.created_at,
+        seconds=output.seconds,
+        made=view.made.facts(),
+        picture_url=f"/api/v1/outputs/{output.id}/picture",
+    )
+
+
+@router.get("/outputs", tags=PICTURES, summary="Find pictures")
+def list_outputs(
+    session: ReadSession,
+    visitor: Viewer,
+    project_id: RowId | None = None,
+    adapter_id: Annotated[RowId | None, Query(description="The first adapter of the order.")] = None,
+    campaign_id: RowId | None = None,
+    favourite: bool = False,
+    review: Review | None = None,
+    tag: Annotated[Tag | None, Query()] = None,
+    since: Annotated[date | None, Query(description="First day, in UTC.")] = None,
+    until: Annotated[date | None, Query(description="Last day, in UTC, itself included.")] = None,
+    q: Annotated[Line | None, Query(description="Words in the prompt, whatever the capitals.")] = None,
+    cursor: Annotated[str | None, Query(max_length=200)] = None,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+) -> OutputPage:
+    filters = Filters(
+        brand=project_id,
+        adapter=adapter_id,
+        campaign=campaign_id,
+        favourite=favourite,
+        review=review,
+        tag=tag or None,
+        since=since,
+        until=until,
+        q=q,
+    )
+    found = queries.page(
+        session, workspace_id=visitor.workspace.id, filters=filters, before=from_cursor(cursor), limit=limit
+    )
+    shown = found[:limit]
+    more = to_cursor(shown[-1].created_at, shown[-1].id) if len(found) > limit else None
+    return OutputPage(items=[_out(view) for view in queries.views(session, shown)], next=more)
+
+
+@router.get("/outputs/{output_id}", tags=PICTURES, summary="One picture and how it was made")
+def get_output(session: ReadSession, visitor: Viewer, output_id: RowId) -> OutputOut:
+    return _out(queries.view(session, workspace_id=visitor.workspace.id, output_id=output_id))
+
+
+@router.patch("/outputs/{output_id}", tags=PICTURES, summary="Judge and sort a picture")
+def change_output(session: WriteSession, visitor: Editor, output_id: RowId, changes: OutputChanges) -> OutputOut:
+    workspace_id = visitor.workspace.id
+    output = generations.output(session, workspace_id=workspace_id, output_id=output_id)
+    if changes.favourite is not None:
+        output.favourite = changes.favourite
+    if changes.review is not None:
+        output.review = changes.review
+    if changes.tags is not None:
+        service.set_tags(session, workspace_id=workspace_id, output_id=output_id, tags=changes.tags)
+    if "campaign_id" in changes.model_fields_set:
+        service.move(session, workspace_id=workspace_id, output_ids=[output_id], campaign_id=changes.campaign_id)
+    session.flush()
+    return _out(queries.view(session, workspace_id=workspace_id, output_id=output_id))
+
+
+@router.get(
+    "/outputs/{output_id}/picture",
+    tags=PICTURES,
+    summary="The file: PNG as it was made, or a smaller copy",
+    response_class=Response,
+    responses={200: {"content": {"image/png": {}, "image/webp": {}, "image/jpeg": {}}}},
+)
+def get_picture(
+    session: ReadSession, storage: FileStorage, visitor: Viewer, output_id: RowId, kind: Kind = "png"
+) -> Response:
+    return send_copy(storage, queries.view(session, workspace_id=visitor.workspace.id, output_id=output_id), kind)
+
+
+@router.post(
+    "/outputs/download",
+    tags=PICTURES,
+    summary="Several pictures as one ZIP",
+    response_class=Response,
+    responses={200: {"content": {"application/zip": {}}}},
+)
+def download(session: ReadSession, storage: FileStorage, visitor: Viewer, chosen: Chosen) -> Response:
+    found = queries.chosen(session, workspace_id=visitor.workspace.id, output_ids=chosen.ids)
+    return send_archive(storage, queries.views(session, found))
+
+
+@router.delete("/outputs/{output_id}", tags=PICTURES, summary="Delete a picture; it can be undone for a while")
+def delete_output(session: WriteSession, visitor: Editor, output_id: RowId) -> DeletionOut:
+    output = generations.output(session, workspace_id=visitor.workspace.id, output_id=output_id)
+    return _delete(session, visitor, [output.id])
+
+
+@router.post("/outputs/delete", tags=PICTURES, summary="Delete several pictures; it can be undone for a while")
+def delete_outputs(session: WriteSession, visitor: Editor, chosen: Chosen) -> DeletionOut:
+    return _delete(session, visitor, chosen.ids)
+
+
+def _delete(session: Session, visitor: Visitor, output_ids: list[str]) -> DeletionOut:
+    deletion = service.remove(session, workspace_id=visitor.workspace.id, output_ids=output_ids)
+    return DeletionOut(number=deletion.number, count=deletion.count)
+
+
+@router.post("/deletions/{number}/undo", tags=PICTURES, summary="Bring deleted pictures back")
+def undo(session: WriteSession, visitor: Editor, number: DeletionNumber) -> UndoneOut:
+    return UndoneOut(count=service.undo(session, workspace_id=visitor.workspace.id, number=int(number)))
+
+
+@router.get("/campaigns", tags=CAMPAIGNS, summary="List campaigns")
+def list_campaigns(session: ReadSession, visitor: Viewer) -> CampaignPage:
+    counts = queries.pictures_per_campaign(session, workspace_id=visitor.workspace.id)
+    found = queries.campaigns(session, workspace_id=visitor.workspace.id)
+    return CampaignPage(items=[_campaign(one, counts.get(one.id, 0)) for one in found])
+
+
+@router.post("/campaigns", tags=CAMPAIGNS, status_code=201, summary="Create a campaign")
+def create_campaign(session: WriteSession, visitor: Editor, wanted: CampaignName) -> CampaignOut:
+    campaign = service.create_campaign(
+        session, workspace_id=visitor.workspace.id, name=wanted.name, user_id=visitor.user.id
+    )
+    return _campaign(campaign, 0)
+
+
+@router.patch("/campaigns/{campaign_id}", tags=CAMPAIGNS, summary="Rename a campaign")
+def rename_campaign(session: WriteSession, visitor: Editor, campaign_id: RowId, wanted: CampaignName) -> CampaignOut:
+    campaign = service.rename_campaign(
+        session, workspace_id=visitor.workspace.id, campaign_id=campaign_id, name=wanted.name
+    )
+    counts = queries.pictures_per_campaign(session, workspace_id=visitor.workspace.id)
+    return _campaign(campaign, counts.get(campaign.id, 0))
+
+
+@router.delete("/campaigns/{campaign_id}", tags=CAMPAIGNS, status_code=204, summary="Remove a campaign; pictures stay")
+def delete_campaign(session: WriteSession, visitor: Editor, campaign_id: RowId) -> None:
+    service.delete_campaign(session, workspace_id=visitor.workspace.id, campaign_id=campaign_id)
+
+
+def _campaign(campaign: Campaign, pictures: int) -> CampaignOut:
+    return CampaignOut(id=campaign.id, name=campaign.name, created_at=campaign.created_at, pictures=pictures)

@@ -1,3 +1,269 @@
-from fastapi import APIRouter
+"""Orders for pictures, as JSON."""
 
-router = APIRouter()
+from datetime import datetime
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy.orm import Session
+
+from app.generations import orders, queries, service
+from app.generations.channels import CHANNEL_KEYS, CHANNELS
+from app.generations.forms import Count, Guidance, Seed, Steps, Strength
+from app.generations.models import Generation
+from app.generations.orders import Wish, WishedAdapter
+from app.generations.recipe import GenerationRecipe
+from app.web.paging import from_cursor, to_cursor
+from app.web.session_deps import ReadSession, WriteSession
+from app.web.signed_in import Editor, Viewer
+from app.web.text import RowId, Text
+
+router = APIRouter(tags=["Generations"])
+
+
+class AdapterWish(BaseModel):
+    """An adapter to draw with."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    adapter_id: RowId
+    strength: Strength | None = Field(None, description="Left out: the adapter's recommended strength.")
+
+
+class NewGeneration(BaseModel):
+    """What to draw. A prompt alone is enough."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    prompt: Text = Field(max_length=2000, description="Missing trigger words are put in front.")
+    negative_prompt: Text = Field("", max_length=2000)
+    adapters: list[AdapterWish] | None = Field(
+        None,
+        max_length=orders.MOST_ADAPTERS,
+        description="Left out: the brand's newest adapter. Empty: the base model alone.",
+    )
+    channel: str = Field(orders.DEFAULT_CHANNEL, max_length=20, description="One of: " + ", ".join(CHANNEL_KEYS) + ".")
+    count: Count = orders.DEFAULT_COUNT
+    seed: Seed = Field(None, description="Left out: a random one.")
+    steps: Steps = Field(None, description="Left out: the base model's own.")
+    guidance_scale: Guidance = Field(None, description="Left out: the base model's own.")
+
+    def wish(self) -> Wish:
+        adapters = None
+        if self.adapters is not None:
+            chosen = {one.adapter_id: one.strength for one in reversed(self.adapters)}
+            adapters = tuple(WishedAdapter(one, chosen[one]) for one in reversed(chosen))
+        return Wish(
+            prompt=self.prompt,
+            adapters=adapters,
+            channel=self.channel,
+            count=self.count,
+            seed=self.seed,
+            negative_prompt=self.negative_prompt,
+            steps=self.steps,
+            guidance_scale=self.guidance_scale,
+        )
+
+
+class Variations(BaseModel):
+    """How many pictures like one."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    count: Count = orders.DEFAULT_COUNT
+
+
+class Strengths(BaseModel):
+    """Multipliers of every adapter's strength; 0 is the base model alone. ``[0, 1]`` compares without and with."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    strengths: Annotated[list[Strength], Field(min_length=1, max_length=8)] = list(orders.STRIP_STRENGTHS)
+
+
+class Progress(BaseModel):
+    """How far the job is."""
+
+    job_id: str
+    state: str = Field(description="queued, running, done, failed or cancelled")
+    phase: str
+    done: int = Field(description="Denoising steps of all pictures so far.")
+    total: int
+    seconds_left: float | None
+    ahead: int | None = Field(description="While queued: how many orders run or wait before this one.")
+    error_code: str | None
+    error: str | None
+
+
+class FinishedOutput(BaseModel):
+    """A finished picture; ``/api/v1/outputs/{id}`` tells all of it."""
+
+    id: str
+    position: int
+    seed: int
+    strength: float = Field(description="The multiplier of a strip; 1 outside one.")
+    width: int
+    height: int
+    sha256: str
+    picture_url: str
+
+
+class GenerationOut(BaseModel):
+    """An order, frozen when it was given, and what has come of it."""
+
+    id: str
+    project_id: str
+    kind: str = Field(description="``pictures``, or ``strip``: one seed at several strengths.")
+    channel: str
+    recipe: GenerationRecipe
+    source_output_id: str | None
+    created_at: datetime
+    progress: Progress
+    outputs: list[FinishedOutput]
+
+
+class GenerationPage(BaseModel):
+    """Orders, the newest first."""
+
+    items: list[GenerationOut]
+    next: str | None
+
+
+def _out(view: queries.GenerationView) -> GenerationOut:
+    ordered, job = view.generation, view.job
+    return GenerationOut(
+        id=ordered.id,
+        project_id=ordered.project_id,
+        kind=ordered.kind,
+        channel=ordered.channel,
+        recipe=view.recipe,
+        source_output_id=ordered.source_output_id,
+        created_at=ordered.created_at,
+        progress=Progress(
+            job_id=job.id,
+            state=job.state,
+            phase=job.phase,
+            done=job.progress_done,
+            total=job.progress_total,
+            seconds_left=job.seconds_left,
+            ahead=view.waiting.ahead if view.waiting else None,
+            error_code=job.error_code,
+            error=job.error_sentence,
+        ),
+        outputs=[
+            FinishedOutput(
+                id=output.id,
+                position=output.position,
+                seed=output.seed,
+                strength=output.strength,
+                width=output.width,
+                height=output.height,
+                sha256=output.sha256,
+                picture_url=f"/api/v1/outputs/{output.id}/picture",
+            )
+            for output in view.outputs
+        ],
+    )
+
+
+def _told(session: Session, ordered: Generation) -> GenerationOut:
+    return _out(queries.views(session, [ordered])[0])
+
+
+@router.post("/projects/{project_id}/generations", status_code=201, summary="Order pictures")
+def create(session: WriteSession, visitor: Editor, project_id: RowId, order: NewGeneration) -> GenerationOut:
+    """They are drawn one by one; ask for the generation until its state is ``done``."""
+    requested = service.request_pictures(
+        session,
+        workspace_id=visitor.workspace.id,
+        project_id=project_id,
+        user_id=visitor.user.id,
+        wish=order.wish(),
+    )
+    return _told(session, requested.generation)
+
+
+@router.get("/generations", summary="List orders")
+def list_generations(
+    session: ReadSession,
+    visitor: Viewer,
+    project_id: Annotated[RowId | None, Query(description="Only those of this brand.")] = None,
+    cursor: Annotated[str | None, Query(max_length=200)] = None,
+    limit: Annotated[int, Query(ge=1, le=100)] = 30,
+) -> GenerationPage:
+    found = queries.recent(
+        session,
+        workspace_id=visitor.workspace.id,
+        project_id=project_id,
+        before=from_cursor(cursor),
+        limit=limit,
+    )
+    shown = found[:limit]
+    more = to_cursor(shown[-1].created_at, shown[-1].id) if len(found) > limit else None
+    return GenerationPage(items=[_out(view) for view in queries.views(session, shown)], next=more)
+
+
+@router.get("/generations/{generation_id}", summary="One order, its progress and its pictures")
+def get_generation(session: ReadSession, visitor: Viewer, generation_id: RowId) -> GenerationOut:
+    return _out(queries.view(session, workspace_id=visitor.workspace.id, generation_id=generation_id))
+
+
+@router.post("/generations/{generation_id}/cancel", summary="Stop an order; finished pictures stay")
+def cancel(session: WriteSession, visitor: Editor, generation_id: RowId) -> GenerationOut:
+    service.cancel(session, workspace_id=visitor.workspace.id, generation_id=generation_id)
+    return _out(queries.view(session, workspace_id=visitor.workspace.id, generation_id=generation_id))
+
+
+@router.post("/generations/{generation_id}/again", status_code=201, summary="Give the same order once more")
+def again(session: WriteSession, visitor: Editor, generation_id: RowId) -> GenerationOut:
+    ordered = service.again(
+        session, workspace_id=visitor.workspace.id, generation_id=generation_id, user_id=visitor.user.id
+    )
+    return _told(session, ordered)
+
+
+@router.post("/outputs/{output_id}/more-like-this", status_code=201, summary="Order pictures like this one")
+def more_like_this(session: WriteSession, visitor: Editor, output_id: RowId, wish: Variations) -> GenerationOut:
+    ordered = service.more_like(
+        session,
+        workspace_id=visitor.workspace.id,
+        output_id=output_id,
+        user_id=visitor.user.id,
+        count=wish.count,
+    )
+    return _told(session, ordered)
+
+
+@router.post("/outputs/{output_id}/strip", status_code=201, summary="Order this picture at several strengths")
+def strip(session: WriteSession, visitor: Editor, output_id: RowId, wish: Strengths) -> GenerationOut:
+    ordered = service.strip(
+        session,
+        workspace_id=visitor.workspace.id,
+        output_id=output_id,
+        user_id=visitor.user.id,
+        strengths=tuple(wish.strengths),
+    )
+    return _told(session, ordered)
+
+
+class ChannelOut(BaseModel):
+    """A format: ``across`` to ``down`` is its proportion."""
+
+    key: str
+    name: str
+    across: int
+    down: int
+
+
+class ChannelList(BaseModel):
+    """Every format."""
+
+    items: list[ChannelOut]
+    next: str | None = None
+
+
+@router.get("/channels", summary="The formats that can be ordered")
+def list_channels(visitor: Viewer) -> ChannelList:
+    return ChannelList(
+        items=[ChannelOut(key=one.key, name=one.name, across=one.across, down=one.down) for one in CHANNELS]
+    )

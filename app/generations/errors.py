@@ -16,11 +16,11 @@ class PromptTooLong(Invalid):
 
 
 class NoSuchAdapter(Invalid):
-    sentence = N_("One of the chosen styles is not there any more. Please choose another.")
+    sentence = N_("One of the chosen adapters is not there any more. Please choose another.")
 
 
 class TooManyAdapters(Invalid):
-    sentence = N_("At most four styles can be mixed. Please take one away.")
+    sentence = N_("At most four adapters can be mixed. Please take one away.")
 
 
 class MixedBases(Conflict):
@@ -31,8 +31,8 @@ class MixedBases(Conflict):
 
 
 class BaseGone(Conflict):
-    sentence = N_("The base model “%(key)s” is not in the list any more. Please choose another style.")
+    sentence = N_("The base model “%(key)s” is not in the list any more. Please choose another adapter.")
 
 
 class NothingToCompare(Conflict):
-    sentence = N_("This picture was made without a trained style, so there is nothing to compare it with.")
+    sentence = N_("This picture was made without an adapter, so there is nothing to compare it with.")

@@ -21,7 +21,7 @@ from app.web.text import RowId
 from app.web.visitor import Visitor
 
 router = APIRouter()
-WORDS_ADDED = N_("“%(words)s” was put in front of your words, so that the style is used.")
+WORDS_ADDED = N_("“%(words)s” was put in front of your words, so that the adapter takes effect.")
 Shown = Annotated[str, Query(pattern="^[0-9.]{0,60}$")]
 
 

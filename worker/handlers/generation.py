@@ -17,14 +17,14 @@ from app.generations.service import FinishedPicture
 from app.jobs import service as jobs
 from app.jobs.service import Claim, LeaseLost
 from worker.context import WorkerContext
+from worker.engines import registry
 from worker.engines.contracts import AdapterFile, Base, EngineError, GeneratedPicture, GenerationInputs
-from worker.engines.registry import engine_for
 from worker.progress import JobProgress
 from worker.workspace import cached, job_folder
 
 THUMB_SIDE = 512
 PLACEHOLDER_SIDE = 12
-ADAPTER_FILE_GONE = N_("The file of one of the styles is missing in the storage. Please choose another style.")
+ADAPTER_FILE_GONE = N_("The file of one of the adapters is missing in the storage. Please choose another adapter.")
 STOPPED_SHORT = N_("The drawing ended before all pictures were there. Please try again.")
 
 
@@ -39,7 +39,7 @@ def run(context: WorkerContext, claim: Claim, progress: JobProgress) -> None:
     if part is not None:
         with job_folder("generation") as folder:
             inputs = _inputs(context, order)
-            for picture in engine_for(order.base.family).generate(part.recipe, inputs, folder, progress):
+            for picture in registry.engine_for(order.base.family).generate(part.recipe, inputs, folder, progress):
                 position = part.positions[picture.index]
                 if position in left:
                     _keep(context, claim, order, position, picture)

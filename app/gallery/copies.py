@@ -1,0 +1,44 @@
+"""Copies of a picture in other formats, and many pictures as one ZIP, made while they are sent."""
+
+import io
+from collections.abc import Iterable
+from typing import Literal
+from zipfile import ZIP_STORED
+
+from PIL import Image
+from zipstream import ZipStream
+
+from app.gallery.names import all_different, file_name
+from app.gallery.queries import OutputView
+from app.storage import Storage
+
+CopyFormat = Literal["png", "webp", "jpeg"]
+MEDIA_TYPES: dict[str, str] = {"png": "image/png", "webp": "image/webp", "jpeg": "image/jpeg"}
+ENDINGS: dict[str, str] = {"png": "png", "webp": "webp", "jpeg": "jpg"}
+
+
+def name_of(view: OutputView, kind: CopyFormat = "png") -> str:
+    """The name under which this picture leaves the house."""
+    return file_name(brand=view.brand.name, prompt=view.output.prompt, seed=view.output.seed, ending=ENDINGS[kind])
+
+
+def smaller_copy(png: bytes, kind: Literal["webp", "jpeg"], xmp: str) -> bytes:
+    """The picture as WebP or JPEG. ``xmp`` goes with it, so that it still says that a model made it."""
+    copy = io.BytesIO()
+    with Image.open(io.BytesIO(png)) as picture:
+        rgb = picture.convert("RGB")
+    packet = xmp.encode()
+    if kind == "webp":
+        rgb.save(copy, "WEBP", quality=90, method=4, xmp=packet)
+    else:
+        rgb.save(copy, "JPEG", quality=92, optimize=True, progressive=True, xmp=packet)
+    return copy.getvalue()
+
+
+def archive(storage: Storage, views: Iterable[OutputView]) -> ZipStream:
+    """A ZIP of these pictures, none of it in memory. Its length is known before the first byte."""
+    chosen = list(views)
+    packed = ZipStream(compress_type=ZIP_STORED, sized=True)
+    for view, name in zip(chosen, all_different(name_of(view) for view in chosen), strict=True):
+        packed.add(storage.chunks(view.output.key), name, size=view.output.byte_count)
+    return packed

@@ -1,0 +1,115 @@
+"""What the gallery's pages may send."""
+
+from datetime import date
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, field_validator
+
+from app.gallery.filters import Filters, Review
+from app.gallery.queries import MOST_CHOSEN
+from app.gallery.service import MOST_TAGS
+from app.web.text import Line, RowId, clean_line
+
+KEEP = "keep"
+NONE = "none"
+
+
+def _tidy(tag: str) -> str:
+    return tag.lstrip("#").strip().lower()
+
+
+def _unique(tags: list[str]) -> list[str]:
+    return list(dict.fromkeys(tag for tag in tags if tag))
+
+
+def _parted(value: Any) -> Any:
+    return value.split(",") if isinstance(value, str) else value
+
+
+Tag = Annotated[Line, Field(max_length=60), AfterValidator(_tidy)]
+Tags = Annotated[list[Tag], Field(max_length=MOST_TAGS), AfterValidator(_unique)]
+"""Small letters, without ``#``, each once."""
+TagsInOneField = Annotated[Tags, BeforeValidator(_parted)]
+CampaignName = Annotated[Line, Field(max_length=120)]
+
+
+class GalleryQuery(BaseModel):
+    """The address of the gallery. What makes no sense in it is left out, so that an old link still shows something."""
+
+    brand: str | None = None
+    adapter: str | None = None
+    campaign: str | None = None
+    favourite: str | None = None
+    review: str | None = None
+    tag: str | None = None
+    since: str | None = None
+    until: str | None = None
+    q: str | None = None
+    before: Annotated[str | None, Field(max_length=200)] = None
+
+    def filters(self) -> Filters:
+        return Filters(
+            brand=_id(self.brand),
+            adapter=_id(self.adapter),
+            campaign=_id(self.campaign),
+            favourite=bool(self.favourite),
+            review=_review(self.review),
+            tag=_line(self.tag, 60),
+            since=_day(self.since),
+            until=_day(self.until),
+            q=_line(self.q, 200),
+        )
+
+
+def _id(value: str | None) -> str | None:
+    return value if value and len(value) == 32 and value.isascii() and value.isalnum() else None
+
+
+def _review(value: str | None) -> Review | None:
+    return value if value in ("open", "approved", "rejected") else None  # type: ignore[return-value]
+
+
+def _line(value: str | None, longest: int) -> str | None:
+    return clean_line(value.encode("utf-8", "ignore").decode())[:longest] or None if value else None
+
+
+def _day(value: str | None) -> date | None:
+    try:
+        return date.fromisoformat(value) if value else None
+    except ValueError:
+        return None
+
+
+class SelectionForm(BaseModel):
+    """The chosen pictures, and where to go back to."""
+
+    ids: Annotated[list[RowId], Field(max_length=MOST_CHOSEN)] = []
+    next: Annotated[str, Field(max_length=2000)] = "/gallery"
+
+
+class SortForm(SelectionForm):
+    """Tags to add, and the campaign to move into: an id, ``none``, ``keep``, or the name of a new one."""
+
+    tags: TagsInOneField = []
+    campaign: Annotated[Line, Field(max_length=32)] = KEEP
+    new_campaign: CampaignName = ""
+
+    @field_validator("campaign")
+    @classmethod
+    def _known(cls, value: str) -> str:
+        return value or KEEP
+
+
+class TagsForm(BaseModel):
+    tags: TagsInOneField = []
+
+
+class CampaignChoiceForm(BaseModel):
+    """Of one picture: an id, or ``none``."""
+
+    campaign: Annotated[Line, Field(max_length=32)] = NONE
+    new_campaign: CampaignName = ""
+
+
+class CampaignForm(BaseModel):
+    name: CampaignName = ""

@@ -1,0 +1,227 @@
+"""What may be seen of finished pictures.
+
+Every page of the gallery is a walk along one index, the newest picture first, that stops after a page. What the index
+does not decide is looked at on the way; with 50,000 pictures and a word that is in none of them that is the whole walk,
+measured by ``tests/benchmarks/gallery.py``.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, time, timedelta
+from typing import Any
+
+from sqlalchemy import Select, func, select, tuple_
+from sqlalchemy.orm import Session
+
+from app.accounts import queries as accounts
+from app.adapters.models import Adapter
+from app.base_models import catalogue
+from app.errors import NotFound
+from app.gallery.errors import NoSuchCampaign
+from app.gallery.filters import Filters
+from app.gallery.models import Campaign, OutputTag
+from app.generations import queries as generations
+from app.generations.models import Generation, Output
+from app.generations.prompts import folded
+from app.generations.provenance import MadeBy, UsedAdapter, made_by
+from app.generations.recipe import GenerationRecipe
+from app.projects import queries as projects
+from app.projects.models import Project
+
+PAGE = 48
+MOST_CHOSEN = 500
+MOST_TAGS_SHOWN = 200
+
+
+def wanted(workspace_id: str, filters: Filters, before: tuple[datetime, str] | None, limit: int) -> Select[Any]:
+    """The statement of one page: at most ``limit`` + 1 pictures (the last one says that there are more)."""
+    found = select(Output).where(Output.workspace_id == workspace_id, Output.deleted_at.is_(None))
+    moment, place = Output.created_at, Output.id
+    if filters.tag is not None:
+        # A tag repeats the picture's moment, so that its pages are a walk along the tag's own index.
+        moment, place = OutputTag.created_at, OutputTag.output_id
+        found = found.join(OutputTag, OutputTag.output_id == Output.id).where(
+            OutputTag.workspace_id == workspace_id, OutputTag.tag == filters.tag
+        )
+    if filters.brand is not None:
+        found = found.where(Output.project_id == filters.brand)
+    if filters.adapter is not None:
+        found = found.where(Output.adapter_id == filters.adapter)
+    if filters.campaign is not None:
+        found = found.where(Output.campaign_id == filters.campaign)
+    if filters.favourite:
+        found = found.where(Output.favourite.is_(True))
+    if filters.review is not None:
+        found = found.where(Output.review == filters.review)
+    if filters.since is not None:
+        found = found.where(moment >= datetime.combine(filters.since, time(), UTC))
+    if filters.until is not None and filters.until.year < 9999:
+        found = found.where(moment < datetime.combine(filters.until + timedelta(days=1), time(), UTC))
+    if filters.q:
+        found = found.where(Output.prompt_folded.contains(folded(filters.q), autoescape=True))
+    if before is not None:
+        found = found.where(tuple_(moment, place) < tuple_(*before))
+    return found.order_by(moment.desc(), place.desc()).limit(limit + 1)
+
+
+def page(
+    session: Session,
+    *,
+    workspace_id: str,
+    filters: Filters,
+    before: tuple[datetime, str] | None = None,
+    limit: int = PAGE,
+) -> list[Output]:
+    """Pictures, the newest first, at most ``limit`` + 1. New pictures in front do not move the pages behind."""
+    return list(session.scalars(wanted(workspace_id, filters, before, limit)))
+
+
+def chosen(session: Session, *, workspace_id: str, output_ids: list[str]) -> list[Output]:
+    """Those of the chosen pictures that are this workspace's and not deleted, the newest first."""
+    return list(
+        session.scalars(
+            select(Output)
+            .where(
+                Output.workspace_id == workspace_id,
+                Output.id.in_(output_ids[:MOST_CHOSEN]),
+                Output.deleted_at.is_(None),
+            )
+            .order_by(Output.created_at.desc(), Output.id.desc())
+        )
+    )
+
+
+def campaigns(session: Session, *, workspace_id: str) -> list[Campaign]:
+    """By name."""
+    return list(
+        session.scalars(
+            select(Campaign)
+            .where(Campaign.workspace_id == workspace_id)
+            .order_by(func.lower(Campaign.name), Campaign.id)
+        )
+    )
+
+
+def campaign(session: Session, *, workspace_id: str, campaign_id: str) -> Campaign:
+    """Raises ``NotFound`` for another workspace's campaign too."""
+    found = session.scalar(select(Campaign).where(Campaign.id == campaign_id, Campaign.workspace_id == workspace_id))
+    if found is None:
+        raise NotFound()
+    return found
+
+
+def campaign_to_use(session: Session, *, workspace_id: str, campaign_id: str) -> Campaign:
+    """As something chosen from a list. Raises ``NoSuchCampaign``."""
+    try:
+        return campaign(session, workspace_id=workspace_id, campaign_id=campaign_id)
+    except NotFound as error:
+        raise NoSuchCampaign() from error
+
+
+def pictures_per_campaign(session: Session, *, workspace_id: str) -> dict[str, int]:
+    counted = (
+        select(Output.campaign_id, func.count())
+        .where(
+            Output.campaign_id.in_(select(Campaign.id).where(Campaign.workspace_id == workspace_id)),
+            Output.deleted_at.is_(None),
+        )
+        .group_by(Output.campaign_id)
+    )
+    return {str(campaign_id): count for campaign_id, count in session.execute(counted)}
+
+
+def tags(session: Session, *, workspace_id: str) -> list[str]:
+    """Every tag in use, by name."""
+    return list(
+        session.scalars(
+            select(OutputTag.tag)
+            .where(OutputTag.workspace_id == workspace_id)
+            .distinct()
+            .order_by(OutputTag.tag)
+            .limit(MOST_TAGS_SHOWN)
+        )
+    )
+
+
+def tags_of(session: Session, output_ids: list[str]) -> dict[str, list[str]]:
+    """Tags by picture, by name."""
+    found: dict[str, list[str]] = {output_id: [] for output_id in output_ids}
+    if output_ids:
+        rows = select(OutputTag).where(OutputTag.output_id.in_(output_ids)).order_by(OutputTag.tag)
+        for row in session.scalars(rows):
+            found[row.output_id].append(row.tag)
+    return found
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What the filters offer."""
+
+    brands: list[Project]
+    adapters: list[Adapter]
+    campaigns: list[Campaign]
+    tags: list[str]
+
+
+def choices(session: Session, *, workspace_id: str) -> Choices:
+    return Choices(
+        brands=projects.projects(session, workspace_id=workspace_id, limit=200),
+        adapters=generations.adapters_to_choose(session, workspace_id=workspace_id),
+        campaigns=campaigns(session, workspace_id=workspace_id),
+        tags=tags(session, workspace_id=workspace_id),
+    )
+
+
+@dataclass(frozen=True)
+class OutputView:
+    """A picture with all that is told about it."""
+
+    output: Output
+    made: MadeBy
+    base_name: str
+    brand: Project
+    campaign: Campaign | None
+    tags: list[str]
+    asked_by: str
+
+
+def view(session: Session, *, workspace_id: str, output_id: str) -> OutputView:
+    """Raises ``NotFound`` for another workspace's picture, and for a deleted one."""
+    return views(session, [generations.output(session, workspace_id=workspace_id, output_id=output_id)])[0]
+
+
+def views(session: Session, outputs: list[Output]) -> list[OutputView]:
+    """All that is told about these pictures of one workspace, in their order, with a handful of queries."""
+    if not outputs:
+        return []
+    order_ids = {one.generation_id for one in outputs}
+    ordered = {row.id: row for row in session.scalars(select(Generation).where(Generation.id.in_(order_ids)))}
+    recipes = {one: GenerationRecipe.model_validate(row.recipe) for one, row in ordered.items()}
+    used = {use.adapter_id for recipe in recipes.values() for use in recipe.adapters}
+    adapters = {row.id: row for row in session.scalars(select(Adapter).where(Adapter.id.in_(used)))} if used else {}
+    brand_ids = {one.project_id for one in outputs}
+    brands = {row.id: row for row in session.scalars(select(Project).where(Project.id.in_(brand_ids)))}
+    campaign_ids = {one.campaign_id for one in outputs if one.campaign_id}
+    campaign_of = {row.id: row for row in session.scalars(select(Campaign).where(Campaign.id.in_(campaign_ids)))}
+    tags_by_output = tags_of(session, [one.id for one in outputs])
+    names = accounts.names_of(session, {row.created_by for row in ordered.values() if row.created_by})
+    return [
+        OutputView(
+            output=one,
+            made=_made(recipes[one.generation_id], adapters, one),
+            base_name=catalogue.name_of(recipes[one.generation_id].base_model),
+            brand=brands[one.project_id],
+            campaign=campaign_of.get(one.campaign_id or ""),
+            tags=tags_by_output[one.id],
+            asked_by=names.get(ordered[one.generation_id].created_by or "", ""),
+        )
+        for one in outputs
+    ]
+
+
+def _made(recipe: GenerationRecipe, adapters: dict[str, Adapter], output: Output) -> MadeBy:
+    used = tuple(
+        UsedAdapter(adapter.id, adapter.name, adapter.version, adapter.sha256, use.strength)
+        for use in recipe.adapters
+        if (adapter := adapters.get(use.adapter_id)) is not None
+    )
+    return made_by(recipe, used, seed=output.seed, multiplier=output.strength)

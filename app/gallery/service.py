@@ -1,0 +1,206 @@
+"""What may happen to finished pictures: they are judged, sorted and deleted; their pixels never change."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import CursorResult, delete, func, select, update
+from sqlalchemy.orm import Session
+
+from app.db import Database, now
+from app.gallery import queries
+from app.gallery.errors import EmptyName, NameTaken, NothingChosen, TooLateToUndo, TooManyTags
+from app.gallery.filters import Review
+from app.gallery.models import Campaign, OutputTag
+from app.generations import queries as generations
+from app.generations.models import Generation, Output
+from app.storage import Storage
+
+MOST_TAGS = 20
+SWEPT_AT_ONCE = 500
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def change(session: Session, *, workspace_id: str, output_ids: list[str], **values: Any) -> int:
+    """Write ``favourite``, ``review`` or ``campaign_id`` of these pictures. Says how many there were.
+
+    Raises ``NothingChosen``.
+    """
+    if not output_ids:
+        raise NothingChosen()
+    result = session.execute(
+        update(Output)
+        .where(
+            Output.workspace_id == workspace_id,
+            Output.id.in_(output_ids[: queries.MOST_CHOSEN]),
+            Output.deleted_at.is_(None),
+        )
+        .values(**values)
+        .execution_options(synchronize_session="fetch")
+    )
+    assert isinstance(result, CursorResult)
+    return result.rowcount
+
+
+def toggle_favourite(session: Session, *, workspace_id: str, output_id: str) -> Output:
+    """Raises ``NotFound``."""
+    output = generations.output(session, workspace_id=workspace_id, output_id=output_id)
+    output.favourite = not output.favourite
+    session.flush()
+    return output
+
+
+def judge(session: Session, *, workspace_id: str, output_id: str, review: Review) -> Output:
+    """Approve or reject; the same judgement again takes it back. Raises ``NotFound``."""
+    output = generations.output(session, workspace_id=workspace_id, output_id=output_id)
+    output.review = "open" if output.review == review else review
+    session.flush()
+    return output
+
+
+def move(session: Session, *, workspace_id: str, output_ids: list[str], campaign_id: str | None) -> int:
+    """Into a campaign, or out of any. Raises ``NothingChosen``, ``NoSuchCampaign``."""
+    if campaign_id is not None:
+        queries.campaign_to_use(session, workspace_id=workspace_id, campaign_id=campaign_id)
+    return change(session, workspace_id=workspace_id, output_ids=output_ids, campaign_id=campaign_id)
+
+
+def add_tags(session: Session, *, workspace_id: str, output_ids: list[str], tags: list[str]) -> int:
+    """Put these tags on every picture that has not got them. Says how many pictures there are.
+
+    Raises ``NothingChosen``, ``TooManyTags``.
+    """
+    if not output_ids:
+        raise NothingChosen()
+    outputs = queries.chosen(session, workspace_id=workspace_id, output_ids=output_ids)
+    present = queries.tags_of(session, [output.id for output in outputs])
+    for output in outputs:
+        fresh = [tag for tag in tags if tag not in present[output.id]]
+        if len(present[output.id]) + len(fresh) > MOST_TAGS:
+            raise TooManyTags(most=MOST_TAGS)
+        for tag in fresh:
+            session.add(_tag(output, tag))
+    session.flush()
+    return len(outputs)
+
+
+def set_tags(session: Session, *, workspace_id: str, output_id: str, tags: list[str]) -> None:
+    """Exactly these tags. Raises ``NotFound``, ``TooManyTags``."""
+    if len(tags) > MOST_TAGS:
+        raise TooManyTags(most=MOST_TAGS)
+    output = generations.output(session, workspace_id=workspace_id, output_id=output_id)
+    session.execute(delete(OutputTag).where(OutputTag.output_id == output.id))
+    session.add_all([_tag(output, tag) for tag in tags])
+    session.flush()
+
+
+def remove_tag(session: Session, *, workspace_id: str, output_id: str, tag: str) -> None:
+    """Raises ``NotFound`` for the picture; a tag that is not there is no error."""
+    output = generations.output(session, workspace_id=workspace_id, output_id=output_id)
+    session.execute(delete(OutputTag).where(OutputTag.output_id == output.id, OutputTag.tag == tag))
+
+
+def _tag(output: Output, tag: str) -> OutputTag:
+    return OutputTag(output_id=output.id, tag=tag, workspace_id=output.workspace_id, created_at=output.created_at)
+
+
+def create_campaign(session: Session, *, workspace_id: str, name: str, user_id: str) -> Campaign:
+    """Raises ``EmptyName``, ``NameTaken``."""
+    _check_name(session, workspace_id, name)
+    campaign = Campaign(workspace_id=workspace_id, name=name, created_by=user_id)
+    session.add(campaign)
+    session.flush()
+    return campaign
+
+
+def rename_campaign(session: Session, *, workspace_id: str, campaign_id: str, name: str) -> Campaign:
+    """Raises ``NotFound``, ``EmptyName``, ``NameTaken``."""
+    campaign = queries.campaign(session, workspace_id=workspace_id, campaign_id=campaign_id)
+    _check_name(session, workspace_id, name, but=campaign.id)
+    campaign.name = name
+    session.flush()
+    return campaign
+
+
+def delete_campaign(session: Session, *, workspace_id: str, campaign_id: str) -> str:
+    """Its pictures stay, and so do orders that were meant for it. Returns its name. Raises ``NotFound``."""
+    campaign = queries.campaign(session, workspace_id=workspace_id, campaign_id=campaign_id)
+    session.execute(
+        update(Output)
+        .where(Output.campaign_id == campaign_id)
+        .values(campaign_id=None)
+        .execution_options(synchronize_session="fetch")
+    )
+    session.execute(update(Generation).where(Generation.campaign_id == campaign_id).values(campaign_id=None))
+    session.delete(campaign)
+    session.flush()
+    return campaign.name
+
+
+def _check_name(session: Session, workspace_id: str, name: str, but: str | None = None) -> None:
+    if not name:
+        raise EmptyName()
+    same = select(Campaign.id).where(
+        Campaign.workspace_id == workspace_id, func.lower(Campaign.name) == name.lower(), Campaign.id != (but or "")
+    )
+    if session.scalar(same) is not None:
+        raise NameTaken(name=name)
+
+
+@dataclass(frozen=True)
+class Deletion:
+    """``number`` names it when it is to be undone."""
+
+    number: int
+    count: int
+
+
+def remove(session: Session, *, workspace_id: str, output_ids: list[str]) -> Deletion:
+    """Delete these pictures, to be undone for a while. Raises ``NothingChosen``."""
+    moment = now()
+    count = change(session, workspace_id=workspace_id, output_ids=output_ids, deleted_at=moment)
+    return Deletion((moment - EPOCH) // timedelta(microseconds=1), count)
+
+
+def undo(session: Session, *, workspace_id: str, number: int) -> int:
+    """Bring back what one deletion took. Says how many pictures.
+
+    Raises ``TooLateToUndo`` when nothing is left of it.
+    """
+    moment = EPOCH + timedelta(microseconds=number)
+    result = session.execute(
+        update(Output)
+        .where(Output.workspace_id == workspace_id, Output.deleted_at == moment)
+        .values(deleted_at=None)
+        .execution_options(synchronize_session=False)
+    )
+    assert isinstance(result, CursorResult)
+    if result.rowcount == 0:
+        raise TooLateToUndo()
+    return result.rowcount
+
+
+def sweep_deleted(database: Database, storage: Storage, *, older_than: timedelta) -> int:
+    """Remove for good what was deleted longer ago than ``older_than``. Says how many pictures.
+
+    Rows first, files after the commit: what fails in between leaves files that nobody points at, never a picture
+    without its file. Safe to run from several processes at once.
+    """
+    swept = 0
+    while True:
+        with database.write() as session:
+            gone = session.execute(
+                select(Output.id, Output.key, Output.thumb_key)
+                .where(Output.deleted_at < now() - older_than)
+                .order_by(Output.deleted_at)
+                .limit(SWEPT_AT_ONCE)
+                .with_for_update(skip_locked=True)
+            ).all()
+            if gone:
+                session.execute(delete(Output).where(Output.id.in_([row.id for row in gone])))
+        for row in gone:
+            storage.delete(row.key)
+            storage.delete(row.thumb_key)
+        swept += len(gone)
+        if len(gone) < SWEPT_AT_ONCE:
+            return swept

@@ -1,4 +1,6 @@
-"""The built-in model's layout: it loads as Stable Diffusion, draws the same picture for the same seed, and stays small."""
+"""The built-in model's layout: it loads as Stable Diffusion, draws the same picture for the same seed, and stays
+small.
+"""
 
 import numpy as np
 import pytest

@@ -42,7 +42,9 @@ def to_lab(rgb: NDArray[np.uint8]) -> Array:
     """sRGB (..., 3) as bytes to CIE L*a*b* under D65 (IEC 61966-2-1, CIE 15:2004)."""
     c = rgb.astype(np.float64) / 255
     linear = np.where(c <= 0.04045, c / 12.92, ((c + 0.055) / 1.055) ** 2.4)
-    to_xyz = np.array([[0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.0721750], [0.0193339, 0.1191920, 0.9503041]])
+    to_xyz = np.array(
+        [[0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.0721750], [0.0193339, 0.1191920, 0.9503041]]
+    )
     xyz = linear @ to_xyz.T / np.array([0.95047, 1.0, 1.08883])
     f = np.where(xyz > (6 / 29) ** 3, np.cbrt(xyz), xyz / (3 * (6 / 29) ** 2) + 4 / 29)
     return np.stack([116 * f[..., 1] - 16, 500 * (f[..., 0] - f[..., 1]), 200 * (f[..., 1] - f[..., 2])], axis=-1)
@@ -62,10 +64,12 @@ def delta_e_2000(one: Array, other: Array) -> Array:
     # (h2 - h1) of exactly 180 degrees keeps its sign positive, as in the paper
     dh = np.where(~grey & np.isclose(h2 - h1, 180), 180.0, dh)
     d_l, d_c, d_h = l2 - l1, c2 - c1, 2 * np.sqrt(c1 * c2) * np.sin(np.radians(dh / 2))
-    l, c = (l1 + l2) / 2, (c1 + c2) / 2
+    light, c = (l1 + l2) / 2, (c1 + c2) / 2
     total = h1 + h2
     h = np.where(
-        grey, total, np.where(np.abs(h1 - h2) <= 180, total / 2, np.where(total < 360, total / 2 + 180, total / 2 - 180))
+        grey,
+        total,
+        np.where(np.abs(h1 - h2) <= 180, total / 2, np.where(total < 360, total / 2 + 180, total / 2 - 180)),
     )
     t = (
         1
@@ -76,7 +80,7 @@ def delta_e_2000(one: Array, other: Array) -> Array:
     )
     turn = 30 * np.exp(-(((h - 275) / 25) ** 2))
     r_c = 2 * np.sqrt(c**7 / (c**7 + 25.0**7))
-    s_l = 1 + 0.015 * (l - 50) ** 2 / np.sqrt(20 + (l - 50) ** 2)
+    s_l = 1 + 0.015 * (light - 50) ** 2 / np.sqrt(20 + (light - 50) ** 2)
     s_c, s_h = 1 + 0.045 * c, 1 + 0.015 * c * t
     r_t = -np.sin(np.radians(2 * turn)) * r_c
     parts = (d_l / s_l) ** 2 + (d_c / s_c) ** 2 + (d_h / s_h) ** 2 + r_t * (d_c / s_c) * (d_h / s_h)
@@ -117,9 +121,7 @@ def _edges(light: Array) -> Array:
     slope = np.hypot(dx, dy)
     edge = slope > 8
     dark = light[:, 1:-1, 1:-1] < DARK
-    return np.array(
-        [slope.mean(), np.percentile(slope, 90), edge.mean(), (edge & dark).sum() / max(1, edge.sum())]
-    )
+    return np.array([slope.mean(), np.percentile(slope, 90), edge.mean(), (edge & dark).sum() / max(1, edge.sum())])
 
 
 def _texture(light: Array) -> Array:
@@ -131,7 +133,9 @@ def _texture(light: Array) -> Array:
 
 
 def palette_distance(one: Array, other: Array) -> float:
-    """CIEDE2000 from each colour to the nearest one of the other palette, weighted with shares; the mean of both ways."""
+    """CIEDE2000 from each colour to the nearest one of the other palette, weighted with shares; the mean of both
+    ways.
+    """
     between = delta_e_2000(one[:, None, :3], other[None, :, :3])
     return float(((between.min(1) * one[:, 3]).sum() + (between.min(0) * other[:, 3]).sum()) / 2)
 
@@ -139,7 +143,9 @@ def palette_distance(one: Array, other: Array) -> float:
 def style_distance(one: StyleStatistics, other: StyleStatistics) -> StyleDistance:
     """How far two sets of pictures are apart in palette, edges and texture."""
     return StyleDistance(
-        palette_distance(one.palette, other.palette), _relative(one.edges, other.edges), _relative(one.texture, other.texture)
+        palette_distance(one.palette, other.palette),
+        _relative(one.edges, other.edges),
+        _relative(one.texture, other.texture),
     )
 
 

@@ -47,7 +47,8 @@ class Choice:
     colour: int | None
 
 
-# {thing}, {style} (in German with the ending that the template asks for), {ground}; those in HELD_OUT are for measuring only
+# {thing}, {style} (in German with the ending that the template asks for), {ground}; those in HELD_OUT are for
+# measuring only
 ENGLISH = (
     "{style} style {thing}{ground}",
     "{thing}, {style} style{ground}",
@@ -70,7 +71,12 @@ GERMAN = (
 )
 GERMAN_HELD_OUT = ("zeichnung von {thing} im {style}en stil{ground}", "im {style}en stil gemalt: {thing}{ground}")
 ENGLISH_PLAIN = ("{thing}{ground}", "a {thing}{ground}", "icon of {thing}{ground}", "{thing} illustration{ground}")
-GERMAN_PLAIN = ("{thing}{ground}", "symbol {thing}{ground}", "ein bild: {thing}{ground}", "{thing} illustration{ground}")
+GERMAN_PLAIN = (
+    "{thing}{ground}",
+    "symbol {thing}{ground}",
+    "ein bild: {thing}{ground}",
+    "{thing} illustration{ground}",
+)
 
 
 def ground(colour: int | None, german: bool, rng: np.random.Generator) -> str:
@@ -97,9 +103,15 @@ def thing(concept: Concept, german: bool, rng: np.random.Generator) -> str:
 
 
 def caption(choice: Choice, rng: np.random.Generator, german: bool | None = None, held_out: bool = False) -> str:
-    """One lower-case caption for `choice`; `held_out` takes the templates that training never sees, with plain names."""
+    """One lower-case caption for `choice`; `held_out` takes the templates that training never sees, with plain
+    names.
+    """
     german = bool(rng.random() < 0.5) if german is None else german
-    words = (choice.concept.german if german else choice.concept.english)[0] if held_out else thing(choice.concept, german, rng)
+    words = (
+        (choice.concept.german if german else choice.concept.english)[0]
+        if held_out
+        else thing(choice.concept, german, rng)
+    )
     style = ""
     if choice.style is None:
         templates = GERMAN_PLAIN if german else ENGLISH_PLAIN

@@ -32,8 +32,8 @@ def write(work: Path, folder: Path) -> None:
 
 def _notice(licences: list[dict[str, str]]) -> str:
     lines = [
-        "This model was trained on pictures of the following icon sets, rendered from SVG, placed on coloured backgrounds,",
-        "moved and scaled. The sets' licences apply to those pictures; the notices are kept here.",
+        "This model was trained on pictures of the following icon sets, rendered from SVG, placed on",
+        "coloured backgrounds, moved and scaled. The sets' licences apply to those pictures; the notices are here.",
         "",
     ]
     for row in licences:
@@ -63,7 +63,8 @@ def _card(work: Path, folder: Path, licences: list[dict[str, str]], figures: dic
         for r in licences
     )
     trained = "\n".join(
-        f"| {part} | {row['minutes']:.0f} | {int(row['seen']):,} {_PARTS[part]} |" for part, row in history(work).items()
+        f"| {part} | {row['minutes']:.0f} | {int(row['seen']):,} {_PARTS[part]} |"
+        for part, row in history(work).items()
     )
     if figures:
         measured = "\n".join(
@@ -81,7 +82,8 @@ language: [en, de]
 # Livery's built-in base model
 
 Draws pictograms and simple illustrations of everyday things, 128×128 pixels, from English or German captions. It is a
-latent-diffusion model in the layout of Stable Diffusion ({size_of(folder) / 1e6:.1f} MB), small enough for two CPU cores,
+latent-diffusion model in the layout of Stable Diffusion ({size_of(folder) / 1e6:.1f} MB), small enough for two CPU
+cores,
 trained from nothing by this project's own command on freely licensed icons.
 
 It knows {len(concepts)} concepts in {len(STYLES)} styles ({len(pictures):,} pictures) and {len(COLOURS)} background
@@ -101,8 +103,10 @@ colours. Captions are lower-cased; write for instance "flat style rocket on a na
 `StableDiffusionPipeline.from_pretrained(folder)` loads it where the project is importable.
 
 ## Data
-Concepts are those emoji (animals, food, places, activities, objects, hearts) that all trained styles and at least six of
-the sets draw; people, faces, flags, clock faces, letters and symbols were left out. Sets under share-alike licences were
+Concepts are those emoji (animals, food, places, activities, objects, hearts) that all trained styles and at least six
+of
+the sets draw; people, faces, flags, clock faces, letters and symbols were left out. Sets under share-alike licences
+were
 not used. The set `{BRAND_SET}` was left out of all training: it is the brand that adapters are tested with.
 
 | set | author | licence | used for |
@@ -118,17 +122,20 @@ On two CPU cores that were shared with other work:
 |---|---|---|
 {trained}
 
-The autoencoder learns from mean squared error with noise on its latents; the text encoder learns to name concept, style,
+The autoencoder learns from mean squared error with noise on its latents; the text encoder learns to name concept,
+style,
 background and a coarse thumbnail, and is then frozen; the denoiser's shipped weights are a moving average.
 
 To repeat it: `python -m worker.engines.image.builtin STEP --work DIR`, steps `pictures`, `autoencoder`, `text-encoder`,
 `denoiser`, `pack`, `measure`. To go on from these weights: `pictures --work DIR`, then
-`denoiser --work DIR --from-model worker/engines/image/builtin/model --minutes 300`, then `pack` and `measure`. It uses a
+`denoiser --work DIR --from-model worker/engines/image/builtin/model --minutes 300`, then `pack` and `measure`. It
+uses a
 GPU where there is one. Optimiser state is not shipped, so the first minutes go to warming up again.
 
 ## Measured
 Printed by the `measure` step. Obedience: the drawn picture's nearest real picture of the same style among 100 concepts
-(CIE L*a*b* layout and oriented gradients, neither used in training; captions of templates never trained on) is the right
+(CIE L*a*b* layout and oriented gradients, neither used in training; captions of templates never trained on) is the
+right
 one (top 1) or among the first five (top 5; chance is 0.05). "real top 5" is the same test with real pictures of another
 style. Copies: drawn pictures nearer than 0.03 to a training picture.
 
@@ -138,5 +145,6 @@ style. Copies: drawn pictures nearer than 0.03 to a training picture.
 - It draws pictograms and simple illustrations of the concepts it knows, one to a picture. It knows no people, brands,
   text, photographs or scenes, and combinations of things were not trained.
 - Fine detail is often wrong or soft: wheels, strings, faces of animals.
-- Its pictures stay close to the icons it was trained on. Check the sets' licences (NOTICE) before you use one as a logo.
+- Its pictures stay close to the icons it was trained on. Check the sets' licences (NOTICE) before you use one as a
+logo.
 """

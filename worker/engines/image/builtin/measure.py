@@ -27,7 +27,8 @@ MEASURED_STYLES = ("fluent-emoji-flat", "noto", "twemoji")
 def features(x: Tensor) -> Tensor:
     """Pictures (n, 3, 128, 128) in -1..1 as unit vectors that compare colour layout and edge directions.
 
-    Half of the weight: mean CIE L*a*b* on an 8x8 grid. Half: histograms of oriented gradients (Dalal and Triggs 2005) of
+    Half of the weight: mean CIE L*a*b* on an 8x8 grid. Half: histograms of oriented gradients (Dalal and Triggs 2005)
+    of
     L* with 9 unsigned directions on an 8x8 grid, normalised over the picture. Neither is used in training.
     """
     rgb = ((x.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
@@ -43,7 +44,9 @@ def features(x: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def draw(made: StableDiffusionPipeline, prompts: list[str], seeds: list[int], steps: int = STEPS, guidance: float = GUIDANCE) -> Tensor:
+def draw(
+    made: StableDiffusionPipeline, prompts: list[str], seeds: list[int], steps: int = STEPS, guidance: float = GUIDANCE
+) -> Tensor:
     """Pictures (n, 3, 128, 128) in -1..1, drawn in batches of 50."""
     parts = []
     for i in range(0, len(prompts), 50):
@@ -70,10 +73,13 @@ def rank_of_right(drawn: Tensor, real: Tensor) -> Tensor:
     return (likeness > likeness.diagonal()[:, None]).sum(1)
 
 
-def obedience(made: StableDiffusionPipeline, work: Path, guidance: float = GUIDANCE, count: int = CONCEPTS) -> dict[str, float]:
+def obedience(
+    made: StableDiffusionPipeline, work: Path, guidance: float = GUIDANCE, count: int = CONCEPTS
+) -> dict[str, float]:
     """Share of prompts whose picture is nearest (top 1, top TOP) to the real one among `count` concepts of that style.
 
-    Prompts are of templates that training never saw. "real" is the same test with real pictures of another style in place
+    Prompts are of templates that training never saw. "real" is the same test with real pictures of another style in
+    place
     of drawn ones: what these features can tell at best.
     """
     all_concepts = read_concepts(work)
@@ -111,7 +117,9 @@ def variety(made: StableDiffusionPipeline, work: Path, prompts: int = 20, seeds:
     all_concepts = read_concepts(work)
     rng = np.random.default_rng(13)
     chosen = [all_concepts[i] for i in rng.permutation(len(all_concepts))[:prompts]]
-    texts = [caption(Choice(c, MEASURED_STYLES[i % 3], None), rng, i % 2 == 0, held_out=True) for i, c in enumerate(chosen)]
+    texts = [
+        caption(Choice(c, MEASURED_STYLES[i % 3], None), rng, i % 2 == 0, held_out=True) for i, c in enumerate(chosen)
+    ]
     drawn = draw(made, [t for t in texts for _ in range(seeds)], list(range(prompts * seeds)))
     per_prompt = drawn.unflatten(0, (prompts, seeds)) / 2
     between = [
@@ -123,7 +131,9 @@ def variety(made: StableDiffusionPipeline, work: Path, prompts: int = 20, seeds:
         rows = list(range(start, min(start + 200, len(pixels))))
         for place in range(pixels.shape[1]):
             real = _on_white(pixels, rows, place)
-            nearest = torch.minimum(nearest, (torch.cdist(drawn.flatten(1), real.flatten(1)) / 2 / real[0].numel() ** 0.5).amin(1))
+            nearest = torch.minimum(
+                nearest, (torch.cdist(drawn.flatten(1), real.flatten(1)) / 2 / real[0].numel() ** 0.5).amin(1)
+            )
     return {
         "between seeds (mean)": torch.cat(between).mean().item(),
         "nearest training picture (median)": nearest.median().item(),
@@ -148,7 +158,9 @@ def autoencoder_quality(made: StableDiffusionPipeline, work: Path) -> dict[str, 
 
 
 def latency(made: StableDiffusionPipeline) -> dict[str, float]:
-    """Seconds for one 20-step picture and for a batch of eight, with guidance, the best of three after one to warm up."""
+    """Seconds for one 20-step picture and for a batch of eight, with guidance, the best of three after one to warm
+    up.
+    """
     results = {}
     for n in (1, 8):
         times = []
@@ -178,4 +190,3 @@ def measure(work: Path, model: Path) -> dict[str, dict[str, float]]:
             log.info("%s: %s: %.3f", title, name, value)
     (work / "figures.json").write_text(json.dumps(figures, indent=1))
     return figures
-

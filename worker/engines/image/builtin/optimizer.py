@@ -33,7 +33,9 @@ class Muon(torch.optim.Optimizer):
     matrices, and the results are exchanged.
     """
 
-    def __init__(self, params: list[nn.Parameter], lr: float, momentum: float = 0.95, weight_decay: float = 0.0) -> None:
+    def __init__(
+        self, params: list[nn.Parameter], lr: float, momentum: float = 0.95, weight_decay: float = 0.0
+    ) -> None:
         super().__init__(params, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay})
 
     @torch.no_grad()
@@ -89,9 +91,7 @@ class Pair:
         if matrices:
             self.parts.append(Muon(matrices, lr, weight_decay=weight_decay))
         if others:
-            self.parts.append(
-                torch.optim.AdamW(others, lr, betas=(0.9, 0.99), weight_decay=weight_decay, fused=True)
-            )
+            self.parts.append(torch.optim.AdamW(others, lr, betas=(0.9, 0.99), weight_decay=weight_decay, fused=True))
 
     def step(self) -> None:
         for part in self.parts:

@@ -39,7 +39,9 @@ def _joined(rank: int, size: int, worker: Callable[..., None], args: tuple[Any, 
 
 @torch.no_grad()
 def average(module: nn.Module, extra: Tensor) -> Tensor:
-    """Average the gradients of `module` in place, and the numbers `extra` (n,), over all processes; returns the numbers."""
+    """Average the gradients of `module` in place, and the numbers `extra` (n,), over all processes; returns the
+    numbers.
+    """
     if not dist.is_initialized():
         return extra
     grads = [p.grad for p in module.parameters() if p.grad is not None]

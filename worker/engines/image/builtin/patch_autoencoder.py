@@ -1,7 +1,8 @@
 """An autoencoder on patches, with the face of diffusers' AutoencoderKL.
 
 Full-resolution convolutions are what makes the usual autoencoder slow on a CPU. Here the picture is folded first
-(pixel-unshuffle, Shi et al. 2016, arXiv:1609.05158), so that every convolution works on a small grid: residual blocks of
+(pixel-unshuffle, Shi et al. 2016, arXiv:1609.05158), so that every convolution works on a small grid: residual blocks
+of
 3x3 convolutions (He et al. 2016) on patches of `patch_size` pixels, then on patches twice as large.
 """
 
@@ -36,7 +37,8 @@ class _Residual(nn.Module):
 class PatchAutoencoder(ModelMixin, ConfigMixin):
     """Pictures (n, 3, h, w) in -1..1 to latents (n, latent_channels, h/f, w/f) and back, f = 2 * patch_size.
 
-    Latents have about unit variance per channel (`normalise_latents`), so `scaling_factor` is 1. `block_out_channels` is
+    Latents have about unit variance per channel (`normalise_latents`), so `scaling_factor` is 1. `block_out_channels`
+    is
     read by pipelines only for its length: they take 2 ** (length - 1) as the scale between picture and latents.
     """
 
@@ -102,7 +104,9 @@ class PatchAutoencoder(ModelMixin, ConfigMixin):
 
     @torch.no_grad()
     def normalise_latents(self, latents: Tensor) -> None:
-        """Set shift and scale so that latents like these (n, c, h, w), as `encode` gives them now, get mean 0, variance 1."""
+        """Set shift and scale so that latents like these (n, c, h, w), as `encode` gives them now, get mean 0,
+        variance 1.
+        """
         mean = latents.mean(dim=(0, 2, 3), keepdim=True)
         std = latents.std(dim=(0, 2, 3), keepdim=True).clamp_min(1e-6)
         self.latent_shift += self.latent_scale * mean

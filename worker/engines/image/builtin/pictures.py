@@ -23,7 +23,8 @@ EXTRA_SETS = ("flat-color-icons", "fluent-color")  # for the autoencoder alone: 
 BRAND_SET = "streamline-emojis"  # never trained on: the style that adapters are tested with
 TEXT_PACKAGE = "emojibase-data"
 
-# emojibase groups: 3 animals and nature, 4 food, 5 travel and places, 6 activities, 7 objects; hearts and the like from 0
+# emojibase groups: 3 animals and nature, 4 food, 5 travel and places, 6 activities, 7 objects; hearts and the like
+# from 0
 GROUPS = {3, 4, 5, 6, 7}
 SUBGROUPS = {13, 14, 15}
 CLOCK_WORDS = ("o’clock", "o'clock", "thirty", "-thirty")
@@ -65,8 +66,12 @@ def fetch(cache: Path, sets: tuple[str, ...] = (*TRAINING_SETS, *EXTRA_SETS, BRA
     for name in (*(f"@iconify-json/{s}" for s in sets), TEXT_PACKAGE):
         target = cache / name.rsplit("/", 1)[-1]
         if not (target / "package" / "package.json").exists():
-            packed = subprocess.run(
-                ["npm", "pack", "--silent", name], cwd=cache, capture_output=True, text=True, check=False
+            packed = subprocess.run(  # noqa: S603 - the names are constants of this module
+                ["npm", "pack", "--silent", name],  # noqa: S607 - npm is found on the PATH
+                cwd=cache,
+                capture_output=True,
+                text=True,
+                check=False,
             )
             if packed.returncode != 0:
                 raise PicturesError(f"npm pack {name} failed: {packed.stderr.strip()[-300:]}")
@@ -176,7 +181,9 @@ def _body(data: dict, icon: str) -> tuple[str, float, float]:
     return entry["body"], float(width), float(height)
 
 
-def render(body: str, width: float, height: float, side: int = SIDE, fill: float = 0.84, dx: float = 0.0, dy: float = 0.0):
+def render(
+    body: str, width: float, height: float, side: int = SIDE, fill: float = 0.84, dx: float = 0.0, dy: float = 0.0
+):
     """Draw an SVG body on a transparent square.
 
     Returns uint8 (side, side, 4), not premultiplied; the icon's longer edge takes `fill` of the square and is moved by
@@ -218,7 +225,9 @@ def _render_some(job: tuple[Path, str, list[str], list[tuple[float, float, float
     return drawn
 
 
-def render_all(cache: Path, pictures: list[Picture], variants: int, processes: int = 2) -> tuple[list[Picture], np.ndarray]:
+def render_all(
+    cache: Path, pictures: list[Picture], variants: int, processes: int = 2
+) -> tuple[list[Picture], np.ndarray]:
     """Render every picture. Returns those that could be drawn and uint8 (len, variants, SIDE, SIDE, 4)."""
     places = placements(variants)
     jobs, owners = [], []

@@ -36,9 +36,7 @@ def chosen_concepts(cache: Path, known: dict[str, Concept]) -> dict[str, Concept
     drawn = {s: {p.concept for p in catalogue(cache, (s,), known)} for s in TRAINING_SETS}
     count = Counter(key for keys in drawn.values() for key in keys)
     return {
-        k: c
-        for k, c in known.items()
-        if count[k] >= 6 and k not in LEFT_OUT and all(k in drawn[s] for s in STYLES)
+        k: c for k, c in known.items() if count[k] >= 6 and k not in LEFT_OUT and all(k in drawn[s] for s in STYLES)
     }
 
 

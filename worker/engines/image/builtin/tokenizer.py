@@ -14,7 +14,8 @@ START, END = "<|startoftext|>", "<|endoftext|>"
 
 
 def train_tokenizer(texts: Iterable[str], size: int, max_length: int = MAX_LENGTH) -> CLIPTokenizer:
-    """Learn at most `size` merges and letters from `texts`; every byte stays representable, so there is no unknown word.
+    """Learn at most `size` merges and letters from `texts`; every byte stays representable, so there is no unknown
+    word.
 
     The start and end tokens get the two highest ids, as in CLIP; the end token also pads.
     """

@@ -19,7 +19,12 @@ from worker.engines.image.builtin.pictures import load
 
 log = logging.getLogger(__name__)
 HELD_OUT = 300
-CONFIG: dict[str, Any] = {"widths": (128, 256), "encoder_blocks": (1, 1), "decoder_blocks": (2, 2), "latent_channels": 24}
+CONFIG: dict[str, Any] = {
+    "widths": (128, 256),
+    "encoder_blocks": (1, 1),
+    "decoder_blocks": (2, 2),
+    "latent_channels": 24,
+}
 
 
 def compose(rgba: Tensor, background: Tensor) -> Tensor:
@@ -115,8 +120,14 @@ def _run(
         if rank == 0 and now - told > 30:
             told = now
             quality = psnr(reconstruct(model, held[:50]), held[:50]).mean().item()
-            log.info("%5.1f min  %7d seen  %4.0f/s  loss %.5f  held out %.2f dB",
-                     (now - start) / 60, seen, seen / (now - start), mean_loss, quality)
+            log.info(
+                "%5.1f min  %7d seen  %4.0f/s  loss %.5f  held out %.2f dB",
+                (now - start) / 60,
+                seen,
+                seen / (now - start),
+                mean_loss,
+                quality,
+            )
         if rank == 0 and now - saved > 120:
             saved = now
             save_checkpoint(work / "autoencoder.pt", {"model": model.state_dict(), "optimizer": optimizer.state_dict()})
@@ -127,7 +138,9 @@ def _run(
 
 
 @torch.no_grad()
-def finish(work: Path, model: PatchAutoencoder, pixels: np.ndarray, rows: tuple[np.ndarray, np.ndarray], held: Tensor) -> None:
+def finish(
+    work: Path, model: PatchAutoencoder, pixels: np.ndarray, rows: tuple[np.ndarray, np.ndarray], held: Tensor
+) -> None:
     """Normalise the latents, log the held-out PSNR, write a sheet of reconstructions and `work/vae`."""
     model.eval()
     rng = np.random.default_rng(0)

@@ -74,7 +74,8 @@ class Options:
 def cache_latents(work: Path, processes: int = 2) -> None:
     """Encode every picture of the concepts in every placement, on white and on random named colours.
 
-    `work/latents.pt` then holds the pictures' rows (picture), float16 latents (picture, placement, 1 + COLOURED, c, h, w)
+    `work/latents.pt` then holds the pictures' rows (picture), float16 latents (picture, placement, 1 + COLOURED, c,
+    h, w)
     and colour numbers (picture, placement, 1 + COLOURED). Raises PicturesError without pictures.
     """
     parallel.run(_cache_part, processes, work)
@@ -93,7 +94,9 @@ def _cache_part(rank: int, size: int, work: Path) -> None:
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     vae = PatchAutoencoder.from_pretrained(str(work / "vae")).eval().to(device, memory_format=torch.channels_last)
     palette = torch.tensor([c[2] for c in COLOURS]) / 255
-    colours = torch.from_numpy(np.random.default_rng(rank).integers(1, len(COLOURS), (len(rows), pixels.shape[1], 1 + COLOURED)))
+    colours = torch.from_numpy(
+        np.random.default_rng(rank).integers(1, len(COLOURS), (len(rows), pixels.shape[1], 1 + COLOURED))
+    )
     colours[:, :, 0] = WHITE
     parts = []
     for n, i in enumerate(rows):
@@ -105,7 +108,8 @@ def _cache_part(rank: int, size: int, work: Path) -> None:
             log.info("latents of %d / %d pictures", n, len(rows))
     latents = torch.stack(parts).unflatten(1, (pixels.shape[1], 1 + COLOURED))
     save_checkpoint(
-        work / f"latents-part{rank}.pt", {"rows": torch.tensor(rows), "latents": latents.contiguous(), "colours": colours}
+        work / f"latents-part{rank}.pt",
+        {"rows": torch.tensor(rows), "latents": latents.contiguous(), "colours": colours},
     )
 
 
@@ -121,7 +125,12 @@ class Examples:
         self.pictures = [pictures[i] for i in cached["rows"].tolist()]
         self.concepts: dict[str, Concept] = {c.key: c for c in read_concepts(work)}
         self.tokenizer = CLIPTokenizer.from_pretrained(str(work / "tokenizer"))
-        self.text = CLIPTextModel.from_pretrained(str(work / "text_encoder"), dtype=torch.float32).eval().requires_grad_(False).to(device)
+        self.text = (
+            CLIPTextModel.from_pretrained(str(work / "text_encoder"), dtype=torch.float32)
+            .eval()
+            .requires_grad_(False)
+            .to(device)
+        )
         self.rng = np.random.default_rng(seed)
         self.device = device
 
@@ -178,7 +187,8 @@ def _fresh(options: Options) -> UNet2DConditionModel:
 def train(options: Options) -> None:
     """Train for `minutes` of wall time, going on from `work/denoiser.pt`; writes `work/unet` (moving average) with it.
 
-    Without a checkpoint it starts from `from_model`'s weights (and takes the other parts that `work` lacks from there), or
+    Without a checkpoint it starts from `from_model`'s weights (and takes the other parts that `work` lacks from
+    there), or
     fresh. Raises PicturesError without pictures.
     """
     for part in ("vae", "text_encoder", "tokenizer") if options.from_model else ():
@@ -237,8 +247,15 @@ def _run(rank: int, size: int, options: Options) -> None:
                 ema[k].lerp_(v, 1 - decay)
         if now - told > 30:
             told = now
-            log.info("%5.1f min  step %6d  %8d seen  %4.0f/s  loss %.4f  high noise %.4f", spent + (now - start) / 60,
-                     step, seen, (seen - first_seen) / (now - start), mean[0], mean[1])
+            log.info(
+                "%5.1f min  step %6d  %8d seen  %4.0f/s  loss %.4f  high noise %.4f",
+                spent + (now - start) / 60,
+                step,
+                seen,
+                (seen - first_seen) / (now - start),
+                mean[0],
+                mean[1],
+            )
         if now - saved > 240 or passed >= 1:
             saved = now
             state = {"unet": unet.state_dict(), "ema": ema, "optimizer": optimizer.state_dict(), "step": step}
@@ -254,7 +271,10 @@ def _run(rank: int, size: int, options: Options) -> None:
 
 def export(work: Path, weights: dict[str, Tensor]) -> None:
     """Write weights as `work/unet` in diffusers' layout."""
-    vae, text = PatchAutoencoder.load_config(str(work / "vae")), CLIPTextModel.from_pretrained(str(work / "text_encoder"), dtype=torch.float32)
+    vae, text = (
+        PatchAutoencoder.load_config(str(work / "vae")),
+        CLIPTextModel.from_pretrained(str(work / "text_encoder"), dtype=torch.float32),
+    )
     unet = layout.denoiser(vae["latent_channels"], text.config.hidden_size, WIDTHS)
     unet.load_state_dict({k: v.cpu() for k, v in weights.items()})
     unet.save_pretrained(str(work / "unet"))

@@ -30,7 +30,9 @@ STYLE_NAMES = tuple(STYLES)
 
 
 class Heads(nn.Module):
-    """Linear read-outs of a caption's embedding (n, width): concept, style (last: none), colour (last: none), thumbnail."""
+    """Linear read-outs of a caption's embedding (n, width): concept, style (last: none), colour (last: none),
+    thumbnail.
+    """
 
     def __init__(self, width: int, concepts: int) -> None:
         super().__init__()
@@ -54,7 +56,9 @@ def summary(hidden: Tensor, ids: Tensor, end: int) -> Tensor:
     return (hidden * after).sum(1) / after.sum(1).clamp_min(1)
 
 
-def sample_captions(rng: np.random.Generator, all_concepts: list[Concept], n: int, held_out: bool = False) -> tuple[list[str], Tensor]:
+def sample_captions(
+    rng: np.random.Generator, all_concepts: list[Concept], n: int, held_out: bool = False
+) -> tuple[list[str], Tensor]:
     """Captions and their (concept, style or len(STYLES), colour or len(COLOURS)) as int64 (n, 3)."""
     texts, rows = [], []
     for _ in range(n):
@@ -94,7 +98,8 @@ def build_tokenizer(all_concepts: list[Concept], samples: int = 60_000) -> CLIPT
 
 
 def train(work: Path, minutes: float, batch: int = 256, lr: float = 4e-3) -> None:
-    """Train for `minutes` of wall time, going on from `work/text_encoder.pt`; writes `work/tokenizer`, `work/text_encoder`.
+    """Train for `minutes` of wall time, going on from `work/text_encoder.pt`; writes `work/tokenizer`,
+    `work/text_encoder`.
 
     Raises PicturesError if there are no pictures.
     """
@@ -111,7 +116,9 @@ def train(work: Path, minutes: float, batch: int = 256, lr: float = 4e-3) -> Non
     if checkpoint:
         both.load_state_dict(checkpoint["model"])
         optimizer.load_state_dict(checkpoint["optimizer"])
-    log.info("text encoder: %.2f M parameters, %d words", sum(p.numel() for p in model.parameters()) / 1e6, len(tokenizer))
+    log.info(
+        "text encoder: %.2f M parameters, %d words", sum(p.numel() for p in model.parameters()) / 1e6, len(tokenizer)
+    )
     thumbs = _thumbnails(work, all_concepts).to(device)
     palette = torch.tensor([c[2] for c in (*COLOURS, COLOURS[WHITE])], device=device) / 255
     rng, start, told, step = np.random.default_rng(), time.monotonic(), time.monotonic(), 0
@@ -135,8 +142,13 @@ def train(work: Path, minutes: float, batch: int = 256, lr: float = 4e-3) -> Non
         step += 1
         if time.monotonic() - told > 20:
             told = time.monotonic()
-            log.info("%4.1f min  step %d  loss %.3f  held-out templates: %s",
-                     (told - start) / 60, step, loss.item(), accuracy(model, heads, tokenizer, all_concepts, 256))
+            log.info(
+                "%4.1f min  step %d  loss %.3f  held-out templates: %s",
+                (told - start) / 60,
+                step,
+                loss.item(),
+                accuracy(model, heads, tokenizer, all_concepts, 256),
+            )
             save_checkpoint(work / "text_encoder.pt", {"model": both.state_dict(), "optimizer": optimizer.state_dict()})
     log.info("finished: %s", accuracy(model, heads, tokenizer, all_concepts, 2000))
     save_checkpoint(work / "text_encoder.pt", {"model": both.state_dict(), "optimizer": optimizer.state_dict()})
@@ -150,5 +162,8 @@ def accuracy(model: CLIPTextModel, heads: Heads, tokenizer: CLIPTokenizer, all_c
     texts, labels = sample_captions(np.random.default_rng(5), all_concepts, n, held_out=True)
     ids, labels = tokens(tokenizer, texts).to(model.device), labels.to(model.device)
     x = summary(model(ids).last_hidden_state.float(), ids, model.config.eos_token_id)
-    right = [(getattr(heads, k)(x).argmax(1) == labels[:, i]).float().mean().item() for i, k in enumerate(("concept", "style", "colour"))]
+    right = [
+        (getattr(heads, k)(x).argmax(1) == labels[:, i]).float().mean().item()
+        for i, k in enumerate(("concept", "style", "colour"))
+    ]
     return "concept {:.1%}, style {:.1%}, colour {:.1%}".format(*right)

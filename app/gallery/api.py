@@ -123,7 +123,7 @@ def _out(view: queries.OutputView) -> OutputOut:
         byte_count=output.byte_count,
         sha256=output.sha256,
         favourite=output.favourite,
-        review=output.review,  # type: ignore[arg-type]
+        review=output.review,
         tags=view.tags,
         campaign_id=output.campaign_id,
         asked_by=view.asked_by,

@@ -35,7 +35,7 @@ def request_pictures(
     *,
     workspace_id: str,
     project_id: str,
-    user_id: str,
+    user_id: str | None,
     wish: Wish,
     source_output_id: str | None = None,
 ) -> Requested:
@@ -66,7 +66,7 @@ def request_pictures(
     return Requested(_queued(session, ordered, recipe), added)
 
 
-def more_like(session: Session, *, workspace_id: str, output_id: str, user_id: str, count: int) -> Generation:
+def more_like(session: Session, *, workspace_id: str, output_id: str, user_id: str | None, count: int) -> Generation:
     """Order pictures like this one: the same recipe, its noise turned a little.
 
     Asked for again, it turns by another share, because the same order would give the same pictures.
@@ -89,7 +89,7 @@ def more_like(session: Session, *, workspace_id: str, output_id: str, user_id: s
 
 
 def strip(
-    session: Session, *, workspace_id: str, output_id: str, user_id: str, strengths: tuple[float, ...]
+    session: Session, *, workspace_id: str, output_id: str, user_id: str | None, strengths: tuple[float, ...]
 ) -> Generation:
     """Order this picture again at several strengths; ``(0, 1)`` compares it without and with its adapters.
 
@@ -102,7 +102,7 @@ def strip(
     return _derived(session, output, ordered, orders.strip(recipe, output.seed, strengths), "strip", user_id)
 
 
-def again(session: Session, *, workspace_id: str, generation_id: str, user_id: str) -> Generation:
+def again(session: Session, *, workspace_id: str, generation_id: str, user_id: str | None) -> Generation:
     """Give the same order once more, after one that failed or was cancelled. Raises ``NotFound``."""
     before = queries.generation(session, workspace_id=workspace_id, generation_id=generation_id)
     ordered = Generation(
@@ -191,7 +191,7 @@ def _with_order(session: Session, workspace_id: str, output_id: str) -> tuple[Ou
 
 
 def _derived(
-    session: Session, output: Output, ordered: Generation, recipe: GenerationRecipe, kind: str, user_id: str
+    session: Session, output: Output, ordered: Generation, recipe: GenerationRecipe, kind: str, user_id: str | None
 ) -> Generation:
     derived = Generation(
         workspace_id=ordered.workspace_id,

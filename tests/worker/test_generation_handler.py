@@ -1,0 +1,313 @@
+"""From the claimed order to its pictures, with an engine that needs no model."""
+
+import io
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from sqlalchemy import select, update
+
+from app.adapters.models import Adapter
+from app.db import Database
+from app.generations import queries, service
+from app.generations.models import Output
+from app.generations.orders import Wish, WishedAdapter
+from app.generations.recipe import GenerationRecipe
+from app.jobs import service as jobs
+from app.jobs.models import Job
+from app.storage import Storage
+from tests.fake_engine import FakeEngine
+from tests.orders import make_workspace, worker_context
+from tests.visuals import make_adapter, make_pictures, make_project
+from worker.context import WorkerContext
+from worker.engines import registry
+from worker.engines.contracts import Cancelled, GeneratedPicture, GenerationInputs, Progress
+from worker.run_job import run_next
+
+LANES = ("generation",)
+
+
+@dataclass
+class Engine(FakeEngine):
+    """Notes what it was asked, and lets a test step in after each picture, as the drawing of the next would."""
+
+    asked: list[tuple[GenerationRecipe, GenerationInputs]] = field(default_factory=list)
+    after: Callable[[int], None] = lambda index: None
+
+    def generate(
+        self, recipe: GenerationRecipe, inputs: GenerationInputs, out: Path, progress: Progress
+    ) -> Iterator[GeneratedPicture]:
+        self.asked.append((recipe, inputs))
+        try:
+            for picture in super().generate(recipe, inputs, out, progress):
+                yield picture
+                self.after(picture.index)
+        except Cancelled:
+            return  # as the contract has it: what is complete has been yielded, and the iterator ends
+
+
+@pytest.fixture
+def engine(monkeypatch: pytest.MonkeyPatch) -> Engine:
+    fake = Engine()
+    monkeypatch.setattr(registry, "engine_for", lambda family: fake)
+    return fake
+
+
+@pytest.fixture
+def context(database: Database, storage: Storage, tmp_path: Path) -> WorkerContext:
+    context = worker_context(database, storage)
+    context.cache_folder = tmp_path / "cache"
+    return context
+
+
+@dataclass
+class House:
+    """A brand with an adapter, and orders in it."""
+
+    database: Database
+    workspace_id: str
+    project_id: str
+    adapter_id: str
+
+    def order(self, count: int = 3, **fields: object) -> str:
+        given: dict[str, object] = {"prompt": "a lighthouse", "seed": 500, "count": count} | fields
+        with self.database.write() as session:
+            return service.request_pictures(
+                session,
+                workspace_id=self.workspace_id,
+                project_id=self.project_id,
+                user_id=None,
+                wish=Wish(**given),  # type: ignore[arg-type]
+            ).generation.id
+
+    def outputs(self, generation_id: str) -> list[Output]:
+        with self.database.read() as session:
+            rows = select(Output).where(Output.generation_id == generation_id).order_by(Output.position)
+            return list(session.scalars(rows))
+
+    def job(self, generation_id: str) -> Job:
+        with self.database.read() as session:
+            return session.scalars(select(Job).where(Job.subject_id == generation_id)).one()
+
+
+@pytest.fixture
+def house(database: Database, storage: Storage) -> House:
+    workspace_id = make_workspace(database)
+    project_id = make_project(database, workspace_id)
+    return House(database, workspace_id, project_id, make_adapter(database, storage, workspace_id, project_id))
+
+
+def test_an_order_becomes_pictures_with_files(
+    house: House, context: WorkerContext, storage: Storage, engine: Engine
+) -> None:
+    generation_id = house.order(count=3, channel="story")
+    assert run_next(context, LANES)
+    outputs = house.outputs(generation_id)
+    assert [(one.position, one.seed) for one in outputs] == [(0, 500), (1, 501), (2, 502)]
+    assert house.job(generation_id).state == "done"
+    for one in outputs:
+        assert one.key == f"projects/{house.project_id}/outputs/{generation_id}/a1-{one.position}.png"
+        assert storage.size(one.key) == one.byte_count
+        with Image.open(io.BytesIO(storage.get(one.thumb_key))) as thumb:
+            assert thumb.format == "WEBP" and max(thumb.size) <= 512
+        assert one.placeholder.startswith("data:image/webp;base64,")
+        assert one.prompt == "nordlicht, a lighthouse" and one.prompt_folded == one.prompt
+        assert one.adapter_id == house.adapter_id
+
+
+def test_the_file_says_how_it_was_made(house: House, context: WorkerContext, storage: Storage, engine: Engine) -> None:
+    generation_id = house.order(count=1, adapters=(WishedAdapter(house.adapter_id, 0.6),))
+    run_next(context, LANES)
+    with house.database.read() as session:
+        adapter = session.get_one(Adapter, house.adapter_id)
+    with Image.open(io.BytesIO(storage.get(house.outputs(generation_id)[0].key))) as picture:
+        picture.load()
+        facts, parameters, xmp = json.loads(picture.text["livery"]), picture.text["parameters"], picture.info["xmp"]
+    assert facts["seed"] == 500 and facts["prompt"] == "nordlicht, a lighthouse"
+    assert facts["adapters"][0]["sha256"] == adapter.sha256 and facts["adapters"][0]["strength"] == 0.6
+    assert "Seed: 500" in parameters and b"trainedAlgorithmicMedia" in xmp
+
+
+def test_adapters_come_from_a_cache_under_their_content(
+    house: House, context: WorkerContext, storage: Storage, engine: Engine
+) -> None:
+    house.order(count=1)
+    run_next(context, LANES)
+    with house.database.read() as session:
+        adapter = session.get_one(Adapter, house.adapter_id)
+    used = engine.asked[0][1].adapters[0]
+    assert (used.key, used.strength) == (adapter.sha256, adapter.recommended_strength)
+    assert used.path.read_bytes() == storage.get(adapter.diffusers_key)
+    storage.delete(adapter.diffusers_key)  # what is in the cache needs no storage
+    again = house.order(count=1)
+    run_next(context, LANES)
+    assert house.job(again).state == "done"
+
+
+def test_each_picture_is_there_before_the_next_is_drawn(house: House, context: WorkerContext, engine: Engine) -> None:
+    generation_id = house.order(count=3)
+    seen: list[int] = []
+    engine.after = lambda index: seen.append(len(house.outputs(generation_id)))
+    run_next(context, LANES)
+    assert seen == [1, 2, 3]
+
+
+def test_cancelling_keeps_what_is_finished(house: House, context: WorkerContext, engine: Engine) -> None:
+    generation_id = house.order(count=4)
+
+    def cancel(index: int) -> None:
+        if index == 1:
+            with house.database.write() as session:
+                service.cancel(session, workspace_id=house.workspace_id, generation_id=generation_id)
+            # The engine hears of it at its next report; a second must have gone by for that, so one is forced.
+            engine.progress_of_test.phase("drawing")  # type: ignore[attr-defined]
+
+    original = Engine.generate
+
+    def generate(
+        self: Engine, recipe: GenerationRecipe, inputs: GenerationInputs, out: Path, progress: Progress
+    ) -> Iterator[GeneratedPicture]:
+        self.progress_of_test = progress  # type: ignore[attr-defined]
+        yield from original(self, recipe, inputs, out, progress)
+
+    engine.generate = generate.__get__(engine)  # type: ignore[method-assign]
+    engine.after = cancel
+    run_next(context, LANES)
+    assert [one.position for one in house.outputs(generation_id)] == [0, 1]
+    assert house.job(generation_id).state == "cancelled"
+
+
+def interrupted(house: House, context: WorkerContext, engine: Engine, generation_id: str, after: int) -> None:
+    """Run the order until one picture is kept, as if the worker had died then, and give the job back to the queue."""
+
+    class Died(BaseException):
+        pass
+
+    def die(index: int) -> None:
+        if index == after:
+            raise Died
+
+    engine.after = die
+    with pytest.raises(Died):
+        run_next(context, LANES)
+    engine.after = lambda index: None
+    with house.database.write() as session:
+        session.execute(update(Job).where(Job.subject_id == generation_id).values(state="queued", owner=None))
+
+
+def test_a_second_attempt_draws_only_what_is_missing(
+    house: House, context: WorkerContext, storage: Storage, engine: Engine
+) -> None:
+    generation_id = house.order(count=4)
+    interrupted(house, context, engine, generation_id, after=1)
+    before = {one.position: one.id for one in house.outputs(generation_id)}
+    assert set(before) == {0, 1}
+    run_next(context, LANES)
+    outputs = house.outputs(generation_id)
+    assert [(one.position, one.seed) for one in outputs] == [(0, 500), (1, 501), (2, 502), (3, 503)]
+    assert {one.position: one.id for one in outputs if one.position < 2} == before
+    assert engine.asked[1][0].count == 2
+    assert house.job(generation_id).state == "done"
+    folder = f"projects/{house.project_id}/outputs/{generation_id}"
+    assert len(list(storage.keys_under(folder))) == 8  # four pictures, four thumbnails
+
+
+def test_variations_are_not_doubled_either(
+    house: House, context: WorkerContext, storage: Storage, engine: Engine
+) -> None:
+    (picture,) = make_pictures(house.database, storage, house.workspace_id, house.project_id)
+    with house.database.write() as session:
+        generation_id = service.more_like(
+            session,
+            workspace_id=house.workspace_id,
+            output_id=picture.id,
+            user_id=None,
+            count=3,
+        ).id
+    interrupted(house, context, engine, generation_id, after=0)
+    run_next(context, LANES)
+    assert [one.position for one in house.outputs(generation_id)] == [0, 1, 2]
+
+
+def test_a_lost_lease_leaves_neither_row_nor_file(
+    house: House, context: WorkerContext, storage: Storage, engine: Engine
+) -> None:
+    generation_id = house.order(count=2)
+
+    def lose(index: int) -> None:
+        with house.database.write() as session:
+            session.execute(update(Job).where(Job.subject_id == generation_id).values(fence=Job.fence + 1))
+
+    engine.after = lose
+    run_next(context, LANES)
+    assert [one.position for one in house.outputs(generation_id)] == [0]
+    assert house.job(generation_id).state == "running"
+    folder = f"projects/{house.project_id}/outputs/{generation_id}"
+    assert len(list(storage.keys_under(folder))) == 2
+
+
+def test_a_strip_keeps_its_multipliers(house: House, context: WorkerContext, storage: Storage, engine: Engine) -> None:
+    (picture,) = make_pictures(
+        house.database, storage, house.workspace_id, house.project_id, adapter_id=house.adapter_id, seed=77
+    )
+    with house.database.write() as session:
+        generation_id = service.strip(
+            session,
+            workspace_id=house.workspace_id,
+            output_id=picture.id,
+            user_id=None,
+            strengths=(0.0, 0.5, 1.0),
+        ).id
+    run_next(context, LANES)
+    assert [(one.strength, one.seed) for one in house.outputs(generation_id)] == [(0.0, 77), (0.5, 77), (1.0, 77)]
+
+
+def test_a_missing_adapter_file_fails_with_a_sentence(
+    house: House, context: WorkerContext, storage: Storage, engine: Engine
+) -> None:
+    generation_id = house.order()
+    with house.database.read() as session:
+        storage.delete(session.get_one(Adapter, house.adapter_id).diffusers_key)
+    run_next(context, LANES)
+    job = house.job(generation_id)
+    assert (job.state, job.error_code) == ("failed", "adapter_file_gone")
+    assert job.error_sentence and "storage" in job.error_sentence
+
+
+def test_a_deleted_adapter_fails_with_a_sentence(house: House, context: WorkerContext, engine: Engine) -> None:
+    generation_id = house.order()
+    with house.database.write() as session:
+        session.delete(session.get_one(Adapter, house.adapter_id))
+    run_next(context, LANES)
+    assert house.job(generation_id).error_code == "order_outdated"
+
+
+def test_an_engine_that_stops_short_does_not_count_as_done(
+    house: House, context: WorkerContext, engine: Engine
+) -> None:
+    generation_id = house.order(count=2)
+
+    def stop(index: int) -> None:
+        raise Cancelled
+
+    engine.after = stop
+    run_next(context, LANES)
+    assert house.job(generation_id).error_code == "stopped_short"
+    assert len(house.outputs(generation_id)) == 1
+
+
+def test_nobody_elses_claim_adds_pictures(house: House, storage: Storage, context: WorkerContext) -> None:
+    house.order()
+    with house.database.write() as session:
+        claim = jobs.claim(session, lanes=LANES, owner="one")
+    assert claim is not None
+    with house.database.write() as session:
+        jobs.give_back(session, claim)
+    with house.database.read() as session:
+        order = queries.order_of(session, claim.subject_id)
+    late = service.FinishedPicture("1" * 32, 0, 1, 1.0, "k", "t", 1, 1, 1, "s", "", 0.1)
+    with pytest.raises(jobs.LeaseLost), house.database.write() as session:
+        service.add_output(session, claim, order, late)

@@ -4,7 +4,7 @@ import torch
 from PIL import Image
 
 from worker.engines.contracts import EngineError, TrainingPicture
-from worker.engines.image import buckets, dataset
+from worker.engines.image import dataset
 
 
 @pytest.mark.parametrize(
@@ -62,22 +62,3 @@ def test_a_broken_file_and_a_crop_outside_are_told_in_a_sentence(tmp_path):
     Image.new("RGB", (8, 8)).save(tmp_path / "b.png")
     with pytest.raises(EngineError, match="outside"):
         dataset.load_pixels(TrainingPicture(tmp_path / "b.png", "", 4, 0, 8, 8, 8, 8))
-
-
-@pytest.mark.parametrize("shape", [(100, 100), (1600, 900), (900, 1600), (5000, 100), (64, 3000)])
-def test_target_sizes_keep_to_the_area_and_the_multiple(shape):
-    width, height = buckets.target_size(*shape, resolution=512, multiple=64)
-    assert width % 64 == 0 and height % 64 == 0
-    assert width * height <= 512 * 512
-    assert 0.5 <= width / height <= 2
-
-
-def test_target_sizes_follow_the_picture():
-    assert buckets.target_size(500, 500, 512, 64) == (512, 512)
-    assert buckets.target_size(2000, 1000, 512, 64) == (640, 320)
-    assert buckets.target_size(100, 100, 64, 128) == (128, 128)
-
-
-def test_the_centre_crop_has_the_shape_of_the_target_and_lies_inside():
-    left, top, width, height = buckets.centre_crop(1000, 500, 512, 512)
-    assert (left, top, width, height) == (250, 0, 500, 500)

@@ -41,6 +41,7 @@ from worker.engines.contracts import (
     TrainingInputs,
 )
 from worker.engines.image import checkpoints, dataset, lora, losses, memory, prompts, schedulers
+from worker.engines.image.builtin.patch_autoencoder import PatchAutoencoder
 
 BUILTIN_MODEL = Path(__file__).parent / "builtin" / "model"
 ADAPTERS_KEPT = 4
@@ -622,9 +623,7 @@ def _pipeline(base: Base, dtype: torch.dtype) -> Any:
     if local and not Path(source, "model_index.json").is_file():
         raise EngineError("model_unavailable", f"The base model {base.key} is not in its folder. Install it first.")
     try:
-        if builtin:
-            from worker.engines.image.builtin.patch_autoencoder import PatchAutoencoder
-
+        if local and _autoencoder_class(source) == PatchAutoencoder.__name__:
             own["vae"] = PatchAutoencoder.from_pretrained(source, subfolder="vae", use_safetensors=True)
         return StableDiffusionPipeline.from_pretrained(
             source,
@@ -636,12 +635,16 @@ def _pipeline(base: Base, dtype: torch.dtype) -> Any:
             dtype=dtype,
             **own,
         )
-    except OSError as error:
+    except (OSError, ValueError) as error:
         raise EngineError(
             "model_unavailable",
             f"The base model {base.key} could not be loaded from {base.source}. Is the name right, its licence "
             "accepted, and the network or the folder reachable?",
         ) from error
+
+
+def _autoencoder_class(folder: str) -> str:
+    return str(json.loads(Path(folder, "vae", "config.json").read_text()).get("_class_name"))
 
 
 def _adapter_name(loaded: _Loaded, adapter: AdapterFile, keep: tuple[AdapterFile, ...]) -> str:

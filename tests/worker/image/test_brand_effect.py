@@ -1,0 +1,33 @@
+import numpy as np
+from PIL import Image
+
+from tests.worker.image import tiny
+from worker.engines.image import brand_effect
+from worker.engines.image.style_statistics import StyleDistance
+
+
+def stripes(folder, names, colour):
+    folder.mkdir()
+    for number, name in enumerate(names):
+        pixels = np.full((64, 64, 3), 255, dtype=np.uint8)
+        pixels[:, number :: number + 3] = colour
+        Image.fromarray(pixels).save(folder / f"{name}.png")
+
+
+def test_the_command_trains_draws_and_measures(base, tmp_path):
+    stripes(tmp_path / "brand", ["red-jar", "lid"], (200, 0, 0))
+    stripes(tmp_path / "held_out", ["old-tin"], (200, 0, 0))
+    recipe = tiny.training_recipe(steps=2, resolution=64, sample_guidance_scale=2.0)
+    effect = brand_effect.measure(tmp_path / "brand", tmp_path / "held_out", recipe, base, tmp_path / "out")
+    assert effect.base.palette > 0 and effect.adapter.palette > 0
+    with Image.open(tmp_path / "out" / "sheet.png") as sheet:
+        assert sheet.size == (64 * 5, 64)
+
+
+def test_moved_means_nearer_in_all_three():
+    def effect(palette):
+        near = StyleDistance(palette, 0.1, 0.1)
+        return brand_effect.Effect(StyleDistance(10.0, 0.2, 0.2), near, 1.0, 1.0, 1.0, 1.0)
+
+    assert effect(9.0).moved_towards_the_brand
+    assert not effect(11.0).moved_towards_the_brand

@@ -96,7 +96,8 @@ class FakeEngine:
             yield GeneratedPicture(index, path, seed, recipe.width, recipe.height, strength, 0.01)
 
     def _draw(self, recipe: TrainingRecipe, step: int, out: Path, progress: Progress) -> None:
-        for index, prompt in enumerate(recipe.sample_prompts):
+        for index, asked in enumerate(recipe.sample_prompts):
+            prompt = asked.replace("[trigger]", recipe.trigger_word)
             path = out / f"sample-{step}-{index}.png"
             _flat(f"{prompt}/{step}", recipe.resolution, recipe.resolution).save(path)
             progress.sample(SamplePicture(step, index, prompt, recipe.sample_seed, path))

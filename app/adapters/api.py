@@ -1,3 +1,140 @@
-from fastapi import APIRouter
+"""Adapters as JSON, and their files."""
 
-router = APIRouter()
+from datetime import datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Response
+from pydantic import BaseModel
+from starlette.background import BackgroundTask
+
+from app.adapters import files, queries, service
+from app.adapters.forms import Note, Strength
+from app.adapters.models import Adapter
+from app.adapters.routes import adapter_file
+from app.projects import queries as projects
+from app.web.paging import from_cursor, to_cursor
+from app.web.session_deps import FileStorage, ReadSession, WriteSession
+from app.web.signed_in import Editor, Viewer
+from app.web.text import Name, RowId
+
+router = APIRouter(tags=["Adapters"])
+
+
+class AdapterOut(BaseModel):
+    """A trained adapter. Its files are at `/adapters/{id}/files/{kind}`."""
+
+    id: str
+    project_id: str
+    training_id: str | None
+    name: str
+    version: int
+    """Counts up within a brand."""
+    purpose: str
+    base_model: str
+    rank: int
+    alpha: float
+    trigger_word: str
+    recommended_strength: float
+    note: str
+    byte_count: int
+    """Of the diffusers file, as is `sha256`."""
+    sha256: str
+    picture_count: int | None
+    steps: int | None
+    finished: bool
+    """False when a person stopped the training early."""
+    recipe: dict[str, Any] | None
+    created_at: datetime
+    archived_at: datetime | None
+
+    @classmethod
+    def of(cls, adapter: Adapter) -> "AdapterOut":
+        own = {name: getattr(adapter, name) for name in cls.model_fields if hasattr(adapter, name)}
+        facts = adapter.facts
+        return cls(
+            **own,
+            picture_count=facts.get("picture_count"),
+            steps=facts.get("steps"),
+            finished=facts.get("finished", True),
+            recipe=facts.get("recipe"),
+        )
+
+
+class AdapterList(BaseModel):
+    items: list[AdapterOut]
+    next: str | None
+
+
+class AdapterChanges(BaseModel):
+    """What people read about an adapter; fields left out stay as they are."""
+
+    name: Name | None = None
+    note: Note | None = None
+    recommended_strength: Strength | None = None
+
+
+@router.get("/adapters", summary="List adapters")
+def list_adapters(
+    session: ReadSession,
+    visitor: Viewer,
+    archived: bool = False,
+    cursor: Annotated[str | None, Query(max_length=200)] = None,
+) -> AdapterList:
+    """All of the workspace's, the newest first."""
+    found = queries.adapters(session, workspace_id=visitor.workspace.id, archived=archived, before=from_cursor(cursor))
+    shown, more = found[: queries.PAGE], found[queries.PAGE :]
+    following = to_cursor(shown[-1].created_at, shown[-1].id) if more else None
+    return AdapterList(items=[AdapterOut.of(row) for row in shown], next=following)
+
+
+@router.get("/projects/{project_id}/adapters", summary="List a brand's adapters")
+def of_project(session: ReadSession, visitor: Viewer, project_id: RowId, archived: bool = False) -> AdapterList:
+    """The newest version first, on one page."""
+    projects.project(session, workspace_id=visitor.workspace.id, project_id=project_id)
+    found = queries.of_project(session, workspace_id=visitor.workspace.id, project_id=project_id, archived=archived)
+    return AdapterList(items=[AdapterOut.of(row) for row in found], next=None)
+
+
+@router.get("/adapters/{adapter_id}", summary="Get an adapter")
+def show(session: ReadSession, visitor: Viewer, adapter_id: RowId) -> AdapterOut:
+    return AdapterOut.of(queries.adapter(session, workspace_id=visitor.workspace.id, adapter_id=adapter_id))
+
+
+@router.patch("/adapters/{adapter_id}", summary="Describe an adapter")
+def describe(session: WriteSession, visitor: Editor, adapter_id: RowId, changes: AdapterChanges) -> AdapterOut:
+    adapter = service.describe(
+        session,
+        workspace_id=visitor.workspace.id,
+        adapter_id=adapter_id,
+        name=changes.name,
+        note=changes.note,
+        recommended_strength=changes.recommended_strength,
+    )
+    return AdapterOut.of(adapter)
+
+
+@router.post("/adapters/{adapter_id}/archive", summary="Put an adapter away")
+def archive(session: WriteSession, visitor: Editor, adapter_id: RowId) -> AdapterOut:
+    return AdapterOut.of(service.archive(session, workspace_id=visitor.workspace.id, adapter_id=adapter_id))
+
+
+@router.post("/adapters/{adapter_id}/unarchive", summary="Take an adapter out of the archive")
+def unarchive(session: WriteSession, visitor: Editor, adapter_id: RowId) -> AdapterOut:
+    return AdapterOut.of(service.unarchive(session, workspace_id=visitor.workspace.id, adapter_id=adapter_id))
+
+
+@router.delete("/adapters/{adapter_id}", summary="Delete an adapter", status_code=204)
+def delete(session: WriteSession, visitor: Editor, storage: FileStorage, adapter_id: RowId) -> Response:
+    """Its files go too; pictures that were made with it stay."""
+    folder = service.delete_adapter(session, workspace_id=visitor.workspace.id, adapter_id=adapter_id)
+    return Response(status_code=204, background=BackgroundTask(storage.delete_under, folder))
+
+
+@router.get("/adapters/{adapter_id}/files/{kind}", summary="Download an adapter", response_class=Response)
+def download(
+    session: ReadSession, visitor: Viewer, storage: FileStorage, adapter_id: RowId, kind: files.Kind
+) -> Response:
+    """`diffusers`; `kohya` for AUTOMATIC1111, Forge, ComfyUI and sd-scripts; `clean`, the same without a word about the
+    training pictures; `sidecar`, the `.json` that AUTOMATIC1111 reads beside it."""
+    adapter = queries.adapter(session, workspace_id=visitor.workspace.id, adapter_id=adapter_id)
+    return adapter_file(storage, adapter, kind)

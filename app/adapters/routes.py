@@ -1,3 +1,174 @@
-from fastapi import APIRouter
+"""Pages of adapters: the shelf, the card, and the files to take along."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Form, Query, Request, Response
+from sqlalchemy.orm import Session
+from starlette.background import BackgroundTask
+
+from app.adapters import files, passport, queries, service
+from app.adapters.forms import DescribeForm
+from app.adapters.models import Adapter
+from app.base_models import catalogue
+from app.errors import N_, NotFound
+from app.images import queries as images
+from app.images.shown import shown
+from app.projects import queries as projects
+from app.trainings.recipe import TrainingRecipe
+from app.web.answers import go
+from app.web.files import disposition, send
+from app.web.flashes import Flash
+from app.web.language import translate
+from app.web.paging import from_cursor, to_cursor
+from app.web.session_deps import FileStorage, ReadSession, WriteSession
+from app.web.signed_in import Editor, Viewer
+from app.web.templating import page
+from app.web.text import RowId
 
 router = APIRouter()
+MOST_THUMBNAILS = 40
+SAVED = N_("Saved")
+ARCHIVED = N_("The adapter is in the archive now. Its files and pictures stay.")
+UNARCHIVED = N_("The adapter is back.")
+DELETED = N_("The adapter and its files were deleted.")
+
+
+@router.get("/adapters")
+def all_of_them(
+    request: Request,
+    session: ReadSession,
+    visitor: Viewer,
+    archived: bool = False,
+    before: Annotated[str | None, Query(max_length=200)] = None,
+) -> Response:
+    workspace_id = visitor.workspace.id
+    found = queries.adapters(session, workspace_id=workspace_id, archived=archived, before=from_cursor(before))
+    there, more = found[: queries.PAGE], found[queries.PAGE :]
+    older = f"/adapters?archived={str(archived).lower()}&before="
+    return page(
+        request,
+        "pages/adapters.html",
+        project=None,
+        adapters=there,
+        archived=archived,
+        archived_count=queries.archived_count(session, workspace_id=workspace_id),
+        base_name=catalogue.name_of,
+        older=older + to_cursor(there[-1].created_at, there[-1].id) if more else None,
+    )
+
+
+@router.get("/projects/{project_id}/adapters")
+def of_project(
+    request: Request, session: ReadSession, visitor: Viewer, project_id: RowId, archived: bool = False
+) -> Response:
+    workspace_id = visitor.workspace.id
+    return page(
+        request,
+        "pages/adapters.html",
+        project=projects.project(session, workspace_id=workspace_id, project_id=project_id),
+        adapters=queries.of_project(session, workspace_id=workspace_id, project_id=project_id, archived=archived),
+        archived=archived,
+        archived_count=queries.archived_count(session, workspace_id=workspace_id, project_id=project_id),
+        base_name=catalogue.name_of,
+        older=None,
+    )
+
+
+@router.get("/adapters/{adapter_id}")
+def show(request: Request, session: ReadSession, visitor: Viewer, adapter_id: RowId) -> Response:
+    adapter = queries.adapter(session, workspace_id=visitor.workspace.id, adapter_id=adapter_id)
+    return page(request, "pages/adapter.html", adapter=adapter, **_card(session, adapter))
+
+
+def _card(session: Session, adapter: Adapter) -> dict[str, Any]:
+    older, newer = queries.neighbours(session, adapter)
+    facts = adapter.facts
+    ids = list(facts.get("image_ids", []))[:MOST_THUMBNAILS]
+    return {
+        "project": projects.project(session, workspace_id=adapter.workspace_id, project_id=adapter.project_id),
+        "base": next((model for model in catalogue.all_models() if model.key == adapter.base_model), None),
+        "base_name": catalogue.name_of(adapter.base_model),
+        "recipe": TrainingRecipe.model_validate(facts["recipe"]) if "recipe" in facts else None,
+        "older": older,
+        "newer": newer,
+        "pictures": images.images(session, workspace_id=adapter.workspace_id, image_ids=ids),
+        "shown": shown,
+        "kohya_name": files.file_of(adapter, "kohya").name,
+        "diffusers_name": files.file_of(adapter, "diffusers").name,
+        "sidecar_name": files.sidecar_name(adapter),
+    }
+
+
+@router.get("/adapters/{adapter_id}/files/{kind}")
+def download(
+    session: ReadSession, visitor: Viewer, storage: FileStorage, adapter_id: RowId, kind: files.Kind
+) -> Response:
+    adapter = queries.adapter(session, workspace_id=visitor.workspace.id, adapter_id=adapter_id)
+    return adapter_file(storage, adapter, kind)
+
+
+def adapter_file(storage: FileStorage, adapter: Adapter, kind: files.Kind) -> Response:
+    """The answer that saves one of the adapter's files under a readable name."""
+    if kind == "sidecar":
+        return Response(
+            passport.sidecar(adapter, catalogue.name_of(adapter.base_model)),
+            media_type="application/json",
+            headers={"content-disposition": disposition(files.sidecar_name(adapter)), "cache-control": "no-store"},
+        )
+    file = files.file_of(adapter, kind)
+    return send(storage, file.key, files.MEDIA_TYPE, download_name=file.name, keep=False)
+
+
+@router.get("/adapters/{adapter_id}/samples/{place}.webp")
+def sample(session: ReadSession, visitor: Viewer, storage: FileStorage, adapter_id: RowId, place: int) -> Response:
+    """One of the sample pictures that its passport lists; the list never changes."""
+    adapter = queries.adapter(session, workspace_id=visitor.workspace.id, adapter_id=adapter_id)
+    listed = adapter.facts.get("samples", [])
+    if not 0 <= place < len(listed):
+        raise NotFound()
+    return send(storage, listed[place]["key"], "image/webp")
+
+
+@router.post("/adapters/{adapter_id}")
+def describe(
+    request: Request,
+    session: WriteSession,
+    visitor: Editor,
+    adapter_id: RowId,
+    form: Annotated[DescribeForm, Form()],
+) -> Response:
+    service.describe(
+        session,
+        workspace_id=visitor.workspace.id,
+        adapter_id=adapter_id,
+        name=form.name,
+        note=form.note,
+        recommended_strength=form.recommended_strength,
+    )
+    return go(request, f"/adapters/{adapter_id}", Flash("ok", translate(request.state.locale, SAVED)))
+
+
+@router.post("/adapters/{adapter_id}/archive")
+def archive(request: Request, session: WriteSession, visitor: Editor, adapter_id: RowId) -> Response:
+    adapter = service.archive(session, workspace_id=visitor.workspace.id, adapter_id=adapter_id)
+    told = Flash("undo", translate(request.state.locale, ARCHIVED), f"/adapters/{adapter_id}/unarchive")
+    return go(request, f"/projects/{adapter.project_id}/adapters", told)
+
+
+@router.post("/adapters/{adapter_id}/unarchive")
+def unarchive(request: Request, session: WriteSession, visitor: Editor, adapter_id: RowId) -> Response:
+    service.unarchive(session, workspace_id=visitor.workspace.id, adapter_id=adapter_id)
+    return go(request, f"/adapters/{adapter_id}", Flash("ok", translate(request.state.locale, UNARCHIVED)))
+
+
+@router.post("/adapters/{adapter_id}/delete")
+def delete(
+    request: Request, session: WriteSession, storage: FileStorage, visitor: Editor, adapter_id: RowId
+) -> Response:
+    project_id = queries.adapter(session, workspace_id=visitor.workspace.id, adapter_id=adapter_id).project_id
+    folder = service.delete_adapter(session, workspace_id=visitor.workspace.id, adapter_id=adapter_id)
+    told = Flash("ok", translate(request.state.locale, DELETED))
+    response = go(request, f"/projects/{project_id}/adapters", told)
+    # Runs after the transaction was committed and the answer sent.
+    response.background = BackgroundTask(storage.delete_under, folder)
+    return response

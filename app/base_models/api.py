@@ -7,7 +7,7 @@ from app.base_models import catalogue
 from app.base_models.catalogue import BaseModelEntry
 from app.web.signed_in import Viewer
 
-router = APIRouter(tags=["base models"])
+router = APIRouter(tags=["Base models"])
 
 
 class BaseModelList(BaseModel):

@@ -1,8 +1,10 @@
-"""The page of the base models."""
+"""The page of the base models. Their pace is measured by trainings, so it is read from there."""
 
 from fastapi import APIRouter, Request, Response
 
 from app.base_models import catalogue
+from app.trainings import queries as trainings
+from app.web.session_deps import ReadSession
 from app.web.signed_in import Viewer
 from app.web.templating import page
 
@@ -10,5 +12,7 @@ router = APIRouter()
 
 
 @router.get("/base-models")
-def base_models(request: Request, visitor: Viewer) -> Response:
-    return page(request, "pages/base_models.html", models=catalogue.all_models())
+def base_models(request: Request, session: ReadSession, visitor: Viewer) -> Response:
+    models = catalogue.all_models()
+    measured = {model.key: next(iter(trainings.measurements(session, model.key)), None) for model in models}
+    return page(request, "pages/base_models.html", models=models, measured=measured)

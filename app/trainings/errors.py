@@ -11,7 +11,9 @@ class TooFewPictures(Conflict):
 
 
 class BadResolution(Invalid):
-    sentence = N_("%(base)s trains at sizes that are multiples of %(multiple)s pixels, not at %(resolution)s.")
+    sentence = N_(
+        "%(base)s trains at %(smallest)s to %(largest)s pixels, in steps of %(multiple)s; %(resolution)s does not fit."
+    )
 
 
 class OrderTaken(Conflict):

@@ -102,6 +102,8 @@ def recipe_for(
         "sample_steps": preset.sample_steps,
         "sample_guidance_scale": base.guidance_scale,
     } | changes
+    if values["min_snr_gamma"] == 0:
+        values["min_snr_gamma"] = None
     if "alpha" not in changes:
         values["alpha"] = preset.alpha * values["rank"] / preset.rank
     if "checkpoint_every" not in changes:

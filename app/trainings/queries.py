@@ -6,15 +6,17 @@ from datetime import datetime
 from sqlalchemy import func, select, tuple_
 from sqlalchemy.orm import Session
 
+from app.accounts import queries as accounts
 from app.adapters.models import Adapter
 from app.base_models import catalogue
 from app.base_models.catalogue import BaseModelEntry
 from app.errors import NotFound
 from app.images import queries as images
 from app.images.models import Image
+from app.jobs import queries as jobs
 from app.jobs.models import Job
 from app.projects import queries as projects
-from app.trainings.estimate import Measurement
+from app.trainings.estimate import Estimate, Measurement
 from app.trainings.models import LossPoint, Training, TrainingSample
 from app.trainings.recipe import TrainingRecipe
 
@@ -138,6 +140,8 @@ def sample(session: Session, *, workspace_id: str, training_id: str, sample_id: 
 
 def adapters_of(session: Session, training_ids: list[str]) -> dict[str, Adapter]:
     """The adapter that each training left, by the training's id."""
+    if not training_ids:
+        return {}
     found = session.scalars(select(Adapter).where(Adapter.training_id.in_(training_ids)))
     return {str(row.training_id): row for row in found}
 
@@ -192,3 +196,77 @@ def sample_rows(drawn: list[TrainingSample]) -> tuple[list[str], list[SampleRow]
         by_step.setdefault(one.step, {})[one.position] = one
     rows = [SampleRow(step, tuple(by_step[step].get(place) for place in places)) for step in sorted(by_step)]
     return [prompts[place] for place in places], rows
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """Why a training does not run yet."""
+
+    ahead: int
+    seconds: float | None
+    """Until the one that runs now is through; None where nobody can know."""
+    nobody_serves: bool
+
+
+@dataclass(frozen=True)
+class TrainingView:
+    """A training with all that a page shows of it."""
+
+    training: Training
+    recipe: TrainingRecipe
+    base_name: str
+    estimate: Estimate
+    job: Job
+    adapter: Adapter | None
+    asked_by: str
+    waiting: Waiting | None
+
+    @property
+    def is_active(self) -> bool:
+        return self.job.state in ("queued", "running")
+
+    @property
+    def took_seconds(self) -> float | None:
+        """From the first start to the end; None while it runs."""
+        if self.job.started_at is None or self.job.finished_at is None:
+            return None
+        return (self.job.finished_at - self.job.started_at).total_seconds()
+
+    @property
+    def steps_done(self) -> int:
+        """Steps that count: those of the adapter, else as far as the job got."""
+        return int(self.adapter.facts.get("steps", 0)) if self.adapter is not None else self.job.progress_done
+
+
+def view(session: Session, given: Training) -> TrainingView:
+    return views(session, [given])[0]
+
+
+def views(session: Session, given: list[Training]) -> list[TrainingView]:
+    """The trainings' pages' facts, in the same order; all of one workspace."""
+    ids = [one.id for one in given]
+    all_jobs, adapters = jobs.jobs_of(session, ids), adapters_of(session, ids)
+    names = accounts.names_of(session, {one.created_by for one in given if one.created_by})
+    return [
+        TrainingView(
+            training=one,
+            recipe=TrainingRecipe.model_validate(one.recipe),
+            base_name=catalogue.name_of(one.base_model),
+            estimate=Estimate.model_validate(one.estimate),
+            job=all_jobs[one.id],
+            adapter=adapters.get(one.id),
+            asked_by=names.get(one.created_by or "", ""),
+            waiting=_waiting(session, all_jobs[one.id]),
+        )
+        for one in given
+    ]
+
+
+def _waiting(session: Session, job: Job) -> Waiting | None:
+    if job.state != "queued":
+        return None
+    return Waiting(
+        ahead=jobs.ahead_of(session, job),
+        seconds=jobs.seconds_until_free(session, job.lane),
+        nobody_serves=job.lane in jobs.lanes_without_worker(session),
+    )

@@ -1,6 +1,6 @@
 """What may happen to a training: planned, ordered, watched, ended."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -16,13 +16,11 @@ from app.adapters.service import AdapterFiles
 from app.base_models import catalogue
 from app.base_models.catalogue import BaseModelEntry
 from app.db import new_id
-from app.errors import N_
 from app.images import queries as images
 from app.images.crops import bucket_sizes, training_crop
 from app.images.models import Image
 from app.jobs import queries as job_queries
 from app.jobs import service as jobs
-from app.jobs.models import Job
 from app.jobs.service import Claim
 from app.projects import queries as projects
 from app.projects.models import Project
@@ -46,6 +44,8 @@ class TrainingPlan:
     pictures: tuple[Image, ...]
     estimate: Estimate
     warnings: tuple[Warning, ...]
+    has_price: bool
+    """Whether somebody has said what an hour of the device costs."""
 
     @property
     def is_possible(self) -> bool:
@@ -68,8 +68,15 @@ def plan_training(session: Session, *, workspace_id: str, project_id: str, choic
         captions=[picture.caption for picture in pictures],
         changes=changes,
     )
-    if recipe.resolution % base.multiple:
-        raise BadResolution(base=base.name, multiple=base.multiple, resolution=recipe.resolution)
+    smallest, largest = min(base.resolutions), max(base.resolutions)
+    if recipe.resolution % base.multiple or not smallest <= recipe.resolution <= largest:
+        raise BadResolution(
+            base=base.name,
+            smallest=smallest,
+            largest=largest,
+            multiple=base.multiple,
+            resolution=recipe.resolution,
+        )
     workspace = session.get_one(Workspace, workspace_id)
     estimate = estimate_for(
         recipe,
@@ -80,7 +87,9 @@ def plan_training(session: Session, *, workspace_id: str, project_id: str, choic
         currency=workspace.currency,
     )
     warnings = warnings_for(pictures, recipe, ready=base.ready)
-    return TrainingPlan(project, base, recipe, tuple(pictures), estimate, tuple(warnings))
+    return TrainingPlan(
+        project, base, recipe, tuple(pictures), estimate, tuple(warnings), workspace.price_per_hour is not None
+    )
 
 
 def start_training(
@@ -328,70 +337,3 @@ def _facts(
             if one.step in (0, last)
         ],
     }
-
-
-# After the end --------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Retry:
-    """A new order that is likely to do better: what it changes in words, and the fields to fill the form with."""
-
-    msgid: str
-    params: Mapping[str, str | int]
-    fields: Mapping[str, Any]
-
-    @property
-    def pair(self) -> tuple[str, Mapping[str, str | int]]:
-        return self.msgid, self.params
-
-
-RETRY_SIZE = N_("Try again with a smaller size: %(resolution)s pixels")
-RETRY_BATCH = N_("Try again with one picture at a time")
-RETRY_RANK = N_("Try again with a smaller adapter: rank %(rank)s")
-RETRY_RATE = N_("Try again, learning more slowly")
-RETRY_SAME = N_("Try again with the same settings")
-
-
-def decided(given: Training) -> dict[str, Any]:
-    """The form's fields that lead to this recipe again: those that differ from what the preset gives."""
-    recipe = TrainingRecipe.model_validate(given.recipe)
-    fields: dict[str, Any] = {"purpose": recipe.purpose, "base_model": recipe.base_model}
-    known = {entry.key: entry for entry in catalogue.all_models()}
-    if recipe.base_model not in known:
-        return {"purpose": recipe.purpose}
-    usual = recipe_for(
-        recipe.purpose,
-        known[recipe.base_model],
-        trigger_word=recipe.trigger_word,
-        captions=[str(picture["caption"]) for picture in given.pictures],
-    )
-    for name in TrainingChoices.model_fields:
-        value = getattr(recipe, name)
-        if name not in fields and value != getattr(usual, name):
-            fields[name] = 0 if name == "min_snr_gamma" and value is None else value
-    return fields
-
-
-def retries(given: Training, job: Job) -> list[Retry]:
-    """What to offer after a failure or an early end, the most promising first."""
-    recipe, same = TrainingRecipe.model_validate(given.recipe), decided(given)
-    found: list[Retry] = []
-    if job.error_code == "out_of_memory":
-        if recipe.batch_size > 1:
-            found.append(Retry(RETRY_BATCH, {}, same | {"batch_size": 1}))
-        sizes = [size for size in _sizes(recipe.base_model) if size < recipe.resolution]
-        if sizes:
-            found.append(Retry(RETRY_SIZE, {"resolution": max(sizes)}, same | {"resolution": max(sizes)}))
-        if recipe.rank > 4:
-            rank = recipe.rank // 2
-            alpha = recipe.alpha * rank / recipe.rank
-            found.append(Retry(RETRY_RANK, {"rank": rank}, same | {"rank": rank, "alpha": alpha}))
-    if job.error_code == "diverged":
-        found.append(Retry(RETRY_RATE, {}, same | {"learning_rate": float(f"{recipe.learning_rate / 3:.2g}")}))
-    found.append(Retry(RETRY_SAME, {}, same))
-    return found
-
-
-def _sizes(base_model: str) -> tuple[int, ...]:
-    return next((entry.resolutions for entry in catalogue.all_models() if entry.key == base_model), ())

@@ -1,0 +1,36 @@
+"""The files that an adapter can be taken along as, and what they are called on somebody's disk."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from app.adapters.models import Adapter
+from app.adapters.names import file_stem
+
+Kind = Literal["diffusers", "kohya", "clean", "sidecar"]
+KINDS: tuple[Kind, ...] = ("diffusers", "kohya", "clean", "sidecar")
+MEDIA_TYPE = "application/octet-stream"
+
+
+@dataclass(frozen=True)
+class AdapterFile:
+    key: str
+    name: str
+
+
+def file_of(adapter: Adapter, kind: Literal["diffusers", "kohya", "clean"]) -> AdapterFile:
+    """The stored file for a kind of program.
+
+    The clean file and the one for AUTOMATIC1111 bear the same name, that of the sidecar beside them.
+    """
+    stem = file_stem(adapter.name, adapter.purpose, adapter.version)
+    match kind:
+        case "diffusers":
+            return AdapterFile(adapter.diffusers_key, f"{stem}-diffusers.safetensors")
+        case "kohya":
+            return AdapterFile(adapter.kohya_key, f"{stem}.safetensors")
+        case "clean":
+            return AdapterFile(adapter.clean_key, f"{stem}.safetensors")
+
+
+def sidecar_name(adapter: Adapter) -> str:
+    return f"{file_stem(adapter.name, adapter.purpose, adapter.version)}.json"

@@ -1,0 +1,77 @@
+"""After a failure or an early end: which order is likely to do better. Pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from app.base_models import catalogue
+from app.errors import N_
+from app.jobs.models import Job
+from app.trainings.choices import TrainingChoices
+from app.trainings.models import Training
+from app.trainings.presets import recipe_for
+from app.trainings.recipe import TrainingRecipe
+
+
+@dataclass(frozen=True)
+class Retry:
+    """A new order that is likely to do better: what it changes in words, and the fields to fill the form with."""
+
+    msgid: str
+    params: Mapping[str, str | int]
+    fields: Mapping[str, Any]
+
+    @property
+    def pair(self) -> tuple[str, Mapping[str, str | int]]:
+        return self.msgid, self.params
+
+
+RETRY_SIZE = N_("Try again with a smaller size: %(resolution)s pixels")
+RETRY_BATCH = N_("Try again with one picture at a time")
+RETRY_RANK = N_("Try again with a smaller adapter: rank %(rank)s")
+RETRY_RATE = N_("Try again, learning more slowly")
+RETRY_SAME = N_("Try again with the same settings")
+
+
+def decided(given: Training) -> dict[str, Any]:
+    """The form's fields that lead to this recipe again: those that differ from what the preset gives."""
+    recipe = TrainingRecipe.model_validate(given.recipe)
+    fields: dict[str, Any] = {"purpose": recipe.purpose, "base_model": recipe.base_model}
+    known = {entry.key: entry for entry in catalogue.all_models()}
+    if recipe.base_model not in known:
+        return {"purpose": recipe.purpose}
+    usual = recipe_for(
+        recipe.purpose,
+        known[recipe.base_model],
+        trigger_word=recipe.trigger_word,
+        captions=[str(picture["caption"]) for picture in given.pictures],
+    )
+    for name in TrainingChoices.model_fields:
+        value = getattr(recipe, name)
+        if name not in fields and value != getattr(usual, name):
+            fields[name] = 0 if name == "min_snr_gamma" and value is None else value
+    return fields
+
+
+def retries(given: Training, job: Job) -> list[Retry]:
+    """What to offer after a failure or an early end, the most promising first."""
+    recipe, same = TrainingRecipe.model_validate(given.recipe), decided(given)
+    found: list[Retry] = []
+    if job.error_code == "out_of_memory":
+        if recipe.batch_size > 1:
+            found.append(Retry(RETRY_BATCH, {}, same | {"batch_size": 1}))
+        sizes = [size for size in _sizes(recipe.base_model) if size < recipe.resolution]
+        if sizes:
+            found.append(Retry(RETRY_SIZE, {"resolution": max(sizes)}, same | {"resolution": max(sizes)}))
+        if recipe.rank > 4:
+            rank = recipe.rank // 2
+            alpha = recipe.alpha * rank / recipe.rank
+            found.append(Retry(RETRY_RANK, {"rank": rank}, same | {"rank": rank, "alpha": alpha}))
+    if job.error_code == "diverged":
+        found.append(Retry(RETRY_RATE, {}, same | {"learning_rate": float(f"{recipe.learning_rate / 3:.2g}")}))
+    found.append(Retry(RETRY_SAME, {}, same))
+    return found
+
+
+def _sizes(base_model: str) -> tuple[int, ...]:
+    return next((entry.resolutions for entry in catalogue.all_models() if entry.key == base_model), ())

@@ -1,0 +1,47 @@
+"""The catalogue: every entry can be used as it stands."""
+
+import pytest
+
+from app.base_models import catalogue
+from app.base_models.catalogue import UnknownBaseModel
+from tests.conftest import SignedIn
+from worker.engines.registry import FAMILIES
+
+
+def test_every_entry_has_an_engine_and_sizes_that_fit() -> None:
+    models = catalogue.all_models()
+    assert models[0].key == "livery-builtin" and models[0].ready
+    assert len({model.key for model in models}) == len(models)
+    for model in models:
+        assert model.family in FAMILIES
+        assert model.resolution in model.resolutions
+        assert all(size % model.multiple == 0 for size in model.resolutions)
+        assert (model.source == "builtin") == model.ready
+        assert model.licence_sentence.endswith(".") and model.licence_url.startswith("https://")
+
+
+def test_an_unknown_model_is_named() -> None:
+    with pytest.raises(UnknownBaseModel, match="dall-e"):
+        catalogue.get("dall-e")
+    assert catalogue.name_of("dall-e") == "dall-e"
+
+
+def test_sizes_of_files_follow_the_rank() -> None:
+    model = catalogue.get("stable-diffusion-1-5")
+    assert model.adapter_bytes(16, "attention") == 199296 * 16 * 2
+    assert (model.adapter_bytes(32, "attention") or 0) == 2 * (model.adapter_bytes(16, "attention") or 0)
+
+
+def test_the_page_says_licence_memory_and_that_nothing_was_measured(owner: SignedIn) -> None:
+    text = owner.client.get("/base-models").text
+    assert "CreativeML OpenRAIL-M" in text and "Not measured yet" in text and "Needs internet on the worker" in text
+
+
+def test_the_api_lists_and_shows_models(owner: SignedIn) -> None:
+    from tests.tokens import api_client
+
+    client = api_client(owner)
+    keys = [item["key"] for item in client.get("/api/v1/base-models").json()["items"]]
+    assert keys[0] == "livery-builtin"
+    assert client.get(f"/api/v1/base-models/{keys[0]}").json()["resolution"] == 128
+    assert client.get("/api/v1/base-models/nothing").status_code == 404

@@ -1,0 +1,76 @@
+"""What a training takes, and where each number comes from. No time is ever made up."""
+
+from datetime import UTC, datetime
+from decimal import Decimal
+
+from app.base_models import catalogue
+from app.trainings.estimate import Estimate, Measurement, cost_of, estimate_for
+from app.trainings.presets import recipe_for
+
+SD15 = catalogue.get("stable-diffusion-1-5")
+BUILTIN = catalogue.get("livery-builtin")
+RECIPE = recipe_for("style", SD15, trigger_word="x", captions=["a"] * 20)
+
+
+def measured(device: str = "NVIDIA H100", resolution: int = 512, batch_size: int = 1, pace: float = 0.5) -> Measurement:
+    return Measurement(
+        measured_at=datetime(2026, 11, 23, tzinfo=UTC),
+        device=device,
+        resolution=resolution,
+        batch_size=batch_size,
+        seconds_per_step=pace,
+        other_seconds=60.0,
+        peak_memory_bytes=4_000_000_000,
+        bytes_per_rank=1000.0,
+        target_modules="attention",
+    )
+
+
+def estimate(*measurements: Measurement, devices: tuple[str, ...] = (), price: str | None = None) -> Estimate:
+    return estimate_for(
+        RECIPE,
+        SD15,
+        measurements,
+        devices=devices,
+        price_per_hour=Decimal(price) if price else None,
+        currency="EUR",
+    )
+
+
+def test_without_a_measurement_no_time_and_no_cost_is_promised() -> None:
+    found = estimate(price="2.00")
+    assert (found.seconds, found.cost, found.time_basis, found.memory_basis) == (None, None, "none", "catalogue")
+    assert found.memory_bytes == 5_500_000_000
+
+
+def test_time_comes_from_the_newest_training_of_the_same_size() -> None:
+    found = estimate(measured(), measured(pace=9.0))
+    assert found.seconds == 0.5 * RECIPE.steps + 60
+    assert (found.time_basis, found.device, found.memory_bytes) == ("measured", "NVIDIA H100", 4_000_000_000)
+
+
+def test_another_size_batch_or_device_says_nothing() -> None:
+    assert estimate(measured(resolution=768)).seconds is None
+    assert estimate(measured(batch_size=2)).seconds is None
+    assert estimate(measured(device="CPU"), devices=("NVIDIA H100",)).seconds is None
+    assert estimate(measured(device="CPU"), measured(), devices=("NVIDIA H100",)).device == "NVIDIA H100"
+
+
+def test_cost_is_device_time_at_the_workspace_price() -> None:
+    assert cost_of(1800, Decimal("2.50")) == Decimal("1.25")
+    assert cost_of(1, Decimal("0.10")) == Decimal("0.00")
+    assert estimate(measured(), price="3.60").cost == Decimal("0.86")
+
+
+def test_the_file_size_is_known_from_the_catalogue_or_from_earlier_adapters() -> None:
+    assert estimate().file_bytes == 199296 * RECIPE.rank * 2
+    recipe = recipe_for("style", BUILTIN, trigger_word="x", captions=["a"], changes={"target_modules": "attention"})
+    unknown = BUILTIN.model_copy(update={"parameters_per_rank": {}})
+    nothing = estimate_for(recipe, unknown, [], devices=(), price_per_hour=None, currency="EUR")
+    known = estimate_for(recipe, unknown, [measured()], devices=(), price_per_hour=None, currency="EUR")
+    assert (nothing.file_bytes, known.file_bytes) == (None, 1000 * recipe.rank)
+
+
+def test_it_survives_being_kept_as_json() -> None:
+    found = estimate(measured(), price="3.60")
+    assert Estimate.model_validate(found.model_dump(mode="json")) == found

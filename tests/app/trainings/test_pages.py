@@ -1,0 +1,223 @@
+"""The pages of trainings, through HTTP."""
+
+import re
+from collections.abc import Callable
+from urllib.parse import unquote
+
+import pytest
+from sqlalchemy import select, update
+
+from app.accounts.models import Workspace
+from app.db import Database, now
+from app.jobs.models import Job, Worker
+from app.storage import Storage
+from app.trainings.models import Training, TrainingSample
+from tests.conftest import SignedIn, SignUp
+from tests.fake_engine import FakeEngine
+from tests.orders import make_brand, order_training, worker_context
+from tests.tokens import api_client
+from worker.engines import registry
+from worker.engines.contracts import EngineError
+from worker.run_job import run_next
+
+
+@pytest.fixture
+def project_id(database: Database, storage: Storage, owner: SignedIn) -> str:
+    return make_brand(database, storage, owner.workspace_id)
+
+
+@pytest.fixture
+def engine(monkeypatch: pytest.MonkeyPatch) -> FakeEngine:
+    fake = FakeEngine()
+    monkeypatch.setattr(registry, "engine_for", lambda family: fake)
+    return fake
+
+
+@pytest.fixture
+def train(
+    database: Database, storage: Storage, engine: FakeEngine, owner: SignedIn, project_id: str
+) -> Callable[..., str]:
+    def trained(**fields: object) -> str:
+        training_id = order_training(database, owner.workspace_id, project_id, **fields)
+        run_next(worker_context(database, storage), ("training",))
+        return training_id
+
+    return trained
+
+
+def test_the_new_page_says_what_will_happen(owner: SignedIn, project_id: str) -> None:
+    text = owner.client.get(f"/projects/{project_id}/trainings/new").text
+    assert "It will learn the style of Bäckerei Süß" in text
+    assert "From 6 pictures" in text and "not known yet" in text
+    assert "6 pictures are few" in text
+    assert "Set a price per hour" in text
+
+
+def test_the_card_follows_the_choices(owner: SignedIn, project_id: str) -> None:
+    address = f"/projects/{project_id}/trainings/summary"
+    text = owner.client.get(address, params={"purpose": "character", "rank": "", "steps": "77"}).text
+    assert "It will learn a character" in text and "with 77 steps" in text
+    assert "<html" not in text
+
+
+def test_a_number_out_of_bounds_is_said_beside_the_form(owner: SignedIn, project_id: str) -> None:
+    headers = {"hx-request": "true"}
+    address = f"/projects/{project_id}/trainings/summary"
+    for query in ({"rank": "0"}, {"steps": "1" + "0" * 30}, {"resolution": "100"}, {"learning_rate": "nan"}):
+        answer = owner.client.get(address, params=query, headers=headers)
+        assert (answer.status_code, answer.headers["hx-retarget"]) == (422, "find .form-error")
+
+
+def test_starting_twice_by_a_double_click_orders_once(owner: SignedIn, project_id: str, database: Database) -> None:
+    text = owner.client.get(f"/projects/{project_id}/trainings/new").text
+    found = re.search(r'name="order_id" value="([0-9a-f]{32})"', text)
+    assert found is not None
+    form = {
+        "order_id": found[1],
+        "purpose": "style",
+        "rank": "",
+        "sample_prompts": "[trigger], Käse\n\n[trigger], Brot\n",
+    }
+    answers = [owner.client.post(f"/projects/{project_id}/trainings", data=form) for _ in range(2)]
+    assert {answer.headers["location"] for answer in answers} == {f"/trainings/{found[1]}"}
+    with database.read() as session:
+        (training,) = session.scalars(select(Training))
+    assert training.recipe["sample_prompts"] == ["[trigger], Käse", "[trigger], Brot"]
+
+
+def test_too_few_pictures_are_refused_in_words(owner: SignedIn, database: Database, storage: Storage) -> None:
+    small = make_brand(database, storage, owner.workspace_id, pictures=3)
+    text = owner.client.get(f"/projects/{small}/trainings/new").text
+    assert "Only 3 pictures" in text and "disabled" in text
+    answer = owner.client.post(f"/projects/{small}/trainings", data={"purpose": "style"})
+    assert answer.status_code == 409 and "at least 5 are needed" in answer.text
+
+
+def test_the_price_becomes_a_cost(
+    owner: SignedIn, database: Database, project_id: str, train: Callable[..., str]
+) -> None:
+    train()
+    with database.write() as session:
+        session.execute(update(Workspace).values(price_per_hour=3600))
+    text = owner.client.get(f"/projects/{project_id}/trainings/new").text
+    assert "measured on Fake device" in text and "€" in text
+
+
+def test_a_finished_training_shows_samples_loss_and_adapter(
+    owner: SignedIn, database: Database, train: Callable[..., str]
+) -> None:
+    training_id = train()
+    text = owner.client.get(f"/trainings/{training_id}").text
+    assert "It has learned" in text and "Base alone" in text and "Step 12" in text and "<polyline" in text
+    assert "suessbaeck, eine Tasse" in text
+    assert re.search(r'href="/adapters/[0-9a-f]{32}"', text)
+    assert "every 2s" not in text
+    with database.read() as session:
+        sample_id = session.scalars(select(TrainingSample.id)).first()
+    picture = owner.client.get(f"/trainings/{training_id}/samples/{sample_id}.webp")
+    assert (picture.status_code, picture.headers["content-type"]) == (200, "image/webp")
+
+
+def test_a_waiting_training_says_honestly_why(owner: SignedIn, database: Database, project_id: str) -> None:
+    first = order_training(database, owner.workspace_id, project_id)
+    second = order_training(database, owner.workspace_id, project_id)
+    assert "No worker for trainings is running" in owner.client.get(f"/trainings/{first}").text
+    with database.write() as session:
+        session.add(Worker(id="w", lanes="training", device="CPU", last_seen_at=now()))
+        session.execute(update(Job).where(Job.subject_id == first).values(state="running", seconds_left=600))
+    text = owner.client.get(f"/trainings/{second}").text
+    assert "1 job is before it." in text and "about 10 minutes" in text
+
+
+def test_the_live_part_asks_again_while_it_runs_and_calls_for_new_samples(
+    owner: SignedIn, database: Database, project_id: str, train: Callable[..., str]
+) -> None:
+    done = train()
+    assert owner.client.get(f"/trainings/{done}/live?samples=0").headers["hx-trigger"] == "livery:samples"
+    running = order_training(database, owner.workspace_id, project_id)
+    with database.write() as session:
+        session.execute(
+            update(Job)
+            .where(Job.subject_id == running)
+            .values(state="running", phase="training", progress_done=3, progress_total=12, seconds_left=42)
+        )
+    answer = owner.client.get(f"/trainings/{running}/live?samples=0")
+    assert "every 2s" in answer.text and 'data-progress="25"' in answer.text and "about 42 seconds left" in answer.text
+    assert "hx-trigger" not in answer.headers
+
+
+def test_a_failure_is_a_sentence_and_a_way_on(owner: SignedIn, engine: FakeEngine, train: Callable[..., str]) -> None:
+    def fail(step: int) -> None:
+        raise EngineError("out_of_memory", "This machine has not enough memory for this job.")
+
+    engine.before_step = fail
+    text = owner.client.get(f"/trainings/{train()}").text
+    assert "This machine has not enough memory for this job." in text
+    found = re.search(r'href="(/projects/[0-9a-f]{32}/trainings/new\?[^"]*resolution=96[^"]*)"', text)
+    assert found is not None
+    again = owner.client.get(unquote(found[1].replace("&amp;", "&"))).text
+    assert re.search(r'<option value="96" selected', again)
+
+
+def test_cancelling_takes_a_waiting_one_out_of_the_queue(owner: SignedIn, database: Database, project_id: str) -> None:
+    training_id = order_training(database, owner.workspace_id, project_id)
+    assert "is kept as an adapter" in owner.client.get(f"/trainings/{training_id}").text
+    assert owner.client.post(f"/trainings/{training_id}/cancel").headers["location"] == f"/trainings/{training_id}"
+    assert "there is no adapter" in owner.client.get(f"/trainings/{training_id}").text
+    assert owner.client.post(f"/trainings/{training_id}/cancel").status_code == 409
+
+
+def test_the_history_lists_them_all(owner: SignedIn, project_id: str, train: Callable[..., str]) -> None:
+    assert "Nothing has been learned yet" in owner.client.get(f"/projects/{project_id}/trainings").text
+    train()
+    train(purpose="product")
+    text = owner.client.get(f"/projects/{project_id}/trainings").text
+    assert "Adapter, version 1" in text and "Adapter, version 2" in text
+
+
+def test_viewers_look_and_do_not_start(owner: SignedIn, sign_up: SignUp, database: Database, project_id: str) -> None:
+    training_id = order_training(database, owner.workspace_id, project_id)
+    viewer = sign_up(role="viewer", workspace_id=owner.workspace_id)
+    assert "Cancel the training" not in viewer.client.get(f"/trainings/{training_id}").text
+    assert viewer.client.post(f"/trainings/{training_id}/cancel").status_code == 403
+    assert viewer.client.post(f"/projects/{project_id}/trainings", data={"purpose": "style"}).status_code == 403
+
+
+def test_other_workspaces_see_nothing(sign_up: SignUp, owner: SignedIn, database: Database, project_id: str) -> None:
+    training_id = order_training(database, owner.workspace_id, project_id)
+    stranger = sign_up()
+    for address in (f"/trainings/{training_id}", f"/trainings/{training_id}/live", f"/projects/{project_id}/trainings"):
+        assert stranger.client.get(address).status_code == 404
+
+
+def test_the_api_plans_starts_follows_and_cancels(owner: SignedIn, project_id: str) -> None:
+    client = api_client(owner)
+    address = f"/api/v1/projects/{project_id}/trainings"
+    plan = client.post(f"{address}/plan", json={"purpose": "product", "rank": 8}).json()
+    assert (plan["recipe"]["rank"], plan["picture_count"], plan["possible"]) == (8, 6, True)
+    assert plan["estimate"]["seconds"] is None and plan["warnings"]
+    started = client.post(address, json={"purpose": "product", "rank": 8, "trigger_word": "brezn\u0000"})
+    assert started.status_code == 201
+    given = started.json()
+    assert (given["recipe"]["trigger_word"], given["job"]["state"]) == ("brezn", "queued")
+    assert client.get(f"/api/v1/trainings/{given['id']}").json() == given
+    assert client.get(f"/api/v1/trainings/{given['id']}/course").json() == {"losses": [], "samples": []}
+    assert [item["id"] for item in client.get(address).json()["items"]] == [given["id"]]
+    assert client.post(f"/api/v1/trainings/{given['id']}/cancel").json()["job"]["state"] == "cancelled"
+
+
+def test_the_api_refuses_nonsense_without_falling_over(owner: SignedIn, project_id: str) -> None:
+    client = api_client(owner)
+    address = f"/api/v1/projects/{project_id}/trainings"
+    for body in (
+        {"rank": 10**30},
+        {"purpose": "everything"},
+        {"learning_rate": 0},
+        {"sample_prompts": ["x"] * 5},
+        {"sample_prompts": "x" * 400},
+        {"trigger_word": "x" * 400},
+        {"base_model": "nothing"},
+        {"order_id": "../../etc"},
+        [],
+    ):
+        assert client.post(address, json=body).status_code in (404, 422), body

@@ -1,0 +1,198 @@
+"""Ordering a training: frozen, once, and only where it can work."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import select, update
+
+from app.db import Database, new_id, now
+from app.errors import NotFound
+from app.images.models import Image
+from app.jobs.models import Job, Worker
+from app.projects.models import Project
+from app.storage import Storage
+from app.trainings import again, queries, service
+from app.trainings.choices import TrainingChoices
+from app.trainings.errors import BadResolution, BrandPutAway, OrderTaken, TooFewPictures
+from app.trainings.models import Training
+from tests.orders import make_brand, make_workspace, order_training
+
+
+@pytest.fixture
+def workspace_id(database: Database) -> str:
+    return make_workspace(database)
+
+
+@pytest.fixture
+def project_id(database: Database, storage: Storage, workspace_id: str) -> str:
+    return make_brand(database, storage, workspace_id)
+
+
+@pytest.fixture
+def start(database: Database, workspace_id: str, project_id: str) -> Callable[..., Training]:
+    def started(order_id: str | None = None, **fields: Any) -> Training:
+        with database.write() as session:
+            return service.start_training(
+                session,
+                workspace_id=workspace_id,
+                project_id=project_id,
+                choices=TrainingChoices(**fields),
+                created_by=None,
+                order_id=order_id,
+            )
+
+    return started
+
+
+def rows(database: Database) -> tuple[int, int]:
+    with database.read() as session:
+        return len(list(session.scalars(select(Training)))), len(list(session.scalars(select(Job))))
+
+
+def test_an_order_is_frozen_with_its_job(database: Database, start: Callable[..., Training], project_id: str) -> None:
+    given = start(purpose="product")
+    with database.write() as session:
+        session.execute(update(Image).values(caption="changed later", focus_x=0.0))
+        session.execute(update(Project).values(trigger_word="changed"))
+    with database.read() as session:
+        order = queries.order_of(session, workspace_id=given.workspace_id, training_id=given.id)
+        job = session.scalars(select(Job)).one()
+    assert order.pictures[0].caption == "ein süßes Brötchen 0" and len(order.pictures) == 6
+    assert (order.recipe.purpose, order.recipe.trigger_word) == ("product", "suessbaeck")
+    assert (job.lane, job.subject_id, job.title, job.state) == ("training", given.id, "Bäckerei Süß", "queued")
+
+
+def test_pictures_left_out_are_not_learned_from(database: Database, start: Callable[..., Training]) -> None:
+    with database.write() as session:
+        first = session.scalars(select(Image.id).order_by(Image.id)).first()
+        session.execute(update(Image).where(Image.id == first).values(included=False))
+    assert len(start().pictures) == 5
+
+
+def test_fewer_than_five_pictures_are_refused(database: Database, start: Callable[..., Training]) -> None:
+    with database.write() as session:
+        for image_id in list(session.scalars(select(Image.id)))[:2]:
+            session.execute(update(Image).where(Image.id == image_id).values(included=False))
+    with pytest.raises(TooFewPictures, match="4 pictures"):
+        start()
+    assert rows(database) == (0, 0)
+
+
+def test_a_second_click_is_the_same_order(database: Database, start: Callable[..., Training]) -> None:
+    order_id = new_id()
+    assert start(order_id).id == start(order_id).id == order_id
+    assert rows(database) == (1, 1)
+
+
+def test_another_order_under_the_same_id_is_refused(database: Database, start: Callable[..., Training]) -> None:
+    order_id = new_id()
+    start(order_id)
+    with pytest.raises(OrderTaken):
+        start(order_id, rank=4)
+
+
+def test_an_id_of_another_workspace_is_refused_without_a_hint(
+    database: Database, storage: Storage, start: Callable[..., Training]
+) -> None:
+    theirs = make_workspace(database)
+    foreign = order_training(database, theirs, make_brand(database, storage, theirs))
+    with pytest.raises(OrderTaken):
+        start(foreign)
+
+
+def test_other_workspaces_brands_are_not_found(database: Database, project_id: str) -> None:
+    other = make_workspace(database)
+    with database.read() as session, pytest.raises(NotFound):
+        service.plan_training(session, workspace_id=other, project_id=project_id, choices=TrainingChoices())
+
+
+@pytest.mark.parametrize("resolution", [100, 64, 1024])
+def test_a_size_that_the_base_cannot_do_is_refused(start: Callable[..., Training], resolution: int) -> None:
+    with pytest.raises(BadResolution, match="96 to 192 pixels"):
+        start(resolution=resolution)
+
+
+def test_an_archived_brand_is_not_trained(database: Database, start: Callable[..., Training]) -> None:
+    with database.write() as session:
+        session.execute(update(Project).values(archived_at=now()))
+    with pytest.raises(BrandPutAway):
+        start()
+
+
+def measure(database: Database, given: Training, device: str = "CPU") -> None:
+    """As if it had run: 0.5 seconds a step and 20 for the rest."""
+    with database.write() as session:
+        session.execute(
+            update(Training)
+            .where(Training.id == given.id)
+            .values(seconds_per_step=0.5, peak_memory_bytes=7_000_000, device=device)
+        )
+        moment = now() - timedelta(days=1)
+        session.execute(
+            update(Job)
+            .where(Job.subject_id == given.id)
+            .values(state="done", finished_at=moment, device_seconds=0.5 * given.recipe["steps"] + 20)
+        )
+
+
+def planned(database: Database, given: Training, **fields: Any) -> service.TrainingPlan:
+    with database.read() as session:
+        return service.plan_training(
+            session,
+            workspace_id=given.workspace_id,
+            project_id=given.project_id,
+            choices=TrainingChoices(**fields),
+        )
+
+
+def test_the_estimate_knows_what_was_measured(database: Database, start: Callable[..., Training]) -> None:
+    given = start()
+    assert planned(database, given).estimate.time_basis == "none"
+    measure(database, given)
+    found = planned(database, given, steps=100).estimate
+    assert found.seconds == pytest.approx(0.5 * 100 + 20)
+    assert (found.device, found.memory_basis) == ("CPU", "measured")
+
+
+def test_a_measurement_of_another_device_does_not_count_where_a_worker_is_there(
+    database: Database, start: Callable[..., Training]
+) -> None:
+    given = start()
+    measure(database, given, device="CPU")
+    with database.write() as session:
+        session.add(Worker(id="w", lanes="training", device="NVIDIA H100", last_seen_at=now()))
+    assert planned(database, given).estimate.seconds is None
+
+
+def test_after_too_little_memory_smaller_orders_are_offered(database: Database, start: Callable[..., Training]) -> None:
+    given = start(batch_size=2, steps=123)
+    offers = again.retries(given, Job(error_code="out_of_memory"))
+    assert [offer.msgid for offer in offers] == [
+        again.RETRY_BATCH,
+        again.RETRY_SIZE,
+        again.RETRY_RANK,
+        again.RETRY_SAME,
+    ]
+    assert offers[1].fields["resolution"] == 96
+    assert offers[2].fields["rank"] == given.recipe["rank"] // 2
+    assert offers[3].fields == {
+        "purpose": "style",
+        "base_model": "livery-builtin",
+        "batch_size": 2,
+        "steps": 123,
+        "checkpoint_every": given.recipe["checkpoint_every"],
+    }
+
+
+def test_after_divergence_a_slower_one_is_offered(start: Callable[..., Training]) -> None:
+    given = start()
+    first = again.retries(given, Job(error_code="diverged"))[0]
+    assert 0 < first.fields["learning_rate"] < given.recipe["learning_rate"] / 2
+
+
+def test_what_is_offered_leads_to_the_order_that_it_names(database: Database, start: Callable[..., Training]) -> None:
+    given = start(rank=4, min_snr_gamma=0, sample_prompts=("[trigger], Käse",))
+    same = again.decided(given)
+    assert planned(database, given, **same).recipe.model_dump(mode="json") == given.recipe

@@ -10,8 +10,9 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from app.adapters import export, metadata
+from app.adapters import dialects, export, metadata
 from app.adapters.metadata import AdapterFacts
+from app.adapters.safetensors_file import float32_tensor
 from tests.worker.image import tiny
 from tests.worker.image.test_generation import draw, pixels
 from worker.engines.contracts import AdapterFile, TrainingInputs
@@ -145,3 +146,26 @@ def test_the_header_says_what_diffusers_needs(trained, facts, tmp_path):
     with safe_open(path, "pt") as file:
         header = json.loads(file.metadata()["lora_adapter_metadata"])
     assert (header["unet.r"], header["unet.lora_alpha"]) == (4, 6.0)
+
+
+def test_every_layer_of_the_real_sd15_unet_and_text_encoder_has_a_name_in_kohyas_dialect():
+    from diffusers import UNet2DConditionModel
+    from transformers import CLIPTextConfig, CLIPTextModel
+
+    with torch.device("meta"):
+        # The defaults of both classes but for these are SD 1.5's.
+        unet = UNet2DConditionModel(cross_attention_dim=768, attention_head_dim=8)
+        text = CLIPTextModel(CLIPTextConfig(hidden_size=768, intermediate_size=3072, num_attention_heads=12))
+    kinds = (torch.nn.Linear, torch.nn.Conv2d)
+    modules = [f"unet.{name}" for name, module in unet.named_modules() if isinstance(module, kinds)]
+    modules += [
+        f"text_encoder.text_model.{name.removeprefix('text_model.')}"
+        for name, module in text.named_modules()
+        if isinstance(module, kinds)
+    ]
+    assert len(modules) > 300
+    half = float32_tensor(np.zeros((1, 1)))
+    tensors = {f"{module}.lora_{letter}.weight": half for module in modules for letter in "AB"}
+    lora = dialects.Lora(tensors, dict.fromkeys(modules, 1.0))
+    there = dialects.to_kohya(lora, "stable_diffusion_1")
+    assert dialects.from_kohya(there, "stable_diffusion_1") == lora

@@ -213,6 +213,13 @@ def test_every_prediction_type_trains(tmp_path, kind, zero_snr):
     assert trained.finished and trained.final_loss > 0
 
 
+def test_a_model_that_predicts_something_else_is_refused(tmp_path):
+    tiny.pipeline(prediction_type="sample").save_pretrained(tmp_path / "model")
+    with pytest.raises(EngineError) as raised:
+        train(Base("other", "stable_diffusion", str(tmp_path / "model")), tmp_path)
+    assert raised.value.code == "model_unsupported"
+
+
 def test_no_pictures_and_no_model_are_told_in_a_sentence(base, tmp_path):
     with pytest.raises(EngineError, match="no pictures"):
         train(base, tmp_path, inputs=TrainingInputs(base, ()))

@@ -79,7 +79,7 @@ class Printed:
 
 
 def measure(pictures: Path, held_out: Path, recipe: TrainingRecipe, base: Base, out: Path) -> Effect:
-    """Train, draw and measure; writes ``sheet.png`` under ``out``: brand, base and adapter in rows of one prompt each."""
+    """Train, draw and measure; writes ``sheet.png`` under ``out``: brand, base and adapter, a row for each prompt."""
     began = time.perf_counter()
     trained = train(pictures, recipe, base, out)
     training_seconds = time.perf_counter() - began

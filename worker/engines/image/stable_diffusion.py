@@ -19,7 +19,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import diffusers
 import torch
+import transformers
 from diffusers import StableDiffusionPipeline
 from PIL import Image
 from safetensors import SafetensorError
@@ -90,7 +92,8 @@ def train(recipe: TrainingRecipe, inputs: TrainingInputs, out: Path, progress: P
     through.
 
     Raises ``EngineError``: ``diverged`` (the checkpoints up to then stay), ``out_of_memory``, ``bad_picture``,
-    ``bad_size``, ``no_pictures``, ``bad_checkpoint``, ``disk_full``, ``model_unavailable``.
+    ``bad_size``, ``no_pictures``, ``bad_checkpoint``, ``disk_full``, ``model_unavailable``,
+    ``model_unsupported``.
     """
     with memory.out_of_memory_in_words(_device(), SMALLER):
         return _train(recipe, inputs, out, progress)
@@ -167,6 +170,13 @@ def _train(recipe: TrainingRecipe, inputs: TrainingInputs, out: Path, progress: 
             # Without bf16 the gradients would need loss scaling; such a card trains in full precision instead.
             unet.float()
 
+        schedule = pipeline.scheduler.config
+        prediction_type = schedule.prediction_type
+        if prediction_type not in ("epsilon", "v_prediction"):
+            raise EngineError(
+                "model_unsupported", f"The base model predicts “{prediction_type}”, which this training does not know."
+            )
+
         progress.phase("caching")
         captions = [dataset.caption_with_trigger(p.caption, recipe.trigger_word) for p in inputs.pictures]
         embeddings = prompts.embed_captions(pipeline, [*captions, ""])
@@ -184,8 +194,6 @@ def _train(recipe: TrainingRecipe, inputs: TrainingInputs, out: Path, progress: 
             lora.restore(unet, resumed.adapter)
             optimizer.load_state_dict(resumed.optimizer)
             generator.set_state(resumed.random_state)
-        schedule = pipeline.scheduler.config
-        prediction_type = schedule.prediction_type
         alphas_cumprod = _alphas_cumprod(pipeline.scheduler)
         at_once = recipe.batch_size  # samples in one pass; fewer after the memory ran out
 
@@ -622,6 +630,9 @@ def _pipeline(base: Base, dtype: torch.dtype) -> Any:
     own: dict[str, Any] = {}
     if local and not Path(source, "model_index.json").is_file():
         raise EngineError("model_unavailable", f"The base model {base.key} is not in its folder. Install it first.")
+    # A worker's log is no place for bars that redraw themselves.
+    diffusers.utils.logging.disable_progress_bar()
+    transformers.utils.logging.disable_progress_bar()
     try:
         if local and _autoencoder_class(source) == PatchAutoencoder.__name__:
             own["vae"] = PatchAutoencoder.from_pretrained(source, subfolder="vae", use_safetensors=True)
@@ -674,10 +685,19 @@ def _load_adapter(pipeline: Any, adapter: AdapterFile, name: str) -> None:
     mismatch = EngineError(
         "adapter_mismatch", "The adapter was trained on another base model: its layers do not fit this one."
     )
-    where = {"weight_name": adapter.path.name, "local_files_only": True, "use_safetensors": True}
     try:
-        tensors, _ = pipeline.lora_state_dict(adapter.path.parent, **where)
-        pipeline.load_lora_weights(adapter.path.parent, adapter_name=name, **where)
+        tensors, alphas, metadata = pipeline.lora_state_dict(
+            adapter.path.parent,
+            weight_name=adapter.path.name,
+            local_files_only=True,
+            use_safetensors=True,
+            return_lora_metadata=True,
+        )
+        facts = {"network_alphas": alphas, "metadata": metadata, "adapter_name": name, "_pipeline": pipeline}
+        # As load_lora_weights does, but without its warning about a text encoder that was not trained.
+        pipeline.load_lora_into_unet(tensors, unet=pipeline.unet, **facts)
+        if any(key.startswith("text_encoder.") for key in tensors):
+            pipeline.load_lora_into_text_encoder(tensors, text_encoder=pipeline.text_encoder, **facts)
     except (OSError, SafetensorError) as error:
         raise EngineError("adapter_unreadable", "The adapter's file is missing or damaged. Export it again.") from error
     except (ValueError, KeyError, RuntimeError) as error:

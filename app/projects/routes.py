@@ -23,7 +23,7 @@ from app.projects import queries, service, trigger_word
 from app.projects.forms import DeleteForm, LookForm, NameForm, NewBrandForm, PaletteForm
 from app.projects.journey import ENOUGH_IMAGES, Holdings, journey
 from app.trainings import queries as trainings
-from app.web.answers import go, is_htmx, with_toast
+from app.web.answers import go, is_htmx
 from app.web.flashes import Flash
 from app.web.language import translate
 from app.web.paging import from_cursor, to_cursor
@@ -211,11 +211,9 @@ def change_palette(
     project = service.set_palette(
         session, workspace_id=visitor.workspace.id, project_id=project_id, colours=form.wanted()
     )
-    told = translate(request.state.locale, SAVED)
     if not is_htmx(request):
-        return go(request, f"/projects/{project_id}/look", Flash("ok", told))
-    editor = fragment(request, "partials/palette_editor.html", project=project, most_colours=service.MOST_COLOURS)
-    return with_toast(editor, told)
+        return go(request, f"/projects/{project_id}/look", Flash("ok", translate(request.state.locale, SAVED)))
+    return fragment(request, "partials/palette_editor.html", project=project, most_colours=service.MOST_COLOURS)
 
 
 @router.post("/projects/{project_id}/name")

@@ -1,0 +1,144 @@
+"""The pages of brands."""
+
+import re
+
+import pytest
+
+from app.db import Database
+from app.projects import queries
+from app.projects.models import Project
+from app.storage import Storage
+from tests.conftest import SignedIn, SignUp
+from tests.visuals import make_adapter, make_pictures
+
+
+def create(owner: SignedIn, name: str = "Nordlicht Kaffee", **fields: str) -> str:
+    answer = owner.client.post("/projects", data={"name": name, **fields})
+    assert answer.status_code == 303, answer.text
+    found = re.fullmatch(r"/projects/([0-9a-f]{32})/images", answer.headers["location"])
+    assert found
+    return found[1]
+
+
+def load(database: Database, owner: SignedIn, project_id: str) -> Project:
+    with database.read() as session:
+        return queries.project(session, workspace_id=owner.workspace_id, project_id=project_id)
+
+
+def test_an_empty_workspace_invites(owner: SignedIn) -> None:
+    page = owner.client.get("/projects")
+    assert "Create a brand" in page.text
+    assert "Try it with a demo brand" in page.text
+
+
+def test_a_brand_needs_no_more_than_a_name(owner: SignedIn, database: Database) -> None:
+    project = load(database, owner, create(owner))
+    assert (project.name, project.trigger_word) == ("Nordlicht Kaffee", "nordlichtstyle")
+    assert "Nordlicht Kaffee" in owner.client.get("/projects").text
+
+
+def test_the_trigger_word_is_suggested_while_one_types(owner: SignedIn) -> None:
+    assert "acmestyle" in owner.client.get("/projects/trigger-word", params={"name": "ACME"}).text
+
+
+def test_a_bad_trigger_word_is_explained_beside_the_form(owner: SignedIn) -> None:
+    answer = owner.client.post(
+        "/projects", data={"name": "Nordlicht", "trigger_word": "two words"}, headers={"hx-request": "true"}
+    )
+    assert answer.status_code == 422
+    assert answer.headers["hx-retarget"] == "find .form-error"
+    assert "without spaces" in answer.text
+
+
+@pytest.mark.parametrize("path", ["", "/look", "/images", "/delete"])
+def test_pages_of_a_brand_show_its_name(owner: SignedIn, path: str) -> None:
+    page = owner.client.get(f"/projects/{create(owner)}{path}")
+    assert page.status_code == 200
+    assert "Nordlicht Kaffee" in page.text
+
+
+def test_a_name_is_text_and_never_markup(owner: SignedIn) -> None:
+    project_id = create(owner, "<b>Bold</b> & Co")
+    for path in ("/projects", f"/projects/{project_id}", f"/projects/{project_id}/delete"):
+        page = owner.client.get(path).text
+        assert "<b>Bold</b>" not in page
+        assert "&lt;b&gt;Bold" in page
+
+
+def test_home_shows_adapters_and_visuals(owner: SignedIn, database: Database, storage: Storage) -> None:
+    project_id = create(owner)
+    adapter_id = make_adapter(database, storage, owner.workspace_id, project_id)
+    make_pictures(database, storage, owner.workspace_id, project_id)
+    page = owner.client.get(f"/projects/{project_id}").text
+    assert f"/adapters/{adapter_id}" in page
+    assert "Latest visuals" in page
+    assert "Choose the best visuals" in page
+
+
+def test_the_look_is_kept(owner: SignedIn, database: Database) -> None:
+    project_id = create(owner)
+    answer = owner.client.post(
+        f"/projects/{project_id}/look", data={"trigger_word": "nrdlcht", "look_notes": "Cold light.\r\nNo people."}
+    )
+    assert answer.status_code == 303
+    project = load(database, owner, project_id)
+    assert (project.trigger_word, project.look_notes) == ("nrdlcht", "Cold light.\nNo people.")
+
+
+def test_the_palette_is_edited_colour_by_colour(owner: SignedIn, database: Database) -> None:
+    project_id = create(owner)
+    address = f"/projects/{project_id}/palette"
+    owner.client.post(address, data={"colours": ["#112233", "#445566", "#778899"]})
+    owner.client.post(address, data={"colours": ["#112233", "#445566", "#778899"], "first": "2"})
+    assert load(database, owner, project_id).palette == ["#778899", "#112233", "#445566"]
+    owner.client.post(address, data={"colours": ["#778899", "#112233", "#445566"], "remove": "1"})
+    assert load(database, owner, project_id).palette == ["#778899", "#445566"]
+    editor = owner.client.post(
+        address, data={"colours": ["#778899", "#445566"], "add": "#aabbcc"}, headers={"hx-request": "true"}
+    )
+    assert editor.text.count('type="color"') == 3
+    assert owner.client.post(address, data={"colours": ["red"]}).status_code == 422
+    assert load(database, owner, project_id).palette == ["#778899", "#445566", "#aabbcc"]
+
+
+def test_archiving_can_be_undone(owner: SignedIn, database: Database) -> None:
+    project_id = create(owner)
+    owner.client.post(f"/projects/{project_id}/archive")
+    page = owner.client.get("/projects").text
+    assert f"/projects/{project_id}/unarchive" in page  # the undo of the notice
+    assert "1 brand in the archive" in page
+    assert "Nordlicht Kaffee" in owner.client.get("/projects?archived=true").text
+    owner.client.post(f"/projects/{project_id}/unarchive")
+    assert load(database, owner, project_id).archived_at is None
+
+
+def test_deleting_removes_rows_and_files(owner: SignedIn, database: Database, storage: Storage) -> None:
+    project_id, other_id = create(owner), create(owner, "Other")
+    for brand in (project_id, other_id):
+        storage.put(f"projects/{brand}/images/aa/original.png", b"picture")
+    refused = owner.client.post(f"/projects/{project_id}/delete", data={"name": "nord"})
+    assert refused.status_code == 422
+    assert storage.exists(f"projects/{project_id}/images/aa/original.png")
+    answer = owner.client.post(f"/projects/{project_id}/delete", data={"name": "Nordlicht Kaffee"})
+    assert answer.headers["location"] == "/projects"
+    assert owner.client.get(f"/projects/{project_id}").status_code == 404
+    assert list(storage.keys_under("projects")) == [f"projects/{other_id}/images/aa/original.png"]
+
+
+def test_a_viewer_looks_and_changes_nothing(owner: SignedIn, sign_up: SignUp) -> None:
+    project_id = create(owner)
+    viewer = sign_up(role="viewer", workspace_id=owner.workspace_id).client
+    for path in ("", "/look", "/images"):
+        assert viewer.get(f"/projects/{project_id}{path}").status_code == 200
+    for path in ("/look", "/palette", "/name", "/archive", "/unarchive", "/delete", "/images"):
+        assert viewer.post(f"/projects/{project_id}{path}", data={"name": "x"}).status_code == 403
+    assert viewer.post("/projects", data={"name": "x"}).status_code == 403
+
+
+def test_strangers_get_404(owner: SignedIn, sign_up: SignUp) -> None:
+    project_id, stranger = create(owner), sign_up().client
+    for path in ("", "/look", "/images", "/images/meter", "/palette-suggestion", "/delete", "/images/captions.zip"):
+        assert stranger.get(f"/projects/{project_id}{path}").status_code == 404
+    for path in ("/look", "/palette", "/archive", "/unarchive", "/delete"):
+        assert stranger.post(f"/projects/{project_id}{path}", data={"name": "x"}).status_code == 404
+    assert stranger.post(f"/projects/{project_id}/name", data={"name": "x"}).status_code == 404

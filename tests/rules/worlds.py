@@ -1,0 +1,452 @@
+"""A workspace with one row of everything in it, and requests to every route that fit it.
+
+Nothing here knows the features by name except the tables below, so that a new table or route is walked from its first
+day; where something cannot be guessed, the test that needs it fails and says what to add.
+"""
+
+import io
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+import PIL.Image
+import pydantic
+from fastapi import FastAPI, params
+from fastapi.routing import iter_route_contexts
+from sqlalchemy import Table, select
+from starlette.testclient import TestClient
+
+import app.models  # noqa: F401
+from app.accounts.service import sha256
+from app.db import Base, Database, new_id, now
+from app.generations.recipe import GenerationRecipe
+from app.storage import Storage
+from app.trainings.estimate import Estimate
+from app.trainings.recipe import TrainingRecipe
+from app.web.csrf import token_for
+from app.web.gate import SESSION_COOKIE
+
+NOT_OF_A_WORKSPACE = {"workers"}
+"""Tables about the whole machine."""
+
+TABLE_OF_PARAMETER = {
+    "user_id": "users",
+    "session_id": "browser_sessions",
+    "invitation_id": "invitations",
+    "token_id": "api_tokens",
+    "project_id": "projects",
+    "image_id": "images",
+    "training_id": "trainings",
+    "sample_id": "training_samples",
+    "adapter_id": "adapters",
+    "generation_id": "generations",
+    "output_id": "outputs",
+    "campaign_id": "campaigns",
+    "job_id": "jobs",
+    "workspace_id": "workspaces",
+}
+"""Every id that an address can carry."""
+
+PLAIN_PARAMETERS = {
+    "stamp": "1764000000000000",
+    "number": "1764000000000000",
+    "size": "thumb",
+    "key": "livery-builtin",
+    "place": "0",
+    "step": "10",
+    "dialect": "diffusers",
+    "program": "diffusers",
+    "kind": "diffusers",
+    "name": "look",
+    "tag": "summer",
+}
+"""What else an address can carry; ``sha`` is the world's own."""
+
+TABLE_OF_FIELD = TABLE_OF_PARAMETER | {
+    "campaign": "campaigns",
+    "adapter": "adapters",
+    "brand": "projects",
+    "source": "outputs",
+    "again": "generations",
+    "order_id": "trainings",
+    "image_ids": "images",
+    "output_ids": "outputs",
+    "adapter_ids": "adapters",
+}
+"""Every id that a form, a JSON body or a query can carry. ``ids`` are of what the address is about."""
+
+VALUES: dict[str, dict[str, Any]] = {
+    "invitations": {"role": "editor", "accepted_at": None},
+    "jobs": {"lane": "generation", "kind": "generation", "state": "queued"},
+    "images": {
+        "format": "png",
+        "width": 64,
+        "height": 48,
+        "working_width": 64,
+        "working_height": 48,
+        "dhash": "0" * 16,
+    },
+    "trainings": {"purpose": "style", "base_model": "livery-builtin"},
+    "adapters": {"purpose": "style", "base_model": "livery-builtin", "rank": 4, "alpha": 4.0},
+    "outputs": {"width": 64, "height": 48},
+    "training_samples": {"width": 64, "height": 48},
+}
+"""Where a column means more than its type says."""
+
+TEXT_FOR_FIELD = {
+    "role": "viewer",
+    "email": "somebody@example.org",
+    "password": "a long enough password",
+    "password_again": "a long enough password",
+    "present": "a long enough password",
+    "colours": "#336699",
+    "palette": "#336699",
+    "add": "#336699",
+}
+
+
+NEEDED_IN_PRACTICE = {"prompt", "name", "find", "words"}
+"""Fields that a form may leave out, and a request that means something does not."""
+
+PICTURES = 12
+"""As many as a training needs."""
+
+
+@dataclass
+class World:
+    """One row of every table, and two ways in: a browser and a program."""
+
+    name: str
+    rows: dict[str, dict[str, Any]] = field(default_factory=dict)
+    sha: str = ""
+    browser: TestClient = None  # type: ignore[assignment]
+    program: TestClient = None  # type: ignore[assignment]
+
+    def id(self, table: str) -> str:
+        return str(self.rows[table]["id"])
+
+    @property
+    def ids(self) -> set[str]:
+        return {row["id"] for table, row in self.rows.items() if "id" in row and table not in NOT_OF_A_WORKSPACE}
+
+
+class Nobody(World):
+    """Its ids are of nothing."""
+
+    def id(self, table: str) -> str:
+        return sha256(table)[:32]
+
+
+def build(application: FastAPI, storage: Storage, name: str, *, role: str = "owner") -> World:
+    """A workspace of its own, whose every text contains ``name``."""
+    world = World(name, sha=sha256(name + new_id()))
+    world.rows = {table.name: {"id": new_id()} for table in Base.metadata.sorted_tables if "id" in table.columns}
+    session_token, api_token = new_id(), f"lvy_{new_id()}"
+    given: dict[str, dict[str, Any]] = {key: dict(values) for key, values in VALUES.items()}
+    given["memberships"] = {"role": role}
+    given["browser_sessions"] = {"token_hash": sha256(session_token)}
+    given["api_tokens"] = {"token_hash": sha256(api_token), "revoked_at": None, "read_only": False}
+    given["users"] = {"email": f"{new_id()}@example.org", "locale": "en", "theme": "auto"}
+    given["trainings"] |= {"recipe": _training_recipe(name), "estimate": ESTIMATE.model_dump(mode="json")}
+    given["generations"] = {"recipe": _generation_recipe(name), "channel": "square"}
+    database: Database = application.state.database
+    with database.write() as session:
+        for table in Base.metadata.sorted_tables:
+            if table.name not in NOT_OF_A_WORKSPACE:
+                world.rows[table.name] = _row(world, table, given.get(table.name, {}))
+                session.execute(table.insert().values(**world.rows[table.name]))
+        tables = Base.metadata.tables
+        another_job = {"id": new_id(), "subject_id": world.id("trainings"), "lane": "training", "kind": "training"}
+        session.execute(tables["jobs"].insert().values(**world.rows["jobs"] | another_job))
+        for _number in range(PICTURES - 1):
+            another_picture = {"id": new_id(), "sha256": sha256(new_id())}
+            session.execute(tables["images"].insert().values(**world.rows["images"] | another_picture))
+    picture = io.BytesIO()
+    PIL.Image.new("RGB", (64, 48), "#336699").save(picture, "WEBP")
+    for row in world.rows.values():
+        for column, value in row.items():
+            if column == "key" or column.endswith("_key"):
+                storage.put(value, picture.getvalue())
+    world.browser = TestClient(application, follow_redirects=False, raise_server_exceptions=False)
+    world.browser.cookies.set(SESSION_COOKIE, session_token)
+    world.browser.headers["x-csrf-token"] = token_for(application.state.signing_key, world.id("browser_sessions"))
+    world.program = TestClient(application, follow_redirects=False, raise_server_exceptions=False)
+    world.program.headers["authorization"] = f"Bearer {api_token}"
+    return world
+
+
+ESTIMATE = Estimate(
+    seconds=None, time_basis="none", memory_bytes=1, memory_basis="catalogue", file_bytes=None, cost=None
+)
+
+
+def _training_recipe(name: str) -> dict[str, Any]:
+    recipe = TrainingRecipe(
+        base_model="livery-builtin",
+        purpose="style",
+        trigger_word=name.lower(),
+        rank=4,
+        alpha=4,
+        learning_rate=1e-4,
+        steps=10,
+        resolution=256,
+        sample_prompts=(f"{name} prompt",),
+    )
+    return recipe.model_dump(mode="json")
+
+
+def _generation_recipe(name: str) -> dict[str, Any]:
+    recipe = GenerationRecipe(base_model="livery-builtin", prompt=f"{name} prompt", width=256, height=256, seed=1)
+    return recipe.model_dump(mode="json")
+
+
+def _row(world: World, table: Table, given: dict[str, Any]) -> dict[str, Any]:
+    row: dict[str, Any] = {}
+    for column in table.columns:
+        if column.name in given:
+            row[column.name] = given[column.name]
+        elif column.foreign_keys:
+            other = next(iter(column.foreign_keys)).column.table.name
+            row[column.name] = world.rows[other]["id"]
+        elif column.name == "sha256":
+            row[column.name] = world.sha
+        elif column.name == "id":
+            row[column.name] = world.id(table.name)
+        elif column.name == "key" or column.name.endswith("_key"):
+            row[column.name] = f"worlds/{new_id()}/{table.name}.webp"
+        elif column.name == "subject_id":
+            row[column.name] = world.id("generations")
+        elif column.name == "expires_at":
+            row[column.name] = now() + timedelta(days=1)
+        elif column.name.endswith("_at") and not column.nullable:
+            row[column.name] = now()
+        elif column.default is None and not column.nullable:
+            row[column.name] = _value(world, column)
+    return row
+
+
+def _value(world: World, column: Any) -> Any:
+    kind = column.type.python_type
+    if kind is str:
+        return f"{world.name} {column.name}"[: column.type.length or 200]
+    if kind is bool:
+        return False
+    if kind in (int, float):
+        return kind(1)
+    if kind is datetime:
+        return now()
+    return [] if kind is list or "list" in str(column.type).lower() or column.name in ("pictures", "notes") else {}
+
+
+def rows_of(database: Database, world: World) -> dict[str, list[dict[str, Any]]]:
+    """Everything in the database that belongs to the world, as it stands now."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    with database.read() as session:
+        for table in Base.metadata.sorted_tables:
+            if table.name in NOT_OF_A_WORKSPACE:
+                continue
+            columns = table.columns
+            if "workspace_id" in columns:
+                where = columns["workspace_id"] == world.id("workspaces")
+            elif table.name in ("users", "workspaces"):
+                where = columns["id"] == world.id(table.name)
+            else:
+                column = next(column for column in columns if column.foreign_keys)
+                where = column == world.id(next(iter(column.foreign_keys)).column.table.name)
+            rows = [dict(row) for row in session.execute(select(table).where(where)).mappings()]
+            found[table.name] = sorted(rows, key=repr)
+    return found
+
+
+@dataclass(frozen=True)
+class Walk:
+    """One method of one route."""
+
+    method: str
+    path: str
+    route: Any
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.path}"
+
+    @property
+    def is_api(self) -> bool:
+        return self.path.startswith("/api/")
+
+    @property
+    def changes(self) -> bool:
+        return self.method not in ("GET", "HEAD")
+
+    @property
+    def parameters(self) -> list[str]:
+        return list(self.route.param_convertors)
+
+    @property
+    def id_parameters(self) -> list[str]:
+        return [name for name in self.parameters if name not in PLAIN_PARAMETERS and name != "sha"]
+
+    def fields(self, where: str) -> Iterator[Any]:
+        """The route's and its dependencies' parameters of one kind: ``body_params`` or ``query_params``."""
+        waiting = [self.route.dependant]
+        while waiting:
+            dependant = waiting.pop()
+            yield from getattr(dependant, where)
+            waiting += dependant.dependencies
+
+    def references(self, where: str) -> list[str]:
+        """The ids that a body or query of this route can carry."""
+        names = {name for one in self.fields(where) for name in _names(one.name, _schema(one.field_info.annotation))}
+        return sorted(name for name in names if self.table_of(name) is not None)
+
+    def table_of(self, name: str) -> str | None:
+        if name == "ids":
+            about = self.path.replace("/api/v1", "")
+            return "images" if "/images" in about or "/captions" in about else "outputs"
+        return TABLE_OF_FIELD.get(name)
+
+    def client(self, world: World) -> TestClient:
+        return world.program if self.is_api else world.browser
+
+    def address(self, own: World, foreign: World | None = None, only: str | None = None) -> str:
+        """The route's address with the ids of ``own``; ``foreign`` gives that of the parameter ``only``."""
+        address = self.path
+        for name in self.parameters:
+            source = foreign if foreign is not None and name == only else own
+            if name == "sha":
+                value = own.sha[:16]
+            elif name in PLAIN_PARAMETERS:
+                value = PLAIN_PARAMETERS[name]
+            else:
+                value = source.id(TABLE_OF_PARAMETER[name])
+            address = address.replace("{" + name + "}", value).replace("{" + name + ":path}", value)
+        return address
+
+    def send(
+        self,
+        own: World,
+        foreign: World | None = None,
+        *,
+        parameter: str | None = None,
+        reference: str | None = None,
+        client: TestClient | None = None,
+    ) -> Any:
+        """Call the route as ``own``; ``foreign`` gives the id of one address parameter or of one field."""
+        bodies: dict[str, Any] = {"data": {}, "json": None, "files": []}
+        query: dict[str, Any] = {}
+        for one in self.fields("body_params"):
+            value = self._sample(one.name, _schema(one.field_info.annotation), own, foreign, reference)
+            if "UploadFile" in str(one.field_info.annotation):
+                bodies["files"].append((one.name, ("one.png", _png(own), "image/png")))
+            elif isinstance(one.field_info, params.Form):
+                single = _is_model(one.field_info.annotation)
+                bodies["data"] |= value if single else {one.name: value}
+            else:
+                bodies["json"] = value
+        for one in self.fields("query_params"):
+            value = self._sample(one.name, _schema(one.field_info.annotation), own, foreign, reference)
+            if _is_model(one.field_info.annotation):
+                query |= {name: item for name, item in value.items() if item is not None}
+            elif one.field_info.is_required() or one.name == reference:
+                query[one.name] = value
+        bodies = {kind: content for kind, content in bodies.items() if content not in (None, [])}
+        return (client or self.client(own)).request(
+            self.method, self.address(own, foreign, parameter), params=query or None, **bodies
+        )
+
+    def _sample(
+        self, name: str, schema: dict[str, Any], own: World, foreign: World | None, reference: str | None
+    ) -> Any:
+        """The smallest value that fits, with the ids of ``own`` and that of ``foreign`` for ``reference``."""
+        schema = _resolved(schema)
+        table = self.table_of(name)
+        kind = schema.get("type")
+        if kind == "object" or "properties" in schema:
+            wanted = set(schema.get("required", ()))
+            chosen = {
+                key: part
+                for key, part in schema.get("properties", {}).items()
+                if key in wanted | NEEDED_IN_PRACTICE
+                or (reference is not None and reference in _names(key, _with_defs(part, schema)))
+            }
+            # A change of nothing proves nothing: say at least one thing.
+            if not chosen and self.method == "PATCH" and schema.get("properties"):
+                key, part = next(iter(schema["properties"].items()))
+                chosen = {key: part}
+            return {
+                key: self._sample(key, _with_defs(part, schema), own, foreign, reference)
+                for key, part in chosen.items()
+            }
+        if kind == "array":
+            return [self._sample(name, _with_defs(schema.get("items", {}), schema), own, foreign, reference)]
+        if table is not None:
+            return (foreign if foreign is not None and name == reference else own).id(table)
+        if "const" in schema:
+            return schema["const"]
+        if "enum" in schema:
+            return schema["enum"][0]
+        if kind == "boolean":
+            return True
+        if kind in ("integer", "number"):
+            return schema.get("minimum", schema.get("exclusiveMinimum", 0) + 1)
+        if schema.get("pattern") == "^[0-9a-f]{32}$":
+            raise AssertionError(f"{self} takes an id called “{name}”: add it to TABLE_OF_FIELD")
+        return TEXT_FOR_FIELD.get(name, f"{own.name} {name}"[: schema.get("maxLength", 60)])
+
+
+def _is_model(annotation: Any) -> bool:
+    return isinstance(annotation, type) and issubclass(annotation, pydantic.BaseModel)
+
+
+def _schema(annotation: Any) -> dict[str, Any]:
+    if "UploadFile" in str(annotation):
+        return {"type": "string"}
+    return pydantic.TypeAdapter(annotation).json_schema()
+
+
+def _with_defs(part: dict[str, Any], whole: dict[str, Any]) -> dict[str, Any]:
+    return part | {"$defs": whole["$defs"]} if "$defs" in whole else part
+
+
+def _resolved(schema: dict[str, Any]) -> dict[str, Any]:
+    while True:
+        if "$ref" in schema:
+            schema = _with_defs(schema["$defs"][schema["$ref"].rsplit("/", 1)[1]], schema)
+        elif "anyOf" in schema:
+            # The most telling choice: of a price, the number before the text; never the null.
+            choices = [choice for choice in schema["anyOf"] if choice.get("type") != "null"]
+            schema = _with_defs(choices[0], schema)
+        else:
+            return schema
+
+
+def _names(name: str, schema: dict[str, Any]) -> set[str]:
+    """The names of all values in a schema, however deep."""
+    schema = _resolved(schema)
+    if "properties" in schema:
+        return {found for key, part in schema["properties"].items() for found in _names(key, _with_defs(part, schema))}
+    if schema.get("type") == "array":
+        return _names(name, _with_defs(schema.get("items", {}), schema))
+    return {name}
+
+
+def _png(world: World) -> bytes:
+    """A picture that no other world has."""
+    picture = io.BytesIO()
+    PIL.Image.new("RGB", (320, 320), "#" + world.sha[:6]).save(picture, "PNG")
+    return picture.getvalue()
+
+
+def walks(application: FastAPI) -> list[Walk]:
+    """Every method of every route that we wrote."""
+    return [
+        Walk(method, str(route.path), route)
+        for route in iter_route_contexts(application.routes)
+        if getattr(route, "dependant", None) is not None
+        for method in sorted(set(route.methods or ()) - {"HEAD"})
+    ]
+
+
+def brief(answer: Any) -> str:
+    return f"{answer.status_code} {json.dumps(answer.text[:120])}"

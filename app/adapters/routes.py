@@ -3,7 +3,6 @@
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Form, Query, Request, Response
-from sqlalchemy.orm import Session
 from starlette.background import BackgroundTask
 
 from app.adapters import files, passport, queries, service
@@ -80,7 +79,7 @@ def show(request: Request, session: ReadSession, visitor: Viewer, adapter_id: Ro
     return page(request, "pages/adapter.html", adapter=adapter, **_card(session, adapter))
 
 
-def _card(session: Session, adapter: Adapter) -> dict[str, Any]:
+def _card(session: ReadSession, adapter: Adapter) -> dict[str, Any]:
     older, newer = queries.neighbours(session, adapter)
     facts = adapter.facts
     ids = list(facts.get("image_ids", []))[:MOST_THUMBNAILS]

@@ -5,7 +5,6 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel
-from sqlalchemy.orm import Session
 
 from app.jobs.api import JobOut
 from app.projects import queries as projects
@@ -94,7 +93,7 @@ class CourseOut(BaseModel):
     samples: list[SampleOut]
 
 
-def _out(session: Session, rows: list[Training]) -> list[TrainingOut]:
+def _out(session: ReadSession, rows: list[Training]) -> list[TrainingOut]:
     return [
         TrainingOut(
             id=view.training.id,

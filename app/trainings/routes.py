@@ -4,7 +4,6 @@ from typing import Annotated, Any
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Form, Query, Request, Response
-from sqlalchemy.orm import Session
 
 from app.base_models import catalogue
 from app.db import new_id
@@ -87,7 +86,7 @@ def summary(
     return fragment(request, "partials/training_summary.html", **_planned(session, visitor, project_id, form))
 
 
-def _planned(session: Session, visitor: Visitor, project_id: str, form: TrainingForm) -> dict[str, Any]:
+def _planned(session: ReadSession, visitor: Visitor, project_id: str, form: TrainingForm) -> dict[str, Any]:
     plan = service.plan_training(session, workspace_id=visitor.workspace.id, project_id=project_id, choices=form)
     return {"plan": plan, "project": plan.project, "shown": shown}
 
@@ -139,7 +138,7 @@ def samples(request: Request, session: ReadSession, visitor: Viewer, training_id
     return fragment(request, "partials/training_samples.html", training=given, **_samples(session, given))
 
 
-def _live(session: Session, given: Training) -> dict[str, Any]:
+def _live(session: ReadSession, given: Training) -> dict[str, Any]:
     seen = queries.view(session, given)
     offers = [] if seen.is_active else again.retries(given, seen.job)
     return {
@@ -154,7 +153,7 @@ def _live(session: Session, given: Training) -> dict[str, Any]:
     }
 
 
-def _samples(session: Session, given: Training) -> dict[str, Any]:
+def _samples(session: ReadSession, given: Training) -> dict[str, Any]:
     prompts, rows = queries.sample_rows(queries.samples(session, given.id))
     return {"prompts": prompts, "rows": rows}
 

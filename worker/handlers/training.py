@@ -7,10 +7,10 @@ second; what an attempt stored for nothing is removed again, and nobody points a
 import logging
 import time
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 from PIL import Image
-from sqlalchemy.orm import Session
 
 from app.adapters import export
 from app.adapters import queries as adapters
@@ -214,18 +214,15 @@ def _keep(
         with context.database.read() as session:
             version = adapters.next_version(session, project_id=order.project_id)
         files = _export(context, order, trained, facts, version, stored, folder)
-
-        def complete(session: Session, version: int = version, files: AdapterFiles = files) -> None:
-            service.complete_training(
-                session,
-                claim,
-                adapter_id=adapter_id,
-                version=version,
-                files=files,
-                outcome=outcome,
-                finished_at=finished_at,
-            )
-
+        complete = partial(
+            service.complete_training,
+            held=claim,
+            adapter_id=adapter_id,
+            version=version,
+            files=files,
+            outcome=outcome,
+            finished_at=finished_at,
+        )
         try:
             context.write(complete)
             return

@@ -8,6 +8,7 @@ from typing import Any
 
 from PIL import Image
 
+from app.accounts import tokens
 from app.adapters.models import Adapter
 from app.db import Database, new_id
 from app.generations.models import Generation, Output
@@ -16,8 +17,17 @@ from app.generations.recipe import AdapterUse, GenerationRecipe
 from app.jobs.models import Job
 from app.projects.models import Project
 from app.storage import Storage
+from tests.conftest import SignedIn
 
 START = datetime(2026, 3, 1, 9, tzinfo=UTC)
+
+
+def api_token(database: Database, person: SignedIn) -> str:
+    """A token of this person's workspace that may do everything."""
+    with database.write() as session:
+        return tokens.make_token(
+            session, workspace_id=person.workspace_id, user_id=person.user_id, name="tests", read_only=False
+        )[1]
 
 
 def make_project(database: Database, workspace_id: str, *, name: str = "Nordlicht", trigger: str = "nordlicht") -> str:

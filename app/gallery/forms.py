@@ -23,6 +23,9 @@ def _unique(tags: list[str]) -> list[str]:
 
 
 def _parted(value: Any) -> Any:
+    """A field of a form comes as a list of one."""
+    if isinstance(value, list):
+        return [part for one in value for part in (one.split(",") if isinstance(one, str) else [one])]
     return value.split(",") if isinstance(value, str) else value
 
 

@@ -1,0 +1,85 @@
+"""Orders as JSON."""
+
+import json
+
+import pytest
+from fastapi import FastAPI
+from starlette.testclient import TestClient
+
+from app.db import Database
+from app.storage import Storage
+from tests.conftest import SignedIn
+from tests.visuals import api_token, make_adapter, make_pictures, make_project
+
+
+@pytest.fixture
+def api(app: FastAPI, database: Database, owner: SignedIn) -> TestClient:
+    token = api_token(database, owner)
+    return TestClient(app, headers={"authorization": f"Bearer {token}"})
+
+
+def test_a_prompt_alone_orders_with_the_newest_adapter(
+    api: TestClient, database: Database, storage: Storage, owner: SignedIn
+) -> None:
+    project_id = make_project(database, owner.workspace_id)
+    make_adapter(database, storage, owner.workspace_id, project_id)
+    newest = make_adapter(database, storage, owner.workspace_id, project_id, version=2, strength=0.75)
+    answer = api.post(f"/api/v1/projects/{project_id}/generations", json={"prompt": "a lighthouse"})
+    assert answer.status_code == 201, answer.text
+    told = answer.json()
+    assert told["recipe"]["adapters"] == [{"adapter_id": newest, "strength": 0.75}]
+    assert told["progress"]["state"] == "queued" and told["outputs"] == []
+    assert api.get(f"/api/v1/generations/{told['id']}").json() == told | {"progress": told["progress"]}
+    assert [one["id"] for one in api.get("/api/v1/generations").json()["items"]] == [told["id"]]
+    assert api.post(f"/api/v1/generations/{told['id']}/cancel").json()["progress"]["state"] == "cancelled"
+
+
+def test_no_adapters_means_the_base_alone(
+    api: TestClient, database: Database, storage: Storage, owner: SignedIn
+) -> None:
+    project_id = make_project(database, owner.workspace_id)
+    make_adapter(database, storage, owner.workspace_id, project_id)
+    answer = api.post(f"/api/v1/projects/{project_id}/generations", json={"prompt": "a", "adapters": []})
+    assert answer.json()["recipe"]["adapters"] == []
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"prompt": ""},
+        {"prompt": None},
+        {"prompt": "x", "seed": 10**30},
+        {"prompt": "x", "count": True},
+        {"prompt": "x", "adapters": [{"adapter_id": "\x00"}]},
+        {"prompt": "x", "channel": "\ud800"},
+        {"prompt": "x", "guidance_scale": 1e400},
+        {"prompt": "x", "surprise": 1},
+    ],
+)
+def test_nonsense_is_refused(api: TestClient, database: Database, owner: SignedIn, body: dict[str, object]) -> None:
+    project_id = make_project(database, owner.workspace_id)
+    content = json.dumps(body).replace("Infinity", "1e400")
+    answer = api.post(
+        f"/api/v1/projects/{project_id}/generations", content=content, headers={"content-type": "application/json"}
+    )
+    assert answer.status_code in (404, 422) or (answer.status_code == 201 and body.get("count") is True)
+
+
+def test_derived_orders(api: TestClient, database: Database, storage: Storage, owner: SignedIn) -> None:
+    project_id = make_project(database, owner.workspace_id)
+    adapter_id = make_adapter(database, storage, owner.workspace_id, project_id)
+    (picture,) = make_pictures(database, storage, owner.workspace_id, project_id, adapter_id=adapter_id, seed=5)
+    like = api.post(f"/api/v1/outputs/{picture.id}/more-like-this", json={"count": 2}).json()
+    assert like["recipe"]["variation_strength"] == 0.35 and like["source_output_id"] == picture.id
+    strip = api.post(f"/api/v1/outputs/{picture.id}/strip", json={"strengths": [0, 1]}).json()
+    assert strip["recipe"]["strengths"] == [0, 1] and strip["kind"] == "strip"
+
+
+def test_channels_are_listed(api: TestClient) -> None:
+    assert [one["key"] for one in api.get("/api/v1/channels").json()["items"]] == [
+        "square",
+        "portrait",
+        "story",
+        "banner",
+    ]

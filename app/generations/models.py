@@ -65,9 +65,12 @@ class Output(Base):
 
     __table_args__ = (
         UniqueConstraint("generation_id", "position", name="uq_outputs_place"),
+        # Every page of the gallery names its workspace and one of these, so that its equal columns come first and the
+        # rest is the order of the page: then SQLite, which keeps no statistics, picks the right one by itself.
         Index("ix_outputs_workspace", "workspace_id", "deleted_at", "created_at", "id"),
-        Index("ix_outputs_project", "project_id", "deleted_at", "created_at", "id"),
-        Index("ix_outputs_adapter", "adapter_id", "deleted_at", "created_at", "id"),
-        Index("ix_outputs_campaign", "campaign_id", "deleted_at", "created_at", "id"),
+        Index("ix_outputs_project", "workspace_id", "project_id", "deleted_at", "created_at", "id"),
+        Index("ix_outputs_adapter", "workspace_id", "adapter_id", "deleted_at", "created_at", "id"),
+        Index("ix_outputs_campaign", "workspace_id", "campaign_id", "deleted_at", "created_at", "id"),
         Index("ix_outputs_favourite", "workspace_id", "favourite", "deleted_at", "created_at", "id"),
+        Index("ix_outputs_review", "workspace_id", "review", "deleted_at", "created_at", "id"),
     )

@@ -47,6 +47,7 @@ def test_every_filter_is_a_walk_along_an_index(database: Database) -> None:
         "ix_outputs_project": [Filters(brand=ids["brand"]), Filters(brand=ids["brand"], q="no such word")],
         "ix_outputs_campaign": [Filters(campaign=ids["campaign"])],
         "ix_outputs_favourite": [Filters(favourite=True)],
+        "ix_outputs_review": [Filters(review="rejected")],
         "ix_output_tags_tag": [Filters(tag="hero")],
     }
     for index, all_filters in wanted.items():

@@ -241,7 +241,6 @@ def delete_image(session: WriteSession, visitor: Editor, image_id: RowId) -> Res
 
 @router.post("/projects/{project_id}/captions/replace", summary="Find and replace in captions")
 def replace_in_captions(session: WriteSession, visitor: Editor, project_id: RowId, order: Replacement) -> Changed:
-    projects.project(session, workspace_id=visitor.workspace.id, project_id=project_id)
     return Changed(
         changed=service.replace_in_captions(
             session,
@@ -258,7 +257,6 @@ def replace_in_captions(session: WriteSession, visitor: Editor, project_id: RowI
 
 @router.post("/projects/{project_id}/captions/in-front", summary="Begin captions with words")
 def put_in_front(session: WriteSession, visitor: Editor, project_id: RowId, order: WordsInFront) -> Changed:
-    projects.project(session, workspace_id=visitor.workspace.id, project_id=project_id)
     return Changed(
         changed=service.put_in_front(
             session,

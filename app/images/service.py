@@ -15,6 +15,7 @@ from app.images.errors import ImageRefused
 from app.images.models import Image
 from app.images.notes import Note
 from app.images.uploads import ALREADY_HERE, CaptionFile, KnownImage, LeftOut, StoredImage, Taken
+from app.projects import queries as projects
 from app.storage import Storage
 
 CAPTION_FILLED = N_("The caption of “%(name)s” was filled in.")
@@ -162,7 +163,8 @@ def include(session: Session, *, workspace_id: str, image_id: str, included: boo
 def include_many(
     session: Session, *, workspace_id: str, project_id: str, image_ids: Sequence[str], included: bool
 ) -> int:
-    """The same for several pictures of a brand; returns how many there were."""
+    """The same for several pictures of a brand; returns how many there were. Raises ``NotFound``."""
+    projects.project(session, workspace_id=workspace_id, project_id=project_id)
     return _changed(
         session,
         update(Image)
@@ -187,7 +189,10 @@ def replace_in_captions(
     whole_words: bool,
     match_case: bool,
 ) -> int:
-    """Find and replace in the captions of these pictures (None: of all); returns how many captions changed."""
+    """Find and replace in the captions of these pictures (None: of all); returns how many captions changed.
+
+    Raises ``NotFound``.
+    """
     return _rewrite(
         session,
         lambda texts: captions.find_and_replace(texts, find, replace, whole_words=whole_words, match_case=match_case),
@@ -201,7 +206,7 @@ def put_in_front(
     session: Session, *, workspace_id: str, project_id: str, image_ids: Sequence[str] | None, words: str
 ) -> int:
     """Begin the captions of these pictures (None: of all) with ``words``, where they are not there already; returns how
-    many captions changed."""
+    many captions changed. Raises ``NotFound``."""
     return _rewrite(
         session,
         lambda texts: [captions.with_trigger(text, words) for text in texts],
@@ -219,6 +224,7 @@ def _rewrite(
     project_id: str,
     image_ids: Sequence[str] | None,
 ) -> int:
+    projects.project(session, workspace_id=workspace_id, project_id=project_id)
     pictures = queries.all_images(session, workspace_id=workspace_id, project_id=project_id)
     if image_ids is not None:
         wanted = set(image_ids)
@@ -236,7 +242,11 @@ def delete_images(
     session: Session, *, workspace_id: str, project_id: str, image_ids: Sequence[str]
 ) -> tuple[int, datetime]:
     """Take pictures out of a brand, so that ``restore_images`` can bring them back for a while. Returns how many, and
-    the moment that names this deletion. Files stay until the sweep, as a training may still need them."""
+    the moment that names this deletion. Files stay until the sweep, as a training may still need them.
+
+    Raises ``NotFound``.
+    """
+    projects.project(session, workspace_id=workspace_id, project_id=project_id)
     moment = now()
     count = _changed(
         session,

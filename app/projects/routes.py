@@ -115,7 +115,7 @@ def show(request: Request, session: ReadSession, visitor: Viewer, project_id: Ro
     counts = images.counts(session, [project_id])[project_id]
     trained = adapters.of_project(session, workspace_id=visitor.workspace.id, project_id=project_id)
     running = [
-        job
+        job.subject_id
         for job in jobs.active(session, workspace_id=visitor.workspace.id)
         if job.project_id == project_id and job.kind == "training"
     ]
@@ -133,7 +133,7 @@ def show(request: Request, session: ReadSession, visitor: Viewer, project_id: Ro
         cover=_cover(session, visitor, project_id),
         holdings=holdings,
         journey=journey(holdings),
-        running=running,
+        training_id=running[0] if running else None,
         adapters=trained[:HOME_ADAPTERS],
         samples=_samples(session, trained[:HOME_ADAPTERS]),
         visuals=gallery.page(

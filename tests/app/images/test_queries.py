@@ -107,12 +107,14 @@ def test_another_workspace_sees_nothing(
         assert queries.training_set(session, workspace_id=stranger, project_id=project_id) == []
         assert queries.all_images(session, workspace_id=stranger, project_id=project_id) == []
         assert queries.judged_set(session, workspace_id=stranger, project_id=project_id).pictures == ()
-        assert (
-            service.delete_images(session, workspace_id=stranger, project_id=project_id, image_ids=[image_id])[0] == 0
-        )
-        assert (
-            service.put_in_front(session, workspace_id=stranger, project_id=project_id, image_ids=None, words="x") == 0
-        )
+        with pytest.raises(NotFound):
+            service.delete_images(session, workspace_id=stranger, project_id=project_id, image_ids=[image_id])
+        with pytest.raises(NotFound):
+            service.include_many(
+                session, workspace_id=stranger, project_id=project_id, image_ids=[image_id], included=False
+            )
+        with pytest.raises(NotFound):
+            service.put_in_front(session, workspace_id=stranger, project_id=project_id, image_ids=None, words="x")
 
 
 def test_the_number_of_questions_does_not_grow_with_the_set(

@@ -5,6 +5,7 @@ import re
 import pytest
 
 from app.db import Database
+from app.jobs import service as jobs
 from app.projects import queries
 from app.projects.models import Project
 from app.storage import Storage
@@ -73,6 +74,23 @@ def test_home_shows_adapters_and_visuals(owner: SignedIn, database: Database, st
     assert f"/adapters/{adapter_id}" in page
     assert "Latest visuals" in page
     assert "Choose the best visuals" in page
+
+
+def test_home_points_to_the_training_that_runs(owner: SignedIn, database: Database) -> None:
+    project_id = create(owner)
+    with database.write() as session:
+        jobs.enqueue(
+            session,
+            workspace_id=owner.workspace_id,
+            project_id=project_id,
+            lane="training",
+            subject_id="1" * 32,
+            title="",
+            created_by=None,
+        )
+    page = owner.client.get(f"/projects/{project_id}").text
+    assert "Livery is learning the style" in page
+    assert f'href="/trainings/{"1" * 32}"' in page
 
 
 def test_the_look_is_kept(owner: SignedIn, database: Database) -> None:

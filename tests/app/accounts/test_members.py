@@ -2,14 +2,19 @@
 
 import html
 import re
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
 from itsdangerous import URLSafeSerializer
 from sqlalchemy import func, select, update
+from sqlalchemy.orm import Session
 
+from app.accounts import members
 from app.accounts.models import ApiToken, BrowserSession, Invitation, Membership, User, Workspace
 from app.db import Database, now
+from app.errors import AppError
 from tests.app.accounts.conftest import Browser
 from tests.conftest import PASSWORD, SignedIn, SignUp
 
@@ -269,3 +274,45 @@ def test_what_an_hour_cannot_cost(owner: SignedIn, wrong: str) -> None:
     form = {"name": "Nordlicht", "price_per_hour": wrong, "currency": "EUR"}
     assert owner.client.post("/settings", data=form).status_code == 422
     assert owner.client.post("/settings", data={"name": "A", "currency": "XXX"}).status_code == 422
+
+
+def at_once(database: Database, *steps: Callable[[Session], object]) -> int:
+    """How many of the steps came through, each in its own transaction at the same time."""
+
+    def run(step: Callable[[Session], object]) -> bool:
+        try:
+            with database.write() as session:
+                step(session)
+        except AppError:
+            return False
+        return True
+
+    with ThreadPoolExecutor(len(steps)) as pool:
+        return sum(pool.map(run, steps))
+
+
+def test_two_owners_cannot_demote_each_other_at_once(owner: SignedIn, sign_up: SignUp, database: Database) -> None:
+    bob = sign_up(role="owner", workspace_id=owner.workspace_id)
+
+    def demote(user_id: str) -> Callable[[Session], object]:
+        return lambda session: members.change_role(
+            session, workspace_id=owner.workspace_id, user_id=user_id, role="viewer"
+        )
+
+    assert at_once(database, demote(owner.user_id), demote(bob.user_id)) == 1
+    roles = {role_of(database, owner.workspace_id, one.user_id) for one in (owner, bob)}
+    assert roles == {"owner", "viewer"}
+
+
+def test_of_several_who_use_one_link_at_once_one_comes_in(owner: SignedIn, sign_up: SignUp, database: Database) -> None:
+    invite(owner)
+    with database.read() as session:
+        invitation_id = session.scalars(select(Invitation.id)).one()
+
+    def accept(user_id: str) -> Callable[[Session], object]:
+        return lambda session: members.accept_invitation(session, invitation_id=invitation_id, user_id=user_id)
+
+    assert at_once(database, *[accept(sign_up().user_id) for _number in range(4)]) == 1
+    with database.read() as session:
+        there = select(func.count()).where(Membership.workspace_id == owner.workspace_id)
+        assert session.scalar(there.select_from(Membership)) == 2

@@ -1,0 +1,72 @@
+"""How often somebody may try, and what happens when the broker that counts is away."""
+
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from limits import RateLimitItemPerMinute
+
+from app.errors import TooMany
+from app.web import rate_limit
+
+THREE = RateLimitItemPerMinute(3, namespace="test")
+NOBODY_THERE = "redis://127.0.0.1:1/0"
+
+
+@pytest.fixture(autouse=True)
+def fresh_counters() -> Iterator[None]:
+    rate_limit._limiter.cache_clear()
+    yield
+    rate_limit._limiter.cache_clear()
+
+
+@pytest.fixture
+def redis_url(tmp_path: Path) -> Iterator[str]:
+    program = shutil.which("redis-server")
+    if program is None:
+        pytest.skip("the program redis-server is missing")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    server = subprocess.Popen([program, "--port", str(port), "--save", "", "--dir", str(tmp_path)])
+    for _try in range(100):
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                break
+        time.sleep(0.05)
+    yield f"redis://127.0.0.1:{port}/0"
+    server.terminate()
+    server.wait(10)
+
+
+def counted(broker_url: str) -> None:
+    for _number in range(3):
+        rate_limit.count(broker_url, THREE, "ada")
+    with pytest.raises(TooMany) as error:
+        rate_limit.count(broker_url, THREE, "ada")
+    assert 1 <= error.value.params["seconds"] <= 60
+    rate_limit.count(broker_url, THREE, "bob")
+    rate_limit.forget(broker_url, THREE, "ada")
+    rate_limit.count(broker_url, THREE, "ada")
+
+
+def test_counted_in_memory() -> None:
+    counted("")
+
+
+def test_counted_in_memory_while_the_broker_is_away() -> None:
+    counted(NOBODY_THERE)
+
+
+def test_counted_together_by_all_processes_that_share_a_broker(redis_url: str) -> None:
+    counted(redis_url)
+    for _number in range(2):
+        rate_limit.count(redis_url, THREE, "eve")
+    rate_limit._limiter.cache_clear()  # another process
+    rate_limit.count(redis_url, THREE, "eve")
+    with pytest.raises(TooMany):
+        rate_limit.count(redis_url, THREE, "eve")

@@ -22,7 +22,6 @@ from app.jobs import queries as jobs
 from app.projects import queries, service, trigger_word
 from app.projects.forms import DeleteForm, LookForm, NameForm, NewBrandForm, PaletteForm
 from app.projects.journey import ENOUGH_IMAGES, Holdings, journey
-from app.trainings import queries as trainings
 from app.web.answers import go, is_htmx
 from app.web.flashes import Flash
 from app.web.language import translate
@@ -37,6 +36,7 @@ router = APIRouter()
 
 HOME_ADAPTERS = 4
 HOME_VISUALS = 12
+SAMPLES = 3
 COVER_PICTURES = 5
 LEAST_COVER = 3
 """Fewer visuals make no cover."""
@@ -135,7 +135,7 @@ def show(request: Request, session: ReadSession, visitor: Viewer, project_id: Ro
         journey=journey(holdings),
         training_id=running[0] if running else None,
         adapters=trained[:HOME_ADAPTERS],
-        samples=_samples(session, trained[:HOME_ADAPTERS]),
+        samples={adapter.id: _samples(adapter) for adapter in trained[:HOME_ADAPTERS]},
         visuals=gallery.page(
             session, workspace_id=visitor.workspace.id, filters=Filters(brand=project_id), limit=HOME_VISUALS
         )[:HOME_VISUALS],
@@ -164,24 +164,20 @@ def _cover(session: ReadSession, visitor: Visitor, project_id: str) -> list[Any]
     ]
 
 
-def _samples(session: ReadSession, shown_adapters: list[Adapter]) -> dict[str, list[dict[str, Any]]]:
-    """The last samples of each adapter's training, as pictures."""
-    found = {}
-    for adapter in shown_adapters:
-        drawn = trainings.samples(session, adapter.training_id) if adapter.training_id else []
-        last = max((sample.step for sample in drawn), default=0)
-        found[adapter.id] = [
-            {
-                "src": f"/trainings/{adapter.training_id}/samples/{sample.id}.webp",
-                "width": sample.width,
-                "height": sample.height,
-                "alt": sample.prompt[:140],
-                "placeholder": None,
-            }
-            for sample in drawn
-            if sample.step == last
-        ]
-    return found
+def _samples(adapter: Adapter) -> list[dict[str, Any]]:
+    """What the adapter drew while it was trained, the last first."""
+    listed = list(enumerate(adapter.facts.get("samples", [])))
+    drawn = sorted((pair for pair in listed if pair[1]["step"] > 0), key=lambda pair: -pair[1]["step"])
+    return [
+        {
+            "src": f"/adapters/{adapter.id}/samples/{place}.webp",
+            "width": sample["width"],
+            "height": sample["height"],
+            "alt": "",
+            "placeholder": None,
+        }
+        for place, sample in drawn[:SAMPLES]
+    ]
 
 
 @router.get("/projects/{project_id}/look")

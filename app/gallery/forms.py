@@ -49,6 +49,12 @@ class GalleryQuery(BaseModel):
     until: str | None = None
     q: str | None = None
     before: Annotated[str | None, Field(max_length=200)] = None
+    picture: str | None = None
+    """The picture that is open in the large view."""
+
+    def opened(self) -> str | None:
+        """Its id, if it is one."""
+        return _id(self.picture)
 
     def filters(self) -> Filters:
         return Filters(

@@ -55,6 +55,10 @@ def show(request: Request, session: ReadSession, visitor: Viewer, asked: Annotat
     }
     if is_htmx(request) and asked.before:
         return fragment(request, "partials/gallery_tiles.html", **context)
+    opened = asked.opened()
+    if opened and opened not in {output.id for output in shown}:
+        # A shared view of a picture that is further back by now: its own page shows it just as well.
+        return go(request, f"/outputs/{opened}")
     choices = queries.choices(session, workspace_id=workspace_id)
     return page(request, "pages/gallery.html", choices=choices, reviews=REVIEWS, is_first=not asked.before, **context)
 

@@ -82,6 +82,16 @@ def test_pages_do_not_move_when_new_pictures_come(gallery: Gallery) -> None:
     assert "hx-get" not in re.sub(r"hx-post", "", rest)
 
 
+def test_a_shared_view_finds_its_picture_wherever_it_hangs_now(gallery: Gallery) -> None:
+    (old,) = gallery.hang(created_at=START - timedelta(days=1))
+    assert gallery.owner.client.get(f"/gallery?picture={old}").status_code == 200
+    for number in range(49):
+        gallery.hang(created_at=START + timedelta(minutes=number))
+    answer = gallery.owner.client.get(f"/gallery?picture={old}")
+    assert answer.headers["location"] == f"/outputs/{old}"
+    assert gallery.owner.client.get("/gallery?picture=first").status_code == 200
+
+
 def test_the_plain_link_to_more_is_a_page(gallery: Gallery) -> None:
     for number in range(49):
         gallery.hang(created_at=START + timedelta(minutes=number))

@@ -28,6 +28,9 @@ def _arguments() -> argparse.Namespace:
             step.add_argument("--cache", type=Path, help="folder for the packages (default: WORK/cache)")
         if name == "denoiser":
             step.add_argument("--from-model", type=Path, help="start from a packed model's weights")
+            step.add_argument("--batch", type=int, default=96, help="latents per step, over all processes")
+            step.add_argument("--lr", type=float, default=3e-3, help="learning rate after warming up")
+            step.add_argument("--processes", type=int, default=2, help="processes to share the work on a CPU")
         if name in ("pack", "measure"):
             step.add_argument("--model", type=Path, help="model folder (default: the one that ships)")
     return parser.parse_args()
@@ -53,7 +56,11 @@ def main() -> None:
         case "denoiser":
             from worker.engines.image.builtin import train_denoiser
 
-            train_denoiser.train(train_denoiser.Options(args.work, args.minutes, from_model=args.from_model))
+            train_denoiser.train(
+                train_denoiser.Options(
+                    args.work, args.minutes, args.batch, args.lr, args.processes, from_model=args.from_model
+                )
+            )
         case "pack":
             from worker.engines.image.builtin import card, layout, train_denoiser
 

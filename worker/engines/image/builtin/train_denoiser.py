@@ -226,7 +226,7 @@ def _run(rank: int, size: int, options: Options) -> None:
     first_step, first_seen, noted_seen, mean = step, seen, seen, torch.zeros(2)
     passed = 0.0
     while passed < 1:
-        optimizer.set_lr(options.lr * min(1.0, (step - first_step + 1) / 100) * min(1.0, (1 - passed) / 0.3))
+        optimizer.set_lr(options.lr * min(1.0, (step - first_step + 1) / 40) * min(1.0, (1 - passed) / 0.3))
         z, hidden = examples.draw(options.batch // size)
         loss, high = loss_of(unet, alphas, z, hidden)
         optimizer.zero_grad()

@@ -110,6 +110,9 @@ TEXT_FOR_FIELD = {
 NEEDED_IN_PRACTICE = {"prompt", "name", "find", "words"}
 """Fields that a form may leave out, and a request that means something does not."""
 
+FREE_TEXTS = {"title", "caption", "look_notes", "note"}
+"""Texts that may be empty and are not, here: they would tell."""
+
 PICTURES = 12
 """As many as a training needs."""
 
@@ -160,6 +163,8 @@ def build(application: FastAPI, storage: Storage, name: str, *, role: str = "own
         tables = Base.metadata.tables
         another_job = {"id": new_id(), "subject_id": world.id("trainings"), "lane": "training", "kind": "training"}
         session.execute(tables["jobs"].insert().values(**world.rows["jobs"] | another_job))
+        ended_job = {"id": new_id(), "subject_id": new_id(), "state": "failed", "finished_at": now()}
+        session.execute(tables["jobs"].insert().values(**world.rows["jobs"] | ended_job))
         for _number in range(PICTURES - 1):
             another_picture = {"id": new_id(), "sha256": sha256(new_id())}
             session.execute(tables["images"].insert().values(**world.rows["images"] | another_picture))
@@ -222,7 +227,7 @@ def _row(world: World, table: Table, given: dict[str, Any]) -> dict[str, Any]:
             row[column.name] = now() + timedelta(days=1)
         elif column.name.endswith("_at") and not column.nullable:
             row[column.name] = now()
-        elif column.default is None and not column.nullable:
+        elif column.name in FREE_TEXTS or (column.default is None and not column.nullable):
             row[column.name] = _value(world, column)
     return row
 

@@ -91,5 +91,5 @@ def worker_context(database: Database, storage: Storage) -> WorkerContext:
         worker_id="test-worker",
         lanes=("training", "generation"),
         cache_folder=Path(tempfile.gettempdir()) / "livery-test-cache",
-        device="Fake device",
+        device="Fake device (1 core)",
     )

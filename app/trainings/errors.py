@@ -5,8 +5,7 @@ from app.errors import N_, Conflict, Invalid
 
 class TooFewPictures(Conflict):
     sentence = N_(
-        "This brand has %(count)s pictures to learn from; at least %(needed)s are needed, 10 to 30 are good. "
-        "Please add some."
+        "Too few pictures to learn from: %(count)s. At least %(needed)s are needed, 10 to 30 are good. Please add some."
     )
 
 

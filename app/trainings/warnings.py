@@ -36,7 +36,7 @@ class Warning:
 
 
 TOO_FEW = N_(
-    "Only %(count)s pictures: too few to learn from. Add at least %(missing)s more; 10 to 30 varied ones are best."
+    "Too few pictures to learn from: %(count)s. At least %(needed)s are needed; 10 to 30 varied ones are best."
 )
 FEW_PICTURES = N_(
     "%(count)s pictures are few. It will work, but details of single pictures may come back. 10 to 30 are better."
@@ -45,9 +45,13 @@ MANY_PICTURES = N_("%(count)s pictures are plenty. Beyond about 50 the result ha
 NO_CAPTIONS = N_(
     "None of the pictures has a caption. With captions it learns what is the look and what is only the subject."
 )
-SOME_WITHOUT_CAPTION = N_("%(count)s pictures have no caption.")
-TWINS = N_("%(count)s pictures are nearly the same as another one. They count double; keep the best of each.")
-SMALL = N_("%(count)s pictures are smaller than the training size of %(side)s pixels. Their softness is learned too.")
+SOME_WITHOUT_CAPTION = N_("Without a caption: %(count)s of %(all)s pictures.")
+TWINS = N_(
+    "Nearly the same as another one: %(count)s of %(all)s pictures. They count double; keep the best of each pair."
+)
+SMALL = N_(
+    "Smaller than the training size of %(side)s pixels: %(count)s of %(all)s pictures. Their softness is learned too."
+)
 NOT_READY = N_("The worker must fetch this base model once from the internet before it can start.")
 
 
@@ -56,7 +60,7 @@ def warnings_for(pictures: Sequence[PictureFacts], recipe: TrainingRecipe, *, re
     found: list[Warning] = []
     count = len(pictures)
     if count < FEWEST:
-        found.append(Warning("bad", TOO_FEW, {"count": count, "missing": FEWEST - count}))
+        found.append(Warning("bad", TOO_FEW, {"count": count, "needed": FEWEST}))
     elif count < FEW:
         found.append(Warning("caution", FEW_PICTURES, {"count": count}))
     elif count > MANY:
@@ -65,14 +69,14 @@ def warnings_for(pictures: Sequence[PictureFacts], recipe: TrainingRecipe, *, re
     if count and bare == count:
         found.append(Warning("caution", NO_CAPTIONS, {}))
     elif bare:
-        found.append(Warning("info", SOME_WITHOUT_CAPTION, {"count": bare}))
+        found.append(Warning("info", SOME_WITHOUT_CAPTION, {"count": bare, "all": count}))
     twins = {pair.second for pair in find_look_alikes([picture.dhash for picture in pictures])} if count > 1 else set()
     if twins:
         kind: Literal["caution", "info"] = "caution" if len(twins) * 4 >= count else "info"
-        found.append(Warning(kind, TWINS, {"count": len(twins)}))
+        found.append(Warning(kind, TWINS, {"count": len(twins), "all": count}))
     small = sum(min(picture.width, picture.height) < recipe.resolution * SMALL_SHARE for picture in pictures)
     if small:
-        found.append(Warning("caution", SMALL, {"count": small, "side": recipe.resolution}))
+        found.append(Warning("caution", SMALL, {"count": small, "all": count, "side": recipe.resolution}))
     if not ready:
         found.append(Warning("info", NOT_READY, {}))
     return found

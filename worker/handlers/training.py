@@ -200,7 +200,8 @@ def _keep(
         final_loss=trained.final_loss,
         seconds_per_step=trained.seconds_per_step,
         peak_memory_bytes=trained.peak_memory_bytes,
-        device=trained.device,
+        # As workers name it, so that an estimate can tell which devices are there now.
+        device=context.device or trained.device,
     )
     facts = TrainingFacts(
         recipe=order.recipe,

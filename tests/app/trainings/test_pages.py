@@ -88,9 +88,9 @@ def test_starting_twice_by_a_double_click_orders_once(owner: SignedIn, project_i
 def test_too_few_pictures_are_refused_in_words(owner: SignedIn, database: Database, storage: Storage) -> None:
     small = make_brand(database, storage, owner.workspace_id, pictures=3)
     text = owner.client.get(f"/projects/{small}/trainings/new").text
-    assert "Only 3 pictures" in text and "disabled" in text
+    assert "Too few pictures to learn from: 3" in text and "disabled" in text
     answer = owner.client.post(f"/projects/{small}/trainings", data={"purpose": "style"})
-    assert answer.status_code == 409 and "at least 5 are needed" in answer.text
+    assert answer.status_code == 409 and "At least 5 are needed" in answer.text
 
 
 def test_the_price_becomes_a_cost(
@@ -100,7 +100,7 @@ def test_the_price_becomes_a_cost(
     with database.write() as session:
         session.execute(update(Workspace).values(price_per_hour=3600))
     text = owner.client.get(f"/projects/{project_id}/trainings/new").text
-    assert "measured on Fake device" in text and "€" in text
+    assert "measured on Fake device (1 core)" in text and "€" in text
 
 
 def test_a_finished_training_shows_samples_loss_and_adapter(

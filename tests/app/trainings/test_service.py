@@ -75,7 +75,7 @@ def test_fewer_than_five_pictures_are_refused(database: Database, start: Callabl
     with database.write() as session:
         for image_id in list(session.scalars(select(Image.id)))[:2]:
             session.execute(update(Image).where(Image.id == image_id).values(included=False))
-    with pytest.raises(TooFewPictures, match="4 pictures"):
+    with pytest.raises(TooFewPictures, match="learn from: 4"):
         start()
     assert rows(database) == (0, 0)
 

@@ -26,3 +26,5 @@ def start_logging(level: str) -> None:
     handler.setFormatter(JsonLines())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     logging.getLogger("uvicorn.access").disabled = True
+    for chatty in ("alembic", "pyvips", "bitsandbytes", "httpx", "botocore"):
+        logging.getLogger(chatty).setLevel(logging.ERROR)

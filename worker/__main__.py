@@ -30,6 +30,9 @@ def main() -> None:
     if not set(lanes) <= set(LANES):
         parser.error(f"lanes are {', '.join(LANES)}")
 
+    # Two workers share one processor on the embedded default: threads that wait must sleep, not spin, or both crawl.
+    # Read by the model libraries when they are loaded, which happens below.
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     settings = Settings()
     start_logging(settings.log_level)
     context = WorkerContext(

@@ -269,8 +269,11 @@ def counts(session: Session, project_ids: Sequence[str]) -> dict[str, Counts]:
 
 
 def covers(session: Session, project_ids: Sequence[str], *, limit: int = COVER_PICTURES) -> dict[str, list[Image]]:
-    """The newest included pictures of each brand; the ids must be of the visitor's own workspace."""
-    place = func.row_number().over(partition_by=Image.project_id, order_by=(Image.created_at.desc(), Image.id.desc()))
+    """The newest included pictures of each brand, blurry ones last; the ids must be of the visitor's own workspace."""
+    is_blurry = Image.sharpness < THRESHOLDS.blurry_sharpness
+    place = func.row_number().over(
+        partition_by=Image.project_id, order_by=(is_blurry, Image.created_at.desc(), Image.id.desc())
+    )
     ranked = (
         select(Image.id, place.label("place"))
         .where(Image.project_id.in_(project_ids), Image.deleted_at.is_(None), Image.included.is_(True))

@@ -13,6 +13,15 @@ CATALOGUE = Path(__file__).with_name("catalogue.toml")
 Pixels = Annotated[int, Field(ge=16, le=4096)]
 
 
+class Sentence(BaseModel):
+    """What people read, in every language of the pages."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    en: str
+    de: str
+
+
 class UnknownBaseModel(NotFound):
     sentence = N_("The base model “%(key)s” is not in the catalogue. Please choose another one.")
 
@@ -24,7 +33,7 @@ class BaseModelEntry(BaseModel):
 
     key: Annotated[str, Field(pattern="^[a-z0-9-]{1,80}$")]
     name: str
-    summary: str
+    summary: Sentence
     family: str
     source: str
     """``builtin``, or the repository of a model hub."""
@@ -47,7 +56,7 @@ class BaseModelEntry(BaseModel):
     """True when it comes with Livery; else the worker fetches it once and needs the internet for that."""
     licence: str
     licence_url: str
-    licence_sentence: str
+    licence_sentence: Sentence
     """Whether pictures and adapters may be used commercially, in one sentence."""
 
     def adapter_bytes(

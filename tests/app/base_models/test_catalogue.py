@@ -17,7 +17,8 @@ def test_every_entry_has_an_engine_and_sizes_that_fit() -> None:
         assert model.resolution in model.resolutions
         assert all(size % model.multiple == 0 for size in model.resolutions)
         assert (model.source == "builtin") == model.ready
-        assert model.licence_sentence.endswith(".") and model.licence_url.startswith("https://")
+        assert model.licence_sentence.en.endswith(".") and model.licence_sentence.de.endswith(".")
+        assert model.licence_url.startswith("https://")
 
 
 def test_an_unknown_model_is_named() -> None:

@@ -218,6 +218,9 @@ def test_the_api_refuses_nonsense_without_falling_over(owner: SignedIn, project_
         {"trigger_word": "x" * 400},
         {"base_model": "nothing"},
         {"order_id": "../../etc"},
+        {"steps": True, "rank": "x"},
+        {"resolution": 2048},
+        {"sample_prompts": {"a": 1}},
         [],
     ):
         assert client.post(address, json=body).status_code in (404, 422), body

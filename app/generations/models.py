@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, Float, ForeignKey, Index, String, Text, UniqueConstraint
+from sqlalchemy import JSON, BigInteger, Float, ForeignKey, Index, String, Text, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.db import ID_LENGTH, Base, new_id, now
@@ -27,6 +27,11 @@ class Generation(Base):
     created_at: Mapped[datetime] = mapped_column(default=now)
 
     __table_args__ = (Index("ix_generations_project", "project_id", "created_at"),)
+
+
+def _gallery_index(name: str, *columns: str) -> Index:
+    there = text("deleted_at IS NULL")
+    return Index(name, "workspace_id", *columns, "created_at", "id", sqlite_where=there, postgresql_where=there)
 
 
 class Output(Base):
@@ -65,12 +70,12 @@ class Output(Base):
 
     __table_args__ = (
         UniqueConstraint("generation_id", "position", name="uq_outputs_place"),
-        # Every page of the gallery names its workspace and one of these, so that its equal columns come first and the
-        # rest is the order of the page: then SQLite, which keeps no statistics, picks the right one by itself.
-        Index("ix_outputs_workspace", "workspace_id", "deleted_at", "created_at", "id"),
-        Index("ix_outputs_project", "workspace_id", "project_id", "deleted_at", "created_at", "id"),
-        Index("ix_outputs_adapter", "workspace_id", "adapter_id", "deleted_at", "created_at", "id"),
-        Index("ix_outputs_campaign", "workspace_id", "campaign_id", "deleted_at", "created_at", "id"),
-        Index("ix_outputs_favourite", "workspace_id", "favourite", "deleted_at", "created_at", "id"),
-        Index("ix_outputs_review", "workspace_id", "review", "deleted_at", "created_at", "id"),
+        # Every page of the gallery names its workspace and perhaps one of these, leaves out what was deleted, and goes
+        # by moment and id. PostgreSQL walks an index in that order only where "not deleted" is a condition of the index.
+        _gallery_index("ix_outputs_workspace"),
+        _gallery_index("ix_outputs_project", "project_id"),
+        _gallery_index("ix_outputs_adapter", "adapter_id"),
+        _gallery_index("ix_outputs_campaign", "campaign_id"),
+        _gallery_index("ix_outputs_favourite", "favourite"),
+        _gallery_index("ix_outputs_review", "review"),
     )

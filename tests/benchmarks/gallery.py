@@ -1,7 +1,8 @@
 """``python -m tests.benchmarks.gallery [count]``: milliseconds that the database needs for a page of the gallery.
 
 On SQLite in a temporary folder, or on the empty database that ``TEST_DATABASE_URL`` names. Each number is the median of
-21 runs of the page's statement with its rows read, after one run to warm up.
+21 runs of the page's statement with its rows read, after one run to warm up. On SQLite, which works in this process, it
+is the processor's time, so that other programs on the machine do not count; on a server it is the time on the clock.
 """
 
 import os
@@ -42,14 +43,15 @@ def main(count: int) -> None:
             "a word that none has": (Filters(q="zeppelin"), None),
             "a word that none has, in a brand": (Filters(q="zeppelin", brand=ids["brand"]), None),
         }
+        clock = time.process_time if database.is_sqlite else time.perf_counter
         print(f"{count} pictures, {database.engine.dialect.name}, pages of {queries.PAGE}")
         for name, (filters, before) in pages.items():
             taken = []
             for _ in range(RUNS + 1):
                 with database.read() as session:
-                    began = time.perf_counter()
+                    began = clock()
                     queries.page(session, workspace_id=workspace_id, filters=filters, before=before)
-                    taken.append((time.perf_counter() - began) * 1000)
+                    taken.append((clock() - began) * 1000)
             print(f"{statistics.median(taken[1:]):8.1f} ms  {name}")
         database.engine.dispose()
 

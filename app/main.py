@@ -50,11 +50,11 @@ BODY_MARGIN_BYTES = 1_000_000
 
 
 class ForeverFiles(StaticFiles):
-    """Shipped files; their addresses carry a hash, so a browser may keep them for ever."""
+    """Shipped files: addresses carry a hash and fonts never change, so a browser may keep them for ever."""
 
     async def get_response(self, path: str, scope: Scope) -> Response:
         response = await super().get_response(path, scope)
-        kept = b"v=" in scope.get("query_string", b"")
+        kept = b"v=" in scope.get("query_string", b"") or path.startswith("fonts/")
         response.headers["cache-control"] = "public, max-age=31536000, immutable" if kept else "no-cache"
         return response
 

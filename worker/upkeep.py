@@ -8,6 +8,7 @@ from datetime import timedelta
 from sqlalchemy.exc import OperationalError
 
 from app.gallery import service as gallery
+from app.images import service as images
 from app.jobs import queries
 from app.jobs import service as jobs
 from app.jobs.announce import Bell
@@ -39,6 +40,7 @@ def tick(context: WorkerContext, bell: Bell) -> None:
 def sweep(context: WorkerContext) -> None:
     """Remove for good what was deleted a week ago."""
     swept = gallery.sweep_deleted(context.database, context.storage, older_than=UNDO_FOR)
+    swept += images.sweep_deleted(context.database, context.storage, older_than=UNDO_FOR)
     if swept:
         log.info("%d deleted pictures removed for good", swept)
 

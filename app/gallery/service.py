@@ -1,10 +1,13 @@
 """What may happen to finished pictures: they are judged, sorted and deleted; their pixels never change."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import CursorResult, delete, func, select, update
+from sqlalchemy import CursorResult, delete, select, update
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from app.db import Database, now
@@ -73,6 +76,7 @@ def add_tags(session: Session, *, workspace_id: str, output_ids: list[str], tags
     if not output_ids:
         raise NothingChosen()
     outputs = queries.chosen(session, workspace_id=workspace_id, output_ids=output_ids)
+    _hold(session, [output.id for output in outputs])
     present = queries.tags_of(session, [output.id for output in outputs])
     for output in outputs:
         fresh = [tag for tag in tags if tag not in present[output.id]]
@@ -89,6 +93,7 @@ def set_tags(session: Session, *, workspace_id: str, output_id: str, tags: list[
     if len(tags) > MOST_TAGS:
         raise TooManyTags(most=MOST_TAGS)
     output = generations.output(session, workspace_id=workspace_id, output_id=output_id)
+    _hold(session, [output.id])
     session.execute(delete(OutputTag).where(OutputTag.output_id == output.id))
     session.add_all([_tag(output, tag) for tag in tags])
     session.flush()
@@ -100,6 +105,11 @@ def remove_tag(session: Session, *, workspace_id: str, output_id: str, tag: str)
     session.execute(delete(OutputTag).where(OutputTag.output_id == output.id, OutputTag.tag == tag))
 
 
+def _hold(session: Session, output_ids: list[str]) -> None:
+    """Whoever else tags these pictures waits, so that no tag is put on twice."""
+    session.execute(select(Output.id).where(Output.id.in_(output_ids)).order_by(Output.id).with_for_update())
+
+
 def _tag(output: Output, tag: str) -> OutputTag:
     return OutputTag(output_id=output.id, tag=tag, workspace_id=output.workspace_id, created_at=output.created_at)
 
@@ -108,8 +118,8 @@ def create_campaign(session: Session, *, workspace_id: str, name: str, user_id: 
     """Raises ``EmptyName``, ``NameTaken``."""
     _check_name(session, workspace_id, name)
     campaign = Campaign(workspace_id=workspace_id, name=name, created_by=user_id)
-    session.add(campaign)
-    session.flush()
+    with _taken_by_somebody_meanwhile(session, name):
+        session.add(campaign)
     return campaign
 
 
@@ -117,8 +127,8 @@ def rename_campaign(session: Session, *, workspace_id: str, campaign_id: str, na
     """Raises ``NotFound``, ``EmptyName``, ``NameTaken``."""
     campaign = queries.campaign(session, workspace_id=workspace_id, campaign_id=campaign_id)
     _check_name(session, workspace_id, name, but=campaign.id)
-    campaign.name = name
-    session.flush()
+    with _taken_by_somebody_meanwhile(session, name):
+        campaign.name = name
     return campaign
 
 
@@ -140,11 +150,20 @@ def delete_campaign(session: Session, *, workspace_id: str, campaign_id: str) ->
 def _check_name(session: Session, workspace_id: str, name: str, but: str | None = None) -> None:
     if not name:
         raise EmptyName()
-    same = select(Campaign.id).where(
-        Campaign.workspace_id == workspace_id, func.lower(Campaign.name) == name.lower(), Campaign.id != (but or "")
-    )
-    if session.scalar(same) is not None:
-        raise NameTaken(name=name)
+    # Compared here and not in the database: databases differ in what they know of capital umlauts.
+    for other in queries.campaigns(session, workspace_id=workspace_id):
+        if other.id != but and other.name.casefold() == name.casefold():
+            raise NameTaken(name=name)
+
+
+@contextmanager
+def _taken_by_somebody_meanwhile(session: Session, name: str) -> Iterator[None]:
+    try:
+        with session.begin_nested():
+            yield
+            session.flush()
+    except IntegrityError as error:
+        raise NameTaken(name=name) from error
 
 
 @dataclass(frozen=True)

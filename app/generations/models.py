@@ -71,7 +71,7 @@ class Output(Base):
     __table_args__ = (
         UniqueConstraint("generation_id", "position", name="uq_outputs_place"),
         # Every page of the gallery names its workspace and perhaps one of these, leaves out what was deleted, and goes
-        # by moment and id. PostgreSQL walks an index in that order only where "not deleted" is a condition of the index.
+        # by moment and id. PostgreSQL walks an index in that order only where "not deleted" is a condition of it.
         _gallery_index("ix_outputs_workspace"),
         _gallery_index("ix_outputs_project", "project_id"),
         _gallery_index("ix_outputs_adapter", "adapter_id"),

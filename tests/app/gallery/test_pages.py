@@ -239,9 +239,12 @@ def test_campaigns_are_made_renamed_and_removed_without_their_pictures(gallery: 
     (one,) = gallery.hang()
     gallery.post("/campaigns", name="Harvest")
     assert gallery.owner.client.post("/campaigns", data={"name": "HARVEST"}).status_code == 409
+    gallery.post("/campaigns", name="Ñandú")
+    for taken in ("Ñandú", "ñandú"):
+        assert gallery.owner.client.post("/campaigns", data={"name": taken}).status_code == 409
     assert gallery.owner.client.post("/campaigns", data={"name": "  "}).status_code == 422
     page = gallery.owner.client.get("/campaigns").text
-    campaign = re.search(r"/campaigns/([0-9a-f]{32})/rename", page)
+    campaign = re.search(r">Harvest</a>.*?/campaigns/([0-9a-f]{32})/rename", page, re.DOTALL)
     assert campaign is not None
     gallery.post("/gallery/selection/sort", ids=[one], campaign=campaign[1])
     gallery.post(f"/campaigns/{campaign[1]}/rename", name="Winter")

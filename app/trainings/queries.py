@@ -187,15 +187,13 @@ class SampleRow:
     pictures: tuple[TrainingSample | None, ...]
 
 
-def sample_rows(drawn: list[TrainingSample]) -> tuple[list[str], list[SampleRow]]:
-    """The prompts, and the base's row first, then one per checkpoint."""
-    places = sorted({one.position for one in drawn})
-    prompts = {one.position: one.prompt for one in drawn}
+def sample_rows(drawn: list[TrainingSample], prompts: tuple[str, ...]) -> list[SampleRow]:
+    """The base's row first, then one per checkpoint, with a place for each of the order's prompts from the start."""
+    places = range(len(prompts))
     by_step: dict[int, dict[int, TrainingSample]] = {}
     for one in drawn:
         by_step.setdefault(one.step, {})[one.position] = one
-    rows = [SampleRow(step, tuple(by_step[step].get(place) for place in places)) for step in sorted(by_step)]
-    return [prompts[place] for place in places], rows
+    return [SampleRow(step, tuple(by_step[step].get(place) for place in places)) for step in sorted(by_step)]
 
 
 @dataclass(frozen=True)

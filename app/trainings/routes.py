@@ -14,6 +14,7 @@ from app.trainings import again, queries, service
 from app.trainings.forms import StartForm, TrainingForm
 from app.trainings.models import Training
 from app.trainings.presets import PURPOSES
+from app.trainings.recipe import TrainingRecipe
 from app.web.answers import go
 from app.web.files import send
 from app.web.flashes import Flash
@@ -154,8 +155,8 @@ def _live(session: ReadSession, given: Training) -> dict[str, Any]:
 
 
 def _samples(session: ReadSession, given: Training) -> dict[str, Any]:
-    prompts, rows = queries.sample_rows(queries.samples(session, given.id))
-    return {"prompts": prompts, "rows": rows}
+    prompts = TrainingRecipe.model_validate(given.recipe).sample_prompts
+    return {"prompts": prompts, "rows": queries.sample_rows(queries.samples(session, given.id), prompts)}
 
 
 @router.get("/trainings/{training_id}/samples/{sample_id}.webp")

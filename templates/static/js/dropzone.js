@@ -99,7 +99,9 @@ class DropZone {
   }
 
   add(files) {
-    for (const file of files) {
+    // Captions go last, so that none arrives before its picture.
+    const isCaption = (file) => file.name.toLowerCase().endsWith(".txt");
+    for (const file of [...files].sort((a, b) => isCaption(a) - isCaption(b))) {
       const item = { file, row: this.row(file) };
       this.count.all += 1;
       this.waiting.push(item);

@@ -37,7 +37,7 @@ from worker.engines.image.style_statistics import StyleDistance, palette_distanc
 
 TRIGGER = "lumora"
 BUILTIN = Base("livery-builtin", "stable_diffusion", "builtin")
-SEEDS = (1, 2)
+FIRST_SEED, PER_PROMPT = 1, 2
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ def measure(pictures: Path, held_out: Path, recipe: TrainingRecipe, base: Base, 
     brand = [_open(held_out / f"{name}.png", recipe.resolution) for name in names]
     before = _draw(names, None, recipe, base, out / "base")
     after = _draw(names, trained, recipe, base, out / "adapter")
-    _sheet(brand, before, after, len(SEEDS)).save(out / "sheet.png")
+    _sheet(brand, before, after, PER_PROMPT).save(out / "sheet.png")
     target = style_statistics(brand)
     nearer = [
         palette_distance(style_statistics([new]).palette, target.palette)
@@ -122,21 +122,19 @@ def _draw(
     files = (AdapterFile("brand_effect", trained.weights, 1.0),) if trained else ()
     drawn = []
     for name in names:
-        for seed in SEEDS:
-            order = GenerationRecipe(
-                base_model=base.key,
-                prompt=f"{recipe.trigger_word} style {_thing(name)}",
-                adapters=tuple(AdapterUse(adapter_id=file.key, strength=file.strength) for file in files),
-                width=recipe.resolution,
-                height=recipe.resolution,
-                count=1,
-                seed=seed,
-                steps=recipe.sample_steps,
-                guidance_scale=recipe.sample_guidance_scale,
-            )
-            inputs = GenerationInputs(base, files)
-            for picture in stable_diffusion.generate(order, inputs, out / f"{name}-{seed}", Printed()):
-                drawn.append(_open(picture.path, recipe.resolution))
+        order = GenerationRecipe(
+            base_model=base.key,
+            prompt=f"{recipe.trigger_word} style {_thing(name)}",
+            adapters=tuple(AdapterUse(adapter_id=file.key, strength=file.strength) for file in files),
+            width=recipe.resolution,
+            height=recipe.resolution,
+            count=PER_PROMPT,
+            seed=FIRST_SEED,
+            steps=recipe.sample_steps,
+            guidance_scale=recipe.sample_guidance_scale,
+        )
+        for picture in stable_diffusion.generate(order, GenerationInputs(base, files), out / name, Printed()):
+            drawn.append(_open(picture.path, recipe.resolution))
     return drawn
 
 
@@ -171,7 +169,9 @@ def main() -> int:
     parser.add_argument("--rank", type=int, default=16)
     parser.add_argument("--learning-rate", type=float, default=1e-3)
     parser.add_argument("--resolution", type=int, default=128)
+    parser.add_argument("--sample-steps", type=int, default=20)
     parser.add_argument("--guidance-scale", type=float, default=4.0)
+    parser.add_argument("--min-snr-gamma", type=float, help="none without it")
     parser.add_argument("--attention-only", action="store_true")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
@@ -187,7 +187,9 @@ def main() -> int:
         steps=options.steps,
         batch_size=options.batch_size,
         resolution=options.resolution,
+        min_snr_gamma=options.min_snr_gamma,
         checkpoint_every=10_000,
+        sample_steps=options.sample_steps,
         sample_guidance_scale=options.guidance_scale,
     )
     base = Base("model", "stable_diffusion", str(options.model.resolve())) if options.model else BUILTIN

@@ -155,7 +155,8 @@ def _live(session: ReadSession, given: Training) -> dict[str, Any]:
 
 
 def _samples(session: ReadSession, given: Training) -> dict[str, Any]:
-    prompts = TrainingRecipe.model_validate(given.recipe).sample_prompts
+    recipe = TrainingRecipe.model_validate(given.recipe)
+    prompts = tuple(prompt.replace("[trigger]", recipe.trigger_word) for prompt in recipe.sample_prompts)
     return {"prompts": prompts, "rows": queries.sample_rows(queries.samples(session, given.id), prompts)}
 
 

@@ -6,7 +6,6 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
-from sqlalchemy.orm import Session
 
 from app.gallery import queries, service
 from app.gallery.filters import Filters, Review
@@ -226,7 +225,7 @@ def delete_outputs(session: WriteSession, visitor: Editor, chosen: Chosen) -> De
     return _delete(session, visitor, chosen.ids)
 
 
-def _delete(session: Session, visitor: Visitor, output_ids: list[str]) -> DeletionOut:
+def _delete(session: WriteSession, visitor: Visitor, output_ids: list[str]) -> DeletionOut:
     deletion = service.remove(session, workspace_id=visitor.workspace.id, output_ids=output_ids)
     return DeletionOut(number=deletion.number, count=deletion.count)
 

@@ -5,7 +5,6 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field
-from sqlalchemy.orm import Session
 
 from app.generations import orders, queries, service
 from app.generations.channels import CHANNEL_KEYS, CHANNELS
@@ -166,7 +165,7 @@ def _out(view: queries.GenerationView) -> GenerationOut:
     )
 
 
-def _told(session: Session, ordered: Generation) -> GenerationOut:
+def _told(session: WriteSession, ordered: Generation) -> GenerationOut:
     return _out(queries.views(session, [ordered])[0])
 
 

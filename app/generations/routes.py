@@ -3,7 +3,6 @@
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Form, Query, Request, Response
-from sqlalchemy.orm import Session
 
 from app.errors import N_
 from app.generations import orders, queries, service, studio
@@ -147,7 +146,7 @@ def strip(request: Request, session: WriteSession, visitor: Editor, output_id: R
 
 
 def _strip(
-    request: Request, session: Session, visitor: Visitor, output_id: str, strengths: tuple[float, ...]
+    request: Request, session: WriteSession, visitor: Visitor, output_id: str, strengths: tuple[float, ...]
 ) -> Response:
     ordered = service.strip(
         session,
@@ -159,7 +158,7 @@ def _strip(
     return _came(request, session, visitor, ordered)
 
 
-def _came(request: Request, session: Session, visitor: Visitor, ordered: Generation) -> Response:
+def _came(request: Request, session: WriteSession, visitor: Visitor, ordered: Generation) -> Response:
     """A new order on top of the results where the page has a place for them, else in its studio."""
     if is_htmx(request) and request.headers.get("hx-target") == "results":
         view = queries.view(session, workspace_id=visitor.workspace.id, generation_id=ordered.id)
@@ -168,5 +167,5 @@ def _came(request: Request, session: Session, visitor: Visitor, ordered: Generat
     return go(request, f"/projects/{ordered.project_id}/studio#generation-{ordered.id}")
 
 
-def _brand(session: Session, visitor: Visitor, ordered: Generation) -> Project:
+def _brand(session: ReadSession, visitor: Visitor, ordered: Generation) -> Project:
     return projects.project(session, workspace_id=visitor.workspace.id, project_id=ordered.project_id)

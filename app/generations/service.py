@@ -182,6 +182,7 @@ def add_output(session: Session, held: jobs.Claim, order: Order, picture: Finish
         )
     )
     session.flush()
+    tallies.count(session, tallies.PICTURES, kind=LANE)
     return True
 
 

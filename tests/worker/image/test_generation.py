@@ -84,6 +84,13 @@ def test_after_an_adapter_the_base_draws_as_before(base, tmp_path):
     assert before[0].path.read_bytes() == after[0].path.read_bytes()
 
 
+def test_another_sampler_leaves_the_models_own_in_place(base, tmp_path):
+    before = draw(base, tmp_path / "before", count=1)
+    draw(base, tmp_path / "euler", count=1, scheduler="euler")
+    after = draw(base, tmp_path / "after", count=1)
+    assert before[0].path.read_bytes() == after[0].path.read_bytes()
+
+
 def test_adapters_act_together_with_their_strengths(base, tmp_path):
     one, two = adapter_file(tmp_path, base, seed=1), adapter_file(tmp_path, base, seed=2)
     both = draw(base, tmp_path / "both", one, two, count=1)

@@ -271,7 +271,7 @@ def _train(recipe: TrainingRecipe, inputs: TrainingInputs, out: Path, progress: 
     except Cancelled:
         if step == 0:
             raise
-        return adapter(finished=False)
+        return adapter(finished=step == recipe.steps)
     except GiveBack:
         if step > (resumed.step if resumed else 0):
             checkpoint()

@@ -1,7 +1,11 @@
 """The one place where routers, handlers and middleware meet."""
 
+import tempfile
+from pathlib import Path
+
 from fastapi import Depends, FastAPI
 from fastapi.responses import RedirectResponse, Response
+from prometheus_client import CollectorRegistry
 from starlette.middleware import Middleware
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
@@ -13,6 +17,7 @@ from app.adapters import routes as adapters
 from app.base_models import api as base_models_api
 from app.base_models import routes as base_models
 from app.db import Database
+from app.disk import DiskWatch
 from app.gallery import api as gallery_api
 from app.gallery import routes as gallery
 from app.generations import api as generations_api
@@ -23,18 +28,21 @@ from app.jobs import api as jobs_api
 from app.jobs import routes as jobs
 from app.jobs.announce import bell_for, ring_after_commit
 from app.logs import start_logging
+from app.operations import metrics
+from app.operations import routes as operations
 from app.projects import api as projects_api
 from app.projects import routes as projects
 from app.settings import Settings
 from app.storage import open_storage
 from app.trainings import api as trainings_api
 from app.trainings import routes as trainings
-from app.web import error_responses, health
+from app.web import error_responses, health, metrics_page
 from app.web.csrf import check_form
-from app.web.gate import Gate
+from app.web.gate import METRICS, Gate
+from app.web.latencies import Latencies
 from app.web.templating import TEMPLATES
 
-PAGES = (accounts, projects, images, base_models, jobs, adapters, trainings, generations, gallery)
+PAGES = (accounts, projects, images, base_models, jobs, adapters, trainings, generations, gallery, operations)
 API = (
     accounts_api,
     projects_api,
@@ -64,6 +72,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     settings = settings or Settings()
     start_logging(settings.log_level)
     database, signing_key = Database(settings.effective_database_url), settings.signing_key()
+    disk = DiskWatch(settings.data_dir, Path(tempfile.gettempdir()), floor_mb=settings.disk_floor_mb)
+    registry = CollectorRegistry()
     app = FastAPI(
         title="Livery",
         description="Everything that the pages do, as JSON. Send a token from the settings page as a bearer token.",
@@ -72,15 +82,25 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         redoc_url=None,
         max_body_size=settings.max_archive_mb * 1_000_000 + BODY_MARGIN_BYTES,
         middleware=[
-            Middleware(Gate, database=database, signing_key=signing_key, secure_cookies=settings.secure_cookies)
+            Middleware(
+                Gate,
+                database=database,
+                signing_key=signing_key,
+                secure_cookies=settings.secure_cookies,
+                disk=disk,
+                latencies=Latencies(registry),
+            )
         ],
     )
     app.state.settings, app.state.database = settings, database
     app.state.storage, app.state.signing_key = open_storage(settings), signing_key
+    app.state.disk, app.state.registry = disk, metrics.collect_into(registry, database, disk)
+    app.state.readiness = health.Readiness(database, app.state.storage, disk)
     ring_after_commit(bell_for(settings.broker_url))
     error_responses.register(app)
     app.mount("/static", ForeverFiles(directory=TEMPLATES / "static"), name="static")
     app.include_router(health.router)
+    app.add_route(METRICS, metrics_page.show, include_in_schema=False)
     for pages in PAGES:
         app.include_router(pages.router, include_in_schema=False, dependencies=[Depends(check_form)])
     for api in API:

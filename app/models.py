@@ -7,7 +7,19 @@ from app.gallery import models as gallery
 from app.generations import models as generations
 from app.images import models as images
 from app.jobs import models as jobs
+from app.operations import models as operations
 from app.projects import models as projects
 from app.trainings import models as trainings
 
-__all__ = ["Base", "accounts", "adapters", "gallery", "generations", "images", "jobs", "projects", "trainings"]
+__all__ = [
+    "Base",
+    "accounts",
+    "adapters",
+    "gallery",
+    "generations",
+    "images",
+    "jobs",
+    "operations",
+    "projects",
+    "trainings",
+]

@@ -39,6 +39,14 @@ class Settings(BaseSettings):
     )
     max_image_mb: int = Field(50, ge=1, le=2000, description="Largest picture that can be uploaded, in MB")
     max_archive_mb: int = Field(1000, ge=1, le=20000, description="Largest ZIP that can be uploaded, in MB")
+    disk_floor_mb: int = Field(
+        500,
+        ge=0,
+        description="Below this much room on the disk, in MB, uploads are refused and jobs wait; 0 turns that off",
+    )
+    metrics_token: SecretStr = Field(
+        SecretStr(""), description="Bearer token that may read `/metrics`; empty means only an owner's API token may"
+    )
     log_level: str = Field("INFO", description="DEBUG, INFO, WARNING or ERROR")
 
     @property

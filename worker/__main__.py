@@ -6,9 +6,12 @@ import secrets
 import signal
 import socket
 import sys
+import tempfile
 import threading
+from pathlib import Path
 
 from app.db import Database
+from app.disk import DiskWatch
 from app.jobs import service as jobs
 from app.jobs.announce import bell_for, ring_after_commit
 from app.jobs.models import LANES
@@ -41,6 +44,7 @@ def main() -> None:
         worker_id=f"{socket.gethostname()[:40]}-{os.getpid()}-{secrets.token_hex(3)}",
         lanes=lanes,
         cache_folder=settings.data_dir / "worker-cache",
+        disk=DiskWatch(settings.data_dir, Path(tempfile.gettempdir()), floor_mb=settings.disk_floor_mb),
     )
     if arguments.end_with_parent:
         threading.Thread(target=_end_with_parent, args=(context,), daemon=True).start()

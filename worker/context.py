@@ -8,14 +8,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
-from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
-from app.db import Database
+from app.db import DATABASE_AWAY, Database
+from app.disk import DiskWatch
 from app.storage import Storage
 
 T = TypeVar("T")
 PATIENCE_SECONDS = 600.0
+PATIENCE_WHILE_STOPPING_SECONDS = 10.0
 log = logging.getLogger("livery.worker")
 
 
@@ -35,21 +36,44 @@ class WorkerContext:
     """Set when this process has been asked to end."""
     job_id: str | None = None
     """The job being worked on."""
+    disk: DiskWatch = field(default_factory=lambda: DiskWatch(floor_mb=0))
+    """The disk that jobs write to."""
+
+    device_lock: threading.Lock = field(default_factory=threading.Lock)
+    """Held while a job runs: one at a time, whoever claimed it in this process."""
+
+    def read(self, action: Callable[[Session], T]) -> T:
+        """Run ``action`` in a session for reading, as patiently as ``write``."""
+
+        def once() -> T:
+            with self.database.read() as session:
+                return action(session)
+
+        return self._patiently(once)
 
     def write(self, action: Callable[[Session], T]) -> T:
         """Run ``action`` in one transaction; while the database does not answer, wait and try again.
 
         Computing goes on to be worth something only if its result is kept, and nobody else can claim the job either
-        while the database is away. Raises the last ``OperationalError`` after ten minutes.
+        while the database is away. ``action`` may run again after a commit whose answer was lost, so it must bear that.
+        Raises one of ``DATABASE_AWAY`` after ten minutes, or sooner when this process is to end.
         """
-        deadline, pause = time.monotonic() + PATIENCE_SECONDS, 0.5
+
+        def once() -> T:
+            with self.database.write() as session:
+                return action(session)
+
+        return self._patiently(once)
+
+    def _patiently(self, once: Callable[[], T]) -> T:
+        began, pause = time.monotonic(), 0.5
         while True:
             try:
-                with self.database.write() as session:
-                    return action(session)
-            except OperationalError as error:
-                if time.monotonic() > deadline:
+                return once()
+            except DATABASE_AWAY as error:
+                patience = PATIENCE_WHILE_STOPPING_SECONDS if self.stopping.is_set() else PATIENCE_SECONDS
+                if time.monotonic() - began > patience:
                     raise
                 log.warning("database away, trying again in %.1f s: %s", pause, str(error)[:200])
                 time.sleep(pause)
-                pause = min(10.0, pause * 2)
+                pause = min(5.0, pause * 2)

@@ -6,8 +6,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from sqlalchemy.exc import OperationalError
-
+from app.db import DATABASE_AWAY
+from app.disk import PAUSED
 from app.jobs import service as jobs
 from app.jobs.service import Claim, LeaseLost
 from worker.context import WorkerContext
@@ -30,6 +30,8 @@ class JobProgress:
         self.on_step: Callable[[Step], None] = lambda step: None
         self.on_sample: Callable[[SamplePicture], None] = lambda picture: None
         self.on_checkpoint: Callable[[Path, int], None] = lambda folder, step: None
+        self.held_back: str | None = None
+        """The sentence with which the job goes back to the queue."""
         self._phase, self._done, self._total = "starting", 0, 0
         self._first: tuple[float, int] | None = None
         self._written = 0.0
@@ -52,10 +54,13 @@ class JobProgress:
             raise Cancelled()
         if self._context.stopping.is_set():
             raise GiveBack()
+        if self._context.disk.is_short():
+            self.held_back = PAUSED
+            raise GiveBack()
 
     def phase(self, name: str) -> None:
-        self._phase = name
-        self._write(force=True)
+        new, self._phase = name != self._phase, name
+        self._write(force=new)
         self.check()
 
     def step(self, step: Step) -> None:
@@ -102,7 +107,7 @@ class JobProgress:
                 )
         except LeaseLost:
             self._lost.set()
-        except OperationalError as error:
+        except DATABASE_AWAY as error:
             # Progress is a courtesy: the work goes on, and the next number says it all again.
             log.warning("progress not written: %s", str(error)[:200])
         else:
@@ -122,7 +127,7 @@ class JobProgress:
             except LeaseLost:
                 self._lost.set()
                 return
-            except OperationalError as error:
+            except DATABASE_AWAY as error:
                 log.warning("heartbeat not written: %s", str(error)[:200])
                 pause = 2.0
         self._last_beat(last)
@@ -132,5 +137,5 @@ class JobProgress:
         try:
             with self._context.database.write() as session:
                 jobs.add_device_seconds(session, self.claim, time.monotonic() - last)
-        except OperationalError as error:
+        except DATABASE_AWAY as error:
             log.warning("device time not counted: %s", str(error)[:200])

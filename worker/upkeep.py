@@ -12,6 +12,9 @@ from app.images import service as images
 from app.jobs import queries
 from app.jobs import service as jobs
 from app.jobs.announce import Bell
+from app.memory import process_memory
+from app.operations import orphans
+from worker import leftovers
 from worker.context import WorkerContext
 
 TICK_SECONDS = 10.0
@@ -25,7 +28,14 @@ def tick(context: WorkerContext, bell: Bell) -> None:
     """One round. Safe to run in many processes at once."""
     with context.database.write() as session:
         jobs.report_worker(
-            session, context.worker_id, lanes=context.lanes, device=context.device, job_id=context.job_id
+            session,
+            context.worker_id,
+            lanes=context.lanes,
+            device=context.device,
+            job_id=context.job_id,
+            memory_bytes=process_memory(),
+            free_bytes=context.disk.free(),
+            short_of_disk=context.disk.is_short(),
         )
     with context.database.write() as session:
         returned = jobs.reap(session)
@@ -38,11 +48,23 @@ def tick(context: WorkerContext, bell: Bell) -> None:
 
 
 def sweep(context: WorkerContext) -> None:
-    """Remove for good what was deleted a week ago."""
-    swept = gallery.sweep_deleted(context.database, context.storage, older_than=UNDO_FOR)
-    swept += images.sweep_deleted(context.database, context.storage, older_than=UNDO_FOR)
-    if swept:
-        log.info("%d deleted pictures removed for good", swept)
+    """Remove for good what was deleted a week ago, and what nobody points at or needs any more."""
+    database, storage = context.database, context.storage
+    swept = {
+        "deleted visuals": gallery.sweep_deleted(database, storage, older_than=UNDO_FOR),
+        "deleted pictures": images.sweep_deleted(database, storage, older_than=UNDO_FOR),
+        "checkpoints of ended trainings": orphans.sweep_checkpoints(database, storage),
+        "folders of killed jobs": leftovers.sweep_job_folders(),
+        "cached adapters that are gone": leftovers.sweep_cache(context),
+    }
+    with database.write() as session:
+        jobs.forget_the_past(session)
+        is_our_turn = orphans.take_turn(session)
+    if is_our_turn:
+        swept["files that no row points to"] = orphans.sweep(database, storage)
+    for what, count in swept.items():
+        if count:
+            log.info("removed: %d %s", count, what)
 
 
 def keep_ticking(context: WorkerContext, bell: Bell) -> threading.Thread:

@@ -1,22 +1,46 @@
 """Files on their way between storage and an engine's local folder."""
 
+import fcntl
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from app.storage import Storage
 
+FOLDER_PREFIX = "livery-job-"
+LOCK = ".in-use"
+YOUNG_SECONDS = 3600.0
+
 
 @contextmanager
 def job_folder(name: str) -> Iterator[Path]:
-    """An empty local folder for one attempt, removed afterwards however it ends."""
-    folder = Path(tempfile.mkdtemp(prefix=f"livery-{name}-"))
+    """An empty local folder for one attempt, removed afterwards however it ends.
+
+    A lock on a file in it, which ends with this process, tells a folder in use from what a killed process left.
+    """
+    folder = Path(tempfile.mkdtemp(prefix=f"{FOLDER_PREFIX}{name}-"))
     try:
-        yield folder
+        with (folder / LOCK).open("wb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def is_in_use(folder: Path) -> bool:
+    """Whether the process that made this job's folder still works in it."""
+    try:
+        with (folder / LOCK).open("rb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        # Between its making and its lock; what stays so is old.
+        return folder.exists() and time.time() - folder.stat().st_mtime < YOUNG_SECONDS
+    except BlockingIOError:
+        return True
+    return False
 
 
 def bring_in(storage: Storage, key: str, target: Path) -> Path:

@@ -71,6 +71,16 @@ def neighbours(session: Session, given: Adapter) -> tuple[Adapter | None, Adapte
     return older, newer
 
 
+def known_hashes(session: Session, hashes: set[str]) -> set[str]:
+    """Those of these files' hashes that an adapter has."""
+    listed = sorted(hashes)
+    return {
+        sha256
+        for start in range(0, len(listed), 500)
+        for sha256 in session.scalars(select(Adapter.sha256).where(Adapter.sha256.in_(listed[start : start + 500])))
+    }
+
+
 def next_version(session: Session, *, project_id: str) -> int:
     return (session.scalar(select(func.max(Adapter.version)).where(Adapter.project_id == project_id)) or 0) + 1
 

@@ -16,6 +16,7 @@ from app.generations.queries import Order
 from app.generations.recipe import GenerationRecipe
 from app.jobs import queries as job_queries
 from app.jobs import service as jobs
+from app.jobs import tallies
 from app.jobs.models import Job
 from app.projects import queries as projects
 
@@ -148,16 +149,16 @@ def positions_done(session: Session, generation_id: str) -> frozenset[int]:
 
 
 def add_output(session: Session, held: jobs.Claim, order: Order, picture: FinishedPicture) -> bool:
-    """Add the row of a finished picture, if its place is still free. Says whether it was.
+    """Add the row of a finished picture, if its place is still free. Says whether it is there now.
 
     Raises ``LeaseLost`` when this attempt is not the current one any more.
     """
-    jobs.keep_holding(session, held)
+    jobs.keep_holding(session, held, got_further=True)
     taken = session.scalar(
         select(Output.id).where(Output.generation_id == order.generation_id, Output.position == picture.position)
     )
     if taken is not None:
-        return False
+        return taken == picture.output_id  # a commit whose answer was lost, tried again
     session.add(
         Output(
             id=picture.output_id,

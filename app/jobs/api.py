@@ -30,6 +30,8 @@ class JobOut(BaseModel):
     progress_total: int
     seconds_left: float | None
     device_seconds: float
+    held_back: str | None
+    """Why it went back to the queue, as a sentence."""
     error_code: str | None
     error_sentence: str | None
     cancel_requested: bool

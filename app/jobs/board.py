@@ -30,6 +30,8 @@ class Lane:
     name: str
     entries: list[Entry]
     has_worker: bool
+    is_short_of_disk: bool
+    """Every worker that could take its jobs waits for room on its disk."""
 
 
 @dataclass(frozen=True)
@@ -47,9 +49,14 @@ def board(session: Session, *, workspace_id: str, before: tuple[datetime, str] |
     more = (ended[queries.PAGE - 1].created_at, ended[queries.PAGE - 1].id) if len(ended) > queries.PAGE else None
     ended = ended[: queries.PAGE]
     names = names_of(session, {job.created_by for job in (*active, *ended) if job.created_by})
-    unserved = queries.lanes_without_worker(session)
+    serving = {lane: [one for one in queries.workers(session) if lane in one.lanes.split("+")] for lane in LANES}
     lanes = [
-        Lane(lane, [_entry(session, job, names) for job in active if job.lane == lane], lane not in unserved)
+        Lane(
+            lane,
+            [_entry(session, job, names) for job in active if job.lane == lane],
+            has_worker=any(not worker.draining for worker in serving[lane]),
+            is_short_of_disk=bool(serving[lane]) and all(worker.short_of_disk for worker in serving[lane]),
+        )
         for lane in LANES
     ]
     return Board(lanes, [_entry(session, job, names) for job in ended], more)

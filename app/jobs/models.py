@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, Float, ForeignKey, Index, String, Text
+from sqlalchemy import JSON, BigInteger, Float, ForeignKey, Index, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.db import ID_LENGTH, Base, new_id, now
@@ -47,7 +47,9 @@ class Job(Base):
     """Measured from this job's own pace; None while there is none."""
     device_seconds: Mapped[float] = mapped_column(Float, default=0.0)
     checkpoint: Mapped[dict[str, Any] | None] = mapped_column(JSON, default=None)
-    """``{"key": …, "step": …}`` of the last complete checkpoint in storage."""
+    """``{"key": …, "step": …, "before": …}`` of the last complete checkpoint in storage, and of the one before it."""
+    held_back: Mapped[str | None] = mapped_column(Text, default=None)
+    """Why it went back to the queue, as a sentence; None while nothing but its turn is missing."""
     error_code: Mapped[str | None] = mapped_column(String(40), default=None)
     error_sentence: Mapped[str | None] = mapped_column(Text, default=None)
 
@@ -69,3 +71,40 @@ class Worker(Base):
     started_at: Mapped[datetime] = mapped_column(default=now)
     last_seen_at: Mapped[datetime] = mapped_column(default=now)
     job_id: Mapped[str | None] = mapped_column(String(ID_LENGTH), default=None)
+    memory_bytes: Mapped[int | None] = mapped_column(BigInteger, default=None)
+    """Of its process, as the system counts it; None where the system does not say."""
+    free_bytes: Mapped[int | None] = mapped_column(BigInteger, default=None)
+    """Left on the disk that it works on."""
+    short_of_disk: Mapped[bool] = mapped_column(default=False)
+    """It takes no job until there is room again."""
+    draining: Mapped[bool] = mapped_column(default=False)
+    """Set by a person: it finishes its job and takes no more."""
+
+
+class LeaseExpiry(Base):
+    """A worker was not heard of for as long as its lease: what became of its job."""
+
+    __tablename__ = "lease_expiries"
+
+    id: Mapped[str] = mapped_column(String(ID_LENGTH), primary_key=True, default=new_id)
+    workspace_id: Mapped[str] = mapped_column(ForeignKey("workspaces.id", ondelete="CASCADE"))
+    job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), index=True)
+    worker_id: Mapped[str] = mapped_column(String(80), default="")
+    attempt: Mapped[int]
+    outcome: Mapped[str] = mapped_column(String(10))
+    """The job's state afterwards: ``queued``, ``failed`` (set aside) or ``cancelled``."""
+    at: Mapped[datetime] = mapped_column(default=now)
+
+    __table_args__ = (Index("ix_lease_expiries_workspace", "workspace_id", "at"),)
+
+
+class Tally(Base):
+    """What has happened since the beginning, over all processes. Numbers alone: they outlive what they counted."""
+
+    __tablename__ = "tallies"
+
+    name: Mapped[str] = mapped_column(String(40), primary_key=True)
+    kind: Mapped[str] = mapped_column(String(20), primary_key=True, default="")
+    """Of the jobs that it is about."""
+    state: Mapped[str] = mapped_column(String(10), primary_key=True, default="")
+    value: Mapped[float] = mapped_column(Float, default=0.0)

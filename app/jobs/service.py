@@ -10,16 +10,21 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import CursorResult, Update, delete, func, select, update
+from sqlalchemy import CursorResult, Update, delete, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from app.db import now
-from app.errors import N_, Conflict, NotFound
-from app.jobs.models import Job, Worker
+from app.errors import N_, AppError, Conflict, NotFound
+from app.jobs import tallies
+from app.jobs.models import Job, LeaseExpiry, Worker
 
 LEASE = timedelta(seconds=60)
 FAIR_OVER = timedelta(days=1)
 ATTEMPTS_WITHOUT_PROGRESS = 3
+MOST_AT_ONCE = 200
+"""Queued and running jobs of one workspace in one lane, unless the session says otherwise (``limit_orders``)."""
+WORKERS_KEPT = timedelta(days=1)
+EXPIRIES_KEPT = timedelta(days=30)
 WORKER_LOST = N_(
     "The worker ended three times in a row while working on this, without getting further. The machine may lack "
     "memory. Try again with a smaller order, or ask the person who runs this Livery to look at the log."
@@ -31,6 +36,18 @@ WILL_STOP = N_("It will stop at its next step. What it has made so far is kept."
 
 class LeaseLost(Exception):
     """This attempt is not the current one any more: stop, and keep nothing."""
+
+
+class NotFailed(Conflict):
+    sentence = N_("Only a job that was stopped by an error can be put back into the queue.")
+
+
+class QueueFull(AppError):
+    status = 429
+    sentence = N_(
+        "%(count)s orders of this kind are waiting or running already, and more are not taken at once. Wait until some "
+        "are done, or cancel some on the jobs page."
+    )
 
 
 class AlreadyEnded(Conflict):
@@ -59,6 +76,11 @@ def database_now(session: Session) -> datetime:
     return moment
 
 
+def limit_orders(session: Session, most: int) -> None:
+    """From now on ``enqueue`` takes at most so many queued and running jobs of a workspace in each lane."""
+    session.info["most_jobs_at_once"] = most
+
+
 def enqueue(
     session: Session,
     *,
@@ -72,8 +94,15 @@ def enqueue(
 ) -> Job:
     """Add a job in the caller's transaction; its lane's bell is rung after the commit (``jobs.announce``).
 
-    The lane's name is also the name of its handler.
+    The lane's name is also the name of its handler. Raises ``QueueFull``.
     """
+    there = session.scalar(
+        select(func.count())
+        .select_from(Job)
+        .where(Job.workspace_id == workspace_id, Job.lane == lane, Job.state.in_(("queued", "running")))
+    )
+    if (there or 0) >= session.info.get("most_jobs_at_once", MOST_AT_ONCE):
+        raise QueueFull(count=there)
     job = Job(
         workspace_id=workspace_id,
         project_id=project_id,
@@ -91,7 +120,11 @@ def enqueue(
 
 
 def claim(session: Session, *, lanes: tuple[str, ...], owner: str) -> Claim | None:
-    """Take the next job of these lanes, or None. Each job is taken by one caller, however many ask at once."""
+    """Take the next job of these lanes, or None. Each job is taken by one caller, however many ask at once.
+
+    A worker that is being drained gets none. A job that somebody asked to cancel while it ran and that came back to the
+    queue is taken too: its handler keeps what there is and ends it.
+    """
     moment = database_now(session)
     used = (
         select(Job.workspace_id, func.sum(Job.device_seconds).label("seconds"))
@@ -99,10 +132,11 @@ def claim(session: Session, *, lanes: tuple[str, ...], owner: str) -> Claim | No
         .group_by(Job.workspace_id)
         .subquery()
     )
+    is_drained = select(Worker.id).where(Worker.id == owner, Worker.draining.is_(True)).exists()
     job = session.scalars(
         select(Job)
         .outerjoin(used, used.c.workspace_id == Job.workspace_id)
-        .where(Job.state == "queued", Job.lane.in_(lanes), Job.cancel_requested.is_(False))
+        .where(Job.state == "queued", Job.lane.in_(lanes), ~is_drained)
         .order_by(Job.priority.desc(), func.coalesce(used.c.seconds, 0.0), Job.created_at, Job.id)
         .limit(1)
         .with_for_update(skip_locked=True, of=Job)
@@ -113,6 +147,7 @@ def claim(session: Session, *, lanes: tuple[str, ...], owner: str) -> Claim | No
     job.attempt, job.attempts_without_progress = job.attempt + 1, job.attempts_without_progress + 1
     job.lease_until, job.started_at = moment + LEASE, job.started_at or moment
     job.phase = "starting"
+    job.held_back = None
     session.flush()
     return Claim(job.id, job.workspace_id, job.kind, job.subject_id, job.fence, job.attempt, job.checkpoint)
 
@@ -147,17 +182,29 @@ def record_progress(
     return bool(session.scalar(select(Job.cancel_requested).where(Job.id == held.job_id)))
 
 
-def record_checkpoint(session: Session, held: Claim, *, key: str, step: int) -> None:
-    """Note a complete checkpoint; an attempt that got so far counts as progress. Raises ``LeaseLost``."""
-    _guarded(session, update(Job).values(checkpoint={"key": key, "step": step}, attempts_without_progress=0), held)
+def record_checkpoint(
+    session: Session, held: Claim, *, key: str, step: int, before: dict[str, Any] | None = None
+) -> None:
+    """Note a complete checkpoint and the one ``before`` it, in case this one is damaged one day; an attempt that got so
+    far counts as progress. Raises ``LeaseLost``.
+    """
+    checkpoint = {"key": key, "step": step, "before": before}
+    _guarded(session, update(Job).values(checkpoint=checkpoint, attempts_without_progress=0), held)
 
 
-def keep_holding(session: Session, held: Claim) -> None:
-    """Make sure that this attempt is still the current one, inside a transaction that adds results.
+def checkpoint_of(session: Session, job_id: str) -> dict[str, Any] | None:
+    """The last checkpoint that was recorded: ``key``, ``step``, and the one ``before`` it or None."""
+    return session.scalar(select(Job.checkpoint).where(Job.id == job_id))
+
+
+def keep_holding(session: Session, held: Claim, *, got_further: bool = False) -> None:
+    """Make sure that this attempt is still the current one, inside a transaction that adds results; with
+    ``got_further`` they count as progress.
 
     Raises ``LeaseLost``.
     """
-    _guarded(session, update(Job).values(fence=Job.fence), held)
+    changes = {"attempts_without_progress": 0} if got_further else {"fence": Job.fence}
+    _guarded(session, update(Job).values(changes), held)
 
 
 def _end(session: Session, held: Claim, state: str, code: str | None = None, sentence: str | None = None) -> None:
@@ -172,6 +219,7 @@ def _end(session: Session, held: Claim, state: str, code: str | None = None, sen
         "error_sentence": sentence,
     }
     _guarded(session, update(Job).values(**values), held)
+    tallies.count(session, tallies.ENDED, kind=held.kind, state=state)
 
 
 def finish(session: Session, held: Claim) -> None:
@@ -189,13 +237,16 @@ def fail(session: Session, held: Claim, *, code: str, sentence: str) -> None:
     _end(session, held, "failed", code, sentence)
 
 
-def give_back(session: Session, held: Claim) -> None:
-    """Put the job back, because this worker stops; the attempt is not charged. Raises ``LeaseLost``."""
+def give_back(session: Session, held: Claim, *, reason: str | None = None) -> None:
+    """Put the job back, because this worker stops or, with a sentence as ``reason``, cannot go on just now; the attempt
+    is not charged. Raises ``LeaseLost``.
+    """
     values = {
         "state": "queued",
         "owner": None,
         "lease_until": None,
         "phase": "",
+        "held_back": reason,
         "attempts_without_progress": func.max(Job.attempts_without_progress - 1, 0)
         if session.get_bind().dialect.name == "sqlite"
         else func.greatest(Job.attempts_without_progress - 1, 0),
@@ -216,8 +267,36 @@ def request_cancel(session: Session, *, workspace_id: str, job_id: str) -> Job:
     job.cancel_requested = True
     if job.state == "queued":
         job.state, job.finished_at = "cancelled", database_now(session)
+        session.flush()
+        tallies.count(session, tallies.ENDED, kind=job.kind, state=job.state)
     session.flush()
     return job
+
+
+def requeue(session: Session, *, workspace_id: str, job_id: str) -> Job:
+    """Let a job that failed try again, from its last checkpoint if that is still there.
+
+    Raises ``NotFound`` for another workspace's job, ``NotFailed`` for one that has not failed.
+    """
+    job = session.scalar(select(Job).where(Job.id == job_id, Job.workspace_id == workspace_id).with_for_update())
+    if job is None:
+        raise NotFound()
+    if job.state != "failed":
+        raise NotFailed()
+    job.state, job.finished_at, job.attempts_without_progress = "queued", None, 0
+    job.error_code, job.error_sentence, job.cancel_requested = None, None, False
+    session.flush()
+    session.info.setdefault("lanes_to_announce", set()).add(job.lane)
+    return job
+
+
+def drain(session: Session, worker_id: str, *, draining: bool) -> None:
+    """Let a worker finish its job and take no more, or take jobs again. Raises ``NotFound``."""
+    worker = session.get(Worker, worker_id)
+    if worker is None:
+        raise NotFound()
+    worker.draining = draining
+    session.flush()
 
 
 def reap(session: Session) -> int:
@@ -226,12 +305,17 @@ def reap(session: Session) -> int:
     Safe to run from several processes at once. Returns how many were touched.
     """
     moment = database_now(session)
+    # A lease that ends later than any can was given before the clock was put back.
+    is_over = or_(Job.lease_until < moment, Job.lease_until > moment + 2 * LEASE)
     expired = session.scalars(
-        select(Job).where(Job.state == "running", Job.lease_until < moment).with_for_update(skip_locked=True).limit(100)
+        select(Job).where(Job.state == "running", is_over).with_for_update(skip_locked=True).limit(100)
     ).all()
     for job in expired:
+        lost = LeaseExpiry(
+            workspace_id=job.workspace_id, job_id=job.id, worker_id=job.owner or "", attempt=job.attempt, at=moment
+        )
         job.owner, job.lease_until, job.phase, job.seconds_left = None, None, "", None
-        if job.cancel_requested:
+        if job.cancel_requested and job.checkpoint is None:
             job.state, job.finished_at = "cancelled", moment
         elif job.attempts_without_progress >= ATTEMPTS_WITHOUT_PROGRESS:
             job.state, job.finished_at = "failed", moment
@@ -239,22 +323,45 @@ def reap(session: Session) -> int:
         else:
             job.state = "queued"
             session.info.setdefault("lanes_to_announce", set()).add(job.lane)
+        lost.outcome = job.state
+        session.add(lost)
     session.flush()
+    for kind, state in sorted((job.kind, job.state) for job in expired if job.state != "queued"):
+        tallies.count(session, tallies.ENDED, kind=kind, state=state)
+    for kind in sorted(job.kind for job in expired):
+        tallies.count(session, tallies.LEASE_EXPIRED, kind=kind)
     return len(expired)
 
 
-def report_worker(session: Session, worker_id: str, *, lanes: tuple[str, ...], device: str, job_id: str | None) -> None:
+def report_worker(
+    session: Session,
+    worker_id: str,
+    *,
+    lanes: tuple[str, ...],
+    device: str,
+    job_id: str | None,
+    memory_bytes: int | None = None,
+    free_bytes: int | None = None,
+    short_of_disk: bool = False,
+) -> None:
     """Note that a worker is alive and what it does."""
     worker = session.get(Worker, worker_id)
     if worker is None:
         worker = Worker(id=worker_id, started_at=now())
         session.add(worker)
     worker.lanes, worker.device, worker.last_seen_at, worker.job_id = "+".join(lanes), device, now(), job_id
+    worker.memory_bytes, worker.free_bytes, worker.short_of_disk = memory_bytes, free_bytes, short_of_disk
     session.flush()
 
 
 def forget_worker(session: Session, worker_id: str) -> None:
     session.execute(delete(Worker).where(Worker.id == worker_id))
+
+
+def forget_the_past(session: Session) -> None:
+    """Drop workers that have not been heard of for a day, and lease expiries that are a month old."""
+    session.execute(delete(Worker).where(Worker.last_seen_at < now() - WORKERS_KEPT))
+    session.execute(delete(LeaseExpiry).where(LeaseExpiry.at < now() - EXPIRIES_KEPT))
 
 
 def add_device_seconds(session: Session, held: Claim, seconds: float) -> None:

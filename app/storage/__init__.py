@@ -1,6 +1,7 @@
 """Where files live: one interface, a local folder or an S3-compatible bucket behind it."""
 
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
@@ -30,6 +31,12 @@ class Storage(Protocol):
         """Bytes."""
 
     def exists(self, key: str) -> bool: ...
+
+    def changed_at(self, key: str) -> datetime:
+        """When it was last put."""
+
+    def is_reachable(self) -> bool:
+        """Whether files can be asked for just now."""
 
     def delete(self, key: str) -> None:
         """Forget ``key``; nothing happens when it is not there."""

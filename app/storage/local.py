@@ -4,6 +4,7 @@ import os
 import secrets
 import shutil
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 from app.storage.keys import checked
@@ -59,6 +60,12 @@ class LocalStorage:
 
     def exists(self, key: str) -> bool:
         return self._path(key).is_file()
+
+    def changed_at(self, key: str) -> datetime:
+        return datetime.fromtimestamp(self._path(key).stat().st_mtime, UTC)
+
+    def is_reachable(self) -> bool:
+        return self._aside.is_dir() and os.access(self._aside, os.W_OK)
 
     def delete(self, key: str) -> None:
         self._path(key).unlink(missing_ok=True)

@@ -1,9 +1,10 @@
 """Files in an S3-compatible bucket, through obstore."""
 
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 
-from obstore.exceptions import NotFoundError
+from obstore.exceptions import BaseError, NotFoundError
 from obstore.store import S3Store
 
 from app.storage.keys import checked
@@ -66,6 +67,19 @@ class S3Storage:
         try:
             self.size(key)
         except FileNotFoundError:
+            return False
+        return True
+
+    def changed_at(self, key: str) -> datetime:
+        try:
+            return self._store.head(checked(key))["last_modified"]
+        except NotFoundError as error:
+            raise FileNotFoundError(key) from error
+
+    def is_reachable(self) -> bool:
+        try:
+            self.exists("health")
+        except BaseError:
             return False
         return True
 

@@ -1,5 +1,6 @@
 """Turns errors into answers: JSON for programs and uploads, a fragment for htmx, a page for people. No trace leaves."""
 
+import errno
 import logging
 
 from fastapi import FastAPI, Request, Response
@@ -8,6 +9,7 @@ from fastapi.responses import JSONResponse
 from sqlalchemy.exc import OperationalError
 from starlette.exceptions import HTTPException
 
+from app.disk import NoRoom
 from app.errors import N_, AppError, Forbidden, Invalid, NotFound
 from app.web.answers import is_htmx
 from app.web.language import translate
@@ -66,10 +68,21 @@ def _http_error(request: Request, error: Exception) -> Response:
 
 
 def _database_away(request: Request, error: Exception) -> Response:
+    if "disk is full" in str(error):
+        log.error("disk full", extra={"request": request.state.request_id})
+        return answer(request, NoRoom.status, translate(request.state.locale, NoRoom.sentence))
     log.warning("database away", extra={"request": request.state.request_id, "error": str(error)[:300]})
     response = answer(request, 503, translate(request.state.locale, DATABASE_AWAY))
     response.headers["retry-after"] = "5"
     return response
+
+
+def _disk_full(request: Request, error: Exception) -> Response:
+    assert isinstance(error, OSError)
+    if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        return _internal(request, error)
+    log.error("disk full", extra={"request": request.state.request_id})
+    return answer(request, NoRoom.status, translate(request.state.locale, NoRoom.sentence))
 
 
 def _internal(request: Request, error: Exception) -> Response:
@@ -83,4 +96,5 @@ def register(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(OperationalError, _database_away)
+    app.add_exception_handler(OSError, _disk_full)
     app.add_exception_handler(Exception, _internal)

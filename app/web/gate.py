@@ -19,15 +19,20 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from app.accounts import queries, service
 from app.accounts.service import TOKEN_START
 from app.db import Database, now
+from app.disk import DiskWatch, NoRoom
 from app.errors import N_, SignInNeeded
+from app.logs import request_id
 from app.web import csrf
 from app.web.language import translate, wanted_locale
+from app.web.latencies import Latencies
 from app.web.visitor import Visitor, VisitorUser, VisitorWorkspace
 
 SESSION_COOKIE = "livery_session"
 LOCALE_COOKIE = "livery_locale"
 THEME_COOKIE = "livery_theme"
-PUBLIC = ("/static/", "/setup", "/sign-in", "/invitations/accept", "/health", "/preferences", "/favicon.ico")
+METRICS = "/metrics"
+"""Decides itself who may read it; like programs, it is asked with a token."""
+PUBLIC = ("/static/", "/setup", "/sign-in", "/invitations/accept", "/health", "/preferences", "/favicon.ico", METRICS)
 POLICY = (
     "default-src 'self'; img-src 'self' data: blob:; style-src 'self'; style-src-attr 'unsafe-inline'; "
     "script-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
@@ -39,11 +44,22 @@ log = logging.getLogger("livery.web")
 class Gate:
     """Deny by default: what is not public needs a session cookie, or under ``/api/`` a bearer token."""
 
-    def __init__(self, app: ASGIApp, *, database: Database, signing_key: bytes, secure_cookies: bool) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        database: Database,
+        signing_key: bytes,
+        secure_cookies: bool,
+        disk: DiskWatch,
+        latencies: Latencies,
+    ) -> None:
         self.app = app
         self.database = database
         self.signing_key = signing_key
         self.secure_cookies = secure_cookies
+        self.disk = disk
+        self.latencies = latencies
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -53,20 +69,22 @@ class Gate:
         cookies = {name: morsel.value for name, morsel in SimpleCookie(headers.get("cookie", "")).items()}
         state = scope.setdefault("state", {})
         state["request_id"] = secrets.token_hex(8)
+        request_id.set(state["request_id"])
         state["visitor"] = None
         state["locale"] = wanted_locale(cookies.get(LOCALE_COOKIE), headers.get("accept-language", ""))
         state["theme"] = cookies.get(THEME_COOKIE, "auto")
-        is_api, is_public = path.startswith("/api/"), path.startswith(PUBLIC)
+        is_api, is_public = path.startswith("/api/") or path == METRICS, path.startswith(PUBLIC)
         form_cookie = None
         started = time.monotonic()
 
         async def answer(message: Message) -> None:
             if message["type"] == "http.response.start":
                 _add_headers(message, form_cookie, self.secure_cookies)
+                MutableHeaders(scope=message)["x-request-id"] = state["request_id"]
+                self.latencies.note(scope, message["status"], time.monotonic() - started)
                 log.info(
                     "request",
                     extra={
-                        "request": state["request_id"],
                         "method": method,
                         "path": path,
                         "status": message["status"],
@@ -90,8 +108,15 @@ class Gate:
             await _refuse(scope, answer, 403, csrf.ForeignForm.sentence)
         elif visitor is None and not is_public:
             await self._turn_away(scope, headers, answer)
+        elif _is_upload(method, headers) and await anyio.to_thread.run_sync(self._has_no_room, headers):
+            await _refuse(scope, answer, NoRoom.status, NoRoom.sentence)
         else:
             await self.app(scope, receive, answer)
+
+    def _has_no_room(self, headers: Headers) -> bool:
+        """Decided before the body is read: the web process would put it into a temporary file first."""
+        coming = headers.get("content-length", "")
+        return self.disk.is_short() or self.disk.free() < (int(coming) if coming.isdecimal() else 0)
 
     def _who(self, is_api: bool, headers: Headers, cookies: dict[str, str]) -> Visitor | None:
         with self.database.read() as session:
@@ -143,6 +168,10 @@ class Gate:
     def _nobody_here(self) -> bool:
         with self.database.read() as session:
             return service.needs_owner(session)
+
+
+def _is_upload(method: str, headers: Headers) -> bool:
+    return method in ("POST", "PUT") and headers.get("content-type", "").startswith("multipart/form-data")
 
 
 def _add_headers(message: Message, form_cookie: str | None, secure: bool) -> None:

@@ -28,7 +28,7 @@ from app.trainings.recipe import TrainingRecipe
 from app.web.csrf import token_for
 from app.web.gate import SESSION_COOKIE
 
-NOT_OF_A_WORKSPACE = {"workers"}
+NOT_OF_A_WORKSPACE = {"workers", "tallies", "orphan_files"}
 """Tables about the whole machine."""
 
 TABLE_OF_PARAMETER = {
@@ -61,6 +61,7 @@ PLAIN_PARAMETERS = {
     "kind": "diffusers",
     "name": "look",
     "tag": "summer",
+    "worker_id": "a-machine-1",
 }
 """What else an address can carry; ``sha`` is the world's own."""
 

@@ -1,0 +1,159 @@
+"""What the people who keep an installation look at."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from app.accounts.models import Workspace
+from app.adapters.models import Adapter
+from app.db import now
+from app.generations.models import Output
+from app.images.models import Image
+from app.jobs import queries as jobs
+from app.jobs.models import LANES, Job, LeaseExpiry, Worker
+from app.projects.models import Project
+
+MOST_SHOWN = 50
+FILES_OF_AN_ADAPTER = 3
+"""Its forms for different programs weigh about the same; the row knows one of them."""
+
+
+def is_keeper(session: Session, *, workspace_id: str) -> bool:
+    """Whether this is the first workspace. Its owners keep the installation: anybody can make a further workspace and
+    own that."""
+    first = select(Workspace.id).order_by(Workspace.created_at, Workspace.id).limit(1)
+    return session.scalar(first) == workspace_id
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """Jobs of one lane in one state, of all workspaces."""
+
+    lane: str
+    state: str
+    count: int
+    oldest_seconds: float
+    """Since the oldest was queued."""
+
+
+def waiting(session: Session) -> list[Waiting]:
+    """Queued and running jobs by lane, a row also where there are none."""
+    found = {
+        (lane, state): (count, oldest)
+        for lane, state, count, oldest in session.execute(
+            select(Job.lane, Job.state, func.count(), func.min(Job.created_at))
+            .where(Job.state.in_(("queued", "running")))
+            .group_by(Job.lane, Job.state)
+        )
+    }
+    moment, rows = now(), []
+    for lane in LANES:
+        for state in ("queued", "running"):
+            count, oldest = found.get((lane, state), (0, None))
+            rows.append(Waiting(lane, state, count, max(0.0, (moment - oldest).total_seconds()) if oldest else 0.0))
+    return rows
+
+
+def paces(session: Session) -> dict[str, float]:
+    """Seconds that a step takes now, by lane: the mean over the jobs that run and have a pace."""
+    pace = Job.seconds_left / (Job.progress_total - Job.progress_done)
+    rows = session.execute(
+        select(Job.lane, func.avg(pace))
+        .where(Job.state == "running", Job.seconds_left.is_not(None), Job.progress_total > Job.progress_done)
+        .group_by(Job.lane)
+    )
+    return {lane: float(seconds) for lane, seconds in rows}
+
+
+@dataclass(frozen=True)
+class BrandUse:
+    """What one brand keeps in the storage, in bytes."""
+
+    name: str
+    pictures: int
+    visuals: int
+    adapters: int
+
+    @property
+    def total(self) -> int:
+        return self.pictures + self.visuals + self.adapters
+
+
+def storage_use(session: Session, *, workspace_id: str) -> list[BrandUse]:
+    """Bytes by brand as the rows know them, the largest first; copies such as thumbnails come on top."""
+    sums: list[dict[str, int]] = []
+    for table in (Image, Output, Adapter):
+        by_brand = (
+            select(table.project_id, func.sum(table.byte_count))
+            .where(table.workspace_id == workspace_id)
+            .group_by(table.project_id)
+        )
+        sums.append({project_id: int(total) for project_id, total in session.execute(by_brand)})
+    brands = session.execute(select(Project.id, Project.name).where(Project.workspace_id == workspace_id)).all()
+    uses = [
+        BrandUse(
+            brand.name,
+            sums[0].get(brand.id, 0),
+            sums[1].get(brand.id, 0),
+            FILES_OF_AN_ADAPTER * sums[2].get(brand.id, 0),
+        )
+        for brand in brands
+    ]
+    return sorted(uses, key=lambda use: -use.total)
+
+
+@dataclass(frozen=True)
+class Expiry:
+    at: datetime
+    worker_id: str
+    attempt: int
+    outcome: str
+    title: str
+
+
+@dataclass(frozen=True)
+class WorkerSeen:
+    worker: Worker
+    is_alive: bool
+    job_title: str | None
+    """None for a job of another workspace, which is not told about."""
+
+
+@dataclass(frozen=True)
+class Overview:
+    """The operations page of one workspace: its jobs, and the machines that serve all."""
+
+    workers: list[WorkerSeen]
+    waiting: list[Waiting]
+    running: list[Job]
+    failed: list[Job]
+    expiries: list[Expiry]
+    storage: list[BrandUse]
+    is_keeper: bool
+
+
+def overview(session: Session, *, workspace_id: str) -> Overview:
+    own = select(Job).where(Job.workspace_id == workspace_id)
+    running = list(session.scalars(own.where(Job.state == "running").order_by(Job.started_at, Job.id)))
+    failed = own.where(Job.state == "failed").order_by(Job.created_at.desc(), Job.id.desc()).limit(MOST_SHOWN)
+    expiries = session.execute(
+        select(LeaseExpiry, Job.title)
+        .join(Job, Job.id == LeaseExpiry.job_id)
+        .where(LeaseExpiry.workspace_id == workspace_id)
+        .order_by(LeaseExpiry.at.desc())
+        .limit(MOST_SHOWN)
+    ).all()
+    titles = {job.id: job.title for job in running}
+    alive = {worker.id for worker in jobs.workers(session)}
+    workers = session.scalars(select(Worker).order_by(Worker.id))
+    return Overview(
+        workers=[WorkerSeen(one, one.id in alive, titles.get(one.job_id or "")) for one in workers],
+        waiting=waiting(session),
+        running=running,
+        failed=list(session.scalars(failed)),
+        expiries=[Expiry(one.at, one.worker_id, one.attempt, one.outcome, title) for one, title in expiries],
+        storage=storage_use(session, workspace_id=workspace_id),
+        is_keeper=is_keeper(session, workspace_id=workspace_id),
+    )

@@ -1,0 +1,56 @@
+"""The operations page: which machines work, what waits, what went wrong, and what fills the disk."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Request, Response
+
+from app.errors import N_, Forbidden
+from app.jobs import service as jobs
+from app.operations import queries
+from app.web.answers import go
+from app.web.flashes import Flash
+from app.web.language import translate
+from app.web.session_deps import ReadSession, WriteSession
+from app.web.signed_in import Owner
+from app.web.templating import page
+from app.web.text import RowId
+
+router = APIRouter()
+WorkerId = Annotated[str, Path(max_length=80, pattern=r"^[A-Za-z0-9._-]+$")]
+
+QUEUED_AGAIN = N_("It is in the queue again.")
+DRAINS = N_("This worker finishes its job and takes no more. It can be stopped as soon as it is idle.")
+TAKES_JOBS = N_("This worker takes jobs again.")
+
+
+@router.get("/operations")
+def show(request: Request, session: ReadSession, visitor: Owner) -> Response:
+    found = queries.overview(session, workspace_id=visitor.workspace.id)
+    disk = request.app.state.disk
+    return page(request, "pages/operations.html", found=found, disk_free=disk.free(), is_short=disk.is_short())
+
+
+@router.post("/operations/jobs/{job_id}/requeue")
+def requeue(request: Request, session: WriteSession, visitor: Owner, job_id: RowId) -> Response:
+    jobs.requeue(session, workspace_id=visitor.workspace.id, job_id=job_id)
+    return go(request, "/operations", Flash("ok", translate(request.state.locale, QUEUED_AGAIN)))
+
+
+@router.post("/operations/workers/{worker_id}/drain")
+def drain(request: Request, session: WriteSession, visitor: Owner, worker_id: WorkerId) -> Response:
+    _keep(session, visitor.workspace.id)
+    jobs.drain(session, worker_id, draining=True)
+    return go(request, "/operations", Flash("ok", translate(request.state.locale, DRAINS)))
+
+
+@router.post("/operations/workers/{worker_id}/resume")
+def resume(request: Request, session: WriteSession, visitor: Owner, worker_id: WorkerId) -> Response:
+    _keep(session, visitor.workspace.id)
+    jobs.drain(session, worker_id, draining=False)
+    return go(request, "/operations", Flash("ok", translate(request.state.locale, TAKES_JOBS)))
+
+
+def _keep(session: WriteSession, workspace_id: str) -> None:
+    """Workers serve every workspace; only those who keep the installation may hold one up."""
+    if not queries.is_keeper(session, workspace_id=workspace_id):
+        raise Forbidden()

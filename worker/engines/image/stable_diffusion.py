@@ -369,7 +369,7 @@ def _draw_samples(loaded: _Loaded, recipe: TrainingRecipe, step: int, out: Path,
             [generator],
             recipe.sample_steps,
             recipe.sample_guidance_scale,
-            on_step=lambda: None,
+            on_step=lambda: progress.phase("sampling"),
         )
         path = folder / f"step-{step:06d}-{index}.png"
         dataset.save_picture(_decode(loaded, latents), path)
@@ -633,6 +633,8 @@ def _pipeline(base: Base, dtype: torch.dtype) -> Any:
     # A worker's log is no place for bars that redraw themselves.
     diffusers.utils.logging.disable_progress_bar()
     transformers.utils.logging.disable_progress_bar()
+    # Nor for the remark that the built-in model's autoencoder is of a class of ours.
+    diffusers.utils.logging.set_verbosity_error()
     try:
         if local and _autoencoder_class(source) == PatchAutoencoder.__name__:
             own["vae"] = PatchAutoencoder.from_pretrained(source, subfolder="vae", use_safetensors=True)

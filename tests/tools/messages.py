@@ -4,11 +4,16 @@ New sentences come in untranslated, changed ones are never guessed at, and what 
 """
 
 import io
+from collections.abc import Iterator
 from pathlib import Path
 
 from babel.messages.catalog import Catalog, Message
 from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po, write_po
+from fastapi import FastAPI
+
+from app.accounts.api_guide import guide
+from app.main import API
 
 ROOT = Path(__file__).parents[2]
 GERMAN = ROOT / "templates" / "locales" / "de.po"
@@ -23,13 +28,28 @@ HEADER = tuple(
 
 
 def sentences() -> Catalog:
-    """Every sentence that is marked for translation in code and templates."""
+    """Every sentence that is marked for translation in code and templates, and those of the API."""
     catalog = Catalog(project="Livery", charset="utf-8")
     for folder, pattern, kind in SOURCES:
         found = extract_from_dir(ROOT / folder, [(pattern, kind)], {pattern: JINJA}, keywords=KEYWORDS)
         for filename, _line, message, comments, context in found:
             catalog.add(message, locations=[(f"{folder}/{filename}", 0)], auto_comments=comments, context=context)
+    for sentence in of_the_api():
+        catalog.add(sentence, locations=[("templates/pages/api.html", 0)])
     return catalog
+
+
+def of_the_api() -> Iterator[str]:
+    """What the API says about itself: the page that shows it is read in German too."""
+    described = FastAPI()
+    for api in API:
+        described.include_router(api.router)
+    for chapter in guide(described.openapi(), ""):
+        yield chapter.name.capitalize()
+        for operation in chapter.operations:
+            yield operation.summary
+            if operation.description:
+                yield operation.description
 
 
 def german() -> Catalog:

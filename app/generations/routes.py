@@ -41,6 +41,7 @@ def show(
     project_id: RowId,
     source: Annotated[RowId | None, Query(alias="from")] = None,
     again: RowId | None = None,
+    adapter: RowId | None = None,
     before: Annotated[str | None, Query(max_length=200)] = None,
 ) -> Response:
     workspace_id = visitor.workspace.id
@@ -54,7 +55,9 @@ def show(
     }
     if is_htmx(request) and before:
         return fragment(request, "partials/generation_list.html", **history)
-    sheet = studio.sheet(session, workspace_id=workspace_id, project_id=project_id, source=source, again=again)
+    sheet = studio.sheet(
+        session, workspace_id=workspace_id, project_id=project_id, source=source, again=again, adapter=adapter
+    )
     brands = projects.projects(session, workspace_id=workspace_id)
     return page(request, "pages/studio.html", sheet=sheet, brands=brands, most=orders.MOST_PICTURES, **history)
 

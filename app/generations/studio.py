@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from sqlalchemy.orm import Session
 
+from app.adapters import queries as adapters
 from app.adapters.models import Adapter
 from app.base_models import catalogue
 from app.base_models.catalogue import BaseModelEntry
@@ -43,11 +44,17 @@ class Sheet:
 
 
 def sheet(
-    session: Session, *, workspace_id: str, project_id: str, source: str | None = None, again: str | None = None
+    session: Session,
+    *,
+    workspace_id: str,
+    project_id: str,
+    source: str | None = None,
+    again: str | None = None,
+    adapter: str | None = None,
 ) -> Sheet:
     """The sheet of a brand: fresh, or filled with everything of the picture ``source`` or of the order ``again``.
 
-    Raises ``NotFound``.
+    A fresh one takes ``adapter``, else the brand's newest. Raises ``NotFound``.
     """
     choices = tuple(queries.adapters_to_choose(session, workspace_id=workspace_id))
     output = queries.output(session, workspace_id=workspace_id, output_id=source) if source else None
@@ -57,12 +64,16 @@ def sheet(
     )
     if ordered is not None:
         return _filled(choices, ordered, output)
-    newest = queries.newest_adapter(session, workspace_id=workspace_id, project_id=project_id)
-    base = catalogue.get(newest.base_model) if newest else catalogue.all_models()[0]
+    chosen = (
+        adapters.adapter(session, workspace_id=workspace_id, adapter_id=adapter)
+        if adapter is not None
+        else queries.newest_adapter(session, workspace_id=workspace_id, project_id=project_id)
+    )
+    base = catalogue.get(chosen.base_model) if chosen else catalogue.all_models()[0]
     return Sheet(
         prompt="",
         negative_prompt="",
-        adapters=(AdapterUse(adapter_id=newest.id, strength=newest.recommended_strength),) if newest else (),
+        adapters=(AdapterUse(adapter_id=chosen.id, strength=chosen.recommended_strength),) if chosen else (),
         channel=orders.DEFAULT_CHANNEL,
         count=orders.DEFAULT_COUNT,
         seed=orders.random_seed(),

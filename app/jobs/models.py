@@ -54,7 +54,9 @@ class Job(Base):
     error_sentence: Mapped[str | None] = mapped_column(Text, default=None)
 
     __table_args__ = (
-        Index("ix_jobs_claim", "state", "lane", "priority", "created_at"),
+        # A claim reads this index alone to see who waits, and walks it to the oldest job of one workspace.
+        Index("ix_jobs_claim", "state", "lane", "workspace_id", "priority", "created_at", "id"),
+        Index("ix_jobs_used", "started_at", "workspace_id", "device_seconds"),
         Index("ix_jobs_workspace", "workspace_id", "created_at", "id"),
         Index("ix_jobs_lease", "state", "lease_until"),
     )

@@ -126,21 +126,25 @@ def claim(session: Session, *, lanes: tuple[str, ...], owner: str) -> Claim | No
     queue is taken too: its handler keeps what there is and ends it.
     """
     moment = database_now(session)
-    used = (
-        select(Job.workspace_id, func.sum(Job.device_seconds).label("seconds"))
-        .where(Job.started_at > moment - FAIR_OVER)
-        .group_by(Job.workspace_id)
-        .subquery()
-    )
     is_drained = select(Worker.id).where(Worker.id == owner, Worker.draining.is_(True)).exists()
-    job = session.scalars(
-        select(Job)
-        .outerjoin(used, used.c.workspace_id == Job.workspace_id)
-        .where(Job.state == "queued", Job.lane.in_(lanes), ~is_drained)
-        .order_by(Job.priority.desc(), func.coalesce(used.c.seconds, 0.0), Job.created_at, Job.id)
-        .limit(1)
-        .with_for_update(skip_locked=True, of=Job)
-    ).first()
+    is_waiting = (Job.state == "queued", Job.lane.in_(lanes), ~is_drained)
+    waiting = session.execute(
+        select(Job.workspace_id, Job.priority, func.min(Job.created_at).label("oldest"))
+        .where(*is_waiting)
+        .group_by(Job.workspace_id, Job.priority)
+    ).all()
+    used = _device_seconds_used(session, {row.workspace_id for row in waiting}, since=moment - FAIR_OVER)
+    job = None
+    for row in sorted(waiting, key=lambda row: (-row.priority, used.get(row.workspace_id, 0.0), row.oldest)):
+        job = session.scalars(
+            select(Job)
+            .where(*is_waiting, Job.workspace_id == row.workspace_id, Job.priority == row.priority)
+            .order_by(Job.created_at, Job.id)
+            .limit(1)
+            .with_for_update(skip_locked=True, of=Job)
+        ).first()
+        if job is not None:
+            break  # else others have just taken all that this workspace had
     if job is None:
         return None
     job.state, job.owner, job.fence = "running", owner, job.fence + 1
@@ -150,6 +154,18 @@ def claim(session: Session, *, lanes: tuple[str, ...], owner: str) -> Claim | No
     job.held_back = None
     session.flush()
     return Claim(job.id, job.workspace_id, job.kind, job.subject_id, job.fence, job.attempt, job.checkpoint)
+
+
+def _device_seconds_used(session: Session, workspace_ids: set[str], *, since: datetime) -> dict[str, float]:
+    """Device time of each workspace's jobs that began after ``since``; nothing is read where there is no choice."""
+    if len(workspace_ids) < 2:
+        return {}
+    rows = session.execute(
+        select(Job.workspace_id, func.sum(Job.device_seconds).label("seconds"))
+        .where(Job.started_at > since, Job.workspace_id.in_(workspace_ids))
+        .group_by(Job.workspace_id)
+    )
+    return {row.workspace_id: row.seconds for row in rows}
 
 
 def _guarded(session: Session, statement: Update, held: Claim) -> None:

@@ -22,6 +22,10 @@ from app.storage import Storage, open_storage
 from app.web.csrf import token_for
 from app.web.gate import SESSION_COOKIE
 
+# Threads of the model libraries that wait must sleep, or a busy machine crawls; inherited by every process that tests
+# start, and read when torch is loaded.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+
 PASSWORD = "a long enough password"
 
 

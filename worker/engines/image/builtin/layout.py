@@ -120,6 +120,8 @@ def size_of(folder: Path) -> int:
 def pack(made: StableDiffusionPipeline, folder: Path, limit: int = SIZE_LIMIT) -> int:
     """Write the pipeline's parts as float16 safetensors. Returns the bytes of the folder; raises ModelTooLarge."""
     copy.deepcopy(made).to(torch.float16).save_pretrained(str(folder), safe_serialization=True)
+    for file in folder.rglob("*.safetensors"):
+        file.chmod(0o644)  # the writer makes them readable for the owner alone
     size = size_of(folder)
     if size > limit:
         raise ModelTooLarge(f"{folder} has {size} bytes, more than {limit}")

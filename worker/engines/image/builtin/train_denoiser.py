@@ -138,8 +138,8 @@ class Examples:
         """Latents float32 (n, c, h, w) and hidden states of their captions (n, length, width)."""
         texts, rows = [], []
         for i in self.rng.integers(len(self.pictures), size=n):
-            place = 0 if self.rng.random() < 0.4 else int(self.rng.integers(self.latents.shape[1]))
-            ground = 0 if self.rng.random() < 0.55 else int(self.rng.integers(1, self.latents.shape[2]))
+            place = 0 if self.rng.random() < 0.7 else int(self.rng.integers(self.latents.shape[1]))
+            ground = 0 if self.rng.random() < 0.6 else int(self.rng.integers(1, self.latents.shape[2]))
             rows.append(self.latents[i, place, ground])
             texts.append(self.caption(int(i), int(self.colours[i, place, ground])))
         return torch.stack(rows).float().to(self.device), self.embed(texts)
@@ -150,7 +150,7 @@ class Examples:
             return ""
         p = self.pictures[picture]
         said = colour if self.rng.random() < (0.25 if colour == WHITE else 0.98) else None
-        style = p.style if self.rng.random() < 0.88 else None
+        style = p.style if self.rng.random() < 0.93 else None
         return caption(Choice(self.concepts[p.concept or ""], style, said), self.rng)
 
     @torch.no_grad()

@@ -5,6 +5,8 @@ import time
 from collections import Counter
 from dataclasses import dataclass
 
+from sqlalchemy.exc import OperationalError
+
 import app.models  # noqa: F401 - a process of its own needs every table
 from app.accounts.models import Workspace
 from app.db import Database, new_id
@@ -39,8 +41,11 @@ def _claim_all(url: str, owner: str, begin_at: float, told: "multiprocessing.Que
     time.sleep(max(0.0, begin_at - time.time()))
     taken = []
     while True:
-        with database.write() as session:
-            claim = service.claim(session, lanes=("generation",), owner=owner)
+        try:
+            with database.write() as session:
+                claim = service.claim(session, lanes=("generation",), owner=owner)
+        except OperationalError:
+            continue  # SQLite is not fair: somebody waited for 30 seconds; a worker tries again as well
         if claim is None:
             break
         taken.append(claim.job_id)

@@ -8,6 +8,7 @@ concerns one member refuses that one with a sentence, and the others go on: a te
 lose 199 for one.
 """
 
+import io
 import lzma
 import re
 import stat
@@ -167,21 +168,21 @@ class _Reader:
     def read(self, info: zipfile.ZipInfo, shown: str, max_bytes: int) -> bytes | Note:
         """The content, or why it is left out. Raises: ArchiveTooLarge."""
         limits = self.limits
-        content = bytearray()
+        content = io.BytesIO()  # hands out what it holds without a copy
         try:
             with self.archive.open(info) as member:
                 while chunk := member.read(CHUNK):
-                    content += chunk
+                    content.write(chunk)
                     self.total += len(chunk)
                     if self.total > limits.max_total_bytes:
                         raise ArchiveTooLarge(name=self.name, limit_mb=limits.max_total_bytes // MB)
-                    if len(content) > max(RATIO_FREE_BYTES, limits.max_ratio * info.compress_size):
+                    if content.tell() > max(RATIO_FREE_BYTES, limits.max_ratio * info.compress_size):
                         return Note(SUSPICIOUS, {"name": shown, "ratio": limits.max_ratio})
-                    if len(content) > max_bytes:
+                    if content.tell() > max_bytes:
                         return Note(MEMBER_TOO_LARGE, {"name": shown, "limit_mb": max_bytes // MB})
         except READ_ERRORS:
             return Note(DAMAGED, {"name": shown})
-        return bytes(content)
+        return content.getvalue()
 
 
 def _path_of(info: zipfile.ZipInfo) -> str:

@@ -1,12 +1,13 @@
 """A brand to try everything with: shipped pictures, taken in like anybody's."""
 
 import io
+from collections.abc import Callable
 from pathlib import Path
 
 from sqlalchemy.orm import Session
 
 from app.db import new_id
-from app.errors import NotFound
+from app.errors import N_, NotFound
 from app.images import service
 from app.images.palette import suggest_palette
 from app.images.uploads import Limits, StoredImage, Upload, take_in
@@ -14,9 +15,9 @@ from app.projects import service as projects
 from app.storage import Storage
 
 PICTURES = Path(__file__).parent / "demo"
-NAME = "Demo brand"
+NAME = N_("Demo brand")
 TRIGGER_WORD = "demostyle"
-LOOK_NOTES = (
+LOOK_NOTES = N_(
     "Emoji-like drawings: warm colours, dark outlines, one thing on white.\n\n"
     "Pictures: “Streamline Emojis” by Streamline, CC BY 4.0 (https://creativecommons.org/licenses/by/4.0/), "
     "rendered as pictures of 512 pixels."
@@ -29,9 +30,17 @@ def pictures() -> list[Path]:
 
 
 def add_demo_brand(
-    session: Session, storage: Storage, *, workspace_id: str, created_by: str | None, limits: Limits
+    session: Session,
+    storage: Storage,
+    *,
+    workspace_id: str,
+    created_by: str | None,
+    limits: Limits,
+    in_words: Callable[[str], str] = str,
 ) -> str:
     """A new brand with the shipped pictures; returns its id. They are decoded before the first statement.
+
+    ``in_words`` puts its name and notes into the language of whoever asked for it.
 
     Raises ``NotFound`` where there are none.
     """
@@ -46,11 +55,11 @@ def add_demo_brand(
     project = projects.create_project(
         session,
         workspace_id=workspace_id,
-        name=NAME,
+        name=in_words(NAME),
         trigger=TRIGGER_WORD,
         created_by=created_by,
         project_id=project_id,
     )
-    project.look_notes, project.palette = LOOK_NOTES, [colour.hex for colour in colours]
+    project.look_notes, project.palette = in_words(LOOK_NOTES), [colour.hex for colour in colours]
     service.add_all(session, taken, workspace_id=workspace_id, project_id=project_id, created_by=created_by)
     return project_id

@@ -1,5 +1,6 @@
 """Pages of a brand's pictures: collecting them, looking at each, and the files themselves."""
 
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, File, Form, Path, Request, Response, UploadFile
@@ -65,7 +66,12 @@ def demo(
 ) -> Response:
     limits = uploads.Limits.of(max_image_mb=settings.max_image_mb, max_archive_mb=settings.max_archive_mb)
     project_id = add_demo_brand(
-        session, storage, workspace_id=visitor.workspace.id, created_by=visitor.user.id, limits=limits
+        session,
+        storage,
+        workspace_id=visitor.workspace.id,
+        created_by=visitor.user.id,
+        limits=limits,
+        in_words=partial(translate, request.state.locale),
     )
     return go(request, f"/projects/{project_id}", Flash("ok", translate(request.state.locale, WELCOME)))
 

@@ -68,6 +68,11 @@ def number(value: float | Decimal, digits: int | None = None) -> str:
     return babel.numbers.format_decimal(value, pattern, locale=_locale.get())
 
 
+def exact(value: float | Decimal) -> str:
+    """A number with all its digits, such as a learning rate of 0.0001."""
+    return babel.numbers.format_decimal(value, "#,##0.##########", locale=_locale.get())
+
+
 def money(value: float | Decimal, currency: str) -> str:
     return babel.numbers.format_currency(value, currency, locale=_locale.get())
 
@@ -100,6 +105,7 @@ def environment() -> Environment:
         "datetime": datetime_filter,
         "duration": duration,
         "number": number,
+        "exact": exact,
         "money": money,
         "sentence": sentence,
     }

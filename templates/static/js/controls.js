@@ -25,7 +25,7 @@ document.addEventListener("click", (event) => {
 document.addEventListener("input", (event) => {
   if (!event.target.matches("[data-range]")) return;
   const output = document.querySelector(`[data-output-of="${CSS.escape(event.target.id)}"]`);
-  if (output) output.value = event.target.value + (output.dataset.unit ?? "");
+  if (output) output.value = event.target.valueAsNumber.toLocaleString(document.documentElement.lang) + (output.dataset.unit ?? "");
 });
 
 // Where the browser cannot anchor a popover to its button, we do.

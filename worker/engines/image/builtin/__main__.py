@@ -18,7 +18,7 @@ def _arguments() -> argparse.Namespace:
         ("text-encoder", "train tokenizer and text encoder", 10.0),
         ("denoiser", "train the denoiser", 120.0),
         ("pack", "write the model as float16 safetensors", None),
-        ("measure", "print the model's figures", None),
+        ("measure", "print the model's figures and quote them in its card", None),
     ):
         step = steps.add_parser(name, help=help_text)
         step.add_argument("--work", type=Path, required=True, help="folder for pictures, checkpoints and results")
@@ -68,9 +68,11 @@ def main() -> None:
             logging.info("%s: %.1f MB", folder, layout.pack(train_denoiser.assemble(args.work), folder) / 1e6)
             card.write(args.work, folder)
         case "measure":
-            from worker.engines.image.builtin import layout, measure
+            from worker.engines.image.builtin import card, layout, measure
 
-            measure.measure(args.work, args.model or layout.MODEL_DIR)
+            folder = args.model or layout.MODEL_DIR
+            measure.measure(args.work, folder)
+            card.write(args.work, folder)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision = "b77ec3b8a7a0"
+revision = "326a389b331d"
 down_revision = None
 branch_labels = None
 depends_on = None
@@ -11,6 +11,20 @@ depends_on = None
 
 def upgrade() -> None:
 
+    op.create_table(
+        "orphan_files",
+        sa.Column("key", sa.String(length=300), nullable=False),
+        sa.Column("seen_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("key", name=op.f("pk_orphan_files")),
+    )
+    op.create_table(
+        "tallies",
+        sa.Column("name", sa.String(length=40), nullable=False),
+        sa.Column("kind", sa.String(length=20), nullable=False),
+        sa.Column("state", sa.String(length=10), nullable=False),
+        sa.Column("value", sa.Float(), nullable=False),
+        sa.PrimaryKeyConstraint("name", "kind", "state", name=op.f("pk_tallies")),
+    )
     op.create_table(
         "users",
         sa.Column("id", sa.String(length=32), nullable=False),
@@ -31,6 +45,10 @@ def upgrade() -> None:
         sa.Column("started_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("last_seen_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("job_id", sa.String(length=32), nullable=True),
+        sa.Column("memory_bytes", sa.BigInteger(), nullable=True),
+        sa.Column("free_bytes", sa.BigInteger(), nullable=True),
+        sa.Column("short_of_disk", sa.Boolean(), nullable=False),
+        sa.Column("draining", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_workers")),
     )
     op.create_table(
@@ -266,6 +284,7 @@ def upgrade() -> None:
         sa.Column("seconds_left", sa.Float(), nullable=True),
         sa.Column("device_seconds", sa.Float(), nullable=False),
         sa.Column("checkpoint", sa.JSON(), nullable=True),
+        sa.Column("held_back", sa.Text(), nullable=True),
         sa.Column("error_code", sa.String(length=40), nullable=True),
         sa.Column("error_sentence", sa.Text(), nullable=True),
         sa.ForeignKeyConstraint(
@@ -281,8 +300,11 @@ def upgrade() -> None:
         sa.UniqueConstraint("subject_id", name=op.f("uq_jobs_subject_id")),
     )
     with op.batch_alter_table("jobs", schema=None) as batch_op:
-        batch_op.create_index("ix_jobs_claim", ["state", "lane", "priority", "created_at"], unique=False)
+        batch_op.create_index(
+            "ix_jobs_claim", ["state", "lane", "workspace_id", "priority", "created_at", "id"], unique=False
+        )
         batch_op.create_index("ix_jobs_lease", ["state", "lease_until"], unique=False)
+        batch_op.create_index("ix_jobs_used", ["started_at", "workspace_id", "device_seconds"], unique=False)
         batch_op.create_index("ix_jobs_workspace", ["workspace_id", "created_at", "id"], unique=False)
 
     op.create_table(
@@ -356,6 +378,30 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("adapters", schema=None) as batch_op:
         batch_op.create_index("ix_adapters_workspace", ["workspace_id", "created_at"], unique=False)
+
+    op.create_table(
+        "lease_expiries",
+        sa.Column("id", sa.String(length=32), nullable=False),
+        sa.Column("workspace_id", sa.String(length=32), nullable=False),
+        sa.Column("job_id", sa.String(length=32), nullable=False),
+        sa.Column("worker_id", sa.String(length=80), nullable=False),
+        sa.Column("attempt", sa.Integer(), nullable=False),
+        sa.Column("outcome", sa.String(length=10), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["job_id"], ["jobs.id"], name=op.f("fk_lease_expiries_job_id_jobs"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(
+            ["workspace_id"],
+            ["workspaces.id"],
+            name=op.f("fk_lease_expiries_workspace_id_workspaces"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_lease_expiries")),
+    )
+    with op.batch_alter_table("lease_expiries", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_lease_expiries_job_id"), ["job_id"], unique=False)
+        batch_op.create_index("ix_lease_expiries_workspace", ["workspace_id", "at"], unique=False)
 
     op.create_table(
         "loss_points",
@@ -541,6 +587,11 @@ def downgrade() -> None:
     op.drop_table("outputs")
     op.drop_table("training_samples")
     op.drop_table("loss_points")
+    with op.batch_alter_table("lease_expiries", schema=None) as batch_op:
+        batch_op.drop_index("ix_lease_expiries_workspace")
+        batch_op.drop_index(batch_op.f("ix_lease_expiries_job_id"))
+
+    op.drop_table("lease_expiries")
     with op.batch_alter_table("adapters", schema=None) as batch_op:
         batch_op.drop_index("ix_adapters_workspace")
 
@@ -551,6 +602,7 @@ def downgrade() -> None:
     op.drop_table("trainings")
     with op.batch_alter_table("jobs", schema=None) as batch_op:
         batch_op.drop_index("ix_jobs_workspace")
+        batch_op.drop_index("ix_jobs_used")
         batch_op.drop_index("ix_jobs_lease")
         batch_op.drop_index("ix_jobs_claim")
 
@@ -587,3 +639,5 @@ def downgrade() -> None:
     op.drop_table("workspaces")
     op.drop_table("workers")
     op.drop_table("users")
+    op.drop_table("tallies")
+    op.drop_table("orphan_files")

@@ -8,10 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import DateTime, Dialect, MetaData, create_engine, event, make_url
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as NoConnectionFree
 from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
 from sqlalchemy.types import TypeDecorator
 
 ID_LENGTH = 32
+DATABASE_AWAY = (OperationalError, InterfaceError, NoConnectionFree)
+"""What is raised while the database does not answer: it may pass, and the same transaction be tried again."""
 
 
 def new_id() -> str:
@@ -65,7 +69,9 @@ class Database:
             Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
         arguments: dict[str, Any] = {"pool_pre_ping": True}
         if parsed.get_backend_name() == "postgresql":
-            arguments |= {"pool_size": 10, "max_overflow": 20}
+            # A server that is gone without a word is noticed within seconds.
+            lively = {"connect_timeout": 5, "keepalives_idle": 15, "keepalives_interval": 5, "keepalives_count": 3}
+            arguments |= {"pool_size": 10, "max_overflow": 20, "connect_args": lively}
         self.engine = create_engine(parsed, **arguments)
         self.is_sqlite = self.engine.dialect.name == "sqlite"
         if self.is_sqlite:

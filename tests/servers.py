@@ -1,5 +1,6 @@
 """Real processes for tests: Livery itself, and servers of its own where a test stops or kills them."""
 
+import contextlib
 import os
 import shutil
 import signal
@@ -122,35 +123,59 @@ def running(livery: Livery) -> Iterator[Livery]:
         livery.stop()
 
 
-@contextmanager
-def redis_server(folder: Path) -> Iterator[str]:
-    """A Redis of the test's own; yields its address."""
-    port = free_port()
-    server = subprocess.Popen(
-        [
-            program("redis-server", "valkey-server"),
-            "--port",
-            str(port),
-            "--bind",
-            "127.0.0.1",
-            "--save",
-            "",
-            "--dir",
-            str(folder),
-        ],
-        stdout=subprocess.DEVNULL,
-    )
-    try:
-        wait_until(lambda: _listens(port), seconds=20, what="Redis to start")
-        yield f"redis://127.0.0.1:{port}/0"
-    finally:
-        server.kill()
-        server.wait()
+class Server:
+    """A server of the test's own, which it may kill, pause and start again at the same address."""
+
+    def __init__(self, command: list[str], is_ready: Callable[[], bool], *, ends_with: signal.Signals) -> None:
+        self._command, self._is_ready, self._ends_with = command, is_ready, ends_with
+        self.start()
+
+    def start(self) -> None:
+        self.process = subprocess.Popen(self._command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    def wait_until_ready(self) -> None:
+        wait_until(self._is_ready, seconds=60, what=f"{self._command[0]} to start")
+
+    def _family(self) -> list[psutil.Process]:
+        parent = psutil.Process(self.process.pid)
+        return [parent, *parent.children(recursive=True)]
+
+    def kill(self) -> None:
+        """At once and with its children, which in PostgreSQL's case would keep its memory occupied."""
+        family = self._family()
+        for process in family:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
+        self.process.wait()
+        psutil.wait_procs(family[1:], timeout=10)
+
+    def pause(self) -> None:
+        for process in self._family():
+            process.suspend()
+
+    def resume(self) -> None:
+        for process in self._family():
+            process.resume()
+
+    def stop(self) -> None:
+        if self.process.poll() is None:
+            self.resume()
+            self.process.send_signal(self._ends_with)
+            try:
+                self.process.wait(timeout=20)
+            except subprocess.TimeoutExpired:
+                self.kill()
 
 
-@contextmanager
-def postgres_server(folder: Path) -> Iterator[str]:
-    """A PostgreSQL of the test's own; yields the address of an empty database."""
+def redis(folder: Path) -> tuple[Server, str]:
+    """A Redis that keeps nothing, and its address."""
+    port, name = free_port(), program("redis-server", "valkey-server")
+    command = [name, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(folder)]
+    return Server(command, lambda: _listens(port), ends_with=signal.SIGTERM), f"redis://127.0.0.1:{port}/0"
+
+
+def postgres(folder: Path) -> tuple[Server, str]:
+    """A PostgreSQL with an empty database, and its address."""
     port, data = free_port(), folder / "postgres"
     as_user: list[str] = []
     if os.geteuid() == 0:  # PostgreSQL refuses to run as root
@@ -165,50 +190,58 @@ def postgres_server(folder: Path) -> Iterator[str]:
         check=True,
         capture_output=True,
     )
-    server = subprocess.Popen(
-        [
-            *as_user,
-            program("postgres"),
-            "-D",
-            str(data),
-            "-p",
-            str(port),
-            "-c",
-            "listen_addresses=127.0.0.1",
-            "-k",
-            str(data),
-        ],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
+    listens = ["-c", "listen_addresses=127.0.0.1", "-k", str(data)]
+    ready = [program("pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(port), "-U", "livery"]
+    server = Server(
+        [*as_user, program("postgres"), "-D", str(data), "-p", str(port), *listens],
+        lambda: subprocess.run(ready).returncode == 0,
+        ends_with=signal.SIGINT,
     )
-    try:
-        ready = [program("pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(port), "-U", "livery"]
-        wait_until(lambda: subprocess.run(ready).returncode == 0, seconds=60, what="PostgreSQL to start")
-        yield f"postgresql+psycopg://livery@127.0.0.1:{port}/postgres"
-    finally:
-        server.send_signal(signal.SIGINT)
-        server.wait(timeout=30)
+    return server, f"postgresql+psycopg://livery@127.0.0.1:{port}/postgres"
+
+
+def s3() -> tuple[Server, str]:
+    """An S3-compatible server that keeps its files in memory, and its address."""
+    port = free_port()
+    command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
+    return Server(command, lambda: _listens(port), ends_with=signal.SIGTERM), f"http://127.0.0.1:{port}"
+
+
+def make_bucket(address: str) -> None:
+    request = urllib.request.Request(f"{address}/livery", method="PUT")
+    request.add_header("Authorization", "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/s3/aws4_request")
+    urllib.request.urlopen(request, timeout=20).close()
+
+
+@contextmanager
+def redis_server(folder: Path) -> Iterator[str]:
+    """A Redis of the test's own; yields its address."""
+    with _serving(*redis(folder)) as address:
+        yield address
+
+
+@contextmanager
+def postgres_server(folder: Path) -> Iterator[str]:
+    """A PostgreSQL of the test's own; yields the address of an empty database."""
+    with _serving(*postgres(folder)) as address:
+        yield address
 
 
 @contextmanager
 def s3_server() -> Iterator[str]:
     """An S3-compatible server with the bucket ``livery``; yields its address."""
-    port = free_port()
-    address = f"http://127.0.0.1:{port}"
-    server = subprocess.Popen(
-        [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
+    with _serving(*s3()) as address:
+        make_bucket(address)
+        yield address
+
+
+@contextmanager
+def _serving(server: Server, address: str) -> Iterator[str]:
     try:
-        wait_until(lambda: _listens(port), seconds=60, what="the S3 server to start")
-        request = urllib.request.Request(f"{address}/livery", method="PUT")
-        request.add_header("Authorization", "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/s3/aws4_request")
-        urllib.request.urlopen(request, timeout=20).close()
+        server.wait_until_ready()
         yield address
     finally:
-        server.terminate()
-        server.wait()
+        server.stop()
 
 
 def _listens(port: int) -> bool:

@@ -1,16 +1,16 @@
 """``python -m worker --lanes training+generation``: one worker process."""
 
 import argparse
+import contextlib
 import os
 import secrets
 import signal
 import socket
-import sys
 import tempfile
 import threading
 from pathlib import Path
 
-from app.db import Database
+from app.db import DATABASE_AWAY, Database
 from app.disk import DiskWatch
 from app.jobs import service as jobs
 from app.jobs.announce import bell_for, ring_after_commit
@@ -51,6 +51,8 @@ def main() -> None:
     context.device = device_name()
     bell = bell_for(settings.broker_url)
     ring_after_commit(bell)
+    for name in (signal.SIGTERM, signal.SIGINT):  # Celery puts its own in their place
+        signal.signal(name, lambda *_: context.stopping.set())
     ticking = keep_ticking(context, bell)
     try:
         if settings.broker_url:
@@ -58,18 +60,19 @@ def main() -> None:
 
             celery_app.serve(celery_app.make_celery(settings.broker_url, context), context)
         else:
-            for name in (signal.SIGTERM, signal.SIGINT):
-                signal.signal(name, lambda *_: context.stopping.set())
             poll_loop.serve(context)
     finally:
         context.stopping.set()
         ticking.join(timeout=5)
-        context.write(lambda session: jobs.forget_worker(session, context.worker_id))
+        with contextlib.suppress(*DATABASE_AWAY):  # forgotten a minute later anyway
+            context.write(lambda session: jobs.forget_worker(session, context.worker_id))
 
 
 def _end_with_parent(context: WorkerContext) -> None:
     """The supervisor holds the other end of our standard input; when it is gone, so is our reason to run."""
-    sys.stdin.buffer.read()
+    # Not through sys.stdin: its lock, held here when the process ends, would turn a clean end into a crash.
+    while os.read(0, 1024):
+        pass
     context.stopping.set()
     os.kill(os.getpid(), signal.SIGTERM)
 

@@ -3,12 +3,18 @@
 Why these settings suit jobs of hours stands in the README ("Celery settings").
 """
 
+import logging
+import threading
+
 from celery import Celery
-from celery.signals import worker_shutting_down
+from celery.signals import setup_logging, worker_shutting_down
 
 from app.jobs.announce import TASK
 from worker.context import WorkerContext
 from worker.run_job import run_next
+
+LOOK_EVERY_SECONDS = 5.0
+END_WITHIN_SECONDS = 25.0
 
 
 def make_celery(broker_url: str, context: WorkerContext) -> Celery:
@@ -41,9 +47,12 @@ def make_celery(broker_url: str, context: WorkerContext) -> Celery:
     @celery.task(name=TASK)  # type: ignore[untyped-decorator]
     def wake(lane: str) -> None:
         """Run what waits in ``lane`` until it is empty; further bells then find nothing, which is fine."""
-        while not context.stopping.is_set() and run_next(context, (lane,)):
-            pass
+        with context.device_lock:
+            while not context.stopping.is_set() and run_next(context, (lane,)):
+                pass
 
+    # Our own lines go on as they are; of Celery's only what is odd. To be connected is what tells it so.
+    setup_logging.connect(lambda **_: logging.getLogger("celery").setLevel(logging.WARNING), weak=False)
     # weak=False: nothing else keeps a reference to the local function.
     worker_shutting_down.connect(lambda **_: context.stopping.set(), weak=False)
     return celery
@@ -54,16 +63,34 @@ def serve(celery: Celery, context: WorkerContext) -> None:
 
     One thread: the model sits in this process, answers to pings while it works, and sees the shutdown signal.
     """
-    celery.worker_main(
-        [
-            "worker",
-            "--pool=threads",
-            "--concurrency=1",
-            f"--queues={','.join(context.lanes)}",
-            f"--hostname={context.worker_id}@%h",
-            "--without-mingle",
-            "--without-gossip",
-            "--without-heartbeat",
-            "--loglevel=WARNING",
-        ]
-    )
+    looking = threading.Thread(target=_look_for_yourself, args=(context,), name="look", daemon=True)
+    looking.start()
+    try:
+        celery.worker_main(
+            [
+                "worker",
+                "--pool=threads",
+                "--concurrency=1",
+                f"--queues={','.join(context.lanes)}",
+                f"--hostname={context.worker_id}@%h",
+                "--without-mingle",
+                "--without-gossip",
+                "--without-heartbeat",
+                "--loglevel=WARNING",
+            ]
+        )
+    finally:
+        context.stopping.set()
+        looking.join(timeout=END_WITHIN_SECONDS)
+
+
+def _look_for_yourself(context: WorkerContext) -> None:
+    """Ask the table now and then while no bell keeps this process busy: bells may be lost, and without a broker none
+    rings at all."""
+    while not context.stopping.wait(LOOK_EVERY_SECONDS):
+        if context.device_lock.acquire(blocking=False):
+            try:
+                while not context.stopping.is_set() and run_next(context, context.lanes):
+                    pass
+            finally:
+                context.device_lock.release()

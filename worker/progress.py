@@ -58,6 +58,16 @@ class JobProgress:
             self.held_back = PAUSED
             raise GiveBack()
 
+    def wait(self, seconds: float) -> None:
+        """Let time pass. Raises like ``check``, soon after there is a reason."""
+        until = time.monotonic() + seconds
+        while True:
+            self.check()
+            left = until - time.monotonic()
+            if left <= 0:
+                return
+            self._context.stopping.wait(min(1.0, left))
+
     def phase(self, name: str) -> None:
         new, self._phase = name != self._phase, name
         self._write(force=new)

@@ -1,12 +1,16 @@
 """Claim, run, end: the only way in. What ends a job otherwise than well is decided here and nowhere else."""
 
+import errno
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 
+from app.db import DATABASE_AWAY
 from app.errors import N_
 from app.jobs import service as jobs
 from app.jobs.service import Claim, LeaseLost
 from app.logs import lines_carry
+from app.storage import StorageAway, StorageRefuses
 from worker.context import WorkerContext
 from worker.engines.contracts import Cancelled, EngineError, GiveBack
 from worker.handlers import generation, training
@@ -17,15 +21,34 @@ INTERNAL = N_(
     "Something went wrong inside Livery. Your pictures and settings are safe. Try again; if it happens again, the "
     "person who runs this Livery finds the reason in the log under this job's number."
 )
+STORAGE_AWAY = N_(
+    "The file storage did not answer for several minutes. What was finished is kept. Start it again when the storage "
+    "is back."
+)
+DISK_FULL = N_("The disk is full. What was finished is kept. Make some room, then start it again.")
+PAUSES_SECONDS = (2.0, 10.0, 30.0, 120.0)
+"""Before each further try within one attempt, after an error that may pass."""
 Handler = Callable[[WorkerContext, Claim, JobProgress], None]
 HANDLERS: dict[str, Handler] = {"training": training.run, "generation": generation.run}
+
+
+class _MayPass(Exception):
+    """Worth another try within the same attempt; the code and sentence are for when none helps."""
+
+    def __init__(self, code: str, sentence: str) -> None:
+        super().__init__(sentence)
+        self.code, self.sentence = code, sentence
 
 
 def run_next(context: WorkerContext, lanes: tuple[str, ...]) -> bool:
     """Claim and run the next job of ``lanes``. Says whether there was one."""
     if context.disk.is_short():
         return False  # what waits says so on the jobs page, and is looked at again with the next bell or tick
-    claim = context.write(lambda session: jobs.claim(session, lanes=lanes, owner=context.worker_id))
+    try:
+        claim = context.write(lambda session: jobs.claim(session, lanes=lanes, owner=context.worker_id))
+    except DATABASE_AWAY:
+        log.error("the database does not answer; nothing can be claimed")
+        return False
     if claim is None:
         return False
     context.job_id = claim.job_id
@@ -36,6 +59,9 @@ def run_next(context: WorkerContext, lanes: tuple[str, ...]) -> bool:
                 outcome = _run(context, claim, progress)
         except LeaseLost:
             outcome = "lease lost"
+        except DATABASE_AWAY:
+            # Nothing can be said about it, so the lease runs out, and another attempt goes on from what was kept.
+            outcome = "the database does not answer"
         finally:
             context.job_id = None
         log.info("job ended: %s", outcome)
@@ -43,11 +69,14 @@ def run_next(context: WorkerContext, lanes: tuple[str, ...]) -> bool:
 
 
 def _run(context: WorkerContext, claim: Claim, progress: JobProgress) -> str:
-    """Run the handler and write how it ended, unless it has written that itself. Raises ``LeaseLost``."""
+    """Run the handler and write how it ended, unless it has written that itself.
+
+    Raises ``LeaseLost`` or one of ``DATABASE_AWAY``.
+    """
     try:
-        HANDLERS[claim.kind](context, claim, progress)
+        _run_patiently(context, claim, progress)
         return "done"
-    except LeaseLost:
+    except (LeaseLost, *DATABASE_AWAY):
         raise
     except Cancelled:
         context.write(lambda session: jobs.end_cancelled(session, claim))
@@ -56,7 +85,11 @@ def _run(context: WorkerContext, claim: Claim, progress: JobProgress) -> str:
         reason = progress.held_back
         context.write(lambda session: jobs.give_back(session, claim, reason=reason))
         return "given back"
-    except EngineError as error:
+    except StorageRefuses as error:
+        sentence = error.sentence
+        context.write(lambda session: jobs.fail(session, claim, code="storage_refuses", sentence=sentence))
+        return "failed: storage_refuses"
+    except (EngineError, _MayPass) as error:
         code, sentence = error.code, error.sentence
         context.write(lambda session: jobs.fail(session, claim, code=code, sentence=sentence))
         return f"failed: {code}"
@@ -64,3 +97,34 @@ def _run(context: WorkerContext, claim: Claim, progress: JobProgress) -> str:
         log.exception("job failed")
         context.write(lambda session: jobs.fail(session, claim, code="internal", sentence=INTERNAL))
         return "failed: internal"
+
+
+def _run_patiently(context: WorkerContext, claim: Claim, progress: JobProgress) -> None:
+    """Run the handler, again after an error that may pass, each time from what was kept until then."""
+    for pause in (*PAUSES_SECONDS, None):
+        try:
+            _run_once(context, claim, progress)
+            return
+        except _MayPass as error:
+            if pause is None:
+                raise
+            log.warning("%s; trying again in %.0f s: %s", error.code, pause, error.__cause__)
+            progress.wait(pause)
+        claim = replace(
+            claim, checkpoint=context.read(lambda session: jobs.checkpoint_of(session, progress.claim.job_id))
+        )
+
+
+def _run_once(context: WorkerContext, claim: Claim, progress: JobProgress) -> None:
+    try:
+        HANDLERS[claim.kind](context, claim, progress)
+    except StorageAway as error:
+        raise _MayPass("storage_away", STORAGE_AWAY) from error
+    except EngineError as error:
+        if error.code != "disk_full":
+            raise
+        raise _MayPass(error.code, error.sentence) from error
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise _MayPass("disk_full", DISK_FULL) from error

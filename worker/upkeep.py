@@ -5,8 +5,7 @@ import threading
 import time
 from datetime import timedelta
 
-from sqlalchemy.exc import OperationalError
-
+from app.db import DATABASE_AWAY
 from app.gallery import service as gallery
 from app.images import service as images
 from app.jobs import queries
@@ -78,8 +77,10 @@ def keep_ticking(context: WorkerContext, bell: Bell) -> threading.Thread:
                 if time.monotonic() - swept_at > SWEEP_EVERY_SECONDS:
                     swept_at = time.monotonic()
                     sweep(context)
-            except OperationalError as error:
+            except DATABASE_AWAY as error:
                 log.warning("upkeep: the database does not answer: %s", str(error)[:200])
+            except Exception:
+                log.exception("upkeep: this round went wrong")  # a worker whose lease nobody watches is worse
             if context.stopping.wait(TICK_SECONDS):
                 return
 

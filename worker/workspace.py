@@ -51,8 +51,14 @@ def bring_in(storage: Storage, key: str, target: Path) -> Path:
 
 
 def bring_in_folder(storage: Storage, prefix: str, target: Path) -> Path:
-    """Copy every file under ``prefix`` into the folder ``target``, with the same names below it."""
-    for key in storage.keys_under(prefix):
+    """Copy every file under ``prefix`` into the folder ``target``, with the same names below it.
+
+    Raises ``FileNotFoundError`` when there is none.
+    """
+    keys = list(storage.keys_under(prefix))
+    if not keys:
+        raise FileNotFoundError(prefix)
+    for key in keys:
         bring_in(storage, key, target / key.removeprefix(prefix + "/"))
     return target
 

@@ -136,6 +136,11 @@ def _waiting(session: Session, job: Job, until_free: dict[str, float | None], un
     return Waiting(ahead, until_free[job.lane] if ahead else None, job.lane in unserved)
 
 
+def has_output(session: Session, output_id: str) -> bool:
+    """Whether there is such a row, whoever it belongs to; for the worker that may have written it."""
+    return session.get(Output, output_id) is not None
+
+
 def output(session: Session, *, workspace_id: str, output_id: str, deleted_too: bool = False) -> Output:
     """A finished picture. Raises ``NotFound`` for another workspace's, and for a deleted one."""
     wanted = select(Output).where(Output.id == output_id, Output.workspace_id == workspace_id)

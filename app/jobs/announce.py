@@ -4,6 +4,8 @@ The message names a lane and no job: what is done is decided at the claim. It ma
 """
 
 import logging
+from queue import Full, Queue
+from threading import Lock, Thread
 from typing import Protocol
 
 from sqlalchemy import event
@@ -11,6 +13,8 @@ from sqlalchemy.orm import Session, SessionTransaction
 
 log = logging.getLogger("livery.jobs")
 TASK = "livery.wake"
+SOCKET_SECONDS = 2
+MOST_UNSENT = 100
 
 
 class Bell(Protocol):
@@ -25,7 +29,11 @@ class SilentBell:
 
 
 class CeleryBell:
-    """Sends a wake-up by name, so that this process needs nothing of the worker's code."""
+    """Sends a wake-up by name, so that this process needs nothing of the worker's code.
+
+    A thread of its own sends, because the caller may be a request and the broker may hang. What is not sent is not
+    missed for long: workers also look for themselves.
+    """
 
     def __init__(self, broker_url: str) -> None:
         from celery import Celery
@@ -33,15 +41,33 @@ class CeleryBell:
         self._celery = Celery("livery", broker=broker_url, set_as_current=False)
         self._celery.conf.update(
             task_ignore_result=True,
-            broker_transport_options={"socket_timeout": 2, "socket_connect_timeout": 2},
+            broker_transport_options={
+                "socket_timeout": SOCKET_SECONDS,
+                "socket_connect_timeout": SOCKET_SECONDS,
+                "max_retries": 0,
+            },
             task_publish_retry=False,
         )
+        self._to_ring: Queue[str] = Queue(MOST_UNSENT)
+        self._sender = Thread(target=self._send, name="bell", daemon=True)
+        self._starting = Lock()
 
     def ring(self, lane: str) -> None:
+        with self._starting:
+            if not self._sender.is_alive():
+                self._sender.start()
         try:
-            self._celery.send_task(TASK, args=[lane], queue=lane, ignore_result=True)
-        except Exception as error:  # noqa: BLE001 - the row is committed; workers also look for themselves
-            log.warning("the bell of lane %s was lost: %s", lane, error)
+            self._to_ring.put_nowait(lane)
+        except Full:
+            log.warning("the bell of lane %s was lost: too many are unsent", lane)
+
+    def _send(self) -> None:
+        while True:
+            lane = self._to_ring.get()
+            try:
+                self._celery.send_task(TASK, args=[lane], queue=lane, ignore_result=True)
+            except Exception as error:  # noqa: BLE001 - whatever it was, the row is committed and the thread must live
+                log.warning("the bell of lane %s was lost: %s", lane, str(error)[:200])
 
 
 def bell_for(broker_url: str) -> Bell:

@@ -42,4 +42,5 @@ def referenced(session: Session) -> Iterator[str]:
 def checkpoint_folders(session: Session) -> set[str]:
     """Folders of the checkpoints that jobs have recorded, whatever became of the job."""
     found = session.scalars(select(Job.checkpoint).where(Job.checkpoint.is_not(None)))
-    return {str(checkpoint["key"]) for checkpoint in found if checkpoint and "key" in checkpoint}
+    recorded = [one for newest in found if newest for one in (newest, newest.get("before"))]
+    return {str(checkpoint["key"]) for checkpoint in recorded if checkpoint}

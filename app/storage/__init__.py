@@ -5,14 +5,31 @@ from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
+from app.errors import N_, AppError
 from app.settings import Settings
+
+
+class StorageAway(AppError):
+    """May pass: nobody answers, or only with an error of its own."""
+
+    status = 503
+    sentence = N_("The file storage does not answer just now. Nothing is lost; please try again in a moment.")
+
+
+class StorageRefuses(AppError):
+    """Does not pass by itself."""
+
+    status = 503
+    sentence = N_(
+        "The file storage refuses Livery's keys. Ask the person who runs this Livery to check the bucket and its keys."
+    )
 
 
 class Storage(Protocol):
     """Immutable files under keys such as ``projects/<id>/images/<hash>.webp``; keys are built from ids and hashes only.
 
     Every method raises ``StorageKeyError`` for a key that is not of that form, and ``FileNotFoundError`` where a file
-    is asked for that is not there.
+    is asked for that is not there; a bucket also ``StorageAway`` or ``StorageRefuses``.
     """
 
     def put(self, key: str, content: bytes | Path) -> None:

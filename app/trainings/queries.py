@@ -120,6 +120,11 @@ def samples(session: Session, training_id: str) -> list[TrainingSample]:
     )
 
 
+def has_sample(session: Session, key: str) -> bool:
+    """Whether a row points to this file."""
+    return session.scalar(select(TrainingSample.id).where(TrainingSample.key == key)) is not None
+
+
 def sample_count(session: Session, training_id: str) -> int:
     return session.scalar(select(func.count()).where(TrainingSample.training_id == training_id)) or 0
 

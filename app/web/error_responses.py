@@ -6,9 +6,9 @@ import logging
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from sqlalchemy.exc import OperationalError
 from starlette.exceptions import HTTPException
 
+from app.db import DATABASE_AWAY
 from app.disk import NoRoom
 from app.errors import N_, AppError, Forbidden, Invalid, NotFound
 from app.web.answers import is_htmx
@@ -17,7 +17,7 @@ from app.web.templating import fragment, page
 
 log = logging.getLogger("livery.web")
 INTERNAL = N_("Something went wrong on our side. It has been noted under %(number)s; please try again.")
-DATABASE_AWAY = N_("The database does not answer just now. Nothing is lost; please try again in a moment.")
+DATABASE_SILENT = N_("The database does not answer just now. Nothing is lost; please try again in a moment.")
 NOT_ALLOWED = N_("This address does not do that.")
 TOO_LARGE = N_("That is larger than Livery accepts here.")
 
@@ -67,12 +67,13 @@ def _http_error(request: Request, error: Exception) -> Response:
     return response
 
 
-def _database_away(request: Request, error: Exception) -> Response:
+def database_away(request: Request, error: Exception) -> Response:
+    """Also the gate's answer, which asks the database before any route does."""
     if "disk is full" in str(error):
         log.error("disk full", extra={"request": request.state.request_id})
         return answer(request, NoRoom.status, translate(request.state.locale, NoRoom.sentence))
     log.warning("database away", extra={"request": request.state.request_id, "error": str(error)[:300]})
-    response = answer(request, 503, translate(request.state.locale, DATABASE_AWAY))
+    response = answer(request, 503, translate(request.state.locale, DATABASE_SILENT))
     response.headers["retry-after"] = "5"
     return response
 
@@ -95,6 +96,7 @@ def register(app: FastAPI) -> None:
     app.add_exception_handler(AppError, _app_error)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http_error)
-    app.add_exception_handler(OperationalError, _database_away)
+    for kind in DATABASE_AWAY:
+        app.add_exception_handler(kind, database_away)
     app.add_exception_handler(OSError, _disk_full)
     app.add_exception_handler(Exception, _internal)

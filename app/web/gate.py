@@ -14,15 +14,17 @@ from urllib.parse import quote
 
 import anyio.to_thread
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.accounts import queries, service
 from app.accounts.service import TOKEN_START
-from app.db import Database, now
+from app.db import DATABASE_AWAY, Database, now
 from app.disk import DiskWatch, NoRoom
 from app.errors import N_, SignInNeeded
 from app.logs import request_id
 from app.web import csrf
+from app.web.error_responses import database_away
 from app.web.language import translate, wanted_locale
 from app.web.latencies import Latencies
 from app.web.visitor import Visitor, VisitorUser, VisitorWorkspace
@@ -95,7 +97,12 @@ class Gate:
             await send(message)
 
         if not path.startswith("/static/"):
-            state["visitor"] = await anyio.to_thread.run_sync(self._who, is_api, headers, cookies)
+            try:
+                state["visitor"] = await anyio.to_thread.run_sync(self._who, is_api, headers, cookies)
+            except DATABASE_AWAY as error:
+                state["csrf_token"] = ""
+                await database_away(Request(scope), error)(scope, receive, answer)
+                return
         visitor: Visitor | None = state["visitor"]
         if visitor is not None:
             state["locale"], state["theme"] = visitor.user.locale, visitor.user.theme

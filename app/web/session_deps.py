@@ -9,6 +9,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 from sqlalchemy.orm import Session
 
+from app.jobs.service import limit_orders
 from app.settings import Settings
 from app.storage import Storage
 
@@ -20,6 +21,7 @@ def _read(request: Request) -> Iterator[Session]:
 
 def _write(request: Request) -> Iterator[Session]:
     with request.app.state.database.write() as session:
+        limit_orders(session, request.app.state.settings.max_jobs_per_workspace)
         yield session
 
 

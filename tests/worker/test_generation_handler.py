@@ -162,8 +162,8 @@ def test_cancelling_keeps_what_is_finished(house: House, context: WorkerContext,
         if index == 1:
             with house.database.write() as session:
                 service.cancel(session, workspace_id=house.workspace_id, generation_id=generation_id)
-            # The engine hears of it at its next report; a second must have gone by for that, so one is forced.
-            engine.progress_of_test.phase("drawing")  # type: ignore[attr-defined]
+            # The engine hears of it at its next report; a second must have gone by for that, or a new phase begin.
+            engine.progress_of_test.phase("loading")  # type: ignore[attr-defined]
 
     original = Engine.generate
 

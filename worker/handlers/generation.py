@@ -52,8 +52,7 @@ def run(context: WorkerContext, claim: Claim, progress: JobProgress) -> None:
 
 def _order(context: WorkerContext, claim: Claim) -> Order:
     try:
-        with context.database.read() as session:
-            return queries.order_of(session, claim.subject_id)
+        return context.read(lambda session: queries.order_of(session, claim.subject_id))
     except AppError as error:
         raise EngineError("order_outdated", str(error)) from error
 
@@ -104,7 +103,8 @@ def _keep(context: WorkerContext, claim: Claim, order: Order, position: int, pic
     try:
         kept = context.write(lambda session: service.add_output(session, claim, order, finished))
     except LeaseLost:
-        _forget(context, key, thumb_key)
+        if not context.read(lambda session: queries.has_output(session, finished.output_id)):
+            _forget(context, key, thumb_key)
         raise
     if not kept:
         _forget(context, key, thumb_key)

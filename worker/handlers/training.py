@@ -4,11 +4,14 @@ Every write names the claim, so that an attempt whose lease has run out leaves n
 second; what an attempt stored for nothing is removed again, and nobody points at it meanwhile.
 """
 
+import contextlib
 import logging
 import time
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from PIL import Image
 
@@ -23,6 +26,7 @@ from app.db import new_id, now
 from app.errors import N_, AppError, NotFound
 from app.jobs import service as jobs
 from app.jobs.service import Claim, LeaseLost
+from app.storage import StorageAway
 from app.trainings import queries, service
 from app.trainings.queries import TrainingOrder
 from app.trainings.service import Loss, Outcome, Sample
@@ -43,7 +47,6 @@ from worker.workspace import bring_in, bring_in_folder, bring_out_folder, job_fo
 log = logging.getLogger("livery.worker")
 MOST_LOSS_POINTS = 500
 WRITE_LOSSES_EVERY_SECONDS = 1.0
-CHECKPOINTS_KEPT = 2
 SAMPLE_QUALITY = 92
 VERSIONS_TRIED = 5
 PICTURE_GONE = N_(
@@ -61,38 +64,60 @@ def run(context: WorkerContext, claim: Claim, progress: JobProgress) -> None:
     started_at = now()
     order = _order(context, claim)
     with job_folder("training") as folder:
-        resume_from, from_step = _last_checkpoint(context, claim, folder / "resume")
-        context.write(lambda session: service.begin_attempt(session, claim, from_step=from_step))
         inputs = TrainingInputs(
             base=Base(order.base.key, order.base.family, order.base.source, order.base.revision),
             pictures=_bring_pictures(context, order, folder / "pictures"),
-            resume_from=resume_from,
         )
         watch = _Watch(context, claim, order)
         progress.on_step, progress.on_sample, progress.on_checkpoint = watch.step, watch.sample, watch.checkpoint
-        trained = registry.engine_for(order.base.family).train(order.recipe, inputs, folder / "out", progress)
+        trained = _train(context, claim, order, inputs, folder, progress)
         watch.write_losses()
         _keep(context, claim, order, trained, started_at, folder)
-    context.storage.delete_under(f"{order.folder}/checkpoints")
+    with contextlib.suppress(StorageAway):  # what stays is swept later
+        context.storage.delete_under(f"{order.folder}/checkpoints")
+
+
+def _train(
+    context: WorkerContext,
+    claim: Claim,
+    order: TrainingOrder,
+    inputs: TrainingInputs,
+    folder: Path,
+    progress: JobProgress,
+) -> TrainedAdapter:
+    """Go on from the last checkpoint; where that is damaged or gone from the one before it, and else begin anew."""
+    engine = registry.engine_for(order.base.family)
+    last = claim.checkpoint
+    recorded = [last, last.get("before")] if last else []
+    for checkpoint in filter(None, recorded):
+        resume_from, step = folder / f"resume-{checkpoint['step']}", int(checkpoint["step"])
+        try:
+            bring_in_folder(context.storage, str(checkpoint["key"]), resume_from)
+        except FileNotFoundError:
+            log.warning("the checkpoint of step %d is gone", step)
+            continue
+        _begin(context, claim, from_step=step)
+        try:
+            return engine.train(order.recipe, replace(inputs, resume_from=resume_from), folder / "out", progress)
+        except EngineError as error:
+            if error.code != "bad_checkpoint":
+                raise
+            log.warning("the checkpoint of step %d cannot be used: %s", step, error)
+    _begin(context, claim, from_step=0)
+    return engine.train(order.recipe, inputs, folder / "out", progress)
+
+
+def _begin(context: WorkerContext, claim: Claim, *, from_step: int) -> None:
+    context.write(lambda session: service.begin_attempt(session, claim, from_step=from_step))
 
 
 def _order(context: WorkerContext, claim: Claim) -> TrainingOrder:
     try:
-        with context.database.read() as session:
-            return queries.order_of(session, workspace_id=claim.workspace_id, training_id=claim.subject_id)
+        return context.read(
+            lambda session: queries.order_of(session, workspace_id=claim.workspace_id, training_id=claim.subject_id)
+        )
     except AppError as error:
         raise EngineError("order_outdated", str(error)) from error
-
-
-def _last_checkpoint(context: WorkerContext, claim: Claim, target: Path) -> tuple[Path | None, int]:
-    """The recorded checkpoint as a local folder and its step; None and 0 when there is none or its files are gone."""
-    if claim.checkpoint is None:
-        return None, 0
-    folder = bring_in_folder(context.storage, str(claim.checkpoint["key"]), target)
-    if not folder.is_dir():
-        log.warning("checkpoint gone, starting anew", extra={"job": claim.job_id})
-        return None, 0
-    return folder, int(claim.checkpoint["step"])
 
 
 def _bring_pictures(context: WorkerContext, order: TrainingOrder, folder: Path) -> tuple[TrainingPicture, ...]:
@@ -124,6 +149,8 @@ class _Watch:
     def __init__(self, context: WorkerContext, claim: Claim, order: TrainingOrder) -> None:
         self._context, self._claim, self._order = context, claim, order
         self._stretch = -(-order.recipe.steps // MOST_LOSS_POINTS)
+        last = claim.checkpoint
+        self._last: dict[str, Any] | None = {"key": last["key"], "step": last["step"]} if last else None
         self._open: list[Step] = []
         self._ready: list[Loss] = []
         self._written = time.monotonic()
@@ -147,23 +174,32 @@ class _Watch:
         try:
             self._context.write(lambda session: service.note_sample(session, self._claim, sample))
         except LeaseLost:
-            self._context.storage.delete(key)
+            if not self._context.read(lambda session: queries.has_sample(session, key)):
+                self._context.storage.delete(key)
             raise
 
     def checkpoint(self, folder: Path, step: int) -> None:
-        """Store it in a folder of this attempt's own, record it, and forget all but the latest ones."""
+        """Store it in a folder of this attempt's own, record it, and forget all but it and the one before it."""
         self.write_losses()
         storage, above = self._context.storage, f"{self._order.folder}/checkpoints"
         key = f"{above}/a{self._claim.fence}/{step}"
         bring_out_folder(storage, folder, key)
         try:
-            self._context.write(lambda session: jobs.record_checkpoint(session, self._claim, key=key, step=step))
+            self._context.write(
+                lambda session: jobs.record_checkpoint(session, self._claim, key=key, step=step, before=self._last)
+            )
         except LeaseLost:
-            storage.delete_under(key)
+            recorded = self._context.read(lambda session: jobs.checkpoint_of(session, self._claim.job_id))
+            if recorded is None or key not in (recorded["key"], (recorded.get("before") or {}).get("key")):
+                storage.delete_under(key)
             raise
-        there = {tuple(name.removeprefix(f"{above}/").split("/")[:2]) for name in storage.keys_under(above)}
-        for attempt, at in sorted(there, key=lambda place: int(place[1]), reverse=True)[CHECKPOINTS_KEPT:]:
-            storage.delete_under(f"{above}/{attempt}/{at}")
+        kept = {key, self._last["key"]} if self._last else {key}
+        self._last = {"key": key, "step": step}
+        folders = {"/".join(name.removeprefix(f"{above}/").split("/")[:2]) for name in storage.keys_under(above)}
+        for folder_name in sorted(folders):
+            # Never those of a later attempt: this one may have lost its lease a moment ago without knowing.
+            if f"{above}/{folder_name}" not in kept and _attempt(folder_name) <= self._claim.fence:
+                storage.delete_under(f"{above}/{folder_name}")
 
     def write_losses(self, *, whole: bool = True) -> None:
         """Write the means that are complete; with ``whole`` also that of the stretch just under way."""
@@ -179,6 +215,11 @@ class _Watch:
             mean = sum(step.loss for step in self._open) / len(self._open)
             self._ready.append(Loss(self._open[-1].step, mean, self._open[-1].learning_rate))
             self._open = []
+
+
+def _attempt(folder_name: str) -> int:
+    """The fence in a checkpoint's folder, ``a<fence>/<step>``."""
+    return int(folder_name.split("/")[0].removeprefix("a"))
 
 
 def _keep(
@@ -212,8 +253,7 @@ def _keep(
         sizes=tuple((picture.target_width, picture.target_height) for picture in order.pictures),
     )
     for _ in range(VERSIONS_TRIED):
-        with context.database.read() as session:
-            version = adapters.next_version(session, project_id=order.project_id)
+        version = context.read(lambda session: adapters.next_version(session, project_id=order.project_id))
         files = _export(context, order, trained, facts, version, stored, folder)
         complete = partial(
             service.complete_training,
@@ -238,12 +278,11 @@ def _keep(
 
 
 def _is_registered(context: WorkerContext, claim: Claim, adapter_id: str) -> bool:
-    with context.database.read() as session:
-        try:
-            adapters.adapter(session, workspace_id=claim.workspace_id, adapter_id=adapter_id)
-        except NotFound:
-            return False
-        return True
+    try:
+        context.read(lambda session: adapters.adapter(session, workspace_id=claim.workspace_id, adapter_id=adapter_id))
+    except NotFound:
+        return False
+    return True
 
 
 def _export(

@@ -1,0 +1,69 @@
+"""``python -m tests.chaos_worker``: a worker process as it is, but with tiny weights, a short lease and slow steps.
+
+With ``--without-fence`` it writes whether or not its attempt is still the current one: the mutant that the tests must
+catch. Nothing of this is reachable from the product.
+"""
+
+import argparse
+import sys
+import time
+from datetime import timedelta
+from pathlib import Path
+
+import torch
+from sqlalchemy import Update
+from sqlalchemy.orm import Session
+
+import worker.__main__
+from app.jobs import service
+from app.jobs.models import Job
+from app.jobs.service import Claim
+from worker import celery_app, progress, upkeep
+from worker.engines.contracts import Step
+from worker.engines.image import stable_diffusion
+from worker.progress import JobProgress
+
+
+def _write_regardless(session: Session, statement: Update, held: Claim) -> None:
+    session.execute(statement.where(Job.id == held.job_id).execution_options(synchronize_session=False))
+
+
+def _slow_down(seconds: float) -> None:
+    step, drawn = JobProgress.step, JobProgress.drawn
+
+    def slow_step(self: JobProgress, done: Step) -> None:
+        time.sleep(seconds)
+        step(self, done)
+
+    def slow_drawn(self: JobProgress, done: int, total: int) -> None:
+        time.sleep(seconds)
+        drawn(self, done, total)
+
+    JobProgress.step, JobProgress.drawn = slow_step, slow_drawn  # type: ignore[method-assign]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--lanes", default="training+generation")
+    parser.add_argument(
+        "--model", type=Path, required=True, help="folder of a pipeline that stands for the built-in one"
+    )
+    parser.add_argument("--lease", type=float, default=60.0, help="seconds")
+    parser.add_argument("--step-seconds", type=float, default=0.0, help="added to every step")
+    parser.add_argument("--without-fence", action="store_true")
+    arguments = parser.parse_args()
+
+    torch.set_num_threads(1)
+    stable_diffusion.BUILTIN_MODEL = arguments.model
+    service.LEASE = timedelta(seconds=arguments.lease)
+    progress.HEARTBEAT_SECONDS = arguments.lease / 4
+    upkeep.TICK_SECONDS = celery_app.LOOK_EVERY_SECONDS = arguments.lease / 4
+    _slow_down(arguments.step_seconds)
+    if arguments.without_fence:
+        service._guarded = _write_regardless
+    sys.argv = ["worker", "--lanes", arguments.lanes]
+    worker.__main__.main()
+
+
+if __name__ == "__main__":
+    main()

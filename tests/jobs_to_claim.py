@@ -13,7 +13,6 @@ from app.db import Database, new_id
 from app.jobs import service
 from app.jobs.models import Job
 
-
 LONGEST_SECONDS = 540.0  # only to end a run that hangs
 
 

@@ -19,6 +19,7 @@ FEATURES = [
     "trainings",
     "generations",
     "gallery",
+    "operations",
 ]
 MODEL_LIBRARIES = {"torch", "diffusers", "peft", "transformers", "bitsandbytes", "accelerate", "tokenizers"}
 WEB_LIBRARIES = {"fastapi", "starlette", "jinja2", "uvicorn"}

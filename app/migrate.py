@@ -6,6 +6,7 @@ from alembic import command
 from alembic.config import Config
 
 from app.db import Database
+from app.settings import Settings
 
 
 def migrate(database: Database) -> None:
@@ -21,3 +22,14 @@ def migrate(database: Database) -> None:
             command.upgrade(config, "head")
         finally:
             connection.exec_driver_sql("SELECT pg_advisory_unlock(7254221)")
+
+
+def main() -> None:
+    """``python -m app.migrate``: bring the database of the settings up to date, and end."""
+    database = Database(Settings().effective_database_url)
+    migrate(database)
+    database.engine.dispose()
+
+
+if __name__ == "__main__":
+    main()

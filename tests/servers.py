@@ -134,7 +134,15 @@ class Server:
         self.process = subprocess.Popen(self._command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
     def wait_until_ready(self) -> None:
-        wait_until(self._is_ready, seconds=60, what=f"{self._command[0]} to start")
+        """Started again if it ended, as it may while something of a killed one is still there."""
+
+        def is_ready() -> bool:
+            if self.process.poll() is not None:
+                time.sleep(0.5)
+                self.start()
+            return self._is_ready()
+
+        wait_until(is_ready, seconds=60, what=f"{self._command[0]} to start")
 
     def _family(self) -> list[psutil.Process]:
         parent = psutil.Process(self.process.pid)
@@ -142,6 +150,7 @@ class Server:
 
     def kill(self) -> None:
         """At once and with its children, which in PostgreSQL's case would keep its memory occupied."""
+        psutil.Process(self.process.pid).suspend()  # so that it makes no more children
         family = self._family()
         for process in family:
             with contextlib.suppress(psutil.NoSuchProcess):

@@ -53,3 +53,14 @@ def test_only_what_tools_insist_on_stands_beside_the_rooms() -> None:
         "requirements.lock",
         "requirements-dev.lock",
     }
+
+
+def test_every_fault_names_a_test_that_exists() -> None:
+    table = README[README.index("## What happens when") :].split("\n## ")[0]
+    rows = [row for row in table.splitlines() if row.startswith("| ") and not row.startswith("| fault")]
+    assert len(rows) >= 10
+    for row in rows:
+        named = re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", row)
+        assert named, row
+        for path, name in named:
+            assert f"def {name}(" in (ROOT / path).read_text(), f"{path}::{name}"

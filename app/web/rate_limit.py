@@ -3,11 +3,14 @@
 import math
 import time
 from functools import cache
+from typing import Any
 
 from limits import RateLimitItem, RateLimitItemPerHour, RateLimitItemPerMinute
 from limits.storage import storage_from_string
 from limits.strategies import MovingWindowRateLimiter
+from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
+from redis.retry import Retry
 
 from app.errors import TooMany
 
@@ -19,7 +22,11 @@ INVITATIONS = RateLimitItemPerHour(50, namespace="invitations")
 
 @cache
 def _limiter(address: str) -> MovingWindowRateLimiter:
-    return MovingWindowRateLimiter(storage_from_string(address or "memory://"))
+    if not address:
+        return MovingWindowRateLimiter(storage_from_string("memory://"))
+    # Asked once and not for long: people wait for it, and when it hangs there is another way to count.
+    once: Any = {"socket_timeout": 2, "socket_connect_timeout": 2, "retry": Retry(NoBackoff(), 0)}
+    return MovingWindowRateLimiter(storage_from_string(address, **once))
 
 
 def _limiter_for(broker_url: str) -> MovingWindowRateLimiter:

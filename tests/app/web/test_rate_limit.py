@@ -43,6 +43,15 @@ def redis_url(tmp_path: Path) -> Iterator[str]:
     server.wait(10)
 
 
+@pytest.fixture
+def hanging_broker() -> Iterator[str]:
+    """Takes connections and never says a word."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(8)
+        yield f"redis://127.0.0.1:{listener.getsockname()[1]}/0"
+
+
 def counted(broker_url: str) -> None:
     for _number in range(3):
         rate_limit.count(broker_url, THREE, "ada")
@@ -60,6 +69,13 @@ def test_counted_in_memory() -> None:
 
 def test_counted_in_memory_while_the_broker_is_away() -> None:
     counted(NOBODY_THERE)
+
+
+def test_a_broker_that_hangs_is_asked_once_and_not_for_long(hanging_broker: str) -> None:
+    began = time.monotonic()
+    rate_limit.count(hanging_broker, THREE, "ada")
+    # Its own patience is two seconds; with the library's retries it would be more than twenty.
+    assert time.monotonic() - began < 15
 
 
 def test_counted_together_by_all_processes_that_share_a_broker(redis_url: str) -> None:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, fields
 from datetime import datetime
+from statistics import fmean
 
 from sqlalchemy import func, select, tuple_
 from sqlalchemy.orm import Session
@@ -107,6 +108,19 @@ def pictures_left(session: Session, given: Training) -> list[Image]:
 
 def loss_points(session: Session, training_id: str) -> list[LossPoint]:
     return list(session.scalars(select(LossPoint).where(LossPoint.training_id == training_id).order_by(LossPoint.step)))
+
+
+def smoothed(points: list[LossPoint]) -> list[tuple[int, float]]:
+    """Step and loss, averaged over the last tenth of what there is.
+
+    A single step's loss says more about the noise level that was drawn than about what has been learned.
+    """
+    window = max(1, len(points) // 10)
+    return [
+        (point.step, fmean(one.loss for one in points[max(0, at - window + 1) : at + 1]))
+        for at, point in enumerate(points)
+        if at + 1 >= window
+    ]
 
 
 def samples(session: Session, training_id: str) -> list[TrainingSample]:

@@ -145,7 +145,7 @@ def _live(session: ReadSession, given: Training) -> dict[str, Any]:
     return {
         "view": seen,
         "training": given,
-        "points": [(point.step, point.loss) for point in queries.loss_points(session, given.id)],
+        "points": queries.smoothed(queries.loss_points(session, given.id)),
         "sample_count": queries.sample_count(session, given.id),
         "retries": [
             (offer.pair, f"/projects/{given.project_id}/trainings/new?{urlencode(offer.fields, doseq=True)}")

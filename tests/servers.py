@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -126,8 +127,15 @@ def running(livery: Livery) -> Iterator[Livery]:
 class Server:
     """A server of the test's own, which it may kill, pause and start again at the same address."""
 
-    def __init__(self, command: list[str], is_ready: Callable[[], bool], *, ends_with: signal.Signals) -> None:
-        self._command, self._is_ready, self._ends_with = command, is_ready, ends_with
+    def __init__(
+        self,
+        command: list[str],
+        is_ready: Callable[[], bool],
+        *,
+        ends_with: signal.Signals,
+        leaves: Path | None = None,
+    ) -> None:
+        self._command, self._is_ready, self._ends_with, self._leaves = command, is_ready, ends_with, leaves
         self.start()
 
     def start(self) -> None:
@@ -174,6 +182,8 @@ class Server:
                 self.process.wait(timeout=20)
             except subprocess.TimeoutExpired:
                 self.kill()
+        if self._leaves is not None:
+            shutil.rmtree(self._leaves, ignore_errors=True)
 
 
 def redis(folder: Path) -> tuple[Server, str]:
@@ -187,12 +197,9 @@ def postgres(folder: Path) -> tuple[Server, str]:
     """A PostgreSQL with an empty database, and its address."""
     port, data = free_port(), folder / "postgres"
     as_user: list[str] = []
-    if os.geteuid() == 0:  # PostgreSQL refuses to run as root
+    if os.geteuid() == 0:  # PostgreSQL refuses to run as root, and its user may not enter pytest's folders
         as_user = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"]
-        data.mkdir()
-        for path in (*folder.parents, folder):
-            if path.stat().st_uid == os.geteuid() and path != Path("/"):
-                path.chmod(path.stat().st_mode | 0o011)
+        data = Path(tempfile.mkdtemp(prefix="livery-postgres-"))
         shutil.chown(data, "postgres", "postgres")
     subprocess.run(
         [*as_user, program("initdb"), "-D", str(data), "-U", "livery", "--auth=trust", "-E", "UTF8"],
@@ -205,6 +212,7 @@ def postgres(folder: Path) -> tuple[Server, str]:
         [*as_user, program("postgres"), "-D", str(data), "-p", str(port), *listens],
         lambda: subprocess.run(ready).returncode == 0,
         ends_with=signal.SIGINT,
+        leaves=data,
     )
     return server, f"postgresql+psycopg://livery@127.0.0.1:{port}/postgres"
 

@@ -78,8 +78,9 @@ def money(value: float | Decimal, currency: str) -> str:
 
 
 def sentence(pair: tuple[str, Mapping[str, Any]] | list[Any]) -> str:
-    """A marked sentence and its parameters, in the reader's language."""
-    text = translations(_locale.get()).gettext(pair[0])
+    """A marked sentence and its parameters, in the reader's language; nothing stays nothing."""
+    # gettext keeps a catalogue's own header under the empty sentence.
+    text = translations(_locale.get()).gettext(pair[0]) if pair[0] else ""
     return text % pair[1] if pair[1] else text
 
 

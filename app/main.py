@@ -96,7 +96,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.storage, app.state.signing_key = open_storage(settings), signing_key
     app.state.disk, app.state.registry = disk, metrics.collect_into(registry, database, disk)
     app.state.readiness = health.Readiness(database, app.state.storage, disk)
-    ring_after_commit(bell_for(settings.broker_url))
+    app.state.ringing = ring_after_commit(bell_for(settings.broker_url))
     error_responses.register(app)
     app.mount("/static", ForeverFiles(directory=TEMPLATES / "static"), name="static")
     app.include_router(health.router)

@@ -106,6 +106,7 @@ def app(settings: Settings) -> Iterator[FastAPI]:
 
     app = create_app(settings)
     yield app
+    app.state.ringing.stop()
     app.state.database.engine.dispose()
 
 

@@ -221,7 +221,7 @@ def test_pruning_leaves_the_recorded_checkpoints_and_those_of_later_attempts(
 
 
 def lose_the_answer(monkeypatch: pytest.MonkeyPatch, module: Any, name: str, database: Database, then: str) -> None:
-    """Let the next transaction with this action be committed, and its answer and perhaps (``then``) its lease be lost."""
+    """Let the next transaction with this action be committed, but its answer and (``then``) its lease be lost."""
     original, lost = getattr(module, name), []
 
     def action(session: Session, *arguments: Any, **named: Any) -> Any:

@@ -13,12 +13,13 @@ test: install-dev browser  ## everything: lint, types, fast and slow tests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q -n 2 -m "not slow and not gpu"
+	$(BIN)/python -m pytest -q -m "slow and not gpu" --durations=15
 
 check: install-dev  ## lint, types and the fast tests
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest -q -m "not slow and not gpu"
+	$(BIN)/python -m pytest -q -n 2 -m "not slow and not gpu"
 
 install: $(VENV)/.installed
 install-dev: $(VENV)/.installed-dev
@@ -42,7 +43,8 @@ lock: install-dev  ## write the versions that are installed now into the lock fi
 	$(BIN)/python -m tests.tools.lock
 
 bench: install-dev  ## print what the benchmarks measure
-	$(BIN)/python -m pytest -q -s tests/benchmarks -m "slow or not slow"
+	for name in gallery claims pages upload; do $(BIN)/python -m tests.benchmarks.$$name || exit 1; done
+	$(BIN)/python -m worker.engines.image.brand_effect --pictures tests/data/brand --held-out tests/data/brand_held_out
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache build *.egg-info

@@ -1,0 +1,41 @@
+"""The tests of the features once more, on a PostgreSQL of this test's own."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.servers import ROOT, postgres_server
+
+pytestmark = pytest.mark.slow
+FOLDERS = ["jobs", "projects", "trainings", "adapters", "generations", "gallery"]
+
+
+def test_the_features_pass_on_postgresql(tmp_path: Path) -> None:
+    folders = [f"tests/app/{folder}" for folder in FOLDERS]
+    with postgres_server(tmp_path) as address:
+        done = subprocess.run(
+            [
+                sys.executable,
+                "-m",
+                "pytest",
+                "-q",
+                "-n",
+                "2",
+                "-m",
+                "not slow",
+                f"--basetemp={tmp_path / 'base'}",
+                *folders,
+            ],
+            cwd=ROOT,
+            env={**os.environ, "TEST_DATABASE_URL": address},
+            capture_output=True,
+            text=True,
+        )
+    assert done.returncode == 0, done.stdout[-3000:]
+    passed = re.findall(r"(\d+) passed", done.stdout)
+    print(f"\n{passed[0]} tests passed on PostgreSQL as well")
+    assert "skipped" not in done.stdout

@@ -1,4 +1,4 @@
-"""Every page, in both languages and themes, on a desk and on a phone: readable, labelled, never wider than the screen."""
+"""Every page, in both languages and themes, on a desk and on a phone: readable, labelled, no wider than the screen."""
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe

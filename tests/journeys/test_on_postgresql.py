@@ -15,6 +15,7 @@ FOLDERS = ["jobs", "projects", "trainings", "adapters", "generations", "gallery"
 
 
 def test_the_features_pass_on_postgresql(tmp_path: Path) -> None:
+    base = tmp_path / "base"
     folders = [f"tests/app/{folder}" for folder in FOLDERS]
     with postgres_server(tmp_path) as address:
         done = subprocess.run(

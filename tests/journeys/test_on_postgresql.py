@@ -28,7 +28,7 @@ def test_the_features_pass_on_postgresql(tmp_path: Path) -> None:
                 "2",
                 "-m",
                 "not slow",
-                f"--basetemp={tmp_path / 'base'}",
+                f"--basetemp={base}",
                 *folders,
             ],
             cwd=ROOT,

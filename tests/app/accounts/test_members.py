@@ -130,9 +130,11 @@ def test_a_link_cannot_be_made_without_the_key(owner: SignedIn, browser: Browser
     signed = signed_part(invite(owner))
     with database.read() as session:
         invitation_id = session.scalars(select(Invitation.id)).one()
+    text, _, signature = signed.rpartition(".")
     forged = [
         invitation_id,
-        signed[:-1] + ("A" if signed[-1] != "A" else "B"),
+        # Not the last character: some of its bits are padding, so two of them can mean the same signature.
+        text + "." + ("A" if signature[0] != "A" else "B") + signature[1:],
         URLSafeSerializer(b"only for tests", salt="flash").dumps(invitation_id),
         URLSafeSerializer(b"another key", salt="invitation").dumps(invitation_id),
         URLSafeSerializer(b"only for tests", salt="invitation").dumps({"id": invitation_id}),

@@ -28,8 +28,8 @@ def _arguments() -> argparse.Namespace:
             step.add_argument("--cache", type=Path, help="folder for the packages (default: WORK/cache)")
         if name == "denoiser":
             step.add_argument("--from-model", type=Path, help="start from a packed model's weights")
-            step.add_argument("--batch", type=int, default=96, help="latents per step, over all processes")
-            step.add_argument("--lr", type=float, default=3e-3, help="learning rate after warming up")
+            step.add_argument("--batch", type=int, default=64, help="latents per step, over all processes")
+            step.add_argument("--lr", type=float, default=5e-3, help="learning rate after warming up")
             step.add_argument("--processes", type=int, default=2, help="processes to share the work on a CPU")
         if name in ("pack", "measure"):
             step.add_argument("--model", type=Path, help="model folder (default: the one that ships)")

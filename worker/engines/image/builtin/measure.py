@@ -19,7 +19,7 @@ from worker.engines.image.builtin.train_autoencoder import HELD_OUT, compose, ps
 from worker.engines.image.style_statistics import to_lab
 
 log = logging.getLogger(__name__)
-STEPS, GUIDANCE = 20, 3.5
+STEPS, GUIDANCE = 20, 4.0
 CONCEPTS, TOP = 100, 5
 MEASURED_STYLES = ("fluent-emoji-flat", "noto", "twemoji")
 

@@ -65,8 +65,8 @@ class Options:
 
     work: Path
     minutes: float
-    batch: int = 96
-    lr: float = 3e-3
+    batch: int = 64
+    lr: float = 5e-3
     processes: int = 2
     from_model: Path | None = None
 

@@ -83,8 +83,8 @@ language: [en, de]
 # Livery's built-in base model
 
 Draws pictograms and simple illustrations of everyday things, 128×128 pixels, from English or German captions. It is a
-latent-diffusion model in the layout of Stable Diffusion ({size_of(folder) / 1e6:.1f} MB), small enough for two CPU cores
-and trained from nothing, by this project's own command, on freely licensed icons.
+latent-diffusion model in the layout of Stable Diffusion ({size_of(folder) / 1e6:.1f} MB), small enough for two CPU
+cores and trained from nothing, by this project's own command, on freely licensed icons.
 
 It knows {len(concepts)} concepts in {len(STYLES)} styles ({pictures:,} pictures) and {len(COLOURS)} background colours.
 Captions are lower-cased; write for instance "flat style rocket on a navy background" or "Rakete im flachen Stil auf
@@ -123,20 +123,21 @@ On two CPU cores that were shared with other work:
 
 The autoencoder learns from mean squared error with noise on its latents. The text encoder learns to name concept,
 style, background and a coarse thumbnail, and is then frozen. The denoiser's shipped weights are a moving average; its
-learning rate fell to zero over the last third of its time. The first third of the denoiser's time saw pictures moved and
-scaled more often than the rest.
+learning rate fell to zero over the last fifth of its time. The first third of the denoiser's time saw pictures moved
+and scaled more often than the rest.
 
 To repeat it: `python -m worker.engines.image.builtin STEP --work DIR`, steps `pictures`, `autoencoder --minutes 20`,
-`text-encoder --minutes 6`, `denoiser --minutes 95`, `pack`, `measure`. To go on from these weights, in an empty folder:
-`pictures`, then `denoiser --from-model worker/engines/image/builtin/model --minutes 300`, `pack`, `measure`. It uses a GPU
-where there is one, goes on from its own checkpoints in DIR, and warms up again where only these weights are there
-(optimiser state is not shipped).
+`text-encoder --minutes 6`, `denoiser --minutes 95`, `pack`, `measure`. To go on from these weights, in an empty
+folder: `pictures`, then `denoiser --from-model worker/engines/image/builtin/model --minutes 300`, `pack`, `measure`.
+It uses a GPU where there is one, goes on from its own checkpoints in DIR, and warms up again where only these weights
+are there (optimiser state is not shipped).
 
 ## Measured
 Printed by the `measure` step, on two CPU cores shared with other work. Obedience: the drawn picture's nearest real
-picture of the same style among 100 concepts (CIE L*a*b* layout and oriented gradients, neither used in training; captions
-of templates never trained on) is the right one (top 1) or among the first five (top 5; chance is 0.05). "real top 5" is
-the same test with real pictures of another style. Copies: drawn pictures nearer than 0.03 to a training picture.
+picture of the same style among 100 concepts (CIE L*a*b* layout and oriented gradients, neither used in training;
+captions of templates never trained on) is the right one (top 1) or among the first five (top 5; chance is 0.05).
+"real top 5" is the same test with real pictures of another style. Copies: drawn pictures nearer than 0.03 to a
+training picture.
 
 {measured}
 

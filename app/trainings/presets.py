@@ -40,6 +40,7 @@ class Preset(BaseModel):
     checkpoints: Annotated[int, Field(ge=1)]
     caption_dropout: float
     min_snr_gamma: float | None
+    batch_size: int = 1
     sample_steps: int
     new_subjects: tuple[str, ...]
 
@@ -93,7 +94,8 @@ def recipe_for(
         "target_modules": preset.target_modules,
         "learning_rate": preset.learning_rate,
         "lr_scheduler": preset.lr_scheduler,
-        "steps": steps_for(preset, len(captions), max(1, changes.get("batch_size", 1))),
+        "batch_size": preset.batch_size,
+        "steps": steps_for(preset, len(captions), max(1, changes.get("batch_size", preset.batch_size))),
         "resolution": base.resolution,
         # A caption of nothing but the trigger word is never dropped: then the adapter would act without it too.
         "caption_dropout": dropout,

@@ -19,7 +19,7 @@ CAPTIONS = [f"süßes Brötchen {n}" for n in range(12)]
 def test_every_preset_gives_a_whole_recipe(purpose, base, count) -> None:  # type: ignore[no-untyped-def]
     recipe = recipe_for(purpose, base, trigger_word="nordlicht", captions=["x"] * count)
     preset = preset_for(purpose, base)
-    assert preset.min_steps <= recipe.steps <= preset.max_steps
+    assert preset.min_steps <= recipe.steps * recipe.batch_size <= preset.max_steps
     assert recipe.resolution == base.resolution
     assert 1 <= len(recipe.sample_prompts) <= 4
     assert recipe.checkpoint_every <= recipe.steps

@@ -135,9 +135,9 @@ are there (optimiser state is not shipped).
 ## Measured
 Printed by the `measure` step, on two CPU cores shared with other work. Obedience: the drawn picture's nearest real
 picture of the same style among 100 concepts (CIE L*a*b* layout and oriented gradients, neither used in training;
-captions of templates never trained on) is the right one (top 1) or among the first five (top 5; chance is 0.05).
-"real top 5" is the same test with real pictures of another style. Copies: drawn pictures nearer than 0.03 to a
-training picture.
+usual wording is "flat style rocket", unseen wording is of templates never trained on) is the right one (top 1) or
+among the first five (top 5; chance is 0.05). "real top 5" is the same test with real pictures of another style.
+Copies: drawn pictures nearer than 0.03 to a training picture.
 
 {measured}
 
@@ -146,6 +146,7 @@ training picture.
   text, photographs or scenes, and combinations of things were not trained.
 - Fine detail is often wrong or soft (wheels, strings, faces of animals), and strong guidance makes colours garish.
 - The autoencoder keeps flat shapes well but softens thin dark outlines, as the figure for the brand's pictures shows.
-- German captions are obeyed less well than English ones.
+- Captions worded otherwise than in training are obeyed less well, German ones above all; short names such as "Hund" may
+  be misread in them.
 - It learnt little else than these icons. Check the sets' licences (NOTICE) before you use a picture as a logo.
 """

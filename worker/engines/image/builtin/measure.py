@@ -1,5 +1,6 @@
 """The built-in model's figures, as its model card quotes them: quality of the parts, obedience, variety, latency."""
 
+import itertools
 import json
 import logging
 import time
@@ -73,12 +74,19 @@ def rank_of_right(drawn: Tensor, real: Tensor) -> Tensor:
     return (likeness > likeness.diagonal()[:, None]).sum(1)
 
 
+def _usual(concept: Concept, style: str, german: bool) -> str:
+    word = STYLES[style][int(german)][0]
+    return f"{concept.german[0]} im {word}en stil" if german else f"{word} style {concept.english[0]}"
+
+
 def obedience(
     made: StableDiffusionPipeline, work: Path, guidance: float = GUIDANCE, count: int = CONCEPTS
 ) -> dict[str, float]:
     """Share of prompts whose picture is nearest (top 1, top TOP) to the real one among `count` concepts of that style.
 
-    Prompts are of templates that training never saw. "real" is the same test with real pictures of another style in
+    Prompts of unseen wording are of templates that training never saw, those of usual wording are "flat style
+    rocket" and
+    "Rakete im flachen Stil". "real" is the same test with real pictures of another style in
     place
     of drawn ones: what these features can tell at best.
     """
@@ -89,17 +97,20 @@ def obedience(
     row = {(p.concept, p.style): i for i, p in enumerate(pictures)}
     results: dict[str, float] = {}
     sheets = []
-    for language in ("english", "german"):
+    for language, wording in itertools.product(("english", "german"), ("unseen", "usual")):
         ranks = []
         for n, style in enumerate(MEASURED_STYLES):
-            prompts = [caption(Choice(c, style, None), rng, language == "german", held_out=True) for c in chosen]
+            if wording == "unseen":
+                prompts = [caption(Choice(c, style, None), rng, language == "german", held_out=True) for c in chosen]
+            else:
+                prompts = [_usual(c, style, language == "german") for c in chosen]
             drawn = draw(made, prompts, [1000 * n + i for i in range(count)], guidance=guidance)
             real = _on_white(pixels, [row[c.key, style] for c in chosen])
             ranks.append(rank_of_right(drawn, real))
             sheets.append(torch.stack([real[:12], drawn[:12]]).flatten(0, 1))
         rank = torch.cat(ranks)
-        results[f"{language} top 1"] = (rank < 1).float().mean().item()
-        results[f"{language} top {TOP}"] = (rank < TOP).float().mean().item()
+        results[f"{language}, {wording} wording, top 1"] = (rank < 1).float().mean().item()
+        results[f"{language}, {wording} wording, top {TOP}"] = (rank < TOP).float().mean().item()
     across = []
     for style, other in zip(MEASURED_STYLES, (*MEASURED_STYLES[1:], MEASURED_STYLES[0]), strict=True):
         one, two = (_on_white(pixels, [row[c.key, s] for c in chosen]) for s in (other, style))

@@ -8,6 +8,8 @@ from diffusers import StableDiffusionPipeline
 from worker.engines.image.builtin.layout import MODEL_DIR, SIZE_LIMIT, load_pipeline, size_of
 from worker.engines.image.builtin.pictures import BRAND_SET, FREE_LICENCES
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def model():

@@ -10,6 +10,8 @@ from worker.engines.image.builtin.optimizer import Pair, orthogonalise
 from worker.engines.image.builtin.train_autoencoder import compose, psnr, split
 from worker.engines.image.builtin.train_denoiser import loss_of
 
+pytestmark = pytest.mark.slow
+
 
 def test_orthogonalised_matrices_have_singular_values_near_one():
     torch.manual_seed(0)

@@ -1,9 +1,12 @@
 import numpy as np
+import pytest
 from PIL import Image
 
 from tests.worker.image import tiny
 from worker.engines.image import brand_effect
 from worker.engines.image.style_statistics import StyleDistance
+
+pytestmark = pytest.mark.slow
 
 
 def stripes(folder, names, colour):

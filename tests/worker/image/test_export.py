@@ -18,6 +18,8 @@ from tests.worker.image.test_generation import draw, pixels
 from worker.engines.contracts import AdapterFile, TrainingInputs
 from worker.engines.image import stable_diffusion
 
+pytestmark = pytest.mark.slow
+
 # Knows nothing of Livery. Draws with a LoRA that diffusers itself loads, or with weights into which
 # ΔW = (alpha / rank) · B @ A was added by hand from the raw tensors of either dialect; a fresh pipeline each time.
 READER = """

@@ -8,6 +8,8 @@ from tests.worker.image import tiny
 from worker.engines.contracts import AdapterFile, Base, Cancelled, EngineError, GenerationInputs, GiveBack
 from worker.engines.image import lora, prompts, schedulers, stable_diffusion
 
+pytestmark = pytest.mark.slow
+
 
 def adapter_file(folder, base, *, seed=0, key=None, strength=1.0, rank=4, alpha=2.0, size=0.4):
     """An adapter of random numbers, large enough to change every picture."""

@@ -10,6 +10,8 @@ from tests.worker.image import tiny
 from worker.engines.contracts import Base, Cancelled, EngineError, GiveBack, TrainingInputs
 from worker.engines.image import checkpoints, losses, stable_diffusion
 
+pytestmark = pytest.mark.slow
+
 
 def train(base, tmp_path, *, resume_from=None, out="out", recorder=None, inputs=None, **changes):
     recorder = recorder or tiny.Recorder()

@@ -1,6 +1,7 @@
 """How the parts of the built-in model fit together, and how they are put in a pipeline, packed and loaded."""
 
 import copy
+import json
 from pathlib import Path
 
 import torch
@@ -122,6 +123,10 @@ def pack(made: StableDiffusionPipeline, folder: Path, limit: int = SIZE_LIMIT) -
     copy.deepcopy(made).to(torch.float16).save_pretrained(str(folder), safe_serialization=True)
     for file in folder.rglob("*.safetensors"):
         file.chmod(0o644)  # the writer makes them readable for the owner alone
+    for file in folder.glob("*/config.json"):
+        # Where a part was loaded from is nobody's business, and different on every machine.
+        kept = {key: value for key, value in json.loads(file.read_text()).items() if key != "_name_or_path"}
+        file.write_text(json.dumps(kept, indent=2) + "\n")
     size = size_of(folder)
     if size > limit:
         raise ModelTooLarge(f"{folder} has {size} bytes, more than {limit}")

@@ -33,7 +33,9 @@ from worker.engines.image.builtin.patch_autoencoder import PatchAutoencoder
 pictures = []
 for file in json.loads(sys.argv[2]):
     vae = PatchAutoencoder.from_pretrained(sys.argv[1], subfolder="vae", torch_dtype=torch.float32)
-    pipeline = StableDiffusionPipeline.from_pretrained(sys.argv[1], vae=vae, safety_checker=None)
+    pipeline = StableDiffusionPipeline.from_pretrained(
+        sys.argv[1], vae=vae, safety_checker=None, torch_dtype=torch.float32
+    )
     pipeline.set_progress_bar_config(disable=True)
     if file:
         pipeline.load_lora_weights(file)

@@ -171,7 +171,7 @@ def main() -> int:
     parser.add_argument("--resolution", type=int, default=128)
     parser.add_argument("--sample-steps", type=int, default=20)
     parser.add_argument("--guidance-scale", type=float, default=4.0)
-    parser.add_argument("--min-snr-gamma", type=float, help="none without it")
+    parser.add_argument("--min-snr-gamma", type=float, default=5.0, help="0 for none")
     parser.add_argument("--attention-only", action="store_true")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
@@ -187,7 +187,7 @@ def main() -> int:
         steps=options.steps,
         batch_size=options.batch_size,
         resolution=options.resolution,
-        min_snr_gamma=options.min_snr_gamma,
+        min_snr_gamma=options.min_snr_gamma or None,
         checkpoint_every=10_000,
         sample_steps=options.sample_steps,
         sample_guidance_scale=options.guidance_scale,

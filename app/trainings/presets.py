@@ -13,6 +13,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.base_models.catalogue import BaseModelEntry
+from app.images.captions import TRIGGER_PLACEHOLDER
 from app.trainings.recipe import Purpose, TargetModules, TrainingRecipe
 
 PRESETS = Path(__file__).with_name("presets.toml")
@@ -21,7 +22,6 @@ SAMPLE_PROMPTS = 4
 FROM_CAPTIONS = 2
 """How many of the sample prompts are taken from the captions; the others show things that were never there."""
 LONGEST_PROMPT = 300
-TRIGGER = "[trigger]"
 
 
 class Preset(BaseModel):
@@ -122,4 +122,4 @@ def sample_prompts_for(preset: Preset, captions: Sequence[str]) -> tuple[str, ..
 
 
 def _with_trigger(caption: str) -> str:
-    return caption if TRIGGER in caption else f"{TRIGGER}, {caption}"
+    return caption if TRIGGER_PLACEHOLDER in caption else f"{TRIGGER_PLACEHOLDER}, {caption}"

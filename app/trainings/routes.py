@@ -8,6 +8,7 @@ from fastapi import APIRouter, Form, Query, Request, Response
 from app.base_models import catalogue
 from app.db import new_id
 from app.errors import N_
+from app.images.captions import TRIGGER_PLACEHOLDER
 from app.images.shown import shown
 from app.projects import queries as projects
 from app.trainings import again, queries, service
@@ -156,7 +157,7 @@ def _live(session: ReadSession, given: Training) -> dict[str, Any]:
 
 def _samples(session: ReadSession, given: Training) -> dict[str, Any]:
     recipe = TrainingRecipe.model_validate(given.recipe)
-    prompts = tuple(prompt.replace("[trigger]", recipe.trigger_word) for prompt in recipe.sample_prompts)
+    prompts = tuple(prompt.replace(TRIGGER_PLACEHOLDER, recipe.trigger_word) for prompt in recipe.sample_prompts)
     return {"prompts": prompts, "rows": queries.sample_rows(queries.samples(session, given.id), prompts)}
 
 

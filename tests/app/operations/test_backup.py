@@ -10,18 +10,17 @@ from typing import Any
 import psycopg
 import pytest
 from pydantic import SecretStr
-from sqlalchemy import select
+from sqlalchemy import make_url, select
 
 import app.models  # noqa: F401
-from app.db import Base, Database, new_id
+from app.db import Base, Database
 from app.migrate import migrate
 from app.operations.backup import BackupError, back_up, restore
 from app.settings import Settings
 from app.storage import Storage, open_storage
 from tests.orders import make_brand, make_workspace, order_training
-from tests.servers import program, s3_server
+from tests.servers import postgres_server, program, s3_server
 
-SERVER = "host=127.0.0.1 port=5432 user=postgres dbname=postgres"
 ROOT = Path(__file__).parents[3]
 
 
@@ -131,21 +130,17 @@ def test_a_file_that_a_row_misses_is_told(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def servers_databases() -> Iterator[tuple[str, str]]:
-    """Two empty databases on the PostgreSQL server of this machine."""
+def servers_databases(tmp_path: Path) -> Iterator[tuple[str, str]]:
+    """Two empty databases on a PostgreSQL server of the test's own."""
     for name in ("pg_dump", "pg_restore"):
         program(name)
-    try:
-        connection = psycopg.connect(SERVER, autocommit=True, connect_timeout=3)
-    except psycopg.OperationalError:
-        pytest.skip("no PostgreSQL server answers at 127.0.0.1:5432")
-    names = [f"livery_backup_{new_id()[:10]}" for _ in range(2)]
-    for name in names:
-        connection.execute(f"CREATE DATABASE {name}")
-    yield tuple(f"postgresql+psycopg://postgres@127.0.0.1:5432/{name}" for name in names)  # type: ignore[misc]
-    for name in names:
-        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
-    connection.close()
+    with postgres_server(tmp_path) as address:
+        server = make_url(address)
+        with psycopg.connect(server.set(drivername="postgresql").render_as_string(), autocommit=True) as connection:
+            for name in ("livery_one", "livery_two"):
+                connection.execute(f"CREATE DATABASE {name}")
+        one, two = (server.set(database=name).render_as_string() for name in ("livery_one", "livery_two"))
+        yield one, two
 
 
 @pytest.mark.slow

@@ -1,11 +1,6 @@
 """Both storages keep the same promises; the bucket is a real S3 server on this machine."""
 
 import os
-import socket
-import subprocess
-import sys
-import time
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,36 +10,13 @@ from pydantic import SecretStr
 from app.settings import Settings
 from app.storage import Storage, open_storage
 from app.storage.keys import StorageKeyError
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+from tests.servers import s3_server
 
 
 @pytest.fixture(scope="module")
 def s3_endpoint() -> Iterator[str]:
-    """An S3-compatible server with the bucket ``livery``."""
-    port = free_port()
-    address = f"http://127.0.0.1:{port}"
-    server = subprocess.Popen(
-        [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        env={**os.environ, "no_proxy": "127.0.0.1"},
-    )
-    for _ in range(150):
-        try:
-            request = urllib.request.Request(f"{address}/livery", method="PUT")
-            request.add_header("Authorization", "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/s3/aws4_request")
-            urllib.request.urlopen(request, timeout=2).close()
-            break
-        except OSError:
-            time.sleep(0.2)
-    yield address
-    server.terminate()
-    server.wait()
+    with s3_server() as address:
+        yield address
 
 
 @pytest.fixture(params=["local", "s3"])

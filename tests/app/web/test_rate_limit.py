@@ -1,8 +1,6 @@
 """How often somebody may try, and what happens when the broker that counts is away."""
 
-import shutil
 import socket
-import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +10,7 @@ from limits import RateLimitItemPerMinute
 
 from app.errors import TooMany
 from app.web import rate_limit
+from tests.servers import redis_server
 
 THREE = RateLimitItemPerMinute(3, namespace="test")
 NOBODY_THERE = "redis://127.0.0.1:1/0"
@@ -26,21 +25,8 @@ def fresh_counters() -> Iterator[None]:
 
 @pytest.fixture
 def redis_url(tmp_path: Path) -> Iterator[str]:
-    program = shutil.which("redis-server")
-    if program is None:
-        pytest.skip("the program redis-server is missing")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    server = subprocess.Popen([program, "--port", str(port), "--save", "", "--dir", str(tmp_path)])
-    for _try in range(100):
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                break
-        time.sleep(0.05)
-    yield f"redis://127.0.0.1:{port}/0"
-    server.terminate()
-    server.wait(10)
+    with redis_server(tmp_path) as address:
+        yield address
 
 
 @pytest.fixture

@@ -20,11 +20,10 @@ from app.jobs.models import Job
 from app.storage import Storage, StorageAway, StorageRefuses
 from app.trainings.models import TrainingSample
 from tests.fake_engine import FakeEngine
-from tests.orders import make_brand, make_workspace, order_training, worker_context
+from tests.orders import make_brand, order_training
 from worker import run_job
 from worker.celery_app import make_celery
 from worker.context import WorkerContext
-from worker.engines import registry
 from worker.engines.contracts import EngineError
 from worker.run_job import run_next
 
@@ -34,23 +33,6 @@ LANES = ("training", "generation")
 @pytest.fixture(autouse=True)
 def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(run_job, "PAUSES_SECONDS", (0.0, 0.0))
-
-
-@pytest.fixture
-def engine(monkeypatch: pytest.MonkeyPatch) -> FakeEngine:
-    fake = FakeEngine()
-    monkeypatch.setattr(registry, "engine_for", lambda family: fake)
-    return fake
-
-
-@pytest.fixture
-def context(database: Database, storage: Storage) -> WorkerContext:
-    return worker_context(database, storage)
-
-
-@pytest.fixture
-def workspace_id(database: Database) -> str:
-    return make_workspace(database)
 
 
 @pytest.fixture

@@ -14,30 +14,12 @@ from app.jobs.models import Job
 from app.storage import Storage
 from app.trainings.models import LossPoint, Training, TrainingSample
 from tests.fake_engine import FakeEngine
-from tests.orders import make_brand, make_workspace, order_training, worker_context
+from tests.orders import make_brand, order_training
 from worker.context import WorkerContext
-from worker.engines import registry
 from worker.engines.contracts import EngineError
 from worker.run_job import run_next
 
 LANES = ("training",)
-
-
-@pytest.fixture
-def engine(monkeypatch: pytest.MonkeyPatch) -> FakeEngine:
-    fake = FakeEngine()
-    monkeypatch.setattr(registry, "engine_for", lambda family: fake)
-    return fake
-
-
-@pytest.fixture
-def context(database: Database, storage: Storage) -> WorkerContext:
-    return worker_context(database, storage)
-
-
-@pytest.fixture
-def workspace_id(database: Database) -> str:
-    return make_workspace(database)
 
 
 @pytest.fixture

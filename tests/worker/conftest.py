@@ -1,0 +1,27 @@
+"""What the tests of the worker share: an engine without a model, a worker, a workspace."""
+
+import pytest
+
+from app.db import Database
+from app.storage import Storage
+from tests.fake_engine import FakeEngine
+from tests.orders import make_workspace, worker_context
+from worker.context import WorkerContext
+from worker.engines import registry
+
+
+@pytest.fixture
+def engine(monkeypatch: pytest.MonkeyPatch) -> FakeEngine:
+    fake = FakeEngine()
+    monkeypatch.setattr(registry, "engine_for", lambda family: fake)
+    return fake
+
+
+@pytest.fixture
+def context(database: Database, storage: Storage) -> WorkerContext:
+    return worker_context(database, storage)
+
+
+@pytest.fixture
+def workspace_id(database: Database) -> str:
+    return make_workspace(database)

@@ -5,6 +5,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
+ContentHash = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 
 
 class AdapterUse(BaseModel):
@@ -38,6 +39,12 @@ class GenerationRecipe(BaseModel):
     variation_strength: Annotated[float, Field(ge=0, le=1)] = 0.0
     """Above 0 all pictures start from the noise of ``seed``, turned (slerp) by this share towards the noise of
     ``seed + i + 1``: pictures like the one that ``seed`` gives."""
+    image: ContentHash | None = None
+    """SHA-256 of the picture to start from; None starts from noise alone."""
+    mask: ContentHash | None = None
+    """SHA-256 of the mask, drawn anew where it is white; where it is black ``image`` stays to the pixel."""
+    strength: Annotated[float, Field(gt=0, le=1)] = 0.6
+    """With ``image``: the share of the denoising steps that it goes through, 1 leaves nothing of it but the size."""
     strengths: Annotated[tuple[Annotated[float, Field(ge=-2, le=2)], ...], Field(max_length=8)] = ()
     """When given, picture i is drawn from ``seed`` itself with every adapter's strength multiplied by ``strengths[i]``
     (0 is the base alone), and ``count`` must be their number: the strip of strengths, the with-and-without pair."""

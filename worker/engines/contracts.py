@@ -111,6 +111,10 @@ class AdapterFile:
 class GenerationInputs:
     base: Base
     adapters: tuple[AdapterFile, ...] = field(default=())
+    image: Path | None = None
+    """The picture to start from, of any size; it is cropped around its middle to the proportion asked for."""
+    mask: Path | None = None
+    """Grey picture of the size of ``image``: white is drawn anew, black stays to the pixel, grey is blended."""
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from safetensors.torch import load_file, save_file
 
 from tests.worker.image import tiny
 from worker.engines.contracts import AdapterFile, Base, Cancelled, EngineError, GenerationInputs, GiveBack
-from worker.engines.image import lora, prompts, schedulers, stable_diffusion
+from worker.engines.image import hot_swap, lora, noise, prompts, schedulers, stable_diffusion
 
 pytestmark = pytest.mark.slow
 
@@ -19,7 +19,7 @@ def adapter_file(folder, base, *, seed=0, key=None, strength=1.0, rank=4, alpha=
     tensors = {name: torch.randn(tensor.shape, generator=generator) * size for name, tensor in lora.state(unet).items()}
     path = folder / f"adapter-{seed}.safetensors"
     lora.save(tensors, rank, alpha, "attention_and_feed_forward", path)
-    stable_diffusion._forget_adapters(stable_diffusion._load(base))
+    hot_swap.forget(stable_diffusion._load(base))
     return AdapterFile(key or f"key-{seed}", path, strength)
 
 
@@ -146,11 +146,11 @@ def test_variations_start_from_the_seed_and_drift_with_their_strength(base, tmp_
 def test_slerp_keeps_the_length_of_noise():
     generator = torch.Generator().manual_seed(0)
     a, b = (torch.randn(1, 4, 16, 16, generator=generator) for _ in range(2))
-    half = stable_diffusion.slerp(a, b, 0.5)
+    half = noise.slerp(a, b, 0.5)
     assert half.norm().item() == pytest.approx((a.norm().item() + b.norm().item()) / 2, rel=0.02)
-    torch.testing.assert_close(stable_diffusion.slerp(a, b, 0.0), a)
-    torch.testing.assert_close(stable_diffusion.slerp(a, b, 1.0), b)
-    torch.testing.assert_close(stable_diffusion.slerp(a, a, 0.3), a)
+    torch.testing.assert_close(noise.slerp(a, b, 0.0), a)
+    torch.testing.assert_close(noise.slerp(a, b, 1.0), b)
+    torch.testing.assert_close(noise.slerp(a, a, 0.3), a)
 
 
 def test_a_long_prompt_is_read_to_its_end(base, tmp_path):

@@ -8,7 +8,7 @@ from safetensors.torch import load_file
 
 from tests.worker.image import tiny
 from worker.engines.contracts import Base, Cancelled, EngineError, GiveBack, TrainingInputs
-from worker.engines.image import checkpoints, losses, stable_diffusion
+from worker.engines.image import checkpoints, kept, losses, orders, stable_diffusion
 
 pytestmark = pytest.mark.slow
 
@@ -237,7 +237,7 @@ def test_short_of_memory_it_goes_on_in_smaller_parts_to_the_same_result(base, tm
 
     def small_card(prediction, wanted, weights):
         sizes.append(len(weights))
-        unet = stable_diffusion._kept.pipeline.unet
+        unet = kept.current().pipeline.unet
         checkpointed.append(unet.is_gradient_checkpointing)
         if len(weights) > 1 or not unet.is_gradient_checkpointing:
             raise torch.OutOfMemoryError("CUDA out of memory")
@@ -249,7 +249,7 @@ def test_short_of_memory_it_goes_on_in_smaller_parts_to_the_same_result(base, tm
     ours, theirs = load_file(small.weights), load_file(whole.weights)
     for name, tensor in ours.items():
         torch.testing.assert_close(tensor.float(), theirs[name].float(), atol=2e-4, rtol=2e-2)
-    assert not stable_diffusion._kept.pipeline.unet.is_gradient_checkpointing
+    assert not kept.current().pipeline.unet.is_gradient_checkpointing
 
 
 def test_running_out_of_memory_is_told_in_a_sentence(base, tmp_path, monkeypatch):
@@ -264,7 +264,7 @@ def test_running_out_of_memory_is_told_in_a_sentence(base, tmp_path, monkeypatch
 
 def test_the_learning_rate_rises_and_falls():
     recipe = tiny.training_recipe(steps=10, warmup_steps=2, lr_scheduler="cosine", learning_rate=1.0)
-    rates = [stable_diffusion.learning_rate_at(recipe, step) for step in range(10)]
+    rates = [orders.learning_rate_at(recipe, step) for step in range(10)]
     assert rates[:3] == [0.5, 1.0, 1.0]
     assert rates[6] == pytest.approx(0.5)
     assert rates == sorted(rates[:2]) + sorted(rates[2:], reverse=True)

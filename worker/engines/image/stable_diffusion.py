@@ -9,13 +9,11 @@ in training; long prompts are read in pieces when drawing (``prompts.embed``).
 """
 
 import contextlib
-import hashlib
 import json
 import math
 import time
-from collections import OrderedDict
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -42,42 +40,28 @@ from worker.engines.contracts import (
     TrainedAdapter,
     TrainingInputs,
 )
-from worker.engines.image import checkpoints, dataset, lora, losses, memory, prompts, schedulers
+from worker.engines.image import (
+    checkpoints,
+    dataset,
+    drawing,
+    hot_swap,
+    kept,
+    lora,
+    losses,
+    memory,
+    orders,
+    prompts,
+    schedulers,
+)
 from worker.engines.image.builtin.patch_autoencoder import PatchAutoencoder
+from worker.engines.image.kept import Loaded
 
 BUILTIN_MODEL = Path(__file__).parent / "builtin" / "model"
-ADAPTERS_KEPT = 4
-"""Adapters that stay loaded beside the base; the one used longest ago makes room."""
-CHECKPOINTS_KEPT = 2
-SMALLER = "Choose a smaller resolution, a smaller batch or a lower rank, or a machine with more memory."
-
-
-@dataclass
-class _Loaded:
-    base: Base
-    pipeline: Any
-    device: torch.device
-    dtype: torch.dtype
-    """Of the U-Net and the text encoder; the autoencoder is always in float32."""
-    adapters: OrderedDict[str, str] = field(default_factory=OrderedDict)
-    """Key of an ``AdapterFile`` → its name in the model, the longest unused first."""
-
-    @property
-    def multiple(self) -> int:
-        """Pixels that both sides of a picture must be a multiple of."""
-        halvings = len(self.pipeline.unet.config.block_out_channels) - 1
-        return self.pipeline.vae_scale_factor * 2**halvings
-
-
-_kept: _Loaded | None = None
 
 
 def drop_loaded() -> None:
     """Forget the base model kept between jobs, and give its memory back."""
-    global _kept
-    _kept = None
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()
+    kept.drop()
 
 
 # Training ---------------------------------------------------------------------------------------------------------
@@ -95,20 +79,20 @@ def train(recipe: TrainingRecipe, inputs: TrainingInputs, out: Path, progress: P
     ``bad_size``, ``no_pictures``, ``bad_checkpoint``, ``disk_full``, ``model_unavailable``,
     ``model_unsupported``.
     """
-    with memory.out_of_memory_in_words(_device(), SMALLER):
+    with memory.out_of_memory_in_words(kept.device(), orders.TRAIN_SMALLER):
         return _train(recipe, inputs, out, progress)
 
 
 def _train(recipe: TrainingRecipe, inputs: TrainingInputs, out: Path, progress: Progress) -> TrainedAdapter:
     out.mkdir(parents=True, exist_ok=True)
-    order = _order(recipe, inputs)
-    resumed = _resumed(inputs, order)
+    order = orders.identity(recipe, inputs)
+    resumed = orders.resumed(inputs, order)
     step = resumed.step if resumed else 0
     step_losses = list(resumed.losses) if resumed else []
     sampled = resumed.sampled if resumed else False
     seconds: list[float] = []
     parameters: dict[str, torch.nn.Parameter] = {}
-    device = _device()
+    device = kept.device()
     memory.reset_peak_memory(device)
     # The only source of random numbers of a training. On the CPU whatever the device, so that its state is small and
     # the draws do not depend on the card.
@@ -135,7 +119,7 @@ def _train(recipe: TrainingRecipe, inputs: TrainingInputs, out: Path, progress: 
             ),
         )
         progress.checkpoint(folder, step)
-        checkpoints.keep_latest(out / "checkpoints", CHECKPOINTS_KEPT)
+        checkpoints.keep_latest(out / "checkpoints", orders.CHECKPOINTS_KEPT)
 
     def draw_samples() -> None:
         nonlocal sampled
@@ -147,24 +131,23 @@ def _train(recipe: TrainingRecipe, inputs: TrainingInputs, out: Path, progress: 
     def adapter(finished: bool) -> TrainedAdapter:
         path = out / "adapter.safetensors"
         lora.save(adapter_now(), recipe.rank, recipe.alpha, recipe.target_modules, path)
-        last_tenth = step_losses[-math.ceil(len(step_losses) / 10) :] if step_losses else []
         return TrainedAdapter(
             weights=path,
             rank=recipe.rank,
             alpha=recipe.alpha,
             steps=step,
             finished=finished,
-            final_loss=sum(last_tenth) / len(last_tenth) if last_tenth else None,
+            final_loss=orders.final_loss(step_losses),
             seconds_per_step=sum(seconds) / len(seconds) if seconds else None,
             peak_memory_bytes=memory.peak_memory_bytes(device),
-            device=_device_name(device),
+            device=kept.device_name(device),
         )
 
-    loaded: _Loaded | None = None
+    loaded: Loaded | None = None
     try:
         progress.phase("loading")
         loaded = _load(inputs.base)
-        _forget_adapters(loaded)
+        hot_swap.forget(loaded)
         pipeline, unet = loaded.pipeline, loaded.pipeline.unet
         if loaded.dtype == torch.float16:
             # Without bf16 the gradients would need loss scaling; such a card trains in full precision instead.
@@ -197,13 +180,13 @@ def _train(recipe: TrainingRecipe, inputs: TrainingInputs, out: Path, progress: 
         alphas_cumprod = _alphas_cumprod(pipeline.scheduler)
         at_once = recipe.batch_size  # samples in one pass; fewer after the memory ran out
 
-        if resumed is not None and not sampled and _checkpoint_is_due(recipe, step):
+        if resumed is not None and not sampled and orders.checkpoint_is_due(recipe, step):
             draw_samples()  # given back between the step and its samples
 
         progress.phase("training")
         while step < recipe.steps:
             began = time.perf_counter()
-            learning_rate = learning_rate_at(recipe, step)
+            learning_rate = orders.learning_rate_at(recipe, step)
             for group in optimizer.param_groups:
                 group["lr"] = learning_rate
 
@@ -251,7 +234,7 @@ def _train(recipe: TrainingRecipe, inputs: TrainingInputs, out: Path, progress: 
                         unet.enable_gradient_checkpointing()
             length = torch.nn.utils.clip_grad_norm_(parameters.values(), recipe.max_grad_norm)
             if not math.isfinite(loss) or not math.isfinite(length.item()):
-                raise EngineError("diverged", _diverged(step + 1, learning_rate))
+                raise orders.diverged(step + 1, learning_rate)
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
 
@@ -261,7 +244,7 @@ def _train(recipe: TrainingRecipe, inputs: TrainingInputs, out: Path, progress: 
             seconds.append(time.perf_counter() - began)
             progress.step(Step(step, recipe.steps, step_losses[-1], learning_rate, seconds[-1]))
 
-            if _checkpoint_is_due(recipe, step):
+            if orders.checkpoint_is_due(recipe, step):
                 draw_samples()
                 progress.phase("saving")
                 checkpoint()
@@ -279,62 +262,20 @@ def _train(recipe: TrainingRecipe, inputs: TrainingInputs, out: Path, progress: 
     finally:
         if loaded is not None:
             loaded.pipeline.unet.disable_gradient_checkpointing()
-            _forget_adapters(loaded)
+            hot_swap.forget(loaded)
             if loaded.pipeline.unet.dtype != loaded.dtype:
                 loaded.pipeline.unet.to(loaded.dtype)
 
 
-def learning_rate_at(recipe: TrainingRecipe, step: int) -> float:
-    """Learning rate of the step with index ``step`` (from 0): a linear rise over ``warmup_steps``, then constant, or
-    half a cosine down to zero at the last step."""
-    if step < recipe.warmup_steps:
-        return recipe.learning_rate * (step + 1) / recipe.warmup_steps
-    if recipe.lr_scheduler == "constant":
-        return recipe.learning_rate
-    share = (step - recipe.warmup_steps) / max(1, recipe.steps - recipe.warmup_steps)
-    return recipe.learning_rate * 0.5 * (1 + math.cos(math.pi * min(share, 1.0)))
-
-
-def _checkpoint_is_due(recipe: TrainingRecipe, step: int) -> bool:
-    return step % recipe.checkpoint_every == 0 or step == recipe.steps
-
-
-def _order(recipe: TrainingRecipe, inputs: TrainingInputs) -> str:
-    """What a checkpoint must have been made for, as text: recipe, base, and each picture's bytes, caption and crop."""
-    if not inputs.pictures:
-        raise EngineError("no_pictures", "There are no pictures to train on.")
-    pictures = []
-    for p in inputs.pictures:
-        try:
-            content = hashlib.sha256(p.path.read_bytes()).hexdigest()
-        except OSError as error:
-            raise EngineError("bad_picture", f"The training picture {p.path.name} cannot be read.") from error
-        pictures.append([content, p.caption, p.left, p.top, p.width, p.height, p.target_width, p.target_height])
-    facts = [recipe.model_dump(mode="json"), inputs.base.key, inputs.base.revision, pictures]
-    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
-
-
-def _resumed(inputs: TrainingInputs, order: str) -> checkpoints.Checkpoint | None:
-    if inputs.resume_from is None:
-        return None
-    checkpoint = checkpoints.read(inputs.resume_from)
-    if checkpoint.order != order:
-        raise EngineError(
-            "bad_checkpoint",
-            "The checkpoint was made with other pictures, another base model or another recipe. Start anew.",
-        )
-    return checkpoint
-
-
 def _cache_latents(
-    loaded: _Loaded, recipe: TrainingRecipe, inputs: TrainingInputs, progress: Progress
+    loaded: Loaded, recipe: TrainingRecipe, inputs: TrainingInputs, progress: Progress
 ) -> list[tuple[torch.Tensor, ...]]:
     """Each picture's latents (1, channels, height, width) on the CPU, and with ``flip`` those of its mirror image."""
     cached = []
     vae = loaded.pipeline.vae
     for picture in inputs.pictures:
         progress.phase("caching")
-        _check_size(loaded, picture.target_width, picture.target_height)
+        kept.check_size(loaded, picture.target_width, picture.target_height)
         pixels = dataset.load_pixels(picture)
         variants = [pixels, pixels.flip(-1)] if recipe.flip else [pixels]
         with torch.no_grad():
@@ -348,7 +289,7 @@ def _cache_latents(
     return cached
 
 
-def _draw_samples(loaded: _Loaded, recipe: TrainingRecipe, step: int, out: Path, progress: Progress) -> None:
+def _draw_samples(loaded: Loaded, recipe: TrainingRecipe, step: int, out: Path, progress: Progress) -> None:
     """Draw each sample prompt from ``sample_seed`` with the model as it is now; takes no number from the training's
     generator."""
     folder = out / "samples"
@@ -376,13 +317,6 @@ def _draw_samples(loaded: _Loaded, recipe: TrainingRecipe, step: int, out: Path,
         progress.sample(SamplePicture(step, index, prompt, recipe.sample_seed, path))
 
 
-def _diverged(step: int, learning_rate: float) -> str:
-    return (
-        f"The training diverged at step {step}: its loss is no longer a number. The last checkpoint is kept. "
-        f"Start again with a lower learning rate than {learning_rate:g}."
-    )
-
-
 def _alphas_cumprod(scheduler: Any) -> torch.Tensor:
     """ᾱ per timestep, (num_train_timesteps,), float32, with the last at zero if the base was made so."""
     return scheduler.alphas_cumprod.float().cpu().clone()
@@ -403,112 +337,50 @@ def generate(
     Raises ``EngineError``: ``bad_size``, ``bad_order``, ``unknown_scheduler``, ``adapter_mismatch``,
     ``adapter_unreadable``, ``out_of_memory``, ``model_unavailable``.
     """
-    advice = "Choose smaller pictures, or a machine with more memory."
-    with memory.out_of_memory_in_words(_device(), advice), contextlib.suppress(Cancelled):
-        yield from _generate(recipe, inputs, out, progress)
+    with memory.out_of_memory_in_words(kept.device(), orders.DRAW_SMALLER), contextlib.suppress(Cancelled):
+        drawing.check_order(recipe)
+        out.mkdir(parents=True, exist_ok=True)
+        progress.phase("loading")
+        loaded = _load(inputs.base)
+        kept.check_size(loaded, recipe.width, recipe.height)
+        schedulers.fresh(recipe.scheduler, loaded.pipeline.scheduler)  # refuses an unknown name before drawing
+        names = [hot_swap.name_of(loaded, one, inputs.adapters, _load_adapter) for one in inputs.adapters]
 
-
-def _generate(
-    recipe: GenerationRecipe, inputs: GenerationInputs, out: Path, progress: Progress
-) -> Iterator[GeneratedPicture]:
-    if recipe.strengths and len(recipe.strengths) != recipe.count:
-        raise EngineError("bad_order", f"{recipe.count} pictures were asked for at {len(recipe.strengths)} strengths.")
-    out.mkdir(parents=True, exist_ok=True)
-    progress.phase("loading")
-    loaded = _load(inputs.base)
-    _check_size(loaded, recipe.width, recipe.height)
-    schedulers.fresh(recipe.scheduler, loaded.pipeline.scheduler)  # refuses an unknown name before anything is drawn
-    names = [_adapter_name(loaded, adapter, keep=inputs.adapters) for adapter in inputs.adapters]
-
-    progress.phase("drawing")
-    done, total = 0, recipe.count * recipe.steps
-    batch_size = 1 if recipe.strengths else _batch_size(loaded, recipe.width, recipe.height)
-    first = 0
-    while first < recipe.count:
-        began = time.perf_counter()
-        indexes = range(first, min(first + batch_size, recipe.count))
-        multiplier = recipe.strengths[first] if recipe.strengths else 1.0
-        _set_strengths(loaded, names, [adapter.strength * multiplier for adapter in inputs.adapters])
-        starts = [_start(loaded, recipe, index) for index in indexes]
-
-        def stepped(count: int = len(indexes)) -> None:
-            nonlocal done
-            done += count
-            progress.drawn(min(done, total), total)
-
-        positive, negative = prompts.embed_pair(loaded.pipeline, recipe.prompt, recipe.negative_prompt)
-        try:
-            latents = _denoise(
+        def denoise(
+            noise: torch.Tensor, generators: list[torch.Generator], on_step: Callable[[], None]
+        ) -> torch.Tensor:
+            # Here, where the adapters act with their strengths: one that trained the text encoder changes it too.
+            positive, negative = prompts.embed_pair(loaded.pipeline, recipe.prompt, recipe.negative_prompt)
+            return _denoise(
                 loaded,
                 recipe.scheduler,
                 positive,
                 negative,
-                torch.cat([noise for noise, _, _ in starts]),
-                [generator for _, generator, _ in starts],
+                noise,
+                generators,
                 recipe.steps,
                 recipe.guidance_scale,
-                stepped,
-            )
-        except torch.OutOfMemoryError:
-            if len(indexes) == 1:
-                raise
-            batch_size, done = len(indexes) // 2, first * recipe.steps
-            continue
-        first += len(indexes)
-        denoised = (time.perf_counter() - began) / len(indexes)
-        for n, index in enumerate(indexes):
-            began = time.perf_counter()
-            path = out / f"picture-{index:02d}.png"
-            dataset.save_picture(_decode(loaded, latents[n : n + 1]), path)
-            yield GeneratedPicture(
-                index=index,
-                path=path,
-                seed=starts[n][2],
-                width=recipe.width,
-                height=recipe.height,
-                strength=multiplier,
-                seconds=denoised + time.perf_counter() - began,
+                on_step,
             )
 
-
-def _start(loaded: _Loaded, recipe: GenerationRecipe, index: int) -> tuple[torch.Tensor, torch.Generator, int]:
-    """First noise of a picture, (1, channels, height, width) float32; the generator of its later noise; its seed."""
-    shape = _latent_shape(loaded, recipe.width, recipe.height)
-    if recipe.strengths:
-        seed = recipe.seed
-    elif recipe.variation_strength:
-        seed = recipe.seed + index + 1
-    else:
-        seed = recipe.seed + index
-    generator = torch.Generator("cpu").manual_seed(seed)
-    noise = torch.randn(shape, generator=generator)
-    if recipe.variation_strength and not recipe.strengths:
-        origin = torch.randn(shape, generator=torch.Generator("cpu").manual_seed(recipe.seed))
-        noise = slerp(origin, noise, recipe.variation_strength)
-        # Samplers that add noise on the way draw it from the common seed, so that at a small share only the start
-        # differs and the pictures stay alike.
-        generator = torch.Generator("cpu").manual_seed(recipe.seed)
-        torch.randn(shape, generator=generator)
-    return noise, generator, seed
-
-
-def slerp(start: torch.Tensor, end: torch.Tensor, share: float) -> torch.Tensor:
-    """Turn ``start`` towards ``end`` by ``share`` of the angle between them (Shoemake 1985); of the same shape.
-
-    Unlike a plain mix it keeps the length that noise of this many dimensions has, without which pictures turn grey.
-    """
-    a, b = start.double().flatten(), end.double().flatten()
-    cosine = torch.dot(a, b) / (a.norm() * b.norm())
-    angle = torch.arccos(cosine.clamp(-1, 1))
-    if angle.sin() < 1e-6:
-        return torch.lerp(start, end, share)
-    turned = (torch.sin((1 - share) * angle) * a + torch.sin(share * angle) * b) / torch.sin(angle)
-    return turned.view_as(start).to(start.dtype)
+        yield from drawing.pictures(
+            loaded,
+            recipe,
+            inputs,
+            names,
+            out,
+            progress,
+            shape=_latent_shape(loaded, recipe.width, recipe.height),
+            steps=recipe.steps,
+            batch_size=_batch_size(loaded, recipe.width, recipe.height),
+            denoise=denoise,
+            decode=partial(_decode, loaded),
+        )
 
 
 @torch.no_grad()
 def _denoise(
-    loaded: _Loaded,
+    loaded: Loaded,
     scheduler: str,
     positive: torch.Tensor,
     negative: torch.Tensor,
@@ -549,27 +421,19 @@ def _denoise(
 
 
 @torch.no_grad()
-def _decode(loaded: _Loaded, latents: torch.Tensor) -> Image.Image:
+def _decode(loaded: Loaded, latents: torch.Tensor) -> Image.Image:
     """One picture from latents (1, channels, height, width)."""
     vae = loaded.pipeline.vae
     pixels = vae.decode(latents.to(vae.dtype) / vae.config.scaling_factor, return_dict=False)[0]
     return loaded.pipeline.image_processor.postprocess(pixels.float(), output_type="pil")[0]
 
 
-def _latent_shape(loaded: _Loaded, width: int, height: int) -> tuple[int, int, int, int]:
+def _latent_shape(loaded: Loaded, width: int, height: int) -> tuple[int, int, int, int]:
     factor = loaded.pipeline.vae_scale_factor
     return 1, loaded.pipeline.unet.config.in_channels, height // factor, width // factor
 
 
-def _check_size(loaded: _Loaded, width: int, height: int) -> None:
-    if width % loaded.multiple or height % loaded.multiple or min(width, height) < loaded.multiple:
-        raise EngineError(
-            "bad_size",
-            f"This base model draws sizes in steps of {loaded.multiple} pixels; {width} × {height} is not possible.",
-        )
-
-
-def _batch_size(loaded: _Loaded, width: int, height: int) -> int:
+def _batch_size(loaded: Loaded, width: int, height: int) -> int:
     """How many pictures to draw at once, 1 to 8. An estimate: it does not know what attention needs on other cards."""
     pixels = width * height
     if loaded.device.type == "cuda":
@@ -583,14 +447,6 @@ def _batch_size(loaded: _Loaded, width: int, height: int) -> int:
 # The base model and its adapters ----------------------------------------------------------------------------------
 
 
-def _device() -> torch.device:
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-
-
-def _device_name(device: torch.device) -> str:
-    return torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
-
-
 def _autocast(unet: Any) -> Any:
     """bfloat16 on a card, plain float32 on a CPU.
 
@@ -602,16 +458,14 @@ def _autocast(unet: Any) -> Any:
     return contextlib.nullcontext()
 
 
-def _load(base: Base) -> _Loaded:
+def _load(base: Base) -> Loaded:
     """The base model, kept from the last job if it is the same; raises ``EngineError`` (``model_unavailable``)."""
-    global _kept
-    if _kept is not None and (_kept.base.key, _kept.base.revision) == (base.key, base.revision):
-        return _kept
-    drop_loaded()
-    device = _device()
-    dtype = torch.float32
-    if device.type == "cuda":
-        dtype = torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16
+    return kept.kept(base, _fresh)
+
+
+def _fresh(base: Base) -> Loaded:
+    device = kept.device()
+    dtype = kept.best_dtype(device)
     pipeline = _pipeline(base, dtype)
     pipeline.set_progress_bar_config(disable=True)
     pipeline.to(device)
@@ -619,8 +473,8 @@ def _load(base: Base) -> _Loaded:
     pipeline.vae.float()
     for model in (pipeline.vae, pipeline.text_encoder, pipeline.unet):
         model.requires_grad_(False).eval()
-    _kept = _Loaded(base, pipeline, device, dtype)
-    return _kept
+    halvings = len(pipeline.unet.config.block_out_channels) - 1
+    return Loaded(base, pipeline, device, dtype, multiple=pipeline.vae_scale_factor * 2**halvings)
 
 
 def _pipeline(base: Base, dtype: torch.dtype) -> Any:
@@ -660,33 +514,12 @@ def _autoencoder_class(folder: str) -> str:
     return str(json.loads(Path(folder, "vae", "config.json").read_text()).get("_class_name"))
 
 
-def _adapter_name(loaded: _Loaded, adapter: AdapterFile, keep: tuple[AdapterFile, ...]) -> str:
-    """The adapter's name in the model; loads it if it is not there, and makes room first."""
-    name = loaded.adapters.get(adapter.key)
-    if name is not None:
-        loaded.adapters.move_to_end(adapter.key)
-        return name
-    needed = {other.key for other in keep}
-    for key in [key for key in loaded.adapters if key not in needed]:
-        if len(loaded.adapters) < ADAPTERS_KEPT:
-            break
-        loaded.pipeline.delete_adapters(loaded.adapters.pop(key))
-    # PEFT joins names with dots, so a key is not a name.
-    name = "a" + hashlib.sha256(adapter.key.encode()).hexdigest()[:24]
-    _load_adapter(loaded.pipeline, adapter, name)
-    loaded.adapters[adapter.key] = name
-    return name
-
-
 def _load_adapter(pipeline: Any, adapter: AdapterFile, name: str) -> None:
     """Load one file, diffusers' or kohya's names.
 
     Raises ``EngineError``: ``adapter_mismatch`` unless every one of its layers exists in this base model with the same
     shape, ``adapter_unreadable`` for a damaged file.
     """
-    mismatch = EngineError(
-        "adapter_mismatch", "The adapter was trained on another base model: its layers do not fit this one."
-    )
     try:
         tensors, alphas, metadata = pipeline.lora_state_dict(
             adapter.path.parent,
@@ -703,36 +536,13 @@ def _load_adapter(pipeline: Any, adapter: AdapterFile, name: str) -> None:
     except (OSError, SafetensorError) as error:
         raise EngineError("adapter_unreadable", "The adapter's file is missing or damaged. Export it again.") from error
     except (ValueError, KeyError, RuntimeError) as error:
-        _remove(pipeline, name)
-        raise mismatch from error
+        hot_swap.remove(pipeline, name)
+        raise hot_swap.mismatch() from error
     # The libraries only warn about layers that the model does not have, and fill a missing half with random numbers.
     downs = [key for key in tensors if key.endswith(("lora_A.weight", "down.weight"))]
     ups = {key.replace("lora_A.weight", "lora_B.weight").replace("down.weight", "up.weight") for key in downs}
     found = sum(lora.count_layers(model, name) for model in (pipeline.unet, pipeline.text_encoder))
     complete = ups == tensors.keys() - set(downs) and found == len(downs)
     if not complete or not all(torch.isfinite(tensor).all() for tensor in tensors.values()):
-        _remove(pipeline, name)
-        raise mismatch
-
-
-def _remove(pipeline: Any, name: str) -> None:
-    with contextlib.suppress(ValueError, KeyError, AttributeError):
-        pipeline.delete_adapters(name)
-
-
-def _set_strengths(loaded: _Loaded, names: list[str], strengths: list[float]) -> None:
-    """Let the adapters act with these multipliers; if all are zero they are off and the base draws alone, exactly."""
-    pipeline = loaded.pipeline
-    if not loaded.adapters:
-        return
-    if not any(strengths):
-        pipeline.disable_lora()
-        return
-    pipeline.enable_lora()
-    pipeline.set_adapters(names, strengths)
-
-
-def _forget_adapters(loaded: _Loaded) -> None:
-    """Take every adapter out of the model again; its layers are the plain ones afterwards."""
-    loaded.adapters.clear()
-    loaded.pipeline.unload_lora_weights()
+        hot_swap.remove(pipeline, name)
+        raise hot_swap.mismatch()

@@ -1,0 +1,73 @@
+"""What the loops of all families know of an order without looking at a model: its identity, rates and due dates."""
+
+import hashlib
+import json
+import math
+
+from app.trainings.recipe import TrainingRecipe
+from worker.engines.contracts import EngineError, TrainingInputs
+from worker.engines.image import checkpoints
+
+CHECKPOINTS_KEPT = 2
+TRAIN_SMALLER = "Choose a smaller resolution, a smaller batch or a lower rank, or a machine with more memory."
+DRAW_SMALLER = "Choose smaller pictures, or a machine with more memory."
+
+
+def identity(recipe: TrainingRecipe, inputs: TrainingInputs) -> str:
+    """What a checkpoint must have been made for, as text: recipe, base, and each picture's bytes, caption and crop.
+
+    Raises ``EngineError``: ``no_pictures``, ``bad_picture``.
+    """
+    if not inputs.pictures:
+        raise EngineError("no_pictures", "There are no pictures to train on.")
+    pictures = []
+    for p in inputs.pictures:
+        try:
+            content = hashlib.sha256(p.path.read_bytes()).hexdigest()
+        except OSError as error:
+            raise EngineError("bad_picture", f"The training picture {p.path.name} cannot be read.") from error
+        pictures.append([content, p.caption, p.left, p.top, p.width, p.height, p.target_width, p.target_height])
+    facts = [recipe.model_dump(mode="json"), inputs.base.key, inputs.base.revision, pictures]
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+
+
+def resumed(inputs: TrainingInputs, order: str) -> checkpoints.Checkpoint | None:
+    """The checkpoint to go on from. Raises ``EngineError`` (``bad_checkpoint``)."""
+    if inputs.resume_from is None:
+        return None
+    checkpoint = checkpoints.read(inputs.resume_from)
+    if checkpoint.order != order:
+        raise EngineError(
+            "bad_checkpoint",
+            "The checkpoint was made with other pictures, another base model or another recipe. Start anew.",
+        )
+    return checkpoint
+
+
+def learning_rate_at(recipe: TrainingRecipe, step: int) -> float:
+    """Learning rate of the step with index ``step`` (from 0): a linear rise over ``warmup_steps``, then constant, or
+    half a cosine down to zero at the last step."""
+    if step < recipe.warmup_steps:
+        return recipe.learning_rate * (step + 1) / recipe.warmup_steps
+    if recipe.lr_scheduler == "constant":
+        return recipe.learning_rate
+    share = (step - recipe.warmup_steps) / max(1, recipe.steps - recipe.warmup_steps)
+    return recipe.learning_rate * 0.5 * (1 + math.cos(math.pi * min(share, 1.0)))
+
+
+def checkpoint_is_due(recipe: TrainingRecipe, step: int) -> bool:
+    return step % recipe.checkpoint_every == 0 or step == recipe.steps
+
+
+def final_loss(losses: list[float]) -> float | None:
+    """Mean over the last tenth of the steps; None without any."""
+    last = losses[-math.ceil(len(losses) / 10) :] if losses else []
+    return sum(last) / len(last) if last else None
+
+
+def diverged(step: int, learning_rate: float) -> EngineError:
+    return EngineError(
+        "diverged",
+        f"The training diverged at step {step}: its loss is no longer a number. The last checkpoint is kept. "
+        f"Start again with a lower learning rate than {learning_rate:g}.",
+    )

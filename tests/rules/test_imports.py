@@ -14,10 +14,12 @@ FEATURES = [
     "projects",
     "base_models",
     "images",
+    "voice",
     "jobs",
     "adapters",
     "trainings",
     "generations",
+    "writings",
     "gallery",
     "operations",
 ]
@@ -138,7 +140,7 @@ def test_only_the_database_module_commits() -> None:
 
 
 def test_engines_know_only_contracts_and_recipes() -> None:
-    allowed = ("app.trainings.recipe", "app.generations.recipe")
+    allowed = ("app.trainings.recipe", "app.generations.recipe", "app.writings.recipe")
     forbidden_libraries = {"sqlalchemy", "celery", "redis", "fastapi", "kombu"}
     found = []
     for name, path in modules("worker/engines"):

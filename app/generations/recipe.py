@@ -1,6 +1,6 @@
 """The typed order of one generation. Pure data: imports pydantic alone, because the worker's engines read it too."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -45,6 +45,8 @@ class GenerationRecipe(BaseModel):
     """SHA-256 of the mask, drawn anew where it is white; where it is black ``image`` stays to the pixel."""
     strength: Annotated[float, Field(gt=0, le=1)] = 0.6
     """With ``image``: the share of the denoising steps that it goes through, 1 leaves nothing of it but the size."""
+    quantization: Literal["none", "nf4", "int8"] = "none"
+    """How the base is held in memory: as it is, in 4 bits (NF4) or in 8, which changes the pictures a little."""
     strengths: Annotated[tuple[Annotated[float, Field(ge=-2, le=2)], ...], Field(max_length=8)] = ()
     """When given, picture i is drawn from ``seed`` itself with every adapter's strength multiplied by ``strengths[i]``
     (0 is the base alone), and ``count`` must be their number: the strip of strengths, the with-and-without pair."""

@@ -9,6 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 Purpose = Literal["style", "character", "product"]
 TargetModules = Literal["attention", "attention_and_feed_forward"]
+Quantization = Literal["none", "nf4", "int8"]
+TimestepSampling = Literal["logit_normal", "uniform"]
 
 
 class TrainingRecipe(BaseModel):
@@ -37,6 +39,16 @@ class TrainingRecipe(BaseModel):
     min_snr_gamma: Annotated[float, Field(gt=0, le=100)] | None = 5.0
     """Clamp of the signal-to-noise ratio in the loss weight; used by noise- and v-prediction, never by flow models."""
     noise_offset: Annotated[float, Field(ge=0, le=0.5)] = 0.0
+    timestep_sampling: TimestepSampling = "logit_normal"
+    """How flow models draw the noise level of a sample: around the middle (what other trainers also call "sigmoid"), or
+    all alike. Noise- and v-prediction models draw all alike whatever it says."""
+    timestep_shift: Annotated[float, Field(ge=0.1, le=20)] | None = None
+    """How far flow models move those levels towards noise: t becomes s·t / (1 + (s - 1)·t). None takes the base's own
+    shift, which may grow with the resolution."""
+    quantization: Quantization = "none"
+    """How the frozen base is held in memory: as it is, in 4 bits (NF4) or in 8. The adapter is always in float32."""
+    gradient_checkpointing: bool = False
+    """Compute activations again on the way back instead of keeping them: about a third slower, in far less memory."""
     flip: bool = False
     """Also train on mirrored pictures. Off by default: logos and lettering must not be mirrored."""
     max_grad_norm: Annotated[float, Field(gt=0, le=100)] = 1.0

@@ -22,8 +22,11 @@ class Loaded:
     """Of the denoiser and the text encoders."""
     multiple: int
     """Pixels that both sides of a picture must be a multiple of."""
+    quantization: str = "none"
     adapters: OrderedDict[str, str] = field(default_factory=OrderedDict)
     """Key of an ``AdapterFile`` → its name in the model, the longest unused first."""
+    embeddings: OrderedDict[str, tuple[torch.Tensor, ...]] = field(default_factory=OrderedDict)
+    """Prompt → what its text encoders made of it, on the CPU, the longest unused first."""
 
     @property
     def denoiser(self) -> Any:
@@ -35,10 +38,11 @@ class Loaded:
 _kept: Loaded | None = None
 
 
-def kept(base: Base, load: Callable[[Base], Loaded]) -> Loaded:
+def kept(base: Base, load: Callable[[Base], Loaded], quantization: str = "none") -> Loaded:
     """The base model, from the last job if it is the same; else what ``load`` gives, in place of the other."""
     global _kept
-    if _kept is None or (_kept.base.key, _kept.base.revision) != (base.key, base.revision):
+    wanted = (base.key, base.revision, quantization)
+    if _kept is None or (_kept.base.key, _kept.base.revision, _kept.quantization) != wanted:
         drop()
         _kept = load(base)
     return _kept

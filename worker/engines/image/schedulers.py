@@ -1,12 +1,15 @@
 """The samplers people may choose by name, each built from the base model's own noise schedule."""
 
+import math
 from typing import Any
 
+import torch
 from diffusers import (
     DDIMScheduler,
     DPMSolverMultistepScheduler,
     EulerAncestralDiscreteScheduler,
     EulerDiscreteScheduler,
+    FlowMatchEulerDiscreteScheduler,
     UniPCMultistepScheduler,
 )
 
@@ -20,6 +23,7 @@ BY_NAME: dict[str, Any] = {
     "dpmpp_2m": DPMSolverMultistepScheduler,
     "unipc": UniPCMultistepScheduler,
 }
+FLOW_BY_NAME = ("euler", "dpmpp_2m", "unipc")
 
 
 def fresh(name: str, own: Any) -> Any:
@@ -33,3 +37,30 @@ def fresh(name: str, own: Any) -> Any:
         known = ", ".join([DEFAULT, *sorted(BY_NAME)])
         raise EngineError("unknown_scheduler", f"There is no sampler called “{name}”. Choose one of: {known}.")
     return BY_NAME[name].from_config(own.config)
+
+
+def flow(name: str, own: Any, steps: int, mu: float, device: torch.device) -> Any:
+    """A scheduler of that name for a flow model, with its ``steps`` set from noise to picture.
+
+    ``own`` is the base model's, ``mu`` the logarithm of the shift for this size of picture; a base whose scheduler has
+    a fixed shift keeps to that. Raises ``EngineError`` (``unknown_scheduler``).
+    """
+    settings = own.config
+    if name in (DEFAULT, "euler"):
+        scheduler = FlowMatchEulerDiscreteScheduler.from_config(settings)
+        # The levels as the authors of FLUX space them: the last step starts at 1 / steps.
+        levels = [1 - index / steps for index in range(steps)]
+        scheduler.set_timesteps(sigmas=levels, device=device, mu=mu if settings.use_dynamic_shifting else None)
+        return scheduler
+    if name not in FLOW_BY_NAME:
+        known = ", ".join([DEFAULT, *FLOW_BY_NAME])
+        raise EngineError("unknown_scheduler", f"There is no sampler called “{name}”. Choose one of: {known}.")
+    shift = math.exp(mu) if settings.use_dynamic_shifting else settings.shift
+    scheduler = BY_NAME[name](
+        num_train_timesteps=settings.num_train_timesteps,
+        prediction_type="flow_prediction",
+        use_flow_sigmas=True,
+        flow_shift=shift,
+    )
+    scheduler.set_timesteps(steps, device=device)
+    return scheduler

@@ -10,6 +10,7 @@ from app.jobs import models as jobs
 from app.operations import models as operations
 from app.projects import models as projects
 from app.trainings import models as trainings
+from app.voice import models as voice
 
 __all__ = [
     "Base",
@@ -22,4 +23,5 @@ __all__ = [
     "operations",
     "projects",
     "trainings",
+    "voice",
 ]

@@ -80,6 +80,9 @@ TABLE_OF_FIELD = TABLE_OF_PARAMETER | {
 
 VALUES: dict[str, dict[str, Any]] = {
     "invitations": {"role": "editor", "accepted_at": None},
+    "voice_imports": {"format": "txt"},
+    "text_samples": {"channel": "post", "language": "en"},
+    "boilerplate_lines": {"choice": "keep"},
     "jobs": {"lane": "generation", "kind": "generation", "state": "queued"},
     "images": {
         "format": "png",

@@ -1,0 +1,159 @@
+"""What is the same, what is nearly the same, and which lines come back in text after text.
+
+Near-duplicates by MinHash over character 5-grams (Broder, 1997): 64 hash functions in 16 bands of 4 find pairs of a
+Jaccard similarity of about one half and more; the pairs found are then compared for good. Small texts of one sentence
+need characters rather than words: one changed word would change most word groups.
+"""
+
+import re
+import unicodedata
+import zlib
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+
+import numpy as np
+import numpy.typing as npt
+
+NGRAM = 5
+BANDS, ROWS = 16, 4
+NEARLY_SAME = 0.7
+"""Jaccard similarity of 5-grams from which two texts are one text written twice."""
+LEAST_REPEATS = 5
+LEAST_SHARE = 0.05
+"""A line is boilerplate if it stands in so many samples, and in this share of them."""
+SHORTEST_LINE, LONGEST_LINE = 8, 300
+MARKS = re.compile(r"[\W_]+")
+_PRIME = (1 << 31) - 1
+_RANDOM = np.random.Generator(np.random.PCG64(20_261_124))
+_FACTORS: npt.NDArray[np.uint64] = _RANDOM.integers(1, _PRIME, BANDS * ROWS, dtype=np.uint64)
+_SHIFTS: npt.NDArray[np.uint64] = _RANDOM.integers(0, _PRIME, BANDS * ROWS, dtype=np.uint64)
+
+
+def plain(text: str) -> str:
+    """Letters and digits in small, with single spaces. A text of marks or emoji alone stays as it is."""
+    folded = unicodedata.normalize("NFKC", text).casefold()
+    return MARKS.sub(" ", folded).strip() or " ".join(folded.split())
+
+
+def text_hash(text: str) -> str:
+    """The same for texts that differ in spacing, case and marks alone."""
+    return blake2b(plain(text).encode(), digest_size=16).hexdigest()
+
+
+def ngrams(text: str) -> frozenset[str]:
+    flat = plain(text)
+    return frozenset(flat[at : at + NGRAM] for at in range(max(1, len(flat) - NGRAM + 1)))
+
+
+def signature(text: str) -> str:
+    """16 bands of 8 hexadecimal digits, separated by spaces: two texts that share one may be nearly the same."""
+    hashes = np.fromiter((zlib.crc32(gram.encode()) for gram in ngrams(text)), dtype=np.uint64)
+    least = np.full(BANDS * ROWS, _PRIME, dtype=np.uint64)
+    for start in range(0, len(hashes), 4096):
+        part = hashes[start : start + 4096, None] % _PRIME
+        least = np.minimum(least, ((part * _FACTORS + _SHIFTS) % _PRIME).min(axis=0))
+    return " ".join(
+        f"{zlib.crc32(least[band * ROWS : (band + 1) * ROWS].astype('<u8').tobytes()):08x}" for band in range(BANDS)
+    )
+
+
+def similarity(first: str, second: str) -> float:
+    """Share of 5-grams that two texts have in common, from 0 to 1."""
+    one, other = ngrams(first), ngrams(second)
+    return len(one & other) / len(one | other)
+
+
+@dataclass(frozen=True)
+class Compared:
+    """A text with what was kept to compare it by."""
+
+    id: str
+    text: str
+    text_hash: str
+    signature: str
+
+
+def repeats(texts: Sequence[Compared]) -> tuple[dict[str, str], dict[str, str]]:
+    """Two tables from a text's id to that of the earlier one which it repeats: exactly, and nearly.
+
+    ``texts`` in their order, the oldest first. One that repeats another makes nobody else a repeat.
+    """
+    same: dict[str, str] = {}
+    near: dict[str, str] = {}
+    by_hash: dict[str, str] = {}
+    by_band: dict[tuple[int, str], list[Compared]] = {}
+    for one in texts:
+        earlier = by_hash.setdefault(one.text_hash, one.id)
+        if earlier != one.id:
+            same[one.id] = earlier
+            continue
+        bands = list(enumerate(one.signature.split()))
+        for other in _candidates(bands, by_band):
+            if similarity(one.text, other.text) >= NEARLY_SAME:
+                near[one.id] = other.id
+                break
+        else:
+            for band in bands:
+                by_band.setdefault(band, []).append(one)
+    return same, near
+
+
+def _candidates(bands: list[tuple[int, str]], by_band: dict[tuple[int, str], list[Compared]]) -> list[Compared]:
+    """Those that share a band, the ones that share most first. A band that very many share tells nothing."""
+    shared: Counter[str] = Counter()
+    by_id: dict[str, Compared] = {}
+    for band in bands:
+        for other in by_band.get(band, ())[:50]:
+            shared[other.id] += 1
+            by_id[other.id] = other
+    return [by_id[other_id] for other_id, _ in shared.most_common(10)]
+
+
+def line_hash(line: str) -> str:
+    return text_hash(line)
+
+
+def lines_of(text: str) -> list[str]:
+    """The lines that could be boilerplate: neither a word alone nor a paragraph."""
+    return [line for line in (one.strip() for one in text.split("\n")) if SHORTEST_LINE <= len(line) <= LONGEST_LINE]
+
+
+@dataclass(frozen=True)
+class SharedLine:
+    """A line that many samples share, as it was written first."""
+
+    line: str
+    line_hash: str
+    count: int
+
+
+def shared_lines(texts: Iterable[str]) -> list[SharedLine]:
+    """Lines that come back in many texts, the most frequent first. A text that is nothing but that line is a duplicate,
+    not boilerplate."""
+    counts: Counter[str] = Counter()
+    written: dict[str, str] = {}
+    total = 0
+    for text in texts:
+        total += 1
+        lines = lines_of(text)
+        if len([line for line in text.split("\n") if line.strip()]) < 2:
+            continue
+        for hashed, line in {line_hash(line): line for line in lines}.items():
+            counts[hashed] += 1
+            written.setdefault(hashed, line)
+    least = max(LEAST_REPEATS, round(LEAST_SHARE * total))
+    return [SharedLine(written[hashed], hashed, count) for hashed, count in counts.most_common() if count >= least]
+
+
+def without_lines(text: str, hashes: frozenset[str]) -> str:
+    """The text without lines of these hashes; gaps of more than one empty line close."""
+    if not hashes:
+        return text
+    kept = [
+        line
+        for line in text.split("\n")
+        if not (SHORTEST_LINE <= len(line.strip()) <= LONGEST_LINE and line_hash(line.strip()) in hashes)
+    ]
+    return re.sub(r"\n{3,}", "\n\n", "\n".join(kept)).strip()

@@ -10,6 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from app.errors import N_, NotFound
 
 CATALOGUE = Path(__file__).with_name("catalogue.toml")
+Quantization = Literal["none", "int8", "nf4"]
+"""How the base's numbers are held while an adapter is trained on it."""
 Pixels = Annotated[int, Field(ge=16, le=4096)]
 
 
@@ -31,6 +33,7 @@ class BaseModelEntry(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    modality: Literal["image"] = "image"
     key: Annotated[str, Field(pattern="^[a-z0-9-]{1,80}$")]
     name: str
     summary: Sentence
@@ -67,11 +70,75 @@ class BaseModelEntry(BaseModel):
         return None if per_rank is None else per_rank * rank * 2
 
 
+class TextModelEntry(BaseModel):
+    """A language model. Its key never changes: adapters and orders name it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    modality: Literal["text"] = "text"
+    key: Annotated[str, Field(pattern="^[a-z0-9-]{1,80}$")]
+    name: str
+    summary: Sentence
+    family: str
+    source: str
+    """``builtin``, or the repository of a model hub."""
+    revision: str | None = None
+    parameters: Annotated[int, Field(ge=1)]
+    """All of its numbers."""
+    embedding_parameters: Annotated[int, Field(ge=0)]
+    """Those of the word tables, which stay in half precision when the rest is in 4 or 8 bits."""
+    parameters_per_rank: dict[Literal["attention", "attention_and_feed_forward"], int]
+    """Numbers of an adapter of rank 1, by what is trained (sum of inputs and outputs of each layer)."""
+    context: Annotated[int, Field(ge=256)]
+    """Tokens that it can look back on."""
+    languages: Annotated[tuple[str, ...], Field(min_length=1)]
+    """Those that its makers name, as ISO 639-1 codes."""
+    gated: bool = False
+    """Its licence must be accepted on the hub by the account whose token the worker has."""
+    ready: bool
+    """True when it comes with Livery; else the worker fetches it once and needs the internet for that."""
+    licence: str
+    licence_url: str
+    licence_sentence: Sentence
+    """Whether texts and adapters may be used commercially, in one sentence."""
+
+    def weight_bytes(self, quantization: Quantization, *, on_card: bool = True) -> int:
+        """Bytes of the base alone: arithmetic from the number of parameters, not a measurement.
+
+        Half precision takes 2 bytes a number (on a processor 4), 8 bits one byte, and NF4 half a byte with the scales
+        of its blocks of 64 (Dettmers et al. 2023: 0.127 bits with double quantization).
+        """
+        plain = 2 if on_card else 4
+        if quantization == "none":
+            return self.parameters * plain
+        each = 1.0 if quantization == "int8" else 0.5 + 0.127 / 8
+        return round(self.embedding_parameters * plain + (self.parameters - self.embedding_parameters) * each)
+
+    def adapter_bytes(self, rank: int, targets: Literal["attention", "attention_and_feed_forward"]) -> int:
+        """Size of an adapter file in float32."""
+        return self.parameters_per_rank[targets] * rank * 4
+
+
 @cache
 def all_models() -> tuple[BaseModelEntry, ...]:
-    """Every base model, the recommended one first."""
+    """Every base model for pictures, the recommended one first."""
     with CATALOGUE.open("rb") as file:
         return tuple(BaseModelEntry.model_validate(entry) for entry in tomllib.load(file)["model"])
+
+
+@cache
+def text_models() -> tuple[TextModelEntry, ...]:
+    """Every base model for texts, the recommended one first."""
+    with CATALOGUE.open("rb") as file:
+        return tuple(TextModelEntry.model_validate(entry) for entry in tomllib.load(file)["text_model"])
+
+
+def text_model(key: str) -> TextModelEntry:
+    """Raises ``UnknownBaseModel``, for the key of a model for pictures too."""
+    for entry in text_models():
+        if entry.key == key:
+            return entry
+    raise UnknownBaseModel(key=key[:80])
 
 
 def get(key: str) -> BaseModelEntry:
@@ -84,4 +151,5 @@ def get(key: str) -> BaseModelEntry:
 
 def name_of(key: str) -> str:
     """What people call it; the key itself for a model that has left the catalogue."""
-    return next((entry.name for entry in all_models() if entry.key == key), key)
+    names = {entry.key: entry.name for entry in all_models()} | {entry.key: entry.name for entry in text_models()}
+    return names.get(key, key)

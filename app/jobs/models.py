@@ -20,7 +20,7 @@ class Job(Base):
     project_id: Mapped[str | None] = mapped_column(ForeignKey("projects.id", ondelete="CASCADE"))
     lane: Mapped[str] = mapped_column(String(12))
     kind: Mapped[str] = mapped_column(String(20))
-    """Names the handler: ``training`` or ``generation``."""
+    """Names the handler: ``training``, ``generation``, ``voice_training`` and so on."""
     subject_id: Mapped[str] = mapped_column(String(ID_LENGTH), unique=True)
     """Id of the training or generation; one job each."""
     title: Mapped[str] = mapped_column(String(200), default="")

@@ -87,6 +87,7 @@ def enqueue(
     workspace_id: str,
     project_id: str | None,
     lane: str,
+    kind: str | None = None,
     subject_id: str,
     title: str,
     created_by: str | None,
@@ -94,7 +95,7 @@ def enqueue(
 ) -> Job:
     """Add a job in the caller's transaction; its lane's bell is rung after the commit (``jobs.announce``).
 
-    The lane's name is also the name of its handler. Raises ``QueueFull``.
+    ``kind`` names the handler; without it that of the lane's own name. Raises ``QueueFull``.
     """
     there = session.scalar(
         select(func.count())
@@ -107,7 +108,7 @@ def enqueue(
         workspace_id=workspace_id,
         project_id=project_id,
         lane=lane,
-        kind=lane,
+        kind=kind or lane,
         subject_id=subject_id,
         title=title[:200],
         created_by=created_by,

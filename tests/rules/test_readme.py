@@ -27,7 +27,9 @@ def test_every_dependency_has_its_reason() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     names = {
         re.split(r"[\[><=~ ]", requirement)[0]
-        for requirement in project["dependencies"] + project["optional-dependencies"]["gpu"]
+        for requirement in project["dependencies"]
+        + project["optional-dependencies"]["gpu"]
+        + project["optional-dependencies"]["data"]
     }
     reasons = README[README.index("| library | why |") :]
     missing = {name for name in names if name.removesuffix("-binary") not in reasons and name not in reasons}
@@ -51,6 +53,7 @@ def test_only_what_tools_insist_on_stands_beside_the_rooms() -> None:
         "Makefile",
         "LICENSE",
         "requirements.lock",
+        "requirements-data.lock",
         "requirements-dev.lock",
     }
 

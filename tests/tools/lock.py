@@ -1,5 +1,6 @@
 """Writes ``requirements.lock`` (what ``make run`` installs) and ``requirements-dev.lock`` (what tests need on top) from
-the installed versions, so that a fresh machine gets the very same.
+the installed versions, so that a fresh machine gets the very same. ``requirements-data.lock`` names packages that are
+installed alone, for a file in them.
 
 torch keeps its range: which build is right depends on the machine (processor or CUDA).
 """
@@ -57,6 +58,8 @@ def main() -> None:
     tests = {name: version for name, version in needs(extras["dev"], set()).items() if name not in runs}
     write(ROOT / "requirements.lock", "What `make run` installs.", runs)
     write(ROOT / "requirements-dev.lock", "What `make test` installs on top.", tests)
+    data = {canonical(one.name): distribution(one.name).version for one in map(Requirement, extras["data"])}
+    write(ROOT / "requirements-data.lock", "Installed without their own requirements, for the files in them.", data)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """What handlers and engines agree on. No model library is imported here, and nothing of the database."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -130,11 +130,77 @@ class GeneratedPicture:
     seconds: float
 
 
+# The brand's voice ------------------------------------------------------------------------------------------------
+
+
+class Turn(Protocol):
+    """One turn of a conversation, such as ``app.writings.recipe.Message``."""
+
+    @property
+    def role(self) -> str: ...
+
+    @property
+    def content(self) -> str: ...
+
+
+class WritingOrder(Protocol):
+    """What a language model is asked to write, such as ``app.writings.recipe.WritingRecipe``."""
+
+    @property
+    def messages(self) -> Sequence[Turn]: ...
+
+    @property
+    def max_new_tokens(self) -> int: ...
+
+    @property
+    def temperature(self) -> float: ...
+
+    @property
+    def top_p(self) -> float: ...
+
+    @property
+    def seed(self) -> int: ...
+
+    @property
+    def count(self) -> int: ...
+
+
+@dataclass(frozen=True)
+class WritingInputs:
+    """What it writes with."""
+
+    base: Base
+    adapter: AdapterFile | None = None
+    """One safetensors file of PEFT's tensors with the PEFT configuration in its header; without it the base alone."""
+    cache: Path | None = None
+    """Folder that outlives the job, where a converted base may be kept."""
+
+
+@dataclass(frozen=True)
+class Written:
+    """A variant as far as it is written."""
+
+    variant: int
+    text_so_far: str
+    finished: bool
+    tokens: int
+    seconds: float
+    """Since this variant was begun."""
+
+
+class TextEngine(Protocol):
+    """One family of language models. Modules satisfy it with plain functions."""
+
+    def write(self, recipe: WritingOrder, inputs: WritingInputs, progress: "Progress") -> Iterator[Written]:
+        """Write the variants one after the other, yielding each as it grows. Raises ``EngineError``."""
+
+
 class Progress(Protocol):
     """How an engine tells what it does. The worker throttles what it writes."""
 
     def phase(self, name: str) -> None:
-        """Say what goes on now: ``loading``, ``caching``, ``training``, ``sampling``, ``saving``, ``drawing``.
+        """Say what goes on now: ``loading``, ``caching``, ``training``, ``sampling``, ``saving``, ``drawing``,
+        ``measuring``, ``writing``.
 
         Raises ``Cancelled`` or ``GiveBack`` like ``step``.
         """
@@ -143,7 +209,7 @@ class Progress(Protocol):
         """Report a finished optimizer step. Raises ``Cancelled`` or ``GiveBack``."""
 
     def drawn(self, done: int, total: int) -> None:
-        """Report finished denoising steps of a generation, of all its pictures. Raises ``Cancelled``/``GiveBack``."""
+        """Report finished denoising steps of all pictures, or words of all texts. Raises ``Cancelled``/``GiveBack``."""
 
     def sample(self, picture: SamplePicture) -> None:
         """Hand over a finished sample picture."""

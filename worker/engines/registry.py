@@ -3,7 +3,7 @@
 from importlib import import_module
 from typing import cast
 
-from worker.engines.contracts import Engine, EngineError
+from worker.engines.contracts import Engine, EngineError, TextEngine
 
 FAMILIES = {
     "stable_diffusion": "worker.engines.image.stable_diffusion",
@@ -11,10 +11,25 @@ FAMILIES = {
 """Family name of the catalogue → module that has ``train`` and ``generate``. A new family is one file and one line."""
 
 
+TEXT_FAMILIES = {
+    "causal_lm": "worker.engines.text.causal_lm",
+}
+"""The same for language models: a module that has ``train`` and ``write``."""
+
+
 def engine_for(family: str) -> Engine:
     """Return the engine of a family. Raises ``EngineError`` (``unknown_family``) for a name not in the table."""
-    path = FAMILIES.get(family)
+    return cast(Engine, import_module(_module(FAMILIES, family)))
+
+
+def text_engine_for(family: str) -> TextEngine:
+    """Return the engine of a family of language models. Raises ``EngineError`` (``unknown_family``)."""
+    return cast(TextEngine, import_module(_module(TEXT_FAMILIES, family)))
+
+
+def _module(families: dict[str, str], family: str) -> str:
+    path = families.get(family)
     if path is None:
-        known = ", ".join(sorted(FAMILIES))
+        known = ", ".join(sorted(families))
         raise EngineError("unknown_family", f"No engine knows the model family “{family}”. Known are: {known}.")
-    return cast(Engine, import_module(path))
+    return path

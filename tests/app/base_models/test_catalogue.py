@@ -5,7 +5,7 @@ import pytest
 from app.base_models import catalogue
 from app.base_models.catalogue import UnknownBaseModel
 from tests.conftest import SignedIn
-from worker.engines.registry import FAMILIES
+from worker.engines.registry import FAMILIES, TEXT_FAMILIES
 
 
 def test_every_entry_has_an_engine_and_sizes_that_fit() -> None:
@@ -19,6 +19,22 @@ def test_every_entry_has_an_engine_and_sizes_that_fit() -> None:
         assert (model.source == "builtin") == model.ready
         assert model.licence_sentence.en.endswith(".") and model.licence_sentence.de.endswith(".")
         assert model.licence_url.startswith("https://")
+
+
+def test_every_language_model_has_an_engine_and_its_own_key() -> None:
+    models = catalogue.text_models()
+    assert models[0].key == "smollm2-135m-instruct" and models[0].ready
+    assert len({model.key for model in (*catalogue.all_models(), *models)}) == len(models) + len(catalogue.all_models())
+    for model in models:
+        assert model.modality == "text" and model.family in TEXT_FAMILIES
+        assert (model.source == "builtin") == model.ready
+        assert model.embedding_parameters < model.parameters
+        assert model.licence_sentence.en.endswith(".") and model.licence_sentence.de.endswith(".")
+        sizes = [model.weight_bytes(held) for held in ("none", "int8", "nf4")]
+        assert sizes == sorted(sizes, reverse=True)
+        assert catalogue.name_of(model.key) == model.name
+    with pytest.raises(UnknownBaseModel):
+        catalogue.text_model("livery-builtin")
 
 
 def test_an_unknown_model_is_named() -> None:

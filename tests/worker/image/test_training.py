@@ -7,8 +7,9 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 
 from tests.worker.image import tiny
+from worker.engines import checkpoints
 from worker.engines.contracts import Base, Cancelled, EngineError, GiveBack, TrainingInputs
-from worker.engines.image import checkpoints, kept, losses, orders, stable_diffusion
+from worker.engines.image import kept, losses, orders, stable_diffusion
 
 pytestmark = pytest.mark.slow
 

@@ -5,8 +5,8 @@ import json
 import math
 
 from app.trainings.recipe import TrainingRecipe
+from worker.engines import checkpoints
 from worker.engines.contracts import EngineError, TrainingInputs
-from worker.engines.image import checkpoints
 
 CHECKPOINTS_KEPT = 2
 TRAIN_SMALLER = "Choose a smaller resolution, a smaller batch or a lower rank, or a machine with more memory."

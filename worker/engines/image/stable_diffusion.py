@@ -26,6 +26,7 @@ from safetensors import SafetensorError
 
 from app.generations.recipe import GenerationRecipe
 from app.trainings.recipe import TrainingRecipe
+from worker.engines import checkpoints, memory
 from worker.engines.contracts import (
     AdapterFile,
     Base,
@@ -40,19 +41,7 @@ from worker.engines.contracts import (
     TrainedAdapter,
     TrainingInputs,
 )
-from worker.engines.image import (
-    checkpoints,
-    dataset,
-    drawing,
-    hot_swap,
-    kept,
-    lora,
-    losses,
-    memory,
-    orders,
-    prompts,
-    schedulers,
-)
+from worker.engines.image import dataset, drawing, hot_swap, kept, lora, losses, orders, prompts, schedulers
 from worker.engines.image.builtin.patch_autoencoder import PatchAutoencoder
 from worker.engines.image.kept import Loaded
 

@@ -1,0 +1,83 @@
+"""Writing with a language model: the same order gives the same text, word by word, and a stop is a stop."""
+
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+import torch
+
+from tests.worker.text import tiny
+from worker.engines import registry
+from worker.engines.contracts import Base, Cancelled, EngineError, GiveBack, WritingInputs
+from worker.engines.text import base as bases
+from worker.engines.text import causal_lm
+
+
+def finished(recipe: tiny.Asked, inputs: WritingInputs) -> list[str]:
+    return [one.text_so_far for one in causal_lm.write(recipe, inputs, tiny.Notes()) if one.finished]
+
+
+def test_a_text_grows_word_by_word_and_the_same_order_gives_it_again(model: Base) -> None:
+    notes, asked = tiny.Notes(), tiny.Asked(count=2)
+    course = list(registry.text_engine_for("causal_lm").write(asked, WritingInputs(model), notes))
+    first = [one for one in course if one.variant == 0]
+    assert [one.tokens for one in first if not one.finished] == list(range(1, first[-1].tokens + 1))
+    assert all(later.text_so_far.startswith(earlier.text_so_far) for earlier, later in pairwise(first[:-1]))
+    assert [one.variant for one in course if one.finished] == [0, 1]
+    assert notes.phases == ["loading", "writing"] and notes.reports[-1] == (24, 24)
+
+    bases.drop_loaded()
+    again = finished(asked, WritingInputs(model))
+    assert again == [one.text_so_far for one in course if one.finished] and again[0] != again[1]
+    assert finished(replace(asked, seed=8, count=1), WritingInputs(model)) == [again[1]], "variant i is seed + i"
+
+
+def test_without_temperature_the_likeliest_word_is_taken(model: Base) -> None:
+    cold = finished(tiny.Asked(temperature=0, count=2), WritingInputs(model))
+    assert cold[0] == cold[1] == finished(tiny.Asked(temperature=1e-4), WritingInputs(model))[0]
+
+
+def test_only_likely_words_are_drawn() -> None:
+    logits = torch.log(torch.tensor([0.5, 0.3, 0.15, 0.05]))
+    generator = torch.Generator().manual_seed(0)
+    drawn = {causal_lm._draw(logits, 1.0, 0.7, generator) for _ in range(200)}
+    assert drawn == {0, 1}
+    assert {causal_lm._draw(logits, 1.0, 1.0, generator) for _ in range(400)} == {0, 1, 2, 3}
+
+
+def test_a_cancelled_text_ends_with_what_there_is_and_a_given_back_one_goes_through(model: Base) -> None:
+    course = list(causal_lm.write(tiny.Asked(), WritingInputs(model), tiny.Notes(Cancelled(), stop_at=4)))
+    assert [one.tokens for one in course] == [1, 2, 3] and not course[-1].finished
+    with pytest.raises(GiveBack):
+        list(causal_lm.write(tiny.Asked(), WritingInputs(model), tiny.Notes(GiveBack(), stop_at=2)))
+
+
+def test_what_cannot_be_written_is_said_in_a_sentence(model: Base, folder: Path) -> None:
+    with pytest.raises(EngineError, match="too long") as long:
+        list(causal_lm.write(tiny.Asked(max_new_tokens=600), WritingInputs(model), tiny.Notes()))
+    assert long.value.code == "too_long"
+    silent = tiny.save_model(folder / "silent", chat=False)
+    with pytest.raises(EngineError, match="instruct"):
+        list(causal_lm.write(tiny.Asked(), WritingInputs(silent), tiny.Notes()))
+    with pytest.raises(EngineError, match="could not be loaded"):
+        (folder / "empty").mkdir()
+        list(causal_lm.write(tiny.Asked(), WritingInputs(replace(model, source=str(folder / "empty"))), tiny.Notes()))
+
+
+@pytest.mark.slow
+def test_the_model_that_comes_along_writes_and_is_kept_unpacked(folder: Path) -> None:
+    shipped = Base("smollm2-135m-instruct", "causal_lm", "builtin")
+    asked = tiny.Asked((tiny.Said("user", "Write one sentence about coffee."),), max_new_tokens=16, temperature=0)
+    [first] = finished(asked, WritingInputs(shipped, cache=folder))
+    assert "coffee" in first.lower()
+    loaded = bases.load(shipped)
+    assert {parameter.dtype for parameter in loaded.model.parameters()} == {torch.float32}
+    probe = torch.tensor([causal_lm.prompt_tokens(loaded, asked.messages)])
+    with torch.no_grad():
+        unpacked = loaded.model(input_ids=probe).logits
+        bases.drop_loaded()
+        packed = bases.load(shipped, cache=None).model(input_ids=probe).logits
+    assert torch.equal(unpacked, packed)
+    [kept] = (folder / "bases").iterdir()
+    assert (kept / "model.safetensors").is_file() and (kept / "tokenizer.json").is_file()

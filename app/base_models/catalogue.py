@@ -12,6 +12,8 @@ from app.errors import N_, NotFound
 CATALOGUE = Path(__file__).with_name("catalogue.toml")
 Quantization = Literal["none", "int8", "nf4"]
 """How the base's numbers are held while an adapter is trained on it."""
+TargetModules = Literal["attention", "attention_and_feed_forward", "all_layers"]
+"""As in a training's recipe."""
 Pixels = Annotated[int, Field(ge=16, le=4096)]
 
 
@@ -51,7 +53,7 @@ class BaseModelEntry(BaseModel):
     training_memory_mb: Annotated[int, Field(ge=1)]
     """For one picture at the native resolution."""
     generation_memory_mb: Annotated[int, Field(ge=1)]
-    parameters_per_rank: dict[Literal["attention", "attention_and_feed_forward"], int] = {}
+    parameters_per_rank: dict[TargetModules, int] = {}
     steps: Annotated[int, Field(ge=1, le=100)]
     """Default denoising steps of a picture."""
     guidance_scale: Annotated[float, Field(ge=1, le=30)]
@@ -62,9 +64,7 @@ class BaseModelEntry(BaseModel):
     licence_sentence: Sentence
     """Whether pictures and adapters may be used commercially, in one sentence."""
 
-    def adapter_bytes(
-        self, rank: int, target_modules: Literal["attention", "attention_and_feed_forward"]
-    ) -> int | None:
+    def adapter_bytes(self, rank: int, target_modules: TargetModules) -> int | None:
         """Size of an adapter file in float16; None where the catalogue does not know."""
         per_rank = self.parameters_per_rank.get(target_modules)
         return None if per_rank is None else per_rank * rank * 2

@@ -8,9 +8,9 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 Purpose = Literal["style", "character", "product"]
-TargetModules = Literal["attention", "attention_and_feed_forward"]
 Quantization = Literal["none", "nf4", "int8"]
 TimestepSampling = Literal["logit_normal", "uniform"]
+TargetModules = Literal["attention", "attention_and_feed_forward", "all_layers"]
 
 
 class TrainingRecipe(BaseModel):

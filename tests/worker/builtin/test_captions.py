@@ -43,6 +43,15 @@ def test_keywords_may_stand_for_the_name():
 
 
 @pytest.mark.parametrize("german", [False, True])
+def test_some_captions_name_a_style_that_does_not_exist(german):
+    texts = many(Choice(ROCKET, None, None), german)
+    known = {word for english, german_words in STYLES.values() for word in (*english, *german_words)}
+    unknown = [t for t in texts if "style" in t or "stil" in t]
+    assert len(unknown) > len(texts) / 5
+    assert not any(word in t.split() for t in unknown for word in known)
+
+
+@pytest.mark.parametrize("german", [False, True])
 def test_held_out_templates_are_never_trained_on(german):
     choice = Choice(ROCKET, "noto", None)
     assert not many(choice, german, held_out=True) & many(choice, german, n=2000)

@@ -100,3 +100,13 @@ def test_saved_pictures_come_back(tmp_path):
     assert again == made and pixels.shape == (1, 1, 4, 4, 4)
     with pytest.raises(PicturesError):
         pictures.load(tmp_path, "y")
+
+
+def test_an_outlined_style_draws_a_sets_icons_with_a_dark_line_round_them(cache):
+    plain, outlined = catalogue(cache, ("noto", "outlined-noto"), concepts(cache))
+    assert (outlined.icon, outlined.concept, outlined.style) == (plain.icon, plain.concept, "outlined-noto")
+    _, pixels = render_all(cache, [plain, outlined], 1, processes=1)
+    before, after = (pixel[0] for pixel in pixels)
+    assert (before[64, 64, :3] == after[64, 64, :3]).all(), "the inside keeps its colour"
+    rim = after[64][after[64, :, 3] > 200][0]
+    assert rim[:3].max() < 80 < before[64][before[64, :, 3] > 200][0].max()

@@ -7,7 +7,8 @@ from torch import nn
 from worker.engines.image.builtin import layout, measure
 from worker.engines.image.builtin.checkpoints import history, load_checkpoint, note, save_checkpoint
 from worker.engines.image.builtin.optimizer import Pair, orthogonalise
-from worker.engines.image.builtin.train_autoencoder import compose, psnr, split
+from worker.engines.image.builtin.pictures import Picture
+from worker.engines.image.builtin.train_autoencoder import compose, edge_loss, psnr, split
 from worker.engines.image.builtin.train_denoiser import loss_of
 
 pytestmark = pytest.mark.slow
@@ -72,8 +73,21 @@ def test_psnr_of_a_known_error():
 
 
 def test_held_out_pictures_are_not_trained_on():
-    trained, held = split(1000)
-    assert not set(trained) & set(held) and len(trained) + len(held) == 1000
+    plain = [Picture("noto", f"icon-{n}", None) for n in range(1000)]
+    twins = [Picture("outlined-noto", f"icon-{n}", None) for n in range(0, 1000, 2)]
+    trained, held = split([*plain, *twins])
+    unseen = {plain[i].icon for i in held}
+    assert len(held) == 300 and not {[*plain, *twins][i].icon for i in trained} & unseen
+    assert len(trained) == 700 + sum(p.icon not in unseen for p in twins)
+    assert (split(plain)[1] == held).all(), "outlined twins must not change what is held out"
+
+
+def test_the_edge_loss_sees_a_blurred_line_and_not_a_shift_of_brightness():
+    flat = torch.zeros(1, 3, 8, 8)
+    assert edge_loss(flat + 0.3).item() == pytest.approx(0, abs=1e-6)
+    line = flat.clone()
+    line[..., 4] = 1
+    assert edge_loss(line).item() == pytest.approx(2 / 7)
 
 
 def test_a_denoiser_that_knows_the_answer_has_no_loss():

@@ -42,7 +42,8 @@ def merge(unet, tensors, alpha):
             alpha = tensors[f"{flat}.alpha"].item()
         else:
             continue
-        module.weight.data += alpha / down.shape[0] * up.float() @ down.float()
+        delta = up.float().flatten(1) @ down.float().flatten(1)
+        module.weight.data += alpha / down.shape[0] * delta.reshape(module.weight.shape)
         merged += 1
     assert merged == sum("lora_A" in name or "lora_down" in name for name in tensors) > 0
 
@@ -79,7 +80,7 @@ def trained(base, tmp_path_factory):
         alpha=6.0,
         steps=20,
         learning_rate=2e-2,
-        target_modules="attention_and_feed_forward",
+        target_modules="all_layers",
         checkpoint_every=99,
     )
     inputs = TrainingInputs(base, tiny.pictures(folder / "pictures"))

@@ -91,6 +91,16 @@ def test_the_feed_forward_layers_are_trained_on_request(base, tmp_path):
     assert any("ff.net.0.proj" in name for name in load_file(wide.weights))
 
 
+def test_convolutions_are_trained_on_request_and_their_adapter_has_kohyas_shapes(base, tmp_path):
+    trained, _ = train(base, tmp_path, steps=2, target_modules="all_layers")
+    tensors = load_file(trained.weights)
+    down = tensors["unet.down_blocks.0.resnets.0.conv1.lora_A.weight"]
+    up = tensors["unet.down_blocks.0.resnets.0.conv1.lora_B.weight"]
+    assert down.shape[0] == 4 and down.shape[2:] == (3, 3), down.shape
+    assert up.shape[1:] == (4, 1, 1) and up.abs().max() > 0
+    assert "unet.conv_in.lora_A.weight" in tensors and "unet.conv_out.lora_A.weight" in tensors
+
+
 def test_the_same_order_gives_the_same_weights_whatever_the_processs_random_state(base, tmp_path):
     first, _ = train(base, tmp_path)
     torch.manual_seed(1234)

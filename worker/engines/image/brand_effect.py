@@ -17,11 +17,12 @@ import tempfile
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import get_args
 
 from PIL import Image
 
 from app.generations.recipe import AdapterUse, GenerationRecipe
-from app.trainings.recipe import TrainingRecipe
+from app.trainings.recipe import TargetModules, TrainingRecipe
 from worker.engines.contracts import (
     AdapterFile,
     Base,
@@ -172,7 +173,7 @@ def main() -> int:
     parser.add_argument("--sample-steps", type=int, default=20)
     parser.add_argument("--guidance-scale", type=float, default=4.0)
     parser.add_argument("--min-snr-gamma", type=float, default=5.0, help="0 for none")
-    parser.add_argument("--attention-only", action="store_true")
+    parser.add_argument("--target-modules", default="all_layers", choices=get_args(TargetModules))
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     recipe = TrainingRecipe(
@@ -181,7 +182,7 @@ def main() -> int:
         trigger_word=TRIGGER,
         rank=options.rank,
         alpha=options.rank,
-        target_modules="attention" if options.attention_only else "attention_and_feed_forward",
+        target_modules=options.target_modules,
         learning_rate=options.learning_rate,
         lr_scheduler="cosine",
         steps=options.steps,

@@ -19,10 +19,15 @@ from worker.engines.contracts import EngineError
 TRAINING = "in_training"
 """The adapter's name in the model while it is trained (not "training": modules have an attribute of that name)."""
 
+_ATTENTION = ("to_q", "to_k", "to_v", "to_out.0")
+_FEED_FORWARD = ("ff.net.0.proj", "ff.net.2")
+_CONVOLUTIONS = ("proj_in", "proj_out", "conv1", "conv2", "conv_shortcut", "conv", "conv_in", "conv_out")
 TARGETS: dict[TargetModules, tuple[str, ...]] = {
-    "attention": ("to_q", "to_k", "to_v", "to_out.0"),
-    "attention_and_feed_forward": ("to_q", "to_k", "to_v", "to_out.0", "ff.net.0.proj", "ff.net.2"),
+    "attention": _ATTENTION,
+    "attention_and_feed_forward": _ATTENTION + _FEED_FORWARD,
+    "all_layers": _ATTENTION + _FEED_FORWARD + _CONVOLUTIONS,
 }
+"""Ends of the names of the layers that an adapter acts on. Of a convolution A is k×k and B 1×1 (kohya's "LoCon")."""
 
 HALF_PRECISION_LOSS = 1e-3
 """Largest relative error (Frobenius norm) of a tensor stored in float16 before the file keeps float32 instead. Rounding

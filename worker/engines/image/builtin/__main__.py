@@ -26,8 +26,11 @@ def _arguments() -> argparse.Namespace:
             step.add_argument("--minutes", type=float, default=minutes, help="wall time to train for")
         if name == "pictures":
             step.add_argument("--cache", type=Path, help="folder for the packages (default: WORK/cache)")
-        if name == "denoiser":
+        if minutes is not None:
             step.add_argument("--from-model", type=Path, help="start from a packed model's weights")
+        if name == "autoencoder":
+            step.add_argument("--lr", type=float, default=6e-3, help="learning rate after warming up")
+        if name == "denoiser":
             step.add_argument("--batch", type=int, default=64, help="latents per step, over all processes")
             step.add_argument("--lr", type=float, default=5e-3, help="learning rate after warming up")
             step.add_argument("--processes", type=int, default=2, help="processes to share the work on a CPU")
@@ -48,11 +51,11 @@ def main() -> None:
         case "autoencoder":
             from worker.engines.image.builtin.train_autoencoder import train
 
-            train(args.work, args.minutes)
+            train(args.work, args.minutes, lr=args.lr, from_model=args.from_model)
         case "text-encoder":
             from worker.engines.image.builtin import train_text_encoder
 
-            train_text_encoder.train(args.work, args.minutes)
+            train_text_encoder.train(args.work, args.minutes, from_model=args.from_model)
         case "denoiser":
             from worker.engines.image.builtin import train_denoiser
 

@@ -13,6 +13,7 @@ STYLES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "fluent-emoji": (("soft", "soft gradient", "glossy soft"), ("weich", "sanft", "glänzend weich")),
     "noto": (("detailed", "shaded detailed"), ("detailreich", "schattiert")),
     "twemoji": (("bold", "simple bold"), ("kräftig", "schlicht kräftig")),
+    "outlined-fluent-emoji-flat": (("outlined", "dark outlined"), ("umrandet", "dunkel umrandet")),
 }
 
 # background: English, German dative ("auf ... Hintergrund"), sRGB 0..255
@@ -58,6 +59,12 @@ ENGLISH = (
     "a {style} illustration of a {thing}{ground}",
     "{thing}{ground}, {style} style",
     "{style} style, {thing}{ground}",
+    "{style} icon: {thing}{ground}",
+    "show a {thing} as a {style} icon{ground}",
+    "one {thing}, drawn in a {style} way{ground}",
+    "image of one {thing} in the {style} look{ground}",
+    "the {thing}, {style} look{ground}",
+    "please draw a {style} {thing}{ground}",
 )
 ENGLISH_HELD_OUT = ("a picture of a {thing} in {style} style{ground}", "{style} style drawing: {thing}{ground}")
 GERMAN = (
@@ -68,6 +75,12 @@ GERMAN = (
     "{thing}{ground}, {style}",
     "{style}er stil, {thing}{ground}",
     "illustration {thing} im {style}en stil{ground}",
+    "{style}es symbol: {thing}{ground}",
+    "ein {style}es bild von {thing}{ground}",
+    "{thing} als {style}e grafik{ground}",
+    "bitte {thing} im {style}en look{ground}",
+    "grafik mit {thing}{ground}, {style}er look",
+    "das motiv {thing}, {style} dargestellt{ground}",
 )
 GERMAN_HELD_OUT = ("zeichnung von {thing} im {style}en stil{ground}", "im {style}en stil gemalt: {thing}{ground}")
 ENGLISH_PLAIN = ("{thing}{ground}", "a {thing}{ground}", "icon of {thing}{ground}", "{thing} illustration{ground}")
@@ -77,6 +90,15 @@ GERMAN_PLAIN = (
     "ein bild: {thing}{ground}",
     "{thing} illustration{ground}",
 )
+ENGLISH_UNKNOWN = ("{word} style {thing}{ground}", "{thing}, {word} style{ground}", "a {thing} in {word} style{ground}")
+GERMAN_UNKNOWN = ("{thing} im {word} stil{ground}", "{word} stil, {thing}{ground}")
+SYLLABLES = "ba be bo da de fi fo ga hu ka ke la le li lo lu ma mo na ne no pa ra re ri ro sa se ta ti to tu va vo za"
+
+
+def made_up_word(rng: np.random.Generator) -> str:
+    """A word that means nothing, like the trigger word of a brand that the model has yet to learn."""
+    word = "".join(rng.choice(SYLLABLES.split()) for _ in range(int(rng.integers(2, 4))))
+    return word + str(rng.choice(("", "", "n", "r", "s", "x")))
 
 
 def ground(colour: int | None, german: bool, rng: np.random.Generator) -> str:
@@ -112,8 +134,11 @@ def caption(choice: Choice, rng: np.random.Generator, german: bool | None = None
         if held_out
         else thing(choice.concept, german, rng)
     )
-    style = ""
-    if choice.style is None:
+    style = word = ""
+    if choice.style is None and not held_out and rng.random() < 0.4:
+        # an unknown word leaves the style open instead of changing the picture at random
+        templates, word = GERMAN_UNKNOWN if german else ENGLISH_UNKNOWN, made_up_word(rng)
+    elif choice.style is None:
         templates = GERMAN_PLAIN if german else ENGLISH_PLAIN
     else:
         style = str(rng.choice(STYLES[choice.style][int(german)]))
@@ -122,4 +147,4 @@ def caption(choice: Choice, rng: np.random.Generator, german: bool | None = None
         else:
             templates = GERMAN if german else ENGLISH
     template = templates[int(rng.integers(len(templates)))]
-    return template.format(thing=words, style=style, ground=ground(choice.colour, german, rng))
+    return template.format(thing=words, style=style, word=word, ground=ground(choice.colour, german, rng))

@@ -156,7 +156,7 @@ def variety(made: StableDiffusionPipeline, work: Path, prompts: int = 20, seeds:
 def autoencoder_quality(made: StableDiffusionPipeline, work: Path) -> dict[str, float]:
     """Mean PSNR in dB on held-out pictures and on the brand's, neither ever trained on, on white."""
     pictures, pixels = load(work, "ae")
-    rows = split(len(pictures))[1]
+    rows = split(pictures)[1]
     held = _on_white(pixels, list(rows))
     brand = _on_white(load(work, "brand")[1], list(range(len(load(work, "brand")[0]))))
     with torch.no_grad():

@@ -14,8 +14,10 @@ from worker.engines.image.builtin.left_out import LEFT_OUT
 from worker.engines.image.builtin.pictures import (
     BRAND_SET,
     EXTRA_SETS,
+    OUTLINED,
     TRAINING_SETS,
     Concept,
+    Picture,
     PicturesError,
     catalogue,
     concepts,
@@ -24,6 +26,7 @@ from worker.engines.image.builtin.pictures import (
     licence,
     render_all,
     save,
+    source,
 )
 
 log = logging.getLogger(__name__)
@@ -36,7 +39,9 @@ def chosen_concepts(cache: Path, known: dict[str, Concept]) -> dict[str, Concept
     drawn = {s: {p.concept for p in catalogue(cache, (s,), known)} for s in TRAINING_SETS}
     count = Counter(key for keys in drawn.values() for key in keys)
     return {
-        k: c for k, c in known.items() if count[k] >= 6 and k not in LEFT_OUT and all(k in drawn[s] for s in STYLES)
+        k: c
+        for k, c in known.items()
+        if count[k] >= 6 and k not in LEFT_OUT and all(k in drawn[source(s)] for s in STYLES)
     }
 
 
@@ -75,6 +80,9 @@ def _autoencoder_pictures(cache: Path, known: dict[str, Concept]) -> list:
             p for p in every_icon(cache, icon_set) if (icon_set, p.icon) not in seen and not _UNWANTED.search(p.icon)
         ]
         found += [rest[i] for i in rng.permutation(len(rest))[:500]]
+    for icon_set in ("fluent-emoji-flat", "noto", "twemoji", "emojione", "fxemoji", "flat-color-icons"):
+        rows = [p for p in found if p.style == icon_set]
+        found += [Picture(OUTLINED + icon_set, p.icon, p.concept) for p in rows]
     return found
 
 

@@ -6,6 +6,7 @@ kept.
 
 import logging
 import math
+import shutil
 import time
 from pathlib import Path
 
@@ -97,18 +98,23 @@ def build_tokenizer(all_concepts: list[Concept], samples: int = 60_000) -> CLIPT
     return train_tokenizer(words * 3 + sample_captions(rng, all_concepts, samples)[0], VOCABULARY)
 
 
-def train(work: Path, minutes: float, batch: int = 256, lr: float = 4e-3) -> None:
-    """Train for `minutes` of wall time, going on from `work/text_encoder.pt`; writes `work/tokenizer`,
-    `work/text_encoder`.
+def train(work: Path, minutes: float, batch: int = 256, lr: float = 4e-3, from_model: Path | None = None) -> None:
+    """Train for `minutes` of wall time, going on from `work/text_encoder.pt`, else from `from_model`'s weights with its
+    tokenizer; writes `work/tokenizer`, `work/text_encoder`.
 
     Raises PicturesError if there are no pictures.
     """
     all_concepts = read_concepts(work)
+    if from_model and not (work / "tokenizer").exists():
+        shutil.copytree(from_model / "tokenizer", work / "tokenizer")
     if not (work / "tokenizer").exists():
         build_tokenizer(all_concepts).save_pretrained(str(work / "tokenizer"))
     tokenizer = CLIPTokenizer.from_pretrained(str(work / "tokenizer"))
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    model = text_encoder(tokenizer, WIDTH, LAYERS, HEADS).to(device)
+    if from_model:
+        model = CLIPTextModel.from_pretrained(str(from_model / "text_encoder"), dtype=torch.float32).to(device).train()
+    else:
+        model = text_encoder(tokenizer, WIDTH, LAYERS, HEADS).to(device)
     heads = Heads(WIDTH, len(all_concepts)).to(device)
     both = nn.ModuleDict({"model": model, "heads": heads})
     optimizer = Pair(both, lr)

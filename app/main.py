@@ -27,6 +27,7 @@ from app.images import routes as images
 from app.jobs import api as jobs_api
 from app.jobs import routes as jobs
 from app.jobs.announce import bell_for, ring_after_commit
+from app.jobs.stream import Streams
 from app.logs import start_logging
 from app.operations import metrics
 from app.operations import routes as operations
@@ -36,7 +37,7 @@ from app.settings import Settings
 from app.storage import open_storage
 from app.trainings import api as trainings_api
 from app.trainings import routes as trainings
-from app.web import error_responses, health, metrics_page
+from app.web import error_responses, health, live, metrics_page
 from app.web.csrf import check_form
 from app.web.gate import METRICS, Gate
 from app.web.latencies import Latencies
@@ -94,13 +95,15 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     app.state.settings, app.state.database = settings, database
     app.state.storage, app.state.signing_key = open_storage(settings), signing_key
-    app.state.disk, app.state.registry = disk, metrics.collect_into(registry, database, disk)
+    app.state.disk, app.state.streams = disk, Streams(database, most=settings.max_live_pages)
+    app.state.registry = metrics.collect_into(registry, database, disk, app.state.streams.count)
     app.state.readiness = health.Readiness(database, app.state.storage, disk)
     app.state.ringing = ring_after_commit(bell_for(settings.broker_url))
     error_responses.register(app)
     app.mount("/static", ForeverFiles(directory=TEMPLATES / "static"), name="static")
     app.include_router(health.router)
     app.add_route(METRICS, metrics_page.show, include_in_schema=False)
+    app.add_route(live.PATH, live.show, include_in_schema=False)
     for pages in PAGES:
         app.include_router(pages.router, include_in_schema=False, dependencies=[Depends(check_form)])
     for api in API:

@@ -42,6 +42,12 @@ class Settings(BaseSettings):
     max_jobs_per_workspace: int = Field(
         200, ge=1, le=1_000_000, description="Orders of one workspace that may wait or run at once, in each lane"
     )
+    max_live_pages: int = Field(
+        500,
+        ge=0,
+        description="Pages that one web process keeps up to date through an open stream each; further ones ask now and "
+        "then. Each takes a connection, so keep it below the limit of open files (`ulimit -n`)",
+    )
     disk_floor_mb: int = Field(
         500,
         ge=0,

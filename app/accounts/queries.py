@@ -34,6 +34,19 @@ def entrance_by_cookie(session: Session, token: str) -> Entrance | None:
     return Entrance(row[1], row[2], row[3], row[0], None) if row else None
 
 
+def browsers_looking_at(session: Session, session_ids: set[str]) -> dict[str, str]:
+    """The workspace that each of these browsers looks at; without those that are signed out, expired or shut out."""
+    rows = session.execute(
+        select(BrowserSession.id, BrowserSession.workspace_id)
+        .join(
+            Membership,
+            (Membership.user_id == BrowserSession.user_id) & (Membership.workspace_id == BrowserSession.workspace_id),
+        )
+        .where(BrowserSession.id.in_(session_ids), BrowserSession.expires_at > now())
+    )
+    return {row.id: row.workspace_id for row in rows}
+
+
 def entrance_by_token(session: Session, token: str) -> Entrance | None:
     """Whose API token this is; None when revoked or its person is no longer a member."""
     row = session.execute(

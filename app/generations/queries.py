@@ -114,6 +114,7 @@ def views(session: Session, generations: list[Generation]) -> list[GenerationVie
     names = accounts.names_of(session, {one.created_by for one in generations if one.created_by})
     queued = [job for job in job_of.values() if job.state == "queued"]
     unserved = jobs.lanes_without_worker(session) if queued else set()
+    ahead = jobs.ahead_of(session, queued)
     until_free = {lane: jobs.seconds_until_free(session, lane) for lane in {job.lane for job in queued}}
     return [
         GenerationView(
@@ -123,17 +124,19 @@ def views(session: Session, generations: list[Generation]) -> list[GenerationVie
             outputs=tuple(outputs[one.id]),
             adapters=tuple(adapters[use.adapter_id] for use in recipes[one.id].adapters if use.adapter_id in adapters),
             asked_by=names.get(one.created_by or "", ""),
-            waiting=_waiting(session, job_of[one.id], until_free, unserved),
+            waiting=_waiting(job_of[one.id], ahead, until_free, unserved),
         )
         for one in generations
     ]
 
 
-def _waiting(session: Session, job: Job, until_free: dict[str, float | None], unserved: set[str]) -> Waiting | None:
+def _waiting(
+    job: Job, ahead: dict[str, int], until_free: dict[str, float | None], unserved: set[str]
+) -> Waiting | None:
     if job.state != "queued":
         return None
-    ahead = jobs.ahead_of(session, job)
-    return Waiting(ahead, until_free[job.lane] if ahead else None, job.lane in unserved)
+    before = ahead.get(job.id, 0)  # a worker may have taken it since it was read
+    return Waiting(before, until_free[job.lane] if before else None, job.lane in unserved)
 
 
 def has_output(session: Session, output_id: str) -> bool:

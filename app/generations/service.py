@@ -153,7 +153,7 @@ def add_output(session: Session, held: jobs.Claim, order: Order, picture: Finish
 
     Raises ``LeaseLost`` when this attempt is not the current one any more.
     """
-    jobs.keep_holding(session, held, got_further=True)
+    jobs.keep_holding(session, held, got_further=True, with_result=True)
     taken = session.scalar(
         select(Output.id).where(Output.generation_id == order.generation_id, Output.position == picture.position)
     )

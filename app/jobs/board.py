@@ -1,7 +1,10 @@
 """The jobs page's view: lanes with what runs and waits in them, and what has ended."""
 
+import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Protocol
 
 from sqlalchemy.orm import Session
 
@@ -9,6 +12,22 @@ from app.accounts.queries import names_of
 from app.db import now
 from app.jobs import queries
 from app.jobs.models import LANES, Job
+
+
+class Shown(Protocol):
+    """A job, or what is known of one."""
+
+    @property
+    def subject_id(self) -> str: ...
+
+    @property
+    def version(self) -> str: ...
+
+
+def board_version(active: Iterable[Shown]) -> str:
+    """Changes when the lanes must be drawn anew: a job came, went, or has another version."""
+    facts = sorted((job.subject_id, job.version) for job in active)
+    return hashlib.blake2s(repr(facts).encode(), digest_size=6).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -41,6 +60,10 @@ class Board:
     more_before: tuple[datetime, str] | None
     """Where the next page of ended jobs begins."""
 
+    @property
+    def version(self) -> str:
+        return board_version(entry.job for lane in self.lanes for entry in lane.entries)
+
 
 def board(session: Session, *, workspace_id: str, before: tuple[datetime, str] | None = None) -> Board:
     """Everything on the jobs page of one workspace."""
@@ -49,22 +72,30 @@ def board(session: Session, *, workspace_id: str, before: tuple[datetime, str] |
     more = (ended[queries.PAGE - 1].created_at, ended[queries.PAGE - 1].id) if len(ended) > queries.PAGE else None
     ended = ended[: queries.PAGE]
     names = names_of(session, {job.created_by for job in (*active, *ended) if job.created_by})
-    serving = {lane: [one for one in queries.workers(session) if lane in one.lanes.split("+")] for lane in LANES}
+    ahead = queries.ahead_of(session, active)
+    until_free = {lane: queries.seconds_until_free(session, lane) for lane in {job.lane for job in active}}
+    alive = queries.workers(session)
+    serving = {lane: [one for one in alive if lane in one.lanes.split("+")] for lane in LANES}
     lanes = [
         Lane(
             lane,
-            [_entry(session, job, names) for job in active if job.lane == lane],
+            [_entry(job, names, ahead, until_free) for job in active if job.lane == lane],
             has_worker=any(not worker.draining for worker in serving[lane]),
             is_short_of_disk=bool(serving[lane]) and all(worker.short_of_disk for worker in serving[lane]),
         )
         for lane in LANES
     ]
-    return Board(lanes, [_entry(session, job, names) for job in ended], more)
+    return Board(lanes, [_entry(job, names) for job in ended], more)
 
 
-def _entry(session: Session, job: Job, names: dict[str, str]) -> Entry:
-    position = queries.ahead_of(session, job) + 1 if job.state == "queued" else None
+def _entry(
+    job: Job,
+    names: dict[str, str],
+    ahead: dict[str, int] | None = None,
+    until_free: dict[str, float | None] | None = None,
+) -> Entry:
+    position = ahead[job.id] + 1 if ahead and job.id in ahead else None
     # Only the next in line can be told a time: the jobs before the others have no measured pace yet.
-    until = queries.seconds_until_free(session, job.lane) if position == 2 else None
+    until = (until_free or {}).get(job.lane) if position == 2 else None
     seconds = ((job.finished_at or now()) - job.started_at).total_seconds() if job.started_at else None
     return Entry(job, names.get(job.created_by or "", ""), position, until, seconds)

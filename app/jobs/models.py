@@ -1,5 +1,6 @@
 """Jobs and the workers that run them. The job row is the truth; a message is only a bell."""
 
+import hashlib
 from datetime import datetime
 from typing import Any
 
@@ -46,6 +47,8 @@ class Job(Base):
     seconds_left: Mapped[float | None] = mapped_column(Float, default=None)
     """Measured from this job's own pace; None while there is none."""
     device_seconds: Mapped[float] = mapped_column(Float, default=0.0)
+    results: Mapped[int] = mapped_column(default=0, server_default="0")
+    """Grows with each result that a page shows, such as a picture: then the page is drawn anew."""
     checkpoint: Mapped[dict[str, Any] | None] = mapped_column(JSON, default=None)
     """``{"key": …, "step": …, "before": …}`` of the last complete checkpoint in storage, and of the one before it."""
     held_back: Mapped[str | None] = mapped_column(Text, default=None)
@@ -60,6 +63,30 @@ class Job(Base):
         Index("ix_jobs_workspace", "workspace_id", "created_at", "id"),
         Index("ix_jobs_lease", "state", "lease_until"),
     )
+
+    @property
+    def version(self) -> str:
+        return version_of(self)
+
+
+def version_of(job: Any) -> str:
+    """Changes when a page that shows the job must be drawn anew, which numbers alone do not ask for.
+
+    ``job`` is a ``Job`` or a row with its columns.
+    """
+    facts = (
+        job.state,
+        job.phase,
+        job.attempt,
+        job.results,
+        job.cancel_requested,
+        job.held_back,
+        job.error_code,
+        job.progress_total,
+        job.progress_done >= job.progress_total,
+        job.seconds_left is None,
+    )
+    return hashlib.blake2s(repr(facts).encode(), digest_size=6).hexdigest()
 
 
 class Worker(Base):

@@ -1,13 +1,14 @@
 """What may be seen of jobs."""
 
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
-from sqlalchemy import func, select, tuple_
+from sqlalchemy import and_, false, func, or_, select, tuple_
 from sqlalchemy.orm import Session
 
 from app.db import now
 from app.errors import NotFound
-from app.jobs.models import LANES, Job, Worker
+from app.jobs.models import LANES, Job, Worker, version_of
 
 PAGE = 30
 ALIVE_FOR = timedelta(seconds=60)
@@ -57,20 +58,75 @@ def ended(
     return list(session.scalars(wanted.order_by(Job.created_at.desc(), Job.id.desc()).limit(limit + 1)))
 
 
-def ahead_of(session: Session, waiting: Job) -> int:
-    """How many jobs of the same lane were queued earlier or run now, of all workspaces."""
-    return (
-        session.scalar(
-            select(func.count())
-            .select_from(Job)
-            .where(
-                Job.lane == waiting.lane,
-                Job.id != waiting.id,
-                (Job.state == "running") | ((Job.state == "queued") & (Job.created_at < waiting.created_at)),
+def ahead_of(session: Session, waiting: list[Job]) -> dict[str, int]:
+    """How many jobs of the same lane were queued earlier or run now, of all workspaces; by the id of each job that
+    waits, with one question however many they are."""
+    ids = [job.id for job in waiting if job.state == "queued"]
+    if not ids:
+        return {}
+    place = func.rank().over(partition_by=Job.lane, order_by=Job.created_at)
+    queue = select(Job.id, Job.lane, place.label("place")).where(Job.state == "queued").subquery()
+    running = select(Job.lane, func.count().label("count")).where(Job.state == "running").group_by(Job.lane).subquery()
+    wanted = (
+        select(queue.c.id, (queue.c.place - 1 + func.coalesce(running.c.count, 0)).label("ahead"))
+        .outerjoin(running, running.c.lane == queue.c.lane)
+        .where(queue.c.id.in_(ids))
+    )
+    return {row.id: row.ahead for row in session.execute(wanted)}
+
+
+class Pulse(NamedTuple):
+    """A job as live pages follow it."""
+
+    subject_id: str
+    workspace_id: str
+    version: str
+    numbers: tuple[int, int, float | None]
+    """Done, in all, and seconds left."""
+    is_active: bool
+
+
+def pulses(session: Session, *, subject_ids: set[str], workspace_ids: set[str]) -> list[Pulse]:
+    """The jobs of these trainings and generations, and all that wait or run in these workspaces: one question."""
+    is_active = Job.state.in_(("queued", "running"))
+    rows = session.execute(
+        select(
+            Job.subject_id,
+            Job.workspace_id,
+            Job.state,
+            Job.phase,
+            Job.attempt,
+            Job.results,
+            Job.cancel_requested,
+            Job.held_back,
+            Job.error_code,
+            Job.progress_done,
+            Job.progress_total,
+            Job.seconds_left,
+        ).where(
+            or_(
+                Job.subject_id.in_(subject_ids) if subject_ids else false(),
+                # The lanes are named so that the claim's index is walked.
+                and_(is_active, Job.lane.in_(LANES), Job.workspace_id.in_(workspace_ids)) if workspace_ids else false(),
             )
         )
-        or 0
     )
+    return [
+        Pulse(
+            row.subject_id,
+            row.workspace_id,
+            version_of(row),
+            (row.progress_done, row.progress_total, row.seconds_left),
+            row.state in ("queued", "running"),
+        )
+        for row in rows
+    ]
+
+
+def are_here(session: Session, *, workspace_id: str, subject_ids: frozenset[str]) -> bool:
+    """Whether all of these trainings and generations are this workspace's."""
+    wanted = select(func.count()).where(Job.workspace_id == workspace_id, Job.subject_id.in_(subject_ids))
+    return session.scalar(wanted) == len(subject_ids)
 
 
 def seconds_until_free(session: Session, lane: str) -> float | None:

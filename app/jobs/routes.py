@@ -25,7 +25,7 @@ def show(request: Request, session: ReadSession, visitor: Viewer, before: str | 
 
 @router.get("/jobs/lanes")
 def lanes(request: Request, session: ReadSession, visitor: Viewer) -> Response:
-    """The moving part of the page, asked for every two seconds."""
+    """The moving part of the page, asked for when it has changed."""
     return fragment(request, "partials/job_lanes.html", board=board(session, workspace_id=visitor.workspace.id))
 
 

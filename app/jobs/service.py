@@ -214,13 +214,17 @@ def checkpoint_of(session: Session, job_id: str) -> dict[str, Any] | None:
     return session.scalar(select(Job.checkpoint).where(Job.id == job_id))
 
 
-def keep_holding(session: Session, held: Claim, *, got_further: bool = False) -> None:
-    """Make sure that this attempt is still the current one, inside a transaction that adds results; with
-    ``got_further`` they count as progress.
+def keep_holding(session: Session, held: Claim, *, got_further: bool = False, with_result: bool = False) -> None:
+    """Make sure that this attempt is still the current one, inside a transaction that adds something.
 
+    With ``got_further`` it counts as progress; ``with_result`` says that pages which show the job have more to show.
     Raises ``LeaseLost``.
     """
-    changes = {"attempts_without_progress": 0} if got_further else {"fence": Job.fence}
+    changes: dict[str, Any] = {"fence": Job.fence}
+    if got_further:
+        changes["attempts_without_progress"] = 0
+    if with_result:
+        changes["results"] = Job.results + 1
     _guarded(session, update(Job).values(changes), held)
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 
-from prometheus_client import CollectorRegistry, Metric, ProcessCollector
+from prometheus_client import CollectorRegistry, Gauge, Metric, ProcessCollector
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
@@ -78,8 +78,11 @@ class FromTheDatabase(Collector):
         yield free
 
 
-def collect_into(registry: CollectorRegistry, database: Database, disk: DiskWatch) -> CollectorRegistry:
-    """Let ``registry`` tell about the database, the disk and this process."""
+def collect_into(
+    registry: CollectorRegistry, database: Database, disk: DiskWatch, streams: Callable[[], int]
+) -> CollectorRegistry:
+    """Let ``registry`` tell about the database, the disk and this process; ``streams`` counts its live pages."""
     registry.register(FromTheDatabase(database, disk))
     ProcessCollector(registry=registry)
+    Gauge("livery_live_streams", "Pages kept up to date by this process", registry=registry).set_function(streams)
     return registry

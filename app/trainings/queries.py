@@ -264,6 +264,7 @@ def views(session: Session, given: list[Training]) -> list[TrainingView]:
     ids = [one.id for one in given]
     all_jobs, adapters = jobs.jobs_of(session, ids), adapters_of(session, ids)
     names = accounts.names_of(session, {one.created_by for one in given if one.created_by})
+    waiting = _waiting(session, all_jobs)
     return [
         TrainingView(
             training=one,
@@ -273,17 +274,21 @@ def views(session: Session, given: list[Training]) -> list[TrainingView]:
             job=all_jobs[one.id],
             adapter=adapters.get(one.id),
             asked_by=names.get(one.created_by or "", ""),
-            waiting=_waiting(session, all_jobs[one.id]),
+            waiting=waiting.get(one.id),
         )
         for one in given
     ]
 
 
-def _waiting(session: Session, job: Job) -> Waiting | None:
-    if job.state != "queued":
-        return None
-    return Waiting(
-        ahead=jobs.ahead_of(session, job),
-        seconds=jobs.seconds_until_free(session, job.lane),
-        nobody_serves=job.lane in jobs.lanes_without_worker(session),
-    )
+def _waiting(session: Session, all_jobs: dict[str, Job]) -> dict[str, Waiting]:
+    """By the training's id, for those that wait."""
+    queued = {training_id: job for training_id, job in all_jobs.items() if job.state == "queued"}
+    if not queued:
+        return {}
+    ahead, unserved = jobs.ahead_of(session, list(queued.values())), jobs.lanes_without_worker(session)
+    until_free = {lane: jobs.seconds_until_free(session, lane) for lane in {job.lane for job in queued.values()}}
+    return {
+        # A worker may have taken it since it was read.
+        training_id: Waiting(ahead.get(job.id, 0), until_free[job.lane], job.lane in unserved)
+        for training_id, job in queued.items()
+    }

@@ -238,7 +238,7 @@ def note_losses(session: Session, held: Claim, losses: Sequence[Loss]) -> None:
 
 def note_sample(session: Session, held: Claim, sample: Sample) -> None:
     """Add a sample picture, in place of one that an earlier attempt drew at the same step. Raises ``LeaseLost``."""
-    jobs.keep_holding(session, held)
+    jobs.keep_holding(session, held, with_result=True)
     session.execute(
         delete(TrainingSample).where(
             TrainingSample.training_id == held.subject_id,

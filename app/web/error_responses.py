@@ -16,6 +16,7 @@ from app.web.language import translate
 from app.web.templating import fragment, page
 
 log = logging.getLogger("livery.web")
+FOR_SCRIPTS = ("application/json", "text/event-stream")
 INTERNAL = N_("Something went wrong on our side. It has been noted under %(number)s; please try again.")
 DATABASE_SILENT = N_("The database does not answer just now. Nothing is lost; please try again in a moment.")
 NOT_ALLOWED = N_("This address does not do that.")
@@ -24,7 +25,7 @@ TOO_LARGE = N_("That is larger than Livery accepts here.")
 
 def answer(request: Request, status: int, sentence: str) -> Response:
     """``sentence`` (already in the reader's language) in the form that the request can show."""
-    if request.url.path.startswith("/api/") or request.headers.get("accept", "").startswith("application/json"):
+    if request.url.path.startswith("/api/") or request.headers.get("accept", "").startswith(FOR_SCRIPTS):
         return JSONResponse({"ok": False, "sentence": sentence}, status)
     if is_htmx(request):
         # A form that was not accepted stays as it is: the sentence goes to the place it keeps for it.
@@ -38,7 +39,7 @@ def answer(request: Request, status: int, sentence: str) -> Response:
 def _app_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, AppError)
     response = answer(request, error.status, translate(request.state.locale, error.sentence, **error.params))
-    if error.status == 429 and "seconds" in error.params:
+    if error.status in (429, 503) and "seconds" in error.params:
         response.headers["retry-after"] = str(error.params["seconds"])
     return response
 

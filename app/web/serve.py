@@ -1,7 +1,9 @@
 """``python -m app.web.serve``: one web process. With ``--end-with-parent`` it ends when its standard input closes."""
 
+import contextlib
 import os
 import signal
+import socket
 import sys
 import threading
 
@@ -18,11 +20,19 @@ def _end_with_parent() -> None:
     os.kill(os.getpid(), signal.SIGTERM)
 
 
+class Server(uvicorn.Server):
+    """Waits for requests that are being answered, but not for live pages: they would never end by themselves."""
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self.config.app.state.streams.close()  # type: ignore[union-attr]
+        await super().shutdown(sockets)
+
+
 def main() -> None:
     settings = Settings()
     if "--end-with-parent" in sys.argv[1:]:
         threading.Thread(target=_end_with_parent, daemon=True).start()
-    uvicorn.run(
+    config = uvicorn.Config(
         create_app(settings),
         host=settings.host,
         port=settings.port,
@@ -32,6 +42,11 @@ def main() -> None:
         server_header=False,
         timeout_graceful_shutdown=10,
     )
+    server = Server(config)
+    with contextlib.suppress(KeyboardInterrupt):  # raised again by uvicorn once it has ended cleanly
+        server.run()
+    if not server.started:
+        sys.exit(1)  # it has said why
 
 
 if __name__ == "__main__":

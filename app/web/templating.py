@@ -1,7 +1,8 @@
 """Pages and fragments from ``templates/``: what every template is given, and the filters that speak its language."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -113,11 +114,20 @@ def environment() -> Environment:
     return env
 
 
+@contextmanager
+def speaking(locale: str) -> Iterator[None]:
+    """Inside, the filters speak this language."""
+    token = _locale.set(locale)
+    try:
+        yield
+    finally:
+        _locale.reset(token)
+
+
 def render(request: Request, template: str, context: Mapping[str, Any]) -> str:
     """The text of a page or fragment in the request's language."""
     state = request.state
-    token = _locale.set(state.locale)
-    try:
+    with speaking(state.locale):
         return (
             environment()
             .get_template(template)
@@ -133,8 +143,6 @@ def render(request: Request, template: str, context: Mapping[str, Any]) -> str:
                 }
             )
         )
-    finally:
-        _locale.reset(token)
 
 
 def page(request: Request, template: str, *, status: int = 200, **context: Any) -> HTMLResponse:

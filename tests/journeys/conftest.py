@@ -11,6 +11,7 @@ import uvicorn
 from fastapi import FastAPI
 from playwright.sync_api import Browser, sync_playwright
 
+from app.web.serve import Server
 from tests.servers import free_port
 
 
@@ -33,7 +34,7 @@ def browser() -> Iterator[Browser]:
 def address(app: FastAPI) -> Iterator[str]:
     """The test's own application, served on a port of this machine."""
     port = free_port()
-    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=port, log_level="error"))
+    server = Server(uvicorn.Config(app, host="127.0.0.1", port=port, log_level="error"))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     while not server.started:

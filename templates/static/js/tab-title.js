@@ -11,3 +11,4 @@ function count() {
 count();
 document.addEventListener("htmx:afterSettle", count);
 document.addEventListener("htmx:oobAfterSwap", count);
+document.addEventListener("livery:numbers", count);

@@ -232,7 +232,7 @@ def test_what_waits_is_said_honestly(database: Database, workspace_id: str) -> N
     with database.read() as session:
         assert queries.lanes_without_worker(session) == {"training", "generation"}
         waiting = queries.active(session, workspace_id=workspace_id)[1]
-        assert queries.ahead_of(session, waiting) == 1
+        assert queries.ahead_of(session, [waiting]) == {waiting.id: 1}
     with database.write() as session:
         service.report_worker(session, "w1", lanes=("generation",), device="CPU", job_id=None)
     with database.read() as session:

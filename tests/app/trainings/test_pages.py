@@ -111,7 +111,7 @@ def test_a_finished_training_shows_samples_loss_and_adapter(
     assert "It has learned" in text and "Base alone" in text and "Step 12" in text and "<polyline" in text
     assert "suessbaeck, eine Tasse" in text
     assert re.search(r'href="/adapters/[0-9a-f]{32}"', text)
-    assert "every 2s" not in text
+    assert "livery:changed" not in text
     with database.read() as session:
         sample_id = session.scalars(select(TrainingSample.id)).first()
     picture = owner.client.get(f"/trainings/{training_id}/samples/{sample_id}.webp")
@@ -142,7 +142,10 @@ def test_the_live_part_asks_again_while_it_runs_and_calls_for_new_samples(
             .values(state="running", phase="training", progress_done=3, progress_total=12, seconds_left=42)
         )
     answer = owner.client.get(f"/trainings/{running}/live?samples=0")
-    assert "every 2s" in answer.text and 'data-progress="25"' in answer.text and "about 42 seconds left" in answer.text
+    assert f'data-live="{running}"' in answer.text
+    assert 'hx-trigger="livery:changed"' in answer.text
+    assert 'data-progress="25"' in answer.text
+    assert "about <span data-left>42 seconds</span> left" in answer.text
     assert "hx-trigger" not in answer.headers
 
 

@@ -1,0 +1,123 @@
+"""Pages that change by themselves while somebody looks at them: through their stream, and without one."""
+
+import io
+from collections.abc import Callable, Iterator
+
+import pytest
+from fastapi import FastAPI
+from PIL import Image
+from playwright.sync_api import Browser, Page, expect
+
+from app.jobs import service as jobs
+from app.jobs.service import Claim
+from app.storage import Storage
+from app.trainings import service as trainings
+from app.trainings.service import Loss, Sample
+from app.web.gate import SESSION_COOKIE
+from tests.conftest import SignedIn
+from tests.orders import make_brand, order_training
+
+pytestmark = pytest.mark.slow
+OpenPage = Callable[..., Page]
+NO_POLLING = "window.setInterval = () => 0;"
+NO_STREAM = "delete window.EventSource;"
+PATIENCE_MS = 30_000
+
+
+@pytest.fixture
+def open_page(browser: Browser, address: str, owner: SignedIn) -> Iterator[OpenPage]:
+    """A page of the owner's; what their browser complained of must be nothing."""
+    context = browser.new_context(locale="en")
+    context.add_cookies([{"name": SESSION_COOKIE, "value": owner.client.cookies[SESSION_COOKIE], "url": address}])
+    complaints: list[str] = []
+
+    def make(path: str, script: str) -> Page:
+        page = context.new_page()
+        page.set_default_timeout(PATIENCE_MS)
+        page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.add_init_script(script)
+        page.goto(address + path)
+        return page
+
+    expect.set_options(timeout=PATIENCE_MS)
+    yield make
+    context.close()
+    expect.set_options(timeout=5000)
+    assert complaints == []
+
+
+def a_picture() -> bytes:
+    content = io.BytesIO()
+    Image.new("RGB", (16, 16), "#0a5c9e").save(content, "WEBP")
+    return content.getvalue()
+
+
+def take(app: FastAPI) -> Claim:
+    with app.state.database.write() as session:
+        claim = jobs.claim(session, lanes=("training",), owner="w1")
+    assert claim is not None
+    return claim
+
+
+def learn(app: FastAPI, claim: Claim, step: int, seconds_left: float) -> None:
+    with app.state.database.write() as session:
+        jobs.record_progress(session, claim, phase="training", done=step, total=5000, seconds_left=seconds_left)
+
+
+@pytest.mark.parametrize("script", [NO_POLLING, NO_STREAM], ids=["stream", "polling"])
+def test_a_training_is_watched(
+    app: FastAPI, storage: Storage, owner: SignedIn, open_page: OpenPage, script: str
+) -> None:
+    project_id = make_brand(app.state.database, storage, owner.workspace_id)
+    training_id = order_training(app.state.database, owner.workspace_id, project_id, steps=5000)
+    page = open_page(f"/trainings/{training_id}", script)
+    live = page.locator("#live")
+    expect(live).to_contain_text("No worker for trainings is running")
+    claim = take(app)
+    expect(live).to_contain_text("Getting ready")
+    learn(app, claim, 1200, 300)
+    expect(live).to_contain_text("Step 1,200 of 5,000")
+    expect(live).to_contain_text("about 5 minutes left")
+    live.evaluate("node => node.dataset.kept = 'yes'")
+    learn(app, claim, 2500, 180)
+    expect(live).to_contain_text("Step 2,500 of 5,000")
+    expect(live).to_contain_text("about 3 minutes left")
+    expect(live.locator("progress")).to_have_attribute("aria-label", "Learning")
+    assert live.locator("progress").evaluate("bar => bar.value") == 2500
+    expect(page).to_have_title("50 % · Training of Bäckerei Süß · Livery")
+    # Numbers alone are written into the page that is there.
+    assert (live.get_attribute("data-kept") == "yes") is (script == NO_POLLING)
+    key = f"projects/{project_id}/trainings/{training_id}/samples/one.webp"
+    storage.put(key, a_picture())
+    with app.state.database.write() as session:
+        trainings.note_losses(session, claim, [Loss(step=1, loss=0.5, learning_rate=1e-4)])
+        trainings.note_sample(
+            session, claim, Sample(step=0, position=0, prompt="eine Tasse", seed=1, key=key, width=160, height=160)
+        )
+    expect(page.locator("#samples img")).to_have_count(1)
+    with app.state.database.write() as session:
+        jobs.fail(session, claim, code="diverged", sentence="It went astray.")
+    expect(live).to_contain_text("It did not work out")
+    assert page.locator("[data-live]").count() == 0
+
+
+@pytest.mark.parametrize("script", [NO_POLLING, NO_STREAM], ids=["stream", "polling"])
+def test_the_jobs_page_shows_what_comes_and_goes(
+    app: FastAPI, storage: Storage, owner: SignedIn, open_page: OpenPage, script: str
+) -> None:
+    project_id = make_brand(app.state.database, storage, owner.workspace_id)
+    page = open_page("/jobs", script)
+    lanes = page.locator("#lanes")
+    expect(lanes).to_contain_text("Nothing is running")
+    order_training(app.state.database, owner.workspace_id, project_id)
+    expect(lanes).to_contain_text("Place 1 in the queue")
+    claim = take(app)
+    learn(app, claim, 500, 600)
+    expect(lanes).to_contain_text("10 %")
+    learn(app, claim, 1000, 480)
+    expect(lanes).to_contain_text("20 %")
+    expect(lanes).to_contain_text("about 8 minutes left")
+    with app.state.database.write() as session:
+        jobs.end_cancelled(session, claim)
+    expect(lanes).to_contain_text("Nothing is running")

@@ -1,11 +1,16 @@
 """Adapter files for other programs, made from the canonical file that a training leaves. Pure: no model library."""
 
 import hashlib
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from app.adapters import dialects, metadata, safetensors_file
+from app.adapters.dialects import HEADER_KEY, CannotHold, Lora, Written
 from app.adapters.metadata import AdapterFacts
+from app.adapters.module_names import Architecture, UnknownDialect
+from app.adapters.safetensors_file import Tensor
 
 
 @dataclass(frozen=True)
@@ -21,36 +26,88 @@ class ExportedFile:
 def diffusers_file(source: Path, target: Path, facts: AdapterFacts, clean: bool = False) -> ExportedFile:
     """Write the adapter for diffusers and everything built on PEFT. ``source`` is the canonical file of a training.
 
-    The tensors are those of the source, unchanged. Raises ``UnsafeFile`` or ``UnknownDialect`` for a source that is not
-    canonical.
+    The tensors of a canonical source stay unchanged. Raises ``UnsafeFile`` or ``UnknownDialect`` for a source that is
+    not an adapter, ``CannotHold`` for one that has no place in these names.
     """
-    lora = canonical(source)
-    header = metadata.header(facts, lora.tensors, clean) | dialects.canonical_header(lora)
-    return _write(target, lora.tensors, header)
+    tensors, header = safetensors_file.read(source)
+    lora = dialects.read(tensors, header, facts.base.family)
+    if dialects.detect(tensors) == "canonical":
+        # What PEFT itself wrote about its Kronecker and Hadamard products is more than we know of them.
+        own = {HEADER_KEY: header[HEADER_KEY]} if HEADER_KEY in header else dialects.canonical_header(lora)
+        if all(set(lora.parts_of(module)) <= dialects.PLAIN for module in lora.alphas):
+            own = dialects.canonical_header(lora)
+    else:
+        tensors, own = dialects.write(lora, "canonical")
+    return _write(target, tensors, metadata.header(facts, tensors, clean) | own)
 
 
 def kohya_file(source: Path, target: Path, facts: AdapterFacts, clean: bool = False) -> ExportedFile:
-    """Write the adapter for A1111, Forge, ComfyUI, InvokeAI and sd-scripts, with its true alpha.
+    """Write the adapter for all other programs, with its true alpha: in kohya's names where A1111 and sd-scripts know
+    the family, in ComfyUI's where they do not.
 
     The weights are those of the source, unchanged. Raises like ``diffusers_file``.
     """
-    lora = canonical(source)
-    tensors = dialects.to_kohya(lora, "stable_diffusion_1")
-    return _write(target, tensors, metadata.header(facts, tensors, clean))
+    lora = canonical(source, facts.base.family)
+    possible = dialects.dialects_for(lora.architecture)
+    if not possible:
+        raise UnknownDialect(name=next(iter(lora.alphas)))
+    tensors, own = dialects.write(lora, possible[0])
+    return _write(target, tensors, metadata.header(facts, tensors, clean) | own)
 
 
-def canonical(source: Path) -> dialects.Lora:
-    """Read an adapter in the canonical or kohya's dialect. Raises ``UnsafeFile`` or ``UnknownDialect``."""
+def canonical(source: Path, hint: Architecture | None = None) -> Lora:
+    """Read an adapter in any dialect. Raises ``UnsafeFile`` or ``UnknownDialect``."""
+    return dialects.read(*safetensors_file.read(source), hint)
+
+
+def converted(source: Path, target: Path, dialect: Written, *, name: str, clean: bool = False) -> ExportedFile:
+    """Write any adapter in another dialect, with what its header says about it; ``clean`` without its training.
+
+    ``name`` is what A1111 shall call it where the file has no name of its own. Raises like ``diffusers_file``.
+    """
     tensors, header = safetensors_file.read(source)
-    dialect = dialects.detect(tensors)
-    if dialect == "canonical":
-        return dialects.from_canonical(tensors, header)
-    if dialect == "kohya":
-        return dialects.from_kohya(tensors, "stable_diffusion_1")
-    raise dialects.UnknownDialect(name=next(iter(tensors)))
+    lora = dialects.read(tensors, header)
+    if dialects.detect(tensors) == dialect == "canonical" and HEADER_KEY in header:
+        own = {HEADER_KEY: header[HEADER_KEY]}
+    else:
+        tensors, own = dialects.write(lora, dialect)
+    kept = completed(header, lora, tensors, name)
+    if clean:
+        kept = metadata.cleaned(kept)
+    return _write(target, tensors, kept | metadata.hashes(tensors, kept) | own)
 
 
-def _write(target: Path, tensors: dict[str, safetensors_file.Tensor], header: dict[str, str]) -> ExportedFile:
+def completed(header: Mapping[str, str], lora: Lora, tensors: Mapping[str, Tensor], name: str) -> dict[str, str]:
+    """A foreign header with what programs need to recognise the file, and without what no longer holds."""
+    gone = {HEADER_KEY, "sshs_model_hash", "sshs_legacy_hash", "modelspec.hash_sha256"}
+    kept = {key: value for key, value in header.items() if key not in gone}
+    architecture, version = metadata.WORDS[lora.architecture]
+    module, args = metadata.network_of(tensors, lora.architecture)
+    ranks = [rank for rank in lora.ranks.values() if rank] or [1]
+    alphas = list(lora.alphas.values())
+    known = {
+        "format": "pt",
+        "ss_v2": str(lora.architecture == "stable_diffusion_2"),
+        "ss_base_model_version": version,
+        "ss_output_name": name,
+        "modelspec.sai_model_spec": "1.0.1",
+        "modelspec.architecture": f"{architecture}/lora",
+        "modelspec.title": name,
+    }
+    shape = {
+        "ss_network_module": module,
+        "ss_network_dim": str(max(set(ranks), key=ranks.count)),
+        "ss_network_alpha": str(max(set(alphas), key=alphas.count)),
+        "ss_network_args": json.dumps(args),
+        "modelspec.hash_sha256": "0x" + safetensors_file.hash_of_tensors(tensors),
+    }
+    return known | kept | shape
+
+
+def _write(target: Path, tensors: Mapping[str, Tensor], header: dict[str, str]) -> ExportedFile:
     content = safetensors_file.to_bytes(tensors, header)
     target.write_bytes(content)
     return ExportedFile(target, len(content), hashlib.sha256(content).hexdigest(), header["sshs_model_hash"])
+
+
+__all__ = ["CannotHold", "ExportedFile", "canonical", "converted", "diffusers_file", "kohya_file"]

@@ -7,11 +7,12 @@ not of what must go, so that a key added here later cannot give away captions, f
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
 from app.adapters import safetensors_file
+from app.adapters.module_names import Architecture
 from app.adapters.safetensors_file import Tensor
 from app.trainings.recipe import TrainingRecipe
 
@@ -28,11 +29,23 @@ class BaseModelFacts:
     version: str
     """sd-scripts' ``ss_base_model_version``: ``sd_v1``; programs take any name that they do not know for SD 1."""
     prediction_type: str = "epsilon"
-    """``epsilon`` or ``v_prediction``."""
+    """``epsilon``, ``v_prediction`` or ``flow``."""
+    family: Architecture = "stable_diffusion_1"
+    """Whose names its layers have."""
 
 
 BUILTIN = BaseModelFacts("Livery built-in", "livery-builtin", "livery_builtin")
 STABLE_DIFFUSION_1 = BaseModelFacts("Stable Diffusion 1.5", "stable-diffusion-v1", "sd_v1")
+WORDS: dict[Architecture, tuple[str, str]] = {
+    "stable_diffusion_1": ("stable-diffusion-v1", "sd_v1"),
+    "stable_diffusion_2": ("stable-diffusion-v2", "sd_v2"),
+    "stable_diffusion_xl": ("stable-diffusion-xl-v1-base", "sdxl_base_v1-0"),
+    "flux_1": ("flux-1-dev", "flux1"),
+    "flux_2": ("flux-2", "flux2"),
+    "z_image": ("z-image", "zimage"),
+    "qwen_image": ("qwen-image", "qwen_image"),
+}
+"""``modelspec.architecture`` without ``/lora``, and sd-scripts' ``ss_base_model_version``."""
 
 
 @dataclass(frozen=True)
@@ -87,12 +100,12 @@ CLEAN_KEYS = frozenset(
 
 def header(facts: AdapterFacts, tensors: Mapping[str, Tensor], clean: bool) -> dict[str, str]:
     """The whole header of an export of these tensors, hashes included."""
-    metadata = {"format": "pt", **_modelspec(facts), **_network(facts)}
+    metadata = {"format": "pt", **_modelspec(facts), **_network(facts, tensors)}
     if facts.training is not None:
         metadata |= _training(facts, facts.training)
     metadata["modelspec.hash_sha256"] = "0x" + safetensors_file.hash_of_tensors(tensors)
     if clean:
-        metadata = {key: value for key, value in metadata.items() if key in CLEAN_KEYS}
+        metadata = cleaned(metadata)
     return metadata | hashes(tensors, metadata)
 
 
@@ -111,6 +124,20 @@ def hashes(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> dict[s
     }
 
 
+def network_of(names: Iterable[str], family: Architecture) -> tuple[str, dict[str, str]]:
+    """sd-scripts' module for tensors of these names, and the arguments that LyCORIS would want."""
+    names = list(names)
+    for sign, algorithm in ((".lokr_", "lokr"), (".hada_", "loha"), (".lora_mid", "locon"), (".dora_scale", "lora")):
+        if any(sign in name for name in names):
+            return "lycoris.kohya", {"algo": algorithm} | ({"dora_wd": "True"} if sign == ".dora_scale" else {})
+    return ("networks.lora_flux" if family == "flux_1" else "networks.lora"), {}
+
+
+def cleaned(metadata: Mapping[str, str]) -> dict[str, str]:
+    """What may stay of a header that tells nothing about the training pictures."""
+    return {key: value for key, value in metadata.items() if key in CLEAN_KEYS}
+
+
 def _modelspec(facts: AdapterFacts) -> dict[str, str]:
     fields = {
         "sai_model_spec": "1.0.1",
@@ -119,7 +146,8 @@ def _modelspec(facts: AdapterFacts) -> dict[str, str]:
         "title": facts.title,
         "date": facts.created_at.isoformat(timespec="seconds"),
         "trigger_phrase": facts.trigger_word,
-        "prediction_type": "v" if facts.base.prediction_type == "v_prediction" else "epsilon",
+        # The standard has no word for flow models, and says nothing there.
+        "prediction_type": {"v_prediction": "v", "epsilon": "epsilon"}.get(facts.base.prediction_type, ""),
         "description": facts.description,
         "author": facts.author,
         "license": facts.license,
@@ -132,15 +160,16 @@ def _modelspec(facts: AdapterFacts) -> dict[str, str]:
     return {f"modelspec.{key}": value for key, value in fields.items() if value}
 
 
-def _network(facts: AdapterFacts) -> dict[str, str]:
+def _network(facts: AdapterFacts, tensors: Mapping[str, Tensor]) -> dict[str, str]:
+    module, args = network_of(tensors, facts.base.family)
     return {
         "ss_v2": "False",
         "ss_base_model_version": facts.base.version,
         "ss_sd_model_name": facts.base.name,
-        "ss_network_module": "networks.lora",
+        "ss_network_module": module,
         "ss_network_dim": str(facts.rank),
         "ss_network_alpha": str(facts.alpha),
-        "ss_network_args": "{}",
+        "ss_network_args": json.dumps(args),
         "ss_output_name": facts.name,
         "ss_clip_skip": "None",
     }

@@ -3,22 +3,35 @@
 import json
 from datetime import datetime
 
-from app.adapters.metadata import AdapterFacts, BaseModelFacts, TrainingFacts
+from app.adapters.metadata import WORDS, AdapterFacts, BaseModelFacts, TrainingFacts
 from app.adapters.models import Adapter
+from app.adapters.module_names import Architecture
 from app.adapters.names import file_stem
 from app.base_models.catalogue import BaseModelEntry
 
-ARCHITECTURES = {
-    "livery-builtin": ("livery-builtin", "livery_builtin"),
-    "stable-diffusion-1-5": ("stable-diffusion-v1", "sd_v1"),
+ARCHITECTURES = {"livery-builtin": ("livery-builtin", "livery_builtin")}
+"""By catalogue key, where a base has words of its own in headers."""
+_FAMILY_SIGNS: dict[str, Architecture] = {
+    "xl": "stable_diffusion_xl",
+    "stable_diffusion": "stable_diffusion_1",
+    "flux2": "flux_2",
+    "flux_2": "flux_2",
+    "flux": "flux_1",
+    "z_image": "z_image",
+    "qwen_image": "qwen_image",
 }
-"""By catalogue key: ``modelspec.architecture`` without ``/lora``, and sd-scripts' ``ss_base_model_version``."""
+
+
+def architecture_of(base: BaseModelEntry) -> Architecture:
+    """Whose names the layers of its adapters have; ``unknown`` for a family that is no picture model."""
+    return next((found for sign, found in _FAMILY_SIGNS.items() if sign in base.family), "unknown")
 
 
 def base_facts(base: BaseModelEntry) -> BaseModelFacts:
-    architecture, version = ARCHITECTURES.get(base.key, (base.key, base.key.replace("-", "_")))
-    prediction = "v_prediction" if base.prediction_type == "v_prediction" else "epsilon"
-    return BaseModelFacts(base.name, architecture, version, prediction)
+    family = architecture_of(base)
+    plain = WORDS.get(family, (base.key, base.key.replace("-", "_")))
+    architecture, version = ARCHITECTURES.get(base.key, plain)
+    return BaseModelFacts(base.name, architecture, version, base.prediction_type, family)
 
 
 def facts_for(

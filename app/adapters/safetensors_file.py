@@ -15,15 +15,16 @@ import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
 
 from app.errors import N_, Invalid
 
-MAX_HEADER_BYTES = 1_000_000
-MAX_TENSORS = 10_000
+MAX_HEADER_BYTES = 8_000_000
+"""A preview picture in the metadata may take a few of them."""
+MAX_TENSORS = 20_000
 MAX_FILE_BYTES = 4 * 2**30
 
 # In the order of the library's own writer, which lays tensors out by dtype from the last to the first, then by name:
@@ -103,19 +104,28 @@ def read_header(path: Path) -> Header:
     Raises ``UnsafeFile`` if the lengths do not add up, a tensor lies outside the file or over another one, or there is
     more than a LoRA can hold.
     """
-    size = path.stat().st_size
+    with path.open("rb") as file:
+        return header_of(file, path.stat().st_size)
+
+
+def header_of(file: BinaryIO, size: int) -> Header:
+    """The header of a file of ``size`` bytes, from its beginning, which is all that ``file`` need hold.
+
+    Raises ``UnsafeFile`` like ``read_header``.
+    """
     if size > MAX_FILE_BYTES:
         raise UnsafeFile(reason=f"it is larger than {MAX_FILE_BYTES // 2**30} GB")
-    with path.open("rb") as file:
-        start = file.read(8)
-        if len(start) < 8:
-            raise UnsafeFile(reason="it is too short")
-        (length,) = struct.unpack("<Q", start)
-        if length > MAX_HEADER_BYTES:
-            raise UnsafeFile(reason="its header claims to be larger than 1 MB")
-        if 8 + length > size:
-            raise UnsafeFile(reason="it ends within its header")
-        text = file.read(length)
+    start = file.read(8)
+    if len(start) < 8:
+        raise UnsafeFile(reason="it is too short")
+    (length,) = struct.unpack("<Q", start)
+    if length > MAX_HEADER_BYTES:
+        raise UnsafeFile(reason=f"its header claims to be larger than {MAX_HEADER_BYTES // 10**6} MB")
+    if 8 + length > size:
+        raise UnsafeFile(reason="it ends within its header")
+    text = file.read(length)
+    if len(text) != length:
+        raise UnsafeFile(reason="it ends within its header")
     return Header(*_checked(text, size - 8 - length), data_start=8 + length)
 
 
@@ -160,7 +170,7 @@ def _laid_out(tensors: Mapping[str, Tensor]) -> list[tuple[str, Tensor]]:
 
 def _checked(text: bytes, data_bytes: int) -> tuple[dict[str, Place], dict[str, str]]:
     try:
-        content = json.loads(text, object_pairs_hook=_no_twins)
+        content = json.loads(text, object_pairs_hook=_no_twins, parse_constant=_no_constant)
     except (ValueError, RecursionError) as error:
         raise UnsafeFile(reason="its header cannot be read") from error
     if not isinstance(content, dict):
@@ -194,7 +204,7 @@ def _place(entry: Any) -> Place:
         raise UnsafeFile(reason="it holds numbers of an unknown kind")
     if not isinstance(shape, list) or not all(type(number) is int and 0 <= number < 2**40 for number in numbers):
         raise UnsafeFile(reason="its header cannot be read")
-    if len(shape) > 8 or end - start != math.prod(shape) * ITEM_BYTES[dtype]:
+    if len(shape) > 8 or start > end or end - start != math.prod(shape) * ITEM_BYTES[dtype]:
         raise UnsafeFile(reason="a tensor's shape and its length disagree")
     return Place(dtype, tuple(shape), start, end)
 
@@ -204,3 +214,7 @@ def _no_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) != len(pairs):
         raise ValueError("a name comes twice")
     return found
+
+
+def _no_constant(word: str) -> NoReturn:
+    raise ValueError(f"{word} is no JSON")

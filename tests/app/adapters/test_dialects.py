@@ -111,8 +111,12 @@ def test_rank_stabilised_scaling_becomes_an_alpha():
         (["lora_unet_input_blocks_4_1_x.lora_down.weight"], "kohya_sgm"),
         (["diffusion_model.a.lora_A.weight"], "comfyui"),
         (["base_model.model.model.layers.0.self_attn.q_proj.lora_A.weight"], "peft"),
-        (["lora_unet_x.lokr_w1"], "lycoris"),
-        (["lora_unet_x.lora_down.weight", "lora_unet_x.dora_scale"], "lycoris"),
+        (["lycoris_x.lokr_w1", "lycoris_x.alpha"], "lycoris"),
+        (["lora_unet_x.lora_down.weight", "lora_unet_x.dora_scale"], "kohya"),
+        (["lora_transformer_x.lora_down.weight", "lora_te1_x.alpha", "bundle_emb.y.t5"], "onetrainer"),
+        (["double_blocks.0.processor.qkv_lora1.down.weight"], "xlabs"),
+        (["text_encoders.clip_l.transformer.x.lora_A.weight"], "comfyui"),
+        (["transformer.single_transformer_blocks.0.proj_out.lora_A.weight"], "canonical"),
         (["model.weight"], "unknown"),
         ([], "unknown"),
     ],
@@ -123,7 +127,7 @@ def test_the_dialect_is_known_by_the_names(names, dialect):
 
 def test_foreign_names_are_refused_with_the_name():
     kohya = dialects.to_kohya(lora(), "stable_diffusion_1")
-    name = "lora_unet_input_blocks_4_1_proj_in"
+    name = "lora_unet_blocks_4_1_proj_in"
     half = "lora_unet_conv_in.lora_up.weight"
     for change in (
         {

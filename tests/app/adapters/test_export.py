@@ -1,3 +1,4 @@
+import dataclasses
 import json
 from datetime import UTC, datetime
 
@@ -7,6 +8,7 @@ import pytest
 from app.adapters import dialects, export, metadata, safetensors_file
 from app.adapters.metadata import AdapterFacts
 from app.adapters.safetensors_file import float32_tensor
+from tests.app.adapters.deltas import MODULES, assert_same, random_lora
 
 MODULE = "unet.mid_block.attentions.0.transformer_blocks.0.attn1.to_q"
 FACTS = AdapterFacts("brand", "Brand", metadata.BUILTIN, 2, 3.0, "brandx", datetime(2026, 11, 24, tzinfo=UTC))
@@ -47,6 +49,38 @@ def test_the_same_export_is_the_same_file(source, tmp_path):
     first = export.kohya_file(source, tmp_path / "a.safetensors", FACTS)
     second = export.kohya_file(source, tmp_path / "b.safetensors", FACTS)
     assert first.sha256 == second.sha256 and first.path.read_bytes() == second.path.read_bytes()
+
+
+@pytest.mark.parametrize("architecture", MODULES)
+def test_a_foreign_file_keeps_its_words_in_another_dialect(architecture, tmp_path):
+    first, *others = dialects.dialects_for(architecture)
+    lora = random_lora(MODULES[architecture], architecture, alpha=2.0)
+    said = {"ss_tag_frequency": "{}", "ss_output_name": "theirs", "modelspec.trigger_phrase": "brandx", "mine": "yes"}
+    source = tmp_path / "source.safetensors"
+    source.write_bytes(safetensors_file.to_bytes(dialects.write(lora, first)[0], said | {"sshs_model_hash": "old"}))
+    for dialect in others:
+        written = export.converted(source, tmp_path / "there.safetensors", dialect, name="ours")
+        assert_same(export.canonical(written.path), lora)
+        tensors, header = safetensors_file.read(written.path)
+        assert said.items() <= header.items()
+        assert header["sshs_model_hash"] == safetensors_file.hash_of_tensors(tensors)
+        assert header["modelspec.architecture"].endswith("/lora")
+        assert ("lora_adapter_metadata" in header) == (dialect == "canonical")
+        clean = export.converted(source, tmp_path / "clean.safetensors", dialect, name="ours", clean=True)
+        header = safetensors_file.read_header(clean.path).metadata
+        assert "ss_tag_frequency" not in header and "mine" not in header
+        assert header["modelspec.trigger_phrase"] == "brandx"
+
+
+def test_the_other_programs_file_is_in_the_dialect_that_they_know(tmp_path):
+    for architecture, sign in (("flux_1", "lora_unet_double_blocks_0_img_attn_qkv"), ("flux_2", "diffusion_model.")):
+        lora = random_lora(MODULES[architecture], architecture)
+        source = tmp_path / "source.safetensors"
+        source.write_bytes(safetensors_file.to_bytes(*dialects.write(lora, "canonical")))
+        facts = dataclasses.replace(FACTS, base=metadata.BaseModelFacts("F", "f", "f", "flow", architecture))
+        written = export.kohya_file(source, tmp_path / "out.safetensors", facts)
+        assert any(name.startswith(sign) for name in safetensors_file.read_header(written.path).tensors)
+        assert_same(export.canonical(written.path), lora)
 
 
 def test_a_file_in_a_dialect_that_is_not_read_is_refused(tmp_path):

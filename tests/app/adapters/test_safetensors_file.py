@@ -24,7 +24,7 @@ HOSTILE = {
     "empty": b"",
     "too short": b"\x01\x00",
     "header of 2^60 bytes": raw({}, length=2**60),
-    "header over 1 MB": raw(b'{"a": "' + b"x" * 1_100_000 + b'"}'),
+    "header over 8 MB": raw(b'{"a": "' + b"x" * 8_100_000 + b'"}'),
     "longer than the file": raw({}, length=500),
     "not JSON": raw(b"{not json}"),
     "not UTF-8": raw(b"\xff\xfe\xff"),
@@ -49,7 +49,12 @@ HOSTILE = {
     "entry not a map": raw({"a": 1}, bytes(4)),
     "three offsets": raw({"a": {"dtype": "F32", "shape": [1], "data_offsets": [0, 4, 4]}}, bytes(4)),
     "a name twice": raw(TWIN, bytes(4)),
-    "ten thousand and one tensors": raw({str(n): entry(0, 0, [0], "U8") for n in range(10_001)}),
+    "more tensors than any LoRA has": raw({str(n): entry(0, 0, [0], "U8") for n in range(20_001)}),
+    "not a number": raw(b'{"a":{"dtype":"F32","shape":[NaN],"data_offsets":[0,4]}}', bytes(4)),
+    "infinity": raw(b'{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,Infinity]}}', bytes(4)),
+    "a number of 5,000 digits": raw(
+        b'{"a":{"dtype":"F32","shape":[' + b"9" * 5000 + b'],"data_offsets":[0,4]}}', bytes(4)
+    ),
     "a pickle": b"\x80\x04\x95" + bytes(100),
 }
 

@@ -37,17 +37,20 @@ from app.settings import Settings
 from app.storage import open_storage
 from app.trainings import api as trainings_api
 from app.trainings import routes as trainings
+from app.voice import api as voice_api
+from app.voice import routes as voice
 from app.web import error_responses, health, live, metrics_page
 from app.web.csrf import check_form
 from app.web.gate import METRICS, Gate
 from app.web.latencies import Latencies
 from app.web.templating import TEMPLATES
 
-PAGES = (accounts, projects, images, base_models, jobs, adapters, trainings, generations, gallery, operations)
+PAGES = (accounts, projects, images, voice, base_models, jobs, adapters, trainings, generations, gallery, operations)
 API = (
     accounts_api,
     projects_api,
     images_api,
+    voice_api,
     base_models_api,
     jobs_api,
     adapters_api,

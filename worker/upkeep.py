@@ -13,6 +13,7 @@ from app.jobs import service as jobs
 from app.jobs.announce import Bell
 from app.memory import process_memory
 from app.operations import orphans
+from app.voice import service as voice
 from worker import leftovers
 from worker.context import WorkerContext
 
@@ -51,6 +52,7 @@ def sweep(context: WorkerContext) -> None:
     database, storage = context.database, context.storage
     swept = {
         "deleted visuals": gallery.sweep_deleted(database, storage, older_than=UNDO_FOR),
+        "deleted texts": voice.sweep_deleted(database, storage, older_than=UNDO_FOR),
         "deleted pictures": images.sweep_deleted(database, storage, older_than=UNDO_FOR),
         "checkpoints of ended trainings": orphans.sweep_checkpoints(database, storage),
         "folders of killed jobs": leftovers.sweep_job_folders(),

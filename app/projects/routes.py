@@ -22,6 +22,7 @@ from app.jobs import queries as jobs
 from app.projects import queries, service, trigger_word
 from app.projects.forms import DeleteForm, LookForm, NameForm, NewBrandForm, PaletteForm
 from app.projects.journey import ENOUGH_IMAGES, Holdings, journey
+from app.voice import queries as voice
 from app.web.answers import go, is_htmx
 from app.web.flashes import Flash
 from app.web.language import translate
@@ -130,6 +131,8 @@ def show(request: Request, session: ReadSession, visitor: Viewer, project_id: Ro
         "pages/project.html",
         project=project,
         counts=counts,
+        texts=voice.counts(session, [project_id])[project_id],
+        least_texts=voice.LEAST_SAMPLES,
         cover=_cover(session, visitor, project_id),
         holdings=holdings,
         journey=journey(holdings),
@@ -242,6 +245,7 @@ def show_delete(request: Request, session: ReadSession, visitor: Editor, project
         "pages/delete_project.html",
         project=project,
         counts=images.counts(session, [project_id])[project_id],
+        texts=voice.counts(session, [project_id])[project_id].all,
         adapters=adapters.counts(session, [project_id]).get(project_id, 0),
         visuals=generations.output_counts(session, [project_id]).get(project_id, 0),
     )

@@ -147,6 +147,11 @@ def shared_lines(texts: Iterable[str]) -> list[SharedLine]:
     return [SharedLine(written[hashed], hashed, count) for hashed, count in counts.most_common() if count >= least]
 
 
+def has_line(text: str, hashes: frozenset[str]) -> bool:
+    """Whether one of these lines stands in the text."""
+    return "\n" in text and any(line_hash(line) in hashes for line in lines_of(text))
+
+
 def without_lines(text: str, hashes: frozenset[str]) -> str:
     """The text without lines of these hashes; gaps of more than one empty line close."""
     if not hashes:

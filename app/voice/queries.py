@@ -1,15 +1,19 @@
 """What may be seen of a brand's written samples. Deleted ones that can still come back are never among them."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Literal
 
 from sqlalchemy import Integer, Select, cast, func, select
 from sqlalchemy.orm import Session
 
+from app.db import now
 from app.errors import NotFound
 from app.voice import likeness, pairs, personal_data
-from app.voice.models import BoilerplateLine, TextSample
+from app.voice.likeness import Compared, SharedLine
+from app.voice.models import BoilerplateLine, TextSample, VoiceImport
 from app.voice.pairs import VoiceSample
 
 PAGE = 40
@@ -24,6 +28,111 @@ Filter = Literal["all", "included", "left-out", "personal", "duplicate", "near",
 FILTERS: tuple[Filter, ...] = ("all", "included", "left-out", "personal", "duplicate", "near", "boilerplate", "short")
 SHORT_CHARACTERS = 25
 """Below this a text that is no headline teaches little."""
+
+
+@dataclass(frozen=True)
+class Judged:
+    """One text of a set and what is to be said about it. ``same_as`` and ``near_to`` are the ids of older texts."""
+
+    id: str
+    created_at: datetime
+    position: int
+    included: bool
+    channel: str
+    language: str
+    searched: str
+    """What a search looks through, in small letters."""
+    has_personal_data: bool
+    is_undecided: bool
+    """It has personal data, and nobody has said what is to be done with it."""
+    same_as: str | None
+    near_to: str | None
+    has_boilerplate: bool
+    is_short: bool
+
+    def answers(self, wanted: Filter) -> bool:
+        """Whether the text belongs under this filter."""
+        match wanted:
+            case "all":
+                return True
+            case "included":
+                return self.included
+            case "left-out":
+                return not self.included
+            case "personal":
+                return self.included and self.is_undecided
+            case "duplicate":
+                return self.same_as is not None
+            case "near":
+                return self.near_to is not None
+            case "boilerplate":
+                return self.included and self.has_boilerplate
+            case "short":
+                return self.included and self.is_short
+
+    @property
+    def place(self) -> tuple[float, str]:
+        """Its place in the order of the page: the newest import first, within it the order of the file."""
+        return -self.created_at.timestamp(), place_of(self.position, self.id)
+
+
+def place_of(position: int, text_id: str) -> str:
+    """Position and id as one word that sorts as they do, for the cursor of a page."""
+    return f"{position:08d}-{text_id}"
+
+
+@dataclass(frozen=True)
+class JudgedSet:
+    """All texts of a brand in the order of the page, and the lines that many of them share."""
+
+    texts: tuple[Judged, ...]
+    lines: tuple[SharedLine, ...]
+    """Those that nobody has decided about."""
+
+    def of(self, text_id: str) -> Judged:
+        """Raises ``NotFound``."""
+        for text in self.texts:
+            if text.id == text_id:
+                return text
+        raise NotFound()
+
+    def count(self, wanted: Filter) -> int:
+        return sum(text.answers(wanted) for text in self.texts)
+
+    def found(self, wanted: Filter, *, channel: str = "", words: str = "") -> list[Judged]:
+        """The texts under a filter, of a channel, with these words in them."""
+        folded = words.casefold()
+        return [
+            text
+            for text in self.texts
+            if text.answers(wanted) and channel in ("", text.channel) and folded in text.searched
+        ]
+
+    @property
+    def included(self) -> int:
+        return self.count("included")
+
+    def by_channel(self) -> dict[str, int]:
+        """How many texts training reads of each channel."""
+        return self._tally([text.channel for text in self.texts if text.included])
+
+    def by_language(self) -> dict[str, int]:
+        """How many texts training reads of each language, the most frequent first."""
+        return self._tally([text.language for text in self.texts if text.included])
+
+    @staticmethod
+    def _tally(values: list[str]) -> dict[str, int]:
+        return dict(Counter(values).most_common())
+
+
+def page_of(
+    found: Sequence[Judged], *, after: tuple[datetime, str] | None, limit: int = PAGE
+) -> tuple[list[Judged], Judged | None]:
+    """The texts that come after ``after``, and the last one of the page if more follow."""
+    if after is not None:
+        place = (-after[0].timestamp(), after[1])
+        found = [text for text in found if text.place > place]
+    return list(found[:limit]), (found[limit - 1] if len(found) > limit else None)
 
 
 @dataclass(frozen=True)
@@ -56,6 +165,17 @@ def sample(session: Session, *, workspace_id: str, text_id: str) -> TextSample:
     if found is None:
         raise NotFound()
     return found
+
+
+def samples(session: Session, *, workspace_id: str, text_ids: Sequence[str]) -> list[TextSample]:
+    """Those of the samples that exist in this workspace, in the order given."""
+    found = session.scalars(
+        select(TextSample).where(
+            TextSample.id.in_(text_ids), TextSample.workspace_id == workspace_id, TextSample.deleted_at.is_(None)
+        )
+    )
+    by_id = {row.id: row for row in found}
+    return [by_id[text_id] for text_id in text_ids if text_id in by_id]
 
 
 def all_samples(session: Session, *, workspace_id: str, project_id: str) -> list[TextSample]:
@@ -109,6 +229,15 @@ def as_read(rows: Sequence[TextSample], cut: frozenset[str]) -> list[VoiceSample
     ]
 
 
+def read_one(session: Session, *, workspace_id: str, row: TextSample) -> VoiceSample | None:
+    """One sample as training would read it, also if it is left out; None if nothing of it would be left."""
+    rows = list(session.scalars(_of_project(workspace_id, row.project_id).where(TextSample.included.is_(True))))
+    if all(other.id != row.id for other in rows):
+        rows.append(row)
+    read = as_read(rows, cut_lines(session, workspace_id=workspace_id, project_id=row.project_id))
+    return next((one for one in read if one.sample_id == row.id), None)
+
+
 def training_set(session: Session, *, workspace_id: str, project_id: str) -> list[VoiceSample]:
     """The samples that a training will read, the oldest first, as it will read them."""
     rows = session.scalars(_of_project(workspace_id, project_id).where(TextSample.included.is_(True))).all()
@@ -124,3 +253,92 @@ def counts(session: Session, project_ids: Sequence[str]) -> dict[str, Counts]:
     )
     found = {project_id: Counts(total, int(included or 0)) for project_id, total, included in rows}
     return {project_id: found.get(project_id, Counts()) for project_id in project_ids}
+
+
+def judged_set(session: Session, *, workspace_id: str, project_id: str) -> JudgedSet:
+    """Every text of the brand with what is to be said about it. Texts that are left out repeat nothing."""
+    rows = all_samples(session, workspace_id=workspace_id, project_id=project_id)
+    taking_part = [row for row in rows if row.included]
+    same, near = likeness.repeats([Compared(row.id, row.text, row.text_hash, row.signature) for row in taking_part])
+    decided = {line.line_hash for line in decided_lines(session, workspace_id, project_id)}
+    lines = [line for line in likeness.shared_lines(row.text for row in taking_part) if line.line_hash not in decided]
+    shared = frozenset(line.line_hash for line in lines)
+    texts = [
+        Judged(
+            id=row.id,
+            created_at=row.created_at,
+            position=row.position,
+            included=row.included,
+            channel=row.channel,
+            language=row.language,
+            searched=f"{row.title}\n{row.text}\n{row.brief}".casefold(),
+            has_personal_data=bool(row.findings),
+            is_undecided=bool(row.findings) and not row.personal_data,
+            same_as=same.get(row.id),
+            near_to=near.get(row.id),
+            has_boilerplate=bool(shared) and likeness.has_line(row.text, shared),
+            is_short=row.channel != "headline" and len(row.text) < SHORT_CHARACTERS,
+        )
+        for row in rows
+    ]
+    return JudgedSet(tuple(sorted(texts, key=lambda text: text.place)), tuple(lines))
+
+
+def known_hashes(session: Session, *, workspace_id: str, project_id: str) -> set[str]:
+    """Hashes of every text that the brand has."""
+    return set(
+        session.scalars(
+            select(TextSample.text_hash).where(
+                TextSample.project_id == project_id,
+                TextSample.workspace_id == workspace_id,
+                TextSample.deleted_at.is_(None),
+            )
+        )
+    )
+
+
+def voice_import(session: Session, *, workspace_id: str, import_id: str) -> VoiceImport:
+    """Raises ``NotFound`` for another workspace's import too."""
+    found = session.scalar(
+        select(VoiceImport).where(VoiceImport.id == import_id, VoiceImport.workspace_id == workspace_id)
+    )
+    if found is None:
+        raise NotFound()
+    return found
+
+
+def waiting_imports(session: Session, *, workspace_id: str, project_id: str) -> list[VoiceImport]:
+    """Files that nobody has taken in yet, the newest first."""
+    return list(
+        session.scalars(
+            select(VoiceImport)
+            .where(
+                VoiceImport.project_id == project_id,
+                VoiceImport.workspace_id == workspace_id,
+                VoiceImport.finished_at.is_(None),
+            )
+            .order_by(VoiceImport.created_at.desc(), VoiceImport.id.desc())
+            .limit(20)
+        )
+    )
+
+
+def swept(session: Session, *, older_than: timedelta, limit: int = 500) -> list[str]:
+    """Ids of texts that were deleted so long ago that nobody will want them back."""
+    return list(
+        session.scalars(
+            select(TextSample.id).where(TextSample.deleted_at < now() - older_than).order_by(TextSample.id).limit(limit)
+        )
+    )
+
+
+def forgotten_imports(session: Session, *, older_than: timedelta, limit: int = 100) -> list[VoiceImport]:
+    """Files that were sent so long ago and never taken in."""
+    return list(
+        session.scalars(
+            select(VoiceImport)
+            .where(VoiceImport.finished_at.is_(None), VoiceImport.created_at < now() - older_than)
+            .order_by(VoiceImport.id)
+            .limit(limit)
+        )
+    )

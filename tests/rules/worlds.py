@@ -38,6 +38,8 @@ TABLE_OF_PARAMETER = {
     "token_id": "api_tokens",
     "project_id": "projects",
     "image_id": "images",
+    "text_id": "text_samples",
+    "import_id": "voice_imports",
     "training_id": "trainings",
     "sample_id": "training_samples",
     "adapter_id": "adapters",
@@ -73,6 +75,7 @@ TABLE_OF_FIELD = TABLE_OF_PARAMETER | {
     "again": "generations",
     "order_id": "trainings",
     "image_ids": "images",
+    "text_ids": "text_samples",
     "output_ids": "outputs",
     "adapter_ids": "adapters",
 }
@@ -111,7 +114,7 @@ TEXT_FOR_FIELD = {
 }
 
 
-NEEDED_IN_PRACTICE = {"prompt", "name", "find", "words"}
+NEEDED_IN_PRACTICE = {"prompt", "name", "find", "words", "text"}
 """Fields that a form may leave out, and a request that means something does not."""
 
 FREE_TEXTS = {"title", "caption", "look_notes", "note"}
@@ -312,6 +315,8 @@ class Walk:
     def table_of(self, name: str) -> str | None:
         if name == "ids":
             about = self.path.replace("/api/v1", "")
+            if "/voice" in about:
+                return "text_samples"
             return "images" if "/images" in about or "/captions" in about else "outputs"
         return TABLE_OF_FIELD.get(name)
 

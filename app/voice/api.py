@@ -1,0 +1,454 @@
+"""A brand's written samples as JSON."""
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter, BackgroundTasks, File, Query, Request, Response, UploadFile
+from fastapi.responses import StreamingResponse
+from pydantic import BaseModel, Field, StringConstraints
+from starlette.background import BackgroundTask
+
+from app.projects import queries as projects
+from app.voice import exports, mapping, personal_data, previews, queries, service, uploads
+from app.voice.errors import AlreadyTakenIn
+from app.voice.forms import Brief, Ids, Language, LineForm, PersonalChoice, Sample, Title, Words
+from app.voice.languages import detect
+from app.voice.mapping import Draft, KnownChannel, Mapping
+from app.voice.models import TextSample
+from app.voice.place import OpenedImport, VoicePlace
+from app.voice.queries import Filter, Judged
+from app.voice.routes import take_in_opened
+from app.voice.shown import amount
+from app.voice.style_guide import style_guide
+from app.web.language import translate
+from app.web.paging import from_cursor, to_cursor
+from app.web.session_deps import FileStorage, ReadSession, WriteSession
+from app.web.signed_in import Editor, Viewer
+from app.web.text import RowId
+
+router = APIRouter(tags=["Voice"])
+JSONL: dict[int | str, dict[str, Any]] = {200: {"content": {"application/jsonl": {}}}}
+
+
+class FindingOut(BaseModel):
+    """What looks like personal data, from `start` up to `end` of the text."""
+
+    kind: str
+    start: int
+    end: int
+
+
+class TextOut(BaseModel):
+    """A text of a brand."""
+
+    id: str
+    project_id: str
+    text: str
+    title: str
+    channel: str
+    language: str
+    brief: str
+    """The instruction as a person or the file gave it; empty: derived from the text."""
+    included: bool
+    """Whether training will read it."""
+    personal_data: str
+    """`keep` or `mask`; empty: nobody has decided, and training reads it masked."""
+    findings: list[FindingOut]
+    same_as: str | None
+    """Id of the older text that it repeats; `near_to` of one that is nearly the same."""
+    near_to: str | None
+    has_boilerplate: bool
+    created_at: datetime
+
+
+class TextList(BaseModel):
+    items: list[TextOut]
+    next: str | None
+
+
+class NewText(BaseModel):
+    """A text to add; channel and language are seen from it where they are not given."""
+
+    text: Annotated[Sample, StringConstraints(min_length=1)]
+    title: Title = ""
+    channel: KnownChannel | None = None
+    language: Language | None = None
+    brief: Brief = ""
+
+
+class NewTexts(BaseModel):
+    items: Annotated[list[NewText], Field(min_length=1, max_length=1000)]
+    skip_known: bool = True
+
+
+class AddedOut(BaseModel):
+    """Ids of the new texts, and how many were here already."""
+
+    ids: list[str]
+    known: int
+
+
+class TextChange(BaseModel):
+    """What to change; what is left out stays as it is."""
+
+    text: Annotated[Sample, StringConstraints(min_length=1)] | None = None
+    title: Title | None = None
+    channel: KnownChannel | None = None
+    language: Language | None = None
+    brief: Brief | None = None
+    included: bool | None = None
+    personal_data: PersonalChoice | None = None
+
+
+class ManyChange(BaseModel):
+    """The same change to several texts: to those named, or to all under the filter `everything`."""
+
+    ids: Ids = Field(default_factory=list)
+    everything: Filter | None = None
+    included: bool | None = None
+    channel: KnownChannel | None = None
+    language: Language | None = None
+    personal_data: PersonalChoice | None = None
+
+
+class ManyIds(BaseModel):
+    ids: Ids
+
+
+class Changed(BaseModel):
+    changed: int
+
+
+class SharedLineOut(BaseModel):
+    """A line that comes back in many texts."""
+
+    line: str
+    count: int
+
+
+class VoiceOut(BaseModel):
+    """What a brand has for its voice, and whether that is enough."""
+
+    texts: int
+    included: int
+    least: int
+    """Below this a training is refused; from `enough` on the voice is learned well, above `many` more help little."""
+    enough: int
+    many: int
+    advice: str
+    channels: dict[str, int]
+    languages: dict[str, int]
+    undecided_personal_data: int
+    duplicates: int
+    near_duplicates: int
+    lines: list[SharedLineOut]
+
+
+class ColumnOut(BaseModel):
+    number: int
+    name: str
+    example: str
+
+
+class DraftOut(BaseModel):
+    row: int
+    text: str
+    title: str
+    channel: str
+    language: str
+    brief: str
+
+
+class ImportOut(BaseModel):
+    """A file that was read: its columns, the mapping (guessed until you send your own), and what it would bring."""
+
+    id: str
+    project_id: str
+    filename: str
+    columns: list[ColumnOut]
+    mapping: Mapping
+    count: int
+    problems: list[str]
+    texts: list[DraftOut]
+    """The first ones."""
+
+
+class ImportedOut(BaseModel):
+    """What became of a file."""
+
+    id: str
+    added: int
+    problems: list[str]
+    """A sentence for each row that could not be read."""
+    notes: list[str]
+
+
+class StyleGuideOut(BaseModel):
+    language: str
+    text: str
+
+
+def _out(row: TextSample, judged: Judged) -> TextOut:
+    return TextOut(
+        id=row.id,
+        project_id=row.project_id,
+        text=row.text,
+        title=row.title,
+        channel=row.channel,
+        language=row.language,
+        brief=row.brief,
+        included=row.included,
+        personal_data=row.personal_data,
+        findings=[
+            FindingOut(kind=one.kind, start=one.start, end=one.end) for one in personal_data.from_json(row.findings)
+        ],
+        same_as=judged.same_as,
+        near_to=judged.near_to,
+        has_boilerplate=judged.has_boilerplate,
+        created_at=row.created_at,
+    )
+
+
+def _one(session: ReadSession, workspace_id: str, text_id: str) -> TextOut:
+    row = queries.sample(session, workspace_id=workspace_id, text_id=text_id)
+    judged = queries.judged_set(session, workspace_id=workspace_id, project_id=row.project_id)
+    return _out(row, judged.of(text_id))
+
+
+def _sentences(request: Request, pairs: list[list[Any]]) -> list[str]:
+    return [translate(request.state.locale, msgid, **params) for msgid, params in pairs]
+
+
+@router.get("/projects/{project_id}/voice", summary="Get what a brand has for its voice")
+def get_voice(request: Request, session: ReadSession, visitor: Viewer, project_id: RowId) -> VoiceOut:
+    projects.project(session, workspace_id=visitor.workspace.id, project_id=project_id)
+    judged = queries.judged_set(session, workspace_id=visitor.workspace.id, project_id=project_id)
+    told = amount(judged.included)
+    return VoiceOut(
+        texts=len(judged.texts),
+        included=judged.included,
+        least=queries.LEAST_SAMPLES,
+        enough=queries.ENOUGH_SAMPLES,
+        many=queries.MANY_SAMPLES,
+        advice=translate(request.state.locale, told.msgid, **told.params),
+        channels=judged.by_channel(),
+        languages=judged.by_language(),
+        undecided_personal_data=judged.count("personal"),
+        duplicates=judged.count("duplicate"),
+        near_duplicates=judged.count("near"),
+        lines=[SharedLineOut(line=line.line, count=line.count) for line in judged.lines],
+    )
+
+
+@router.get("/projects/{project_id}/voice/texts", summary="List a brand's texts")
+def list_texts(
+    session: ReadSession,
+    visitor: Viewer,
+    project_id: RowId,
+    show: Filter = "all",
+    channel: KnownChannel | None = None,
+    words: Annotated[Words, Query()] = "",
+    cursor: str | None = None,
+) -> TextList:
+    """The newest import first, in the order of its file."""
+    workspace_id = visitor.workspace.id
+    projects.project(session, workspace_id=workspace_id, project_id=project_id)
+    judged = queries.judged_set(session, workspace_id=workspace_id, project_id=project_id)
+    found = judged.found(show, channel=channel or "", words=words)
+    texts, last = queries.page_of(found, after=from_cursor(cursor))
+    rows = queries.samples(session, workspace_id=workspace_id, text_ids=[text.id for text in texts])
+    return TextList(
+        items=[_out(row, judged.of(row.id)) for row in rows],
+        next=to_cursor(last.created_at, queries.place_of(last.position, last.id)) if last else None,
+    )
+
+
+@router.post("/projects/{project_id}/voice/texts", summary="Add texts")
+def add_texts(session: WriteSession, place: VoicePlace, order: NewTexts) -> AddedOut:
+    drafts = [
+        Draft(
+            row,
+            one.text,
+            one.title,
+            one.channel or mapping.guess_channel(one.text),
+            one.language or detect(one.text) or "en",
+            one.brief,
+        )
+        for row, one in enumerate(order.items, 1)
+    ]
+    added = service.add_samples(
+        session,
+        service.prepare(drafts),
+        workspace_id=place.workspace_id,
+        project_id=place.project_id,
+        created_by=place.user_id,
+        skip_known=order.skip_known,
+    )
+    return AddedOut(ids=added.ids, known=added.known)
+
+
+@router.post("/projects/{project_id}/voice/texts/change", summary="Change several texts at once")
+def change_texts(session: WriteSession, visitor: Editor, project_id: RowId, order: ManyChange) -> Changed:
+    workspace_id = visitor.workspace.id
+    chosen = service.chosen_ids(
+        session, workspace_id=workspace_id, project_id=project_id, text_ids=order.ids, everything=order.everything
+    )
+    return Changed(
+        changed=service.change_many(
+            session,
+            workspace_id=workspace_id,
+            project_id=project_id,
+            text_ids=chosen,
+            included=order.included,
+            channel=order.channel,
+            language=order.language,
+            personal=order.personal_data,
+        )
+    )
+
+
+@router.post("/projects/{project_id}/voice/texts/delete", summary="Delete several texts")
+def delete_texts(session: WriteSession, visitor: Editor, project_id: RowId, order: ManyIds) -> Changed:
+    """They are removed for good after a week."""
+    count, _ = service.delete_samples(
+        session, workspace_id=visitor.workspace.id, project_id=project_id, text_ids=order.ids
+    )
+    return Changed(changed=count)
+
+
+@router.get("/voice/texts/{text_id}", summary="Get a text")
+def get_text(session: ReadSession, visitor: Viewer, text_id: RowId) -> TextOut:
+    return _one(session, visitor.workspace.id, text_id)
+
+
+@router.patch("/voice/texts/{text_id}", summary="Change a text")
+def change_text(session: WriteSession, visitor: Editor, text_id: RowId, change: TextChange) -> TextOut:
+    service.change(
+        session,
+        workspace_id=visitor.workspace.id,
+        text_id=text_id,
+        wanted=service.Change(**change.model_dump()),
+    )
+    return _one(session, visitor.workspace.id, text_id)
+
+
+@router.delete("/voice/texts/{text_id}", status_code=204, summary="Delete a text")
+def delete_text(session: WriteSession, visitor: Editor, text_id: RowId) -> Response:
+    row = queries.sample(session, workspace_id=visitor.workspace.id, text_id=text_id)
+    service.delete_samples(session, workspace_id=visitor.workspace.id, project_id=row.project_id, text_ids=[text_id])
+    return Response(status_code=204)
+
+
+@router.post("/projects/{project_id}/voice/lines", summary="Decide about a line that comes back in many texts")
+def decide_line(session: WriteSession, visitor: Editor, project_id: RowId, order: LineForm) -> Changed:
+    """`cut`: training does not read it; `keep`; `exclude`: texts with it are left out; empty: take a choice back."""
+    return Changed(
+        changed=service.decide_line(
+            session, workspace_id=visitor.workspace.id, project_id=project_id, line=order.line, choice=order.choice
+        )
+    )
+
+
+@router.post("/projects/{project_id}/voice/imports", summary="Send a file of texts")
+def start_import(
+    request: Request,
+    place: VoicePlace,
+    session: WriteSession,
+    storage: FileStorage,
+    visitor: Editor,
+    file: Annotated[UploadFile, File()],
+) -> ImportOut:
+    """CSV, XLSX, JSON, JSONL, TXT, Markdown, DOCX or HTML. Nothing is taken in yet: look at the answer, then take it in
+    with the mapping of your choice."""
+    import_id, stored = uploads.keep(
+        storage, file.file, file.filename or "?", file.size or 0, project_id=place.project_id, limits=place.limits
+    )
+    content = uploads.content_of(storage, stored, place.limits)
+    wanted = mapping.guess(content, stored.filename)
+    shown = previews.preview(content, wanted, otherwise=visitor.user.locale)
+    service.start_import(
+        session,
+        stored,
+        workspace_id=place.workspace_id,
+        project_id=place.project_id,
+        import_id=import_id,
+        created_by=place.user_id,
+    )
+    return _import_out(request, import_id, place.project_id, stored.filename, wanted, shown)
+
+
+def _import_out(
+    request: Request, import_id: str, project_id: str, filename: str, wanted: Mapping, shown: previews.Preview
+) -> ImportOut:
+    return ImportOut(
+        id=import_id,
+        project_id=project_id,
+        filename=filename,
+        columns=[ColumnOut(number=one.number, name=one.name, example=one.example) for one in shown.columns],
+        mapping=wanted,
+        count=shown.count,
+        problems=_sentences(request, [[note.msgid, note.params] for note in shown.problems]),
+        texts=[DraftOut(**vars(draft)) for draft in shown.drafts],
+    )
+
+
+@router.post("/voice/imports/{import_id}/preview", summary="See what a file would bring with another mapping")
+def preview_import(request: Request, visitor: Editor, opened: OpenedImport, wanted: Mapping) -> ImportOut:
+    if opened.content is None:
+        raise AlreadyTakenIn()
+    shown = previews.preview(opened.content, wanted, otherwise=visitor.user.locale)
+    return _import_out(request, opened.import_id, opened.project_id, opened.filename, wanted, shown)
+
+
+@router.post("/voice/imports/{import_id}", summary="Take a file in")
+def finish_import(
+    request: Request,
+    session: WriteSession,
+    storage: FileStorage,
+    visitor: Editor,
+    opened: OpenedImport,
+    afterwards: BackgroundTasks,
+    wanted: Mapping,
+) -> ImportedOut:
+    """Good rows are added, all or none of them; each other one is named in a sentence."""
+    row, key = take_in_opened(session, opened, wanted, visitor)
+    if key is not None:
+        afterwards.add_task(storage.delete, key)
+    return ImportedOut(
+        id=row.id,
+        added=row.added,
+        problems=_sentences(request, row.problems),
+        notes=_sentences(request, row.notes),
+    )
+
+
+@router.delete("/voice/imports/{import_id}", status_code=204, summary="Discard a file that was not taken in")
+def discard_import(session: WriteSession, storage: FileStorage, visitor: Editor, import_id: RowId) -> Response:
+    _, key = service.discard_import(session, workspace_id=visitor.workspace.id, import_id=import_id)
+    response = Response(status_code=204)
+    if key is not None:
+        response.background = BackgroundTask(storage.delete, key)
+    return response
+
+
+@router.get(
+    "/projects/{project_id}/voice/training-set.jsonl",
+    summary="Download what training reads",
+    response_class=StreamingResponse,
+    responses=JSONL,
+)
+def download_training_set(session: ReadSession, visitor: Viewer, project_id: RowId) -> Response:
+    """One conversation per line, as other trainers read them."""
+    projects.project(session, workspace_id=visitor.workspace.id, project_id=project_id)
+    samples = queries.training_set(session, workspace_id=visitor.workspace.id, project_id=project_id)
+    return StreamingResponse(exports.conversation_lines(samples), media_type="application/jsonl")
+
+
+@router.get("/projects/{project_id}/voice/style-guide", summary="Get a style guide made from the texts")
+def get_style_guide(
+    session: ReadSession, visitor: Viewer, project_id: RowId, language: Language = "en"
+) -> StyleGuideOut:
+    """For a system prompt: what a language model without training has to go by. Empty without texts."""
+    projects.project(session, workspace_id=visitor.workspace.id, project_id=project_id)
+    samples = queries.training_set(session, workspace_id=visitor.workspace.id, project_id=project_id)
+    return StyleGuideOut(language=language, text=style_guide(samples, language))

@@ -1,0 +1,30 @@
+"""Files that are ZIPs inside (XLSX, DOCX), looked at before anything is unpacked."""
+
+import io
+import zipfile
+
+from app.voice.errors import EncryptedTexts, TextsRefused, UnpacksTooLarge
+
+MB = 1_000_000
+MOST_ENTRIES = 5_000
+OLE_START = b"\xd0\xcf\x11\xe0"
+"""An office file with a password is not a ZIP but such a container, as are the formats of before 2007."""
+
+
+def checked_archive(data: bytes, name: str, *, most_bytes: int) -> zipfile.ZipFile:
+    """The ZIP, if what it says it unpacks to is within bounds; ``zipfile`` unpacks no more than that either.
+
+    Raises ``EncryptedTexts``, ``UnpacksTooLarge``, ``TextsRefused``.
+    """
+    if data.startswith(OLE_START):
+        raise EncryptedTexts(name=name)
+    try:
+        archive = zipfile.ZipFile(io.BytesIO(data))
+    except (zipfile.BadZipFile, NotImplementedError, ValueError) as error:
+        raise TextsRefused(name=name) from error
+    entries = archive.infolist()
+    if any(entry.flag_bits & 1 for entry in entries):
+        raise EncryptedTexts(name=name)
+    if len(entries) > MOST_ENTRIES or sum(entry.file_size for entry in entries) > most_bytes:
+        raise UnpacksTooLarge(name=name, limit_mb=most_bytes // MB)
+    return archive

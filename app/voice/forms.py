@@ -1,0 +1,63 @@
+"""What the browser may send about written samples."""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, Field
+
+from app.voice.documents import LONGEST_TITLE
+from app.voice.mapping import LONGEST_BRIEF, LONGEST_SAMPLE, KnownChannel, Mapping
+from app.voice.queries import Filter
+from app.web.text import Line, RowId, Text
+
+Sample = Annotated[Text, Field(max_length=LONGEST_SAMPLE)]
+Title = Annotated[Line, Field(max_length=LONGEST_TITLE)]
+Brief = Annotated[Text, Field(max_length=LONGEST_BRIEF)]
+Ids = Annotated[list[RowId], Field(max_length=2000)]
+Language = Literal["de", "en", "fr", "es", "it", "nl", "pt", "pl"]
+PersonalChoice = Literal["keep", "mask", ""]
+LineChoice = Literal["keep", "cut", "exclude", ""]
+Words = Annotated[Line, Field(max_length=200)]
+LONGEST_PASTE = 500_000
+"""Characters; more than that comes as a file."""
+
+
+class PasteForm(BaseModel):
+    words: Annotated[str, Field(max_length=LONGEST_PASTE)] = ""
+
+
+class MappingForm(Mapping):
+    """As the page of an import sends it: boxes that are not ticked are not sent at all."""
+
+    split_long: bool = False
+    skip_known: bool = False
+
+
+class SampleForm(BaseModel):
+    """A sample as its form sends it."""
+
+    text: Sample = ""
+    title: Title = ""
+    channel: KnownChannel = "other"
+    language: Language = "en"
+    brief: Brief = ""
+
+
+class SelectionForm(BaseModel):
+    """Chosen texts, or all under the filter ``everything``; and the filter to come back to."""
+
+    ids: Ids = Field(default_factory=list)
+    everything: Filter | None = None
+    show: Filter = "all"
+
+
+class ChannelForm(SelectionForm):
+    channel: KnownChannel = "other"
+
+
+class PersonalForm(SelectionForm):
+    choice: PersonalChoice = "mask"
+
+
+class LineForm(BaseModel):
+    line: Annotated[Line, Field(min_length=1, max_length=300)]
+    choice: LineChoice = "cut"

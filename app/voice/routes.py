@@ -1,0 +1,414 @@
+"""Pages of a brand's voice: the texts that it is learned from, taking in more, and what is to be decided about them."""
+
+from io import BytesIO
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, File, Form, Path, Query, Request, Response, UploadFile
+from fastapi.responses import StreamingResponse
+from starlette.background import BackgroundTask
+
+from app.errors import N_, NotFound
+from app.projects import queries as projects
+from app.voice import exports, mapping, pairs, personal_data, previews, queries, service, uploads
+from app.voice.channels import CHANNELS
+from app.voice.errors import AlreadyTakenIn
+from app.voice.forms import (
+    ChannelForm,
+    LineForm,
+    MappingForm,
+    PasteForm,
+    PersonalForm,
+    SampleForm,
+    SelectionForm,
+    Words,
+)
+from app.voice.models import VoiceImport
+from app.voice.place import Opened, OpenedImport, VoicePlace
+from app.voice.queries import Filter, JudgedSet
+from app.voice.shown import LANGUAGE_NAMES, amount, marked, rare_languages
+from app.voice.tables import Table
+from app.web.answers import go, is_htmx
+from app.web.files import disposition
+from app.web.flashes import Flash
+from app.web.language import translate, translations
+from app.web.paging import from_cursor, to_cursor
+from app.web.session_deps import FileStorage, ReadSession, WriteSession
+from app.web.signed_in import Editor, Viewer
+from app.web.templating import fragment, page
+from app.web.text import RowId
+from app.web.visitor import Visitor
+
+router = APIRouter()
+
+Stamp = Annotated[int, Path(ge=0, le=4_000_000_000_000_000)]
+SAVED = N_("Saved")
+CAME_BACK = N_("The texts are back.")
+DISCARDED = N_("Nothing was taken in.")
+LINE_CUT = N_("Training will not read this line.")
+LINE_KEPT = N_("The line stays.")
+
+
+def ngettext(one: str, many: str, num: int) -> tuple[str, str, int]:
+    """Marks a sentence in its two forms where it stands; ``_counted`` translates it."""
+    return one, many, num
+
+
+def _counted(request: Request, words: tuple[str, str, int]) -> str:
+    return translations(request.state.locale).ngettext(*words) % {"num": words[2]}
+
+
+def _set_facts(judged: JudgedSet) -> dict[str, Any]:
+    """What the meter, the findings and the filters show."""
+    return {
+        "judged": judged,
+        "filters": [(name, judged.count(name)) for name in queries.FILTERS],
+        "least": queries.LEAST_SAMPLES,
+        "enough": queries.ENOUGH_SAMPLES,
+        "many": queries.MANY_SAMPLES,
+        "amount": amount(judged.included),
+        "rare": rare_languages(judged),
+        "channels": CHANNELS,
+        "languages": LANGUAGE_NAMES,
+        "kinds": personal_data.KINDS,
+        "marked": marked,
+    }
+
+
+@router.get("/projects/{project_id}/voice")
+def show_voice(
+    request: Request,
+    session: ReadSession,
+    visitor: Viewer,
+    project_id: RowId,
+    show: Filter = "all",
+    channel: mapping.KnownChannel | None = None,
+    q: Annotated[Words, Query()] = "",
+    after: str | None = None,
+) -> Response:
+    workspace_id = visitor.workspace.id
+    judged = queries.judged_set(session, workspace_id=workspace_id, project_id=project_id)
+    texts, last = queries.page_of(judged.found(show, channel=channel or "", words=q), after=from_cursor(after))
+    context = {
+        "project": projects.project(session, workspace_id=workspace_id, project_id=project_id),
+        "rows": queries.samples(session, workspace_id=workspace_id, text_ids=[text.id for text in texts]),
+        "show": show,
+        "channel": channel or "",
+        "q": q,
+        "more": to_cursor(last.created_at, queries.place_of(last.position, last.id)) if last else None,
+        "waiting": queries.waiting_imports(session, workspace_id=workspace_id, project_id=project_id),
+        "decided": queries.decided_lines(session, workspace_id, project_id),
+        **_set_facts(judged),
+    }
+    if is_htmx(request) and after:
+        return fragment(request, "partials/voice_texts.html", **context)
+    return page(request, "pages/voice.html", **context)
+
+
+@router.get("/projects/{project_id}/voice/add")
+def show_add(request: Request, session: ReadSession, visitor: Editor, project_id: RowId) -> Response:
+    project = projects.project(session, workspace_id=visitor.workspace.id, project_id=project_id)
+    return page(request, "pages/voice_add.html", project=project)
+
+
+@router.post("/projects/{project_id}/voice/files")
+def upload(
+    request: Request,
+    place: VoicePlace,
+    session: WriteSession,
+    storage: FileStorage,
+    file: Annotated[UploadFile, File()],
+) -> Response:
+    import_id, stored = uploads.keep(
+        storage, file.file, file.filename or "?", file.size or 0, project_id=place.project_id, limits=place.limits
+    )
+    service.start_import(
+        session,
+        stored,
+        workspace_id=place.workspace_id,
+        project_id=place.project_id,
+        import_id=import_id,
+        created_by=place.user_id,
+    )
+    return go(request, f"/voice/imports/{import_id}")
+
+
+@router.post("/projects/{project_id}/voice/paste")
+def paste(
+    request: Request,
+    place: VoicePlace,
+    session: WriteSession,
+    storage: FileStorage,
+    form: Annotated[PasteForm, Form()],
+) -> Response:
+    import_id, stored = uploads.keep_pasted(storage, form.words, project_id=place.project_id, limits=place.limits)
+    service.start_import(
+        session,
+        stored,
+        workspace_id=place.workspace_id,
+        project_id=place.project_id,
+        import_id=import_id,
+        created_by=place.user_id,
+    )
+    return go(request, f"/voice/imports/{import_id}")
+
+
+@router.get("/voice/imports/{import_id}")
+def show_import(request: Request, session: ReadSession, visitor: Editor, opened: OpenedImport) -> Response:
+    row = queries.voice_import(session, workspace_id=visitor.workspace.id, import_id=opened.import_id)
+    project = projects.project(session, workspace_id=visitor.workspace.id, project_id=row.project_id)
+    if opened.content is None:
+        return page(request, "pages/voice_imported.html", project=project, row=row)
+    wanted = mapping.guess(opened.content, opened.filename)
+    return page(
+        request, "pages/voice_import.html", project=project, row=row, **_preview(opened, wanted, visitor.user.locale)
+    )
+
+
+def _preview(opened: Opened, wanted: mapping.Mapping, locale: str) -> dict[str, Any]:
+    assert opened.content is not None
+    return {
+        "wanted": wanted,
+        "preview": previews.preview(opened.content, wanted, otherwise=locale),
+        "notes": opened.content.notes if isinstance(opened.content, Table) else [],
+        "channels": CHANNELS,
+        "languages": LANGUAGE_NAMES,
+    }
+
+
+@router.get("/voice/imports/{import_id}/preview")
+def show_preview(
+    request: Request, visitor: Editor, opened: OpenedImport, wanted: Annotated[MappingForm, Query()]
+) -> Response:
+    if opened.content is None:
+        raise AlreadyTakenIn()
+    context = _preview(opened, wanted, visitor.user.locale)
+    return fragment(request, "partials/voice_preview.html", **context)
+
+
+@router.post("/voice/imports/{import_id}")
+def take_in(
+    request: Request,
+    session: WriteSession,
+    storage: FileStorage,
+    visitor: Editor,
+    opened: OpenedImport,
+    form: Annotated[MappingForm, Form()],
+) -> Response:
+    row, key = take_in_opened(session, opened, form, visitor)
+    if row.problems or not row.added:
+        response = go(request, f"/voice/imports/{row.id}")
+    else:
+        told = _counted(request, ngettext("%(num)s text added.", "%(num)s texts added.", row.added))
+        notes = [translate(request.state.locale, str(msgid), **_params(params)) for msgid, params in row.notes]
+        response = go(request, f"/projects/{row.project_id}/voice", Flash("ok", " ".join([told, *notes])[:600]))
+    if key is not None:
+        response.background = BackgroundTask(storage.delete, key)
+    return response
+
+
+def _params(params: object) -> dict[str, Any]:
+    return params if isinstance(params, dict) else {}
+
+
+def take_in_opened(
+    session: WriteSession, opened: Opened, wanted: mapping.Mapping, visitor: Visitor
+) -> tuple[VoiceImport, str | None]:
+    """What pages and the API share: drafts and their measures come before the first statement of the transaction."""
+    if opened.content is None:
+        raise AlreadyTakenIn()
+    drafts, problems = mapping.apply(opened.content, wanted, otherwise=visitor.user.locale)
+    _, key = service.finish_import(
+        session,
+        service.prepare(drafts),
+        problems,
+        opened.content.notes if isinstance(opened.content, Table) else (),
+        workspace_id=opened.workspace_id,
+        import_id=opened.import_id,
+        skip_known=wanted.skip_known,
+        created_by=opened.user_id,
+    )
+    return queries.voice_import(session, workspace_id=opened.workspace_id, import_id=opened.import_id), key
+
+
+@router.post("/voice/imports/{import_id}/discard")
+def discard(
+    request: Request, session: WriteSession, storage: FileStorage, visitor: Editor, import_id: RowId
+) -> Response:
+    project_id, key = service.discard_import(session, workspace_id=visitor.workspace.id, import_id=import_id)
+    response = go(request, f"/projects/{project_id}/voice", Flash("ok", translate(request.state.locale, DISCARDED)))
+    if key is not None:
+        response.background = BackgroundTask(storage.delete, key)
+    return response
+
+
+def _back(request: Request, project_id: str, form: SelectionForm, flash: Flash) -> Response:
+    return go(request, f"/projects/{project_id}/voice?show={form.show}", flash)
+
+
+def _chosen(session: WriteSession, visitor: Visitor, project_id: str, form: SelectionForm) -> list[str]:
+    return service.chosen_ids(
+        session,
+        workspace_id=visitor.workspace.id,
+        project_id=project_id,
+        text_ids=form.ids,
+        everything=form.everything,
+    )
+
+
+def _include_many(
+    session: WriteSession, visitor: Visitor, project_id: str, form: SelectionForm, *, included: bool
+) -> int:
+    return service.change_many(
+        session,
+        workspace_id=visitor.workspace.id,
+        project_id=project_id,
+        text_ids=_chosen(session, visitor, project_id, form),
+        included=included,
+    )
+
+
+@router.post("/projects/{project_id}/voice/texts/include")
+def include_many(
+    request: Request, session: WriteSession, visitor: Editor, project_id: RowId, form: Annotated[SelectionForm, Form()]
+) -> Response:
+    count = _include_many(session, visitor, project_id, form, included=True)
+    told = _counted(
+        request, ngettext("%(num)s text takes part in training.", "%(num)s texts take part in training.", count)
+    )
+    return _back(request, project_id, form, Flash("ok", told))
+
+
+@router.post("/projects/{project_id}/voice/texts/leave-out")
+def leave_out_many(
+    request: Request, session: WriteSession, visitor: Editor, project_id: RowId, form: Annotated[SelectionForm, Form()]
+) -> Response:
+    count = _include_many(session, visitor, project_id, form, included=False)
+    told = _counted(request, ngettext("%(num)s text left out.", "%(num)s texts left out.", count))
+    return _back(request, project_id, form, Flash("ok", told))
+
+
+@router.post("/projects/{project_id}/voice/texts/channel")
+def tag_many(
+    request: Request, session: WriteSession, visitor: Editor, project_id: RowId, form: Annotated[ChannelForm, Form()]
+) -> Response:
+    count = service.change_many(
+        session,
+        workspace_id=visitor.workspace.id,
+        project_id=project_id,
+        text_ids=_chosen(session, visitor, project_id, form),
+        channel=form.channel,
+    )
+    return _back(request, project_id, form, Flash("ok", _changed_words(request, count)))
+
+
+@router.post("/projects/{project_id}/voice/texts/personal")
+def decide_personal(
+    request: Request, session: WriteSession, visitor: Editor, project_id: RowId, form: Annotated[PersonalForm, Form()]
+) -> Response:
+    count = service.change_many(
+        session,
+        workspace_id=visitor.workspace.id,
+        project_id=project_id,
+        text_ids=_chosen(session, visitor, project_id, form),
+        personal=form.choice,
+    )
+    return _back(request, project_id, form, Flash("ok", _changed_words(request, count)))
+
+
+def _changed_words(request: Request, count: int) -> str:
+    return _counted(request, ngettext("%(num)s text changed.", "%(num)s texts changed.", count))
+
+
+@router.post("/projects/{project_id}/voice/texts/delete")
+def delete_many(
+    request: Request, session: WriteSession, visitor: Editor, project_id: RowId, form: Annotated[SelectionForm, Form()]
+) -> Response:
+    count, moment = service.delete_samples(
+        session,
+        workspace_id=visitor.workspace.id,
+        project_id=project_id,
+        text_ids=_chosen(session, visitor, project_id, form),
+    )
+    told = _counted(request, ngettext("%(num)s text deleted.", "%(num)s texts deleted.", count))
+    undo = f"/projects/{project_id}/voice/texts/restore/{service.to_stamp(moment)}" if count else None
+    return _back(request, project_id, form, Flash("undo", told, undo))
+
+
+@router.post("/projects/{project_id}/voice/texts/restore/{stamp}")
+def restore(request: Request, session: WriteSession, visitor: Editor, project_id: RowId, stamp: Stamp) -> Response:
+    count = service.restore_samples(
+        session, workspace_id=visitor.workspace.id, project_id=project_id, moment=service.from_stamp(stamp)
+    )
+    if not count:
+        raise NotFound()
+    return go(request, f"/projects/{project_id}/voice", Flash("ok", translate(request.state.locale, CAME_BACK)))
+
+
+@router.post("/projects/{project_id}/voice/lines")
+def decide_line(
+    request: Request, session: WriteSession, visitor: Editor, project_id: RowId, form: Annotated[LineForm, Form()]
+) -> Response:
+    count = service.decide_line(
+        session, workspace_id=visitor.workspace.id, project_id=project_id, line=form.line, choice=form.choice
+    )
+    told = {"cut": translate(request.state.locale, LINE_CUT), "keep": translate(request.state.locale, LINE_KEPT)}.get(
+        form.choice, _changed_words(request, count)
+    )
+    return go(request, f"/projects/{project_id}/voice", Flash("ok", told))
+
+
+@router.get("/projects/{project_id}/voice/training-set.jsonl")
+def download_training_set(session: ReadSession, visitor: Viewer, project_id: RowId) -> Response:
+    project = projects.project(session, workspace_id=visitor.workspace.id, project_id=project_id)
+    samples = queries.training_set(session, workspace_id=visitor.workspace.id, project_id=project_id)
+    headers = {"content-disposition": disposition(f"{project.name} voice.jsonl")}
+    content = BytesIO("".join(exports.conversation_lines(samples)).encode())
+    return StreamingResponse(content, media_type="application/jsonl", headers=headers)
+
+
+@router.get("/voice/texts/{text_id}")
+def show_text(
+    request: Request,
+    session: ReadSession,
+    visitor: Viewer,
+    text_id: RowId,
+    part: Literal["page", "form", "card"] = "page",
+    show: Filter = "all",
+) -> Response:
+    """A page of its own, or in place of its card in the list the form to edit it."""
+    context = _one(session, visitor, text_id) | {"show": show}
+    if part == "form" and visitor.can_edit:
+        return fragment(request, "partials/voice_text_form.html", in_place=True, **context)
+    if part == "card":
+        return fragment(request, "partials/voice_text.html", **context)
+    return page(request, "pages/voice_text.html", in_place=False, **context)
+
+
+def _one(session: ReadSession, visitor: Visitor, text_id: str) -> dict[str, Any]:
+    workspace_id = visitor.workspace.id
+    row = queries.sample(session, workspace_id=workspace_id, text_id=text_id)
+    judged = queries.judged_set(session, workspace_id=workspace_id, project_id=row.project_id)
+    read = queries.read_one(session, workspace_id=workspace_id, row=row)
+    return {
+        "project": projects.project(session, workspace_id=workspace_id, project_id=row.project_id),
+        "row": row,
+        "conversation": pairs.conversation(read) if read else [],
+        "derived": read.brief if read and not row.brief else "",
+        **_set_facts(judged),
+    }
+
+
+@router.post("/voice/texts/{text_id}")
+def change(
+    request: Request,
+    session: WriteSession,
+    visitor: Editor,
+    text_id: RowId,
+    form: Annotated[SampleForm, Form()],
+    show: Filter = "all",
+) -> Response:
+    wanted = service.Change(form.text, form.title, form.channel, form.language, form.brief)
+    service.change(session, workspace_id=visitor.workspace.id, text_id=text_id, wanted=wanted)
+    if is_htmx(request):
+        return fragment(request, "partials/voice_text.html", show=show, **_one(session, visitor, text_id))
+    return go(request, f"/voice/texts/{text_id}", Flash("ok", translate(request.state.locale, SAVED)))

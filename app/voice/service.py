@@ -1,0 +1,395 @@
+"""What may happen to a brand's written samples. Files are read before, in ``intake`` and ``mapping``: that is slow."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import ColumnElement, CursorResult, delete, update
+from sqlalchemy.orm import Session
+
+from app.db import Database, now
+from app.errors import N_
+from app.images.notes import Note
+from app.projects import queries as projects
+from app.storage import Storage
+from app.voice import likeness, personal_data, queries
+from app.voice.decoding import cleaned, one_line
+from app.voice.documents import LONGEST_TITLE
+from app.voice.errors import AlreadyTakenIn, EmptyText, TooManySamples
+from app.voice.mapping import LONGEST_BRIEF, LONGEST_SAMPLE, Draft
+from app.voice.models import BoilerplateLine, TextSample, VoiceImport
+from app.voice.queries import MOST_SAMPLES
+
+KNOWN = N_("%(count)s texts were here already, or stand in the file twice, and were not added again.")
+PERSONAL_CHOICES = ("keep", "mask", "")
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A draft with everything that is measured of it; the facts of a row."""
+
+    draft: Draft
+    text_hash: str
+    signature: str
+    findings: tuple[personal_data.Finding, ...]
+
+
+def prepare(drafts: Iterable[Draft]) -> list[Prepared]:
+    """Measures drafts. Slow for thousands, so done before a transaction begins."""
+    return [
+        Prepared(
+            draft,
+            likeness.text_hash(draft.text),
+            likeness.signature(draft.text),
+            tuple(personal_data.find(draft.text)),
+        )
+        for draft in drafts
+    ]
+
+
+@dataclass(frozen=True)
+class Added:
+    """What an import brought. ``known`` counts the texts that were here already."""
+
+    ids: list[str]
+    known: int
+
+
+@dataclass(frozen=True)
+class StoredTexts:
+    """A file that is in the storage and can be read; the facts of its import."""
+
+    filename: str
+    format: str
+    byte_count: int
+    key: str
+
+
+def start_import(
+    session: Session,
+    stored: StoredTexts,
+    *,
+    workspace_id: str,
+    project_id: str,
+    import_id: str,
+    created_by: str | None,
+) -> VoiceImport:
+    """A row for a file that is to be looked at. Raises ``NotFound`` for a brand that has gone meanwhile."""
+    projects.project(session, workspace_id=workspace_id, project_id=project_id)
+    row = VoiceImport(
+        id=import_id,
+        workspace_id=workspace_id,
+        project_id=project_id,
+        filename=stored.filename,
+        format=stored.format,
+        byte_count=stored.byte_count,
+        key=stored.key,
+        created_by=created_by,
+    )
+    session.add(row)
+    session.flush()
+    return row
+
+
+def finish_import(
+    session: Session,
+    prepared: Sequence[Prepared],
+    problems: Sequence[Note],
+    notes: Sequence[Note] = (),
+    *,
+    workspace_id: str,
+    import_id: str,
+    skip_known: bool,
+    created_by: str | None,
+) -> tuple[Added, str | None]:
+    """All texts of an import as samples, in one go; returns them and the key of the file, which is to be removed after
+    the commit. Raises ``NotFound``, ``AlreadyTakenIn``, ``TooManySamples``; then nothing is added."""
+    row = queries.voice_import(session, workspace_id=workspace_id, import_id=import_id)
+    taken = _changed(
+        session,
+        update(VoiceImport)
+        .where(VoiceImport.id == import_id, VoiceImport.workspace_id == workspace_id, VoiceImport.finished_at.is_(None))
+        .values(finished_at=now()),
+    )
+    if not taken:
+        raise AlreadyTakenIn()
+    added = add_samples(
+        session,
+        prepared,
+        workspace_id=workspace_id,
+        project_id=row.project_id,
+        import_id=import_id,
+        skip_known=skip_known,
+        created_by=created_by,
+    )
+    told = [*notes, Note(KNOWN, {"count": added.known})] if added.known else list(notes)
+    key, row.key = row.key, None
+    row.added = len(added.ids)
+    row.problems = [[note.msgid, dict(note.params)] for note in problems]
+    row.notes = [[note.msgid, dict(note.params)] for note in told]
+    session.flush()
+    return added, key
+
+
+def discard_import(session: Session, *, workspace_id: str, import_id: str) -> tuple[str, str | None]:
+    """Forget a file that was not taken in; returns its brand and the key of the file, to be removed after the commit.
+
+    Raises ``NotFound``, ``AlreadyTakenIn``.
+    """
+    row = queries.voice_import(session, workspace_id=workspace_id, import_id=import_id)
+    if row.finished_at is not None:
+        raise AlreadyTakenIn()
+    session.delete(row)
+    session.flush()
+    return row.project_id, row.key
+
+
+def add_samples(
+    session: Session,
+    prepared: Sequence[Prepared],
+    *,
+    workspace_id: str,
+    project_id: str,
+    created_by: str | None,
+    import_id: str | None = None,
+    skip_known: bool = True,
+) -> Added:
+    """Rows for texts, in their order. With ``skip_known`` what the brand has already is left out.
+
+    Raises ``NotFound``, ``TooManySamples``.
+    """
+    projects.project(session, workspace_id=workspace_id, project_id=project_id)
+    wanted, known = list(prepared), 0
+    if skip_known:
+        seen = queries.known_hashes(session, workspace_id=workspace_id, project_id=project_id)
+        fresh = []
+        for one in prepared:
+            if one.text_hash not in seen:
+                fresh.append(one)
+            seen.add(one.text_hash)
+        wanted, known = fresh, len(prepared) - len(fresh)
+    room = MOST_SAMPLES - queries.counts(session, [project_id])[project_id].all
+    if len(wanted) > room:
+        raise TooManySamples(limit=MOST_SAMPLES, room=max(0, room))
+    moment = now()
+    rows = [
+        TextSample(
+            workspace_id=workspace_id,
+            project_id=project_id,
+            import_id=import_id,
+            position=position,
+            text=one.draft.text,
+            title=one.draft.title,
+            channel=one.draft.channel,
+            language=one.draft.language,
+            brief=one.draft.brief,
+            findings=personal_data.to_json(one.findings),
+            text_hash=one.text_hash,
+            signature=one.signature,
+            created_by=created_by,
+            created_at=moment,
+        )
+        for position, one in enumerate(wanted)
+    ]
+    session.add_all(rows)
+    session.flush()
+    return Added([row.id for row in rows], known)
+
+
+@dataclass(frozen=True)
+class Change:
+    """What to change of a sample; None stays as it is."""
+
+    text: str | None = None
+    title: str | None = None
+    channel: str | None = None
+    language: str | None = None
+    brief: str | None = None
+    included: bool | None = None
+    personal_data: str | None = None
+
+
+def change(session: Session, *, workspace_id: str, text_id: str, wanted: Change) -> TextSample:
+    """Edit one sample. Raises ``NotFound``, ``EmptyText``."""
+    row = queries.sample(session, workspace_id=workspace_id, text_id=text_id)
+    if wanted.text is not None:
+        text = cleaned(wanted.text)[:LONGEST_SAMPLE]
+        if not text:
+            raise EmptyText()
+        if text != row.text:
+            _rewrite(row, text)
+    if wanted.title is not None:
+        row.title = one_line(wanted.title, LONGEST_TITLE)
+    if wanted.brief is not None:
+        row.brief = one_line(wanted.brief, LONGEST_BRIEF)
+    row.channel = wanted.channel or row.channel
+    row.language = wanted.language or row.language
+    if wanted.included is not None:
+        row.included = wanted.included
+    if wanted.personal_data is not None:
+        row.personal_data = wanted.personal_data
+    session.flush()
+    return row
+
+
+def _rewrite(row: TextSample, text: str) -> None:
+    """A new text is measured anew; a choice about personal data that it did not have before is asked for again."""
+    before = {row.text[one.start : one.end] for one in personal_data.from_json(row.findings)}
+    found = personal_data.find(text)
+    if {text[one.start : one.end] for one in found} - before:
+        row.personal_data = ""
+    row.text, row.findings = text, personal_data.to_json(found)
+    row.text_hash, row.signature = likeness.text_hash(text), likeness.signature(text)
+
+
+def change_many(
+    session: Session,
+    *,
+    workspace_id: str,
+    project_id: str,
+    text_ids: Sequence[str],
+    included: bool | None = None,
+    channel: str | None = None,
+    language: str | None = None,
+    personal: str | None = None,
+) -> int:
+    """The same change to several samples of a brand; returns how many there were. Raises ``NotFound``."""
+    projects.project(session, workspace_id=workspace_id, project_id=project_id)
+    values: dict[str, object] = {
+        "included": included,
+        "channel": channel,
+        "language": language,
+        "personal_data": personal,
+    }
+    values = {name: value for name, value in values.items() if value is not None}
+    if not values:
+        return 0
+    return sum(
+        _changed(session, update(TextSample).where(*_own(workspace_id, project_id, part)).values(**values))
+        for part in _parts(text_ids)
+    )
+
+
+def decide_line(session: Session, *, workspace_id: str, project_id: str, line: str, choice: str) -> int:
+    """What is to be done with a line that many samples share: "keep", "cut" (training does not read it), "exclude"
+    (samples with it are left out), or "" to take an earlier choice back. Returns how many samples have it.
+
+    Raises ``NotFound``.
+    """
+    projects.project(session, workspace_id=workspace_id, project_id=project_id)
+    hashed = likeness.line_hash(line)
+    having = [
+        row.id
+        for row in queries.all_samples(session, workspace_id=workspace_id, project_id=project_id)
+        if likeness.has_line(row.text, frozenset((hashed,)))
+    ]
+    session.execute(
+        delete(BoilerplateLine).where(
+            BoilerplateLine.project_id == project_id,
+            BoilerplateLine.workspace_id == workspace_id,
+            BoilerplateLine.line_hash == hashed,
+        )
+    )
+    if choice == "exclude":
+        change_many(session, workspace_id=workspace_id, project_id=project_id, text_ids=having, included=False)
+    elif choice:
+        session.add(
+            BoilerplateLine(
+                workspace_id=workspace_id, project_id=project_id, line_hash=hashed, line=line[:300], choice=choice
+            )
+        )
+    session.flush()
+    return len(having)
+
+
+def delete_samples(
+    session: Session, *, workspace_id: str, project_id: str, text_ids: Sequence[str]
+) -> tuple[int, datetime]:
+    """Take samples out of a brand, so that ``restore_samples`` can bring them back for a while. Returns how many, and
+    the moment that names this deletion. Raises ``NotFound``."""
+    projects.project(session, workspace_id=workspace_id, project_id=project_id)
+    moment = now()
+    count = sum(
+        _changed(session, update(TextSample).where(*_own(workspace_id, project_id, part)).values(deleted_at=moment))
+        for part in _parts(text_ids)
+    )
+    return count, moment
+
+
+def restore_samples(session: Session, *, workspace_id: str, project_id: str, moment: datetime) -> int:
+    """Undo one deletion; returns how many samples came back."""
+    return _changed(
+        session,
+        update(TextSample)
+        .where(
+            TextSample.workspace_id == workspace_id,
+            TextSample.project_id == project_id,
+            TextSample.deleted_at == moment,
+        )
+        .values(deleted_at=None),
+    )
+
+
+def chosen_ids(
+    session: Session,
+    *,
+    workspace_id: str,
+    project_id: str,
+    text_ids: Sequence[str],
+    everything: queries.Filter | None = None,
+) -> list[str]:
+    """The samples that an act is for: those named, or all under a filter. Raises ``NotFound``."""
+    projects.project(session, workspace_id=workspace_id, project_id=project_id)
+    if everything is None:
+        return list(text_ids)
+    judged = queries.judged_set(session, workspace_id=workspace_id, project_id=project_id)
+    return [text.id for text in judged.found(everything)]
+
+
+AT_ONCE = 500
+
+
+def _parts(ids: Sequence[str]) -> list[Sequence[str]]:
+    return [ids[start : start + AT_ONCE] for start in range(0, len(ids), AT_ONCE)]
+
+
+def _own(workspace_id: str, project_id: str, ids: Sequence[str]) -> tuple[ColumnElement[bool], ...]:
+    return (
+        TextSample.id.in_(ids),
+        TextSample.workspace_id == workspace_id,
+        TextSample.project_id == project_id,
+        TextSample.deleted_at.is_(None),
+    )
+
+
+def _changed(session: Session, statement: object) -> int:
+    result = session.execute(statement)  # type: ignore[call-overload]
+    assert isinstance(result, CursorResult)
+    return result.rowcount
+
+
+def sweep_deleted(database: Database, storage: Storage, *, older_than: timedelta) -> int:
+    """Remove for good what was deleted so long ago, and files that were sent and never taken in. Returns how many."""
+    with database.write() as session:
+        gone = queries.swept(session, older_than=older_than)
+        session.execute(delete(TextSample).where(TextSample.id.in_(gone)))
+        forgotten = queries.forgotten_imports(session, older_than=older_than)
+        keys = [row.key for row in forgotten if row.key is not None]
+        session.execute(delete(VoiceImport).where(VoiceImport.id.in_([row.id for row in forgotten])))
+    for key in keys:
+        storage.delete(key)
+    return len(gone) + len(keys)
+
+
+def folder_of(project_id: str, import_id: str) -> str:
+    """Where the file of an import lives in the storage."""
+    return f"projects/{project_id}/voice/{import_id}"
+
+
+def to_stamp(moment: datetime) -> int:
+    """A deletion's moment as microseconds, for an address."""
+    return round(moment.timestamp() * 1_000_000)
+
+
+def from_stamp(stamp: int) -> datetime:
+    return datetime.fromtimestamp(stamp // 1_000_000, UTC) + timedelta(microseconds=stamp % 1_000_000)

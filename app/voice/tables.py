@@ -1,0 +1,344 @@
+"""Files that are tables: CSV, XLSX, JSON and JSONL. A row that cannot be read costs nothing but itself.
+
+Rows are counted as spreadsheet programs do, the first one is row 1, so that a sentence about row 17 leads to row 17.
+"""
+
+import csv
+import io
+import json
+import re
+import zipfile
+import zlib
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import openpyxl
+from openpyxl.utils.exceptions import InvalidFileException
+
+from app.errors import N_
+from app.images.notes import Note
+from app.voice.archives import checked_archive
+from app.voice.decoding import REPLACEMENT, decode
+from app.voice.errors import NoTexts, TextsRefused, TooManyBrokenRows, TooManyRows
+
+DELIMITERS = (",", ";", "\t", "|")
+SNIFFED_LINES = 60
+MOST_ROWS = 20_000
+MOST_COLUMNS = 100
+MOST_PROBLEMS = 200
+LONGEST_CELL = 100_000  # characters
+LONGEST_RECORD = 2_000
+"""Lines of one CSV row."""
+
+QUOTES = N_(
+    "Row %(row)s: a quotation mark is not closed, or stands alone inside a field. Put the text in quotation marks and "
+    "double those within it."
+)
+FIELDS = N_(
+    "Row %(row)s: it has %(found)s fields, and the others have %(expected)s. Texts with a delimiter need quotes."
+)
+UNREADABLE = N_("Row %(row)s: it contains characters that could not be read. Save the file as UTF-8 and try again.")
+TOO_LONG = N_("Row %(row)s: a field has more than %(limit)s characters.")
+NOT_JSON = N_("Row %(row)s: this is not valid JSON.")
+NO_OBJECT = N_("Row %(row)s: this is not an object with named fields.")
+NO_ANSWER = N_("Row %(row)s: the conversation has no answer to learn from.")
+OTHER_SHEETS = N_("Only the sheet “%(sheet)s” was read. Save others as files of their own.")
+
+
+@dataclass(frozen=True)
+class Row:
+    number: int
+    cells: tuple[str, ...]
+
+
+@dataclass
+class Table:
+    """Rows of equal width. ``header`` says whether the first one names the columns."""
+
+    rows: list[Row] = field(default_factory=list)
+    problems: list[Note] = field(default_factory=list)
+    notes: list[Note] = field(default_factory=list)
+    header: bool = False
+    width: int = 0
+
+    def names(self, header: bool) -> list[str]:
+        """The columns' names; empty where there is no header."""
+        if header and self.rows:
+            return [cell.strip()[:60] for cell in self.rows[0].cells]
+        return [""] * self.width
+
+    def body(self, header: bool) -> list[Row]:
+        return self.rows[1:] if header else self.rows
+
+
+def read_csv(data: bytes, name: str) -> Table:
+    """Raises ``NoTexts``, ``TooManyRows``, ``TooManyBrokenRows``."""
+    text, _ = decode(data)
+    lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    if not any(line.strip() for line in lines):
+        raise NoTexts(name=name)
+    delimiter = sniff_delimiter(lines)
+    width = _usual_width(lines, delimiter)
+    table = Table(width=width)
+    for found in _records(lines, delimiter, width):
+        if isinstance(found, Note):
+            table.problems.append(found)
+        else:
+            table.rows.append(found)
+        if len(table.problems) > MOST_PROBLEMS:
+            raise TooManyBrokenRows(name=name, count=MOST_PROBLEMS)
+        if len(table.rows) > MOST_ROWS:
+            raise TooManyRows(name=name, limit=MOST_ROWS)
+    table.header = looks_like_header(table.rows)
+    return table
+
+
+def sniff_delimiter(lines: list[str]) -> str:
+    """The character that cuts the first rows into equally many fields, as often as can be."""
+    sample = [line for line in lines[: SNIFFED_LINES * 4] if line.strip()][:SNIFFED_LINES]
+
+    def score(delimiter: str) -> tuple[float, int]:
+        widths = [len(row) for row in csv.reader(sample, delimiter=delimiter)]
+        usual, count = Counter(widths).most_common(1)[0]
+        return (count / len(widths) if usual > 1 else 0.0, usual)
+
+    return max(DELIMITERS, key=score)
+
+
+def _usual_width(lines: list[str], delimiter: str) -> int:
+    widths: Counter[int] = Counter()
+    at = 0
+    while at < len(lines) and sum(widths.values()) < SNIFFED_LINES:
+        cells, used = _record(lines, at, delimiter)
+        if cells is not None and any(cells):
+            widths[len(cells)] += 1
+        at += used if cells is not None else 1
+    return min(MOST_COLUMNS, widths.most_common(1)[0][0]) if widths else 1
+
+
+def _record(lines: list[str], at: int, delimiter: str) -> tuple[list[str] | None, int]:
+    """The fields of the row that begins on line ``at`` and how many lines it takes; None if its quotes do not close."""
+    if '"' not in lines[at]:
+        return lines[at].split(delimiter), 1
+    used = 0
+
+    def feed() -> Iterator[str]:
+        nonlocal used
+        for line in lines[at : at + LONGEST_RECORD]:
+            used += 1
+            yield line + "\n"
+
+    try:
+        return next(csv.reader(feed(), delimiter=delimiter, strict=True)), used
+    except (csv.Error, StopIteration):
+        return None, 1
+
+
+def _records(lines: list[str], delimiter: str, width: int) -> Iterator[Row | Note]:
+    at, number = 0, 0
+    while at < len(lines):
+        number += 1
+        if not lines[at].strip():
+            at += 1
+            continue
+        cells, used = _record(lines, at, delimiter)
+        if cells is None:
+            yield Note(QUOTES, {"row": number})
+            at += 1
+            continue
+        while len(cells) > width and not cells[-1].strip():
+            cells.pop()
+        if len(cells) != width:
+            # A quote that closes by chance in a later row has swallowed the rows between: these are read anew.
+            if used > 1 and len(_record(lines, at + 1, delimiter)[0] or ()) == width:
+                used = 1
+                yield Note(QUOTES, {"row": number})
+            else:
+                yield Note(FIELDS, {"row": number, "found": len(cells), "expected": width})
+        elif any(REPLACEMENT in cell for cell in cells):
+            yield Note(UNREADABLE, {"row": number})
+        elif any(len(cell) > LONGEST_CELL for cell in cells):
+            yield Note(TOO_LONG, {"row": number, "limit": LONGEST_CELL})
+        elif any(cell.strip() for cell in cells):
+            yield Row(number, tuple(cells))
+        at += used
+
+
+def looks_like_header(rows: list[Row]) -> bool:
+    """Whether the first row names columns: short, distinct words where the rows below hold more."""
+    if len(rows) < 2:
+        return False
+    names = [cell.strip() for cell in rows[0].cells]
+    filled = [name for name in names if name]
+    if not filled or len(set(filled)) < len(filled) or any(len(name) > 40 or name.isdigit() for name in filled):
+        return False
+    if any(known_meaning(name) for name in filled):
+        return True
+    body = rows[1:30]
+    longest = max(range(len(names)), key=lambda at: sum(len(row.cells[at]) for row in body))
+    usual = sum(len(row.cells[longest]) for row in body) / len(body)
+    return usual > 3 * len(names[longest]) and len(names) > 1
+
+
+MEANINGS = {
+    "text": "text|texts|texte|body|content|inhalt|copy|beitrag|post|message|nachricht|beschreibung|description|caption"
+    "|output|completion|response|answer|antwort|newsletter|produkttext|beitragstext|post text|assistant",
+    "title": "title|titel|headline|überschrift|betreff|subject|name|produkt|product|produktname|product name|thema"
+    "|topic",
+    "channel": "channel|kanal|type|typ|art|medium|platform|plattform|format|category|kategorie",
+    "language": "language|sprache|lang|locale",
+    "brief": "brief|briefing|prompt|instruction|anweisung|auftrag|user|input|aufgabe",
+    "keywords": "keywords|stichwörter|stichworte|schlagwörter|schlagworte|tags|hashtags|keyword",
+}
+_MEANING_OF = {name: meaning for meaning, names in MEANINGS.items() for name in names.split("|")}
+
+
+def known_meaning(name: str) -> str | None:
+    """What a column of this name holds, if the name is a usual one: text, title, channel, language, brief, keywords."""
+    return _MEANING_OF.get(re.sub(r"[\s_-]+", " ", name.strip().lower()))
+
+
+def read_xlsx(data: bytes, name: str, *, most_bytes: int) -> Table:
+    """The fullest sheet. Formulas count as what they last showed.
+
+    Raises ``TextsRefused`` and its kinds.
+    """
+    checked_archive(data, name, most_bytes=most_bytes)
+    try:
+        book = openpyxl.load_workbook(io.BytesIO(data), read_only=True, data_only=True, keep_links=False)
+        sheets = [(sheet.title, _sheet(sheet, name)) for sheet in book.worksheets[:20]]
+    except (
+        InvalidFileException,
+        zipfile.BadZipFile,
+        KeyError,
+        ValueError,
+        TypeError,
+        SyntaxError,
+        EOFError,
+        zlib.error,
+    ) as error:
+        raise TextsRefused(name=name) from error
+    filled = [(title, table) for title, table in sheets if table.rows]
+    if not filled:
+        raise NoTexts(name=name)
+    title, table = max(filled, key=lambda pair: len(pair[1].rows))
+    if len(filled) > 1:
+        table.notes.append(Note(OTHER_SHEETS, {"sheet": title}))
+    table.header = looks_like_header(table.rows)
+    return table
+
+
+def _sheet(sheet: Any, name: str) -> Table:
+    table, found = Table(), list[tuple[int, list[str]]]()
+    for number, values in enumerate(sheet.iter_rows(values_only=True, max_col=MOST_COLUMNS), 1):
+        if number > MOST_ROWS * 2:
+            break  # rows that are only coloured
+        if len(found) > MOST_ROWS:
+            raise TooManyRows(name=name, limit=MOST_ROWS)
+        cells = [_cell(value) for value in values]
+        while cells and not cells[-1]:
+            cells.pop()
+        if any(len(cell) > LONGEST_CELL for cell in cells):
+            table.problems.append(Note(TOO_LONG, {"row": number, "limit": LONGEST_CELL}))
+        elif cells:
+            found.append((number, cells))
+    table.width = max((len(cells) for _, cells in found), default=0)
+    table.rows = [Row(number, (*cells, *[""] * (table.width - len(cells)))) for number, cells in found]
+    return table
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return str(value)
+
+
+def read_json(data: bytes, name: str) -> Table:
+    """JSONL, or one JSON list: objects with named fields, or conversations under ``messages`` or ``conversations``.
+
+    Raises ``NoTexts``, ``TooManyRows``, ``TooManyBrokenRows``.
+    """
+    text, _ = decode(data)
+    table = Table(header=True)
+    objects: list[tuple[int, dict[str, str]]] = []
+    for number, value in _values(text):
+        if len(objects) > MOST_ROWS:
+            raise TooManyRows(name=name, limit=MOST_ROWS)
+        found = value if isinstance(value, Note) else _flat(number, value)
+        if isinstance(found, Note):
+            table.problems.append(found)
+            if len(table.problems) > MOST_PROBLEMS:
+                raise TooManyBrokenRows(name=name, count=MOST_PROBLEMS)
+        else:
+            objects.append((number, found))
+    if not objects and not table.problems:
+        raise NoTexts(name=name)
+    columns = list(dict.fromkeys(key for _, one in objects for key in one))[:MOST_COLUMNS]
+    table.width = len(columns)
+    table.rows = [Row(0, tuple(columns))] + [
+        Row(number, tuple(one.get(column, "") for column in columns)) for number, one in objects
+    ]
+    return table
+
+
+def _values(text: str) -> Iterable[tuple[int, Any]]:
+    if text.lstrip().startswith("["):
+        whole = _parsed(text, 1)
+        if isinstance(whole, list):
+            yield from enumerate(whole, 1)
+            return
+    for number, line in enumerate(text.split("\n"), 1):
+        if line.strip():
+            yield number, _parsed(line, number)
+
+
+def _parsed(text: str, number: int) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return Note(NOT_JSON, {"row": number})
+
+
+def _flat(number: int, value: object) -> dict[str, str] | Note:
+    """The fields of one object as text; of a conversation its last answer and the order before it."""
+    if not isinstance(value, dict):
+        return Note(NO_OBJECT, {"row": number})
+    flat: dict[str, str] = {}
+    for key, item in value.items():
+        if key in ("messages", "conversations"):
+            continue
+        if isinstance(item, list):
+            flat[str(key)] = ", ".join(str(one) for one in item if isinstance(one, str | int | float))
+        elif not isinstance(item, dict) and item is not None:
+            flat[str(key)] = str(item)
+    turns = value.get("messages", value.get("conversations"))
+    if isinstance(turns, list):
+        chat = _last_answer(turns)
+        if chat is None:
+            return Note(NO_ANSWER, {"row": number})
+        flat = {"text": chat[1], "brief": chat[0]} | flat
+    if any(len(item) > LONGEST_CELL for item in flat.values()):
+        return Note(TOO_LONG, {"row": number, "limit": LONGEST_CELL})
+    return flat
+
+
+def _last_answer(turns: list[Any]) -> tuple[str, str] | None:
+    """The last answer of a conversation with the order that it answers; of either naming that files use."""
+    asked, found = "", None
+    for turn in turns:
+        if not isinstance(turn, dict):
+            return None
+        role, content = turn.get("role", turn.get("from")), turn.get("content", turn.get("value"))
+        if isinstance(content, list):
+            content = "\n".join(str(part.get("text", "")) for part in content if isinstance(part, dict))
+        if not isinstance(content, str):
+            continue
+        if role in ("user", "human"):
+            asked = content
+        elif role in ("assistant", "gpt", "model") and content.strip():
+            found = (asked, content)
+    return found

@@ -25,7 +25,7 @@ MASKS = {
     "name": {"en": "[name]", "de": "[Name]"},
 }
 MAIL = re.compile(r"(?<![\w.+-])[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,5}(?!\w)")
-PHONE = re.compile(r"(?<![\w.,/+#-])(?:\+|00|\(?0)\d{0,4}[\d \t/().–-]{5,24}\d(?![\w])")
+PHONE = re.compile(r"(?<![\w.,/+#-])(?<!\d )(?:\+|00|\(?0)\d{0,4}[\d \t/().–-]{5,24}\d(?![\w])")
 IBAN = re.compile(r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?\b")
 DATE = re.compile(r"\d{1,2}[./-]\d{1,2}[./-]\d{2,4}")
 FEWEST_DIGITS, MOST_DIGITS = 7, 15

@@ -1,0 +1,99 @@
+"""Personal data, repeats and boilerplate are pointed out, and nothing else is."""
+
+import random
+
+import pytest
+
+from app.voice import likeness, personal_data
+from app.voice.likeness import Compared
+from tests import voices
+
+
+def kinds(text: str) -> list[tuple[str, str]]:
+    return [(one.kind, text[one.start : one.end]) for one in personal_data.find(text)]
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("Schreiben Sie an ada.muster+x@mail.example.org.", [("mail", "ada.muster+x@mail.example.org")]),
+        ("Rufen Sie an: +49 (0)30 / 123 45-67.", [("phone", "+49 (0)30 / 123 45-67")]),
+        ("Call 030 1234567 today", [("phone", "030 1234567")]),
+        ("IBAN DE89 3704 0044 0532 0130 00, bitte.", [("iban", "DE89 3704 0044 0532 0130 00")]),
+        ("Danke.\n\nViele Grüße\nAda Muster\nNordlicht GmbH", [("name", "Ada Muster")]),
+        ("Danke!\nHerzliche Grüße aus dem Norden,\nIhre Ada von Muster", [("name", "Ada von Muster")]),
+        ("Bye.\n\nBest regards,\n\nAda", [("name", "Ada")]),
+        ("Kind regards, Ada Muster", [("name", "Ada Muster")]),
+        ("Fragen Sie Frau Dr. Muster oder Herrn Beispiel.", [("name", "Muster"), ("name", "Beispiel")]),
+    ],
+)
+def test_what_looks_like_personal_data_is_found(text: str, found: list[tuple[str, str]]) -> None:
+    assert kinds(text) == found
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Wir öffnen am 24.12.2026 um 10:00 Uhr und 2026-11-24 sowieso.",
+        "Nur 1.299,00 € statt 2.000.000 €, Bestellnummer 4711-0815.",
+        "DE89 3704 0044 0532 0130 01 ist kein Konto.",
+        "Viele Grüße\nIhr Nordlicht-Team",
+        "Best regards,\nYour Fizzbee crew",
+        "Das Beste kommt noch: @fizzbee #liebe",
+        "Love\nis in the air tonight",
+        "Seit 1904, 365 Tage im Jahr, 24 Stunden.",
+    ],
+)
+def test_what_is_none_is_left_alone(text: str) -> None:
+    assert kinds(text) == []
+
+
+@pytest.mark.parametrize("name", [voices.CALM, voices.LOUD])
+def test_the_voices_hold_no_personal_data(name: str) -> None:
+    assert [kinds(row["text"]) for row in voices.rows(name) if kinds(row["text"])] == []
+
+
+def test_masks_keep_the_rest_of_the_text() -> None:
+    text = "An ada@example.org, Tel. 030 1234567.\nViele Grüße\nAda"
+    findings = personal_data.from_json(personal_data.to_json(personal_data.find(text)))
+    assert personal_data.mask(text, findings, "de") == "An [E-Mail], Tel. [Telefon].\nViele Grüße\n[Name]"
+    assert "[mail address]" in personal_data.mask(text, findings, "fr")
+
+
+def compared(texts: list[str]) -> list[Compared]:
+    return [
+        Compared(str(at), text, likeness.text_hash(text), likeness.signature(text)) for at, text in enumerate(texts)
+    ]
+
+
+def test_the_same_but_for_spaces_case_and_marks_is_a_repeat() -> None:
+    texts = ["The lamp is lit.", "the  LAMP is\nlit!", "Another thing altogether, with wool."]
+    assert likeness.repeats(compared(texts)) == ({"1": "0"}, {})
+    assert likeness.text_hash("🍋") != likeness.text_hash("🍒")
+
+
+def test_texts_with_a_few_words_changed_are_found_among_many() -> None:
+    chosen = random.Random(7)
+    everything = [row["text"] for name in (voices.CALM, voices.LOUD) for row in voices.rows(name)]
+    long = [text for text in everything if len(text) > 90]
+    changed = []
+    for text in long:
+        words = text.split()
+        at = chosen.randrange(len(words))
+        changed.append(" ".join([*words[:at], "completely", *words[at + 1 :]]))
+    same, near = likeness.repeats(compared([*everything, *changed]))
+    of_changed = [near.get(str(len(everything) + at), same.get(str(len(everything) + at))) for at in range(len(long))]
+    right = sum(
+        found is not None and everything[int(found)] == text for found, text in zip(of_changed, long, strict=True)
+    )
+    assert right >= 0.9 * len(long)
+    assert [key for key in {**same, **near} if int(key) < len(everything)] == []
+
+
+def test_lines_that_come_back_are_boilerplate() -> None:
+    texts = [f"Text number {number} about something.\nUnsubscribe: click here" for number in range(30)]
+    texts += [f"Only {number}" for number in range(10)]
+    [line] = likeness.shared_lines(texts)
+    assert (line.line, line.count) == ("Unsubscribe: click here", 30)
+    assert likeness.without_lines(texts[0], frozenset((line.line_hash,))) == "Text number 0 about something."
+    assert likeness.shared_lines(["The same short text", "The same short text"] * 10) == []

@@ -65,10 +65,12 @@ class Board:
         return board_version(entry.job for lane in self.lanes for entry in lane.entries)
 
 
-def board(session: Session, *, workspace_id: str, before: tuple[datetime, str] | None = None) -> Board:
-    """Everything on the jobs page of one workspace."""
+def board(
+    session: Session, *, workspace_id: str, before: tuple[datetime, str] | None = None, with_ended: bool = True
+) -> Board:
+    """Everything on the jobs page of one workspace; its moving part alone needs nothing of what has ended."""
     active = queries.active(session, workspace_id=workspace_id)
-    ended = queries.ended(session, workspace_id=workspace_id, before=before)
+    ended = queries.ended(session, workspace_id=workspace_id, before=before) if with_ended else []
     more = (ended[queries.PAGE - 1].created_at, ended[queries.PAGE - 1].id) if len(ended) > queries.PAGE else None
     ended = ended[: queries.PAGE]
     names = names_of(session, {job.created_by for job in (*active, *ended) if job.created_by})

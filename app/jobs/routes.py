@@ -26,7 +26,8 @@ def show(request: Request, session: ReadSession, visitor: Viewer, before: str | 
 @router.get("/jobs/lanes")
 def lanes(request: Request, session: ReadSession, visitor: Viewer) -> Response:
     """The moving part of the page, asked for when it has changed."""
-    return fragment(request, "partials/job_lanes.html", board=board(session, workspace_id=visitor.workspace.id))
+    moving = board(session, workspace_id=visitor.workspace.id, with_ended=False)
+    return fragment(request, "partials/job_lanes.html", board=moving)
 
 
 @router.post("/jobs/{job_id}/cancel")

@@ -14,14 +14,18 @@ import babel.dates
 import babel.numbers
 from fastapi import Request
 from fastapi.responses import HTMLResponse
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template, select_autoescape
+from jinja2.environment import TemplateModule
 
 from app.db import now
 from app.web import flashes
 from app.web.language import LOCALES, translations
 
 TEMPLATES = Path(__file__).parents[2] / "templates"
+PAGE_WIDE = ("visitor", "locale", "theme", "csrf_token", "path", "flashes")
+"""What ``render`` gives to every template: components may read these and their own parameters, nothing else."""
 _locale: ContextVar[str] = ContextVar("locale", default="en")
+_imported: ContextVar[dict[str, TemplateModule] | None] = ContextVar("imported", default=None)
 
 
 @cache
@@ -85,6 +89,24 @@ def sentence(pair: tuple[str, Mapping[str, Any]] | list[Any]) -> str:
     return text % pair[1] if pair[1] else text
 
 
+class _Template(Template):
+    """Its components are put together once for each page, not once for each tile that imports them.
+
+    An import with context makes a new module each time, of all macros of a component and of those that it imports; on a
+    page of many tiles that was most of the work.
+    """
+
+    def make_module(
+        self, vars: dict[str, Any] | None = None, shared: bool = False, locals: Mapping[str, Any] | None = None
+    ) -> TemplateModule:
+        imported = _imported.get()
+        if imported is None or not (self.name or "").startswith("components/"):
+            return super().make_module(vars, shared, locals)
+        if self.name not in imported:
+            imported[str(self.name)] = super().make_module(vars, shared, locals)
+        return imported[str(self.name)]
+
+
 @cache
 def environment() -> Environment:
     env = Environment(
@@ -93,8 +115,10 @@ def environment() -> Environment:
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        auto_reload=False,
         extensions=["jinja2.ext.i18n", "jinja2.ext.do"],
     )
+    env.template_class = _Template
     env.install_gettext_callables(  # type: ignore[attr-defined]
         lambda text: translations(_locale.get()).gettext(text),
         lambda one, many, count: translations(_locale.get()).ngettext(one, many, count),
@@ -127,22 +151,21 @@ def speaking(locale: str) -> Iterator[None]:
 def render(request: Request, template: str, context: Mapping[str, Any]) -> str:
     """The text of a page or fragment in the request's language."""
     state = request.state
-    with speaking(state.locale):
-        return (
-            environment()
-            .get_template(template)
-            .render(
-                {
-                    "visitor": state.visitor,
-                    "locale": state.locale,
-                    "theme": state.theme,
-                    "csrf_token": state.csrf_token,
-                    "path": request.url.path,
-                    "flashes": flashes.waiting(request),
-                    **context,
-                }
-            )
-        )
+    everywhere = (
+        state.visitor,
+        state.locale,
+        state.theme,
+        state.csrf_token,
+        request.url.path,
+        flashes.waiting(request),
+    )
+    given = dict(zip(PAGE_WIDE, everywhere, strict=True)) | dict(context)
+    token = _imported.set({})
+    try:
+        with speaking(state.locale):
+            return environment().get_template(template).render(given)
+    finally:
+        _imported.reset(token)
 
 
 def page(request: Request, template: str, *, status: int = 200, **context: Any) -> HTMLResponse:

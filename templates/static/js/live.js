@@ -4,7 +4,7 @@
 // enough of them, the connection is lost, the page is in the background – elements ask every now and then instead.
 const POLL = 2000;
 const HIDDEN = 10000;
-const REFRESH = 16000 + 8000 * Math.random(); // what no job's row tells, such as a worker that is gone
+const REFRESH = 20000 + 20000 * Math.random(); // what no job's row tells, such as a worker that is gone
 const TRY_AGAIN = 60000;
 const asked = new WeakMap(); // element → { at, version }
 

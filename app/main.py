@@ -44,8 +44,23 @@ from app.web.csrf import check_form
 from app.web.gate import METRICS, Gate
 from app.web.latencies import Latencies
 from app.web.templating import TEMPLATES
+from app.writings import api as writings_api
+from app.writings import routes as writings
 
-PAGES = (accounts, projects, images, voice, base_models, jobs, adapters, trainings, generations, gallery, operations)
+PAGES = (
+    accounts,
+    projects,
+    images,
+    voice,
+    base_models,
+    jobs,
+    adapters,
+    trainings,
+    generations,
+    writings,
+    gallery,
+    operations,
+)
 API = (
     accounts_api,
     projects_api,
@@ -56,6 +71,7 @@ API = (
     adapters_api,
     trainings_api,
     generations_api,
+    writings_api,
     gallery_api,
 )
 BODY_MARGIN_BYTES = 1_000_000

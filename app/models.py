@@ -11,6 +11,7 @@ from app.operations import models as operations
 from app.projects import models as projects
 from app.trainings import models as trainings
 from app.voice import models as voice
+from app.writings import models as writings
 
 __all__ = [
     "Base",
@@ -24,4 +25,5 @@ __all__ = [
     "projects",
     "trainings",
     "voice",
+    "writings",
 ]

@@ -32,6 +32,7 @@ from app.web.session_deps import FileStorage, ReadSession, WriteSession
 from app.web.signed_in import Editor, Viewer
 from app.web.templating import fragment, page
 from app.web.text import RowId
+from app.writings import queries as writings
 
 router = APIRouter()
 CREATED = N_("The campaign “%(name)s” is there now.")
@@ -70,13 +71,15 @@ def show(request: Request, session: ReadSession, visitor: Viewer, asked: Annotat
 def show_one(request: Request, session: ReadSession, visitor: Viewer, output_id: RowId) -> Response:
     view = queries.view(session, workspace_id=visitor.workspace.id, output_id=output_id)
     campaigns = queries.campaigns(session, workspace_id=visitor.workspace.id)
-    return page(request, "pages/output.html", view=view, campaigns=campaigns)
+    texts = writings.approved_for(session, workspace_id=visitor.workspace.id, output_id=output_id)
+    return page(request, "pages/output.html", view=view, campaigns=campaigns, texts=texts)
 
 
 @router.get("/outputs/{output_id}/how")
 def how(request: Request, session: ReadSession, visitor: Viewer, output_id: RowId) -> Response:
     view = queries.view(session, workspace_id=visitor.workspace.id, output_id=output_id)
-    return fragment(request, "partials/how_it_was_made.html", view=view)
+    texts = writings.approved_for(session, workspace_id=visitor.workspace.id, output_id=output_id)
+    return fragment(request, "partials/how_it_was_made.html", view=view, texts=texts)
 
 
 @router.get("/outputs/{output_id}/thumb/{sha}")

@@ -1,5 +1,6 @@
 """The words of a prompt."""
 
+import re
 from collections.abc import Iterable
 
 PLACEHOLDER = "[trigger]"
@@ -17,6 +18,14 @@ def with_trigger_words(prompt: str, words: Iterable[str]) -> tuple[str, tuple[st
         prompt = prompt.replace(PLACEHOLDER, wanted[0])
     missing = tuple(word for word in wanted if word.casefold() not in prompt.casefold())
     return ", ".join([*missing, prompt] if prompt else missing), missing
+
+
+def without_trigger_words(prompt: str, words: Iterable[str]) -> str:
+    """The prompt for people to read: made-up words that only call a style are taken out, with the comma behind them."""
+    for word in words:
+        if word:
+            prompt = re.sub(rf"(?<!\w){re.escape(word)}(?!\w)\s*,?\s*", "", prompt, flags=re.IGNORECASE)
+    return prompt.strip(" ,")
 
 
 def folded(text: str) -> str:

@@ -273,7 +273,8 @@ def give_back(session: Session, held: Claim, *, reason: str | None = None) -> No
         else func.greatest(Job.attempts_without_progress - 1, 0),
     }
     _guarded(session, update(Job).values(**values), held)
-    session.info.setdefault("lanes_to_announce", set()).add(held.kind)
+    lane = session.scalar(select(Job.lane).where(Job.id == held.job_id)) or held.kind
+    session.info.setdefault("lanes_to_announce", set()).add(lane)
 
 
 def request_cancel(session: Session, *, workspace_id: str, job_id: str) -> Job:

@@ -27,6 +27,7 @@ from app.trainings.estimate import Estimate
 from app.trainings.recipe import TrainingRecipe
 from app.web.csrf import token_for
 from app.web.gate import SESSION_COOKIE
+from app.writings.recipe import ArmRecipe, Message, WritingOrder, WritingRecipe
 
 NOT_OF_A_WORKSPACE = {"workers", "tallies", "orphan_files"}
 """Tables about the whole machine."""
@@ -44,6 +45,9 @@ TABLE_OF_PARAMETER = {
     "sample_id": "training_samples",
     "adapter_id": "adapters",
     "generation_id": "generations",
+    "writing_id": "writings",
+    "variant_id": "writing_variants",
+    "pair_id": "blind_pairs",
     "output_id": "outputs",
     "campaign_id": "campaigns",
     "job_id": "jobs",
@@ -98,6 +102,9 @@ VALUES: dict[str, dict[str, Any]] = {
     "trainings": {"purpose": "style", "base_model": "livery-builtin"},
     "adapters": {"purpose": "style", "base_model": "livery-builtin", "rank": 4, "alpha": 4.0},
     "outputs": {"width": 64, "height": 48},
+    "writings": {"channel": "post", "language": "de", "count": 1},
+    "writing_variants": {"arm": "adapter", "position": 0, "finished": True},
+    "blind_votes": {"choice": "left"},
     "training_samples": {"width": 64, "height": 48},
 }
 """Where a column means more than its type says."""
@@ -114,7 +121,7 @@ TEXT_FOR_FIELD = {
 }
 
 
-NEEDED_IN_PRACTICE = {"prompt", "name", "find", "words", "text"}
+NEEDED_IN_PRACTICE = {"brief", "prompt", "name", "find", "words", "text"}
 """Fields that a form may leave out, and a request that means something does not."""
 
 FREE_TEXTS = {"title", "caption", "look_notes", "note"}
@@ -160,6 +167,8 @@ def build(application: FastAPI, storage: Storage, name: str, *, role: str = "own
     given["api_tokens"] = {"token_hash": sha256(api_token), "revoked_at": None, "read_only": False}
     given["users"] = {"email": f"{new_id()}@example.org", "locale": "en", "theme": "auto"}
     given["trainings"] |= {"recipe": _training_recipe(name), "estimate": ESTIMATE.model_dump(mode="json")}
+    given["writings"] |= {"recipe": _writing_order(name)}
+    given["writing_variants"] |= {"text": f"{name} text"}
     given["generations"] = {"recipe": _generation_recipe(name), "channel": "square"}
     database: Database = application.state.database
     with database.write() as session:
@@ -170,6 +179,8 @@ def build(application: FastAPI, storage: Storage, name: str, *, role: str = "own
         tables = Base.metadata.tables
         another_job = {"id": new_id(), "subject_id": world.id("trainings"), "lane": "training", "kind": "training"}
         session.execute(tables["jobs"].insert().values(**world.rows["jobs"] | another_job))
+        writing_job = {"id": new_id(), "subject_id": world.id("writings"), "kind": "writing"}
+        session.execute(tables["jobs"].insert().values(**world.rows["jobs"] | writing_job))
         ended_job = {"id": new_id(), "subject_id": new_id(), "state": "failed", "finished_at": now()}
         session.execute(tables["jobs"].insert().values(**world.rows["jobs"] | ended_job))
         for _number in range(PICTURES - 1):
@@ -207,6 +218,13 @@ def _training_recipe(name: str) -> dict[str, Any]:
         sample_prompts=(f"{name} prompt",),
     )
     return recipe.model_dump(mode="json")
+
+
+def _writing_order(name: str) -> dict[str, Any]:
+    recipe = WritingRecipe(
+        base_model="smollm2-135m-instruct", messages=(Message(role="user", content=f"{name} brief"),), seed=1
+    )
+    return WritingOrder(arms=(ArmRecipe(arm="adapter", recipe=recipe),)).model_dump(mode="json")
 
 
 def _generation_recipe(name: str) -> dict[str, Any]:

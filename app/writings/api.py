@@ -1,0 +1,473 @@
+"""Texts, rules for texts, and the blind vote, as JSON."""
+
+from datetime import datetime
+from enum import Enum
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Query, Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from app.db import now
+from app.generations.forms import Seed
+from app.projects import queries as projects
+from app.web.language import translate
+from app.web.paging import from_cursor, to_cursor
+from app.web.session_deps import ReadSession, WriteSession
+from app.web.signed_in import Editor, Viewer
+from app.web.text import Line, RowId, Text
+from app.writings import channels, exports, queries, service, wishes
+from app.writings.checks import Rules
+from app.writings.filters import Review, TextFilters
+from app.writings.forms import Audience, Brief, Choice, Language, Length, Tone, VariantCount
+from app.writings.recipe import Arm, WritingOrder
+from app.writings.routes import change_text, order, texts_to_export, words_in
+
+router = APIRouter()
+TEXTS: list[str | Enum] = ["Texts"]
+VOTES: list[str | Enum] = ["Blind vote"]
+
+
+class NewWriting(BaseModel):
+    """What to write. A brief alone is enough."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    brief: Brief = Field(min_length=1, description="What the text should be about.")
+    channel: str = Field(
+        channels.DEFAULT_CHANNEL, max_length=20, description="One of: " + ", ".join(channels.CHANNEL_KEYS) + "."
+    )
+    language: Language = "en"
+    audience: Audience = ""
+    tone: Tone = ""
+    length: Length = "usual"
+    count: VariantCount = Field(wishes.DEFAULT_COUNT, description="Variants of each arm.")
+    seed: Seed = Field(None, description="Left out: a random one.")
+    adapter_id: RowId | None = Field(None, description="Left out: the brand's newest voice.")
+    without_voice: bool = Field(False, description="True: the base model alone, bare and with a style guide.")
+    campaign_id: RowId | None = None
+    output_id: RowId | None = Field(None, description="The visual that the text is for.")
+
+    def wish(self) -> wishes.TextWish:
+        return wishes.TextWish(
+            brief=self.brief,
+            channel=self.channel,
+            language=self.language,
+            audience=self.audience,
+            tone=self.tone,
+            length=self.length,
+            count=self.count,
+            seed=self.seed,
+            adapter_id=None if self.without_voice else self.adapter_id or wishes.NEWEST,
+            campaign_id=self.campaign_id,
+            output_id=self.output_id,
+        )
+
+
+class FindingOut(BaseModel):
+    """What a rule has against a text. ``start`` and ``end`` are characters; the same where it is about all of it."""
+
+    kind: str
+    level: Literal["problem", "hint"]
+    sentence: str
+    start: int
+    end: int
+
+
+class VariantOut(BaseModel):
+    """A text. ``text`` is what counts: a person's wording where there is one, else the model's."""
+
+    id: str
+    writing_id: str
+    project_id: str
+    arm: Arm = Field(description="``adapter``, ``prompted_base`` or ``base``.")
+    position: int
+    text: str
+    written: str = Field(description="As the model wrote it.")
+    finished: bool
+    tokens: int
+    seconds: float
+    favourite: bool
+    review: Review
+    findings: list[FindingOut]
+    created_at: datetime
+
+
+class VariantPage(BaseModel):
+    """Texts, the newest first."""
+
+    items: list[VariantOut]
+    next: str | None
+
+
+class WritingProgress(BaseModel):
+    """How far the job is."""
+
+    job_id: str
+    state: str = Field(description="queued, running, done, failed or cancelled")
+    phase: str
+    written: int = Field(description="Texts that are finished.")
+    total: int
+    error_code: str | None
+    error: str | None
+
+
+class WritingOut(BaseModel):
+    """An order, frozen when it was given, and what has come of it."""
+
+    id: str
+    project_id: str
+    brief: str
+    channel: str
+    language: str
+    audience: str
+    tone: str
+    length: str
+    seed: int
+    count: int
+    adapter_id: str | None
+    campaign_id: str | None
+    output_id: str | None
+    order: WritingOrder = Field(description="What each arm is asked, word for word.")
+    created_at: datetime
+    progress: WritingProgress
+    variants: list[VariantOut]
+
+
+class WritingPage(BaseModel):
+    """Orders, the newest first."""
+
+    items: list[WritingOut]
+    next: str | None
+
+
+class VariantChanges(BaseModel):
+    """What to change; what is left out stays. ``text`` null brings the model's own wording back."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    favourite: bool | None = None
+    review: Review | None = None
+    text: Annotated[Text | None, Field(min_length=1)] = None
+
+
+class PairOut(BaseModel):
+    """Two texts of one brief. Who wrote them is told after the vote."""
+
+    id: str
+    brief: str
+    channel: str
+    left: str
+    right: str
+    is_own: bool = Field(description="True: you gave the order and may have seen who wrote what.")
+
+
+class NextPair(BaseModel):
+    """A pair that you have not voted on; null when there is none left."""
+
+    pair: PairOut | None
+    pairs_left: int
+
+
+class VoteIn(BaseModel):
+    """The better side."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    choice: Choice
+
+
+class VoteOut(BaseModel):
+    """Your vote, and who wrote what."""
+
+    pair_id: str
+    choice: Choice
+    left: Arm
+    right: Arm
+
+
+class DuelOut(BaseModel):
+    """Two arms against each other. At 95 %, ``first`` gets between ``low`` and ``high`` of the decided votes."""
+
+    first: Arm
+    second: Arm
+    first_wins: int
+    second_wins: int
+    no_difference: int
+    by_who_ordered: int
+    low: float
+    high: float
+    too_early: bool
+    winner: Arm | None
+
+
+class VoteResults(BaseModel):
+    """Every two arms that were voted on."""
+
+    items: list[DuelOut]
+
+
+class RulesOut(BaseModel):
+    """A brand's rules for texts."""
+
+    project_id: str
+    rules: Rules
+
+
+def _variant(view: queries.VariantView) -> VariantOut:
+    row = view.variant
+    return VariantOut(
+        id=row.id,
+        writing_id=row.writing_id,
+        project_id=row.project_id,
+        arm=row.arm,
+        position=row.position,
+        text=row.current,
+        written=row.text,
+        finished=row.finished,
+        tokens=row.tokens,
+        seconds=row.seconds,
+        favourite=row.favourite,
+        review=row.review,
+        findings=[
+            FindingOut(
+                kind=one.kind,
+                level=one.level,
+                sentence=translate("en", one.sentence, **one.params),
+                start=one.start,
+                end=one.end,
+            )
+            for one in view.findings
+        ],
+        created_at=row.created_at,
+    )
+
+
+def _out(view: queries.WritingView) -> WritingOut:
+    ordered, job = view.writing, view.job
+    return WritingOut(
+        id=ordered.id,
+        project_id=ordered.project_id,
+        brief=ordered.brief,
+        channel=ordered.channel,
+        language=ordered.language,
+        audience=ordered.audience,
+        tone=ordered.tone,
+        length=ordered.length,
+        seed=ordered.seed,
+        count=ordered.count,
+        adapter_id=ordered.adapter_id,
+        campaign_id=ordered.campaign_id,
+        output_id=ordered.output_id,
+        order=view.order,
+        created_at=ordered.created_at,
+        progress=WritingProgress(
+            job_id=job.id,
+            state=job.state,
+            phase=job.phase,
+            written=view.written,
+            total=len(view.variants),
+            error_code=job.error_code,
+            error=job.error_sentence,
+        ),
+        variants=[_variant(one) for one in view.variants],
+    )
+
+
+@router.post("/projects/{project_id}/writings", tags=TEXTS, status_code=201, summary="Order texts")
+def create(
+    reading: ReadSession, session: WriteSession, visitor: Editor, project_id: RowId, wanted: NewWriting
+) -> WritingOut:
+    """Every brief is written by up to three arms; ask for the order until its state is ``done``."""
+    ordered = order(reading, session, visitor, project_id, wanted.wish())
+    return _out(queries.view(session, workspace_id=visitor.workspace.id, writing_id=ordered.id))
+
+
+@router.get("/writings", tags=TEXTS, summary="List orders for texts")
+def list_writings(
+    session: ReadSession,
+    visitor: Viewer,
+    project_id: Annotated[RowId | None, Query(description="Only those of this brand.")] = None,
+    cursor: Annotated[str | None, Query(max_length=200)] = None,
+    limit: Annotated[int, Query(ge=1, le=50)] = 20,
+) -> WritingPage:
+    found = queries.recent(
+        session,
+        workspace_id=visitor.workspace.id,
+        project_id=project_id,
+        before=from_cursor(cursor),
+        limit=limit,
+    )
+    shown = found[:limit]
+    more = to_cursor(shown[-1].created_at, shown[-1].id) if len(found) > limit else None
+    return WritingPage(items=[_out(view) for view in queries.views(session, shown)], next=more)
+
+
+@router.get("/writings/{writing_id}", tags=TEXTS, summary="One order, its progress and its texts")
+def get_writing(session: ReadSession, visitor: Viewer, writing_id: RowId) -> WritingOut:
+    return _out(queries.view(session, workspace_id=visitor.workspace.id, writing_id=writing_id))
+
+
+@router.post("/writings/{writing_id}/cancel", tags=TEXTS, summary="Stop an order; finished texts stay")
+def cancel(session: WriteSession, visitor: Editor, writing_id: RowId) -> WritingOut:
+    service.cancel(session, workspace_id=visitor.workspace.id, writing_id=writing_id)
+    return _out(queries.view(session, workspace_id=visitor.workspace.id, writing_id=writing_id))
+
+
+@router.post("/writings/{writing_id}/again", tags=TEXTS, status_code=201, summary="Give the same order once more")
+def again(session: WriteSession, visitor: Editor, writing_id: RowId) -> WritingOut:
+    ordered = service.again(session, workspace_id=visitor.workspace.id, writing_id=writing_id, user_id=visitor.user.id)
+    return _out(queries.view(session, workspace_id=visitor.workspace.id, writing_id=ordered.id))
+
+
+class TextQuery(BaseModel):
+    """What texts may be narrowed by."""
+
+    project_id: RowId | None = None
+    channel: Annotated[Line | None, Field(max_length=20)] = None
+    campaign_id: RowId | None = None
+    favourite: bool = False
+    review: Review | None = None
+    q: Annotated[Line | None, Field(max_length=200, description="Words in the text or its brief.")] = None
+
+    def filters(self) -> TextFilters:
+        return TextFilters(
+            brand=self.project_id,
+            channel=self.channel,
+            campaign=self.campaign_id,
+            favourite=self.favourite,
+            review=self.review,
+            q=self.q,
+        )
+
+
+class TextPageQuery(TextQuery):
+    """Filters, and which page."""
+
+    cursor: Annotated[str | None, Field(max_length=200)] = None
+    limit: Annotated[int, Field(ge=1, le=200)] = 50
+
+
+class ExportQuery(TextQuery):
+    """Filters, and which kind of file."""
+
+    kind: Literal["csv", "docx"] = "csv"
+
+
+@router.get("/variants", tags=TEXTS, summary="Find texts")
+def list_variants(session: ReadSession, visitor: Viewer, asked: Annotated[TextPageQuery, Query()]) -> VariantPage:
+    found = queries.texts(
+        session,
+        workspace_id=visitor.workspace.id,
+        filters=asked.filters(),
+        before=from_cursor(asked.cursor),
+        limit=asked.limit,
+    )
+    shown = found[: asked.limit]
+    more = to_cursor(shown[-1].created_at, shown[-1].id) if len(found) > asked.limit else None
+    return VariantPage(items=[_variant(one) for one in queries.variant_views(session, shown)], next=more)
+
+
+@router.get(
+    "/variants/export",
+    tags=TEXTS,
+    summary="Texts as a table or a document",
+    response_class=Response,
+    responses={200: {"content": {"text/csv": {}, exports.DOCX_TYPE: {}}}},
+)
+def export(session: ReadSession, visitor: Viewer, asked: Annotated[ExportQuery, Query()]) -> Response:
+    """The newest texts within the filters."""
+    texts = texts_to_export(session, visitor, asked.filters())
+    if asked.kind == "docx":
+        return Response(exports.as_docx(texts, words_in("en"), when=now()), media_type=exports.DOCX_TYPE)
+    return Response(exports.as_csv(texts, words_in("en")), media_type=exports.CSV_TYPE)
+
+
+@router.get("/variants/{variant_id}", tags=TEXTS, summary="One text")
+def get_variant(session: ReadSession, visitor: Viewer, variant_id: RowId) -> VariantOut:
+    return _variant(queries.variant_view(session, workspace_id=visitor.workspace.id, variant_id=variant_id))
+
+
+@router.patch("/variants/{variant_id}", tags=TEXTS, summary="Judge and edit a text")
+def change_variant(
+    reading: ReadSession, session: WriteSession, visitor: Editor, variant_id: RowId, changes: VariantChanges
+) -> VariantOut:
+    """What the model wrote is kept beside a person's wording."""
+    workspace_id = visitor.workspace.id
+    if "text" in changes.model_fields_set:
+        change_text(reading, session, visitor, variant_id, changes.text)
+    service.change(
+        session,
+        workspace_id=workspace_id,
+        variant_id=variant_id,
+        favourite=changes.favourite,
+        review=changes.review,
+    )
+    return _variant(queries.variant_view(session, workspace_id=workspace_id, variant_id=variant_id))
+
+
+@router.get("/projects/{project_id}/text-rules", tags=TEXTS, summary="A brand's rules for texts")
+def get_rules(session: ReadSession, visitor: Viewer, project_id: RowId) -> RulesOut:
+    project = projects.project(session, workspace_id=visitor.workspace.id, project_id=project_id)
+    return RulesOut(project_id=project.id, rules=queries.rules_of(session, [project.id])[project.id])
+
+
+@router.put("/projects/{project_id}/text-rules", tags=TEXTS, summary="Replace a brand's rules for texts")
+def put_rules(session: WriteSession, visitor: Editor, project_id: RowId, wanted: Rules) -> RulesOut:
+    """Texts that are there are measured by them from now on; none is changed."""
+    row = service.set_rules(session, workspace_id=visitor.workspace.id, project_id=project_id, rules=wanted)
+    return RulesOut(project_id=row.project_id, rules=wanted)
+
+
+@router.get("/projects/{project_id}/blind-pair", tags=VOTES, summary="The next two texts to compare")
+def get_pair(session: ReadSession, visitor: Viewer, project_id: RowId) -> NextPair:
+    """Without a word of who wrote them."""
+    workspace_id, user_id = visitor.workspace.id, visitor.user.id
+    projects.project(session, workspace_id=workspace_id, project_id=project_id)
+    found = queries.next_pair(session, workspace_id=workspace_id, project_id=project_id, user_id=user_id)
+    shown = None
+    if found is not None:
+        shown = PairOut(
+            id=found.pair.id,
+            brief=found.writing.brief,
+            channel=found.writing.channel,
+            left=found.left,
+            right=found.right,
+            is_own=found.is_own,
+        )
+    left = queries.pairs_left(session, workspace_id=workspace_id, project_id=project_id, user_id=user_id)
+    return NextPair(pair=shown, pairs_left=left)
+
+
+@router.post("/blind-pairs/{pair_id}/vote", tags=VOTES, status_code=201, summary="Say which text is better")
+def vote(session: WriteSession, visitor: Editor, pair_id: RowId, wanted: VoteIn) -> VoteOut:
+    """Each member counts once for each pair."""
+    workspace_id = visitor.workspace.id
+    given = service.vote(
+        session, workspace_id=workspace_id, pair_id=pair_id, user_id=visitor.user.id, choice=wanted.choice
+    )
+    left, right = queries.arms_of_pair(session, queries.pair(session, workspace_id=workspace_id, pair_id=given.pair_id))
+    return VoteOut(pair_id=given.pair_id, choice=wanted.choice, left=left, right=right)
+
+
+@router.get("/projects/{project_id}/blind-results", tags=VOTES, summary="Which arm wins so far")
+def get_results(session: ReadSession, visitor: Viewer, project_id: RowId) -> VoteResults:
+    """With the exact binomial interval of Clopper and Pearson; below ten decided votes it is too early to tell."""
+    projects.project(session, workspace_id=visitor.workspace.id, project_id=project_id)
+    found = queries.results(session, workspace_id=visitor.workspace.id, project_id=project_id)
+    return VoteResults(
+        items=[
+            DuelOut(
+                first=one.first,
+                second=one.second,
+                first_wins=one.first_wins,
+                second_wins=one.second_wins,
+                no_difference=one.same,
+                by_who_ordered=one.own,
+                low=one.low,
+                high=one.high,
+                too_early=one.is_early,
+                winner=one.winner,
+            )
+            for one in found
+        ]
+    )

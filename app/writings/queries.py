@@ -1,0 +1,465 @@
+"""What may be seen of texts, and what a worker needs to know of an order."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, cast
+
+from sqlalchemy import Select, exists, func, or_, select, tuple_
+from sqlalchemy.orm import Session, aliased
+
+from app.accounts import queries as accounts
+from app.adapters.models import Adapter
+from app.base_models import catalogue
+from app.base_models.catalogue import TextModelEntry
+from app.errors import NotFound
+from app.generations.queries import Waiting
+from app.jobs import queries as jobs
+from app.jobs.models import Job
+from app.projects.models import Project
+from app.writings import channels, checks
+from app.writings.channels import TextChannel
+from app.writings.checks import Finding, Rules, Segment
+from app.writings.errors import NoSuchVoice
+from app.writings.filters import TextFilters
+from app.writings.models import BlindPair, BlindVote, TextRules, Writing, WritingVariant
+from app.writings.recipe import ARMS, Arm, WritingOrder
+from app.writings.votes import Cast, Duel, duels
+
+PAGE = 8
+TEXTS_PAGE = 30
+MOST_EXPORTED = 2000
+
+
+# The brand's rules and voices
+
+
+def rules_of(session: Session, project_ids: Sequence[str]) -> dict[str, Rules]:
+    """Rules by brand; the ids must be of the visitor's own workspace. Brands without rules are there with none."""
+    rows = session.scalars(select(TextRules).where(TextRules.project_id.in_(project_ids)))
+    return dict.fromkeys(project_ids, Rules()) | {row.project_id: Rules.model_validate(row.rules) for row in rows}
+
+
+def _text_bases() -> list[str]:
+    return [entry.key for entry in catalogue.text_models()]
+
+
+def voices(session: Session, *, workspace_id: str, project_id: str) -> list[Adapter]:
+    """The brand's voice adapters that are not put away, the newest first."""
+    return list(
+        session.scalars(
+            select(Adapter)
+            .where(
+                Adapter.workspace_id == workspace_id,
+                Adapter.project_id == project_id,
+                Adapter.base_model.in_(_text_bases()),
+                Adapter.archived_at.is_(None),
+            )
+            .order_by(Adapter.version.desc())
+        )
+    )
+
+
+def voice(session: Session, *, workspace_id: str, project_id: str, adapter_id: str) -> Adapter:
+    """A voice of the brand. Raises ``NoSuchVoice``."""
+    found = session.scalar(
+        select(Adapter).where(
+            Adapter.id == adapter_id,
+            Adapter.workspace_id == workspace_id,
+            Adapter.project_id == project_id,
+            Adapter.base_model.in_(_text_bases()),
+        )
+    )
+    if found is None:
+        raise NoSuchVoice()
+    return found
+
+
+# Orders
+
+
+@dataclass(frozen=True)
+class VariantView:
+    """A text with what the brand's rules have against it."""
+
+    variant: WritingVariant
+    writing: Writing
+    channel: TextChannel
+    findings: tuple[Finding, ...]
+    segments: tuple[Segment, ...]
+
+    @property
+    def told(self) -> list[Finding]:
+        return checks.told_once(self.findings)
+
+    @property
+    def problems(self) -> int:
+        return sum(one.level == "problem" for one in self.told)
+
+
+@dataclass(frozen=True)
+class WritingView:
+    """An order with all that a page shows of it."""
+
+    writing: Writing
+    order: WritingOrder
+    channel: TextChannel
+    job: Job
+    variants: tuple[VariantView, ...]
+    """By arm and position."""
+    adapter: Adapter | None
+    base_name: str
+    asked_by: str
+    waiting: Waiting | None
+
+    @property
+    def is_active(self) -> bool:
+        return self.job.state in ("queued", "running")
+
+    @property
+    def arms(self) -> list[tuple[Arm, list[VariantView]]]:
+        return [(part.arm, [one for one in self.variants if one.variant.arm == part.arm]) for part in self.order.arms]
+
+    @property
+    def written(self) -> int:
+        return sum(one.variant.finished for one in self.variants)
+
+
+def writing(session: Session, *, workspace_id: str, writing_id: str) -> Writing:
+    """Raises ``NotFound`` for another workspace's order too."""
+    found = session.scalar(select(Writing).where(Writing.id == writing_id, Writing.workspace_id == workspace_id))
+    if found is None:
+        raise NotFound()
+    return found
+
+
+def view(session: Session, *, workspace_id: str, writing_id: str) -> WritingView:
+    """Raises ``NotFound``."""
+    return views(session, [writing(session, workspace_id=workspace_id, writing_id=writing_id)])[0]
+
+
+def recent(
+    session: Session,
+    *,
+    workspace_id: str,
+    project_id: str | None = None,
+    before: tuple[datetime, str] | None = None,
+    limit: int = PAGE,
+) -> list[Writing]:
+    """Orders, the newest first, at most ``limit`` + 1 (the last one says that there are more)."""
+    wanted = select(Writing).where(Writing.workspace_id == workspace_id)
+    if project_id is not None:
+        wanted = wanted.where(Writing.project_id == project_id)
+    if before is not None:
+        wanted = wanted.where(tuple_(Writing.created_at, Writing.id) < tuple_(*before))
+    return list(session.scalars(wanted.order_by(Writing.created_at.desc(), Writing.id.desc()).limit(limit + 1)))
+
+
+def views(session: Session, writings: list[Writing]) -> list[WritingView]:
+    """All that is shown of these orders of one workspace, in their order, with a handful of queries."""
+    if not writings:
+        return []
+    ids = [one.id for one in writings]
+    job_of = jobs.jobs_of(session, ids)
+    texts = _texts_by_order(session, writings)
+    adapter_ids = {one.adapter_id for one in writings if one.adapter_id}
+    adapters = {row.id: row for row in session.scalars(select(Adapter).where(Adapter.id.in_(adapter_ids)))}
+    names = accounts.names_of(session, {one.created_by for one in writings if one.created_by})
+    waiting = _waiting(session, list(job_of.values()))
+    orders = {one.id: WritingOrder.model_validate(one.recipe) for one in writings}
+    return [
+        WritingView(
+            writing=one,
+            order=orders[one.id],
+            channel=channels.channel(one.channel) or channels.CHANNELS[0],
+            job=job_of[one.id],
+            variants=tuple(texts[one.id]),
+            adapter=adapters.get(one.adapter_id or ""),
+            base_name=catalogue.name_of(orders[one.id].arms[0].recipe.base_model),
+            asked_by=names.get(one.created_by or "", ""),
+            waiting=waiting.get(job_of[one.id].id),
+        )
+        for one in writings
+    ]
+
+
+def _waiting(session: Session, known: list[Job]) -> dict[str, Waiting]:
+    """Why orders do not run yet, by the id of their job."""
+    queued = [job for job in known if job.state == "queued"]
+    if not queued:
+        return {}
+    unserved = jobs.lanes_without_worker(session)
+    ahead = jobs.ahead_of(session, queued)
+    until_free = {lane: jobs.seconds_until_free(session, lane) for lane in {job.lane for job in queued}}
+    return {
+        job.id: Waiting(before, until_free[job.lane] if before else None, job.lane in unserved)
+        for job in queued
+        for before in [ahead.get(job.id, 0)]  # a worker may have taken it since it was read
+    }
+
+
+def _texts_by_order(session: Session, writings: list[Writing]) -> dict[str, list[VariantView]]:
+    rows = session.scalars(select(WritingVariant).where(WritingVariant.writing_id.in_([one.id for one in writings])))
+    found: dict[str, list[VariantView]] = {one.id: [] for one in writings}
+    for one in variant_views(session, list(rows), writings):
+        found[one.writing.id].append(one)
+    place = {arm: number for number, arm in enumerate(ARMS)}
+    for texts in found.values():
+        texts.sort(key=lambda one: (place[cast(Arm, one.variant.arm)], one.variant.position))
+    return found
+
+
+def variant_views(
+    session: Session, variants: list[WritingVariant], writings: list[Writing] | None = None
+) -> list[VariantView]:
+    """These texts of one workspace, in their order, checked against their brands' rules as they are now."""
+    if not variants:
+        return []
+    if writings is None:
+        needed = {one.writing_id for one in variants}
+        writings = list(session.scalars(select(Writing).where(Writing.id.in_(needed))))
+    order_of = {one.id: one for one in writings}
+    rules = rules_of(session, list({one.project_id for one in variants}))
+    return [checked(one, order_of[one.writing_id], rules[one.project_id]) for one in variants]
+
+
+def checked(variant: WritingVariant, ordered: Writing, rules: Rules) -> VariantView:
+    """A text with its findings; one that is still being written has none yet."""
+    channel = channels.channel(ordered.channel) or channels.CHANNELS[0]
+    findings: list[Finding] = []
+    if variant.finished:
+        findings = checks.check(variant.current, rules, channel, ordered.language, variant.copied)
+    return VariantView(variant, ordered, channel, tuple(findings), tuple(checks.segments(variant.current, findings)))
+
+
+# Texts
+
+
+def variant(session: Session, *, workspace_id: str, variant_id: str) -> WritingVariant:
+    """Raises ``NotFound`` for another workspace's text too."""
+    found = session.scalar(
+        select(WritingVariant).where(WritingVariant.id == variant_id, WritingVariant.workspace_id == workspace_id)
+    )
+    if found is None:
+        raise NotFound()
+    return found
+
+
+def variant_view(session: Session, *, workspace_id: str, variant_id: str) -> VariantView:
+    """Raises ``NotFound``."""
+    return variant_views(session, [variant(session, workspace_id=workspace_id, variant_id=variant_id)])[0]
+
+
+def texts(
+    session: Session,
+    *,
+    workspace_id: str,
+    filters: TextFilters,
+    before: tuple[datetime, str] | None = None,
+    limit: int = TEXTS_PAGE,
+) -> list[WritingVariant]:
+    """Finished texts, the newest first, at most ``limit`` + 1 (the last one says that there are more)."""
+    wanted = _filtered(workspace_id, filters)
+    if before is not None:
+        wanted = wanted.where(tuple_(WritingVariant.created_at, WritingVariant.id) < tuple_(*before))
+    newest = wanted.order_by(WritingVariant.created_at.desc(), WritingVariant.id.desc())
+    return list(session.scalars(newest.limit(limit + 1)))
+
+
+def _filtered(workspace_id: str, filters: TextFilters) -> Select[Any]:
+    wanted = (
+        select(WritingVariant)
+        .join(Writing, Writing.id == WritingVariant.writing_id)
+        .where(WritingVariant.workspace_id == workspace_id, WritingVariant.finished.is_(True))
+    )
+    if filters.brand is not None:
+        wanted = wanted.where(WritingVariant.project_id == filters.brand)
+    if filters.channel is not None:
+        wanted = wanted.where(Writing.channel == filters.channel)
+    if filters.campaign is not None:
+        wanted = wanted.where(Writing.campaign_id == filters.campaign)
+    if filters.favourite:
+        wanted = wanted.where(WritingVariant.favourite.is_(True))
+    if filters.review is not None:
+        wanted = wanted.where(WritingVariant.review == filters.review)
+    if filters.q:
+        current = func.coalesce(WritingVariant.edited, WritingVariant.text)
+        wanted = wanted.where(
+            or_(current.icontains(filters.q, autoescape=True), Writing.brief.icontains(filters.q, autoescape=True))
+        )
+    return wanted
+
+
+def approved_for(session: Session, *, workspace_id: str, output_id: str) -> list[VariantView]:
+    """Approved texts of a visual, the newest first."""
+    rows = session.scalars(
+        select(WritingVariant)
+        .join(Writing, Writing.id == WritingVariant.writing_id)
+        .where(
+            Writing.output_id == output_id,
+            WritingVariant.workspace_id == workspace_id,
+            WritingVariant.review == "approved",
+        )
+        .order_by(WritingVariant.created_at.desc(), WritingVariant.id.desc())
+    )
+    return variant_views(session, list(rows))
+
+
+def text_counts(session: Session, project_ids: Sequence[str]) -> dict[str, int]:
+    """Finished texts by brand; the ids must be of the visitor's own workspace."""
+    rows = session.execute(
+        select(WritingVariant.project_id, func.count())
+        .where(WritingVariant.project_id.in_(project_ids), WritingVariant.finished.is_(True))
+        .group_by(WritingVariant.project_id)
+    )
+    return dict.fromkeys(project_ids, 0) | {str(project_id): int(count) for project_id, count in rows}
+
+
+# The blind vote
+
+
+@dataclass(frozen=True)
+class PairView:
+    """Two texts without a word of who wrote them."""
+
+    pair: BlindPair
+    writing: Writing
+    left: str
+    right: str
+    is_own: bool
+    """The voter gave the order."""
+
+
+def pair(session: Session, *, workspace_id: str, pair_id: str) -> BlindPair:
+    """Raises ``NotFound`` for another workspace's pair too."""
+    found = session.scalar(select(BlindPair).where(BlindPair.id == pair_id, BlindPair.workspace_id == workspace_id))
+    if found is None:
+        raise NotFound()
+    return found
+
+
+def next_pair(session: Session, *, workspace_id: str, project_id: str, user_id: str) -> PairView | None:
+    """A pair that this member has not voted on: others' orders before their own, else in the pairs' random order."""
+    voted = exists().where(BlindVote.pair_id == BlindPair.id, BlindVote.user_id == user_id)
+    found = session.scalars(
+        select(BlindPair)
+        .join(Writing, Writing.id == BlindPair.writing_id)
+        .where(BlindPair.workspace_id == workspace_id, BlindPair.project_id == project_id, ~voted)
+        .order_by(func.coalesce(Writing.created_by, "") == user_id, BlindPair.id)
+        .limit(1)
+    ).first()
+    return None if found is None else pair_view(session, found, user_id)
+
+
+def pair_view(session: Session, found: BlindPair, user_id: str) -> PairView:
+    ordered = session.get_one(Writing, found.writing_id)
+    left, right = (session.get_one(WritingVariant, one).text for one in (found.left_id, found.right_id))
+    return PairView(found, ordered, left, right, ordered.created_by == user_id)
+
+
+def arms_of_pair(session: Session, found: BlindPair) -> tuple[Arm, Arm]:
+    """Who wrote left and right; to be told only after the vote."""
+    left, right = (session.get_one(WritingVariant, one).arm for one in (found.left_id, found.right_id))
+    return cast(Arm, left), cast(Arm, right)
+
+
+def vote_of(session: Session, *, pair_id: str, user_id: str) -> BlindVote | None:
+    return session.scalar(select(BlindVote).where(BlindVote.pair_id == pair_id, BlindVote.user_id == user_id))
+
+
+def pairs_left(session: Session, *, workspace_id: str, project_id: str, user_id: str) -> int:
+    """How many pairs this member has not voted on."""
+    voted = exists().where(BlindVote.pair_id == BlindPair.id, BlindVote.user_id == user_id)
+    counted = select(func.count()).where(
+        BlindPair.workspace_id == workspace_id, BlindPair.project_id == project_id, ~voted
+    )
+    return session.scalar(counted) or 0
+
+
+def results(session: Session, *, workspace_id: str, project_id: str) -> list[Duel]:
+    """Every two arms that the brand's members voted on."""
+    left, right = aliased(WritingVariant), aliased(WritingVariant)
+    rows = session.execute(
+        select(left.arm, right.arm, BlindVote.choice, BlindVote.user_id, Writing.created_by)
+        .select_from(BlindVote)
+        .join(BlindPair, BlindPair.id == BlindVote.pair_id)
+        .join(left, left.id == BlindPair.left_id)
+        .join(right, right.id == BlindPair.right_id)
+        .join(Writing, Writing.id == BlindPair.writing_id)
+        .where(BlindVote.workspace_id == workspace_id, BlindVote.project_id == project_id)
+    )
+    given = [
+        Cast(
+            cast(Arm, first),
+            cast(Arm, second),
+            cast(Arm | None, {"left": first, "right": second}.get(choice)),
+            own=user_id is not None and user_id == ordered_by,
+        )
+        for first, second, choice, user_id, ordered_by in rows
+    ]
+    return duels(given, ARMS)
+
+
+# The worker
+
+
+@dataclass(frozen=True)
+class VoiceFile:
+    """Where a voice's file is, and the hash of its content."""
+
+    key: str
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Order:
+    """An order as plain values, to be carried out of the transaction."""
+
+    writing_id: str
+    workspace_id: str
+    project_id: str
+    order: WritingOrder
+    base: TextModelEntry
+    voice: VoiceFile | None
+    done: frozenset[tuple[str, int]]
+    """Arms and positions that an earlier attempt has finished."""
+
+
+def order_of(session: Session, writing_id: str) -> Order:
+    """For the worker. Raises ``NotFound``, ``NoSuchVoice``, ``UnknownBaseModel``."""
+    ordered = session.get(Writing, writing_id)
+    if ordered is None:
+        raise NotFound()
+    order = WritingOrder.model_validate(ordered.recipe)
+    part = order.of("adapter")
+    file = None
+    if part is not None:
+        adapter = voice(
+            session,
+            workspace_id=ordered.workspace_id,
+            project_id=ordered.project_id,
+            adapter_id=part.adapter_id or "",
+        )
+        file = VoiceFile(adapter.diffusers_key, adapter.sha256)
+    finished = session.execute(
+        select(WritingVariant.arm, WritingVariant.position).where(
+            WritingVariant.writing_id == writing_id, WritingVariant.finished.is_(True)
+        )
+    )
+    return Order(
+        writing_id=ordered.id,
+        workspace_id=ordered.workspace_id,
+        project_id=ordered.project_id,
+        order=order,
+        base=catalogue.text_model(order.arms[0].recipe.base_model),
+        voice=file,
+        done=frozenset((arm, position) for arm, position in finished),
+    )
+
+
+def brands_with_texts(session: Session, *, workspace_id: str) -> list[Project]:
+    """Brands that texts were written for, by name; for the filters."""
+    written = exists().where(Writing.project_id == Project.id)
+    return list(
+        session.scalars(select(Project).where(Project.workspace_id == workspace_id, written).order_by(Project.name))
+    )

@@ -1,0 +1,388 @@
+"""The writing studio, the texts it gave, the brand's rules for them, and the blind vote."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Form, Query, Request, Response
+
+from app.db import now
+from app.errors import N_
+from app.gallery import queries as gallery
+from app.projects import queries as projects
+from app.projects.models import Project
+from app.web import files
+from app.web.answers import go, is_htmx
+from app.web.flashes import Flash
+from app.web.language import translate
+from app.web.paging import from_cursor, to_cursor
+from app.web.session_deps import ReadSession, WriteSession
+from app.web.signed_in import Editor, Viewer
+from app.web.templating import fragment, page
+from app.web.text import RowId
+from app.web.visitor import Visitor
+from app.writings import channels, checks, exports, queries, service, wishes
+from app.writings.errors import NothingToExport
+from app.writings.filters import REVIEWS, Review, TextFilters
+from app.writings.forms import EditForm, RulesForm, TextForm, TextsQuery, VoteForm
+from app.writings.models import Writing
+from app.writings.recipe import ARMS
+from app.writings.sheet import sheet
+
+router = APIRouter()
+SAVED = N_("Saved. The texts that are there are measured by these rules from now on.")
+Shown = Annotated[str, Query(pattern="^[a-z_0-9.]{0,300}$")]
+STATES = {"open": N_("Not judged yet"), "approved": N_("Approved"), "rejected": N_("Rejected")}
+ARM_NAMES = {
+    "adapter": N_("The brand's voice"),
+    "prompted_base": N_("Base model with a style guide"),
+    "base": N_("Base model alone"),
+}
+COLUMNS = (
+    N_("Brand"),
+    N_("Campaign"),
+    N_("Channel"),
+    N_("Language"),
+    N_("Brief"),
+    N_("Text"),
+    N_("State"),
+    N_("Findings"),
+    N_("When"),
+    N_("Written by"),
+)
+EXPORT_TITLE = N_("Texts from Livery")
+FILE_NAME = N_("texts")
+
+
+# The studio
+
+
+@router.get("/projects/{project_id}/writing")
+def show(
+    request: Request,
+    session: ReadSession,
+    visitor: Viewer,
+    project_id: RowId,
+    writing_id: RowId | None = None,
+    output_id: RowId | None = None,
+    channel: Annotated[str | None, Query(max_length=20)] = None,
+    before: Annotated[str | None, Query(max_length=200)] = None,
+) -> Response:
+    workspace_id = visitor.workspace.id
+    project = projects.project(session, workspace_id=workspace_id, project_id=project_id)
+    found = queries.recent(session, workspace_id=workspace_id, project_id=project_id, before=from_cursor(before))
+    shown, more = found[: queries.PAGE], found[queries.PAGE :]
+    history: dict[str, Any] = {
+        "views": queries.views(session, shown),
+        "more": to_cursor(shown[-1].created_at, shown[-1].id) if more else None,
+        "project": project,
+        "arm_names": ARM_NAMES,
+    }
+    if is_htmx(request) and before:
+        return fragment(request, "partials/writing_list.html", **history)
+    filled = sheet(
+        session,
+        workspace_id=workspace_id,
+        project_id=project_id,
+        locale=request.state.locale,
+        writing_id=writing_id,
+        output_id=output_id,
+        channel=channel,
+    )
+    return page(
+        request,
+        "pages/writing.html",
+        sheet=filled,
+        channels=channels.CHANNELS,
+        languages=channels.LANGUAGES,
+        campaigns=gallery.campaigns(session, workspace_id=workspace_id),
+        brands=projects.projects(session, workspace_id=workspace_id),
+        most=wishes.MOST_VARIANTS,
+        **history,
+    )
+
+
+@router.post("/projects/{project_id}/writings")
+def create(
+    request: Request,
+    reading: ReadSession,
+    session: WriteSession,
+    visitor: Editor,
+    project_id: RowId,
+    form: Annotated[TextForm, Form()],
+) -> Response:
+    ordered = order(reading, session, visitor, project_id, form.wish())
+    return _came(request, session, visitor, ordered)
+
+
+def order(
+    reading: ReadSession, session: WriteSession, visitor: Visitor, project_id: str, wish: wishes.TextWish
+) -> Writing:
+    """Work an order out while reading, then write it down. For pages and programs."""
+    workspace_id = visitor.workspace.id
+    if wish.campaign_id is not None:
+        gallery.campaign_to_use(reading, workspace_id=workspace_id, campaign_id=wish.campaign_id)
+    composed = service.compose(reading, workspace_id=workspace_id, project_id=project_id, wish=wish)
+    return service.request_texts(
+        session, workspace_id=workspace_id, project_id=project_id, user_id=visitor.user.id, composed=composed
+    )
+
+
+def _came(request: Request, session: WriteSession, visitor: Visitor, ordered: Writing) -> Response:
+    """A new order on top of the results where the page has a place for them, else in its studio."""
+    if is_htmx(request) and request.headers.get("hx-target") == "results":
+        return _one(request, session, visitor, ordered.id)
+    return go(request, f"/projects/{ordered.project_id}/writing#writing-{ordered.id}")
+
+
+def _one(request: Request, session: ReadSession, visitor: Visitor, writing_id: str) -> Response:
+    view = queries.view(session, workspace_id=visitor.workspace.id, writing_id=writing_id)
+    project = _brand(session, visitor, view.writing)
+    return fragment(request, "partials/writing.html", view=view, project=project, arm_names=ARM_NAMES)
+
+
+def _brand(session: ReadSession, visitor: Visitor, ordered: Writing) -> Project:
+    return projects.project(session, workspace_id=visitor.workspace.id, project_id=ordered.project_id)
+
+
+# All texts
+
+
+@router.get("/writings")
+def show_texts(
+    request: Request, session: ReadSession, visitor: Viewer, asked: Annotated[TextsQuery, Query()]
+) -> Response:
+    filters, workspace_id = asked.filters(), visitor.workspace.id
+    found = queries.texts(session, workspace_id=workspace_id, filters=filters, before=from_cursor(asked.before))
+    shown, more = found[: queries.TEXTS_PAGE], found[queries.TEXTS_PAGE :]
+    return page(
+        request,
+        "pages/writings.html",
+        texts=queries.variant_views(session, shown),
+        filters=filters,
+        more=to_cursor(shown[-1].created_at, shown[-1].id) if more else None,
+        is_first=not asked.before,
+        reviews=REVIEWS,
+        channels=channels.CHANNELS,
+        brands=projects.projects(session, workspace_id=workspace_id, limit=200),
+        campaigns=gallery.campaigns(session, workspace_id=workspace_id),
+        arm_names=ARM_NAMES,
+        states=STATES,
+    )
+
+
+@router.get("/writings/export.csv")
+def export_csv(
+    request: Request, session: ReadSession, visitor: Viewer, asked: Annotated[TextsQuery, Query()]
+) -> Response:
+    content = exports.as_csv(texts_to_export(session, visitor, asked.filters()), words_in(request.state.locale))
+    return _download(request, content, exports.CSV_TYPE, "csv")
+
+
+@router.get("/writings/export.docx")
+def export_docx(
+    request: Request, session: ReadSession, visitor: Viewer, asked: Annotated[TextsQuery, Query()]
+) -> Response:
+    texts = texts_to_export(session, visitor, asked.filters())
+    content = exports.as_docx(texts, words_in(request.state.locale), when=now())
+    return _download(request, content, exports.DOCX_TYPE, "docx")
+
+
+def _download(request: Request, content: bytes, media_type: str, ending: str) -> Response:
+    name = f"livery-{translate(request.state.locale, FILE_NAME)}.{ending}"
+    headers = {"content-disposition": files.disposition(name), "cache-control": "private, no-cache"}
+    return Response(content, media_type=media_type, headers=headers)
+
+
+def texts_to_export(session: ReadSession, visitor: Visitor, filters: TextFilters) -> list[exports.ExportedText]:
+    """The newest texts within the filters, with the names that go with them. Raises ``NothingToExport``."""
+    workspace_id = visitor.workspace.id
+    found = queries.texts(session, workspace_id=workspace_id, filters=filters, limit=queries.MOST_EXPORTED)[
+        : queries.MOST_EXPORTED
+    ]
+    if not found:
+        raise NothingToExport()
+    brands = {one.id: one.name for one in queries.brands_with_texts(session, workspace_id=workspace_id)}
+    campaigns = {one.id: one.name for one in gallery.campaigns(session, workspace_id=workspace_id)}
+    return [
+        exports.ExportedText(
+            view, brands.get(view.variant.project_id, ""), campaigns.get(view.writing.campaign_id or "", "")
+        )
+        for view in queries.variant_views(session, found)
+    ]
+
+
+def words_in(locale: str) -> exports.Words:
+    """What an exported file says beside its texts."""
+
+    def say(sentence: str) -> str:
+        return translate(locale, sentence)
+
+    return exports.Words(
+        columns=tuple(map(say, COLUMNS)),
+        states={key: say(name) for key, name in STATES.items()},
+        arms={key: say(name) for key, name in ARM_NAMES.items()},
+        channel=say,
+        finding=lambda pair: translate(locale, pair[0], **pair[1]),
+        title=say(EXPORT_TITLE),
+    )
+
+
+# One order
+
+
+@router.get("/writings/{writing_id}")
+def show_one(request: Request, session: ReadSession, visitor: Viewer, writing_id: RowId) -> Response:
+    view = queries.view(session, workspace_id=visitor.workspace.id, writing_id=writing_id)
+    project = _brand(session, visitor, view.writing)
+    return page(request, "pages/one_writing.html", view=view, project=project, arm_names=ARM_NAMES)
+
+
+@router.get("/writings/{writing_id}/progress")
+def progress(request: Request, session: ReadSession, visitor: Viewer, writing_id: RowId, shown: Shown = "") -> Response:
+    """The texts as far as they are written, without those that the page ``shown`` has whole, and the line of state."""
+    view = queries.view(session, workspace_id=visitor.workspace.id, writing_id=writing_id)
+    known = set(shown.split("."))
+    fresh = [one for one in view.variants if f"{one.variant.arm}{one.variant.position}" not in known]
+    return fragment(request, "partials/writing_progress.html", view=view, fresh=fresh, arm_names=ARM_NAMES)
+
+
+@router.post("/writings/{writing_id}/cancel")
+def cancel(request: Request, session: WriteSession, visitor: Editor, writing_id: RowId) -> Response:
+    service.cancel(session, workspace_id=visitor.workspace.id, writing_id=writing_id)
+    if is_htmx(request):
+        return _one(request, session, visitor, writing_id)
+    return go(request, f"/writings/{writing_id}")
+
+
+@router.post("/writings/{writing_id}/again")
+def again(request: Request, session: WriteSession, visitor: Editor, writing_id: RowId) -> Response:
+    ordered = service.again(session, workspace_id=visitor.workspace.id, writing_id=writing_id, user_id=visitor.user.id)
+    return _came(request, session, visitor, ordered)
+
+
+# One text
+
+
+def _text(request: Request, session: ReadSession, visitor: Visitor, variant_id: str) -> Response:
+    view = queries.variant_view(session, workspace_id=visitor.workspace.id, variant_id=variant_id)
+    if is_htmx(request):
+        return fragment(request, "partials/writing_text.html", one=view, arm_names=ARM_NAMES)
+    return go(request, f"/writings/{view.writing.id}#variant-{variant_id}")
+
+
+@router.post("/variants/{variant_id}/edit")
+def edit(
+    request: Request,
+    reading: ReadSession,
+    session: WriteSession,
+    visitor: Editor,
+    variant_id: RowId,
+    form: Annotated[EditForm, Form()],
+) -> Response:
+    change_text(reading, session, visitor, variant_id, form.text)
+    return _text(request, session, visitor, variant_id)
+
+
+def change_text(
+    reading: ReadSession, session: WriteSession, visitor: Visitor, variant_id: str, text: str | None
+) -> None:
+    """Look for copied passages while reading, then keep a person's wording; None is the model's own. For pages and
+    programs."""
+    workspace_id = visitor.workspace.id
+    before = queries.variant(reading, workspace_id=workspace_id, variant_id=variant_id)
+    text = before.text if text is None else text
+    copied = service.copied_from(reading, workspace_id=workspace_id, project_id=before.project_id, text=text)
+    service.edit(session, workspace_id=workspace_id, variant_id=variant_id, text=text, copied=copied)
+
+
+@router.post("/variants/{variant_id}/favourite")
+def favourite(request: Request, session: WriteSession, visitor: Editor, variant_id: RowId) -> Response:
+    service.toggle_favourite(session, workspace_id=visitor.workspace.id, variant_id=variant_id)
+    return _text(request, session, visitor, variant_id)
+
+
+@router.post("/variants/{variant_id}/approve")
+def approve(request: Request, session: WriteSession, visitor: Editor, variant_id: RowId) -> Response:
+    return _judged(request, session, visitor, variant_id, "approved")
+
+
+@router.post("/variants/{variant_id}/reject")
+def reject(request: Request, session: WriteSession, visitor: Editor, variant_id: RowId) -> Response:
+    return _judged(request, session, visitor, variant_id, "rejected")
+
+
+def _judged(request: Request, session: WriteSession, visitor: Visitor, variant_id: str, review: Review) -> Response:
+    service.judge(session, workspace_id=visitor.workspace.id, variant_id=variant_id, review=review)
+    return _text(request, session, visitor, variant_id)
+
+
+# The brand's rules
+
+
+@router.get("/projects/{project_id}/text-rules")
+def show_rules(request: Request, session: ReadSession, visitor: Viewer, project_id: RowId) -> Response:
+    project = projects.project(session, workspace_id=visitor.workspace.id, project_id=project_id)
+    rules = queries.rules_of(session, [project.id])[project.id]
+    return page(
+        request,
+        "pages/text_rules.html",
+        project=project,
+        rules=rules,
+        channels=channels.CHANNELS,
+        most_words=checks.MOST_WORDS,
+    )
+
+
+@router.post("/projects/{project_id}/text-rules")
+def change_rules(
+    request: Request, session: WriteSession, visitor: Editor, project_id: RowId, form: Annotated[RulesForm, Form()]
+) -> Response:
+    service.set_rules(session, workspace_id=visitor.workspace.id, project_id=project_id, rules=form.rules())
+    told = translate(request.state.locale, SAVED)
+    return go(request, f"/projects/{project_id}/text-rules", Flash("ok", told))
+
+
+# The blind vote
+
+
+@router.get("/projects/{project_id}/blind-vote")
+def show_vote(request: Request, session: ReadSession, visitor: Viewer, project_id: RowId) -> Response:
+    return _ballot(request, session, visitor, project_id)
+
+
+@router.post("/blind-pairs/{pair_id}/vote")
+def vote(
+    request: Request, session: WriteSession, visitor: Editor, pair_id: RowId, form: Annotated[VoteForm, Form()]
+) -> Response:
+    given = service.vote(
+        session,
+        workspace_id=visitor.workspace.id,
+        pair_id=pair_id,
+        user_id=visitor.user.id,
+        choice=form.choice,
+    )
+    if is_htmx(request):
+        return _ballot(request, session, visitor, given.project_id, told=given.pair_id)
+    return go(request, f"/projects/{given.project_id}/blind-vote")
+
+
+def _ballot(
+    request: Request, session: ReadSession, visitor: Visitor, project_id: str, told: str | None = None
+) -> Response:
+    """The next pair and the standings; ``told`` is the pair just voted on, whose arms may be named now."""
+    workspace_id, user_id = visitor.workspace.id, visitor.user.id
+    project = projects.project(session, workspace_id=workspace_id, project_id=project_id)
+    context: dict[str, Any] = {
+        "project": project,
+        "view": queries.next_pair(session, workspace_id=workspace_id, project_id=project_id, user_id=user_id),
+        "left": queries.pairs_left(session, workspace_id=workspace_id, project_id=project_id, user_id=user_id),
+        "duels": queries.results(session, workspace_id=workspace_id, project_id=project_id),
+        "told": None,
+        "arms": ARMS,
+        "arm_names": ARM_NAMES,
+    }
+    if told is not None:
+        pair = queries.pair(session, workspace_id=workspace_id, pair_id=told)
+        given = queries.vote_of(session, pair_id=told, user_id=user_id)
+        context["told"] = (queries.arms_of_pair(session, pair), given.choice if given else "same")
+        return fragment(request, "partials/ballot.html", **context)
+    return page(request, "pages/blind_vote.html", **context)

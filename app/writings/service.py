@@ -1,0 +1,308 @@
+"""What may happen with texts: ordered, written, judged, edited, voted on. What a model wrote is never changed."""
+
+import random
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import delete, select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from app.adapters.models import Adapter
+from app.base_models import catalogue
+from app.db import now
+from app.errors import NotFound
+from app.generations import queries as generations
+from app.jobs import queries as job_queries
+from app.jobs import service as jobs
+from app.jobs.models import Job
+from app.projects import queries as projects
+from app.voice import queries as voice
+from app.voice.style_guide import style_guide
+from app.voice.stylometry import longest_overlap
+from app.writings import queries, wishes
+from app.writings.checks import Rules
+from app.writings.errors import AlreadyVoted, EmptyText, NoSuchVisual, NotWrittenYet
+from app.writings.filters import Review
+from app.writings.models import BlindPair, BlindVote, TextRules, Writing, WritingVariant
+from app.writings.queries import Order
+from app.writings.recipe import Arm, WritingOrder
+from app.writings.wishes import TextWish
+
+LANE, KIND = "generation", "writing"
+
+
+@dataclass(frozen=True)
+class Composed:
+    """An order that is ready to be given: all that had to be read and worked out for it."""
+
+    wish: TextWish
+    order: WritingOrder
+    adapter_id: str | None
+    seed: int
+
+
+def compose(session: Session, *, workspace_id: str, project_id: str, wish: TextWish) -> Composed:
+    """Work out an order. Reads every sample of the brand for the style guide, so do it outside a write transaction.
+
+    Raises ``NotFound`` for another workspace's brand, ``EmptyBrief``, ``NoSuchTextChannel``, ``NoSuchVoice``,
+    ``NoSuchVisual``.
+    """
+    project = projects.project(session, workspace_id=workspace_id, project_id=project_id)
+    channel = wishes.checked_channel(wish)
+    adapter: Adapter | None = None
+    if wish.adapter_id == wishes.NEWEST:
+        adapter = next(iter(queries.voices(session, workspace_id=workspace_id, project_id=project.id)), None)
+    elif wish.adapter_id is not None:
+        adapter = queries.voice(session, workspace_id=workspace_id, project_id=project.id, adapter_id=wish.adapter_id)
+    if wish.output_id is not None:
+        _check_visual(session, workspace_id, wish.output_id)
+    samples = voice.training_set(session, workspace_id=workspace_id, project_id=project.id)
+    seed = wishes.random_seed() if wish.seed is None else wish.seed
+    order = wishes.order_of(
+        wish,
+        channel,
+        queries.rules_of(session, [project.id])[project.id],
+        base_model=adapter.base_model if adapter else catalogue.text_models()[0].key,
+        adapter_id=adapter.id if adapter else None,
+        guide=style_guide(samples, wish.language) if samples else "",
+        seed=seed,
+    )
+    return Composed(wish, order, adapter.id if adapter else None, seed)
+
+
+def _check_visual(session: Session, workspace_id: str, output_id: str) -> None:
+    try:
+        generations.output(session, workspace_id=workspace_id, output_id=output_id)
+    except NotFound as error:
+        raise NoSuchVisual() from error
+
+
+def request_texts(
+    session: Session, *, workspace_id: str, project_id: str, user_id: str | None, composed: Composed
+) -> Writing:
+    """Freeze a composed order and queue it. Raises ``NotFound``, ``QueueFull``."""
+    project = projects.project(session, workspace_id=workspace_id, project_id=project_id)
+    wish = composed.wish
+    ordered = Writing(
+        workspace_id=workspace_id,
+        project_id=project.id,
+        brief=wish.brief.strip(),
+        channel=wish.channel,
+        language=wish.language,
+        audience=wish.audience,
+        tone=wish.tone,
+        length=wish.length,
+        seed=composed.seed,
+        count=wish.count,
+        recipe=composed.order.model_dump(mode="json"),
+        adapter_id=composed.adapter_id,
+        campaign_id=wish.campaign_id,
+        output_id=wish.output_id,
+        created_by=user_id,
+    )
+    return _queued(session, ordered)
+
+
+def again(session: Session, *, workspace_id: str, writing_id: str, user_id: str | None) -> Writing:
+    """Give the same order once more, after one that failed or was cancelled. Raises ``NotFound``."""
+    before = queries.writing(session, workspace_id=workspace_id, writing_id=writing_id)
+    same = (
+        "workspace_id", "project_id", "brief", "channel", "language", "audience", "tone", "length", "seed", "count",
+        "recipe", "adapter_id", "campaign_id", "output_id",
+    )  # fmt: skip
+    return _queued(session, Writing(**{name: getattr(before, name) for name in same}, created_by=user_id))
+
+
+def _queued(session: Session, ordered: Writing) -> Writing:
+    session.add(ordered)
+    session.flush()
+    for part in WritingOrder.model_validate(ordered.recipe).arms:
+        session.add_all(
+            WritingVariant(
+                workspace_id=ordered.workspace_id,
+                project_id=ordered.project_id,
+                writing_id=ordered.id,
+                arm=part.arm,
+                position=position,
+            )
+            for position in range(part.recipe.count)
+        )
+    jobs.enqueue(
+        session,
+        workspace_id=ordered.workspace_id,
+        project_id=ordered.project_id,
+        lane=LANE,
+        kind=KIND,
+        subject_id=ordered.id,
+        title=ordered.brief,
+        created_by=ordered.created_by,
+    )
+    return ordered
+
+
+def cancel(session: Session, *, workspace_id: str, writing_id: str) -> Job:
+    """Ask for an end; finished texts stay. Raises ``NotFound``, ``AlreadyEnded``."""
+    ordered = queries.writing(session, workspace_id=workspace_id, writing_id=writing_id)
+    job = job_queries.job_of(session, ordered.id)
+    return jobs.request_cancel(session, workspace_id=workspace_id, job_id=job.id)
+
+
+# What the worker writes down
+
+
+def note_text(
+    session: Session,
+    held: jobs.Claim,
+    order: Order,
+    *,
+    arm: Arm,
+    position: int,
+    text: str,
+    tokens: int,
+    seconds: float,
+    finished: bool,
+    copied: dict[str, Any] | None = None,
+) -> None:
+    """Keep a variant as far as it is written. One that was finished stays as it is. Raises ``LeaseLost``."""
+    jobs.keep_holding(session, held, got_further=finished, with_result=True)
+    row = session.scalars(
+        select(WritingVariant).where(
+            WritingVariant.writing_id == order.writing_id,
+            WritingVariant.arm == arm,
+            WritingVariant.position == position,
+        )
+    ).one_or_none()
+    if row is None or row.finished:
+        return
+    row.text, row.tokens, row.seconds, row.finished, row.copied = text, tokens, seconds, finished, copied
+    session.flush()
+
+
+def complete(session: Session, held: jobs.Claim, order: Order) -> None:
+    """End the job and lay out the pairs for the blind vote: every two arms, variant by variant, sides by chance.
+
+    Raises ``LeaseLost``.
+    """
+    jobs.finish(session, held)
+    by_position: dict[int, list[WritingVariant]] = {}
+    for row in session.scalars(
+        select(WritingVariant).where(WritingVariant.writing_id == order.writing_id, WritingVariant.finished.is_(True))
+    ):
+        by_position.setdefault(row.position, []).append(row)
+    session.execute(delete(BlindPair).where(BlindPair.writing_id == order.writing_id))
+    chance = random.SystemRandom()
+    for rows in by_position.values():
+        for number, one in enumerate(rows):
+            for other in rows[number + 1 :]:
+                if not one.text.strip() or not other.text.strip() or one.text.strip() == other.text.strip():
+                    continue
+                sides = [one.id, other.id]
+                chance.shuffle(sides)
+                session.add(
+                    BlindPair(
+                        workspace_id=order.workspace_id,
+                        project_id=order.project_id,
+                        writing_id=order.writing_id,
+                        left_id=sides[0],
+                        right_id=sides[1],
+                    )
+                )
+    session.flush()
+
+
+# What people do with texts
+
+
+def copied_from(session: Session, *, workspace_id: str, project_id: str, text: str) -> dict[str, Any]:
+    """The longest run of words that ``text`` shares with one of the brand's samples. Reads all of them."""
+    samples = voice.training_set(session, workspace_id=workspace_id, project_id=project_id)
+    return overlap_in(text, [one.text for one in samples])
+
+
+def overlap_in(text: str, samples: list[str]) -> dict[str, Any]:
+    """As it is kept with a variant."""
+    found = longest_overlap(text, samples)
+    return {"words": found.words, "start": found.start, "end": found.end}
+
+
+def edit(
+    session: Session, *, workspace_id: str, variant_id: str, text: str, copied: dict[str, Any] | None
+) -> WritingVariant:
+    """Keep a person's wording beside the model's; the model's own text brings that back. An approval ends, because it
+    was given to other words. Raises ``NotFound``, ``NotWrittenYet``, ``EmptyText``."""
+    row = _written(session, workspace_id, variant_id)
+    if not text.strip():
+        raise EmptyText()
+    if text == row.current:
+        return row
+    row.edited = None if text == row.text else text
+    row.copied = copied
+    row.review = "open" if row.review == "approved" else row.review
+    session.flush()
+    return row
+
+
+def toggle_favourite(session: Session, *, workspace_id: str, variant_id: str) -> WritingVariant:
+    """Raises ``NotFound``, ``NotWrittenYet``."""
+    row = _written(session, workspace_id, variant_id)
+    row.favourite = not row.favourite
+    session.flush()
+    return row
+
+
+def judge(session: Session, *, workspace_id: str, variant_id: str, review: Review) -> WritingVariant:
+    """Approve or reject; the same once more takes it back. Raises ``NotFound``, ``NotWrittenYet``."""
+    row = _written(session, workspace_id, variant_id)
+    row.review = "open" if row.review == review else review
+    session.flush()
+    return row
+
+
+def change(
+    session: Session, *, workspace_id: str, variant_id: str, favourite: bool | None, review: Review | None
+) -> WritingVariant:
+    """Set what is given; None leaves it. Raises ``NotFound``, ``NotWrittenYet``."""
+    if favourite is None and review is None:
+        return queries.variant(session, workspace_id=workspace_id, variant_id=variant_id)
+    row = _written(session, workspace_id, variant_id)
+    row.favourite = row.favourite if favourite is None else favourite
+    row.review = row.review if review is None else review
+    session.flush()
+    return row
+
+
+def _written(session: Session, workspace_id: str, variant_id: str) -> WritingVariant:
+    row = queries.variant(session, workspace_id=workspace_id, variant_id=variant_id)
+    if not row.finished:
+        raise NotWrittenYet()
+    return row
+
+
+def set_rules(session: Session, *, workspace_id: str, project_id: str, rules: Rules) -> TextRules:
+    """Keep a brand's rules; texts that exist are measured by them from now on. Raises ``NotFound``."""
+    project = projects.project(session, workspace_id=workspace_id, project_id=project_id)
+    row = session.scalar(select(TextRules).where(TextRules.project_id == project.id))
+    if row is None:
+        row = TextRules(workspace_id=workspace_id, project_id=project.id)
+        session.add(row)
+    row.rules, row.changed_at = rules.model_dump(mode="json"), now()
+    session.flush()
+    return row
+
+
+def vote(session: Session, *, workspace_id: str, pair_id: str, user_id: str, choice: str) -> BlindVote:
+    """Count a member's vote on a pair, once. Raises ``NotFound``, ``AlreadyVoted``."""
+    pair = queries.pair(session, workspace_id=workspace_id, pair_id=pair_id)
+    if queries.vote_of(session, pair_id=pair.id, user_id=user_id) is not None:
+        raise AlreadyVoted()
+    given = BlindVote(
+        workspace_id=workspace_id, project_id=pair.project_id, pair_id=pair.id, user_id=user_id, choice=choice
+    )
+    try:
+        with session.begin_nested():
+            session.add(given)
+            session.flush()
+    except IntegrityError as error:
+        raise AlreadyVoted() from error
+    return given

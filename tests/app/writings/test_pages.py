@@ -1,0 +1,356 @@
+"""The writing studio, its texts, the rules and the blind vote, as pages."""
+
+import csv
+import html
+import io
+import re
+import zipfile
+from xml.etree import ElementTree
+
+import pytest
+from sqlalchemy import select, update
+
+from app.db import Database
+from app.jobs.models import Job
+from app.storage import Storage
+from app.writings.models import BlindPair, BlindVote, Writing, WritingVariant
+from app.writings.recipe import WritingOrder
+from tests.conftest import SignedIn, SignUp
+from tests.visuals import make_pictures, make_project
+from tests.written import SAMPLES, Brand, make_brand, write_down
+
+HTMX = {"hx-request": "true", "hx-target": "results"}
+WORDS = {"adapter": "Regen? Wir halten dicht.", "prompted_base": "Eine Jacke für alle.", "base": "This is a jacket."}
+
+
+def post(owner: SignedIn, brand: Brand, **fields: object) -> Writing:
+    given = {"brief": "die neue Regenjacke", "language": "de", "adapter_id": brand.voice_id or ""}
+    answer = owner.client.post(f"/projects/{brand.project_id}/writings", data=given | fields)
+    assert answer.status_code == 303, answer.text
+    with brand.database.read() as session:
+        return session.scalars(select(Writing).order_by(Writing.created_at.desc()).limit(1)).one()
+
+
+def finished(brand: Brand, owner: SignedIn, words: dict[str, str] | None = None, **fields: object) -> dict[str, str]:
+    """An order that was written; the ids of its first texts by arm."""
+    writing_id = brand.order(user_id=owner.user_id, **{"count": 1, **fields})  # type: ignore[arg-type]
+    write_down(brand, writing_id, words or WORDS)
+    return {row.arm: row.id for row in brand.texts(writing_id) if row.position == 0} | {"writing": writing_id}
+
+
+def test_a_form_becomes_a_frozen_order_a_job_and_empty_texts(brand: Brand, owner: SignedIn) -> None:
+    ordered = post(owner, brand, audience="Radler", tone="trocken", count="3", keep_seed="1", seed="7", length="short")
+    order = WritingOrder.model_validate(ordered.recipe)
+    assert [part.arm for part in order.arms] == ["adapter", "prompted_base", "base"]
+    assert {(part.recipe.seed, part.recipe.count) for part in order.arms} == {(7, 3)}
+    asked = order.arms[2].recipe.messages[-1].content
+    assert all(word in asked for word in ("Regenjacke", "Radler", "trocken", "etwa 20 Wörter"))
+    assert len(brand.texts(ordered.id)) == 9
+    job = brand.job(ordered.id)
+    assert (job.kind, job.lane, job.state, job.title) == ("writing", "generation", "queued", "die neue Regenjacke")
+
+
+def test_rules_that_help_are_told_to_every_arm_and_forbidden_words_to_none(brand: Brand, owner: SignedIn) -> None:
+    owner.client.post(
+        f"/projects/{brand.project_id}/text-rules",
+        data={"claims": "lebenslang geflickt", "forbidden": "billig", "address": "sie", "claim_channels": "post"},
+    )
+    order = WritingOrder.model_validate(post(owner, brand).recipe)
+    asked = {part.recipe.messages[-1].content for part in order.arms}
+    assert len(asked) == 1
+    (words,) = asked
+    assert "lebenslang geflickt" in words and "mit Sie an" in words and "billig" not in words
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"brief": " "},
+        {"brief": "x" * 1001},
+        {"channel": "cinema"},
+        {"language": "fr"},
+        {"count": "5"},
+        {"adapter_id": "f" * 32},
+        {"output_id": "f" * 32},
+        {"campaign_id": "f" * 32},
+        {"seed": "-1", "keep_seed": "1"},
+    ],
+)
+def test_what_cannot_be_ordered_is_a_sentence_in_the_form(
+    brand: Brand, owner: SignedIn, fields: dict[str, str]
+) -> None:
+    given = {"brief": "x", "language": "de", "adapter_id": ""} | fields
+    answer = owner.client.post(f"/projects/{brand.project_id}/writings", data=given, headers={"hx-request": "true"})
+    assert answer.status_code in (404, 422) and answer.headers["hx-retarget"] == "find .form-error"
+
+
+def test_the_page_says_who_will_write(database: Database, storage: Storage, owner: SignedIn, brand: Brand) -> None:
+    def text(one: Brand) -> str:
+        return html.unescape(owner.client.get(f"/projects/{one.project_id}/writing").text)
+
+    assert "Three write the same brief" in text(brand)
+    assert "no voice of its own yet" in text(make_brand(database, storage, owner.workspace_id, voice=False))
+    assert "writes alone" in text(make_brand(database, storage, owner.workspace_id, voice=False, samples=False))
+
+
+def test_texts_come_as_they_are_written(brand: Brand, owner: SignedIn) -> None:
+    ordered = post(owner, brand, count="1")
+    voice = next(row for row in brand.texts(ordered.id) if row.arm == "adapter")
+    url = f"/writings/{ordered.id}/progress"
+    with brand.database.write() as session:
+        session.execute(update(Job).values(state="running", phase="writing", progress_done=400, progress_total=3000))
+        session.execute(update(WritingVariant).where(WritingVariant.id == voice.id).values(text="Regen? Wir"))
+    first = owner.client.get(url, headers=HTMX).text
+    assert f'id="slot-{voice.id}" hx-swap-oob="innerHTML"' in first and "Regen? Wir" in first
+    assert "aria-busy" in first and f'hx-get="{url}?shown="' in first and "0 of 3 texts" in first
+    with brand.database.write() as session:
+        session.execute(update(WritingVariant).where(WritingVariant.id == voice.id).values(finished=True))
+    second = owner.client.get(url, headers=HTMX).text
+    assert f'hx-get="{url}?shown=adapter0"' in second
+    third = owner.client.get(f"{url}?shown=adapter0", headers=HTMX).text
+    assert f"slot-{voice.id}" not in third, "what the page has whole may be under somebody's pen"
+    with brand.database.write() as session:
+        session.execute(update(Job).values(state="done"))
+    assert "hx-trigger" not in owner.client.get(url, headers=HTMX).text
+
+
+def test_findings_are_marked_and_looked_for_again_after_an_edit(brand: Brand, owner: SignedIn) -> None:
+    ids = finished(brand, owner, {"adapter": "Billig & <b>gut</b> für dich.", "base": "x", "prompted_base": "y"})
+    page = f"/writings/{ids['writing']}"
+    assert "finding--problem" not in owner.client.get(page).text, "a brand without rules has no findings"
+    owner.client.post(
+        f"/projects/{brand.project_id}/text-rules",
+        data={"forbidden": "billig\n\nbillig", "claims": "aus Husum", "claim_channels": "post", "address": "sie"},
+    )
+    text = owner.client.get(page).text
+    assert '>Billig</mark> &amp; &lt;b&gt;gut&lt;/b&gt; für <mark class="finding finding--problem"' in text
+    assert "“dich” says du" in text and "This must be in it: “aus Husum”." in text
+    answer = owner.client.post(
+        f"/variants/{ids['adapter']}/edit", data={"text": "Günstig und gut, aus Husum."}, headers=HTMX
+    )
+    assert "finding" not in answer.text.replace("findings", "") and "edited" in answer.text
+    row = next(one for one in brand.texts(ids["writing"]) if one.arm == "adapter")
+    assert (row.edited, row.text) == ("Günstig und gut, aus Husum.", "Billig & <b>gut</b> für dich.")
+    owner.client.post(f"/variants/{ids['adapter']}/edit", data={"text": row.text})
+    assert next(one for one in brand.texts(ids["writing"]) if one.arm == "adapter").edited is None
+
+
+def test_an_edit_is_compared_with_the_samples_again(brand: Brand, owner: SignedIn) -> None:
+    ids = finished(brand, owner)
+    answer = owner.client.post(f"/variants/{ids['base']}/edit", data={"text": SAMPLES[0]}, headers=HTMX)
+    assert "11 words in a row" in answer.text and "finding--hint" in answer.text
+
+
+def test_an_approval_ends_when_the_words_change(brand: Brand, owner: SignedIn) -> None:
+    ids = finished(brand, owner)
+    url = f"/variants/{ids['adapter']}"
+    assert 'aria-pressed="true"' in owner.client.post(f"{url}/approve", headers=HTMX).text
+    owner.client.post(f"{url}/edit", data={"text": WORDS["adapter"]})
+    row = next(one for one in brand.texts(ids["writing"]) if one.arm == "adapter")
+    assert (row.review, row.edited) == ("approved", None), "the same words keep it"
+    owner.client.post(f"{url}/edit", data={"text": "Andere Worte."})
+    assert next(one for one in brand.texts(ids["writing"]) if one.arm == "adapter").review == "open"
+    owner.client.post(f"{url}/reject")
+    owner.client.post(f"{url}/favourite")
+    row = next(one for one in brand.texts(ids["writing"]) if one.arm == "adapter")
+    assert (row.review, row.favourite) == ("rejected", True)
+
+
+def test_a_text_that_is_still_being_written_is_not_judged(brand: Brand, owner: SignedIn) -> None:
+    row = brand.texts(post(owner, brand).id)[0]
+    for what in ("approve", "reject", "favourite", "edit"):
+        assert owner.client.post(f"/variants/{row.id}/{what}", data={"text": "x"}).status_code == 409
+    ids = finished_after_cancel(brand, owner, row.writing_id)
+    assert owner.client.post(f"/variants/{ids}/edit", data={"text": " "}, headers=HTMX).status_code in (409, 422)
+
+
+def finished_after_cancel(brand: Brand, owner: SignedIn, writing_id: str) -> str:
+    """Cancel, and give the same order again: another order with the same recipe."""
+    assert owner.client.post(f"/writings/{writing_id}/cancel", headers=HTMX).status_code == 200
+    assert owner.client.post(f"/writings/{writing_id}/cancel", headers=HTMX).status_code == 409
+    assert owner.client.post(f"/writings/{writing_id}/again").status_code == 303
+    with brand.database.read() as session:
+        first, second = session.scalars(select(Writing).order_by(Writing.created_at))
+    assert first.recipe == second.recipe and first.seed == second.seed and first.id != second.id
+    return brand.texts(second.id)[0].id
+
+
+def test_the_list_narrows_and_exports_what_it_shows(brand: Brand, owner: SignedIn) -> None:
+    ids = finished(brand, owner, {"adapter": "=SUMME(A1)\nzweite Zeile", "base": "@handle", "prompted_base": "üß 🎒"})
+    finished(brand, owner, channel="headline", brief="Schlagzeile")
+    owner.client.post(f"/variants/{ids['adapter']}/approve")
+    owner.client.post(f"/variants/{ids['base']}/favourite")
+
+    def shown(query: str) -> int:
+        return owner.client.get(f"/writings{query}").text.count('class="texts__one"')
+
+    assert [shown(one) for one in ("", "?review=approved", "?favourite=1", "?channel=headline")] == [6, 1, 1, 3]
+    assert [shown(one) for one in ("?q=summe", "?q=schlagzeile", "?q=gibtsnicht", "?brand=zzz")] == [1, 3, 0, 6]
+    answer = owner.client.get("/writings/export.csv?channel=post")
+    assert answer.content.startswith(b"\xef\xbb\xbf") and "attachment" in answer.headers["content-disposition"]
+    rows = list(csv.reader(io.StringIO(answer.content.decode("utf-8-sig"))))
+    assert rows[0][:3] == ["Brand", "Campaign", "Channel"] and len(rows) == 4
+    texts = {row[5] for row in rows[1:]}
+    assert texts == {"'=SUMME(A1)\nzweite Zeile", "'@handle", "üß 🎒"}
+    assert owner.client.get("/writings/export.csv?q=gibtsnicht").status_code == 422
+
+
+def test_the_document_opens_and_holds_the_texts(brand: Brand, owner: SignedIn) -> None:
+    finished(brand, owner, {"adapter": "Regen & <Wind>\n\nzweiter Absatz\x0b", "base": "b", "prompted_base": "c"})
+    content = owner.client.get("/writings/export.docx").content
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        assert archive.testzip() is None
+        for name in archive.namelist():
+            ElementTree.fromstring(archive.read(name))
+        document = ElementTree.fromstring(archive.read("word/document.xml"))
+    paragraphs = ["".join(node.itertext()) for node in document[0]]
+    assert "Regen & <Wind>" in paragraphs and "zweiter Absatz" in paragraphs and "die neue Regenjacke" in paragraphs
+
+
+def test_the_history_comes_in_pages(brand: Brand, owner: SignedIn) -> None:
+    for number in range(10):
+        brand.order(brief=f"Auftrag {number:02}", count=1)
+    first = owner.client.get(f"/projects/{brand.project_id}/writing").text
+    assert first.count('class="result"') == 8 and "Auftrag 09" in first
+    more = re.search(r'hx-get="([^"]+before=[^"]+)"', first)
+    assert more is not None
+    second = owner.client.get(html.unescape(more[1]), headers={"hx-request": "true"}).text
+    assert second.count('class="result"') == 2 and "<html" not in second
+
+
+def test_a_visual_leads_to_its_caption_and_keeps_what_is_approved(
+    brand: Brand, owner: SignedIn, database: Database, storage: Storage
+) -> None:
+    picture = make_pictures(
+        database, storage, owner.workspace_id, brand.project_id, prompt="husum, ein Leuchtturm im Nebel"
+    )[0]
+    for place in (f"/outputs/{picture.id}", f"/outputs/{picture.id}/how"):
+        assert f"/projects/{brand.project_id}/writing?output_id={picture.id}" in owner.client.get(place).text
+    sheet = owner.client.get(f"/projects/{brand.project_id}/writing?output_id={picture.id}&channel=alt_text").text
+    assert "Leuchtturm im Nebel</textarea>" in sheet and re.search(r'value="alt_text" selected', sheet)
+    assert f'name="output_id" value="{picture.id}"' in sheet
+    ids = finished(brand, owner, channel="caption", output_id=picture.id)
+    assert WORDS["adapter"] not in owner.client.get(f"/outputs/{picture.id}").text
+    owner.client.post(f"/variants/{ids['adapter']}/approve")
+    for place in (f"/outputs/{picture.id}", f"/outputs/{picture.id}/how"):
+        assert WORDS["adapter"] in owner.client.get(place).text
+    again = owner.client.get(f"/projects/{brand.project_id}/writing?writing_id={ids['writing']}").text
+    assert f'name="output_id" value="{picture.id}"' in again and 'name="seed" type="number" value="500"' in again
+
+
+def test_rules_are_kept_as_they_were_written(brand: Brand, owner: SignedIn) -> None:
+    url = f"/projects/{brand.project_id}/text-rules"
+    limits = ["", "", "40", "", "", "", ""]
+    answer = owner.client.post(
+        url, data={"forbidden": "billig\n gratis* ", "most_emoji": "0", "limit": limits, "claim_channels": ["mail"]}
+    )
+    assert answer.status_code == 303
+    text = owner.client.get(url).text
+    assert "billig\ngratis*</textarea>" in text and re.search(r'name="most_emoji" type="number" value="0"', text)
+    assert re.search(r'id="limit-headline"[^>]* value="40"', text)
+    assert owner.client.post(url, data={"forbidden": "x" * 81}, headers=HTMX).status_code == 422
+    assert owner.client.post(url, data={"limit": ["5"]}, headers=HTMX).status_code == 422
+
+
+# The blind vote
+
+
+def ballot(person: SignedIn, brand: Brand) -> str:
+    return person.client.get(f"/projects/{brand.project_id}/blind-vote").text
+
+
+def pair_on(text: str) -> str:
+    found = re.search(r'action="/blind-pairs/([0-9a-f]{32})/vote"', text)
+    assert found is not None, text
+    return found[1]
+
+
+def test_nothing_tells_who_wrote_before_the_vote(brand: Brand, owner: SignedIn, sign_up: SignUp) -> None:
+    ids = finished(brand, owner)
+    member = sign_up(role="editor", workspace_id=owner.workspace_id)
+    text = ballot(member, brand)
+    before_standings = text.split('id="standings"')[0]
+    for word in ("voice</", "style guide", "Base model", "prompted", "adapter", *ids.values()):
+        assert word not in before_standings.split('id="ballot"')[1], word
+    told = member.client.post(f"/blind-pairs/{pair_on(text)}/vote", data={"choice": "left"}, headers=HTMX).text
+    assert "Text 1 was written by" in told
+
+
+def test_one_vote_for_each_member_and_pair(brand: Brand, owner: SignedIn, sign_up: SignUp) -> None:
+    finished(brand, owner)
+    member = sign_up(role="editor", workspace_id=owner.workspace_id)
+    pair = pair_on(ballot(member, brand))
+    assert member.client.post(f"/blind-pairs/{pair}/vote", data={"choice": "left"}).status_code == 303
+    assert member.client.post(f"/blind-pairs/{pair}/vote", data={"choice": "right"}).status_code == 409
+    assert member.client.post(f"/blind-pairs/{pair}/vote", data={"choice": "both"}).status_code == 422
+    with brand.database.read() as session:
+        assert [vote.choice for vote in session.scalars(select(BlindVote))] == ["left"]
+    for _ in range(2):
+        text = ballot(member, brand)
+        member.client.post(f"/blind-pairs/{pair_on(text)}/vote", data={"choice": "same"})
+    assert "You have voted on every pair" in ballot(member, brand)
+    assert "You ordered these texts" in ballot(owner, brand), "others have not voted yet"
+
+
+def test_the_standings_say_when_it_is_early_and_who_wins(brand: Brand, owner: SignedIn) -> None:
+    finished(brand, owner, count=4)
+    finished(brand, owner, count=4)
+    finished(brand, owner, count=4)
+    with brand.database.read() as session:
+        arms = {row.id: row.arm for row in session.scalars(select(WritingVariant))}
+        pairs = [
+            pair
+            for pair in session.scalars(select(BlindPair))
+            if {arms[pair.left_id], arms[pair.right_id]} == {"adapter", "base"}
+        ]
+    for number, pair in enumerate(pairs):
+        if number == 9:
+            assert "Too early to say: 9 decided votes." in ballot(owner, brand)
+        side = "left" if arms[pair.left_id] == "adapter" else "right"
+        owner.client.post(f"/blind-pairs/{pair.id}/vote", data={"choice": side})
+    text = html.unescape(ballot(owner, brand))
+    assert "“The brand's voice” wins." in text and "12 : 0" in text
+    assert "12 of these votes are by whoever ordered the texts." in text
+
+
+def test_a_person_who_leaves_takes_the_name_and_not_the_vote(brand: Brand, owner: SignedIn, sign_up: SignUp) -> None:
+    from app.accounts.models import User
+
+    finished(brand, owner)
+    member = sign_up(role="editor", workspace_id=owner.workspace_id)
+    member.client.post(f"/blind-pairs/{pair_on(ballot(member, brand))}/vote", data={"choice": "left"})
+    with brand.database.write() as session:
+        session.delete(session.get_one(User, member.user_id))
+    with brand.database.read() as session:
+        assert [vote.user_id for vote in session.scalars(select(BlindVote))] == [None]
+
+
+def test_a_viewer_looks_and_changes_nothing(brand: Brand, owner: SignedIn, sign_up: SignUp) -> None:
+    ids = finished(brand, owner)
+    viewer = sign_up(role="viewer", workspace_id=owner.workspace_id)
+    page = viewer.client.get(f"/projects/{brand.project_id}/writing")
+    assert page.status_code == 200 and 'name="brief"' not in page.text and "/approve" not in page.text
+    assert 'name="choice"' not in ballot(viewer, brand)
+    for url in (f"/variants/{ids['base']}/approve", f"/projects/{brand.project_id}/writings"):
+        assert viewer.client.post(url, data={"brief": "x"}).status_code == 403
+
+
+def test_another_brands_voice_and_another_workspaces_texts_are_out_of_reach(
+    brand: Brand, owner: SignedIn, sign_up: SignUp, database: Database
+) -> None:
+    other = make_project(database, owner.workspace_id, name="Other", trigger="other")
+    given = {"brief": "x", "language": "de", "adapter_id": brand.voice_id}
+    assert owner.client.post(f"/projects/{other}/writings", data=given).status_code == 422
+    ids = finished(brand, owner)
+    stranger = sign_up().client
+    assert stranger.get(f"/writings/{ids['writing']}").status_code == 404
+    assert stranger.post(f"/variants/{ids['base']}/edit", data={"text": "x"}).status_code == 404
+    assert WORDS["adapter"] not in stranger.get("/writings").text
+
+
+@pytest.mark.parametrize("has_brand", [True, False])
+def test_empty_pages_invite(owner: SignedIn, database: Database, has_brand: bool) -> None:
+    if has_brand:
+        make_project(database, owner.workspace_id)
+    text = owner.client.get("/writings").text
+    assert ("Write the first" if has_brand else "Set up a brand") in text

@@ -1,0 +1,162 @@
+"""Writes the texts of an order, arm by arm, and shows each while it grows."""
+
+import time
+from pathlib import Path
+
+from app.db import DATABASE_AWAY
+from app.errors import N_, AppError
+from app.jobs.service import Claim
+from app.voice import queries as voice
+from app.writings import queries, service
+from app.writings.queries import Order
+from app.writings.recipe import Arm, ArmRecipe
+from app.writings.wishes import remaining
+from worker.context import WorkerContext
+from worker.engines import registry
+from worker.engines.contracts import AdapterFile, Base, EngineError, SamplePicture, Step, WritingInputs, Written
+from worker.progress import JobProgress
+from worker.workspace import cached
+
+SHOWN_EVERY_SECONDS = 0.5
+VOICE_FILE_GONE = N_("The file of the voice is missing in the storage. Please choose another voice.")
+STOPPED_SHORT = N_("The writing ended before all texts were there. Please try again.")
+
+
+def run(context: WorkerContext, claim: Claim, progress: JobProgress) -> None:
+    """Satisfies ``run_job.Handler``. Texts that an earlier attempt has finished are not written twice; one that was
+    under way is begun anew, and the same seed gives the same text.
+
+    Raises ``EngineError``, ``Cancelled``, ``GiveBack``, ``LeaseLost``; in each case finished texts stay.
+    """
+    order = _order(context, claim)
+    samples = context.read(
+        lambda session: voice.training_set(session, workspace_id=order.workspace_id, project_id=order.project_id)
+    )
+    keeper = _Keeper(context, claim, order, [sample.text for sample in samples])
+    for part in order.order.arms:
+        _write_arm(context, order, part, keeper, progress)
+    if keeper.finished < keeper.total:
+        progress.check()
+        raise EngineError("stopped_short", STOPPED_SHORT)
+    context.write(lambda session: service.complete(session, claim, order))
+
+
+def _order(context: WorkerContext, claim: Claim) -> Order:
+    try:
+        return context.read(lambda session: queries.order_of(session, claim.subject_id))
+    except AppError as error:
+        raise EngineError("order_outdated", str(error)) from error
+
+
+def _write_arm(context: WorkerContext, order: Order, part: ArmRecipe, keeper: "_Keeper", progress: JobProgress) -> None:
+    rest = remaining(part.recipe, keeper.done_of(part.arm))
+    if rest is None:
+        return
+    engine = registry.text_engine_for(order.base.family)
+    inputs = _inputs(context, order, part)
+    whole = _WholeOrder(progress, keeper.finished, part.recipe.count - len(keeper.done_of(part.arm)), keeper.total)
+    for written in engine.write(rest.recipe, inputs, whole):
+        keeper.take(part.arm, rest.first + written.variant, written)
+    if len(keeper.done_of(part.arm)) < part.recipe.count:
+        progress.check()
+
+
+def _inputs(context: WorkerContext, order: Order, part: ArmRecipe) -> WritingInputs:
+    base = Base(order.base.key, order.base.family, order.base.source, order.base.revision)
+    if part.arm != "adapter" or order.voice is None:
+        return WritingInputs(base=base, cache=context.cache_folder)
+    try:
+        path = cached(context.storage, order.voice.key, context.cache_folder, order.voice.sha256)
+    except FileNotFoundError as error:
+        raise EngineError("voice_file_gone", VOICE_FILE_GONE) from error
+    # The content's hash as the key lets the engine keep the adapter loaded between orders.
+    file = AdapterFile(key=order.voice.sha256, path=path, strength=1.0)
+    return WritingInputs(base=base, adapter=file, cache=context.cache_folder)
+
+
+class _Keeper:
+    """Writes texts down as they grow, at most twice a second, each as soon as it is finished."""
+
+    def __init__(self, context: WorkerContext, claim: Claim, order: Order, samples: list[str]) -> None:
+        self._context, self._claim, self._order, self._samples = context, claim, order, samples
+        self._done = set(order.done)
+        self._shown = 0.0
+
+    def done_of(self, arm: Arm) -> frozenset[int]:
+        return frozenset(position for done, position in self._done if done == arm)
+
+    @property
+    def finished(self) -> int:
+        return len(self._done)
+
+    @property
+    def total(self) -> int:
+        return sum(part.recipe.count for part in self._order.order.arms)
+
+    def take(self, arm: Arm, position: int, written: Written) -> None:
+        if (arm, position) in self._done:
+            return
+        if not written.finished:
+            self._show(arm, position, written)
+            return
+        copied = service.overlap_in(written.text_so_far, self._samples)
+        self._context.write(
+            lambda session: service.note_text(
+                session,
+                self._claim,
+                self._order,
+                arm=arm,
+                position=position,
+                text=written.text_so_far,
+                tokens=written.tokens,
+                seconds=written.seconds,
+                finished=True,
+                copied=copied,
+            )
+        )
+        self._done.add((arm, position))
+
+    def _show(self, arm: Arm, position: int, written: Written) -> None:
+        moment = time.monotonic()
+        if moment - self._shown < SHOWN_EVERY_SECONDS:
+            return
+        self._shown = moment
+        try:
+            with self._context.database.write() as session:
+                service.note_text(
+                    session,
+                    self._claim,
+                    self._order,
+                    arm=arm,
+                    position=position,
+                    text=written.text_so_far,
+                    tokens=written.tokens,
+                    seconds=written.seconds,
+                    finished=False,
+                )
+        except DATABASE_AWAY:
+            return  # a courtesy: the writing goes on, and the finished text says it all again
+
+
+class _WholeOrder:
+    """Satisfies the engines' ``Progress``: one arm's progress as a part of the whole order's."""
+
+    def __init__(self, progress: JobProgress, before: int, here: int, total: int) -> None:
+        self._progress, self._before, self._here, self._total = progress, before, here, total
+
+    def phase(self, name: str) -> None:
+        self._progress.phase(name)
+
+    def drawn(self, done: int, total: int) -> None:
+        """Counted in thousandths of a text, so that arms add up whatever an engine counts in."""
+        here = self._here * 1000 * done // max(1, total)
+        self._progress.drawn(self._before * 1000 + here, self._total * 1000)
+
+    def step(self, step: Step) -> None:
+        self._progress.step(step)
+
+    def sample(self, picture: SamplePicture) -> None:
+        self._progress.sample(picture)
+
+    def checkpoint(self, folder: Path, step: int) -> None:
+        self._progress.checkpoint(folder, step)

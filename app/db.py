@@ -1,6 +1,9 @@
 """The database: one engine, two kinds of session, and the one place that commits."""
 
+import random
 import secrets
+import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -14,6 +17,9 @@ from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
 from sqlalchemy.types import TypeDecorator
 
 ID_LENGTH = 32
+LONGEST_WAIT_SECONDS = 30.0
+"""For SQLite's one writer, before the database counts as away."""
+BUSY_MILLISECONDS = int(LONGEST_WAIT_SECONDS * 1000)
 DATABASE_AWAY = (OperationalError, InterfaceError, NoConnectionFree)
 """What is raised while the database does not answer: it may pass, and the same transaction be tried again."""
 
@@ -78,7 +84,8 @@ class Database:
             event.listen(self.engine, "connect", _prepare_sqlite)
             event.listen(self.engine, "begin", _begin_sqlite)
         self._readers = sessionmaker(self.engine, expire_on_commit=False, autoflush=False)
-        self._writers = sessionmaker(self.engine.execution_options(livery_writes=True), expire_on_commit=False)
+        self._writers = sessionmaker(self.engine.execution_options(livery_writes="FULL"), expire_on_commit=False)
+        self._noters = sessionmaker(self.engine.execution_options(livery_writes="NORMAL"), expire_on_commit=False)
 
     @contextmanager
     def read(self) -> Iterator[Session]:
@@ -95,16 +102,54 @@ class Database:
         with self._writers() as session, session.begin():
             yield session
 
+    @contextmanager
+    def note(self) -> Iterator[Session]:
+        """A transaction like ``write``'s for what a power cut may take back: claims, heartbeats, progress.
+
+        On SQLite it does not wait for the disk, which is most of its time. Whoever held a claim there lost power as
+        well, and later transactions carry it to the disk with theirs. On PostgreSQL it is no different from ``write``:
+        workers on other machines go on, and must not meet their fencing number again.
+        """
+        with self._noters() as session, session.begin():
+            yield session
+
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:
     # SQLAlchemy's own BEGIN below decides the kind of transaction, so the driver must begin none by itself.
     connection.isolation_level = None
     cursor = connection.cursor()
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=30000"):
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", f"busy_timeout={BUSY_MILLISECONDS}"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
 
 
 def _begin_sqlite(connection: Any) -> None:
-    writes = connection.get_execution_options().get("livery_writes", False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+    how = connection.get_execution_options().get("livery_writes")
+    if how is None:
+        connection.exec_driver_sql("BEGIN")
+        return
+    connection.exec_driver_sql(f"PRAGMA synchronous={how}")
+    deadline = time.monotonic() + LONGEST_WAIT_SECONDS
+    connection.exec_driver_sql("PRAGMA busy_timeout=0")
+    try:
+        while not _took_the_lock(connection, is_last_try=time.monotonic() > deadline):
+            time.sleep(random.uniform(0.001, 0.015))  # noqa: S311 - to spread the writers, nothing is guessed from it
+    finally:
+        connection.exec_driver_sql(f"PRAGMA busy_timeout={BUSY_MILLISECONDS}")
+
+
+def _took_the_lock(connection: Any, *, is_last_try: bool) -> bool:
+    """Begin a transaction that writes; False while another process has the lock.
+
+    SQLite's own waiting asks ever more rarely, so that among many writers those who came last win, and some wait for
+    ever. Asking again at the same pace for all gives each the same chance, and nothing of the transaction has happened
+    yet.
+    """
+    try:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+    except OperationalError as error:
+        is_busy = getattr(error.orig, "sqlite_errorcode", None) in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_BUSY_SNAPSHOT)
+        if not is_busy or is_last_try:
+            raise
+        return False
+    return True

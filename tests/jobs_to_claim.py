@@ -5,7 +5,7 @@ import time
 from collections import Counter
 from dataclasses import dataclass
 
-from sqlalchemy.exc import OperationalError
+from sqlalchemy import select
 
 import app.models  # noqa: F401 - a process of its own needs every table
 from app.accounts.models import Workspace
@@ -13,12 +13,15 @@ from app.db import Database, new_id
 from app.jobs import service
 from app.jobs.models import Job
 
-LONGEST_SECONDS = 540.0  # only to end a run that hangs
+LONGEST_SECONDS = 3600.0  # only to end a run that hangs
 
 
-def queue(database: Database, count: int, *, workspaces: int = 3) -> None:
+def queue(database: Database, count: int, *, workspaces: int = 3, into_existing: bool = False) -> None:
+    """Queue jobs of several workspaces in turn: of new ones, or of those that are there."""
     with database.write() as session:
-        rooms = [Workspace(name=f"Team {number}") for number in range(workspaces)]
+        rooms = list(session.scalars(select(Workspace))) if into_existing else []
+        workspaces = len(rooms) or workspaces
+        rooms = rooms or [Workspace(name=f"Team {number}") for number in range(workspaces)]
         session.add_all(rooms)
         session.flush()
         session.add_all(
@@ -40,11 +43,8 @@ def _claim_all(url: str, owner: str, begin_at: float, told: "multiprocessing.Que
     time.sleep(max(0.0, begin_at - time.time()))
     taken = []
     while True:
-        try:
-            with database.write() as session:
-                claim = service.claim(session, lanes=("generation",), owner=owner)
-        except OperationalError:
-            continue  # SQLite is not fair: somebody waited for 30 seconds; a worker tries again as well
+        with database.note() as session:
+            claim = service.claim(session, lanes=("generation",), owner=owner)
         if claim is None:
             break
         taken.append(claim.job_id)

@@ -65,6 +65,15 @@ class WorkerContext:
 
         return self._patiently(once)
 
+    def note(self, action: Callable[[Session], T]) -> T:
+        """Like ``write``, for what a power cut may take back (``Database.note``)."""
+
+        def once() -> T:
+            with self.database.note() as session:
+                return action(session)
+
+        return self._patiently(once)
+
     def _patiently(self, once: Callable[[], T]) -> T:
         began, pause = time.monotonic(), 0.5
         while True:

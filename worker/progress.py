@@ -106,7 +106,7 @@ class JobProgress:
             return
         self._written = moment
         try:
-            with self._context.database.write() as session:
+            with self._context.database.note() as session:
                 cancel = jobs.record_progress(
                     session,
                     self.claim,
@@ -129,7 +129,7 @@ class JobProgress:
         while not self._ended.wait(pause):
             moment = time.monotonic()
             try:
-                with self._context.database.write() as session:
+                with self._context.database.note() as session:
                     cancel = jobs.heartbeat(session, self.claim, device_seconds=moment - last)
                 if cancel:
                     self._cancel.set()
@@ -145,7 +145,7 @@ class JobProgress:
     def _last_beat(self, last: float) -> None:
         """Count the device time since the last heartbeat, unless the job has ended meanwhile."""
         try:
-            with self._context.database.write() as session:
+            with self._context.database.note() as session:
                 jobs.add_device_seconds(session, self.claim, time.monotonic() - last)
         except DATABASE_AWAY as error:
             log.warning("device time not counted: %s", str(error)[:200])

@@ -45,7 +45,7 @@ def run_next(context: WorkerContext, lanes: tuple[str, ...]) -> bool:
     if context.disk.is_short():
         return False  # what waits says so on the jobs page, and is looked at again with the next bell or tick
     try:
-        claim = context.write(lambda session: jobs.claim(session, lanes=lanes, owner=context.worker_id))
+        claim = context.note(lambda session: jobs.claim(session, lanes=lanes, owner=context.worker_id))
     except DATABASE_AWAY:
         log.error("the database does not answer; nothing can be claimed")
         return False

@@ -26,7 +26,7 @@ log = logging.getLogger("livery.worker")
 
 def tick(context: WorkerContext, bell: Bell) -> None:
     """One round. Safe to run in many processes at once."""
-    with context.database.write() as session:
+    with context.database.note() as session:
         jobs.report_worker(
             session,
             context.worker_id,

@@ -57,9 +57,8 @@ class Job(Base):
     error_sentence: Mapped[str | None] = mapped_column(Text, default=None)
 
     __table_args__ = (
-        # A claim reads this index alone to see who waits, and walks it to the oldest job of one workspace.
+        # A claim jumps through this index from one workspace that waits to the next.
         Index("ix_jobs_claim", "state", "lane", "workspace_id", "priority", "created_at", "id"),
-        Index("ix_jobs_used", "started_at", "workspace_id", "device_seconds"),
         Index("ix_jobs_workspace", "workspace_id", "created_at", "id"),
         Index("ix_jobs_lease", "state", "lease_until"),
     )
@@ -108,6 +107,16 @@ class Worker(Base):
     """It takes no job until there is room again."""
     draining: Mapped[bool] = mapped_column(default=False)
     """Set by a person: it finishes its job and takes no more."""
+
+
+class DeviceHour(Base):
+    """Seconds that a workspace's jobs had a device, by the hour: whose turn is next depends on them."""
+
+    __tablename__ = "device_hours"
+
+    workspace_id: Mapped[str] = mapped_column(ForeignKey("workspaces.id", ondelete="CASCADE"), primary_key=True)
+    hour: Mapped[datetime] = mapped_column(primary_key=True)
+    seconds: Mapped[float] = mapped_column(Float, default=0.0)
 
 
 class LeaseExpiry(Base):

@@ -2,8 +2,7 @@
 
 The row is the truth. A claim raises ``fence``; every later write of that attempt names its fence and is refused with
 ``LeaseLost`` once another attempt has begun, so a worker that was paused for too long can change nothing any more.
-What is claimed is decided at the claim: priority, then the workspace that has had least time on the devices in the
-last day, then age.
+What is claimed is decided at the claim (``jobs.turns``).
 """
 
 from dataclasses import dataclass
@@ -15,11 +14,10 @@ from sqlalchemy.orm import Session
 
 from app.db import now
 from app.errors import N_, AppError, Conflict, NotFound
-from app.jobs import tallies
-from app.jobs.models import Job, LeaseExpiry, Worker
+from app.jobs import tallies, turns
+from app.jobs.models import DeviceHour, Job, LeaseExpiry, Worker
 
 LEASE = timedelta(seconds=60)
-FAIR_OVER = timedelta(days=1)
 ATTEMPTS_WITHOUT_PROGRESS = 3
 MOST_AT_ONCE = 200
 """Queued and running jobs of one workspace in one lane, unless the session says otherwise (``limit_orders``)."""
@@ -126,24 +124,12 @@ def claim(session: Session, *, lanes: tuple[str, ...], owner: str) -> Claim | No
     A worker that is being drained gets none. A job that somebody asked to cancel while it ran and that came back to the
     queue is taken too: its handler keeps what there is and ends it.
     """
+    if session.scalar(select(Worker.draining).where(Worker.id == owner)):
+        return None
     moment = database_now(session)
-    is_drained = select(Worker.id).where(Worker.id == owner, Worker.draining.is_(True)).exists()
-    is_waiting = (Job.state == "queued", Job.lane.in_(lanes), ~is_drained)
-    waiting = session.execute(
-        select(Job.workspace_id, Job.priority, func.min(Job.created_at).label("oldest"))
-        .where(*is_waiting)
-        .group_by(Job.workspace_id, Job.priority)
-    ).all()
-    used = _device_seconds_used(session, {row.workspace_id for row in waiting}, since=moment - FAIR_OVER)
     job = None
-    for row in sorted(waiting, key=lambda row: (-row.priority, used.get(row.workspace_id, 0.0), row.oldest)):
-        job = session.scalars(
-            select(Job)
-            .where(*is_waiting, Job.workspace_id == row.workspace_id, Job.priority == row.priority)
-            .order_by(Job.created_at, Job.id)
-            .limit(1)
-            .with_for_update(skip_locked=True, of=Job)
-        ).first()
+    for turn in turns.in_order(session, lanes=lanes, moment=moment):
+        job = session.scalars(turns.oldest_of(turn)).first()
         if job is not None:
             break  # else others have just taken all that this workspace had
     if job is None:
@@ -155,18 +141,6 @@ def claim(session: Session, *, lanes: tuple[str, ...], owner: str) -> Claim | No
     job.held_back = None
     session.flush()
     return Claim(job.id, job.workspace_id, job.kind, job.subject_id, job.fence, job.attempt, job.checkpoint)
-
-
-def _device_seconds_used(session: Session, workspace_ids: set[str], *, since: datetime) -> dict[str, float]:
-    """Device time of each workspace's jobs that began after ``since``; nothing is read where there is no choice."""
-    if len(workspace_ids) < 2:
-        return {}
-    rows = session.execute(
-        select(Job.workspace_id, func.sum(Job.device_seconds).label("seconds"))
-        .where(Job.started_at > since, Job.workspace_id.in_(workspace_ids))
-        .group_by(Job.workspace_id)
-    )
-    return {row.workspace_id: row.seconds for row in rows}
 
 
 def _guarded(session: Session, statement: Update, held: Claim) -> None:
@@ -185,9 +159,12 @@ def heartbeat(session: Session, held: Claim, *, device_seconds: float) -> bool:
 
     Raises ``LeaseLost``.
     """
-    until = database_now(session) + LEASE
-    _guarded(session, update(Job).values(lease_until=until, device_seconds=Job.device_seconds + device_seconds), held)
-    return bool(session.scalar(select(Job.cancel_requested).where(Job.id == held.job_id)))
+    moment = database_now(session)
+    values = {"lease_until": moment + LEASE, "device_seconds": Job.device_seconds + device_seconds}
+    _guarded(session, update(Job).values(values), held)
+    cancel = bool(session.scalar(select(Job.cancel_requested).where(Job.id == held.job_id)))
+    turns.add_seconds(session, held.workspace_id, device_seconds, moment=moment)
+    return cancel
 
 
 def record_progress(
@@ -382,16 +359,21 @@ def forget_worker(session: Session, worker_id: str) -> None:
 
 
 def forget_the_past(session: Session) -> None:
-    """Drop workers that have not been heard of for a day, and lease expiries that are a month old."""
+    """Drop workers that have not been heard of for a day, hours that no turn depends on, and lease expiries that are a
+    month old."""
     session.execute(delete(Worker).where(Worker.last_seen_at < now() - WORKERS_KEPT))
+    session.execute(delete(DeviceHour).where(DeviceHour.hour < now() - 2 * turns.FAIR_OVER))
     session.execute(delete(LeaseExpiry).where(LeaseExpiry.at < now() - EXPIRIES_KEPT))
 
 
 def add_device_seconds(session: Session, held: Claim, seconds: float) -> None:
     """Count device time of an attempt that may have ended already; does nothing once another has begun."""
-    session.execute(
+    result = session.execute(
         update(Job)
         .where(Job.id == held.job_id, Job.fence == held.fence)
         .values(device_seconds=Job.device_seconds + seconds)
         .execution_options(synchronize_session=False)
     )
+    assert isinstance(result, CursorResult)
+    if result.rowcount == 1:
+        turns.add_seconds(session, held.workspace_id, seconds, moment=database_now(session))

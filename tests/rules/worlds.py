@@ -8,7 +8,7 @@ import io
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import PIL.Image
@@ -20,7 +20,7 @@ from starlette.testclient import TestClient
 
 import app.models  # noqa: F401
 from app.accounts.service import sha256
-from app.db import Base, Database, new_id, now
+from app.db import Base, Database, UtcDateTime, new_id, now
 from app.generations.recipe import GenerationRecipe
 from app.storage import Storage
 from app.trainings.estimate import Estimate
@@ -265,7 +265,7 @@ def _value(world: World, column: Any) -> Any:
         return False
     if kind in (int, float):
         return kind(1)
-    if kind is datetime:
+    if isinstance(column.type, UtcDateTime):
         return now()
     return [] if kind is list or "list" in str(column.type).lower() or column.name in ("pictures", "notes") else {}
 

@@ -341,7 +341,7 @@ def delete_text(session: WriteSession, visitor: Editor, text_id: RowId) -> Respo
 
 @router.post("/projects/{project_id}/voice/lines", summary="Decide about a line that comes back in many texts")
 def decide_line(session: WriteSession, visitor: Editor, project_id: RowId, order: LineForm) -> Changed:
-    """`cut`: training does not read it; `keep`; `exclude`: texts with it are left out; empty: take a choice back."""
+    """`cut`: training does not read it; `keep`; `exclude`: texts with it are left out; `undecided`: as before."""
     return Changed(
         changed=service.decide_line(
             session, workspace_id=visitor.workspace.id, project_id=project_id, line=order.line, choice=order.choice

@@ -15,7 +15,7 @@ Brief = Annotated[Text, Field(max_length=LONGEST_BRIEF)]
 Ids = Annotated[list[RowId], Field(max_length=2000)]
 Language = Literal["de", "en", "fr", "es", "it", "nl", "pt", "pl"]
 PersonalChoice = Literal["keep", "mask", ""]
-LineChoice = Literal["keep", "cut", "exclude", ""]
+LineChoice = Literal["keep", "cut", "exclude", "undecided"]
 Words = Annotated[Line, Field(max_length=200)]
 LONGEST_PASTE = 500_000
 """Characters; more than that comes as a file."""
@@ -55,7 +55,7 @@ class ChannelForm(SelectionForm):
 
 
 class PersonalForm(SelectionForm):
-    choice: PersonalChoice = "mask"
+    choice: Literal["keep", "mask"] = "mask"
 
 
 class LineForm(BaseModel):

@@ -23,6 +23,8 @@ NEARLY_SAME = 0.7
 LEAST_REPEATS = 5
 LEAST_SHARE = 0.05
 """A line is boilerplate if it stands in so many samples, and in this share of them."""
+MOST_CANDIDATES = 5
+"""A text is compared with so many others: those that share most bands with it."""
 SHORTEST_LINE, LONGEST_LINE = 8, 300
 MARKS = re.compile(r"[\W_]+")
 _PRIME = (1 << 31) - 1
@@ -59,10 +61,18 @@ def signature(text: str) -> str:
     )
 
 
-def similarity(first: str, second: str) -> float:
+Grams = npt.NDArray[np.uint32]
+
+
+def grams_of(text: str) -> Grams:
+    """Hashes of the 5-grams, sorted, each once: four bytes for each where a set of words would take a hundred."""
+    return np.unique(np.fromiter((zlib.crc32(gram.encode()) for gram in ngrams(text)), dtype=np.uint32))
+
+
+def similarity(one: Grams, other: Grams) -> float:
     """Share of 5-grams that two texts have in common, from 0 to 1."""
-    one, other = ngrams(first), ngrams(second)
-    return len(one & other) / len(one | other)
+    shared = np.intersect1d(one, other, assume_unique=True).size
+    return float(shared / (one.size + other.size - shared))
 
 
 @dataclass(frozen=True)
@@ -84,6 +94,14 @@ def repeats(texts: Sequence[Compared]) -> tuple[dict[str, str], dict[str, str]]:
     near: dict[str, str] = {}
     by_hash: dict[str, str] = {}
     by_band: dict[tuple[int, str], list[Compared]] = {}
+    grams: dict[str, Grams] = {}
+
+    def likeness(one: Compared, other: Compared) -> float:
+        for text in (one, other):
+            if text.id not in grams:
+                grams[text.id] = grams_of(text.text)
+        return similarity(grams[one.id], grams[other.id])
+
     for one in texts:
         earlier = by_hash.setdefault(one.text_hash, one.id)
         if earlier != one.id:
@@ -91,7 +109,7 @@ def repeats(texts: Sequence[Compared]) -> tuple[dict[str, str], dict[str, str]]:
             continue
         bands = list(enumerate(one.signature.split()))
         for other in _candidates(bands, by_band):
-            if similarity(one.text, other.text) >= NEARLY_SAME:
+            if likeness(one, other) >= NEARLY_SAME:
                 near[one.id] = other.id
                 break
         else:
@@ -108,7 +126,7 @@ def _candidates(bands: list[tuple[int, str]], by_band: dict[tuple[int, str], lis
         for other in by_band.get(band, ())[:50]:
             shared[other.id] += 1
             by_id[other.id] = other
-    return [by_id[other_id] for other_id, _ in shared.most_common(10)]
+    return [by_id[other_id] for other_id, _ in shared.most_common(MOST_CANDIDATES)]
 
 
 def line_hash(line: str) -> str:

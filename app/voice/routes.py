@@ -1,5 +1,6 @@
 """Pages of a brand's voice: the texts that it is learned from, taking in more, and what is to be decided about them."""
 
+from collections import Counter
 from io import BytesIO
 from typing import Annotated, Any, Literal
 
@@ -14,6 +15,7 @@ from app.voice.channels import CHANNELS
 from app.voice.errors import AlreadyTakenIn
 from app.voice.forms import (
     ChannelForm,
+    Language,
     LineForm,
     MappingForm,
     PasteForm,
@@ -26,6 +28,7 @@ from app.voice.models import VoiceImport
 from app.voice.place import Opened, OpenedImport, VoicePlace
 from app.voice.queries import Filter, JudgedSet
 from app.voice.shown import LANGUAGE_NAMES, amount, marked, rare_languages
+from app.voice.style_guide import style_guide
 from app.voice.tables import Table
 from app.web.answers import go, is_htmx
 from app.web.files import disposition
@@ -364,6 +367,25 @@ def download_training_set(session: ReadSession, visitor: Viewer, project_id: Row
     headers = {"content-disposition": disposition(f"{project.name} voice.jsonl")}
     content = BytesIO("".join(exports.conversation_lines(samples)).encode())
     return StreamingResponse(content, media_type="application/jsonl", headers=headers)
+
+
+@router.get("/projects/{project_id}/voice/style-guide")
+def show_style_guide(
+    request: Request, session: ReadSession, visitor: Viewer, project_id: RowId, language: Language | None = None
+) -> Response:
+    project = projects.project(session, workspace_id=visitor.workspace.id, project_id=project_id)
+    samples = queries.training_set(session, workspace_id=visitor.workspace.id, project_id=project_id)
+    counted = Counter(sample.language for sample in samples).most_common()
+    wanted = language or (counted[0][0] if counted else "en")
+    return page(
+        request,
+        "pages/voice_style.html",
+        project=project,
+        guide=style_guide(samples, wanted),
+        language=wanted,
+        counted=counted,
+        languages=LANGUAGE_NAMES,
+    )
 
 
 @router.get("/voice/texts/{text_id}")

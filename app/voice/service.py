@@ -272,7 +272,7 @@ def change_many(
 
 def decide_line(session: Session, *, workspace_id: str, project_id: str, line: str, choice: str) -> int:
     """What is to be done with a line that many samples share: "keep", "cut" (training does not read it), "exclude"
-    (samples with it are left out), or "" to take an earlier choice back. Returns how many samples have it.
+    (samples with it are left out), or "undecided" to take an earlier choice back. Returns how many samples have it.
 
     Raises ``NotFound``.
     """
@@ -292,7 +292,7 @@ def decide_line(session: Session, *, workspace_id: str, project_id: str, line: s
     )
     if choice == "exclude":
         change_many(session, workspace_id=workspace_id, project_id=project_id, text_ids=having, included=False)
-    elif choice:
+    elif choice != "undecided":
         session.add(
             BoilerplateLine(
                 workspace_id=workspace_id, project_id=project_id, line_hash=hashed, line=line[:300], choice=choice

@@ -10,6 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field
 Purpose = Literal["style", "character", "product"]
 Quantization = Literal["none", "nf4", "int8"]
 TimestepSampling = Literal["logit_normal", "uniform"]
+Network = Literal["lora", "dora", "rslora", "lokr"]
+Optimizer = Literal["adamw", "adamw_8bit", "prodigy"]
 TargetModules = Literal["attention", "attention_and_feed_forward", "all_layers"]
 
 
@@ -24,16 +26,31 @@ class TrainingRecipe(BaseModel):
     trigger_word: Annotated[str, Field(min_length=1, max_length=60)]
     rank: Annotated[int, Field(ge=1, le=256)]
     alpha: Annotated[float, Field(gt=0, le=512)]
-    """ΔW is scaled by alpha / rank."""
+    """ΔW is scaled by alpha / rank; by alpha / √rank with ``network`` ``rslora``."""
+    network: Network = "lora"
+    """``lora`` (Hu et al. 2021); ``dora`` learns size and direction apart (Liu et al. 2024); ``rslora`` keeps its pull
+    at high ranks (Kalajdzievski 2023); ``lokr`` is a Kronecker product, a fraction of the size (LyCORIS)."""
     target_modules: TargetModules = "attention"
     learning_rate: Annotated[float, Field(gt=0, le=1)]
+    """For ``prodigy`` a factor on the rate that it finds by itself: 1 leaves it as found."""
+    optimizer: Optimizer = "adamw"
+    train_text_encoder: bool = False
+    """Also learn in the CLIP text encoders, where the base has any."""
+    text_encoder_lr: Annotated[float, Field(gt=0, le=1)] = 1e-5
+    """Of the text encoders; ``prodigy`` uses one rate for all."""
     lr_scheduler: Literal["constant", "cosine"] = "constant"
     warmup_steps: Annotated[int, Field(ge=0, le=10_000)] = 0
     steps: Annotated[int, Field(ge=1, le=100_000)]
     """Optimizer steps in all."""
     batch_size: Annotated[int, Field(ge=1, le=64)] = 1
+    gradient_accumulation_steps: Annotated[int, Field(ge=1, le=64)] = 1
+    """Batches whose mean gradient makes one step."""
     resolution: Annotated[int, Field(ge=64, le=2048)]
     """Side in pixels of the square whose area every training crop keeps to."""
+    extra_resolutions: Annotated[tuple[Annotated[int, Field(ge=64, le=2048)], ...], Field(max_length=3)] = ()
+    """Further sides at which every picture is learned too, so that the adapter is good at several sizes."""
+    crops: Annotated[int, Field(ge=1, le=8)] = 1
+    """Cuts of each picture: the chosen one, and others inside it that come closer."""
     caption_dropout: Annotated[float, Field(ge=0, le=1)] = 0.1
     """Share of the samples whose caption is replaced by the empty one."""
     min_snr_gamma: Annotated[float, Field(gt=0, le=100)] | None = 5.0
@@ -51,6 +68,14 @@ class TrainingRecipe(BaseModel):
     """Compute activations again on the way back instead of keeping them: about a third slower, in far less memory."""
     flip: bool = False
     """Also train on mirrored pictures. Off by default: logos and lettering must not be mirrored."""
+    class_prompt: Annotated[str, Field(max_length=300)] = ""
+    """What kind of thing it is, without the trigger word ("a dog"): pictures of it by the base itself are learned
+    along, so that the base keeps its idea of all the others (Ruiz et al. 2023). Empty: none."""
+    num_class_images: Annotated[int, Field(ge=1, le=500)] = 40
+    prior_loss_weight: Annotated[float, Field(ge=0, le=10)] = 1.0
+    """How much those pictures count beside the brand's; 0: not at all."""
+    ema_decay: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Above 0 the file holds the moving average of the weights instead of the last ones."""
     max_grad_norm: Annotated[float, Field(gt=0, le=100)] = 1.0
     weight_decay: Annotated[float, Field(ge=0, le=1)] = 0.01
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
@@ -61,3 +86,7 @@ class TrainingRecipe(BaseModel):
     sample_guidance_scale: Annotated[float, Field(ge=1, le=30)] = 5.0
     checkpoint_every: Annotated[int, Field(ge=1, le=10_000)] = 100
     """Steps between two checkpoints; each checkpoint also draws the sample prompts."""
+
+    @property
+    def with_prior_preservation(self) -> bool:
+        return bool(self.class_prompt) and self.prior_loss_weight > 0

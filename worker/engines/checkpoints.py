@@ -14,7 +14,7 @@ import hashlib
 import json
 import os
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +40,10 @@ class Checkpoint:
     adapter: dict[str, torch.Tensor]
     optimizer: dict[str, Any]
     random_state: torch.Tensor
+    average: dict[str, torch.Tensor] = field(default_factory=dict)
+    """Moving average of the adapter; empty where none is kept."""
+    caches: dict[str, torch.Tensor] = field(default_factory=dict)
+    """What was drawn at the start and must not be drawn again: another card would draw it a little differently."""
 
 
 def write(folder: Path, checkpoint: Checkpoint) -> None:
@@ -52,7 +56,13 @@ def write(folder: Path, checkpoint: Checkpoint) -> None:
     try:
         part.mkdir(parents=True)
         save_file(checkpoint.adapter, part / "adapter.safetensors")
-        torch.save({"optimizer": checkpoint.optimizer, "random_state": checkpoint.random_state}, part / "optimizer.pt")
+        tensors = {
+            "optimizer": checkpoint.optimizer,
+            "random_state": checkpoint.random_state,
+            "average": checkpoint.average,
+            "caches": checkpoint.caches,
+        }
+        torch.save(tensors, part / "optimizer.pt")
         facts = {
             "step": checkpoint.step,
             "order": checkpoint.order,
@@ -96,6 +106,8 @@ def read(folder: Path) -> Checkpoint:
             adapter=load_file(folder / "adapter.safetensors"),
             optimizer=tensors["optimizer"],
             random_state=tensors["random_state"],
+            average=tensors["average"],
+            caches=tensors["caches"],
         )
     except Exception as error:  # any unreadable file, whatever a reader makes of it
         raise EngineError("bad_checkpoint", f"The checkpoint {folder.name} is damaged or incomplete.") from error

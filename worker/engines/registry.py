@@ -7,6 +7,7 @@ from worker.engines.contracts import Engine, EngineError, TextEngine
 
 FAMILIES = {
     "stable_diffusion": "worker.engines.image.stable_diffusion",
+    "stable_diffusion_xl": "worker.engines.image.stable_diffusion_xl",
 }
 """Family name of the catalogue → module that has ``train`` and ``generate``. A new family is one file and one line."""
 

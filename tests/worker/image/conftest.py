@@ -5,7 +5,7 @@ import torch
 
 from tests.worker.image import tiny
 from worker.engines.contracts import Base
-from worker.engines.image import stable_diffusion
+from worker.engines.image import kept
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -21,7 +21,21 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Base:
     return Base("tiny", "stable_diffusion", str(folder))
 
 
+@pytest.fixture(scope="session")
+def xl_base(tmp_path_factory: pytest.TempPathFactory) -> Base:
+    folder: Path = tmp_path_factory.mktemp("xl_base") / "model"
+    tiny.xl_pipeline().save_pretrained(folder)
+    return Base("tiny-xl", "stable_diffusion_xl", str(folder))
+
+
+@pytest.fixture(params=["stable_diffusion", "stable_diffusion_xl"])
+def any_base(request: pytest.FixtureRequest) -> Base:
+    """Each of the families with a U-Net in turn."""
+    found: Base = request.getfixturevalue({"stable_diffusion": "base", "stable_diffusion_xl": "xl_base"}[request.param])
+    return found
+
+
 @pytest.fixture(autouse=True)
 def nothing_kept():
     yield
-    stable_diffusion.drop_loaded()
+    kept.drop()

@@ -15,10 +15,11 @@ def adapter_file(folder, base, *, seed=0, key=None, strength=1.0, rank=4, alpha=
     """An adapter of random numbers, large enough to change every picture."""
     unet = stable_diffusion._load(base).pipeline.unet
     generator = torch.Generator().manual_seed(seed)
-    lora.inject(unet, rank, alpha, "attention_and_feed_forward", generator)
+    targets = lora.TARGETS["attention_and_feed_forward"]
+    lora.inject(unet, rank, alpha, targets, generator)
     tensors = {name: torch.randn(tensor.shape, generator=generator) * size for name, tensor in lora.state(unet).items()}
     path = folder / f"adapter-{seed}.safetensors"
-    lora.save(tensors, rank, alpha, "attention_and_feed_forward", path)
+    lora.save({"unet": tensors}, rank, alpha, {"unet": targets}, path)
     hot_swap.forget(stable_diffusion._load(base))
     return AdapterFile(key or f"key-{seed}", path, strength)
 

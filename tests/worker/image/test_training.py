@@ -9,7 +9,7 @@ from safetensors.torch import load_file
 from tests.worker.image import tiny
 from worker.engines import checkpoints
 from worker.engines.contracts import Base, Cancelled, EngineError, GiveBack, TrainingInputs
-from worker.engines.image import kept, losses, orders, stable_diffusion
+from worker.engines.image import dataset, kept, losses, orders, prompts, stable_diffusion, unet_drawing
 
 pytestmark = pytest.mark.slow
 
@@ -36,20 +36,13 @@ def test_training_lowers_the_loss_on_a_fixed_batch_and_leaves_the_base_alone(bas
     def loss_now() -> float:
         pipeline = loaded.pipeline
         generator = torch.Generator().manual_seed(99)
-        latents = torch.cat(
-            [
-                pair[0]
-                for pair in stable_diffusion._cache_latents(
-                    loaded, tiny.training_recipe(), TrainingInputs(base, pictures), tiny.Recorder()
-                )
-            ]
-        )
-        noise = torch.randn(latents.shape, generator=generator)
+        clean = torch.cat([unet_drawing.encoded(loaded, dataset.load_pixels(picture)) for picture in pictures])
+        noise = torch.randn(clean.shape, generator=generator)
         timesteps = torch.tensor([100, 400, 700, 900])
         share = losses.signal_share(pipeline.scheduler.alphas_cumprod, timesteps)
-        words = stable_diffusion.prompts.embed(pipeline, "brandx").expand(4, -1, -1)
+        words = prompts.embed(pipeline, "brandx").expand(4, -1, -1)
         with torch.no_grad():
-            predicted = pipeline.unet(losses.add_noise(latents, noise, share), timesteps, words).sample
+            predicted = pipeline.unet(losses.add_noise(clean, noise, share), timesteps, words).sample
         return losses.weighted_mse(predicted, noise, torch.ones(4)).item()
 
     start = loss_now()

@@ -1,13 +1,20 @@
-"""A Stable Diffusion 1.x model small enough to train in a test, and what goes into a job."""
+"""Models of the Stable Diffusion families small enough to train in a test, and what goes into a job."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import torch
-from diffusers import AutoencoderKL, DDIMScheduler, StableDiffusionPipeline, UNet2DConditionModel
+from diffusers import (
+    AutoencoderKL,
+    DDIMScheduler,
+    EulerDiscreteScheduler,
+    StableDiffusionPipeline,
+    StableDiffusionXLPipeline,
+    UNet2DConditionModel,
+)
 from PIL import Image
-from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
+from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 
 from app.generations.recipe import GenerationRecipe
 from app.trainings.recipe import TrainingRecipe
@@ -17,13 +24,13 @@ MULTIPLE = 8
 """Pixels that both sides must be a multiple of: the autoencoder halves twice, the U-Net once."""
 
 
-def tokenizer() -> CLIPTokenizer:
+def tokenizer(pad_token: str = "<|endoftext|>") -> CLIPTokenizer:
     letters = [chr(code) for code in range(33, 127)]
     words = [*letters, *(letter + "</w>" for letter in letters), "<|startoftext|>", "<|endoftext|>"]
     return CLIPTokenizer(
         vocab={word: index for index, word in enumerate(words)},
         merges=[],
-        pad_token="<|endoftext|>",
+        pad_token=pad_token,
         model_max_length=24,
     )
 
@@ -44,27 +51,7 @@ def pipeline(
         attention_head_dim=4,
         norm_num_groups=8,
     )
-    vae = AutoencoderKL(
-        block_out_channels=(16, 16, 16),
-        down_block_types=("DownEncoderBlock2D",) * 3,
-        up_block_types=("UpDecoderBlock2D",) * 3,
-        latent_channels=4,
-        norm_num_groups=8,
-        sample_size=32,
-    )
-    text = CLIPTextModel(
-        CLIPTextConfig(
-            vocab_size=len(words),
-            hidden_size=32,
-            intermediate_size=37,
-            num_hidden_layers=2,
-            num_attention_heads=4,
-            max_position_embeddings=24,
-            bos_token_id=words.bos_token_id,
-            eos_token_id=words.eos_token_id,
-            pad_token_id=words.pad_token_id,
-        )
-    )
+    text = CLIPTextModel(text_config(words))
     scheduler = DDIMScheduler(
         beta_start=0.00085,
         beta_end=0.012,
@@ -75,7 +62,7 @@ def pipeline(
         timestep_spacing="trailing" if zero_terminal_snr else "leading",
     )
     return StableDiffusionPipeline(
-        vae=vae,
+        vae=autoencoder(),
         text_encoder=text,
         tokenizer=words,
         unet=unet,
@@ -83,6 +70,71 @@ def pipeline(
         safety_checker=None,
         feature_extractor=None,
         requires_safety_checker=False,
+    )
+
+
+def autoencoder() -> AutoencoderKL:
+    return AutoencoderKL(
+        block_out_channels=(16, 16, 16),
+        down_block_types=("DownEncoderBlock2D",) * 3,
+        up_block_types=("UpDecoderBlock2D",) * 3,
+        latent_channels=4,
+        norm_num_groups=8,
+        sample_size=32,
+    )
+
+
+def text_config(words: CLIPTokenizer) -> CLIPTextConfig:
+    return CLIPTextConfig(
+        vocab_size=len(words),
+        hidden_size=32,
+        intermediate_size=37,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        max_position_embeddings=24,
+        projection_dim=24,
+        bos_token_id=words.bos_token_id,
+        eos_token_id=words.eos_token_id,
+        pad_token_id=words.pad_token_id,
+    )
+
+
+def xl_pipeline(seed: int = 0) -> StableDiffusionXLPipeline:
+    """Random weights in the layout of SDXL: three levels, more transformer layers further down, sizes and a sentence
+    vector beside the words, two text encoders, zeros for an empty prompt."""
+    torch.manual_seed(seed)
+    words, others = tokenizer(), tokenizer(pad_token="!")
+    unet = UNet2DConditionModel(
+        sample_size=16,
+        block_out_channels=(16, 32, 32),
+        layers_per_block=2,
+        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
+        up_block_types=("CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"),
+        transformer_layers_per_block=(1, 1, 2),
+        cross_attention_dim=64,
+        attention_head_dim=(1, 2, 2),
+        use_linear_projection=True,
+        addition_embed_type="text_time",
+        addition_time_embed_dim=8,
+        projection_class_embeddings_input_dim=6 * 8 + 24,
+        norm_num_groups=8,
+    )
+    return StableDiffusionXLPipeline(
+        vae=autoencoder(),
+        text_encoder=CLIPTextModel(text_config(words)),
+        text_encoder_2=CLIPTextModelWithProjection(text_config(words)),
+        tokenizer=words,
+        tokenizer_2=others,
+        unet=unet,
+        scheduler=EulerDiscreteScheduler(
+            beta_start=0.00085,
+            beta_end=0.012,
+            beta_schedule="scaled_linear",
+            timestep_spacing="leading",
+            steps_offset=1,
+        ),
+        force_zeros_for_empty_prompt=True,
+        add_watermarker=False,
     )
 
 

@@ -1,7 +1,9 @@
 """From files and captions to what a training step is fed. Shared by the image families; holds no state."""
 
 import hashlib
+import random
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +13,8 @@ from PIL import Image
 from worker.engines.contracts import EngineError, TrainingPicture
 
 TRIGGER_PLACEHOLDER = "[trigger]"
+CLOSEST = 0.75
+"""How much of a side the closest of the further cuts leaves."""
 
 
 def caption_with_trigger(caption: str, trigger_word: str) -> str:
@@ -47,6 +51,63 @@ def load_pixels(picture: TrainingPicture) -> torch.Tensor:
     scaled = image.crop(box).resize(size, resample=Image.Resampling.LANCZOS)
     pixels = torch.from_numpy(np.array(scaled, dtype=np.float32)) / 127.5 - 1
     return pixels.permute(2, 0, 1).unsqueeze(0).contiguous()
+
+
+def cuts_of(picture: TrainingPicture, count: int, seed: int) -> list[TrainingPicture]:
+    """The chosen crop, and ``count`` - 1 smaller ones of the same proportion inside it, at places that only ``seed``
+    and the crop decide."""
+    cuts = [picture]
+    for number in range(1, count):
+        # Seeded with text, Python's generator gives the same numbers in every version.
+        draw = random.Random(f"{seed}/{picture.path.name}/{number}")
+        share = draw.uniform(CLOSEST, 0.95)
+        width, height = max(1, round(picture.width * share)), max(1, round(picture.height * share))
+        left = picture.left + draw.randint(0, picture.width - width)
+        top = picture.top + draw.randint(0, picture.height - height)
+        cuts.append(replace(picture, left=left, top=top, width=width, height=height))
+    return cuts
+
+
+def at_side(picture: TrainingPicture, resolution: int, side: int, multiple: int) -> TrainingPicture:
+    """The picture as it is learned at ``side`` where its target size was chosen for ``resolution``: the target scaled
+    and rounded to ``multiple``, the crop cut to the proportion that this gives."""
+    width, height = (
+        max(multiple, round(pixels * side / resolution / multiple) * multiple)
+        for pixels in (picture.target_width, picture.target_height)
+    )
+    across = min(picture.width, max(1, round(picture.height * width / height)))
+    down = min(picture.height, max(1, round(picture.width * height / width)))
+    return replace(
+        picture,
+        left=picture.left + (picture.width - across) // 2,
+        top=picture.top + (picture.height - down) // 2,
+        width=across,
+        height=down,
+        target_width=width,
+        target_height=height,
+    )
+
+
+def size_conditions(picture: TrainingPicture, mirrored: bool = False) -> tuple[int, ...]:
+    """What SDXL is told of a crop, in pixels: height and width of the whole picture, top and left of the crop in the
+    picture as scaled, height and width of the result (Podell et al. 2023, section 2.2).
+
+    Raises ``EngineError`` (``bad_picture``).
+    """
+    try:
+        with Image.open(picture.path) as opened:
+            across, down = opened.size
+    except OSError as error:
+        raise EngineError("bad_picture", f"The training picture {picture.path.name} cannot be read.") from error
+    left = across - picture.left - picture.width if mirrored else picture.left
+    return (
+        down,
+        across,
+        round(picture.top * picture.target_height / picture.height),
+        round(left * picture.target_width / picture.width),
+        picture.target_height,
+        picture.target_width,
+    )
 
 
 def batch_at(sizes: Sequence[tuple[int, int]], batch_size: int, seed: int, step: int) -> list[int]:

@@ -19,9 +19,12 @@ def mismatch() -> EngineError:
 
 
 def name_of(
-    loaded: Loaded, adapter: AdapterFile, keep: tuple[AdapterFile, ...], load: Callable[[Any, AdapterFile, str], None]
+    loaded: Loaded, adapter: AdapterFile, keep: tuple[AdapterFile, ...], load: Callable[[Any, AdapterFile, str], bool]
 ) -> str:
-    """The adapter's name in the model; lets ``load`` read it if it is not there, and makes room first."""
+    """The adapter's name in the model; lets ``load`` read it if it is not there, and makes room first.
+
+    ``load`` says whether the adapter changes a text encoder too.
+    """
     name = loaded.adapters.get(adapter.key)
     if name is not None:
         loaded.adapters.move_to_end(adapter.key)
@@ -30,10 +33,13 @@ def name_of(
     for key in [key for key in loaded.adapters if key not in needed]:
         if len(loaded.adapters) < KEPT:
             break
-        loaded.pipeline.delete_adapters(loaded.adapters.pop(key))
+        gone = loaded.adapters.pop(key)
+        loaded.on_words.discard(gone)
+        loaded.pipeline.delete_adapters(gone)
     # PEFT joins names with dots, so a key is not a name.
     name = "a" + hashlib.sha256(adapter.key.encode()).hexdigest()[:24]
-    load(loaded.pipeline, adapter, name)
+    if load(loaded.pipeline, adapter, name):
+        loaded.on_words.add(name)
     loaded.adapters[adapter.key] = name
     return name
 
@@ -47,6 +53,8 @@ def remove(pipeline: Any, name: str) -> None:
 def set_strengths(loaded: Loaded, names: list[str], strengths: list[float]) -> None:
     """Let the adapters act with these multipliers; if all are zero they are off and the base draws alone, exactly."""
     pipeline = loaded.pipeline
+    acting = zip(names, strengths, strict=True)
+    loaded.acting_on_words = tuple((name, value) for name, value in acting if value and name in loaded.on_words)
     if not loaded.adapters:
         return
     if not any(strengths):
@@ -59,4 +67,6 @@ def set_strengths(loaded: Loaded, names: list[str], strengths: list[float]) -> N
 def forget(loaded: Loaded) -> None:
     """Take every adapter out of the model again; its layers are the plain ones afterwards."""
     loaded.adapters.clear()
+    loaded.on_words.clear()
+    loaded.acting_on_words = ()
     loaded.pipeline.unload_lora_weights()

@@ -3,12 +3,16 @@
 It does not know how much memory another process on the same card takes a moment later.
 """
 
+import contextlib
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
+import diffusers
 import torch
+import transformers
 
 from worker.engines.contracts import Base, EngineError
 
@@ -27,6 +31,12 @@ class Loaded:
     """Key of an ``AdapterFile`` → its name in the model, the longest unused first."""
     embeddings: OrderedDict[str, tuple[torch.Tensor, ...]] = field(default_factory=OrderedDict)
     """Prompt → what its text encoders made of it, on the CPU, the longest unused first."""
+    on_words: set[str] = field(default_factory=set)
+    """Names of those adapters that change a text encoder too."""
+    acting_on_words: tuple[tuple[str, float], ...] = ()
+    """Those of them that act now, each with its strength."""
+    words: OrderedDict[Any, Any] = field(default_factory=OrderedDict)
+    """Embeddings of prompts, see ``prompts.remembered``."""
 
     @property
     def denoiser(self) -> Any:
@@ -75,6 +85,27 @@ def best_dtype(device: torch.device) -> torch.dtype:
     return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16
 
 
+ENCODERS = ("vae", "text_encoder", "text_encoder_2")
+
+
+def rest(loaded: Loaded, *names: str) -> None:
+    """Take these models off the card until ``wake``, to make room there."""
+    for name in names:
+        model = getattr(loaded.pipeline, name, None)
+        if model is not None and loaded.device.type == "cuda":
+            model.to("cpu")
+    if loaded.device.type == "cuda":
+        torch.cuda.empty_cache()
+
+
+def wake(loaded: Loaded, *names: str) -> None:
+    """Bring these models back to the device."""
+    for name in names:
+        model = getattr(loaded.pipeline, name, None)
+        if model is not None:
+            model.to(loaded.device)
+
+
 def check_size(loaded: Loaded, width: int, height: int) -> None:
     """Raises ``EngineError`` (``bad_size``) for pixels that this base model cannot draw."""
     if width % loaded.multiple or height % loaded.multiple or min(width, height) < loaded.multiple:
@@ -82,3 +113,37 @@ def check_size(loaded: Loaded, width: int, height: int) -> None:
             "bad_size",
             f"This base model draws sizes in steps of {loaded.multiple} pixels; {width} × {height} is not possible.",
         )
+
+
+def autocast(denoiser: Any) -> Any:
+    """bfloat16 on a card, plain float32 on a CPU.
+
+    Measured forward and backward with the built-in model: on the CPU bfloat16 took 1.2 to 2.7 times as long (batch 1
+    and 4, AMD EPYC with avx512_bf16, PyTorch 2.13).
+    """
+    if denoiser.device.type == "cuda" and denoiser.dtype != torch.float32:
+        return torch.autocast("cuda", dtype=denoiser.dtype)
+    return contextlib.nullcontext()
+
+
+@contextlib.contextmanager
+def loading_in_words(base: Base, folder: str | None) -> Iterator[None]:
+    """Turn what goes wrong while a pipeline is loaded into ``EngineError`` (``model_unavailable``).
+
+    ``folder``: where it is on this disk; None for one that comes from a hub.
+    """
+    if folder is not None and not Path(folder, "model_index.json").is_file():
+        raise EngineError("model_unavailable", f"The base model {base.key} is not in its folder. Install it first.")
+    # A worker's log is no place for bars that redraw themselves.
+    diffusers.utils.logging.disable_progress_bar()
+    transformers.utils.logging.disable_progress_bar()
+    # Nor for the remark that the built-in model's autoencoder is of a class of ours.
+    diffusers.utils.logging.set_verbosity_error()
+    try:
+        yield
+    except (OSError, ValueError) as error:
+        raise EngineError(
+            "model_unavailable",
+            f"The base model {base.key} could not be loaded from {base.source}. Is the name right, its licence "
+            "accepted, and the network or the folder reachable?",
+        ) from error

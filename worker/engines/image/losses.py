@@ -3,11 +3,60 @@
 Shapes: latents and noise are (batch, channels, height, width), timesteps (batch,), weights (batch,).
 """
 
-from typing import Literal
+from dataclasses import dataclass
+from typing import Any, Literal
 
 import torch
 
+from app.trainings.recipe import TrainingRecipe
+from worker.engines.contracts import EngineError
+
 PredictionType = Literal["epsilon", "v_prediction", "flow"]
+
+
+@dataclass(frozen=True)
+class Noised:
+    """A batch as the denoiser meets it, and what it should say."""
+
+    noisy: torch.Tensor
+    timesteps: torch.Tensor
+    wanted: torch.Tensor
+    weights: torch.Tensor
+
+
+@dataclass(frozen=True)
+class Noising:
+    """How a noise- or v-predicting base was trained, and how much each noise level counts."""
+
+    prediction_type: PredictionType
+    alphas_cumprod: torch.Tensor
+    """ᾱ per timestep, float32, on the CPU; the last is zero if the base was made so."""
+    min_snr_gamma: float | None
+
+    @classmethod
+    def of(cls, scheduler: Any, recipe: TrainingRecipe) -> "Noising":
+        """Of the base's own scheduler. Raises ``EngineError`` (``model_unsupported``)."""
+        kind = scheduler.config.prediction_type
+        if kind not in ("epsilon", "v_prediction"):
+            raise EngineError(
+                "model_unsupported", f"The base model predicts “{kind}”, which this training does not know."
+            )
+        return cls(kind, scheduler.alphas_cumprod.float().cpu().clone(), recipe.min_snr_gamma)
+
+    def draw(self, clean: torch.Tensor, noise_offset: float, generator: torch.Generator) -> Noised:
+        """Noise and a timestep for each sample of ``clean`` (batch, channels, height, width), from ``generator``."""
+        noise = torch.randn(clean.shape, generator=generator)
+        if noise_offset:
+            # A shift per channel lets it learn pictures darker or lighter than the average (Guttenberg 2023).
+            noise += noise_offset * torch.randn((*clean.shape[:2], 1, 1), generator=generator)
+        timesteps = torch.randint(0, len(self.alphas_cumprod), (len(clean),), generator=generator)
+        share = signal_share(self.alphas_cumprod, timesteps)
+        return Noised(
+            noisy=add_noise(clean, noise, share),
+            timesteps=timesteps,
+            wanted=target(self.prediction_type, clean, noise, share),
+            weights=min_snr_weights(self.prediction_type, share, self.min_snr_gamma),
+        )
 
 
 def signal_share(alphas_cumprod: torch.Tensor, timesteps: torch.Tensor) -> torch.Tensor:

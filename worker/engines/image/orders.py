@@ -13,6 +13,14 @@ TRAIN_SMALLER = "Choose a smaller resolution, a smaller batch or a lower rank, o
 DRAW_SMALLER = "Choose smaller pictures, or a machine with more memory."
 
 
+def check(recipe: TrainingRecipe) -> None:
+    """Raises ``EngineError`` (``bad_order``) for what does not go together."""
+    if recipe.network == "lokr" and recipe.train_text_encoder:
+        raise EngineError(
+            "bad_order", "A LoKr adapter cannot include the text encoder: no program would load it. Choose one of both."
+        )
+
+
 def identity(recipe: TrainingRecipe, inputs: TrainingInputs) -> str:
     """What a checkpoint must have been made for, as text: recipe, base, and each picture's bytes, caption and crop.
 

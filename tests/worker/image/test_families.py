@@ -1,0 +1,304 @@
+"""What every family with a U-Net does alike: trains, goes on bit for bit, gives out files, draws from them."""
+
+import hashlib
+import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import load_file
+
+from tests.worker.image import tiny
+from worker.engines import checkpoints, registry
+from worker.engines.contracts import AdapterFile, EngineError, GenerationInputs, GiveBack, TrainingInputs
+from worker.engines.image import kept, prompts
+
+pytestmark = pytest.mark.slow
+
+EVERYTHING = {
+    "steps": 5,
+    "sample_prompts": ("a jar",),
+    "checkpoint_every": 2,
+    "flip": True,
+    "crops": 2,
+    "extra_resolutions": (96,),
+    "noise_offset": 0.05,
+    "lr_scheduler": "cosine",
+    "warmup_steps": 2,
+    "optimizer": "prodigy",
+    "learning_rate": 1.0,
+    "train_text_encoder": True,
+    "network": "dora",
+    "ema_decay": 0.9,
+    "gradient_accumulation_steps": 2,
+    "class_prompt": "a jar",
+    "num_class_images": 3,
+}
+
+
+def train(base, folder, *, out="out", recorder=None, resume_from=None, **changes):
+    recorder = recorder or tiny.Recorder()
+    inputs = TrainingInputs(base, tiny.pictures(folder / "pictures"), resume_from)
+    engine = registry.engine_for(base.family)
+    return engine.train(tiny.training_recipe(**changes), inputs, folder / out, recorder), recorder
+
+
+def draw(base, out, *adapters, **changes):
+    image, mask = changes.pop("image_file", None), changes.pop("mask_file", None)
+    inputs = GenerationInputs(base, adapters, image, mask)
+    engine = registry.engine_for(base.family)
+    return list(engine.generate(tiny.generation_recipe(**changes), inputs, out, tiny.Recorder()))
+
+
+def pixels(picture):
+    with Image.open(picture.path) as image:
+        return np.asarray(image).astype(int)
+
+
+def digest(path):
+    tensors = load_file(path)
+    return hashlib.sha256(
+        b"".join(name.encode() + tensor.numpy().tobytes() for name, tensor in sorted(tensors.items()))
+    ).hexdigest()
+
+
+@pytest.mark.parametrize("at", [1, 3])
+def test_with_everything_on_a_training_goes_on_bit_for_bit(any_base, tmp_path, at):
+    whole, told = train(any_base, tmp_path, **EVERYTHING)
+    stopped = tiny.Recorder(stop=GiveBack, at=at)
+    with pytest.raises(GiveBack):
+        train(any_base, tmp_path, out="first", recorder=stopped, **EVERYTHING)
+    folder, step = stopped.checkpoints[-1]
+    assert step == at
+    kept.drop()
+    resumed, told_on = train(any_base, tmp_path, out="second", resume_from=folder, **EVERYTHING)
+    assert digest(resumed.weights) == digest(whole.weights)
+    assert [step.loss for step in told_on.steps] == [step.loss for step in told.steps][at:]
+    first, second = (
+        checkpoints.read(checkpoints.folder_of(tmp_path / out / "checkpoints", 5)) for out in ("out", "second")
+    )
+    for kind in ("adapter", "average", "caches"):
+        ours, theirs = getattr(first, kind), getattr(second, kind)
+        assert ours.keys() == theirs.keys() and ours, kind
+        assert all(torch.equal(ours[name], theirs[name]) for name in ours), kind
+    assert any(not torch.equal(first.adapter[name], first.average[name]) for name in first.adapter)
+    names = {name.split(".")[0] for name in load_file(whole.weights)}
+    assert names == {"unet", "text_encoder"} | ({"text_encoder_2"} if any_base.family.endswith("xl") else set())
+
+
+# A training in a process of its own, that says when a step has ended; its pictures lie where the other's did.
+TRAINER = """
+import json, sys
+from pathlib import Path
+import torch
+from tests.worker.image import tiny
+from worker.engines import registry
+from worker.engines.contracts import Base, TrainingInputs
+
+torch.set_num_threads(1)
+order = json.loads(sys.argv[1])
+
+
+class Tells(tiny.Recorder):
+    def step(self, step):
+        print(step.step, flush=True)
+        sys.stdin.readline()
+
+
+base = Base("tiny", order["family"], order["source"])
+inputs = TrainingInputs(base, tiny.pictures(Path(order["pictures"])))
+registry.engine_for(base.family).train(tiny.training_recipe(**order["recipe"]), inputs, Path(order["out"]), Tells())
+"""
+
+
+def test_killed_at_a_step_it_goes_on_from_its_files_to_the_same_adapter(any_base, tmp_path):
+    base = type(any_base)("tiny", any_base.family, any_base.source)
+    whole, _ = train(base, tmp_path, **EVERYTHING)
+    order = {
+        "family": base.family,
+        "source": base.source,
+        "pictures": str(tmp_path / "pictures"),
+        "out": str(tmp_path / "killed"),
+        "recipe": EVERYTHING,
+    }
+    process = subprocess.Popen(
+        [sys.executable, "-c", TRAINER, json.dumps(order)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        cwd=Path(__file__).parents[3],
+    )
+    assert process.stdin is not None and process.stdout is not None
+    for line in process.stdout:
+        if line.strip() == "3":
+            process.send_signal(signal.SIGKILL)
+            break
+        process.stdin.write("\n")
+        process.stdin.flush()
+    assert process.wait() == -signal.SIGKILL
+    folder = checkpoints.folder_of(tmp_path / "killed" / "checkpoints", 2)
+    resumed, recorder = train(base, tmp_path, out="on", resume_from=folder, **EVERYTHING)
+    assert [step.step for step in recorder.steps] == [3, 4, 5]
+    assert digest(resumed.weights) == digest(whole.weights)
+
+
+DIFFERENT = {
+    "network": ("dora", "rslora", "lokr"),
+    "optimizer": ("adamw_8bit", "prodigy"),
+    "train_text_encoder": (True,),
+    "gradient_accumulation_steps": (3,),
+    "ema_decay": (0.95,),
+    "extra_resolutions": ((96,),),
+    "crops": (3,),
+    "class_prompt": ("a jar",),
+    "noise_offset": (0.1,),
+    "min_snr_gamma": (None,),
+    "flip": (True,),
+    "caption_dropout": (0.9,),
+    "max_grad_norm": (1e-3,),
+    "weight_decay": (0.9,),
+    "warmup_steps": (3,),
+    "lr_scheduler": ("cosine",),
+}
+SAME = {"gradient_checkpointing": True}
+
+
+def test_each_option_changes_the_outcome(xl_base, tmp_path):
+    # Nearly all samples keep their captions and the gradients are small, so that single options show.
+    usual = {"steps": 3, "checkpoint_every": 9, "caption_dropout": 0.3, "rank": 16, "learning_rate": 5e-2}
+    plain, _ = train(xl_base, tmp_path, **usual)
+    outcomes = {"plain": digest(plain.weights)}
+    for name, values in DIFFERENT.items():
+        for value in values:
+            trained, _ = train(xl_base, tmp_path, out=f"{name}-{value}", **(usual | {name: value}))
+            outcomes[f"{name}={value}"] = digest(trained.weights)
+    assert len(set(outcomes.values())) == len(outcomes), outcomes
+    checked, _ = train(xl_base, tmp_path, out="same", **usual, **SAME)
+    for name, tensor in load_file(checked.weights).items():
+        torch.testing.assert_close(tensor, load_file(plain.weights)[name], atol=2e-3, rtol=2e-2)
+
+
+@pytest.mark.parametrize(
+    ("changes", "others"),
+    [
+        ({"class_prompt": "a jar", "prior_loss_weight": 1.0}, {"prior_loss_weight": 0.1}),
+        ({"class_prompt": "a jar", "num_class_images": 4}, {"num_class_images": 8}),
+        ({"train_text_encoder": True, "text_encoder_lr": 1e-5}, {"text_encoder_lr": 1e-3}),
+    ],
+)
+def test_what_belongs_to_an_option_changes_the_outcome_too(base, tmp_path, changes, others):
+    one, _ = train(base, tmp_path, steps=2, **changes)
+    other, _ = train(base, tmp_path, steps=2, out="other", **(changes | others))
+    assert digest(one.weights) != digest(other.weights)
+
+
+def test_lokr_with_a_text_encoder_is_refused_in_a_sentence(base, tmp_path):
+    with pytest.raises(EngineError, match="LoKr") as raised:
+        train(base, tmp_path, network="lokr", train_text_encoder=True)
+    assert raised.value.code == "bad_order"
+
+
+def test_a_long_caption_is_learned_to_its_end(any_base, tmp_path):
+    long = "a jar on a table in the morning light with a blue lid"
+    engine = registry.engine_for(any_base.family)
+    outcomes = set()
+    for number, caption in enumerate((long, long[:-3] + "cap")):
+        from dataclasses import replace
+
+        pictures = tuple(replace(one, caption=caption) for one in tiny.pictures(tmp_path / "pictures"))
+        inputs = TrainingInputs(any_base, pictures)
+        recipe = tiny.training_recipe(steps=2, caption_dropout=0)
+        outcomes.add(digest(engine.train(recipe, inputs, tmp_path / str(number), tiny.Recorder()).weights))
+    assert len(outcomes) == 2
+
+
+# Knows nothing of Livery: a fresh pipeline draws with a file that diffusers itself loads.
+READER = """
+import json, sys
+import numpy as np, torch, transformers.integrations.peft
+from diffusers import DiffusionPipeline
+
+torch.set_num_threads(1)
+# The transformers of today asks for a PEFT of tomorrow before it lets an adapter into a text encoder.
+transformers.integrations.peft.MIN_PEFT_VERSION = "0.21.0"
+for how, file, out in json.loads(sys.argv[2]):
+    pipeline = DiffusionPipeline.from_pretrained(sys.argv[1])
+    if how == "load":
+        pipeline.load_lora_weights(file)
+    elif how == "unet":
+        from safetensors import safe_open
+        from safetensors.torch import load_file
+        with safe_open(file, "pt") as opened:
+            facts = json.loads(opened.metadata()["lora_adapter_metadata"])
+        facts = {name.removeprefix("unet."): value for name, value in facts.items()}
+        pipeline.unet.load_lora_adapter(load_file(file), prefix="unet", metadata=facts)
+    images = pipeline(
+        "brandx, a jar", width=64, height=64, num_inference_steps=3, guidance_scale=5.0,
+        generator=torch.Generator().manual_seed(11), output_type="np",
+    ).images
+    np.save(out, images[0])
+"""
+
+
+def test_diffusers_in_a_fresh_process_draws_what_the_engine_draws(any_base, tmp_path):
+    files, ours = {}, {}
+    for network in ("lora", "dora", "rslora", "lokr"):
+        trained, _ = train(
+            any_base, tmp_path, out=network, network=network, train_text_encoder=network != "lokr", steps=8,
+            checkpoint_every=99, learning_rate=3e-2, text_encoder_lr=3e-2, alpha=6.0, ema_decay=0.5,
+        )  # fmt: skip
+        files[network] = trained.weights
+        adapter = AdapterFile(network, trained.weights, 1.0)
+        ours[network] = pixels(draw(any_base, tmp_path / f"ours-{network}", adapter, count=1)[0])
+    plain = pixels(draw(any_base, tmp_path / "plain", count=1)[0])
+    orders = [
+        ["unet" if network == "lokr" else "load", str(file), str(tmp_path / f"{network}.npy")]
+        for network, file in files.items()
+    ]
+    command = [sys.executable, "-c", READER, any_base.source, json.dumps(orders)]
+    done = subprocess.run(command, capture_output=True, text=True, cwd="/")
+    assert done.returncode == 0, done.stderr
+    for network in files:
+        theirs = np.round(np.load(tmp_path / f"{network}.npy") * 255).astype(int)
+        assert np.abs(ours[network] - plain).max() > 8, f"{network} must be strong enough to mean something"
+        assert np.abs(ours[network] - theirs).max() <= 1, network
+
+
+def test_a_batch_of_three_equals_three_drawn_alone(xl_base, tmp_path, monkeypatch):
+    together = draw(xl_base, tmp_path / "together", count=3)
+    monkeypatch.setattr(registry.engine_for(xl_base.family), "_batch_size", lambda *_: 1)
+    alone = draw(xl_base, tmp_path / "alone", count=3)
+    for one, other in zip(together, alone, strict=True):
+        assert np.abs(pixels(one) - pixels(other)).max() <= 1
+
+
+def test_xl_pictures_agree_with_the_pipeline_called_by_hand(xl_base, tmp_path):
+    ours = draw(xl_base, tmp_path, count=1, negative_prompt="blue")[0]
+    pipeline = kept.current().pipeline
+    theirs = pipeline(
+        "brandx, a jar", negative_prompt="blue", width=64, height=64, num_inference_steps=3, guidance_scale=5.0,
+        generator=torch.Generator().manual_seed(11), output_type="pil",
+    ).images[0]  # fmt: skip
+    assert np.abs(pixels(ours) - np.asarray(theirs).astype(int)).max() <= 1
+
+
+def test_a_prompt_is_read_once_until_an_adapter_changes_how(base, tmp_path, monkeypatch):
+    real, read = prompts.embed_pair, []
+    monkeypatch.setattr(prompts, "embed_pair", lambda *given: read.append(given) or real(*given))
+    for number in range(2):
+        draw(base, tmp_path / str(number), count=1)
+    assert len(read) == 1
+    kept.drop()
+    trained, _ = train(base, tmp_path, train_text_encoder=True, text_encoder_lr=3e-2, learning_rate=1e-6)
+    read.clear()
+    plain = draw(base, tmp_path / "plain", count=1)[0]
+    for strength in (1.0, 1.0, 0.5):
+        changed = draw(base, tmp_path / f"{strength}", AdapterFile("t", trained.weights, strength), count=1)[0]
+    assert len(read) == 3
+    assert np.abs(pixels(changed) - pixels(plain)).max() > 0

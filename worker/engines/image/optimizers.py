@@ -1,0 +1,61 @@
+"""The optimizers that a recipe may name, and how a learning rate reaches their groups."""
+
+import contextlib
+import io
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+
+from app.trainings.recipe import TrainingRecipe
+from worker.engines.contracts import EngineError
+
+
+def make(recipe: TrainingRecipe, groups: Sequence[Sequence[torch.nn.Parameter]]) -> torch.optim.Optimizer:
+    """The recipe's optimizer over these groups of parameters, empty ones left out.
+
+    ``adamw_8bit`` keeps its moments in blocks of 8 bits (Dettmers et al. 2022), but those of small tensors in full;
+    ``prodigy`` estimates the step size from the gradients (Mishchenko & Defazio 2023). Raises ``EngineError``
+    (``optimizer_unavailable``) where this machine has no kernels for it.
+    """
+    filled: list[dict[str, Any]] = [{"params": list(group)} for group in groups if group]
+    if recipe.optimizer == "adamw":
+        return torch.optim.AdamW(filled, lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
+    if recipe.optimizer == "prodigy":
+        return _prodigy(recipe, filled)
+    try:
+        # Imported here: it looks for a card when it is imported, and most trainings do not need it.
+        from bitsandbytes.optim import AdamW8bit
+
+        return AdamW8bit(filled, lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
+    except (ImportError, RuntimeError, OSError) as error:
+        raise EngineError(
+            "optimizer_unavailable", "8-bit AdamW does not run on this machine. Choose AdamW, which gives the same."
+        ) from error
+
+
+def _prodigy(recipe: TrainingRecipe, groups: list[dict[str, Any]]) -> torch.optim.Optimizer:
+    from prodigyopt import Prodigy
+
+    with contextlib.redirect_stdout(io.StringIO()):  # it prints a remark about weight decay
+        # As its authors advise for diffusion models: bias correction, and a guard while the rate rises.
+        optimizer: torch.optim.Optimizer = Prodigy(
+            groups,
+            lr=recipe.learning_rate,
+            weight_decay=recipe.weight_decay,
+            use_bias_correction=True,
+            safeguard_warmup=True,
+        )
+    return optimizer
+
+
+def set_rates(optimizer: torch.optim.Optimizer, recipe: TrainingRecipe, rate: float) -> None:
+    """Give the denoiser's group ``rate``, and that of the text encoders, if there is one, its own share of it."""
+    shares = [1.0, 1.0 if recipe.optimizer == "prodigy" else recipe.text_encoder_lr / recipe.learning_rate]
+    for group, share in zip(optimizer.param_groups, shares, strict=False):
+        group["lr"] = rate * share
+
+
+def rate_in_use(optimizer: torch.optim.Optimizer, rate: float) -> float:
+    """The rate that steps really have: with Prodigy its own estimate times ``rate``."""
+    return rate * float(optimizer.param_groups[0].get("d", 1.0))

@@ -6,6 +6,8 @@ from typing import cast
 from worker.engines.contracts import Engine, EngineError, TextEngine
 
 FAMILIES = {
+    "flux": "worker.engines.image.flux",
+    "flux2_klein": "worker.engines.image.flux2_klein",
     "stable_diffusion": "worker.engines.image.stable_diffusion",
     "stable_diffusion_xl": "worker.engines.image.stable_diffusion_xl",
 }

@@ -5,13 +5,25 @@ A flow model is asked for the velocity of the straight path x_t = (1 - t)·x₀ 
 order of channels, rows and columns that both FLUX generations use.
 """
 
+import contextlib
 import math
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 
-from app.trainings.recipe import TrainingRecipe
+from app.trainings.recipe import Quantization, TrainingRecipe
+from worker.engines.contracts import AdapterFile, Base, EngineError
+from worker.engines.image import hot_swap, kept, lora, orders, quantization
+from worker.engines.image.kept import Loaded
+
+DECODING_BYTES_PER_PIXEL = 4096
+"""What an autoencoder in float32 needs for one pixel, roughly."""
+RESIDENT_SHARE = 0.7
+"""The most of a device's memory that weights may take if all of them are to stay there."""
 
 
 def patches(latents: torch.Tensor) -> torch.Tensor:
@@ -73,6 +85,15 @@ def add_noise(clean: torch.Tensor, noise: torch.Tensor, levels: torch.Tensor) ->
     return (1 - t) * clean + t * noise
 
 
+def check(recipe: TrainingRecipe) -> None:
+    """Raises ``EngineError`` (``bad_order``) for what a flow model cannot be asked."""
+    orders.check(recipe)
+    if recipe.train_text_encoder:
+        raise EngineError(
+            "bad_order", "The text encoders of this base model are not trained. Switch that off and start again."
+        )
+
+
 # Drawing ----------------------------------------------------------------------------------------------------------
 
 
@@ -83,35 +104,183 @@ def denoise(
     velocity: Callable[[torch.Tensor, torch.Tensor], torch.Tensor],
     on_step: Callable[[], None],
     *,
+    taken: int | None = None,
     picture: torch.Tensor | None = None,
-    strength: float = 1.0,
-    mask: torch.Tensor | None = None,
+    anew: torch.Tensor | None = None,
 ) -> torch.Tensor:
-    """From ``noise`` to clean latents of that shape, (batch, …).
+    """From ``noise`` to clean latents of that shape, (batch, …), in float32.
 
     ``scheduler`` has its steps set (``schedulers.flow``); ``velocity`` takes the latents and the noise level of each,
-    (batch,). With ``picture`` (1, …) it starts from that, hidden by as much noise as ``strength`` says, and with
-    ``mask`` (1, 1, rows, columns) in 0..1 it keeps to the picture where the mask is 0. ``on_step`` may raise to stop.
+    (batch,). With ``picture`` (1, …) only the last ``taken`` steps are gone through, from that picture with the noise
+    of there; and where ``anew`` (1, 1, rows, columns) is 0 it keeps to the picture. ``on_step`` may raise to stop.
     """
-    first = first_step(len(scheduler.timesteps), 1.0 if picture is None else strength)
+    first = 0 if picture is None or taken is None else len(scheduler.timesteps) - taken
     scheduler.set_begin_index(first)
-    levels = scheduler.sigmas
+    levels = scheduler.sigmas.to(noise.device)
     latents = noise if picture is None else _hidden(picture, noise, levels[first])
     for index in range(first, len(scheduler.timesteps)):
-        level = levels[index].expand(len(latents)).to(latents.device)
-        towards = velocity(latents, level)
-        latents = scheduler.step(towards.float(), scheduler.timesteps[index], latents.float(), return_dict=False)[0]
-        latents = latents.to(noise.dtype)
-        if picture is not None and mask is not None:
-            latents = torch.lerp(_hidden(picture, noise, levels[index + 1]), latents, mask.expand_as(latents))
+        towards = velocity(latents, levels[index].expand(len(latents)))
+        latents = scheduler.step(towards.float(), scheduler.timesteps[index], latents, return_dict=False)[0]
+        if picture is not None and anew is not None:
+            latents = anew * latents + (1 - anew) * _hidden(picture, noise, levels[index + 1])
         on_step()
     return latents
 
 
-def first_step(steps: int, strength: float) -> int:
-    """Which step comes first when only a share of them is gone through; one at least is."""
-    return min(int(max(steps - min(steps * strength, steps), 0)), steps - 1)
-
-
 def _hidden(picture: torch.Tensor, noise: torch.Tensor, level: torch.Tensor) -> torch.Tensor:
     return (1 - level) * picture + level * noise
+
+
+def batch_size(loaded: Loaded, width: int, height: int) -> int:
+    """How many pictures to draw at once, 1 to 8. An estimate: it does not know what attention needs on other cards."""
+    pixels = width * height
+    if loaded.device.type == "cuda":
+        free, _ = torch.cuda.mem_get_info(loaded.device)
+        return max(1, min(8, int(free * 0.8 / (pixels * 2048))))
+    # On a CPU a batch saves time only while its tensors stay small.
+    return max(1, min(8, 8 * 256 * 256 // pixels))
+
+
+def tile_if_short(loaded: Loaded, width: int, height: int) -> None:
+    """Let the autoencoder work in overlapping tiles when the card has no room for the whole picture: slower, and with
+    seams that can hardly be seen."""
+    vae = loaded.pipeline.vae
+    vae.disable_tiling()
+    if loaded.device.type == "cuda":
+        free, _ = torch.cuda.mem_get_info(loaded.device)
+        if free < width * height * DECODING_BYTES_PER_PIXEL:
+            vae.enable_tiling()
+
+
+# The base model and its adapters ----------------------------------------------------------------------------------
+
+
+def fresh(pipeline_class: Any, kind: Quantization, base: Base) -> Loaded:
+    """Load a base model, on the CPU unless the device has room for all of it; quantised parts are on the device.
+
+    Raises ``EngineError``: ``model_unavailable``, ``model_unsupported``.
+    """
+    device = kept.device()
+    dtype = kept.best_dtype(device)
+    if dtype == torch.float16:
+        raise EngineError(
+            "model_unsupported",
+            "This base model needs a graphics card that computes in bfloat16 (NVIDIA RTX 30 or newer). Choose another "
+            "base model.",
+        )
+    pipeline = _pipeline(pipeline_class, base, dtype)
+    pipeline.set_progress_bar_config(disable=True)
+    # The autoencoder is small, and pictures keep their fine steps of colour.
+    pipeline.vae.float()
+    for model in _models(pipeline).values():
+        model.requires_grad_(False).eval()
+    loaded = Loaded(base, pipeline, device, dtype, multiple=pipeline.vae_scale_factor * 2, quantization=kind)
+    if kind != "none":
+        quantization.quantize(pipeline.transformer, kind, device, dtype)
+        kept.wake(loaded, "transformer")
+    if device.type == "cuda":
+        _, total = torch.cuda.mem_get_info(device)
+        if sum(quantization.bytes_of(model) for model in _models(pipeline).values()) < total * RESIDENT_SHARE:
+            kept.wake(loaded, *_models(pipeline))
+    return loaded
+
+
+@contextlib.contextmanager
+def awake(loaded: Loaded, *names: str) -> Iterator[None]:
+    """These models are on the device meanwhile and afterwards where they were; the transformer makes room for them if
+    there is too little. A model that is larger than the device works on the CPU."""
+    if loaded.device.type != "cuda":
+        yield
+        return
+    models = _models(loaded.pipeline)
+    sleeping = [name for name in names if name in models and models[name].device.type == "cpu"]
+    needed = sum(quantization.bytes_of(models[name]) for name in sleeping)
+    free, total = torch.cuda.mem_get_info(loaded.device)
+    aside = ["transformer"] if needed > free and models["transformer"].device.type != "cpu" else []
+    if needed > total * RESIDENT_SHARE:
+        sleeping, aside = [], []
+    kept.rest(loaded, *aside)
+    kept.wake(loaded, *sleeping)
+    try:
+        yield
+    finally:
+        kept.rest(loaded, *sleeping)
+        kept.wake(loaded, *aside)
+
+
+def layers_of(transformer: torch.nn.Module, patterns: Mapping[str, str], targets: str) -> list[str]:
+    """Whole names of the linear layers that the pattern of this name matches.
+
+    Whole, because the ends of names would also meet layers outside the blocks. Raises ``EngineError``
+    (``bad_order``) for a name that the family does not know.
+    """
+    if targets not in patterns:
+        known = ", ".join(sorted(patterns))
+        raise EngineError("bad_order", f"This base model has no choice of layers “{targets}”. Choose: {known}.")
+    pattern = re.compile(patterns[targets])
+    return [
+        name
+        for name, module in transformer.named_modules()
+        if isinstance(module, torch.nn.Linear) and pattern.fullmatch(name)
+    ]
+
+
+def layers_in(adapter: Iterable[str]) -> list[str]:
+    """Whole names of the transformer's layers that an adapter's tensors act on."""
+    return sorted(layer.removeprefix("transformer.") for layer in lora.layers_in(adapter) or ())
+
+
+def load_adapter(pipeline: Any, adapter: AdapterFile, name: str) -> bool:
+    """Load one file, in any dialect that diffusers reads for this base; returns whether it changes a text encoder.
+
+    Raises ``EngineError``: ``adapter_mismatch`` unless every one of its layers exists in this base model with the same
+    shape, ``adapter_unreadable`` for a damaged file.
+    """
+    try:
+        # Whatever its dialect: names of this base's layers, and where the family reads them apart, alphas.
+        tensors, *alphas, metadata = pipeline.lora_state_dict(
+            adapter.path.parent,
+            weight_name=adapter.path.name,
+            local_files_only=True,
+            use_safetensors=True,
+            return_alphas=True,
+            return_lora_metadata=True,
+        )
+        facts = {"adapter_name": name, "metadata": metadata, "_pipeline": pipeline}
+        if alphas:
+            facts["network_alphas"] = alphas[0]
+        # Not load_lora_weights: it would let a file change the base itself (control LoRAs widen its first layer).
+        pipeline.load_lora_into_transformer(tensors, transformer=pipeline.transformer, **facts)
+        on_words = any(key.startswith("text_encoder.") for key in tensors)
+        if on_words:
+            pipeline.load_lora_into_text_encoder(
+                tensors, text_encoder=pipeline.text_encoder, prefix="text_encoder", **facts
+            )
+    except (OSError, SafetensorError) as error:
+        raise EngineError("adapter_unreadable", "The adapter's file is missing or damaged. Export it again.") from error
+    except (ValueError, KeyError, RuntimeError, AttributeError, TypeError) as error:
+        hot_swap.remove(pipeline, name)
+        raise hot_swap.mismatch() from error
+    # The libraries only warn about layers that the model does not have, and fill a missing half with random numbers.
+    found = sum(lora.count_layers(model, name) for model in _models(pipeline).values())
+    layers = lora.layers_in(tensors)
+    if not layers or len(layers) != found or not all(torch.isfinite(tensor).all() for tensor in tensors.values()):
+        hot_swap.remove(pipeline, name)
+        raise hot_swap.mismatch()
+    return on_words
+
+
+def _models(pipeline: Any) -> dict[str, torch.nn.Module]:
+    return {name: model for name, model in pipeline.components.items() if isinstance(model, torch.nn.Module)}
+
+
+def _pipeline(pipeline_class: Any, base: Base, dtype: torch.dtype) -> Any:
+    local = Path(base.source).is_absolute()
+    with kept.loading_in_words(base, base.source if local else None):
+        return pipeline_class.from_pretrained(
+            base.source,
+            revision=base.revision if not local else None,
+            local_files_only=local,
+            use_safetensors=True,
+            dtype=dtype,
+        )

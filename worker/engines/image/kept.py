@@ -29,8 +29,6 @@ class Loaded:
     quantization: str = "none"
     adapters: OrderedDict[str, str] = field(default_factory=OrderedDict)
     """Key of an ``AdapterFile`` → its name in the model, the longest unused first."""
-    embeddings: OrderedDict[str, tuple[torch.Tensor, ...]] = field(default_factory=OrderedDict)
-    """Prompt → what its text encoders made of it, on the CPU, the longest unused first."""
     on_words: set[str] = field(default_factory=set)
     """Names of those adapters that change a text encoder too."""
     acting_on_words: tuple[tuple[str, float], ...] = ()

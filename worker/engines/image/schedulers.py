@@ -45,6 +45,7 @@ def flow(name: str, own: Any, steps: int, mu: float, device: torch.device) -> An
     ``own`` is the base model's, ``mu`` the logarithm of the shift for this size of picture; a base whose scheduler has
     a fixed shift keeps to that. Raises ``EngineError`` (``unknown_scheduler``).
     """
+    check_flow(name)
     settings = own.config
     if name in (DEFAULT, "euler"):
         scheduler = FlowMatchEulerDiscreteScheduler.from_config(settings)
@@ -52,9 +53,6 @@ def flow(name: str, own: Any, steps: int, mu: float, device: torch.device) -> An
         levels = [1 - index / steps for index in range(steps)]
         scheduler.set_timesteps(sigmas=levels, device=device, mu=mu if settings.use_dynamic_shifting else None)
         return scheduler
-    if name not in FLOW_BY_NAME:
-        known = ", ".join([DEFAULT, *FLOW_BY_NAME])
-        raise EngineError("unknown_scheduler", f"There is no sampler called “{name}”. Choose one of: {known}.")
     shift = math.exp(mu) if settings.use_dynamic_shifting else settings.shift
     scheduler = BY_NAME[name](
         num_train_timesteps=settings.num_train_timesteps,
@@ -64,3 +62,10 @@ def flow(name: str, own: Any, steps: int, mu: float, device: torch.device) -> An
     )
     scheduler.set_timesteps(steps, device=device)
     return scheduler
+
+
+def check_flow(name: str) -> None:
+    """Raises ``EngineError`` (``unknown_scheduler``) for a name that ``flow`` does not know."""
+    if name != DEFAULT and name not in FLOW_BY_NAME:
+        known = ", ".join([DEFAULT, *FLOW_BY_NAME])
+        raise EngineError("unknown_scheduler", f"There is no sampler called “{name}”. Choose one of: {known}.")

@@ -1,0 +1,625 @@
+"""FLUX.1 and FLUX.2 klein, with tiny random weights in the very classes of the real ones: all that both must do."""
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from diffusers import Flux2KleinInpaintPipeline, FluxImg2ImgPipeline, FluxInpaintPipeline, FluxTransformer2DModel
+from PIL import Image
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
+
+from tests.worker.image import tiny, tiny_flux
+from worker.engines import checkpoints, registry
+from worker.engines.contracts import (
+    AdapterFile,
+    Base,
+    Cancelled,
+    EngineError,
+    GenerationInputs,
+    GiveBack,
+    TrainingInputs,
+)
+from worker.engines.image import flow, flux, flux2_klein, kept, losses, quantization, schedulers
+
+pytestmark = pytest.mark.slow
+
+MAKE: dict[str, Any] = {
+    "dev": tiny_flux.flux,
+    "schnell": lambda: tiny_flux.flux(guidance_embeds=False),
+    "klein": tiny_flux.klein,
+}
+FAMILY = {"dev": "flux", "schnell": "flux", "klein": "flux2_klein"}
+both = pytest.mark.parametrize("name", ["dev", "klein"])
+
+
+@pytest.fixture(scope="module")
+def bases(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("bases")
+    for name, make in MAKE.items():
+        make().save_pretrained(folder / name)
+    return {name: Base(f"tiny-{name}", FAMILY[name], str(folder / name)) for name in MAKE}
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory):
+    return tiny.pictures(tmp_path_factory.mktemp("pictures"), count=3)
+
+
+@pytest.fixture(scope="module")
+def start(tmp_path_factory):
+    """A start picture and a mask whose right half is drawn anew."""
+    folder = tmp_path_factory.mktemp("start")
+    colours = np.random.default_rng(0).integers(0, 255, (4, 4, 3), dtype=np.uint8)
+    Image.fromarray(colours).resize((64, 64), Image.Resampling.BICUBIC).save(folder / "picture.png")
+    mask = np.zeros((64, 64), np.uint8)
+    mask[:, 32:] = 255
+    Image.fromarray(mask).save(folder / "mask.png")
+    return folder
+
+
+def engine(base: Base) -> ModuleType:
+    return registry.engine_for(base.family)  # type: ignore[return-value]
+
+
+def train(base, pictures, out, *, resume_from=None, recorder=None, **changes):
+    recorder = recorder or tiny.Recorder()
+    recipe = tiny.training_recipe(**changes)
+    return engine(base).train(recipe, TrainingInputs(base, pictures, resume_from), out, recorder), recorder
+
+
+def draw(base, out, *adapters, recorder=None, image=None, mask=None, **changes):
+    inputs = GenerationInputs(base, adapters, image=image, mask=mask)
+    return list(engine(base).generate(tiny.generation_recipe(**changes), inputs, out, recorder or tiny.Recorder()))
+
+
+def pixels(picture):
+    with Image.open(picture.path) as image:
+        return np.asarray(image.convert("RGB")).astype(int)
+
+
+def digest(path):
+    tensors = load_file(path)
+    content = b"".join(name.encode() + tensor.numpy().tobytes() for name, tensor in sorted(tensors.items()))
+    return hashlib.sha256(content).hexdigest()
+
+
+def by_hand(base, **changes):
+    pipeline = MAKE[base.key.removeprefix("tiny-")]()
+    order = {
+        "prompt": "brandx, a jar",
+        "width": 64,
+        "height": 64,
+        "num_inference_steps": 3,
+        "guidance_scale": 5.0,
+        "generator": torch.Generator().manual_seed(11),
+        "max_sequence_length": 256 if base.key == "tiny-schnell" else 512,
+    }
+    pipeline.set_progress_bar_config(disable=True)
+    return pipeline, order | changes
+
+
+# Drawing ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", MAKE)
+def test_pictures_agree_with_the_pipeline_called_by_hand(bases, tmp_path, name):
+    ours = draw(bases[name], tmp_path, count=1)[0]
+    pipeline, order = by_hand(bases[name])
+    theirs = pipeline(**order).images[0]
+    assert np.abs(pixels(ours) - np.asarray(theirs).astype(int)).max() <= 1
+    assert pixels(ours).std() > 5
+
+
+def test_a_start_picture_agrees_with_the_image_to_image_pipeline(bases, tmp_path, start):
+    base = bases["dev"]
+    ours = draw(base, tmp_path, count=1, steps=4, strength=0.5, image=start / "picture.png")[0]
+    pipeline, order = by_hand(base, num_inference_steps=4, strength=0.5)
+    loaded = flux._load(base, "none")
+    picture = torch.from_numpy(np.asarray(Image.open(start / "picture.png")).astype(np.float32)) / 127.5 - 1
+    # Latents, because the pipeline would draw from the autoencoder's spread, and from the generator.
+    latents = flow.from_patches(flux._encode(loaded, picture.permute(2, 0, 1)[None]))
+    theirs = FluxImg2ImgPipeline(**pipeline.components)(image=latents, **order).images[0]
+    assert np.abs(pixels(ours) - np.asarray(theirs).astype(int)).max() <= 2
+
+
+@both
+def test_with_a_mask_it_agrees_with_the_inpainting_pipeline_and_keeps_the_rest_to_the_pixel(
+    bases, tmp_path, start, name
+):
+    base = bases[name]
+    files = {"image": start / "picture.png", "mask": start / "mask.png"}
+    ours = pixels(draw(base, tmp_path, count=1, steps=4, strength=0.75, **files)[0])
+    before = np.asarray(Image.open(files["image"])).astype(int)
+    assert np.array_equal(ours[:, :32], before[:, :32])
+    assert np.abs(ours - before)[:, 36:].mean() > 10
+
+    pipeline, order = by_hand(base, num_inference_steps=4, strength=0.75)
+    parts = {key: value for key, value in pipeline.components.items() if value is not None}
+    if name == "dev":
+        loaded = flux._load(base, "none")
+        picture = torch.from_numpy(before.astype(np.float32)) / 127.5 - 1
+        latents = flow.from_patches(flux._encode(loaded, picture.permute(2, 0, 1)[None]))
+        order |= {"image": latents, "masked_image_latents": torch.zeros(1, 16, 8, 8)}
+        made = FluxInpaintPipeline(**parts)
+    else:
+        made = Flux2KleinInpaintPipeline(**parts, is_distilled=False)
+        order |= {"image": Image.open(files["image"])}
+    theirs = made(mask_image=Image.open(files["mask"]), **order).images[0]
+    assert np.abs(ours - np.asarray(theirs).astype(int))[:, 36:].max() <= 2
+
+
+@both
+@pytest.mark.parametrize("scheduler", ["default", *schedulers.FLOW_BY_NAME])
+def test_a_batch_of_two_equals_two_drawn_alone(bases, tmp_path, name, scheduler, monkeypatch):
+    together = draw(bases[name], tmp_path / "together", scheduler=scheduler)
+    monkeypatch.setattr(flow, "batch_size", lambda *_: 1)
+    alone = draw(bases[name], tmp_path / "alone", scheduler=scheduler)
+    assert max(np.abs(pixels(a) - pixels(b)).max() for a, b in zip(together, alone, strict=True)) <= 1
+    assert all(np.isfinite(pixels(p)).all() and pixels(p).std() > 1 for p in together)
+
+
+def test_other_samplers_come_to_the_same_picture_with_many_steps(bases, tmp_path):
+    found = [
+        pixels(draw(bases["dev"], tmp_path / name, count=1, steps=40, scheduler=name)[0])
+        for name in schedulers.FLOW_BY_NAME
+    ]
+    assert all(np.abs(found[0] - other).mean() < 3 for other in found[1:])
+
+
+def test_an_unknown_sampler_and_a_size_between_patches_are_refused(bases, tmp_path):
+    for changes, code in (({"scheduler": "ddim"}, "unknown_scheduler"), ({"width": 68}, "bad_size")):
+        with pytest.raises(EngineError) as raised:
+            draw(bases["dev"], tmp_path, **changes)
+        assert raised.value.code == code
+
+
+def test_guidance_is_an_input_of_dev_nothing_to_schnell_and_a_second_pass_for_klein(bases, tmp_path):
+    def differs(name, **changes):
+        one = draw(bases[name], tmp_path / "one", count=1, guidance_scale=2.0)[0]
+        return np.abs(pixels(one) - pixels(draw(bases[name], tmp_path / "two", count=1, **changes)[0])).max() > 0
+
+    assert differs("dev", guidance_scale=6.0)
+    assert not differs("schnell", guidance_scale=6.0)
+    assert differs("klein", guidance_scale=6.0)
+    assert differs("klein", guidance_scale=2.0, negative_prompt="lettering")
+    assert not differs("dev", guidance_scale=2.0, negative_prompt="lettering")
+
+
+@both
+def test_a_prompt_is_read_once_and_the_base_loaded_once(bases, tmp_path, name, monkeypatch):
+    loads, reads = [], []
+    real = flow._pipeline
+    monkeypatch.setattr(flow, "_pipeline", lambda *a: loads.append(a) or real(*a))
+    draw(bases[name], tmp_path, count=1, steps=1)
+    module = engine(bases[name])
+    read = module._embed
+    monkeypatch.setattr(module, "_embed", lambda *a: reads.append(a) or read(*a))
+    draw(bases[name], tmp_path, count=2, steps=1)
+    draw(bases[name], tmp_path, count=1, steps=1, prompt="another")
+    assert [prompt for _, prompt in reads] == ["another"] and len(loads) == 1
+
+
+# Training ---------------------------------------------------------------------------------------------------------
+
+
+def loss_now(base, pictures, kind):
+    """The mean loss on noise levels and noise that are always the same."""
+    module = engine(base)
+    loaded = module._load(base, kind)
+    generator = torch.Generator().manual_seed(99)
+    inputs = TrainingInputs(base, pictures)
+    cached = module.latents.cached(
+        loaded, tiny.training_recipe(), inputs, tiny.Recorder(), lambda seen: module._encode(loaded, seen)
+    )
+    clean = torch.cat([picture.variants[0][0].latents for picture in cached])
+    noise, levels = torch.randn(clean.shape, generator=generator), torch.tensor([0.3, 0.6, 0.8])
+    words = module._words(loaded, "brandx")
+    arguments = {"guidance": 1.0} if module is flux else {}
+    said = tuple(one.expand(3, *one.shape[1:]) for one in words) if module is flux else words.expand(3, -1, -1)
+    with torch.no_grad():
+        noisy = flow.add_noise(clean, noise, levels)
+        predicted = module._velocity(loaded.pipeline.transformer, noisy, levels, said, **arguments)
+    return losses.weighted_mse(predicted, noise - clean, torch.ones(3)).item()
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [("dev", "none"), ("schnell", "none"), ("klein", "none"), ("dev", "nf4"), ("klein", "int8")],
+)
+def test_training_lowers_the_loss_and_leaves_the_base_alone(bases, pictures, tmp_path, name, kind):
+    base = bases[name]
+    transformer = engine(base)._load(base, kind).pipeline.transformer
+    before = {key: tensor.clone() for key, tensor in transformer.state_dict().items()}
+    first = loss_now(base, pictures, kind)
+    trained, _ = train(
+        base,
+        pictures,
+        tmp_path,
+        steps=24,
+        checkpoint_every=99,
+        learning_rate=1e-2,
+        quantization=kind,
+        target_modules="attention_and_feed_forward",
+    )
+    after = transformer.state_dict()
+    assert before.keys() == after.keys()
+    assert all(torch.equal(before[key], after[key]) for key in before)
+    flow.load_adapter(engine(base)._load(base, kind).pipeline, AdapterFile("t", trained.weights, 1.0), "t")
+    assert loss_now(base, pictures, kind) < 0.97 * first
+
+
+@pytest.mark.parametrize("kind", ["nf4", "int8"])
+def test_a_quantised_base_takes_a_share_of_the_bytes_and_computes_nearly_the_same(kind):
+    torch.manual_seed(0)
+    plain = FluxTransformer2DModel(
+        in_channels=16,
+        num_layers=2,
+        num_single_layers=4,
+        attention_head_dim=32,
+        num_attention_heads=6,
+        joint_attention_dim=32,
+        pooled_projection_dim=32,
+        guidance_embeds=True,
+        axes_dims_rope=(8, 12, 12),
+    )
+    plain.requires_grad_(False).to(torch.bfloat16)
+    sixteen_bits = quantization.bytes_of(plain)
+    latents, words = (
+        torch.randn(1, 16, 4, 4).bfloat16(),
+        (torch.randn(1, 7, 32).bfloat16(), torch.randn(1, 32).bfloat16()),
+    )
+    expected = flux._velocity(plain, latents, torch.tensor([0.5]), words, 1.0)
+    quantization.quantize(plain, kind, torch.device("cpu"), torch.bfloat16)
+    assert quantization.is_quantized(plain)
+    share = quantization.bytes_of(plain) / sixteen_bits
+    assert share <= (1 / 3 if kind == "nf4" else 0.6), share
+    found = flux._velocity(plain, latents, torch.tensor([0.5]), words, 1.0)
+    error = ((found - expected).norm() / expected.norm()).item()
+    assert 0 < error < (0.15 if kind == "nf4" else 0.05)
+
+
+@pytest.mark.parametrize(("name", "kind"), [("dev", "none"), ("klein", "none"), ("dev", "nf4")])
+@pytest.mark.parametrize("at", [2, 3])
+def test_a_training_given_back_goes_on_bit_for_bit(bases, pictures, tmp_path, name, kind, at):
+    order = {
+        "sample_prompts": ("a jar",),
+        "flip": True,
+        "lr_scheduler": "cosine",
+        "quantization": kind,
+        "steps": 4,
+        "ema_decay": 0.9,
+        "gradient_accumulation_steps": 2,
+    }
+    base = bases[name]
+    whole, _ = train(base, pictures, tmp_path / "whole", **order)
+    stopped = tiny.Recorder(stop=GiveBack, at=at)
+    with pytest.raises(GiveBack):
+        train(base, pictures, tmp_path / "first", recorder=stopped, **order)
+    folder, step = stopped.checkpoints[-1]
+    assert step == at
+    kept.drop()
+    resumed, recorder = train(base, pictures, tmp_path / "second", resume_from=folder, **order)
+    assert recorder.steps[0].step == at + 1
+    assert digest(resumed.weights) == digest(whole.weights)
+    assert resumed.final_loss == whole.final_loss
+
+
+# Trains in a process that kills itself in the middle of step 4, when the last checkpoint is that of step 3.
+KILLED = """
+import json, os, signal, sys
+from pathlib import Path
+import torch
+from tests.worker.image import tiny
+from worker.engines import registry
+from worker.engines.contracts import Base, TrainingInputs
+
+torch.set_num_threads(1)
+
+
+class Killed(tiny.Recorder):
+    def step(self, step):
+        if step.step == 4:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+for family, source, kind, folder, out in json.loads(sys.argv[1]):
+    if os.fork() == 0:
+        base = Base("tiny-" + Path(source).name, family, source)
+        recipe = tiny.training_recipe(quantization=kind, sample_prompts=("a jar",))
+        inputs = TrainingInputs(base, tiny.pictures(Path(folder)))
+        registry.engine_for(family).train(recipe, inputs, Path(out), Killed())
+    assert os.wait()[1] == signal.SIGKILL
+"""
+
+
+def test_a_training_killed_in_the_middle_goes_on_bit_for_bit(bases, pictures, tmp_path):
+    cases = [("dev", "none"), ("klein", "none"), ("dev", "nf4")]
+    order = [
+        [bases[name].family, bases[name].source, kind, str(pictures[0].path.parent), str(tmp_path / f"{name}-{kind}")]
+        for name, kind in cases
+    ]
+    # The same pictures in their own folder, as the killed process makes them again.
+    own = tiny.pictures(pictures[0].path.parent)
+    done = subprocess.run(
+        [sys.executable, "-c", KILLED, json.dumps(order)],
+        capture_output=True,
+        text=True,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+    )
+    assert done.returncode == 0, done.stderr
+    for name, kind in cases:
+        folder = checkpoints.folder_of(tmp_path / f"{name}-{kind}" / "checkpoints", 3)
+        asked = {"quantization": kind, "sample_prompts": ("a jar",)}
+        resumed, recorder = train(bases[name], own, tmp_path / "resumed", resume_from=folder, **asked)
+        whole, _ = train(bases[name], own, tmp_path / "whole", **asked)
+        assert [step.step for step in recorder.steps] == [4, 5, 6]
+        assert digest(resumed.weights) == digest(whole.weights), (name, kind)
+
+
+def test_activations_computed_twice_change_nothing(bases, pictures, tmp_path):
+    for name in ("dev", "klein"):
+        plain, _ = train(bases[name], pictures, tmp_path / "plain", steps=2)
+        again, _ = train(bases[name], pictures, tmp_path / "again", steps=2, gradient_checkpointing=True)
+        ours, theirs = load_file(plain.weights), load_file(again.weights)
+        assert all(torch.allclose(ours[key], theirs[key], atol=1e-4) for key in ours)
+
+
+@both
+def test_samples_are_drawn_on_the_way_and_take_no_part_in_the_training(bases, pictures, tmp_path, name):
+    plain, _ = train(bases[name], pictures, tmp_path / "plain", steps=2)
+    recorder = tiny.Recorder()
+    sampled, _ = train(
+        bases[name], pictures, tmp_path / "sampled", steps=2, sample_prompts=("a [trigger] jar",), recorder=recorder
+    )
+    assert [(s.step, s.prompt) for s in recorder.samples] == [(0, "a brandx jar"), (2, "a brandx jar")]
+    assert digest(plain.weights) == digest(sampled.weights) and plain.weights.read_bytes()
+
+
+@both
+def test_a_cancelled_training_keeps_what_it_has_even_while_it_resumes(bases, pictures, tmp_path, name):
+    class StopsInCaching(tiny.Recorder):
+        def phase(self, phase):
+            if phase == "caching":
+                raise Cancelled
+
+    stopped = tiny.Recorder()
+    trained, _ = train(bases[name], pictures, tmp_path / "a", steps=3, checkpoint_every=2, recorder=stopped)
+    folder = checkpoints.folder_of(tmp_path / "a" / "checkpoints", 2)
+    half, _ = train(
+        bases[name],
+        pictures,
+        tmp_path / "b",
+        steps=3,
+        checkpoint_every=2,
+        resume_from=folder,
+        recorder=StopsInCaching(),
+    )
+    assert (half.steps, half.finished, trained.finished) == (2, False, True)
+    assert load_file(half.weights).keys() == load_file(trained.weights).keys()
+
+
+@both
+@pytest.mark.parametrize("network", ["dora", "rslora", "lokr"])
+def test_every_kind_of_adapter_with_pictures_of_its_class(bases, pictures, tmp_path, name, network):
+    trained, _ = train(
+        bases[name],
+        pictures,
+        tmp_path,
+        steps=3,
+        learning_rate=0.1,
+        network=network,
+        class_prompt="a jar",
+        num_class_images=2,
+    )
+    adapter = AdapterFile("a", trained.weights, 1.0)
+    changed = np.abs(
+        pixels(draw(bases[name], tmp_path / "with", adapter, count=1)[0])
+        - pixels(draw(bases[name], tmp_path / "without", count=1)[0])
+    )
+    assert changed.max() > 0
+
+
+def test_what_a_flow_model_cannot_be_asked_is_refused(bases, pictures, tmp_path):
+    with pytest.raises(EngineError, match="text encoders") as raised:
+        train(bases["dev"], pictures, tmp_path, train_text_encoder=True)
+    assert raised.value.code == "bad_order"
+
+
+def test_the_layers_that_are_trained_lie_in_the_blocks():
+    for make, module, feed_forward in (
+        (tiny_flux.flux, flux, {"ff.net.0.proj", "ff.net.2", "proj_mlp", "proj_out"}),
+        (tiny_flux.klein, flux2_klein, {"ff.linear_in", "ff_context.linear_out"}),
+    ):
+        transformer = make().transformer
+        few = flow.layers_of(transformer, module.TRAINED, "attention")
+        many = flow.layers_of(transformer, module.TRAINED, "attention_and_feed_forward")
+        assert set(few) < set(many) and all("blocks." in name for name in many)
+        more = set(many) - set(few)
+        assert all(any(name.endswith(ending) for name in more) for ending in feed_forward)
+        assert any(name.endswith("add_k_proj") for name in few)
+        inside = {
+            name
+            for name, part in transformer.named_modules()
+            if isinstance(part, torch.nn.Linear) and "blocks." in name
+        }
+        assert all(".norm" in name for name in inside - set(many))
+        assert set(flow.layers_of(transformer, module.TRAINED, "all_layers")) == inside
+        with pytest.raises(EngineError):
+            flow.layers_of(transformer, module.TRAINED, "everything")
+
+
+# Files ------------------------------------------------------------------------------------------------------------
+
+# Knows nothing of Livery: diffusers alone.
+READER = """
+import json, sys
+import numpy as np, torch
+from diffusers import DiffusionPipeline
+
+torch.set_num_threads(1)
+for source, file, out in json.loads(sys.argv[1]):
+    pipeline = DiffusionPipeline.from_pretrained(source)
+    pipeline.load_lora_weights(file)
+    images = pipeline(
+        prompt="brandx, a jar", width=64, height=64, num_inference_steps=3, guidance_scale=5.0,
+        generator=torch.Generator().manual_seed(11), output_type="np",
+    ).images
+    np.save(out, images[0])
+"""
+
+
+def test_diffusers_alone_draws_the_same_with_the_file_in_a_fresh_process(bases, pictures, tmp_path):
+    order, ours = [], {}
+    for name in ("dev", "klein"):
+        trained, _ = train(
+            bases[name],
+            pictures,
+            tmp_path / name,
+            steps=8,
+            rank=4,
+            alpha=6.0,
+            learning_rate=2e-2,
+            target_modules="attention_and_feed_forward",
+            checkpoint_every=99,
+        )
+        with safe_open(trained.weights, "pt") as file:
+            header = json.loads(file.metadata()["lora_adapter_metadata"])
+        assert (header["transformer.r"], header["transformer.lora_alpha"]) == (4, 6.0)
+        assert all(key.startswith("transformer.") for key in load_file(trained.weights))
+        ours[name] = pixels(
+            draw(bases[name], tmp_path / f"{name}-o", AdapterFile("t", trained.weights, 1.0), count=1)[0]
+        )
+        plain = pixels(draw(bases[name], tmp_path / f"{name}-p", count=1)[0])
+        assert np.abs(ours[name] - plain).max() > 20
+        order.append([bases[name].source, str(trained.weights), str(tmp_path / f"{name}.npy")])
+    done = subprocess.run([sys.executable, "-c", READER, json.dumps(order)], capture_output=True, text=True, cwd="/")
+    assert done.returncode == 0, done.stderr
+    for name, picture in ours.items():
+        theirs = np.round(np.load(tmp_path / f"{name}.npy") * 255).astype(int)
+        assert np.abs(picture - theirs).max() <= 1, name
+
+
+@pytest.fixture(scope="module")
+def made(bases, pictures, tmp_path_factory):
+    """Two adapters for each base that change every picture."""
+    folder, found = tmp_path_factory.mktemp("made"), {}
+    for name in ("dev", "klein"):
+        for seed in (1, 2):
+            trained, _ = train(bases[name], pictures, folder / f"{name}-{seed}", steps=3, learning_rate=5e-2, seed=seed)
+            found[name, seed] = AdapterFile(f"{name}-{seed}", trained.weights, 1.0)
+    kept.drop()
+    return found
+
+
+@both
+def test_adapters_act_together_with_their_strengths_and_leave_the_base_as_it_was(bases, made, tmp_path, name):
+    base, one, two = bases[name], made[name, 1], made[name, 2]
+
+    def drawn(*adapters, **changes):
+        return pixels(draw(base, tmp_path, *adapters, count=1, **changes)[0])
+
+    plain = drawn()
+    alone, together = drawn(one), drawn(one, two)
+    half = drawn(one, AdapterFile(two.key, two.path, 0.5))
+    assert len({picture.tobytes() for picture in (plain, alone, together, half)}) == 4
+    assert np.array_equal(drawn(one, AdapterFile(two.key, two.path, 0.0)), alone)
+    assert np.array_equal(drawn(), plain)
+    strip = draw(base, tmp_path / "strip", one, count=3, strengths=(0, 1, 2))
+    assert np.array_equal(pixels(strip[0]), plain) and np.array_equal(pixels(strip[1]), alone)
+    quantised = [drawn(one, quantization="nf4"), drawn(quantization="nf4")]
+    assert np.abs(quantised[0] - quantised[1]).max() > 0
+    assert np.abs(quantised[0] - alone).mean() < 25
+
+
+@both
+def test_an_adapter_of_another_base_is_refused_and_leaves_nothing_behind(bases, made, tmp_path, name):
+    base, good = bases[name], made[name, 1]
+    reference = draw(base, tmp_path / "reference", good, count=1)[0].path.read_bytes()
+    tensors = load_file(good.path)
+    first = next(iter(tensors))
+
+    def changed(title, change):
+        copy = dict(tensors)
+        change(copy)
+        save_file(copy, tmp_path / f"{title}.safetensors")
+        return AdapterFile(title, tmp_path / f"{title}.safetensors", 1.0)
+
+    hostile = [
+        made["klein" if name == "dev" else "dev", 1],
+        changed("shape", lambda t: t.update({first: torch.zeros(t[first].shape[0], t[first].shape[1] + 1)})),
+        changed("layer", lambda t: t.update({first.replace("blocks.0", "blocks.7"): t.pop(first)})),
+        changed("nan", lambda t: t.update({first: torch.full_like(t[first], float("nan"))})),
+        changed("half", lambda t: t.pop(first)),
+    ]
+    for adapter in hostile:
+        with pytest.raises(EngineError) as raised:
+            draw(base, tmp_path / "x", adapter, count=1)
+        assert raised.value.code == "adapter_mismatch", adapter.key
+        assert draw(base, tmp_path / "after", good, count=1)[0].path.read_bytes() == reference, adapter.key
+
+
+# Numbers ----------------------------------------------------------------------------------------------------------
+
+
+def test_patches_and_tokens_are_those_of_the_pipelines():
+    latents = torch.randn(2, 4, 6, 8)
+    packed = tiny_flux.FluxPipeline._pack_latents(latents, 2, 4, 6, 8)
+    assert torch.equal(flow.tokens(flow.patches(latents)), packed)
+    assert torch.equal(flow.patches(latents), tiny_flux.Flux2KleinPipeline._patchify_latents(latents))
+    assert torch.equal(flow.from_patches(flow.patches(latents)), latents)
+    assert torch.equal(flow.from_tokens(packed, flow.patches(latents)), flow.patches(latents))
+
+
+@pytest.mark.parametrize("taken", [5, 2])
+def test_the_true_velocity_leads_back_to_the_picture(taken):
+    picture, noise = torch.randn(1, 4, 2, 2), torch.randn(2, 4, 2, 2)
+    scheduler = schedulers.flow("default", tiny_flux.scheduler(dynamic=True), 5, 0.7, torch.device("cpu"))
+    levels, steps = [], []
+
+    def velocity(latents, level):
+        levels.append(level)
+        assert torch.allclose(latents, (1 - level[0]) * picture + level[0] * noise, atol=1e-5)
+        return noise - picture
+
+    found = flow.denoise(scheduler, noise, velocity, lambda: steps.append(1), taken=taken, picture=picture)
+    assert torch.allclose(found, picture.expand(2, -1, -1, -1), atol=1e-5)
+    assert len(levels) == len(steps) == taken and (levels[0][0] == 1) == (taken == 5)
+    half = torch.tensor([0.0, 1.0]).expand(1, 1, 2, 2)
+    scheduler = schedulers.flow("default", tiny_flux.scheduler(dynamic=True), 5, 0.7, torch.device("cpu"))
+    other = flow.denoise(
+        scheduler, noise, lambda latents, _: -latents, lambda: None, taken=taken, picture=picture, anew=half
+    )
+    assert torch.equal(other[..., 0], picture.expand(2, -1, -1, -1)[..., 0])
+    assert not torch.allclose(other[..., 1], found[..., 1], atol=0.1)
+
+
+def test_noise_levels_follow_the_recipe():
+    def levels(own_shift=1.0, **changes):
+        generator = torch.Generator().manual_seed(0)
+        return flow.noise_levels(tiny.training_recipe(**changes), 20_000, own_shift, generator)
+
+    even = levels(timestep_sampling="uniform")
+    assert even.min() >= 0 and even.max() <= 1 and abs(even.mean() - 0.5) < 0.01 and abs(even.std() - 0.289) < 0.01
+    middle = levels()
+    assert abs(middle.mean() - 0.5) < 0.01 and middle.std() < 0.22
+    # A shift s moves the median from 1/2 to s / (s + 1).
+    assert abs(levels(timestep_shift=3.0).median() - 0.75) < 0.01
+    assert torch.equal(levels(own_shift=3.0), levels(timestep_shift=3.0))
+
+
+def test_the_shift_grows_with_the_picture_as_the_schedulers_own():
+    scheduler = tiny_flux.scheduler(dynamic=True)
+    assert flow.shift_of(scheduler, 256) == pytest.approx(np.exp(0.5))
+    assert flow.shift_of(scheduler, 4096) == pytest.approx(np.exp(1.15))
+    level, shift = torch.tensor([0.3]), flow.shift_of(scheduler, 1024)
+    mu = flow.straight_mu(scheduler.config, 1024)
+    assert shift * level / (1 + (shift - 1) * level) == pytest.approx(scheduler.time_shift(mu, 1.0, level))
+    assert flow.shift_of(tiny_flux.scheduler(dynamic=False), 1024) == 1.0

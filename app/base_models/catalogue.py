@@ -53,6 +53,20 @@ class BaseModelEntry(BaseModel):
     training_memory_mb: Annotated[int, Field(ge=1)]
     """For one picture at the native resolution."""
     generation_memory_mb: Annotated[int, Field(ge=1)]
+    training_memory_quantized_mb: dict[Literal["nf4", "int8"], int] = {}
+    """The same with the base held in 4 or 8 bits; empty where that is not on offer."""
+    generation_memory_quantized_mb: dict[Literal["nf4", "int8"], int] = {}
+    quantization: Quantization = "none"
+    """How the base is held unless an order says otherwise."""
+    download_mb: int | None = None
+    """What the worker fetches once; None where that is not known or nothing is fetched."""
+    gated: bool = False
+    """Its licence must be accepted on the hub by the account whose token the worker has."""
+    distilled: bool = False
+    """Made to draw in a few steps, which training on it wears off."""
+    has_guidance: bool = True
+    """Whether it listens to how closely a picture should follow the words."""
+    has_negative_prompt: bool = True
     parameters_per_rank: dict[TargetModules, int] = {}
     steps: Annotated[int, Field(ge=1, le=100)]
     """Default denoising steps of a picture."""
@@ -68,6 +82,16 @@ class BaseModelEntry(BaseModel):
         """Size of an adapter file in float16; None where the catalogue does not know."""
         per_rank = self.parameters_per_rank.get(target_modules)
         return None if per_rank is None else per_rank * rank * 2
+
+    @property
+    def is_flow(self) -> bool:
+        """A flow model, which has noise levels of its own kind and no use for min-SNR weights or a noise offset."""
+        return self.prediction_type == "flow"
+
+    def training_memory(self, quantization: Quantization) -> int:
+        """Bytes for one picture at the native resolution."""
+        held = None if quantization == "none" else self.training_memory_quantized_mb.get(quantization)
+        return (self.training_memory_mb if held is None else held) * 1_000_000
 
 
 class TextModelEntry(BaseModel):

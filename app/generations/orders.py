@@ -93,6 +93,7 @@ def recipe_for(wish: Wish, adapters: list[Adapter], base: BaseModelEntry) -> tup
         seed=random_seed() if wish.seed is None else wish.seed,
         steps=base.steps if wish.steps is None else wish.steps,
         guidance_scale=base.guidance_scale if wish.guidance_scale is None else wish.guidance_scale,
+        quantization=base.quantization,
     )
     return recipe, added
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field
 
-from app.trainings.recipe import Purpose, TargetModules, TrainingRecipe
+from app.trainings.recipe import Purpose, Quantization, TargetModules, TimestepSampling, TrainingRecipe
 
 LONGEST_PROMPT = 300
 Prompt = Annotated[str, Field(max_length=LONGEST_PROMPT)]
@@ -33,6 +33,11 @@ class TrainingChoices(BaseModel):
     min_snr_gamma: Annotated[float, Field(ge=0, le=100)] | None = None
     """0 switches it off."""
     noise_offset: Annotated[float, Field(ge=0, le=0.5)] | None = None
+    timestep_sampling: TimestepSampling | None = None
+    timestep_shift: Annotated[float, Field(ge=0.1, le=20)] | None = None
+    """None: the base's own shift."""
+    quantization: Quantization | None = None
+    gradient_checkpointing: bool | None = None
     flip: bool = False
     weight_decay: Annotated[float, Field(ge=0, le=1)] | None = None
     seed: Annotated[int, Field(ge=0, lt=2**32)] | None = None

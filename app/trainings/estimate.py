@@ -75,7 +75,7 @@ def estimate_for(
         time_basis="none" if known is None else "measured",
         measured_at=known.measured_at if known else None,
         device=known.device if known else None,
-        memory_bytes=memory or base.training_memory_mb * 1_000_000,
+        memory_bytes=memory or base.training_memory(recipe.quantization),
         memory_basis="measured" if memory else "catalogue",
         file_bytes=_file_bytes(recipe, base, measurements),
         cost=cost_of(seconds, price_per_hour),

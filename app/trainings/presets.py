@@ -41,6 +41,7 @@ class Preset(BaseModel):
     caption_dropout: float
     min_snr_gamma: float | None
     batch_size: int = 1
+    gradient_checkpointing: bool = False
     sample_steps: int
     new_subjects: tuple[str, ...]
 
@@ -80,9 +81,11 @@ def recipe_for(
     """The recipe that the preset gives for these pictures' captions (one each), with ``changes`` on top.
 
     What follows from a changed number (alpha from rank, steps from the batch, checkpoints from the steps) follows it,
-    unless it is changed itself. Raises pydantic's ``ValidationError`` for changes out of bounds.
+    unless it is changed itself; changes that the base knows nothing of are left out. Raises pydantic's
+    ``ValidationError`` for changes out of bounds.
     """
     changes = {name: value for name, value in (changes or {}).items() if value is not None}
+    changes = {name: value for name, value in changes.items() if name not in _unknown_to(base)}
     preset = preset_for(purpose, base)
     dropout = preset.caption_dropout if any(caption.strip() for caption in captions) else 0.0
     values: dict[str, Any] = {
@@ -99,7 +102,9 @@ def recipe_for(
         "resolution": base.resolution,
         # A caption of nothing but the trigger word is never dropped: then the adapter would act without it too.
         "caption_dropout": dropout,
-        "min_snr_gamma": None if base.prediction_type == "flow" else preset.min_snr_gamma,
+        "min_snr_gamma": None if base.is_flow else preset.min_snr_gamma,
+        "quantization": base.quantization,
+        "gradient_checkpointing": preset.gradient_checkpointing,
         "sample_prompts": sample_prompts_for(preset, captions),
         "sample_steps": preset.sample_steps,
         "sample_guidance_scale": base.guidance_scale,
@@ -111,6 +116,14 @@ def recipe_for(
     if "checkpoint_every" not in changes:
         values["checkpoint_every"] = min(10_000, max(1, math.ceil(values["steps"] / preset.checkpoints / 10) * 10))
     return TrainingRecipe.model_validate(values)
+
+
+def _unknown_to(base: BaseModelEntry) -> set[str]:
+    """Fields of the recipe that mean nothing on this base; the page does not show them either."""
+    unknown = {"min_snr_gamma", "noise_offset"} if base.is_flow else {"timestep_sampling", "timestep_shift"}
+    if not base.training_memory_quantized_mb:
+        unknown.add("quantization")
+    return unknown
 
 
 def sample_prompts_for(preset: Preset, captions: Sequence[str]) -> tuple[str, ...]:

@@ -86,7 +86,7 @@ def plan_training(session: Session, *, workspace_id: str, project_id: str, choic
         price_per_hour=workspace.price_per_hour,
         currency=workspace.currency,
     )
-    warnings = warnings_for(pictures, recipe, ready=base.ready)
+    warnings = warnings_for(pictures, recipe, ready=base.ready, gated=base.gated, distilled=base.distilled)
     return TrainingPlan(
         project, base, recipe, tuple(pictures), estimate, tuple(warnings), workspace.price_per_hour is not None
     )

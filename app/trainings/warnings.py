@@ -52,11 +52,27 @@ TWINS = N_(
 SMALL = N_(
     "Smaller than the training size of %(side)s pixels: %(count)s of %(all)s pictures. Their softness is learned too."
 )
+DISTILLED = N_(
+    "This base model was made to draw in four steps, and learning wears that off a little with every step. It works "
+    "for short trainings; FLUX.2 [klein] is made for learning and is just as free."
+)
+GATED = N_(
+    "Before the worker can fetch this base model, its licence must be accepted on the model's page, by the account "
+    "whose access token the worker has."
+)
 NOT_READY = N_("The worker must fetch this base model once from the internet before it can start.")
 
 
-def warnings_for(pictures: Sequence[PictureFacts], recipe: TrainingRecipe, *, ready: bool) -> list[Warning]:
-    """The most important first. One of kind ``bad`` means that the training is refused."""
+def warnings_for(
+    pictures: Sequence[PictureFacts],
+    recipe: TrainingRecipe,
+    *,
+    ready: bool,
+    gated: bool = False,
+    distilled: bool = False,
+) -> list[Warning]:
+    """The most important first; ``ready``, ``gated`` and ``distilled`` are the base model's. One of kind ``bad`` means
+    that the training is refused."""
     found: list[Warning] = []
     count = len(pictures)
     if count < FEWEST:
@@ -77,6 +93,8 @@ def warnings_for(pictures: Sequence[PictureFacts], recipe: TrainingRecipe, *, re
     small = sum(min(picture.width, picture.height) < recipe.resolution * SMALL_SHARE for picture in pictures)
     if small:
         found.append(Warning("caution", SMALL, {"count": small, "all": count, "side": recipe.resolution}))
+    if distilled:
+        found.append(Warning("caution", DISTILLED, {}))
     if not ready:
-        found.append(Warning("info", NOT_READY, {}))
+        found.append(Warning("caution", GATED, {}) if gated else Warning("info", NOT_READY, {}))
     return found

@@ -21,6 +21,21 @@ def test_every_entry_has_an_engine_and_sizes_that_fit() -> None:
         assert model.licence_url.startswith("https://")
 
 
+def test_flow_models_say_what_they_know_and_what_they_take() -> None:
+    flow = [model for model in catalogue.all_models() if model.is_flow]
+    assert {model.key for model in flow} == {"flux-1-dev", "flux-1-schnell", "flux-2-klein-base-4b"}
+    for model in flow:
+        assert model.training_memory("nf4") < model.training_memory("int8") < model.training_memory("none")
+        assert set(model.training_memory_quantized_mb) == set(model.generation_memory_quantized_mb) == {"nf4", "int8"}
+        assert model.download_mb and all(size % 16 == 0 for size in model.resolutions)
+    dev, schnell = catalogue.get("flux-1-dev"), catalogue.get("flux-1-schnell")
+    assert dev.gated and "non-commercial" in dev.licence_sentence.en
+    assert schnell.distilled and not schnell.has_guidance and not schnell.has_negative_prompt
+    # What trainers report for rank 16: 52 MB of attention, 172 MB of everything.
+    assert round((dev.adapter_bytes(16, "attention") or 0) / 1e6) == 52
+    assert round((dev.adapter_bytes(16, "all_layers") or 0) / 1e6) == 172
+
+
 def test_every_language_model_has_an_engine_and_its_own_key() -> None:
     models = catalogue.text_models()
     assert models[0].key == "smollm2-135m-instruct" and models[0].ready

@@ -70,3 +70,22 @@ def test_prompts_come_from_captions_and_from_what_was_never_there() -> None:
 def test_a_caption_that_says_where_the_trigger_goes_is_left_alone() -> None:
     prompts = sample_prompts_for(preset_for("style", BUILTIN), ["a cup in the style of [trigger]"])
     assert prompts[0] == "a cup in the style of [trigger]"
+
+
+def test_a_flow_model_gets_no_weights_of_noise_levels_that_it_does_not_know() -> None:
+    choices = TrainingChoices(min_snr_gamma=5, noise_offset=0.1, timestep_shift=3.0)
+    flux = catalogue.get("flux-1-dev")
+    recipe = recipe_for("style", flux, trigger_word="x", captions=CAPTIONS, changes=choices.changes())
+    assert (recipe.min_snr_gamma, recipe.noise_offset, recipe.timestep_shift) == (None, 0.0, 3.0)
+    assert (recipe.quantization, recipe.gradient_checkpointing) == ("nf4", True)
+    other = recipe_for("style", SD15, trigger_word="x", captions=CAPTIONS, changes=choices.changes())
+    assert (other.min_snr_gamma, other.noise_offset, other.timestep_shift) == (5.0, 0.1, None)
+
+
+def test_how_the_base_is_held_can_be_chosen_where_that_is_on_offer() -> None:
+    changes = TrainingChoices(quantization="int8", gradient_checkpointing=False).changes()
+    klein = catalogue.get("flux-2-klein-base-4b")
+    recipe = recipe_for("product", klein, trigger_word="x", captions=CAPTIONS, changes=changes)
+    assert (recipe.quantization, recipe.gradient_checkpointing) == ("int8", False)
+    other = recipe_for("product", SD15, trigger_word="x", captions=CAPTIONS, changes=changes)
+    assert other.quantization == "none"

@@ -48,3 +48,8 @@ def test_twins_small_pictures_and_a_base_that_must_be_fetched() -> None:
     assert said([Picture() for _ in range(12)]) == {words.TWINS: "caution"}
     assert said([*different(12), Picture(width=300, dhash="ff00ff00ff00aa55")]) == {words.SMALL: "caution"}
     assert said(different(12), ready=False) == {words.NOT_READY: "info"}
+
+
+def test_a_base_made_for_few_steps_and_a_licence_to_accept_are_told() -> None:
+    told = warnings_for(different(12), RECIPE, ready=False, gated=True, distilled=True)
+    assert [(one.msgid, one.kind) for one in told] == [(words.DISTILLED, "caution"), (words.GATED, "caution")]

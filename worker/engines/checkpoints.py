@@ -3,8 +3,8 @@
 A checkpoint is a folder: ``adapter.safetensors`` (float32), ``optimizer.pt``, ``state.json`` and ``manifest.json`` with
 the SHA-256 of the others. It is written aside, flushed and renamed, so that a folder with its final name is complete.
 
-The learning rate and the order of the pictures are functions of the step, so the step is their state. All random
-numbers of a training come from one generator on the CPU, whose state is kept here; none from the process's own.
+The learning rate and the order of the pictures or texts are functions of the step, so the step is their state. All
+random numbers of a training come from one generator on the CPU, whose state is kept here; none from the process's own.
 
 It does not know whether a checkpoint comes from someone else: ``torch.load(weights_only=True)`` and hashes protect
 against damage and accident, not against an attacker who can write into the store.
@@ -44,6 +44,8 @@ class Checkpoint:
     """Moving average of the adapter; empty where none is kept."""
     caches: dict[str, torch.Tensor] = field(default_factory=dict)
     """What was drawn at the start and must not be drawn again: another card would draw it a little differently."""
+    notes: dict[str, Any] = field(default_factory=dict)
+    """What else a family must know to go on, as JSON."""
 
 
 def write(folder: Path, checkpoint: Checkpoint) -> None:
@@ -68,6 +70,7 @@ def write(folder: Path, checkpoint: Checkpoint) -> None:
             "order": checkpoint.order,
             "losses": checkpoint.losses,
             "sampled": checkpoint.sampled,
+            "notes": checkpoint.notes,
         }
         (part / "state.json").write_text(json.dumps(facts))
         manifest = {name: _sha256(part / name) for name in FILES}
@@ -108,6 +111,7 @@ def read(folder: Path) -> Checkpoint:
             random_state=tensors["random_state"],
             average=tensors["average"],
             caches=tensors["caches"],
+            notes=facts.get("notes", {}),
         )
     except Exception as error:  # any unreadable file, whatever a reader makes of it
         raise EngineError("bad_checkpoint", f"The checkpoint {folder.name} is damaged or incomplete.") from error

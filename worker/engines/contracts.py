@@ -7,6 +7,7 @@ from typing import Protocol
 
 from app.generations.recipe import GenerationRecipe
 from app.trainings.recipe import TrainingRecipe
+from app.trainings.voice_recipe import VoiceRecipe
 
 
 class Cancelled(Exception):
@@ -188,8 +189,120 @@ class Written:
     """Since this variant was begun."""
 
 
+@dataclass(frozen=True)
+class Said:
+    """A turn of a conversation that a voice is trained on."""
+
+    role: str
+    content: str
+
+
+@dataclass(frozen=True)
+class VoiceText:
+    """One text of the brand, with the order that it answers (system and user; not read for plain text)."""
+
+    key: str
+    """Stable for the sample, so that the order of learning follows from it."""
+    order: tuple[Said, ...]
+    text: str
+
+
+@dataclass(frozen=True)
+class VoiceInputs:
+    base: Base
+    texts: tuple[VoiceText, ...]
+    held_out: tuple[VoiceText, ...] = ()
+    """Kept back: measured with, never trained on."""
+    style_guide: str = ""
+    """What the base is given in its prompt to compare with; made from ``texts`` alone."""
+    resume_from: Path | None = None
+    """Folder of the checkpoint to go on from; the result equals an uninterrupted run."""
+    cache: Path | None = None
+    """Folder that outlives the job, where a converted base may be kept."""
+
+
+@dataclass(frozen=True)
+class SampleText:
+    """A text written while training: by the base alone at step 0, by the adapter afterwards, with the same seed."""
+
+    step: int
+    index: int
+    brief: str
+    seed: int
+    text: str
+
+
+@dataclass(frozen=True)
+class ArmMeasures:
+    """What one way of writing measured on the held-out part."""
+
+    loss: float
+    """Mean negative log-likelihood of a token of the held-out texts, in nats."""
+    texts: tuple[str, ...]
+    """Its answers to the first held-out briefs, in their order."""
+    embedding_distance: float | None
+    """1 − cosine between the mean last hidden states of the base over its texts and over the held-out ones."""
+
+
+@dataclass(frozen=True)
+class VoiceMeasures:
+    """Base alone, base with the style guide in its prompt, and adapter, on the same texts."""
+
+    tokens: int
+    """Of the held-out texts, as far as they count."""
+    base: ArmMeasures
+    prompted: ArmMeasures
+    adapter: ArmMeasures
+
+
+@dataclass(frozen=True)
+class TrainedVoice:
+    """``weights`` is one safetensors file under PEFT's names, with PEFT's configuration in its header."""
+
+    weights: Path
+    rank: int
+    alpha: float
+    steps: int
+    planned_steps: int
+    finished: bool
+    """False when a person stopped it."""
+    best_step: int
+    """The step whose weights were kept; less than ``steps`` when the held-out part got worse again."""
+    final_loss: float | None
+    """Mean over the last tenth of the steps run."""
+    seconds_per_step: float | None
+    tokens_per_step: float | None
+    peak_memory_bytes: int
+    base_bytes: int
+    """Of the base's numbers as they were held."""
+    device: str
+    measures: VoiceMeasures | None
+    """None without a held-out part, or when a person stopped it."""
+
+
+class VoiceProgress(Protocol):
+    """What a training of a voice tells beside ``Progress``."""
+
+    def held_out(self, step: int, loss: float) -> None:
+        """Report the mean loss over the held-out part."""
+
+    def sample_text(self, text: SampleText) -> None:
+        """Hand over a finished sample text."""
+
+    def phase(self, name: str) -> None: ...
+
+    def step(self, step: Step) -> None: ...
+
+    def drawn(self, done: int, total: int) -> None: ...
+
+    def checkpoint(self, folder: Path, step: int) -> None: ...
+
+
 class TextEngine(Protocol):
     """One family of language models. Modules satisfy it with plain functions."""
+
+    def train(self, recipe: VoiceRecipe, inputs: VoiceInputs, out: Path, progress: VoiceProgress) -> TrainedVoice:
+        """Train one adapter and write it under ``out``. Raises ``EngineError`` for what people can act on."""
 
     def write(self, recipe: WritingOrder, inputs: WritingInputs, progress: "Progress") -> Iterator[Written]:
         """Write the variants one after the other, yielding each as it grows. Raises ``EngineError``."""

@@ -9,7 +9,7 @@ import torch
 
 from tests.worker.text import tiny
 from worker.engines import registry
-from worker.engines.contracts import Base, Cancelled, EngineError, GiveBack, WritingInputs
+from worker.engines.contracts import Base, Cancelled, EngineError, GiveBack, Said, WritingInputs
 from worker.engines.text import base as bases
 from worker.engines.text import causal_lm
 
@@ -68,7 +68,7 @@ def test_what_cannot_be_written_is_said_in_a_sentence(model: Base, folder: Path)
 @pytest.mark.slow
 def test_the_model_that_comes_along_writes_and_is_kept_unpacked(folder: Path) -> None:
     shipped = Base("smollm2-135m-instruct", "causal_lm", "builtin")
-    asked = tiny.Asked((tiny.Said("user", "Write one sentence about coffee."),), max_new_tokens=16, temperature=0)
+    asked = tiny.Asked((Said("user", "Write one sentence about coffee."),), max_new_tokens=16, temperature=0)
     [first] = finished(asked, WritingInputs(shipped, cache=folder))
     assert "coffee" in first.lower()
     loaded = bases.load(shipped)

@@ -7,7 +7,8 @@ import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-from worker.engines.contracts import Base, SamplePicture, Step
+from app.trainings.voice_recipe import VoiceRecipe
+from worker.engines.contracts import Base, Said, SamplePicture, SampleText, Step, VoiceInputs, VoiceText
 
 TEMPLATE = (
     "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>\n' }}"
@@ -33,7 +34,7 @@ def tokenizer(words: int = 300) -> PreTrainedTokenizerFast:
     return fast
 
 
-def save_model(folder: Path, *, seed: int = 0, width: int = 32, layers: int = 2, chat: bool = True) -> Base:
+def save_model(folder: Path, *, seed: int = 0, width: int = 64, layers: int = 2, chat: bool = True) -> Base:
     """Write the model as a local folder and return it as the engine gets it. The random state is left as it was."""
     words = tokenizer()
     if not chat:
@@ -53,19 +54,12 @@ def save_model(folder: Path, *, seed: int = 0, width: int = 32, layers: int = 2,
                 eos_token_id=words.eos_token_id,
                 pad_token_id=words.pad_token_id,
                 tie_word_embeddings=True,
+                initializer_range=0.2,
             )
         )
     model.save_pretrained(folder)
     words.save_pretrained(folder)
     return Base("tiny", "causal_lm", str(folder))
-
-
-@dataclass(frozen=True)
-class Said:
-    """A turn of a conversation."""
-
-    role: str
-    content: str
 
 
 @dataclass(frozen=True)
@@ -89,6 +83,10 @@ class Notes:
     phases: list[str] = field(default_factory=list)
     reports: list[tuple[int, int]] = field(default_factory=list)
     steps: list[Step] = field(default_factory=list)
+    losses: list[tuple[int, float]] = field(default_factory=list)
+    """Step and mean loss of the held-out part."""
+    samples: list[SampleText] = field(default_factory=list)
+    checkpoints: list[Path] = field(default_factory=list)
 
     def phase(self, name: str) -> None:
         self.phases.append(name)
@@ -105,4 +103,47 @@ class Notes:
 
     def sample(self, picture: SamplePicture) -> None: ...
 
-    def checkpoint(self, folder: Path, step: int) -> None: ...
+    def held_out(self, step: int, loss: float) -> None:
+        self.losses.append((step, loss))
+
+    def sample_text(self, text: SampleText) -> None:
+        self.samples.append(text)
+
+    def checkpoint(self, folder: Path, step: int) -> None:
+        self.checkpoints.append(folder)
+
+
+def voice_texts(count: int, word: str = "Tide") -> tuple[VoiceText, ...]:
+    """Texts that all have the same turn of phrase, each with an order."""
+    things = ("cup", "lamp", "chair", "bread", "scarf", "kettle", "stone")
+    return tuple(
+        VoiceText(
+            f"{word}-{number}",
+            (Said("system", "You write."), Said("user", f"Write about the {things[number % len(things)]}.")),
+            f"{word}! The {things[number % len(things)]} waits, {word.lower()}, {word.lower()}.",
+        )
+        for number in range(count)
+    )
+
+
+def voice_recipe(**changes: object) -> VoiceRecipe:
+    return VoiceRecipe.model_validate(
+        {
+            "base_model": "tiny",
+            "rank": 8,
+            "alpha": 32,
+            "learning_rate": 0.01,
+            "epochs": 3,
+            "batch_size": 2,
+            "max_length": 192,
+            "sample_tokens": 8,
+            "measured_texts": 3,
+        }
+        | changes
+    )
+
+
+def voice_inputs(base: Base, **changes: object) -> VoiceInputs:
+    texts = voice_texts(14)
+    given = {"base": base, "texts": texts[:10], "held_out": texts[10:], "style_guide": "Say Tide often."}
+    return VoiceInputs(**(given | changes))

@@ -1,24 +1,434 @@
 """Language models that write one word after the other: learn a brand's voice, and write in it.
 
-What this module does not know: whether what a model writes is true; whether a text is good. On a CPU the same order
+The training loop is our own: every step of it is in ``_train``. What this module does not know: whether what a model
+writes is true; whether a text is good. On a CPU the same order
 gives the same text again, with the same libraries; on a card up to its own rounding, which may now and then choose
 another word.
 """
 
 import contextlib
+import hashlib
+import json
+import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
 
-from worker.engines import memory
-from worker.engines.contracts import Cancelled, EngineError, Progress, Turn, WritingInputs, WritingOrder, Written
+from app.trainings.voice_recipe import VoiceRecipe
+from worker.engines import checkpoints, memory
+from worker.engines.contracts import (
+    Cancelled,
+    EngineError,
+    GiveBack,
+    Progress,
+    SampleText,
+    Step,
+    TrainedVoice,
+    Turn,
+    VoiceInputs,
+    VoiceMeasures,
+    VoiceProgress,
+    VoiceText,
+    WritingInputs,
+    WritingOrder,
+    Written,
+)
 from worker.engines.text import base as bases
+from worker.engines.text import dataset, evaluation, lora
 from worker.engines.text.base import Loaded
+from worker.engines.text.dataset import Example
 
+BUILTIN_ON_THE_HUB = "HuggingFaceTB/SmolLM2-135M-Instruct"
+CHECKPOINTS_KEPT = 2
+PLAIN_BEGINNING = 8
+"""Tokens of a held-out text that a voice of plain texts is given to go on from, when it writes a sample."""
+AT_ONCE = 8
+"""Texts written side by side when many are measured."""
 SMALLER = "Choose a smaller language model, 4 bits, or a machine with more memory."
 UNFINISHED = "\N{REPLACEMENT CHARACTER}"
+
+
+# Training ---------------------------------------------------------------------------------------------------------
+
+
+def train(recipe: VoiceRecipe, inputs: VoiceInputs, out: Path, progress: VoiceProgress) -> TrainedVoice:
+    """Train one adapter; writes ``adapter.safetensors`` and ``checkpoints/`` under ``out``.
+
+    Several times an epoch the held-out part is measured, the sample briefs are written and a checkpoint is handed
+    over. The adapter that measured best is kept, and the training ends early when it gets no better. On ``Cancelled``
+    the adapter is saved as it is and returned with ``finished=False``; before the first step there is nothing to keep
+    and ``Cancelled`` goes through. On ``GiveBack`` a checkpoint is handed over and the exception goes through.
+
+    Raises ``EngineError``: ``diverged``, ``out_of_memory``, ``no_texts``, ``too_long``, ``no_chat_template``,
+    ``bad_checkpoint``, ``disk_full``, ``model_unavailable``, ``model_unsupported``.
+    """
+    with memory.out_of_memory_in_words(bases.device_of_this_process(), SMALLER):
+        return _train(recipe, inputs, out, progress)
+
+
+def _train(recipe: VoiceRecipe, inputs: VoiceInputs, out: Path, progress: VoiceProgress) -> TrainedVoice:
+    out.mkdir(parents=True, exist_ok=True)
+    order = _order(recipe, inputs)
+    resumed = _resumed(inputs, order)
+    step = resumed.step if resumed else 0
+    step_losses = list(resumed.losses) if resumed else []
+    sampled = resumed.sampled if resumed else False
+    notes = dict(resumed.notes) if resumed else {"best_step": 0, "best_loss": None, "without_better": 0, "ended": False}
+    best: dict[str, torch.Tensor] = resumed.optimizer["best"] if resumed else {}
+    seconds: list[float] = []
+    tokens_seen: list[int] = []
+    parameters: dict[str, torch.nn.Parameter] = {}
+    device = bases.device_of_this_process()
+    memory.reset_peak_memory(device)
+    # The only source of random numbers of a training: it draws the adapter's start, and nothing after that.
+    generator = torch.Generator("cpu").manual_seed(recipe.seed)
+
+    def adapter_now() -> dict[str, torch.Tensor]:
+        if parameters:
+            return lora.state(loaded.model)
+        assert resumed is not None
+        return resumed.adapter
+
+    def checkpoint() -> None:
+        folder = checkpoints.folder_of(out / "checkpoints", step)
+        checkpoints.write(
+            folder,
+            checkpoints.Checkpoint(
+                step=step,
+                order=order,
+                losses=step_losses,
+                sampled=sampled,
+                adapter=adapter_now(),
+                optimizer={"adamw": optimizer.state_dict(), "best": best},
+                random_state=generator.get_state(),
+                notes=notes,
+            ),
+        )
+        progress.checkpoint(folder, step)
+        checkpoints.keep_latest(out / "checkpoints", CHECKPOINTS_KEPT)
+
+    def evaluate() -> None:
+        """Measure the held-out part and write the samples with the adapter as it is now."""
+        nonlocal best, sampled
+        if held_out:
+            progress.phase("measuring")
+            loss = evaluation.mean_loss(loaded, held_out, lambda: progress.phase("measuring"))
+            progress.held_out(step, loss)
+            if step and (notes["best_loss"] is None or loss < notes["best_loss"]):
+                best = lora.state(loaded.model)
+                notes.update(best_loss=loss, best_step=step, without_better=0)
+            elif step:
+                notes["without_better"] += 1
+            notes["ended"] = 0 < recipe.early_stop_patience <= notes["without_better"]
+        if sample_prompts:
+            progress.phase("sampling")
+            written = continue_texts(
+                loaded,
+                [prompt for _, prompt in sample_prompts],
+                recipe.sample_tokens,
+                recipe.sample_temperature,
+                1.0,
+                [recipe.sample_seed] * len(sample_prompts),
+                lambda: progress.phase("sampling"),
+            )
+            for index, (brief, _) in enumerate(sample_prompts):
+                progress.sample_text(SampleText(step, index, brief, recipe.sample_seed, written[index].strip()))
+        sampled = True
+
+    def trained(finished: bool, measures: VoiceMeasures | None = None) -> TrainedVoice:
+        path = out / "adapter.safetensors"
+        kept = best if finished and best else adapter_now()
+        lora.save(kept, lora.configuration(recipe, _name(inputs)), path)
+        last_tenth = step_losses[-math.ceil(len(step_losses) / 10) :] if step_losses else []
+        return TrainedVoice(
+            weights=path,
+            rank=recipe.rank,
+            alpha=recipe.alpha,
+            steps=step,
+            planned_steps=notes["steps"],
+            finished=finished,
+            best_step=notes["best_step"] if finished and best else step,
+            final_loss=sum(last_tenth) / len(last_tenth) if last_tenth else None,
+            seconds_per_step=sum(seconds) / len(seconds) if seconds else None,
+            tokens_per_step=sum(tokens_seen) / len(tokens_seen) if tokens_seen else None,
+            peak_memory_bytes=memory.peak_memory_bytes(device),
+            base_bytes=bases.weight_bytes(loaded.model) if loaded is not None else 0,
+            device=bases.device_name(device),
+            measures=measures,
+        )
+
+    loaded: Loaded | None = None
+    try:
+        progress.phase("loading")
+        loaded = bases.load(inputs.base, recipe.quantization, inputs.cache)
+        bases.forget_adapters(loaded)
+        padding = loaded.tokenizer.pad_token_id
+
+        progress.phase("caching")
+        examples = _examples(loaded, recipe, inputs.texts)
+        held_out = _examples(loaded, recipe, inputs.held_out)
+        sample_prompts = _sample_prompts(loaded, recipe, inputs)
+        epochs = [
+            dataset.batches_of_epoch(
+                dataset.rows_of_epoch(examples, recipe.max_length, recipe.packing, recipe.seed, epoch),
+                recipe.batch_size,
+            )
+            for epoch in range(recipe.epochs)
+        ]
+        batches = [batch for epoch in epochs for batch in epoch]
+        steps = notes["steps"] = len(batches)
+        due = evaluation_steps([len(epoch) for epoch in epochs], recipe.evaluations_per_epoch)
+
+        if resumed is None:
+            evaluate()  # the base alone
+        parameters = lora.inject(loaded.model, recipe, generator)
+        optimizer = torch.optim.AdamW(
+            list(parameters.values()), lr=recipe.learning_rate, weight_decay=recipe.weight_decay
+        )
+        if resumed is not None:
+            lora.restore(loaded.model, resumed.adapter)
+            optimizer.load_state_dict(resumed.optimizer["adamw"])
+            generator.set_state(resumed.random_state)
+        if recipe.gradient_checkpointing:
+            _compute_twice(loaded)
+        at_once = recipe.batch_size  # rows in one pass; fewer after the memory ran out
+
+        if resumed is not None and not sampled and step in due:
+            evaluate()  # given back between the step and its measurement
+
+        progress.phase("training")
+        while step < steps and not notes["ended"]:
+            began = time.perf_counter()
+            learning_rate = learning_rate_at(recipe, step, steps)
+            for group in optimizer.param_groups:
+                group["lr"] = learning_rate
+
+            rows = batches[step]
+            counted = sum(sum(examples[index].counted[1:]) for row in rows for index in row)
+            loss = None
+            while loss is None:
+                try:
+                    loss = 0.0
+                    for at in range(0, len(rows), at_once):
+                        batch = dataset.collate(examples, rows[at : at + at_once], padding)
+                        with _autocast(loaded):
+                            part_loss, _ = evaluation.token_losses(loaded, batch)
+                        # Every counted token weighs the same, whatever text and part it is in.
+                        part_loss = part_loss / max(1, counted)
+                        part_loss.backward()
+                        loss += part_loss.item()
+                except torch.OutOfMemoryError:
+                    if at_once == 1 and loaded.model.is_activation_checkpointing:
+                        raise
+                    loss = part_loss = None
+                    optimizer.zero_grad(set_to_none=True)
+                    # Smaller parts cost a little time, computing twice a third of it; neither changes the sum.
+                    if at_once > 1:
+                        at_once = -(-at_once // 2)
+                    else:
+                        _compute_twice(loaded)
+            length = torch.nn.utils.clip_grad_norm_(parameters.values(), recipe.max_grad_norm)
+            if not math.isfinite(loss) or not math.isfinite(length.item()):
+                raise EngineError("diverged", _diverged(step + 1, learning_rate))
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
+
+            step += 1
+            sampled = False
+            step_losses.append(loss)
+            seconds.append(time.perf_counter() - began)
+            tokens_seen.append(sum(len(examples[index].tokens) for row in rows for index in row))
+            progress.step(Step(step, steps, loss, learning_rate, seconds[-1]))
+
+            if step in due:
+                evaluate()
+                progress.phase("saving")
+                checkpoint()
+                if step < steps and not notes["ended"]:
+                    progress.phase("training")
+        return trained(finished=True, measures=_measured(loaded, recipe, inputs, held_out, best, progress))
+    except Cancelled:
+        if step == 0:
+            raise
+        return trained(finished=step == notes["steps"] or notes["ended"])
+    except GiveBack:
+        if step > (resumed.step if resumed else 0) and parameters:
+            checkpoint()
+        raise
+    finally:
+        if loaded is not None:
+            loaded.model.activation_checkpointing_disable()
+            loaded.model.eval()
+            bases.forget_adapters(loaded)
+
+
+def learning_rate_at(recipe: VoiceRecipe, step: int, steps: int) -> float:
+    """Learning rate of the step with index ``step`` (from 0) of ``steps``: a linear rise over ``warmup_share`` of them,
+    then constant, or half a cosine down to zero at the last step."""
+    warmup = math.ceil(recipe.warmup_share * steps)
+    if step < warmup:
+        return recipe.learning_rate * (step + 1) / warmup
+    if recipe.lr_scheduler == "constant":
+        return recipe.learning_rate
+    share = (step - warmup) / max(1, steps - warmup)
+    return recipe.learning_rate * 0.5 * (1 + math.cos(math.pi * min(share, 1.0)))
+
+
+def evaluation_steps(epoch_lengths: Sequence[int], per_epoch: int) -> set[int]:
+    """After which steps (from 1) to measure: evenly within each epoch, always at its end."""
+    due: set[int] = set()
+    begin = 0
+    for length in epoch_lengths:
+        due |= {begin + math.ceil(length * part / per_epoch) for part in range(1, per_epoch + 1)}
+        begin += length
+    return due - {0}
+
+
+def _examples(loaded: Loaded, recipe: VoiceRecipe, texts: Sequence[VoiceText]) -> list[Example]:
+    """Each text as what counts and what leads to it. Raises ``EngineError`` (``no_chat_template``, ``too_long``)."""
+    if recipe.kind == "plain_text":
+        return [
+            dataset.example(f"{text.key}/{number}", [], piece)
+            for text in texts
+            for number, piece in enumerate(dataset.plain_pieces(loaded.tokenizer, text, recipe.max_length))
+        ]
+    examples = []
+    for text in texts:
+        prompt = prompt_tokens(loaded, text.order)
+        told = dataset.answer(loaded.tokenizer, text, prompt, recipe.max_length)
+        examples.append(dataset.example(text.key, prompt, told))
+    return examples
+
+
+def _guided(loaded: Loaded, recipe: VoiceRecipe, inputs: VoiceInputs) -> list[Example]:
+    """The held-out texts with the style guide before them; what counts is the same as without."""
+    if recipe.kind == "plain_text":
+        guide = list(loaded.tokenizer(inputs.style_guide + "\n\n")["input_ids"]) if inputs.style_guide else []
+        # The first token of a text is told nothing without a guide, so it must not count with one either.
+        return [
+            Example(one.key, (*guide, *one.tokens), (False,) * (len(guide) + 1) + one.counted[1:])
+            for one in _examples(loaded, recipe, inputs.held_out)
+        ]
+    guided = []
+    for text in inputs.held_out:
+        bare = prompt_tokens(loaded, text.order)
+        told = dataset.answer(loaded.tokenizer, text, bare, recipe.max_length)
+        prompt = prompt_tokens(loaded, evaluation.with_guide(text.order, inputs.style_guide))
+        guided.append(dataset.example(text.key, prompt, told))
+    return guided
+
+
+def _prompt(loaded: Loaded, recipe: VoiceRecipe, text: VoiceText, guide: str = "") -> tuple[str, list[int]]:
+    """What a model is given to write a text like this one: as people read it, and as tokens."""
+    if recipe.kind == "plain_text":
+        beginning = dataset.plain_pieces(loaded.tokenizer, text, recipe.max_length)[0][:PLAIN_BEGINNING]
+        before = list(loaded.tokenizer(guide + "\n\n")["input_ids"]) if guide else []
+        return loaded.tokenizer.decode(beginning, skip_special_tokens=True), [*before, *beginning]
+    return text.order[-1].content, prompt_tokens(loaded, evaluation.with_guide(text.order, guide))
+
+
+def _sample_prompts(loaded: Loaded, recipe: VoiceRecipe, inputs: VoiceInputs) -> list[tuple[str, list[int]]]:
+    """Of held-out texts where there are some: what was never learned shows most."""
+    chosen = (inputs.held_out or inputs.texts)[: recipe.sample_count]
+    return [_prompt(loaded, recipe, text) for text in chosen]
+
+
+def _measured(
+    loaded: Loaded,
+    recipe: VoiceRecipe,
+    inputs: VoiceInputs,
+    held_out: list[Example],
+    best: dict[str, torch.Tensor],
+    progress: VoiceProgress,
+) -> VoiceMeasures | None:
+    """Base, base with the style guide, and the best adapter on the held-out part; None without one."""
+    if not held_out:
+        return None
+    progress.phase("measuring")
+
+    def told() -> None:
+        progress.phase("measuring")
+
+    asked = inputs.held_out[: recipe.measured_texts]
+    length = max((len(dataset.answer(loaded.tokenizer, text, [], recipe.max_length)) for text in asked), default=1)
+    losses: dict[str, float] = {}
+    texts: dict[str, list[str]] = {}
+    guided = _guided(loaded, recipe, inputs)
+    lora.restore(loaded.model, best)
+    for name, examples, guide in (
+        ("adapter", held_out, ""),
+        ("base", held_out, ""),
+        ("prompted", guided, inputs.style_guide),
+    ):
+        if name == "base":
+            bases.use_adapter(loaded, None)
+        losses[name] = evaluation.mean_loss(loaded, examples, told)
+        prompts = [_prompt(loaded, recipe, text, guide)[1] for text in asked]
+        seeds = [recipe.sample_seed + number for number in range(len(prompts))]
+        texts[name] = continue_texts(loaded, prompts, length, recipe.sample_temperature, 1.0, seeds, told)
+    brand = evaluation.mean_state(loaded, [text.text for text in asked])
+    tokens = sum(sum(one.counted[1:]) for one in held_out)
+    arms = {
+        name: evaluation.arm(losses[name], [text.strip() for text in texts[name]], loaded, brand) for name in losses
+    }
+    return VoiceMeasures(tokens, arms["base"], arms["prompted"], arms["adapter"])
+
+
+def _order(recipe: VoiceRecipe, inputs: VoiceInputs) -> str:
+    """What a checkpoint must have been made for, as text: recipe, base and every text."""
+    if not inputs.texts:
+        raise EngineError("no_texts", "There are no texts to learn from.")
+    texts = [
+        [text.key, [[turn.role, turn.content] for turn in text.order], text.text]
+        for text in (*inputs.texts, *inputs.held_out)
+    ]
+    facts = [recipe.model_dump(mode="json"), inputs.base.key, inputs.base.revision, len(inputs.texts), texts]
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+
+
+def _resumed(inputs: VoiceInputs, order: str) -> checkpoints.Checkpoint | None:
+    if inputs.resume_from is None:
+        return None
+    checkpoint = checkpoints.read(inputs.resume_from)
+    if checkpoint.order != order:
+        raise EngineError(
+            "bad_checkpoint",
+            "The checkpoint was made with other texts, another base model or another recipe. Start anew.",
+        )
+    return checkpoint
+
+
+def _compute_twice(loaded: Loaded) -> None:
+    loaded.model.activation_checkpointing_enable({"use_reentrant": False})
+    loaded.model.train()  # the libraries compute twice only then; there is no dropout that it would switch on
+
+
+def _autocast(loaded: Loaded) -> Any:
+    """bfloat16 on a card, plain float32 on a CPU."""
+    if loaded.device.type == "cuda":
+        return torch.autocast("cuda", dtype=bases.dtype_on(loaded.device))
+    return contextlib.nullcontext()
+
+
+def _name(inputs: VoiceInputs) -> str:
+    """What PEFT's configuration calls the base: its name on the hub, also for the one that comes along.
+
+    Of a local folder the last name alone, as paths of this machine are nobody's business.
+    """
+    if inputs.base.source == "builtin":
+        return BUILTIN_ON_THE_HUB
+    folder = Path(inputs.base.source)
+    return folder.name if folder.is_absolute() else inputs.base.source
+
+
+def _diverged(step: int, learning_rate: float) -> str:
+    return (
+        f"The training diverged at step {step}: its loss is no longer a number. The last checkpoint is kept. "
+        f"Start again with a lower learning rate than {learning_rate:g}."
+    )
 
 
 # Writing ----------------------------------------------------------------------------------------------------------
@@ -105,6 +515,69 @@ def continue_text(
         yield len(written), text.rstrip(UNFINISHED)
 
 
+@torch.no_grad()
+def continue_texts(
+    loaded: Loaded,
+    prompts: Sequence[list[int]],
+    most: int,
+    temperature: float,
+    top_p: float,
+    seeds: Sequence[int],
+    told: Callable[[], None],
+) -> list[str]:
+    """Continue several prompts side by side, each from its own seed; ``told`` is called for every token and may raise.
+
+    On a processor several texts take little longer than one, as reading the weights is what takes the time.
+    """
+    texts: list[str] = []
+    for at in range(0, len(prompts), AT_ONCE):
+        texts += _side_by_side(
+            loaded, prompts[at : at + AT_ONCE], most, temperature, top_p, seeds[at : at + AT_ONCE], told
+        )
+    return texts
+
+
+def _side_by_side(
+    loaded: Loaded,
+    prompts: Sequence[list[int]],
+    most: int,
+    temperature: float,
+    top_p: float,
+    seeds: Sequence[int],
+    told: Callable[[], None],
+) -> list[str]:
+    ends, device = end_tokens(loaded), loaded.device
+    longest = max(len(prompt) for prompt in prompts)
+    padding = loaded.tokenizer.pad_token_id
+    # Padded on the left, so that all go on at the same place.
+    tokens = torch.tensor([[padding] * (longest - len(prompt)) + prompt for prompt in prompts], device=device)
+    mask = torch.tensor([[0] * (longest - len(prompt)) + [1] * len(prompt) for prompt in prompts], device=device)
+    positions = (mask.cumsum(-1) - 1).clamp(min=0)
+    generators = [torch.Generator("cpu").manual_seed(seed) for seed in seeds]
+    written: list[list[int]] = [[] for _ in prompts]
+    ended = [False] * len(prompts)
+    cache: Any = None
+    for _ in range(most):
+        out = loaded.model(input_ids=tokens, attention_mask=mask, position_ids=positions, cache=cache, use_cache=True)
+        cache = out.cache
+        chosen = []
+        for number, generator in enumerate(generators):
+            token = padding
+            if not ended[number]:
+                token = _draw(out.logits[number, -1].float().cpu(), temperature, top_p, generator)
+                ended[number] = token in ends
+            if not ended[number]:
+                written[number].append(token)
+            chosen.append([token])
+        told()
+        if all(ended):
+            break
+        tokens = torch.tensor(chosen, device=device)
+        mask = torch.cat([mask, mask.new_ones((len(prompts), 1))], dim=-1)
+        positions = positions[:, -1:] + 1
+    return [loaded.tokenizer.decode(one, skip_special_tokens=True).rstrip(UNFINISHED) for one in written]
+
+
 def end_tokens(loaded: Loaded) -> set[int]:
     """Tokens after which a model has said what it had to say."""
     named = loaded.model.generation_config.eos_token_id
@@ -113,7 +586,11 @@ def end_tokens(loaded: Loaded) -> set[int]:
 
 
 def _draw(logits: torch.Tensor, temperature: float, top_p: float, generator: torch.Generator) -> int:
-    """One token from ``logits``, (vocabulary,), float32."""
+    """One token from ``logits``, (vocabulary,), float32. Raises ``EngineError`` (``diverged``)."""
+    if logits.isnan().any():
+        raise EngineError(
+            "diverged", "The adapter has run into values that are not numbers. Train it with a lower learning rate."
+        )
     if temperature == 0:
         return int(logits.argmax())
     chances, tokens = (logits / temperature).softmax(-1).sort(descending=True, stable=True)

@@ -1,0 +1,241 @@
+"""Learning a voice, with a tiny model: what counts, what is kept, and that a stop changes nothing."""
+
+import hashlib
+import json
+import math
+import subprocess
+import sys
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors import safe_open
+from safetensors.torch import load_file
+
+from tests.worker.text import tiny
+from worker.engines.contracts import (
+    AdapterFile,
+    Base,
+    Cancelled,
+    EngineError,
+    GiveBack,
+    Said,
+    VoiceText,
+    WritingInputs,
+)
+from worker.engines.text import base as bases
+from worker.engines.text import causal_lm, dataset, evaluation
+from worker.engines.text.dataset import IGNORED
+
+
+def sha(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def test_the_loss_is_for_the_answer_alone_as_the_template_has_it(model: Base) -> None:
+    loaded = bases.load(model)
+    text = VoiceText("a", (Said("system", "Be kind."), Said("user", "Write about tea – für alle 🎉.")), "Tea, tea! 🫖")
+    [example] = causal_lm._examples(loaded, tiny.voice_recipe(), [text])
+    whole = loaded.tokenizer.apply_chat_template(
+        [
+            {"role": "system", "content": "Be kind."},
+            {"role": "user", "content": "Write about tea – für alle 🎉."},
+            {"role": "assistant", "content": "Tea, tea! 🫖"},
+        ],
+        tokenize=False,
+    )
+    assert loaded.tokenizer.decode(example.tokens) + "\n" == whole, "the template's own conversation, up to its end"
+    counted = [token for token, counts in zip(example.tokens, example.counted, strict=True) if counts]
+    assert loaded.tokenizer.decode(counted) == "Tea, tea! 🫖<|im_end|>"
+    batch = dataset.collate([example], [(0,)], 0)
+    targets = batch.targets[0][batch.targets[0] != IGNORED].tolist()
+    assert targets == counted, "each place's target is the token that follows"
+
+
+def test_a_text_too_long_is_cut_and_an_order_too_long_is_refused(model: Base) -> None:
+    loaded = bases.load(model)
+    long = VoiceText("a", (Said("user", "Write."),), "word " * 300)
+    [example] = causal_lm._examples(loaded, tiny.voice_recipe(max_length=100), [long])
+    assert len(example.tokens) == 100
+    with pytest.raises(EngineError, match="no room"):
+        causal_lm._examples(loaded, tiny.voice_recipe(max_length=64), [replace(long, order=(Said("user", "x" * 400),))])
+
+
+def test_packed_texts_are_blind_for_each_other(model: Base) -> None:
+    loaded = bases.load(model)
+    examples = causal_lm._examples(loaded, tiny.voice_recipe(), tiny.voice_texts(5))
+    rows = dataset.rows_of_epoch(examples, 192, True, 0, 0)
+    assert len(rows) < 5 and sorted(index for row in rows for index in row) == [0, 1, 2, 3, 4]
+    assert all(sum(len(examples[index].tokens) for index in row) <= 192 for row in rows)
+    with torch.no_grad():
+        packed = sum(evaluation.token_losses(loaded, dataset.collate(examples, rows, 0))[0].item() for _ in range(1))
+        apart = sum(
+            evaluation.token_losses(loaded, dataset.collate(examples, [(index,)], 0))[0].item() for index in range(5)
+        )
+        tokens = torch.tensor([examples[0].tokens])
+        plain = loaded.model(input_ids=tokens).logits[0, :-1].log_softmax(-1)
+        usual = -plain[torch.arange(plain.shape[0]), tokens[0, 1:]][torch.tensor(examples[0].counted[1:])].sum()
+        ours = evaluation.token_losses(loaded, dataset.collate(examples, [(0,)], 0))[0]
+    assert packed == pytest.approx(apart, rel=1e-5)
+    assert ours.item() == pytest.approx(usual.item(), rel=1e-5), "our mask is the model's own causal one"
+
+
+def test_every_epoch_has_every_text_once_in_an_order_of_its_own(model: Base) -> None:
+    examples = causal_lm._examples(bases.load(model), tiny.voice_recipe(), tiny.voice_texts(10))
+    orders = [
+        [index for row in dataset.rows_of_epoch(examples, 192, False, 0, epoch) for index in row] for epoch in (0, 1)
+    ]
+    assert orders[0] != orders[1] and sorted(orders[0]) == sorted(orders[1]) == list(range(10))
+
+
+def test_measurements_come_evenly_and_at_every_epochs_end() -> None:
+    assert causal_lm.evaluation_steps([10, 10], 2) == {5, 10, 15, 20}
+    assert causal_lm.evaluation_steps([3, 4], 2) == {2, 3, 5, 7}
+    assert causal_lm.evaluation_steps([1], 4) == {1}
+
+
+def test_the_learning_rate_rises_and_falls() -> None:
+    recipe = tiny.voice_recipe(learning_rate=1.0, warmup_share=0.1)
+    rates = [causal_lm.learning_rate_at(recipe, step, 100) for step in range(100)]
+    assert rates[:10] == [pytest.approx((step + 1) / 10) for step in range(10)]
+    assert all(later < earlier for earlier, later in pairwise(rates[10:])) and rates[-1] < 0.001
+
+
+def test_a_voice_is_learned_measured_and_loads_in_plain_peft(model: Base, folder: Path) -> None:
+    notes, recipe = tiny.Notes(), tiny.voice_recipe(epochs=8)
+    inputs = tiny.voice_inputs(model)
+    trained = causal_lm.train(recipe, inputs, folder, notes)
+
+    assert trained.finished and trained.steps == trained.planned_steps == len(notes.steps)
+    assert notes.losses[0][0] == 0 and min(loss for _, loss in notes.losses[1:]) < notes.losses[0][1] - 0.5
+    assert trained.best_step == min(notes.losses[1:], key=lambda one: one[1])[0]
+    measures = trained.measures
+    assert measures is not None
+    assert measures.base.loss == pytest.approx(notes.losses[0][1], rel=1e-5)
+    assert measures.adapter.loss == pytest.approx(min(loss for _, loss in notes.losses[1:]), rel=1e-5)
+    assert measures.adapter.loss < measures.prompted.loss and measures.prompted.loss != measures.base.loss
+    assert len(measures.adapter.texts) == 3 and "ide" in measures.adapter.texts[0]
+    assert measures.base.embedding_distance is not None
+    assert [(one.step, one.index) for one in notes.samples[:2]] == [(0, 0), (0, 1)]
+    assert notes.samples[0].brief == inputs.held_out[0].order[-1].content
+
+    # PEFT alone, in a fresh process, must give the very logits that our own loader gives.
+    with safe_open(trained.weights, framework="pt") as file:
+        configuration = json.loads(file.metadata()[bases.CONFIGURATION])
+    peft_folder = folder / "peft"
+    peft_folder.mkdir()
+    (peft_folder / "adapter_config.json").write_text(json.dumps(configuration))
+    (peft_folder / "adapter_model.safetensors").write_bytes(trained.weights.read_bytes())
+    probe = [5, 60, 61, 62, 9]
+    program = (
+        "import sys, torch; from peft import PeftModel; from transformers import AutoModelForCausalLM;"
+        "model = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(sys.argv[1]), sys.argv[2]).eval();"
+        f"torch.save(model(input_ids=torch.tensor([{probe}])).logits.detach(), sys.argv[3])"
+    )
+    command = [sys.executable, "-c", program, model.source, str(peft_folder), str(folder / "logits.pt")]
+    subprocess.run(command, check=True, capture_output=True)
+    loaded = bases.load(model)
+    with torch.no_grad():
+        bases.use_adapter(loaded, AdapterFile("a", trained.weights, 1.0))
+        ours = loaded.model(input_ids=torch.tensor([probe])).logits
+        bases.use_adapter(loaded, AdapterFile("a", trained.weights, 0.0))
+        bare = loaded.model(input_ids=torch.tensor([probe])).logits
+    assert torch.equal(ours, torch.load(folder / "logits.pt", weights_only=True))
+    assert not torch.allclose(ours, bare)
+
+
+@pytest.mark.parametrize("stop_at", [2, 7])
+def test_given_back_and_resumed_it_ends_in_the_same_bytes(model: Base, folder: Path, stop_at: int) -> None:
+    inputs, recipe = tiny.voice_inputs(model), tiny.voice_recipe()
+    whole = causal_lm.train(recipe, inputs, folder / "whole", tiny.Notes())
+    notes = tiny.Notes(GiveBack(), stop_at=stop_at)
+    with pytest.raises(GiveBack):
+        causal_lm.train(recipe, inputs, folder / "part", notes)
+    assert notes.checkpoints[-1].name == f"step-{stop_at:06d}"
+    bases.drop_loaded()
+    rest = tiny.Notes()
+    resumed = causal_lm.train(recipe, replace(inputs, resume_from=notes.checkpoints[-1]), folder / "rest", rest)
+    assert rest.steps[0].step == stop_at + 1
+    assert sha(resumed.weights) == sha(whole.weights)
+    assert resumed.measures == whole.measures and resumed.best_step == whole.best_step
+
+
+def test_a_checkpoint_of_other_texts_is_refused(model: Base, folder: Path) -> None:
+    notes = tiny.Notes(GiveBack(), stop_at=2)
+    with pytest.raises(GiveBack):
+        causal_lm.train(tiny.voice_recipe(), tiny.voice_inputs(model), folder / "part", notes)
+    other = tiny.voice_inputs(model, texts=tiny.voice_texts(10, "Ebb"), resume_from=notes.checkpoints[-1])
+    with pytest.raises(EngineError, match="other texts") as refused:
+        causal_lm.train(tiny.voice_recipe(), other, folder / "rest", tiny.Notes())
+    assert refused.value.code == "bad_checkpoint"
+
+
+def test_a_cancelled_training_keeps_the_steps_so_far(model: Base, folder: Path) -> None:
+    trained = causal_lm.train(tiny.voice_recipe(), tiny.voice_inputs(model), folder, tiny.Notes(Cancelled(), stop_at=3))
+    assert not trained.finished and trained.steps == trained.best_step == 3 and trained.measures is None
+    assert any(tensor.abs().sum() > 0 for name, tensor in load_file(trained.weights).items() if "lora_B" in name)
+
+
+def test_it_ends_early_when_the_held_out_part_gets_worse(model: Base, folder: Path) -> None:
+    # Texts that say nothing of the held-out ones: learning them must sooner or later make those less likely.
+    inputs = tiny.voice_inputs(model, texts=tiny.voice_texts(4, "Zx"), held_out=tiny.voice_texts(3, "Quay"))
+    recipe = tiny.voice_recipe(epochs=40, learning_rate=0.02, early_stop_patience=3)
+    notes = tiny.Notes()
+    trained = causal_lm.train(recipe, inputs, folder, notes)
+    assert trained.finished and trained.steps < trained.planned_steps
+    best = min(notes.losses[1:], key=lambda one: one[1])
+    assert trained.best_step == best[0] and len([one for one in notes.losses if one[0] > best[0]]) == 3
+    assert trained.measures is not None and trained.measures.adapter.loss == pytest.approx(best[1], rel=1e-5)
+
+
+def test_computing_twice_and_smaller_parts_change_nothing(model: Base, folder: Path) -> None:
+    inputs = tiny.voice_inputs(model, held_out=())
+    plain, twice = (
+        causal_lm.train(tiny.voice_recipe(epochs=1, gradient_checkpointing=on), inputs, folder / str(on), tiny.Notes())
+        for on in (False, True)
+    )
+    one, other = load_file(plain.weights), load_file(twice.weights)
+    assert all(torch.allclose(one[name], other[name], atol=1e-6) for name in one)
+    assert plain.measures is None, "without a held-out part nothing is measured"
+
+
+def test_plain_texts_are_learned_as_they_are(model: Base, folder: Path) -> None:
+    loaded = bases.load(model)
+    recipe = tiny.voice_recipe(kind="plain_text", max_length=64, epochs=4)
+    [first, *others] = causal_lm._examples(loaded, recipe, [VoiceText("a", (), "tide " * 40)])
+    assert len(first.tokens) == 64 and others and all(first.counted)
+    notes = tiny.Notes()
+    trained = causal_lm.train(recipe, tiny.voice_inputs(model), folder, notes)
+    assert trained.measures is not None and trained.measures.adapter.loss < trained.measures.base.loss - 0.5
+    assert notes.samples[0].brief.startswith("Tide")
+
+
+@pytest.mark.parametrize("held", ["nf4", "int8"])
+def test_over_a_base_in_few_bits_the_loss_falls(folder: Path, held: str) -> None:
+    wide = tiny.save_model(folder / "wide", width=256, layers=4)
+    whole = bases.weight_bytes(bases.load(wide).model)
+    notes = tiny.Notes()
+    recipe = tiny.voice_recipe(quantization=held, epochs=4, learning_rate=0.01)
+    trained = causal_lm.train(recipe, tiny.voice_inputs(wide), folder / "out", notes)
+    assert notes.losses[-1][1] < notes.losses[0][1] - 0.3
+    assert trained.base_bytes <= whole / 3, f"{trained.base_bytes} of {whole}"
+
+
+def test_values_that_are_no_numbers_end_it_with_a_sentence(model: Base, folder: Path) -> None:
+    with pytest.raises(EngineError, match="lower learning rate") as diverged:
+        recipe, inputs = tiny.voice_recipe(sample_count=0), tiny.voice_inputs(model, held_out=())
+        loaded = bases.load(model)
+        loaded.model.model.norm.weight.data.fill_(math.inf)
+        causal_lm.train(recipe, inputs, folder, tiny.Notes())
+    assert diverged.value.code == "diverged"
+
+
+def test_an_adapter_of_another_model_is_refused(model: Base, folder: Path) -> None:
+    trained = causal_lm.train(tiny.voice_recipe(epochs=1), tiny.voice_inputs(model), folder / "a", tiny.Notes())
+    other = tiny.save_model(folder / "other", width=32)
+    adapter = AdapterFile("x", trained.weights, 1.0)
+    with pytest.raises(EngineError, match="another language model"):
+        list(causal_lm.write(tiny.Asked(), WritingInputs(other, adapter), tiny.Notes()))
+    assert list(causal_lm.write(tiny.Asked(), WritingInputs(model, adapter), tiny.Notes()))

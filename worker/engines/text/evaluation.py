@@ -1,0 +1,88 @@
+"""Measures on texts that were never trained on: how likely they are, how others' answers compare with them.
+
+What this module does not know: which text people like better. The loss of a text depends on the tokenizer, so losses
+of different base models cannot be compared.
+"""
+
+from collections.abc import Callable, Sequence
+
+import torch
+
+from worker.engines.contracts import ArmMeasures, Said
+from worker.engines.text import base as bases
+from worker.engines.text import dataset
+from worker.engines.text.dataset import Batch, Example
+
+TOKENS_AT_ONCE = 2048
+
+
+def token_losses(loaded, batch: Batch) -> tuple[torch.Tensor, int]:
+    """Sum of the counted tokens' cross entropy in nats (a float32 scalar), and how many they are."""
+    device = loaded.device
+    logits = loaded.model(
+        input_ids=batch.tokens.to(device),
+        attention_mask=batch.visible.to(device, bases.dtype_on(device)),
+        position_ids=batch.positions.to(device),
+        use_cache=False,
+    ).logits
+    targets = batch.targets.to(device)
+    counted = targets != dataset.IGNORED
+    # Only the counted places are made to float32: a vocabulary is large.
+    losses = torch.nn.functional.cross_entropy(logits[counted].float(), targets[counted], reduction="sum")
+    return losses, int(counted.sum())
+
+
+@torch.no_grad()
+def mean_loss(loaded, examples: Sequence[Example], told: Callable[[], None]) -> float:
+    """Mean over all counted tokens, with the model as it is now. ``told`` is called after every batch and may raise."""
+    total, count = 0.0, 0
+    for batch in batches_by_length(loaded, examples):
+        losses, counted = token_losses(loaded, batch)
+        total, count = total + losses.item(), count + counted
+        told()
+    return total / max(1, count)
+
+
+def batches_by_length(loaded, examples: Sequence[Example]) -> list[Batch]:
+    order = sorted(range(len(examples)), key=lambda index: (len(examples[index].tokens), examples[index].key))
+    groups: list[list[int]] = []
+    for index in order:
+        longest = len(examples[index].tokens)
+        if not groups or (len(groups[-1]) + 1) * longest > TOKENS_AT_ONCE:
+            groups.append([])
+        groups[-1].append(index)
+    padding = loaded.tokenizer.pad_token_id
+    return [dataset.collate(examples, [(index,) for index in group], padding) for group in groups]
+
+
+def with_guide(order: tuple[Said, ...], guide: str) -> tuple[Said, ...]:
+    """The order with the style guide in its system message."""
+    if not guide:
+        return order
+    if order and order[0].role == "system":
+        return (Said("system", f"{order[0].content}\n\n{guide}"), *order[1:])
+    return (Said("system", guide), *order)
+
+
+@torch.no_grad()
+def mean_state(loaded, texts: Sequence[str]) -> torch.Tensor | None:
+    """Mean over the texts of each text's mean last hidden state, (width,), float32; None without any word."""
+    states = []
+    for text in texts:
+        tokens = loaded.tokenizer(text, add_special_tokens=False)["input_ids"][:512]
+        if tokens:
+            hidden = loaded.model.base_model(input_ids=torch.tensor([tokens], device=loaded.device), use_cache=False)
+            states.append(hidden.last_hidden_state[0].float().mean(0).cpu())
+    return torch.stack(states).mean(0) if states else None
+
+
+def distance(one: torch.Tensor | None, other: torch.Tensor | None) -> float | None:
+    """1 − cosine."""
+    if one is None or other is None:
+        return None
+    return 1 - torch.nn.functional.cosine_similarity(one, other, dim=0).item()
+
+
+def arm(loss: float, texts: Sequence[str], loaded, brand: torch.Tensor | None) -> ArmMeasures:
+    """Call with the base alone at work: its states are the measure for every arm's texts."""
+    return ArmMeasures(loss, tuple(texts), distance(mean_state(loaded, texts), brand))

@@ -96,6 +96,6 @@ def save(tensors: Mapping[str, torch.Tensor], facts: dict[str, Any], path: Path)
         raise EngineError("diverged", "The training has run into values that are not numbers; no adapter was written.")
     part = path.with_name(path.name + ".part")
     named = {PREFIX + name: tensor for name, tensor in tensors.items()}
-    # One entry alone: the library writes several in an order that changes, and the same training must give the same file.
+    # One entry alone: the library writes several in changing order, and the same training must give the same file.
     save_file(named, part, metadata={CONFIGURATION: json.dumps(facts)})
     part.replace(path)

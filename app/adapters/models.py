@@ -19,7 +19,10 @@ class Adapter(Base):
     name: Mapped[str] = mapped_column(String(120))
     version: Mapped[int]
     """Counts up within a brand."""
+    modality: Mapped[str] = mapped_column(String(8), default="image", server_default="image")
+    """``image`` draws, ``text`` writes."""
     purpose: Mapped[str] = mapped_column(String(12))
+    """``style``, ``character`` or ``product``; of a voice ``voice``."""
     base_model: Mapped[str] = mapped_column(String(80))
     rank: Mapped[int]
     alpha: Mapped[float] = mapped_column(Float)
@@ -28,9 +31,12 @@ class Adapter(Base):
     facts: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
     """What it was trained on and how: picture count, steps, loss, device, recipe, palette distance if measured."""
     diffusers_key: Mapped[str] = mapped_column(String(300))
+    """The file that our engines read; of a voice PEFT's, with its configuration in the header."""
     kohya_key: Mapped[str] = mapped_column(String(300))
     clean_key: Mapped[str] = mapped_column(String(300))
     """The kohya file without anything that tells about the training pictures."""
+    gguf_key: Mapped[str] = mapped_column(String(300), default="", server_default="")
+    """Of a voice, for llama.cpp and Ollama; empty where the base's layout has none."""
     byte_count: Mapped[int]
     """Of the diffusers file."""
     sha256: Mapped[str] = mapped_column(String(64))

@@ -22,6 +22,7 @@ class AdapterFiles:
     clean_key: str
     byte_count: int
     sha256: str
+    gguf_key: str = ""
 
 
 def folder_of(project_id: str, adapter_id: str) -> str:
@@ -37,6 +38,7 @@ def register(
     project_id: str,
     training_id: str | None,
     version: int,
+    modality: str = "image",
     purpose: str,
     base_model: str,
     rank: int,
@@ -64,6 +66,7 @@ def register(
         training_id=training_id,
         name=project.name,
         version=version,
+        modality=modality,
         purpose=purpose,
         base_model=base_model,
         rank=rank,
@@ -74,6 +77,7 @@ def register(
         diffusers_key=files.diffusers_key,
         kohya_key=files.kohya_key,
         clean_key=files.clean_key,
+        gguf_key=files.gguf_key,
         byte_count=files.byte_count,
         sha256=files.sha256,
         created_by=created_by,

@@ -9,6 +9,12 @@ class TooFewPictures(Conflict):
     )
 
 
+class TooFewTexts(Conflict):
+    sentence = N_(
+        "Too few texts to learn from: %(count)s. At least %(needed)s are needed, %(enough)s would do. Please add some."
+    )
+
+
 class BadResolution(Invalid):
     sentence = N_(
         "%(base)s trains at %(smallest)s to %(largest)s pixels, in steps of %(multiple)s; %(resolution)s does not fit."

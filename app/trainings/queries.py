@@ -27,8 +27,12 @@ MOST_THUMBNAILS = 60
 
 
 def training(session: Session, *, workspace_id: str, training_id: str) -> Training:
-    """Raises ``NotFound`` for another workspace's training too."""
-    found = session.scalar(select(Training).where(Training.id == training_id, Training.workspace_id == workspace_id))
+    """Raises ``NotFound`` for another workspace's training too, and for that of a voice (``voice_queries``)."""
+    found = session.scalar(
+        select(Training).where(
+            Training.id == training_id, Training.workspace_id == workspace_id, Training.modality == "image"
+        )
+    )
     if found is None:
         raise NotFound()
     return found
@@ -43,7 +47,9 @@ def of_project(
     limit: int = PAGE,
 ) -> list[Training]:
     """A brand's trainings, the newest first, at most ``limit`` + 1 (the last one says that there are more)."""
-    wanted = select(Training).where(Training.workspace_id == workspace_id, Training.project_id == project_id)
+    wanted = select(Training).where(
+        Training.workspace_id == workspace_id, Training.project_id == project_id, Training.modality == "image"
+    )
     if before is not None:
         wanted = wanted.where(tuple_(Training.created_at, Training.id) < tuple_(*before))
     return list(session.scalars(wanted.order_by(Training.created_at.desc(), Training.id.desc()).limit(limit + 1)))
@@ -174,7 +180,11 @@ def measurements(session: Session, base_model: str) -> list[Measurement]:
         select(Training, Job, Adapter)
         .join(Job, Job.subject_id == Training.id)
         .outerjoin(Adapter, Adapter.training_id == Training.id)
-        .where(Training.base_model == base_model, Training.seconds_per_step.is_not(None))
+        .where(
+            Training.base_model == base_model,
+            Training.modality == "image",
+            Training.seconds_per_step.is_not(None),
+        )
         .order_by(Training.created_at.desc(), Training.id.desc())
         .limit(LATEST_MEASUREMENTS)
     )
@@ -264,7 +274,7 @@ def views(session: Session, given: list[Training]) -> list[TrainingView]:
     ids = [one.id for one in given]
     all_jobs, adapters = jobs.jobs_of(session, ids), adapters_of(session, ids)
     names = accounts.names_of(session, {one.created_by for one in given if one.created_by})
-    waiting = _waiting(session, all_jobs)
+    waiting = waiting_of(session, all_jobs)
     return [
         TrainingView(
             training=one,
@@ -280,7 +290,7 @@ def views(session: Session, given: list[Training]) -> list[TrainingView]:
     ]
 
 
-def _waiting(session: Session, all_jobs: dict[str, Job]) -> dict[str, Waiting]:
+def waiting_of(session: Session, all_jobs: dict[str, Job]) -> dict[str, Waiting]:
     """By the training's id, for those that wait."""
     queued = {training_id: job for training_id, job in all_jobs.items() if job.state == "queued"}
     if not queued:

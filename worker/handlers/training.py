@@ -11,7 +11,6 @@ from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from PIL import Image
 
@@ -24,7 +23,6 @@ from app.adapters.passport import facts_for
 from app.adapters.service import AdapterFiles
 from app.db import new_id, now
 from app.errors import N_, AppError, NotFound
-from app.jobs import service as jobs
 from app.jobs.service import Claim, LeaseLost
 from app.storage import StorageAway
 from app.trainings import queries, service
@@ -41,8 +39,9 @@ from worker.engines.contracts import (
     TrainingInputs,
     TrainingPicture,
 )
+from worker.handlers.kept_checkpoints import KeptCheckpoints, from_last_checkpoint
 from worker.progress import JobProgress
-from worker.workspace import bring_in, bring_in_folder, bring_out_folder, job_folder
+from worker.workspace import bring_in, job_folder
 
 log = logging.getLogger("livery.worker")
 MOST_LOSS_POINTS = 500
@@ -87,24 +86,15 @@ def _train(
 ) -> TrainedAdapter:
     """Go on from the last checkpoint; where that is damaged or gone from the one before it, and else begin anew."""
     engine = registry.engine_for(order.base.family)
-    last = claim.checkpoint
-    recorded = [last, last.get("before")] if last else []
-    for checkpoint in filter(None, recorded):
-        resume_from, step = folder / f"resume-{checkpoint['step']}", int(checkpoint["step"])
-        try:
-            bring_in_folder(context.storage, str(checkpoint["key"]), resume_from)
-        except FileNotFoundError:
-            log.warning("the checkpoint of step %d is gone", step)
-            continue
-        _begin(context, claim, from_step=step)
-        try:
-            return engine.train(order.recipe, replace(inputs, resume_from=resume_from), folder / "out", progress)
-        except EngineError as error:
-            if error.code != "bad_checkpoint":
-                raise
-            log.warning("the checkpoint of step %d cannot be used: %s", step, error)
-    _begin(context, claim, from_step=0)
-    return engine.train(order.recipe, inputs, folder / "out", progress)
+    return from_last_checkpoint(
+        context,
+        claim,
+        folder,
+        begin=lambda step: _begin(context, claim, from_step=step),
+        train=lambda resume_from: engine.train(
+            order.recipe, replace(inputs, resume_from=resume_from), folder / "out", progress
+        ),
+    )
 
 
 def _begin(context: WorkerContext, claim: Claim, *, from_step: int) -> None:
@@ -149,8 +139,7 @@ class _Watch:
     def __init__(self, context: WorkerContext, claim: Claim, order: TrainingOrder) -> None:
         self._context, self._claim, self._order = context, claim, order
         self._stretch = -(-order.recipe.steps // MOST_LOSS_POINTS)
-        last = claim.checkpoint
-        self._last: dict[str, Any] | None = {"key": last["key"], "step": last["step"]} if last else None
+        self._checkpoints = KeptCheckpoints(context, claim, order.folder)
         self._open: list[Step] = []
         self._ready: list[Loss] = []
         self._written = time.monotonic()
@@ -179,27 +168,8 @@ class _Watch:
             raise
 
     def checkpoint(self, folder: Path, step: int) -> None:
-        """Store it in a folder of this attempt's own, record it, and forget all but it and the one before it."""
         self.write_losses()
-        storage, above = self._context.storage, f"{self._order.folder}/checkpoints"
-        key = f"{above}/a{self._claim.fence}/{step}"
-        bring_out_folder(storage, folder, key)
-        try:
-            self._context.write(
-                lambda session: jobs.record_checkpoint(session, self._claim, key=key, step=step, before=self._last)
-            )
-        except LeaseLost:
-            recorded = self._context.read(lambda session: jobs.checkpoint_of(session, self._claim.job_id))
-            if recorded is None or key not in (recorded["key"], (recorded.get("before") or {}).get("key")):
-                storage.delete_under(key)
-            raise
-        kept = {key, self._last["key"]} if self._last else {key}
-        self._last = {"key": key, "step": step}
-        folders = {"/".join(name.removeprefix(f"{above}/").split("/")[:2]) for name in storage.keys_under(above)}
-        for folder_name in sorted(folders):
-            # Never those of a later attempt: this one may have lost its lease a moment ago without knowing.
-            if f"{above}/{folder_name}" not in kept and _attempt(folder_name) <= self._claim.fence:
-                storage.delete_under(f"{above}/{folder_name}")
+        self._checkpoints.keep(folder, step)
 
     def write_losses(self, *, whole: bool = True) -> None:
         """Write the means that are complete; with ``whole`` also that of the stretch just under way."""
@@ -215,11 +185,6 @@ class _Watch:
             mean = sum(step.loss for step in self._open) / len(self._open)
             self._ready.append(Loss(self._open[-1].step, mean, self._open[-1].learning_rate))
             self._open = []
-
-
-def _attempt(folder_name: str) -> int:
-    """The fence in a checkpoint's folder, ``a<fence>/<step>``."""
-    return int(folder_name.split("/")[0].removeprefix("a"))
 
 
 def _keep(

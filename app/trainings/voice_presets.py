@@ -1,0 +1,42 @@
+"""From a number of samples to a whole recipe of a voice. The numbers are data (``voice_presets.toml``). Pure."""
+
+import tomllib
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from app.base_models.catalogue import TextModelEntry
+from app.trainings.voice_recipe import VoiceRecipe
+
+PRESETS = Path(__file__).with_name("voice_presets.toml")
+CARD_BYTES_WITHOUT_QLORA = 8_000_000_000
+"""A base whose weights alone take more in half precision is held in 4 bits unless somebody decides otherwise: with what
+training adds it would not fit a usual card of 12 to 16 GB."""
+
+
+@cache
+def _tables() -> dict[str, Any]:
+    with PRESETS.open("rb") as file:
+        return tomllib.load(file)
+
+
+def voice_recipe_for(base: TextModelEntry, samples: int, changes: Mapping[str, Any] | None = None) -> VoiceRecipe:
+    """The recipe for so many samples on this base, with ``changes`` on top; alpha follows a changed rank.
+
+    Raises pydantic's ``ValidationError`` for changes out of bounds.
+    """
+    changes = {name: value for name, value in (changes or {}).items() if value is not None}
+    tables = _tables()
+    values: dict[str, Any] = {"base_model": base.key} | tables["default"]
+    for layer in tables["samples"]:
+        if samples >= layer["from"]:
+            values |= {name: value for name, value in layer.items() if name != "from"}
+    values |= tables.get("model", {}).get(base.key, {})
+    if base.weight_bytes("none") > CARD_BYTES_WITHOUT_QLORA:
+        values |= {"quantization": "nf4", "gradient_checkpointing": True}
+    usual = values["alpha"] / values["rank"]
+    values |= changes
+    if "rank" in changes and "alpha" not in changes:
+        values["alpha"] = usual * values["rank"]
+    return VoiceRecipe.model_validate(values)

@@ -1,0 +1,261 @@
+"""What may happen to the training of a voice: planned, ordered, watched, ended."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import delete
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from app.accounts.models import Workspace
+from app.adapters import service as adapters
+from app.adapters.models import Adapter
+from app.adapters.service import AdapterFiles
+from app.base_models import catalogue
+from app.base_models.catalogue import TextModelEntry
+from app.db import new_id
+from app.jobs import queries as job_queries
+from app.jobs import service as jobs
+from app.jobs.service import Claim
+from app.projects import queries as projects
+from app.projects.models import Project
+from app.trainings import voice_queries
+from app.trainings.errors import BrandPutAway, OrderTaken, TooFewTexts
+from app.trainings.estimate import Estimate
+from app.trainings.models import HeldOutPoint, Training, TrainingText
+from app.trainings.voice_choices import VoiceChoices
+from app.trainings.voice_estimate import voice_estimate
+from app.trainings.voice_measures import Measures
+from app.trainings.voice_presets import voice_recipe_for
+from app.trainings.voice_recipe import VoiceRecipe
+from app.trainings.voice_texts import FrozenVoice, freeze
+from app.trainings.voice_warnings import voice_warnings
+from app.trainings.warnings import Warning
+from app.voice import queries as voices
+from app.voice.queries import ENOUGH_SAMPLES, LEAST_SAMPLES
+
+PURPOSE = "voice"
+JOB_KIND = "voice_training"
+
+
+@dataclass(frozen=True)
+class VoicePlan:
+    """What would happen: shown before the start, and what the start then does."""
+
+    project: Project
+    base: TextModelEntry
+    recipe: VoiceRecipe
+    voice: FrozenVoice
+    estimate: Estimate
+    warnings: tuple[Warning, ...]
+    has_price: bool
+
+    @property
+    def is_possible(self) -> bool:
+        return all(warning.kind != "bad" for warning in self.warnings)
+
+
+def plan_voice(session: Session, *, workspace_id: str, project_id: str, choices: VoiceChoices) -> VoicePlan:
+    """Work out recipe, estimate and warnings for the brand's included samples. Changes nothing.
+
+    Raises ``NotFound``, ``UnknownBaseModel``.
+    """
+    project = projects.project(session, workspace_id=workspace_id, project_id=project_id)
+    base = catalogue.text_model(choices.base_model) if choices.base_model else catalogue.text_models()[0]
+    samples = voices.training_set(session, workspace_id=workspace_id, project_id=project_id)
+    recipe = voice_recipe_for(base, len(samples), choices.changes())
+    voice = freeze(samples, recipe)
+    workspace = session.get_one(Workspace, workspace_id)
+    devices = [one.device for one in job_queries.workers(session) if "training" in one.lanes.split("+")]
+    estimate = voice_estimate(
+        recipe,
+        base,
+        voice,
+        voice_queries.paces(session, base.key),
+        devices=devices,
+        price_per_hour=workspace.price_per_hour,
+        currency=workspace.currency,
+    )
+    on_card = any(not device.startswith("CPU") for device in devices)
+    warnings = voice_warnings(voice, recipe, base, on_card=on_card)
+    return VoicePlan(project, base, recipe, voice, estimate, tuple(warnings), workspace.price_per_hour is not None)
+
+
+def start_voice(
+    session: Session,
+    *,
+    workspace_id: str,
+    project_id: str,
+    choices: VoiceChoices,
+    created_by: str | None,
+    order_id: str | None = None,
+) -> Training:
+    """Freeze the order and queue its job.
+
+    ``order_id`` makes it safe to send twice: the same order under the same id is the training that there is already.
+    Raises ``NotFound``, ``UnknownBaseModel``, ``TooFewTexts``, ``BrandPutAway``, ``OrderTaken``.
+    """
+    plan = plan_voice(session, workspace_id=workspace_id, project_id=project_id, choices=choices)
+    if plan.project.archived_at is not None:
+        raise BrandPutAway()
+    if len(plan.voice.texts) < LEAST_SAMPLES:
+        raise TooFewTexts(count=len(plan.voice.texts), needed=LEAST_SAMPLES, enough=ENOUGH_SAMPLES)
+    order = Training(
+        id=order_id or new_id(),
+        workspace_id=workspace_id,
+        project_id=project_id,
+        modality="text",
+        purpose=PURPOSE,
+        base_model=plan.base.key,
+        recipe=plan.recipe.model_dump(mode="json"),
+        pictures=[],
+        voice=plan.voice.model_dump(mode="json"),
+        estimate=plan.estimate.model_dump(mode="json"),
+        created_by=created_by,
+    )
+    there = session.get(Training, order.id)
+    if there is not None:
+        if there.workspace_id != workspace_id or (there.recipe, there.voice) != (order.recipe, order.voice):
+            raise OrderTaken()
+        return there
+    try:
+        with session.begin_nested():
+            session.add(order)
+    except IntegrityError as error:
+        raise OrderTaken() from error
+    jobs.enqueue(
+        session,
+        workspace_id=workspace_id,
+        project_id=project_id,
+        lane="training",
+        kind=JOB_KIND,
+        subject_id=order.id,
+        title=plan.project.name,
+        created_by=created_by,
+    )
+    return order
+
+
+def cancel_voice(session: Session, *, workspace_id: str, training_id: str) -> Training:
+    """Ask the training to stop; what it has learned so far is kept as an adapter.
+
+    Raises ``NotFound``, ``AlreadyEnded``.
+    """
+    given = voice_queries.training(session, workspace_id=workspace_id, training_id=training_id)
+    jobs.request_cancel(session, workspace_id=workspace_id, job_id=job_queries.job_of(session, given.id).id)
+    return given
+
+
+# What the worker writes while it runs; every call is guarded by the claim's fence ----------------------------------
+
+
+def begin_attempt(session: Session, held: Claim, *, from_step: int) -> None:
+    """Forget what an earlier attempt measured and wrote beyond the checkpoint that this one goes on from, or, without
+    one, from the beginning. Raises ``LeaseLost``."""
+    jobs.keep_holding(session, held)
+    after = from_step if from_step else -1
+    session.execute(delete(HeldOutPoint).where(HeldOutPoint.training_id == held.subject_id, HeldOutPoint.step > after))
+    session.execute(delete(TrainingText).where(TrainingText.training_id == held.subject_id, TrainingText.step > after))
+
+
+def note_held_out(session: Session, held: Claim, *, step: int, loss: float) -> None:
+    """Raises ``LeaseLost``."""
+    jobs.keep_holding(session, held, with_result=True)
+    session.merge(HeldOutPoint(training_id=held.subject_id, step=step, loss=loss))
+    session.flush()
+
+
+def note_texts(session: Session, held: Claim, written: Sequence[tuple[int, int, str, int, str]]) -> None:
+    """Add sample texts (step, position, brief, seed, text) in place of an earlier attempt's. Raises ``LeaseLost``."""
+    jobs.keep_holding(session, held, with_result=True)
+    for step, position, brief, seed, text in written:
+        session.execute(
+            delete(TrainingText).where(
+                TrainingText.training_id == held.subject_id,
+                TrainingText.step == step,
+                TrainingText.position == position,
+            )
+        )
+        session.add(
+            TrainingText(
+                workspace_id=held.workspace_id,
+                training_id=held.subject_id,
+                step=step,
+                position=position,
+                brief=brief,
+                seed=seed,
+                text=text,
+            )
+        )
+    session.flush()
+
+
+@dataclass(frozen=True)
+class VoiceOutcome:
+    """What came out of the loop, as measured."""
+
+    finished: bool
+    rank: int
+    alpha: float
+    final_loss: float | None
+    seconds_per_step: float | None
+    peak_memory_bytes: int | None
+    device: str
+    measures: Measures
+
+
+def complete_voice(
+    session: Session,
+    held: Claim,
+    *,
+    adapter_id: str,
+    version: int,
+    files: AdapterFiles,
+    outcome: VoiceOutcome,
+    finished_at: datetime,
+) -> Adapter:
+    """Register the adapter, note what was measured and end the job, in one transaction.
+
+    An ``outcome`` that is not finished was stopped by a person: the job ends as cancelled. Raises ``LeaseLost``, and
+    ``VersionTaken`` when another training of the brand was faster.
+    """
+    jobs.keep_holding(session, held)
+    given = session.get_one(Training, held.subject_id)
+    given.seconds_per_step, given.device = outcome.seconds_per_step, outcome.device[:120]
+    given.peak_memory_bytes = outcome.peak_memory_bytes
+    given.measures = outcome.measures.model_dump(mode="json")
+    adapter = adapters.register(
+        session,
+        adapter_id=adapter_id,
+        workspace_id=given.workspace_id,
+        project_id=given.project_id,
+        training_id=given.id,
+        version=version,
+        modality="text",
+        purpose=PURPOSE,
+        base_model=given.base_model,
+        rank=outcome.rank,
+        alpha=outcome.alpha,
+        trigger_word="",
+        files=files,
+        facts=voice_queries.facts_for_passport(given)
+        | {
+            "steps": outcome.measures.steps,
+            "planned_steps": outcome.measures.planned_steps,
+            "best_step": outcome.measures.best_step,
+            "finished": outcome.finished,
+            "final_loss": outcome.final_loss,
+            "seconds_per_step": outcome.seconds_per_step,
+            "peak_memory_bytes": outcome.peak_memory_bytes,
+            "device": outcome.device,
+            "trained_at": finished_at.isoformat(),
+            "measures": given.measures,
+        },
+        created_by=given.created_by,
+    )
+    if outcome.finished:
+        jobs.finish(session, held)
+    else:
+        jobs.end_cancelled(session, held)
+    return adapter

@@ -1,0 +1,55 @@
+"""What should be said before a voice is trained. Pure: looks at the samples and the recipe."""
+
+from collections import Counter
+
+from app.base_models.catalogue import TextModelEntry
+from app.errors import N_
+from app.trainings.voice_recipe import VoiceRecipe
+from app.trainings.voice_texts import FrozenVoice
+from app.trainings.warnings import NOT_READY, Warning
+from app.voice.queries import ENOUGH_SAMPLES, LEAST_SAMPLES, MANY_SAMPLES
+
+SHORT_CHARACTERS = 60
+TOO_FEW = N_("Too few texts to learn from: %(count)s. At least %(needed)s are needed, %(enough)s would do.")
+FEW = N_(
+    "%(count)s texts are few: it will catch the tone, but may repeat single sentences. With %(enough)s it gets "
+    "steadier, with %(many)s good."
+)
+SEVERAL_LANGUAGES = N_("The texts are in several languages: %(languages)s. One voice for each usually writes better.")
+NOT_ITS_LANGUAGE = N_(
+    "%(base)s was made for other languages than that of your texts. It will pick up the tone, but make mistakes of "
+    "grammar. A larger base model would know the language."
+)
+MOSTLY_SHORT = N_("Most of the texts are very short. Then it learns short sentences, and longer texts may fall apart.")
+FEW_HELD_OUT = N_(
+    "Only %(count)s texts are kept back to measure with. The numbers at the end will be rough; more texts make them "
+    "firmer."
+)
+CARD_NEEDED = N_("%(base)s is large: without a graphics card it would take many hours.")
+LARGE_PARAMETERS = 1_000_000_000
+FEWEST_HELD_OUT = 5
+
+
+def voice_warnings(voice: FrozenVoice, recipe: VoiceRecipe, base: TextModelEntry, *, on_card: bool) -> list[Warning]:
+    """The most important first. One of kind ``bad`` means that the training is refused."""
+    found: list[Warning] = []
+    count = len(voice.texts)
+    if count < LEAST_SAMPLES:
+        found.append(Warning("bad", TOO_FEW, {"count": count, "needed": LEAST_SAMPLES, "enough": ENOUGH_SAMPLES}))
+    elif count < ENOUGH_SAMPLES:
+        found.append(Warning("caution", FEW, {"count": count, "enough": ENOUGH_SAMPLES, "many": MANY_SAMPLES}))
+    languages = Counter(text.language for text in voice.texts)
+    if count and languages[voice.language] < 0.9 * count:
+        listed = ", ".join(f"{language} {number}" for language, number in languages.most_common())
+        found.append(Warning("caution", SEVERAL_LANGUAGES, {"languages": listed}))
+    if count and voice.language not in base.languages:
+        found.append(Warning("caution", NOT_ITS_LANGUAGE, {"base": base.name}))
+    if base.parameters > LARGE_PARAMETERS and not on_card:
+        found.append(Warning("caution", CARD_NEEDED, {"base": base.name}))
+    if count and sum(len(text.text) < SHORT_CHARACTERS for text in voice.texts) > count / 2:
+        found.append(Warning("info", MOSTLY_SHORT, {}))
+    if count >= LEAST_SAMPLES and len(voice.held_out) < FEWEST_HELD_OUT:
+        found.append(Warning("info", FEW_HELD_OUT, {"count": len(voice.held_out)}))
+    if not base.ready:
+        found.append(Warning("info", NOT_READY, {}))
+    return found

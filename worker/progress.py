@@ -11,7 +11,7 @@ from app.disk import PAUSED
 from app.jobs import service as jobs
 from app.jobs.service import Claim, LeaseLost
 from worker.context import WorkerContext
-from worker.engines.contracts import Cancelled, GiveBack, SamplePicture, Step
+from worker.engines.contracts import Cancelled, GiveBack, SamplePicture, SampleText, Step
 
 HEARTBEAT_SECONDS = jobs.LEASE.total_seconds() / 4
 WRITE_EVERY_SECONDS = 1.0
@@ -29,6 +29,8 @@ class JobProgress:
         self.claim = claim
         self.on_step: Callable[[Step], None] = lambda step: None
         self.on_sample: Callable[[SamplePicture], None] = lambda picture: None
+        self.on_held_out: Callable[[int, float], None] = lambda step, loss: None
+        self.on_sample_text: Callable[[SampleText], None] = lambda text: None
         self.on_checkpoint: Callable[[Path, int], None] = lambda folder, step: None
         self.held_back: str | None = None
         """The sentence with which the job goes back to the queue."""
@@ -82,6 +84,12 @@ class JobProgress:
 
     def sample(self, picture: SamplePicture) -> None:
         self.on_sample(picture)
+
+    def held_out(self, step: int, loss: float) -> None:
+        self.on_held_out(step, loss)
+
+    def sample_text(self, text: SampleText) -> None:
+        self.on_sample_text(text)
 
     def checkpoint(self, folder: Path, step: int) -> None:
         self.on_checkpoint(folder, step)

@@ -13,7 +13,7 @@ from app.logs import lines_carry
 from app.storage import StorageAway, StorageRefuses
 from worker.context import WorkerContext
 from worker.engines.contracts import Cancelled, EngineError, GiveBack
-from worker.handlers import generation, training, writing
+from worker.handlers import generation, training, voice_training, writing
 from worker.progress import JobProgress
 
 log = logging.getLogger("livery.worker")
@@ -29,7 +29,12 @@ DISK_FULL = N_("The disk is full. What was finished is kept. Make some room, the
 PAUSES_SECONDS = (2.0, 10.0, 30.0, 120.0)
 """Before each further try within one attempt, after an error that may pass."""
 Handler = Callable[[WorkerContext, Claim, JobProgress], None]
-HANDLERS: dict[str, Handler] = {"training": training.run, "generation": generation.run, "writing": writing.run}
+HANDLERS: dict[str, Handler] = {
+    "training": training.run,
+    "voice_training": voice_training.run,
+    "generation": generation.run,
+    "writing": writing.run,
+}
 
 
 class _MayPass(Exception):

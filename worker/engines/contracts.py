@@ -304,6 +304,9 @@ class TextEngine(Protocol):
     def train(self, recipe: VoiceRecipe, inputs: VoiceInputs, out: Path, progress: VoiceProgress) -> TrainedVoice:
         """Train one adapter and write it under ``out``. Raises ``EngineError`` for what people can act on."""
 
+    def gguf_adapter(self, base: Base, weights: Path, out: Path, cache: Path | None = None) -> Path | None:
+        """Write a trained adapter for llama.cpp; None where the base's layout has no such form."""
+
     def write(self, recipe: WritingOrder, inputs: WritingInputs, progress: "Progress") -> Iterator[Written]:
         """Write the variants one after the other, yielding each as it grows. Raises ``EngineError``."""
 

@@ -84,7 +84,7 @@ def load(base: Base, quantization: Quantization = "none", cache: Path | None = N
     # A worker's log is no place for bars that redraw themselves, nor for remarks about files we know.
     transformers.utils.logging.disable_progress_bar()
     transformers.utils.logging.set_verbosity_error()
-    where, options = _place(base, cache)
+    where, options = place(base, cache)
     try:
         tokenizer = AutoTokenizer.from_pretrained(where, **options)
         model = AutoModelForCausalLM.from_pretrained(
@@ -153,7 +153,7 @@ def _held_as(quantization: Quantization, device: torch.device) -> dict[str, Any]
     return {"quantization_config": held, "device_map": {"": device.type}}
 
 
-def _place(base: Base, cache: Path | None) -> tuple[str, dict[str, Any]]:
+def place(base: Base, cache: Path | None) -> tuple[str, dict[str, Any]]:
     """Where transformers finds it, and how."""
     if base.source == "builtin":
         return _builtin(base, cache)
@@ -210,7 +210,7 @@ def _convert(where: str, options: dict[str, Any], folder: Path) -> None:
             if name != "lm_head.weight" or tensor.data_ptr() != tied
         }
         save_file(tensors, part / "model.safetensors", metadata={"format": "pt"})
-        configuration = AutoConfig.for_model(**_without_packing(model.config))
+        configuration = AutoConfig.for_model(**without_packing(model.config))
         configuration.save_pretrained(part)
         model.generation_config.save_pretrained(part)
         tokenizer.save_pretrained(part)
@@ -232,7 +232,7 @@ def _rename(part: Path, folder: Path) -> None:
         raise
 
 
-def _without_packing(configuration: Any) -> dict[str, Any]:
+def without_packing(configuration: Any) -> dict[str, Any]:
     facts = configuration.to_dict()
     facts.pop("quantization_config", None)
     return facts

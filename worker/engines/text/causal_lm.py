@@ -40,6 +40,7 @@ from worker.engines.text import base as bases
 from worker.engines.text import dataset, evaluation, lora
 from worker.engines.text.base import Loaded
 from worker.engines.text.dataset import Example
+from worker.engines.text.files import gguf_adapter as gguf_adapter
 
 BUILTIN_ON_THE_HUB = "HuggingFaceTB/SmolLM2-135M-Instruct"
 CHECKPOINTS_KEPT = 2

@@ -1,0 +1,250 @@
+"""One training of a voice, from the claimed job to the registered adapter.
+
+Every write names the claim, so that an attempt whose lease has run out leaves no row behind. Files come first and rows
+second.
+"""
+
+import contextlib
+import hashlib
+import logging
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+from app.adapters import queries as adapters
+from app.adapters import service as adapter_service
+from app.adapters.errors import VersionTaken
+from app.adapters.service import AdapterFiles
+from app.db import new_id, now
+from app.errors import AppError, NotFound
+from app.jobs.service import Claim, LeaseLost
+from app.storage import StorageAway
+from app.trainings import service as trainings
+from app.trainings import voice_queries, voice_service
+from app.trainings.service import Loss
+from app.trainings.voice_measures import ArmMeasure, HeldOut, Measures
+from app.trainings.voice_queries import VoiceOrder
+from app.trainings.voice_service import VoiceOutcome
+from app.trainings.voice_texts import FrozenText
+from app.voice import stylometry
+from worker.context import WorkerContext
+from worker.engines import registry
+from worker.engines.contracts import (
+    ArmMeasures,
+    Base,
+    EngineError,
+    Said,
+    SampleText,
+    Step,
+    TrainedVoice,
+    VoiceInputs,
+    VoiceMeasures,
+    VoiceText,
+)
+from worker.handlers.kept_checkpoints import KeptCheckpoints, from_last_checkpoint
+from worker.progress import JobProgress
+from worker.workspace import job_folder
+
+log = logging.getLogger("livery.worker")
+MOST_LOSS_POINTS = 500
+WRITE_LOSSES_EVERY_SECONDS = 1.0
+VERSIONS_TRIED = 5
+
+
+def run(context: WorkerContext, claim: Claim, progress: JobProgress) -> None:
+    """Satisfies ``run_job.Handler``: trains, and registers the adapter together with the job's end.
+
+    A person's cancellation after the first step leaves an adapter of the steps so far. Raises ``EngineError``,
+    ``Cancelled``, ``GiveBack``, ``LeaseLost``.
+    """
+    order = _order(context, claim)
+    base = Base(order.base.key, order.base.family, order.base.source, order.base.revision)
+    inputs = VoiceInputs(
+        base=base,
+        texts=tuple(map(_text, order.voice.learned)),
+        held_out=tuple(map(_text, order.voice.held_out)),
+        style_guide=order.voice.style_guide,
+        cache=context.cache_folder,
+    )
+    engine = registry.text_engine_for(order.base.family)
+    with job_folder("voice") as folder:
+        watch = _Watch(context, claim, order)
+        progress.on_step, progress.on_checkpoint = watch.step, watch.checkpoint
+        progress.on_held_out, progress.on_sample_text = watch.held_out, watch.sample_text
+        trained = from_last_checkpoint(
+            context,
+            claim,
+            folder,
+            begin=lambda step: _begin(context, claim, step),
+            train=lambda resume_from: engine.train(
+                order.recipe, replace(inputs, resume_from=resume_from), folder / "out", progress
+            ),
+        )
+        watch.write_losses()
+        gguf = engine.gguf_adapter(base, trained.weights, folder / "adapter.gguf", context.cache_folder)
+        _keep(context, claim, order, trained, gguf)
+    with contextlib.suppress(StorageAway):  # what stays is swept later
+        context.storage.delete_under(f"{order.folder}/checkpoints")
+
+
+def _order(context: WorkerContext, claim: Claim) -> VoiceOrder:
+    try:
+        return context.read(
+            lambda session: voice_queries.order_of(
+                session, workspace_id=claim.workspace_id, training_id=claim.subject_id
+            )
+        )
+    except AppError as error:
+        raise EngineError("order_outdated", str(error)) from error
+
+
+def _text(text: FrozenText) -> VoiceText:
+    return VoiceText(text.sample_id, tuple(Said(role, content) for role, content in text.order), text.text)
+
+
+def _begin(context: WorkerContext, claim: Claim, step: int) -> None:
+    context.write(lambda session: trainings.begin_attempt(session, claim, from_step=step))
+    context.write(lambda session: voice_service.begin_attempt(session, claim, from_step=step))
+
+
+class _Watch:
+    """Keeps what the loop hands over while it runs: losses, held-out losses, sample texts, checkpoints."""
+
+    def __init__(self, context: WorkerContext, claim: Claim, order: VoiceOrder) -> None:
+        self._context, self._claim = context, claim
+        self._checkpoints = KeptCheckpoints(context, claim, order.folder)
+        self._open: list[Step] = []
+        self._ready: list[Loss] = []
+        self._written = time.monotonic()
+
+    def step(self, step: Step) -> None:
+        self._open.append(step)
+        if step.step % -(-step.total // MOST_LOSS_POINTS) == 0 or step.step == step.total:
+            self._close_stretch()
+        if time.monotonic() - self._written >= WRITE_LOSSES_EVERY_SECONDS:
+            self.write_losses(whole=False)
+
+    def held_out(self, step: int, loss: float) -> None:
+        self._context.write(lambda session: voice_service.note_held_out(session, self._claim, step=step, loss=loss))
+
+    def sample_text(self, text: SampleText) -> None:
+        row = (text.step, text.index, text.brief, text.seed, text.text)
+        self._context.write(lambda session: voice_service.note_texts(session, self._claim, [row]))
+
+    def checkpoint(self, folder: Path, step: int) -> None:
+        self.write_losses()
+        self._checkpoints.keep(folder, step)
+
+    def write_losses(self, *, whole: bool = True) -> None:
+        """Write the means that are complete; with ``whole`` also that of the stretch just under way."""
+        if whole:
+            self._close_stretch()
+        ready, self._ready = self._ready, []
+        self._written = time.monotonic()
+        if ready:
+            self._context.write(lambda session: trainings.note_losses(session, self._claim, ready))
+
+    def _close_stretch(self) -> None:
+        if self._open:
+            mean = sum(step.loss for step in self._open) / len(self._open)
+            self._ready.append(Loss(self._open[-1].step, mean, self._open[-1].learning_rate))
+            self._open = []
+
+
+def _keep(context: WorkerContext, claim: Claim, order: VoiceOrder, trained: TrainedVoice, gguf: Path | None) -> None:
+    """Store the files, and register them in one transaction with the job's end. Raises ``LeaseLost``."""
+    adapter_id, finished_at = new_id(), now()
+    stored = adapter_service.folder_of(order.project_id, adapter_id)
+    key, gguf_key = f"{stored}/adapter.safetensors", f"{stored}/adapter.gguf" if gguf is not None else ""
+    context.storage.put(key, trained.weights)
+    if gguf is not None:
+        context.storage.put(gguf_key, gguf)
+    with trained.weights.open("rb") as file:
+        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    files = AdapterFiles(
+        diffusers_key=key,
+        kohya_key=key,
+        clean_key=key,
+        byte_count=trained.weights.stat().st_size,
+        sha256=sha256,
+        gguf_key=gguf_key,
+    )
+    outcome = VoiceOutcome(
+        finished=trained.finished,
+        rank=trained.rank,
+        alpha=trained.alpha,
+        final_loss=trained.final_loss,
+        seconds_per_step=trained.seconds_per_step,
+        peak_memory_bytes=trained.peak_memory_bytes,
+        device=context.device or trained.device,
+        measures=Measures(
+            steps=trained.steps,
+            planned_steps=trained.planned_steps,
+            best_step=trained.best_step,
+            base_bytes=trained.base_bytes,
+            tokens_per_step=trained.tokens_per_step,
+            held_out=_held_out(order, trained.measures) if trained.measures is not None else None,
+        ),
+    )
+    for _ in range(VERSIONS_TRIED):
+        version = context.read(lambda session: adapters.next_version(session, project_id=order.project_id))
+        complete = partial(
+            voice_service.complete_voice,
+            held=claim,
+            adapter_id=adapter_id,
+            version=version,
+            files=files,
+            outcome=outcome,
+            finished_at=finished_at,
+        )
+        try:
+            context.write(complete)
+            return
+        except VersionTaken:
+            log.info("version %s was taken, trying the next", version, extra={"job": claim.job_id})
+        except LeaseLost:
+            if _is_registered(context, claim, adapter_id):
+                return  # The commit went through, only its answer was lost, and the second try found the job ended.
+            context.storage.delete_under(stored)
+            raise
+    raise VersionTaken()
+
+
+def _is_registered(context: WorkerContext, claim: Claim, adapter_id: str) -> bool:
+    try:
+        context.read(lambda session: adapters.adapter(session, workspace_id=claim.workspace_id, adapter_id=adapter_id))
+    except NotFound:
+        return False
+    return True
+
+
+def _held_out(order: VoiceOrder, measured: VoiceMeasures) -> HeldOut:
+    """The engine's numbers, and those that need no model: style distance and copies."""
+    kept_back = order.voice.held_out
+    shown = kept_back[: len(measured.adapter.texts)]
+    learned = [text.text for text in order.voice.learned]
+    return HeldOut(
+        text_count=len(kept_back),
+        tokens=measured.tokens,
+        briefs=tuple(text.order[-1][1] for text in shown),
+        originals=tuple(text.text for text in shown),
+        base=_arm(order, measured.base, learned),
+        prompted=_arm(order, measured.prompted, learned),
+        adapter=_arm(order, measured.adapter, learned),
+    )
+
+
+def _arm(order: VoiceOrder, arm: ArmMeasures, learned: Sequence[str]) -> ArmMeasure:
+    language = order.voice.language
+    # The brand's manner from all its texts, learned ones too: those kept back alone are too few words to be steady.
+    brand = stylometry.style_vector([text.text for text in order.voice.texts], language)
+    own = stylometry.style_vector(arm.texts, language)
+    return ArmMeasure(
+        loss=arm.loss,
+        style_distance=stylometry.style_distance(brand, own, unit=brand) if own.words else None,
+        embedding_distance=arm.embedding_distance,
+        longest_overlap=max((stylometry.longest_overlap(text, learned).words for text in arm.texts), default=0),
+        texts=arm.texts,
+    )

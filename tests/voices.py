@@ -1,38 +1,35 @@
-"""The two voices of ``tests/data/voice``, as training reads them."""
+"""Brands with written samples, for the tests of several rooms. The texts are those of ``tests/data/voice``."""
 
+import hashlib
 import json
-from pathlib import Path
-from typing import Any
 
-from app.voice import pairs
-from app.voice.pairs import VoiceSample
+from app.db import Database
+from app.voice.models import TextSample
+from tests.servers import ROOT
 
-FOLDER = Path(__file__).parent / "data" / "voice"
-CALM, LOUD = "nordlicht", "fizzbee"
+NORDLICHT, FIZZBEE = "nordlicht", "fizzbee"
 
 
-def rows(name: str) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in (FOLDER / f"{name}.jsonl").read_text("utf-8").splitlines()]
+def voice_rows(name: str = NORDLICHT, language: str = "en") -> list[dict[str, str]]:
+    """Text, title, channel and language of one of the two voices."""
+    lines = (ROOT / "tests" / "data" / "voice" / f"{name}.jsonl").read_text().splitlines()
+    return [row for row in map(json.loads, lines) if row["language"] == language]
 
 
-def samples(name: str, language: str | None = None) -> list[VoiceSample]:
-    """All samples of one voice, or those in ``language``, with derived briefs."""
-    wanted = [row for row in rows(name) if language in (None, row["language"])]
-    vocabulary = pairs.Vocabulary.of((row["text"], row["language"]) for row in wanted)
-    return [
-        VoiceSample(
-            sample_id=f"{name}-{number}",
-            text=row["text"],
-            title=row["title"],
-            channel=row["channel"],
-            language=row["language"],
-            brief=pairs.derive_brief(
-                row["text"],
-                title=row["title"],
-                channel=row["channel"],
-                language=row["language"],
-                vocabulary=vocabulary,
-            ),
+def add_texts(database: Database, workspace_id: str, project_id: str, count: int, name: str = NORDLICHT) -> list[str]:
+    """Give the brand the first ``count`` texts of a voice; returns their ids."""
+    rows = [
+        TextSample(
+            workspace_id=workspace_id,
+            project_id=project_id,
+            position=position,
+            text_hash=hashlib.sha256(row["text"].encode()).hexdigest()[:32],
+            signature="",
+            **row,
         )
-        for number, row in enumerate(wanted)
+        for position, row in enumerate(voice_rows(name)[:count])
     ]
+    with database.write() as session:
+        session.add_all(rows)
+        session.flush()
+        return [row.id for row in rows]

@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "dac80d40f79c"
-down_revision = "47b023b3f8f6"
+down_revision = "a88fe80b43ce"
 branch_labels = None
 depends_on = None
 

@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "dac80d40f79c"
-down_revision = "a88fe80b43ce"
+down_revision = "10033a500a19"
 branch_labels = None
 depends_on = None
 

@@ -217,7 +217,8 @@ def _favourites(texts: Sequence[str], language: str) -> tuple[str, ...]:
 
 
 def _examples(samples: Sequence[VoiceSample]) -> list[str]:
-    """Short texts of usual length, of as many channels as there are."""
+    """Short texts of usual length, of as many channels as there are; none with a mask in it, if others are there."""
+    samples = [one for one in samples if not MASK.search(one.text)] or samples
     usual = statistics.median(len(one.text) for one in samples)
     by_closeness = sorted(samples, key=lambda one: (abs(len(one.text) - usual), one.sample_id))
     chosen: list[VoiceSample] = []

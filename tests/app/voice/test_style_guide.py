@@ -39,3 +39,9 @@ def test_sie_at_the_start_of_a_sentence_is_not_a_form_of_address() -> None:
 
 def test_without_samples_there_is_nothing_to_say() -> None:
     assert style_guide([], "de") == ""
+
+
+def test_examples_have_no_masks() -> None:
+    texts = ["Write to [mail address], the lamp is lit.", "The lamp is lit, and the tea is hot today."] * 4
+    samples = [VoiceSample(str(n), text, "", "post", "en", "") for n, text in enumerate(texts)]
+    assert "[mail address]" not in style_guide(samples, "en")

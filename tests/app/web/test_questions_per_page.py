@@ -53,7 +53,7 @@ def fill(database: Database, storage: Storage, owner: SignedIn, brand: str) -> F
     ("path", "most"),
     [
         ("/projects", 6),
-        ("/projects/{brand}", 8),
+        ("/projects/{brand}", 9),
         ("/gallery", 5),
         ("/projects/{brand}/studio", 12),
         ("/jobs", 7),

@@ -2,27 +2,34 @@
 
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from contextvars import ContextVar
+from contextvars import ContextVar, copy_context
 from datetime import UTC, datetime
+from types import MappingProxyType
 
 _STANDARD = set(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
-_everywhere: dict[str, object] = {}
-"""What every line of this process carries just now: a worker does one job at a time, in several threads."""
+_carried: ContextVar[Mapping[str, object]] = ContextVar("carried", default=MappingProxyType({}))
+"""What the lines of this thread carry just now; a thread that works on the same thing is started by ``same_lines``."""
 request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
 """Of the request being answered; carried by every line that is written for it."""
 
 
 @contextmanager
 def lines_carry(**fields: object) -> Iterator[None]:
-    """Until the block ends, every line of this process carries these fields, whichever thread writes it."""
-    _everywhere.update(fields)
+    """Until the block ends, every line that this thread writes carries these fields. Others go on without them: a
+    worker also returns jobs of lost workers, sweeps, and listens to bells, which is nothing of the job it runs."""
+    token = _carried.set({**_carried.get(), **fields})
     try:
         yield
     finally:
-        for name in fields:
-            _everywhere.pop(name, None)
+        _carried.reset(token)
+
+
+def same_lines(target: Callable[[], None]) -> Callable[[], None]:
+    """``target`` for a new thread, whose lines carry what those of this one do."""
+    context = copy_context()
+    return lambda: context.run(target)
 
 
 class JsonLines(logging.Formatter):
@@ -32,7 +39,7 @@ class JsonLines(logging.Formatter):
             "level": record.levelname,
             "logger": record.name,
             "message": record.getMessage(),
-            **_everywhere,
+            **_carried.get(),
         }
         if (request := request_id.get()) is not None:
             entry["request"] = request

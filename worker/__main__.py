@@ -63,7 +63,8 @@ def main() -> None:
             poll_loop.serve(context)
     finally:
         context.stopping.set()
-        ticking.join(timeout=5)
+        for thread in ticking:
+            thread.join(timeout=5)
         with contextlib.suppress(*DATABASE_AWAY):  # forgotten a minute later anyway
             context.write(lambda session: jobs.forget_worker(session, context.worker_id))
 

@@ -10,6 +10,7 @@ from app.db import DATABASE_AWAY
 from app.disk import PAUSED
 from app.jobs import service as jobs
 from app.jobs.service import Claim, LeaseLost
+from app.logs import same_lines
 from worker.context import WorkerContext
 from worker.engines.contracts import Cancelled, GiveBack, SamplePicture, SampleText, Step
 
@@ -38,7 +39,7 @@ class JobProgress:
         self._first: tuple[float, int] | None = None
         self._written = 0.0
         self._cancel, self._lost, self._ended = threading.Event(), threading.Event(), threading.Event()
-        self._beat = threading.Thread(target=self._keep_lease, name="heartbeat", daemon=True)
+        self._beat = threading.Thread(target=same_lines(self._keep_lease), name="heartbeat", daemon=True)
 
     def __enter__(self) -> "JobProgress":
         self._beat.start()

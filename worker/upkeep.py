@@ -2,7 +2,7 @@
 
 import logging
 import threading
-import time
+from collections.abc import Callable
 from datetime import timedelta
 
 from app.db import DATABASE_AWAY
@@ -20,6 +20,7 @@ from worker.context import WorkerContext
 TICK_SECONDS = 10.0
 BELL_LOST_AFTER = timedelta(seconds=5)
 SWEEP_EVERY_SECONDS = 3600.0
+FIRST_SWEEP_SECONDS = 60.0
 UNDO_FOR = timedelta(days=7)
 log = logging.getLogger("livery.worker")
 
@@ -68,24 +69,31 @@ def sweep(context: WorkerContext) -> None:
             log.info("removed: %d %s", count, what)
 
 
-def keep_ticking(context: WorkerContext, bell: Bell) -> threading.Thread:
-    """Start the thread that ticks until the process stops."""
+def keep_ticking(context: WorkerContext, bell: Bell) -> list[threading.Thread]:
+    """Start what a worker does beside its jobs, until the process stops: the round that reports and returns lost jobs,
+    and the sweep in a thread of its own, because it may take minutes and the round must not wait for it."""
+    return [
+        _keep_up("upkeep", lambda: tick(context, bell), context.stopping, every=TICK_SECONDS, after=0.0),
+        _keep_up(
+            "sweep", lambda: sweep(context), context.stopping, every=SWEEP_EVERY_SECONDS, after=FIRST_SWEEP_SECONDS
+        ),
+    ]
 
+
+def _keep_up(
+    name: str, action: Callable[[], None], stopping: threading.Event, *, every: float, after: float
+) -> threading.Thread:
     def loop() -> None:
-        swept_at = time.monotonic() - SWEEP_EVERY_SECONDS + 60
-        while True:
+        pause = after
+        while not stopping.wait(pause):
+            pause = every
             try:
-                tick(context, bell)
-                if time.monotonic() - swept_at > SWEEP_EVERY_SECONDS:
-                    swept_at = time.monotonic()
-                    sweep(context)
+                action()
             except DATABASE_AWAY as error:
-                log.warning("upkeep: the database does not answer: %s", str(error)[:200])
+                log.warning("%s: the database does not answer: %s", name, str(error)[:200])
             except Exception:
-                log.exception("upkeep: this round went wrong")  # a worker whose lease nobody watches is worse
-            if context.stopping.wait(TICK_SECONDS):
-                return
+                log.exception("%s: this round went wrong", name)  # a worker whose lease nobody watches is worse
 
-    thread = threading.Thread(target=loop, name="upkeep", daemon=True)
+    thread = threading.Thread(target=loop, name=name, daemon=True)
     thread.start()
     return thread

@@ -3,8 +3,9 @@
 import json
 import logging
 import threading
+from collections.abc import Callable
 
-from app.logs import JsonLines, lines_carry, request_id
+from app.logs import JsonLines, lines_carry, request_id, same_lines
 
 
 def line(**extra: object) -> dict[str, object]:
@@ -13,13 +14,20 @@ def line(**extra: object) -> dict[str, object]:
     return json.loads(JsonLines().format(record))
 
 
-def test_lines_of_a_job_name_it_in_every_thread() -> None:
+def from_a_thread(wrap: Callable[[Callable[[], None]], Callable[[], None]]) -> dict[str, object]:
     found: list[dict[str, object]] = []
-    with lines_carry(job="j1", workspace="w1"):
-        thread = threading.Thread(target=lambda: found.append(line()))
-        thread.start()
-        thread.join()
-    assert (found[0]["job"], found[0]["workspace"], found[0]["message"]) == ("j1", "w1", "hello you")
+    thread = threading.Thread(target=wrap(lambda: found.append(line())))
+    thread.start()
+    thread.join()
+    return found[0]
+
+
+def test_lines_of_a_job_name_it_in_the_threads_that_work_on_it_and_in_no_other() -> None:
+    with lines_carry(job="j1", workspace="w1"), lines_carry(attempt=2):
+        here, heartbeat, upkeep = line(), from_a_thread(same_lines), from_a_thread(lambda target: target)
+    for one in (here, heartbeat):
+        assert (one["job"], one["workspace"], one["attempt"], one["message"]) == ("j1", "w1", 2, "hello you")
+    assert "job" not in upkeep
     assert "job" not in line()
 
 

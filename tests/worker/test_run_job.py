@@ -12,10 +12,11 @@ from sqlalchemy import update
 from app.accounts.models import Workspace
 from app.db import Database, new_id, now
 from app.jobs import service
+from app.jobs.announce import SilentBell
 from app.jobs.models import Job
 from app.jobs.service import Claim, LeaseLost
 from app.storage import Storage
-from worker import run_job
+from worker import run_job, upkeep
 from worker.context import WorkerContext
 from worker.engines.contracts import EngineError, Step
 from worker.progress import JobProgress
@@ -175,3 +176,23 @@ def test_a_lost_bell_is_rung_again(context: WorkerContext, database: Database, j
         session.execute(update(Job).values(created_at=now() - timedelta(seconds=30)))
     tick(context, Notebook())
     assert rung == ["training"]
+
+
+def test_a_sweep_that_takes_long_holds_up_no_round(context: WorkerContext, monkeypatch: pytest.MonkeyPatch) -> None:
+    sweeping, rounds = threading.Event(), threading.Semaphore(0)
+
+    def long_sweep(_: WorkerContext) -> None:
+        sweeping.set()
+        context.stopping.wait(60)
+
+    monkeypatch.setattr(upkeep, "sweep", long_sweep)
+    monkeypatch.setattr(upkeep, "tick", lambda *_: rounds.release())
+    monkeypatch.setattr(upkeep, "TICK_SECONDS", 0.01)
+    monkeypatch.setattr(upkeep, "FIRST_SWEEP_SECONDS", 0.0)
+    threads = upkeep.keep_ticking(context, SilentBell())
+    assert sweeping.wait(30)
+    assert all(rounds.acquire(timeout=30) for _ in range(3))
+    context.stopping.set()
+    for thread in threads:
+        thread.join(30)
+        assert not thread.is_alive()

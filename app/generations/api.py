@@ -6,6 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field
 
+from app.gallery import queries as gallery
 from app.generations import orders, queries, service
 from app.generations.channels import CHANNEL_KEYS, CHANNELS
 from app.generations.forms import Count, Guidance, Seed, Steps, Strength
@@ -46,6 +47,7 @@ class NewGeneration(BaseModel):
     seed: Seed = Field(None, description="Left out: a random one.")
     steps: Steps = Field(None, description="Left out: the base model's own.")
     guidance_scale: Guidance = Field(None, description="Left out: the base model's own.")
+    campaign_id: RowId | None = Field(None, description="The campaign that the pictures land in.")
 
     def wish(self) -> Wish:
         adapters = None
@@ -116,6 +118,7 @@ class GenerationOut(BaseModel):
     channel: str
     recipe: GenerationRecipe
     source_output_id: str | None
+    campaign_id: str | None
     created_at: datetime
     progress: Progress
     outputs: list[FinishedOutput]
@@ -137,6 +140,7 @@ def _out(view: queries.GenerationView) -> GenerationOut:
         channel=ordered.channel,
         recipe=view.recipe,
         source_output_id=ordered.source_output_id,
+        campaign_id=ordered.campaign_id,
         created_at=ordered.created_at,
         progress=Progress(
             job_id=job.id,
@@ -172,12 +176,15 @@ def _told(session: WriteSession, ordered: Generation) -> GenerationOut:
 @router.post("/projects/{project_id}/generations", status_code=201, summary="Order pictures")
 def create(session: WriteSession, visitor: Editor, project_id: RowId, order: NewGeneration) -> GenerationOut:
     """They are drawn one by one; ask for the generation until its state is ``done``."""
+    if order.campaign_id is not None:
+        gallery.campaign_to_use(session, workspace_id=visitor.workspace.id, campaign_id=order.campaign_id)
     requested = service.request_pictures(
         session,
         workspace_id=visitor.workspace.id,
         project_id=project_id,
         user_id=visitor.user.id,
         wish=order.wish(),
+        campaign_id=order.campaign_id,
     )
     return _told(session, requested.generation)
 

@@ -42,6 +42,8 @@ class StudioForm(BaseModel):
     keep_seed: bool = False
     steps: Steps = None
     guidance_scale: Guidance = None
+    campaign: Annotated[str | None, Field(pattern="^[0-9a-f]{32}$"), EmptyIsNone] = None
+    """Where the pictures land; none is chosen by an empty value."""
     source: Annotated[str | None, Field(pattern="^[0-9a-f]{32}$"), EmptyIsNone] = None
 
     def wish(self) -> Wish:

@@ -214,7 +214,6 @@ class Order:
     generation_id: str
     workspace_id: str
     project_id: str
-    campaign_id: str | None
     recipe: GenerationRecipe
     base: BaseModelEntry
     adapters: tuple[OrderedAdapter, ...]
@@ -235,7 +234,6 @@ def order_of(session: Session, generation_id: str) -> Order:
         generation_id=ordered.id,
         workspace_id=ordered.workspace_id,
         project_id=ordered.project_id,
-        campaign_id=ordered.campaign_id,
         recipe=recipe,
         base=catalogue.get(recipe.base_model),
         adapters=tuple(

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Form, Query, Request, Response
 
 from app.errors import N_
+from app.gallery import queries as gallery
 from app.generations import orders, queries, service, studio
 from app.generations.forms import MoreForm, StudioForm
 from app.generations.models import Generation
@@ -58,14 +59,23 @@ def show(
     sheet = studio.sheet(
         session, workspace_id=workspace_id, project_id=project_id, source=source, again=again, adapter=adapter
     )
-    brands = projects.projects(session, workspace_id=workspace_id)
-    return page(request, "pages/studio.html", sheet=sheet, brands=brands, most=orders.MOST_PICTURES, **history)
+    return page(
+        request,
+        "pages/studio.html",
+        sheet=sheet,
+        brands=projects.projects(session, workspace_id=workspace_id),
+        campaigns=gallery.campaigns(session, workspace_id=workspace_id),
+        most=orders.MOST_PICTURES,
+        **history,
+    )
 
 
 @router.post("/projects/{project_id}/generations")
 def create(
     request: Request, session: WriteSession, visitor: Editor, project_id: RowId, form: Annotated[StudioForm, Form()]
 ) -> Response:
+    if form.campaign is not None:
+        gallery.campaign_to_use(session, workspace_id=visitor.workspace.id, campaign_id=form.campaign)
     requested = service.request_pictures(
         session,
         workspace_id=visitor.workspace.id,
@@ -73,6 +83,7 @@ def create(
         user_id=visitor.user.id,
         wish=form.wish(),
         source_output_id=form.source,
+        campaign_id=form.campaign,
     )
     response = _came(request, session, visitor, requested.generation)
     if requested.added_words and is_htmx(request):

@@ -39,8 +39,9 @@ def request_pictures(
     user_id: str | None,
     wish: Wish,
     source_output_id: str | None = None,
+    campaign_id: str | None = None,
 ) -> Requested:
-    """Freeze an order and queue it.
+    """Freeze an order and queue it. Its pictures land in the campaign, which must be of this workspace.
 
     Raises ``NotFound`` for another workspace's brand, ``EmptyPrompt``, ``PromptTooLong``, ``NoSuchChannel``,
     ``NoSuchAdapter``, ``TooManyAdapters``, ``MixedBases``, ``UnknownBaseModel``.
@@ -62,6 +63,7 @@ def request_pictures(
         recipe=recipe.model_dump(mode="json"),
         channel=wish.channel,
         source_output_id=source_output_id,
+        campaign_id=campaign_id,
         created_by=user_id,
     )
     return Requested(_queued(session, ordered, recipe), added)
@@ -148,6 +150,13 @@ def positions_done(session: Session, generation_id: str) -> frozenset[int]:
     return frozenset(session.scalars(select(Output.position).where(Output.generation_id == generation_id)))
 
 
+def _campaign_now(session: Session, generation_id: str) -> str | None:
+    """Not as it was when the order was taken up: the campaign may have been removed since."""
+    return session.scalar(
+        select(Generation.campaign_id).where(Generation.id == generation_id).with_for_update(read=True)
+    )
+
+
 def add_output(session: Session, held: jobs.Claim, order: Order, picture: FinishedPicture) -> bool:
     """Add the row of a finished picture, if its place is still free. Says whether it is there now.
 
@@ -179,7 +188,7 @@ def add_output(session: Session, held: jobs.Claim, order: Order, picture: Finish
             sha256=picture.sha256,
             placeholder=picture.placeholder,
             seconds=picture.seconds,
-            campaign_id=order.campaign_id,
+            campaign_id=_campaign_now(session, order.generation_id),
         )
     )
     session.flush()

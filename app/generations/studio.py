@@ -36,6 +36,7 @@ class Sheet:
     keep_seed: bool
     steps: int
     guidance_scale: float
+    campaign_id: str | None
     source: Output | None
     base: BaseModelEntry
     formats: tuple[Format, ...]
@@ -80,6 +81,7 @@ def sheet(
         keep_seed=False,
         steps=base.steps,
         guidance_scale=base.guidance_scale,
+        campaign_id=None,
         source=None,
         base=base,
         formats=_formats(base),
@@ -101,6 +103,7 @@ def _filled(choices: tuple[Adapter, ...], ordered: Generation, output: Output | 
         keep_seed=True,
         steps=recipe.steps,
         guidance_scale=recipe.guidance_scale,
+        campaign_id=output.campaign_id if output else ordered.campaign_id,
         source=output,
         base=base,
         formats=_formats(base),

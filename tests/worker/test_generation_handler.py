@@ -12,8 +12,10 @@ from sqlalchemy import select, update
 
 from app.adapters.models import Adapter
 from app.db import Database
+from app.gallery import service as gallery
+from app.gallery.models import Campaign
 from app.generations import queries, service
-from app.generations.models import Output
+from app.generations.models import Generation, Output
 from app.generations.orders import Wish, WishedAdapter
 from app.generations.recipe import GenerationRecipe
 from app.jobs import service as jobs
@@ -116,6 +118,29 @@ def test_an_order_becomes_pictures_with_files(
         assert one.placeholder.startswith("data:image/webp;base64,")
         assert one.prompt == "nordlicht, a lighthouse" and one.prompt_folded == one.prompt
         assert one.adapter_id == house.adapter_id
+
+
+def test_pictures_land_in_the_campaign_as_long_as_there_is_one(
+    house: House, context: WorkerContext, engine: Engine
+) -> None:
+    generation_id = house.order(count=3)
+    with house.database.write() as session:
+        campaign = Campaign(workspace_id=house.workspace_id, name="Winter", created_by=None)
+        session.add(campaign)
+        session.flush()
+        session.get_one(Generation, generation_id).campaign_id = campaign.id
+
+    def remove(index: int) -> None:
+        found = house.outputs(generation_id)
+        assert [one.campaign_id for one in found] == [campaign.id if index == 0 else None] * len(found)
+        if index == 0:
+            with house.database.write() as session:
+                gallery.delete_campaign(session, workspace_id=house.workspace_id, campaign_id=campaign.id)
+
+    engine.after = remove
+    assert run_next(context, LANES)
+    assert house.job(generation_id).state == "done"
+    assert [one.campaign_id for one in house.outputs(generation_id)] == [None, None, None]
 
 
 def test_the_file_says_how_it_was_made(house: House, context: WorkerContext, storage: Storage, engine: Engine) -> None:

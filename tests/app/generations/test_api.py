@@ -34,6 +34,14 @@ def test_a_prompt_alone_orders_with_the_newest_adapter(
     assert api.post(f"/api/v1/generations/{told['id']}/cancel").json()["progress"]["state"] == "cancelled"
 
 
+def test_an_order_for_a_campaign(api: TestClient, database: Database, owner: SignedIn) -> None:
+    project_id = make_project(database, owner.workspace_id)
+    campaign_id = api.post("/api/v1/campaigns", json={"name": "Winter"}).json()["id"]
+    address = f"/api/v1/projects/{project_id}/generations"
+    assert api.post(address, json={"prompt": "a", "campaign_id": campaign_id}).json()["campaign_id"] == campaign_id
+    assert api.post(address, json={"prompt": "a", "campaign_id": "0" * 32}).status_code in (404, 422)
+
+
 def test_no_adapters_means_the_base_alone(
     api: TestClient, database: Database, storage: Storage, owner: SignedIn
 ) -> None:

@@ -8,7 +8,8 @@ import pytest
 from fastapi import FastAPI
 from sqlalchemy import select, update
 
-from app.db import Database
+from app.db import Database, new_id
+from app.gallery import service as gallery
 from app.generations.models import Generation, Output
 from app.generations.recipe import GenerationRecipe
 from app.jobs.models import Job, Worker
@@ -88,6 +89,24 @@ def test_a_form_becomes_a_frozen_order_and_a_job(studio: Studio) -> None:
     with studio.database.read() as session:
         job = session.scalars(select(Job).where(Job.subject_id == ordered.id)).one()
     assert (job.state, job.lane, job.title) == ("queued", "generation", "nordlicht, a lighthouse")
+
+
+def test_pictures_made_for_a_campaign_land_in_it(studio: Studio) -> None:
+    assert 'name="campaign"' not in studio.owner.client.get(studio.url).text
+    with studio.database.write() as session:
+        campaign = gallery.create_campaign(
+            session, workspace_id=studio.owner.workspace_id, name="Winter", user_id=studio.owner.user_id
+        )
+    assert f'<option value="{campaign.id}">Winter' in studio.owner.client.get(studio.url).text
+    ordered = studio.post(campaign=campaign.id)
+    assert ordered.campaign_id == campaign.id
+    again = studio.owner.client.get(f"{studio.url}?again={ordered.id}").text
+    assert f'<option value="{campaign.id}" selected>Winter' in again
+    assert studio.post(campaign="").campaign_id is None
+    refused = studio.owner.client.post(
+        f"/projects/{studio.project_id}/generations", data={"prompt": "x", "campaign": new_id()}, headers=HTMX
+    )
+    assert refused.status_code in (404, 422)
 
 
 def test_a_seed_that_is_not_kept_is_drawn_anew(studio: Studio) -> None:

@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+from datetime import UTC, datetime
 from types import ModuleType
 from typing import Any
 
@@ -16,6 +17,9 @@ from PIL import Image
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
+from app.adapters import export
+from app.adapters.passport import facts_for
+from app.base_models import catalogue
 from tests.worker.image import tiny, tiny_flux
 from worker.engines import checkpoints, registry
 from worker.engines.contracts import (
@@ -476,6 +480,21 @@ for source, file, out in json.loads(sys.argv[1]):
 """
 
 
+def facts(name):
+    """What the header says of an adapter of the real base."""
+    return facts_for(
+        brand="Brand",
+        purpose="style",
+        version=1,
+        base=catalogue.get({"dev": "flux-1-dev", "klein": "flux-2-klein-base-4b"}[name]),
+        rank=4,
+        alpha=6.0,
+        trigger_word="brandx",
+        created_at=datetime(2026, 11, 24, tzinfo=UTC),
+        training=None,
+    )
+
+
 def test_diffusers_alone_draws_the_same_with_the_file_in_a_fresh_process(bases, pictures, tmp_path):
     order, ours = [], {}
     for name in ("dev", "klein"):
@@ -499,12 +518,17 @@ def test_diffusers_alone_draws_the_same_with_the_file_in_a_fresh_process(bases, 
         )
         plain = pixels(draw(bases[name], tmp_path / f"{name}-p", count=1)[0])
         assert np.abs(ours[name] - plain).max() > 20
+        handed_out = export.diffusers_file(trained.weights, tmp_path / f"{name}.safetensors", facts(name)).path
         order.append([bases[name].source, str(trained.weights), str(tmp_path / f"{name}.npy")])
+        order.append([bases[name].source, str(handed_out), str(tmp_path / f"{name}-handed-out.npy")])
+        elsewhere = export.kohya_file(trained.weights, tmp_path / f"{name}-programs.safetensors", facts(name)).path
+        assert all(key.startswith(("lora_unet_", "diffusion_model.")) for key in load_file(elsewhere)), name
     done = subprocess.run([sys.executable, "-c", READER, json.dumps(order)], capture_output=True, text=True, cwd="/")
     assert done.returncode == 0, done.stderr
-    for name, picture in ours.items():
-        theirs = np.round(np.load(tmp_path / f"{name}.npy") * 255).astype(int)
-        assert np.abs(picture - theirs).max() <= 1, name
+    for _, file, out in order:
+        theirs = np.round(np.load(out) * 255).astype(int)
+        picture = ours["klein" if "klein" in out else "dev"]
+        assert np.abs(picture - theirs).max() <= 1, file
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from diffusers import Flux2KleinInpaintPipeline, FluxImg2ImgPipeline, FluxInpaintPipeline, FluxTransformer2DModel
+from diffusers import Flux2KleinInpaintPipeline, FluxImg2ImgPipeline, FluxInpaintPipeline
 from PIL import Image
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
@@ -31,7 +31,7 @@ from worker.engines.contracts import (
     GiveBack,
     TrainingInputs,
 )
-from worker.engines.image import flow, flux, flux2_klein, kept, losses, quantization, schedulers
+from worker.engines.image import flow, flux, flux2_klein, kept, losses, schedulers
 
 pytestmark = pytest.mark.slow
 
@@ -258,36 +258,6 @@ def test_training_lowers_the_loss_and_leaves_the_base_alone(bases, pictures, tmp
     assert all(torch.equal(before[key], after[key]) for key in before)
     flow.load_adapter(engine(base)._load(base, kind).pipeline, AdapterFile("t", trained.weights, 1.0), "t")
     assert loss_now(base, pictures, kind) < 0.97 * first
-
-
-@pytest.mark.parametrize("kind", ["nf4", "int8"])
-def test_a_quantised_base_takes_a_share_of_the_bytes_and_computes_nearly_the_same(kind):
-    torch.manual_seed(0)
-    plain = FluxTransformer2DModel(
-        in_channels=16,
-        num_layers=2,
-        num_single_layers=4,
-        attention_head_dim=32,
-        num_attention_heads=6,
-        joint_attention_dim=32,
-        pooled_projection_dim=32,
-        guidance_embeds=True,
-        axes_dims_rope=(8, 12, 12),
-    )
-    plain.requires_grad_(False).to(torch.bfloat16)
-    sixteen_bits = quantization.bytes_of(plain)
-    latents, words = (
-        torch.randn(1, 16, 4, 4).bfloat16(),
-        (torch.randn(1, 7, 32).bfloat16(), torch.randn(1, 32).bfloat16()),
-    )
-    expected = flux._velocity(plain, latents, torch.tensor([0.5]), words, 1.0)
-    quantization.quantize(plain, kind, torch.device("cpu"), torch.bfloat16)
-    assert quantization.is_quantized(plain)
-    share = quantization.bytes_of(plain) / sixteen_bits
-    assert share <= (1 / 3 if kind == "nf4" else 0.6), share
-    found = flux._velocity(plain, latents, torch.tensor([0.5]), words, 1.0)
-    error = ((found - expected).norm() / expected.norm()).item()
-    assert 0 < error < (0.15 if kind == "nf4" else 0.05)
 
 
 @pytest.mark.parametrize(("name", "kind"), [("dev", "none"), ("klein", "none"), ("dev", "nf4")])

@@ -21,7 +21,7 @@ from diffusers import StableDiffusionPipeline
 from PIL import Image
 
 from app.generations.recipe import GenerationRecipe
-from app.trainings.recipe import TrainingRecipe
+from app.trainings.recipe import Quantization, TrainingRecipe
 from worker.engines import memory
 from worker.engines.contracts import (
     Base,
@@ -44,6 +44,7 @@ from worker.engines.image import (
     orders,
     prior,
     prompts,
+    quantization,
     samples,
     schedulers,
     start_picture,
@@ -115,7 +116,7 @@ def _train(recipe: TrainingRecipe, inputs: TrainingInputs, out: Path, progress: 
     loaded: Loaded | None = None
     try:
         progress.phase("loading")
-        loaded = _load(inputs.base)
+        loaded = _load(inputs.base, recipe.quantization)
         hot_swap.forget(loaded)
         pipeline, unet = loaded.pipeline, loaded.pipeline.unet
         if loaded.dtype == torch.float16:
@@ -268,7 +269,7 @@ def generate(
         drawing.check_order(recipe)
         out.mkdir(parents=True, exist_ok=True)
         progress.phase("loading")
-        loaded = _load(inputs.base)
+        loaded = _load(inputs.base, recipe.quantization)
         kept.check_size(loaded, recipe.width, recipe.height)
         given = start_picture.start_picture(recipe, inputs)
         schedulers.fresh(recipe.scheduler, loaded.pipeline.scheduler)  # refuses an unknown name before drawing
@@ -390,23 +391,25 @@ def _batch_size(loaded: Loaded, width: int, height: int) -> int:
 # The base model ---------------------------------------------------------------------------------------------------
 
 
-def _load(base: Base) -> Loaded:
+def _load(base: Base, kind: Quantization = "none") -> Loaded:
     """The base model, kept from the last job if it is the same; raises ``EngineError`` (``model_unavailable``)."""
-    return kept.kept(base, _fresh)
+    return kept.kept(base, partial(_fresh, kind), kind)
 
 
-def _fresh(base: Base) -> Loaded:
+def _fresh(kind: Quantization, base: Base) -> Loaded:
     device = kept.device()
     dtype = kept.best_dtype(device)
     pipeline = _pipeline(base, dtype)
     pipeline.set_progress_bar_config(disable=True)
+    quantization.quantize(pipeline.unet, kind, device, dtype)
     pipeline.to(device)
     # The autoencoder is small, and in half precision some of them overflow to black.
     pipeline.vae.float()
     for model in (pipeline.vae, pipeline.text_encoder, pipeline.unet):
         model.requires_grad_(False).eval()
     halvings = len(pipeline.unet.config.block_out_channels) - 1
-    return Loaded(base, pipeline, device, dtype, multiple=pipeline.vae_scale_factor * 2**halvings)
+    multiple = pipeline.vae_scale_factor * 2**halvings
+    return Loaded(base, pipeline, device, dtype, multiple=multiple, quantization=kind)
 
 
 def _pipeline(base: Base, dtype: torch.dtype) -> Any:

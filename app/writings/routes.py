@@ -269,6 +269,19 @@ def _text(request: Request, session: ReadSession, visitor: Visitor, variant_id: 
     return go(request, f"/writings/{view.writing.id}#variant-{variant_id}")
 
 
+@router.get("/variants/{variant_id}")
+def show_text(request: Request, session: ReadSession, visitor: Viewer, variant_id: RowId) -> Response:
+    return _text(request, session, visitor, variant_id)
+
+
+@router.get("/variants/{variant_id}/edit")
+def show_edit(request: Request, session: ReadSession, visitor: Editor, variant_id: RowId) -> Response:
+    view = queries.variant_view(session, workspace_id=visitor.workspace.id, variant_id=variant_id)
+    if is_htmx(request):
+        return fragment(request, "partials/writing_edit.html", one=view)
+    return page(request, "pages/edit_text.html", one=view)
+
+
 @router.post("/variants/{variant_id}/edit")
 def edit(
     request: Request,

@@ -74,6 +74,7 @@ def make_voice(database: Database, storage: Storage, workspace_id: str, project_
             training_id=None,
             name="Husumer Ton",
             version=version,
+            modality="text",
             purpose="voice",
             base_model="smollm2-135m-instruct",
             rank=8,

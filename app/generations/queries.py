@@ -164,12 +164,17 @@ def output_counts(session: Session, project_ids: list[str]) -> dict[str, int]:
 
 
 def adapters_to_choose(session: Session, *, workspace_id: str) -> list[Adapter]:
-    """Every adapter of the workspace that is not put away, the newest first."""
+    """Every adapter of the workspace that draws and is not put away, the newest first."""
     return list(
         session.scalars(
             select(Adapter)
             .join(Project, Project.id == Adapter.project_id)
-            .where(Adapter.workspace_id == workspace_id, Adapter.archived_at.is_(None), Project.archived_at.is_(None))
+            .where(
+                Adapter.workspace_id == workspace_id,
+                Adapter.modality == "image",
+                Adapter.archived_at.is_(None),
+                Project.archived_at.is_(None),
+            )
             .order_by(Adapter.created_at.desc(), Adapter.id.desc())
         )
     )
@@ -178,20 +183,27 @@ def adapters_to_choose(session: Session, *, workspace_id: str) -> list[Adapter]:
 def newest_adapter(session: Session, *, workspace_id: str, project_id: str) -> Adapter | None:
     return session.scalars(
         select(Adapter)
-        .where(Adapter.workspace_id == workspace_id, Adapter.project_id == project_id, Adapter.archived_at.is_(None))
+        .where(
+            Adapter.workspace_id == workspace_id,
+            Adapter.project_id == project_id,
+            Adapter.modality == "image",
+            Adapter.archived_at.is_(None),
+        )
         .order_by(Adapter.version.desc())
         .limit(1)
     ).first()
 
 
 def adapters_named(session: Session, *, workspace_id: str, adapter_ids: list[str]) -> list[Adapter]:
-    """These adapters in this order. Raises ``NoSuchAdapter``."""
+    """These adapters in this order; one that writes is none for a picture. Raises ``NoSuchAdapter``."""
     if not adapter_ids:
         return []
     found = {
         row.id: row
         for row in session.scalars(
-            select(Adapter).where(Adapter.workspace_id == workspace_id, Adapter.id.in_(adapter_ids))
+            select(Adapter).where(
+                Adapter.workspace_id == workspace_id, Adapter.id.in_(adapter_ids), Adapter.modality == "image"
+            )
         )
     }
     if any(adapter_id not in found for adapter_id in adapter_ids):

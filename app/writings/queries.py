@@ -26,7 +26,8 @@ from app.writings.models import BlindPair, BlindVote, TextRules, Writing, Writin
 from app.writings.recipe import ARMS, Arm, WritingOrder
 from app.writings.votes import Cast, Duel, duels
 
-PAGE = 8
+PAGE = 3
+"""Of orders, each with up to a dozen texts."""
 TEXTS_PAGE = 30
 MOST_EXPORTED = 2000
 
@@ -40,10 +41,6 @@ def rules_of(session: Session, project_ids: Sequence[str]) -> dict[str, Rules]:
     return dict.fromkeys(project_ids, Rules()) | {row.project_id: Rules.model_validate(row.rules) for row in rows}
 
 
-def _text_bases() -> list[str]:
-    return [entry.key for entry in catalogue.text_models()]
-
-
 def voices(session: Session, *, workspace_id: str, project_id: str) -> list[Adapter]:
     """The brand's voice adapters that are not put away, the newest first."""
     return list(
@@ -52,7 +49,7 @@ def voices(session: Session, *, workspace_id: str, project_id: str) -> list[Adap
             .where(
                 Adapter.workspace_id == workspace_id,
                 Adapter.project_id == project_id,
-                Adapter.base_model.in_(_text_bases()),
+                Adapter.modality == "text",
                 Adapter.archived_at.is_(None),
             )
             .order_by(Adapter.version.desc())
@@ -67,7 +64,7 @@ def voice(session: Session, *, workspace_id: str, project_id: str, adapter_id: s
             Adapter.id == adapter_id,
             Adapter.workspace_id == workspace_id,
             Adapter.project_id == project_id,
-            Adapter.base_model.in_(_text_bases()),
+            Adapter.modality == "text",
         )
     )
     if found is None:

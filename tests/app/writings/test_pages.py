@@ -16,7 +16,7 @@ from app.storage import Storage
 from app.writings.models import BlindPair, BlindVote, Writing, WritingVariant
 from app.writings.recipe import WritingOrder
 from tests.conftest import SignedIn, SignUp
-from tests.visuals import make_pictures, make_project
+from tests.visuals import make_adapter, make_pictures, make_project
 from tests.written import SAMPLES, Brand, make_brand, write_down
 
 HTMX = {"hx-request": "true", "hx-target": "results"}
@@ -208,14 +208,14 @@ def test_the_document_opens_and_holds_the_texts(brand: Brand, owner: SignedIn) -
 
 
 def test_the_history_comes_in_pages(brand: Brand, owner: SignedIn) -> None:
-    for number in range(10):
+    for number in range(6):
         brand.order(brief=f"Auftrag {number:02}", count=1)
     first = owner.client.get(f"/projects/{brand.project_id}/writing").text
-    assert first.count('class="result"') == 8 and "Auftrag 09" in first
+    assert first.count('class="result"') == 3 and "Auftrag 05" in first
     more = re.search(r'hx-get="([^"]+before=[^"]+)"', first)
     assert more is not None
     second = owner.client.get(html.unescape(more[1]), headers={"hx-request": "true"}).text
-    assert second.count('class="result"') == 2 and "<html" not in second
+    assert second.count('class="result"') == 3 and "<html" not in second
 
 
 def test_a_visual_leads_to_its_caption_and_keeps_what_is_approved(
@@ -354,3 +354,43 @@ def test_empty_pages_invite(owner: SignedIn, database: Database, has_brand: bool
         make_project(database, owner.workspace_id)
     text = owner.client.get("/writings").text
     assert ("Write the first" if has_brand else "Set up a brand") in text
+
+
+def test_a_text_is_edited_in_its_own_place(brand: Brand, owner: SignedIn) -> None:
+    ids = finished(brand, owner)
+    url = f"/variants/{ids['adapter']}"
+    assert "<textarea" not in owner.client.get(f"/writings/{ids['writing']}").text
+    form = owner.client.get(f"{url}/edit", headers=HTMX).text
+    assert f">{WORDS['adapter']}</textarea>" in form and "<html" not in form
+    assert "<html" in owner.client.get(f"{url}/edit").text, "without scripts it is a page"
+    assert WORDS["adapter"] in owner.client.get(url, headers=HTMX).text
+    assert owner.client.get(url).headers["location"].endswith(f"#variant-{ids['adapter']}")
+
+
+def test_a_full_page_stays_light(brand: Brand, owner: SignedIn) -> None:
+    words = dict.fromkeys(WORDS, "Regen? Wir halten dicht, seit vierzig Jahren. " * 9)
+    for _ in range(4):
+        finished(brand, owner, words, count=4)
+    text = owner.client.get(f"/projects/{brand.project_id}/writing").text
+    assert text.count('class="text__words"') == 36 and len(text.encode()) < 150_000
+    assert len(owner.client.get("/writings").text.encode()) < 150_000
+
+
+def test_a_voice_is_no_choice_for_pictures_and_a_look_none_for_texts(
+    brand: Brand, owner: SignedIn, database: Database, storage: Storage
+) -> None:
+    look = make_adapter(database, storage, owner.workspace_id, brand.project_id, name="Look", version=2)
+    assert brand.voice_id is not None
+    studio = owner.client.get(f"/projects/{brand.project_id}/studio").text
+    assert look in studio and brand.voice_id not in studio
+    writing = owner.client.get(f"/projects/{brand.project_id}/writing").text
+    assert brand.voice_id in writing and look not in writing
+    drawn = owner.client.post(
+        f"/projects/{brand.project_id}/generations",
+        data={"prompt": "x", "adapter_id": [brand.voice_id], "strength": ["1"]},
+        headers=HTMX,
+    )
+    written = owner.client.post(
+        f"/projects/{brand.project_id}/writings", data={"brief": "x", "language": "de", "adapter_id": look}
+    )
+    assert drawn.status_code == written.status_code == 422

@@ -1,7 +1,6 @@
 """``python -m tests.chaos --minutes 10 --seed 7``: real servers, real processes, killed at random while jobs run.
 
-The short form is ``tests/journeys/test_chaos.py``. What is checked afterwards stands in ``violations``. The S3 server
-of the tests keeps its files in memory, so it is paused and never killed.
+The short form is ``tests/journeys/test_chaos.py``. What is checked afterwards stands in ``violations``.
 """
 
 import argparse
@@ -167,11 +166,10 @@ def world(folder: Path, plan: Plan) -> Iterator[World]:
             stack.callback(services["redis"].stop)
             services["postgres"], environment["DATABASE_URL"] = servers.postgres(folder)
             stack.callback(services["postgres"].stop)
-            services["storage"], environment["S3_ENDPOINT_URL"] = servers.s3()
+            services["storage"], environment["S3_ENDPOINT_URL"] = servers.s3(folder / "storage")
             stack.callback(services["storage"].stop)
             for server in services.values():
                 server.wait_until_ready()
-            servers.make_bucket(environment["S3_ENDPOINT_URL"])
             environment |= {"STORAGE_URL": "s3://livery/chaos", "S3_ACCESS_KEY_ID": "test"}
             environment["S3_SECRET_ACCESS_KEY"] = "test"
         given = {name.lower(): value for name, value in environment.items() if name != "OMP_NUM_THREADS"}
@@ -259,7 +257,7 @@ def disturb(made: World, kind: str, chance: random.Random) -> None:
         pause_worker(made, chance.randrange(len(made.workers)))
     elif kind == "web killed":
         kill_web(made, chance.randrange(len(made.webs)))
-    elif kind in ("redis killed", "postgres killed"):
+    elif kind in ("redis killed", "postgres killed", "storage killed"):
         server = made.services[kind.split()[0]]
         server.kill()
         time.sleep(chance.uniform(0, 2))
@@ -273,7 +271,7 @@ def disturb(made: World, kind: str, chance: random.Random) -> None:
 
 def kinds_of(plan: Plan) -> list[str]:
     both = ["worker killed", "worker paused past its lease", "web killed"]
-    return [*both, "redis killed", "postgres killed", "storage paused"] if plan.scaled else both
+    return [*both, "redis killed", "postgres killed", "storage killed", "storage paused"] if plan.scaled else both
 
 
 def run_chaos(made: World) -> None:

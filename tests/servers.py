@@ -1,6 +1,7 @@
 """Real processes for tests: Livery itself, and servers of its own where a test stops or kills them."""
 
 import contextlib
+import json
 import os
 import shutil
 import signal
@@ -11,12 +12,14 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
 import pytest
+from obstore.exceptions import BaseError
+from obstore.store import S3Store
 
 ROOT = Path(__file__).parents[1]
 
@@ -46,7 +49,8 @@ def answers(address: str) -> bool:
 def program(*names: str) -> str:
     """The first of these programs that is there; skips the test by name where none is, which CI does not allow."""
     for name in names:
-        found = shutil.which(name) or next((str(p) for p in Path("/usr/lib/postgresql").glob(f"*/bin/{name}")), None)
+        places = [Path(sys.executable).parent, *Path("/usr/lib/postgresql").glob("*/bin")]
+        found = shutil.which(name) or shutil.which(name, path=os.pathsep.join(map(str, places)))
         if found:
             return found
     if os.environ.get("CI"):
@@ -133,7 +137,7 @@ class Server:
         is_ready: Callable[[], bool],
         *,
         ends_with: signal.Signals,
-        leaves: Path | None = None,
+        leaves: Sequence[Path] = (),
     ) -> None:
         self._command, self._is_ready, self._ends_with, self._leaves = command, is_ready, ends_with, leaves
         self.start()
@@ -182,8 +186,11 @@ class Server:
                 self.process.wait(timeout=20)
             except subprocess.TimeoutExpired:
                 self.kill()
-        if self._leaves is not None:
-            shutil.rmtree(self._leaves, ignore_errors=True)
+        for left in self._leaves:
+            if left.is_dir():
+                shutil.rmtree(left, ignore_errors=True)
+            else:
+                left.unlink(missing_ok=True)
 
 
 def redis(folder: Path) -> tuple[Server, str]:
@@ -212,22 +219,70 @@ def postgres(folder: Path) -> tuple[Server, str]:
         [*as_user, program("postgres"), "-D", str(data), "-p", str(port), *listens],
         lambda: subprocess.run(ready).returncode == 0,
         ends_with=signal.SIGINT,
-        leaves=data,
+        leaves=[data],
     )
     return server, f"postgresql+psycopg://livery@127.0.0.1:{port}/postgres"
 
 
-def s3() -> tuple[Server, str]:
-    """An S3-compatible server that keeps its files in memory, and its address."""
-    port = free_port()
-    command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
-    return Server(command, lambda: _listens(port), ends_with=signal.SIGTERM), f"http://127.0.0.1:{port}"
+def s3(folder: Path) -> tuple[Server, str]:
+    """A SeaweedFS, which keeps its files in ``folder`` and speaks S3, and its address."""
+    folder.mkdir(parents=True, exist_ok=True)
+    configuration = folder / "s3.json"
+    identity = {"name": "test", "credentials": [{"accessKey": "test", "secretKey": "test"}], "actions": ["Admin"]}
+    configuration.write_text(json.dumps({"identities": [identity]}))
+    parts = ("master", "volume", "filer", "s3")
+    ports = {name: free_port() for part in parts for name in (f"{part}.port", f"{part}.port.grpc")}
+    (folder / "data").mkdir(exist_ok=True)
+    options = {
+        **ports,
+        "dir": folder / "data",
+        "ip": "127.0.0.1",
+        "ip.bind": "127.0.0.1",
+        "filer": "true",
+        "s3": "true",
+        "s3.config": configuration,
+        "s3.iam": "false",
+        "s3.port.iceberg": 0,
+        "s3.port.lance": 0,
+        # One master alone has nobody to wait for; by default it is back half a minute after it was killed.
+        "master.electionTimeout": "1s",
+        "master.heartbeatInterval": "200ms",
+        "master.telemetry": "false",
+        "master.volumeSizeLimitMB": 64,
+        "volume.max": 0,
+        "volume.minFreeSpace": 0,
+    }
+    command = [program("weed"), "server", *(f"-{name}={value}" for name, value in options.items())]
+    address = f"http://127.0.0.1:{ports['s3.port']}"
+    sockets = [
+        Path(f"/tmp/seaweedfs-{name.replace('.port', '').replace('.', '-')}-{port}.sock")
+        for name, port in ports.items()
+    ]
+    # Asked to end it takes its time, and nobody needs what is in this one any more.
+    return Server(command, lambda: _takes_files(address), ends_with=signal.SIGKILL, leaves=sockets), address
 
 
-def make_bucket(address: str) -> None:
-    request = urllib.request.Request(f"{address}/livery", method="PUT")
-    request.add_header("Authorization", "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/s3/aws4_request")
-    urllib.request.urlopen(request, timeout=20).close()
+def bucket(address: str) -> S3Store:
+    """The bucket ``livery`` of a test's S3 server, which makes it with its first file."""
+    return S3Store(
+        "livery",
+        endpoint=address,
+        region="us-east-1",
+        access_key_id="test",
+        secret_access_key="test",
+        virtual_hosted_style_request=False,
+        client_options={"allow_http": True, "timeout": "10s"},
+        retry_config={"max_retries": 0},
+    )
+
+
+def _takes_files(address: str) -> bool:
+    """Its port opens before it can write."""
+    try:
+        bucket(address).put("ready", b"")
+    except BaseError:
+        return False
+    return True
 
 
 @contextmanager
@@ -247,8 +302,7 @@ def postgres_server(folder: Path) -> Iterator[str]:
 @contextmanager
 def s3_server() -> Iterator[str]:
     """An S3-compatible server with the bucket ``livery``; yields its address."""
-    with _serving(*s3()) as address:
-        make_bucket(address)
+    with tempfile.TemporaryDirectory(prefix="livery-s3-") as folder, _serving(*s3(Path(folder))) as address:
         yield address
 
 

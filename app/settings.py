@@ -54,6 +54,12 @@ class Settings(BaseSettings):
         ge=0,
         description="Below this much room on the disk, in MB, uploads are refused and jobs wait; 0 turns that off",
     )
+    hang_minutes: float = Field(
+        60,
+        ge=0,
+        description="A job that gets no further for so many minutes counts as hung: its worker is started anew and the "
+        "job tried again; 0 turns that off",
+    )
     metrics_token: SecretStr = Field(
         SecretStr(""), description="Bearer token that may read `/metrics`; empty means only an owner's API token may"
     )

@@ -4,6 +4,7 @@ The short form is ``tests/journeys/test_chaos.py``. What is checked afterwards s
 """
 
 import argparse
+import contextlib
 import hashlib
 import random
 import tempfile
@@ -18,6 +19,7 @@ from pathlib import Path
 
 import httpx2
 import numpy as np
+import psutil
 from PIL import Image
 from safetensors.numpy import load
 from sqlalchemy import func, select
@@ -50,8 +52,8 @@ class Plan:
     seed: int = 7
     generations: int = 24
     trainings: int = 1
-    kills: int = 6
-    seconds: float = 40.0
+    kills: int = 8
+    seconds: float = 50.0
     """Over which the orders and the kills are spread."""
     lease: float = 4.0
     steps: int = 24
@@ -232,13 +234,22 @@ def kill_worker(made: World, index: int) -> None:
     made.workers[index] = made.start_worker()
 
 
+def kill_beneath_keeper(made: World, index: int) -> None:
+    """As the system does for want of memory; the keeper starts another."""
+    for process in made.workers[index].workers():
+        process.kill()
+
+
 def pause_worker(made: World, index: int) -> None:
-    victim = made.workers[index]
-    victim.process.send_signal(servers.signal.SIGSTOP)
-    made.paused.add(victim.process.pid)
-    time.sleep(made.plan.lease * 1.7)
-    made.paused.discard(victim.process.pid)
-    victim.process.send_signal(servers.signal.SIGCONT)
+    victims = made.workers[index].workers()
+    with contextlib.suppress(psutil.NoSuchProcess):
+        for process in victims:
+            process.suspend()
+            made.paused.add(process.pid)
+        time.sleep(made.plan.lease * 1.7)
+        for process in victims:
+            made.paused.discard(process.pid)
+            process.resume()
 
 
 def kill_web(made: World, index: int) -> None:
@@ -253,6 +264,8 @@ def disturb(made: World, kind: str, chance: random.Random) -> None:
     made.done_to[kind] += 1
     if kind == "worker killed":
         kill_worker(made, chance.randrange(len(made.workers)))
+    elif kind == "worker killed beneath its keeper":
+        kill_beneath_keeper(made, chance.randrange(len(made.workers)))
     elif kind == "worker paused past its lease":
         pause_worker(made, chance.randrange(len(made.workers)))
     elif kind == "web killed":
@@ -270,7 +283,7 @@ def disturb(made: World, kind: str, chance: random.Random) -> None:
 
 
 def kinds_of(plan: Plan) -> list[str]:
-    both = ["worker killed", "worker paused past its lease", "web killed"]
+    both = ["worker killed", "worker killed beneath its keeper", "worker paused past its lease", "web killed"]
     return [*both, "redis killed", "postgres killed", "storage killed", "storage paused"] if plan.scaled else both
 
 
@@ -340,12 +353,20 @@ def _watch_waits(made: World, over: threading.Event) -> None:
         except DATABASE_AWAY:
             waiting = {}
             continue
-        running = [f"-{worker.process.pid}-" for worker in made.workers if worker.process.pid not in made.paused]
+        working = [process.pid for worker in made.workers for process in _processes(worker)]
+        running = [f"-{pid}-" for pid in working if pid not in made.paused]
         # One that has reported itself: a process that is still loading its libraries can take nothing.
         is_free = any(pid in worker for pid in running for worker in set(there) - set(busy))
         moment = time.monotonic()
         waiting = {job: waiting.get(job, moment) for job in queued} if is_free else {}
         made.longest_wait = max([made.longest_wait, *(moment - since for since in waiting.values())])
+
+
+def _processes(worker: Livery) -> list[psutil.Process]:
+    try:
+        return worker.workers()
+    except psutil.NoSuchProcess:
+        return []
 
 
 # What must be true afterwards ----------------------------------------------------------------------------------------
@@ -375,7 +396,7 @@ def violations(made: World) -> list[str]:
     found += [
         f"job {job.id} failed with {job.error_code}: {job.error_sentence}"
         for job in jobs
-        if job.state == "failed" and (job.error_code != "worker_lost" or not job.error_sentence)
+        if job.state == "failed" and (job.error_code not in ("worker_lost", "worker_killed") or not job.error_sentence)
     ]
     ended = Counter((job.kind, job.state) for job in jobs if job.state in ENDED)
     if counted != dict(ended):
@@ -443,10 +464,12 @@ def wake_a_sleeper(made: World) -> None:
 
     wait_until(lambda: job().progress_done >= 5, seconds=120, what="the training to be under way")
     owner = job().owner or ""
-    sleeper = next(worker for worker in made.workers if f"-{worker.process.pid}-" in owner)
-    sleeper.process.send_signal(servers.signal.SIGSTOP)
+    sleeper, process = next(
+        (worker, process) for worker in made.workers for process in worker.workers() if f"-{process.pid}-" in owner
+    )
+    process.suspend()
     wait_until(lambda: job().state == "done", seconds=120, what="the other worker to finish it")
-    sleeper.process.send_signal(servers.signal.SIGCONT)
+    process.resume()
     wait_until(lambda: "job ended" in sleeper.log.read_text(), seconds=120, what="the sleeper to end its attempt")
 
 

@@ -10,7 +10,6 @@ import time
 from datetime import timedelta
 from pathlib import Path
 
-import torch
 from sqlalchemy import Update
 from sqlalchemy.orm import Session
 
@@ -20,7 +19,7 @@ from app.jobs.models import Job
 from app.jobs.service import Claim
 from worker import celery_app, progress, upkeep
 from worker.engines.contracts import Step
-from worker.engines.image import stable_diffusion
+from worker.keeper import LAST_WORDS, keep
 from worker.progress import JobProgress
 
 
@@ -51,7 +50,17 @@ def main() -> None:
     parser.add_argument("--lease", type=float, default=60.0, help="seconds")
     parser.add_argument("--step-seconds", type=float, default=0.0, help="added to every step")
     parser.add_argument("--without-fence", action="store_true")
+    parser.add_argument("--kept")
+    parser.add_argument(LAST_WORDS, default="")
     arguments = parser.parse_args()
+    if arguments.kept is None:
+        # Silent for as long as a test pauses it, which here is not the keeper's business.
+        command = [sys.executable, "-m", "tests.chaos_worker", *sys.argv[1:]]
+        raise SystemExit(keep(command, end_with_parent=False, silent_seconds=3600))
+
+    import torch  # not above: the keeper needs none of it
+
+    from worker.engines.image import stable_diffusion
 
     torch.set_num_threads(1)
     stable_diffusion.BUILTIN_MODEL = arguments.model
@@ -61,7 +70,7 @@ def main() -> None:
     _slow_down(arguments.step_seconds)
     if arguments.without_fence:
         service._guarded = _write_regardless
-    sys.argv = ["worker", "--lanes", arguments.lanes]
+    sys.argv = ["worker", "--lanes", arguments.lanes, "--kept", arguments.kept, LAST_WORDS, arguments.last_words]
     worker.__main__.main()
 
 

@@ -96,7 +96,8 @@ class Livery:
         return [parent, *parent.children(recursive=True)]
 
     def workers(self) -> list[psutil.Process]:
-        return [child for child in self.family() if "worker" in _words(child)]
+        """The processes that work, each beneath the one that keeps it."""
+        return [child for child in self.family() if "--kept" in _words(child)]
 
     def tail(self) -> str:
         return self.log.read_text(errors="replace")[-3000:]

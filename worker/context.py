@@ -39,6 +39,10 @@ class WorkerContext:
     disk: DiskWatch = field(default_factory=lambda: DiskWatch(floor_mb=0))
     """The disk that jobs write to."""
 
+    hang_after_seconds: float = 0.0
+    """A job that gets no further for so long counts as hung; 0 turns that off."""
+    holds: Callable[..., None] = lambda **_: None
+    """Tells the keeper what dies with this process."""
     device_lock: threading.Lock = field(default_factory=threading.Lock)
     """Held while a job runs: one at a time, whoever claimed it in this process."""
 

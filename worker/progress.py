@@ -1,6 +1,7 @@
 """Tells the job row how far an engine is, keeps the lease alive, and carries a cancellation back into the loop."""
 
 import logging
+import os
 import threading
 import time
 from collections.abc import Callable
@@ -13,6 +14,7 @@ from app.jobs.service import Claim, LeaseLost
 from app.logs import same_lines
 from worker.context import WorkerContext
 from worker.engines.contracts import Cancelled, GiveBack, SamplePicture, SampleText, Step
+from worker.keeper import HUNG
 
 HEARTBEAT_SECONDS = jobs.LEASE.total_seconds() / 4
 WRITE_EVERY_SECONDS = 1.0
@@ -38,6 +40,7 @@ class JobProgress:
         self._phase, self._done, self._total = "starting", 0, 0
         self._first: tuple[float, int] | None = None
         self._written = 0.0
+        self._moved_at = time.monotonic()
         self._cancel, self._lost, self._ended = threading.Event(), threading.Event(), threading.Event()
         self._beat = threading.Thread(target=same_lines(self._keep_lease), name="heartbeat", daemon=True)
 
@@ -65,6 +68,7 @@ class JobProgress:
         """Let time pass. Raises like ``check``, soon after there is a reason."""
         until = time.monotonic() + seconds
         while True:
+            self._moved_at = time.monotonic()
             self.check()
             left = until - time.monotonic()
             if left <= 0:
@@ -72,6 +76,7 @@ class JobProgress:
             self._context.stopping.wait(min(1.0, left))
 
     def phase(self, name: str) -> None:
+        self._moved_at = time.monotonic()
         new, self._phase = name != self._phase, name
         self._write(force=new)
         self.check()
@@ -84,20 +89,25 @@ class JobProgress:
         self._count(done, total)
 
     def sample(self, picture: SamplePicture) -> None:
+        self._moved_at = time.monotonic()
         self.on_sample(picture)
 
     def held_out(self, step: int, loss: float) -> None:
+        self._moved_at = time.monotonic()
         self.on_held_out(step, loss)
 
     def sample_text(self, text: SampleText) -> None:
+        self._moved_at = time.monotonic()
         self.on_sample_text(text)
 
     def checkpoint(self, folder: Path, step: int) -> None:
+        self._moved_at = time.monotonic()
         self.on_checkpoint(folder, step)
 
     def _count(self, done: int, total: int) -> None:
         if self._first is None:
             self._first = (time.monotonic(), done)
+        self._moved_at = time.monotonic()
         self._done, self._total = done, total
         self._write(force=done >= total)
         self.check()
@@ -137,6 +147,8 @@ class JobProgress:
         last, pause = time.monotonic(), HEARTBEAT_SECONDS
         while not self._ended.wait(pause):
             moment = time.monotonic()
+            if 0 < self._context.hang_after_seconds < moment - self._moved_at:
+                self._give_up(moment - self._moved_at)
             try:
                 with self._context.database.note() as session:
                     cancel = jobs.heartbeat(session, self.claim, device_seconds=moment - last)
@@ -150,6 +162,18 @@ class JobProgress:
                 log.warning("heartbeat not written: %s", str(error)[:200])
                 pause = 2.0
         self._last_beat(last)
+
+    def _give_up(self, seconds: float) -> None:
+        """Give the job back and end this process: nothing else stops native code that hangs."""
+        log.error("no progress for %.0f s in phase %s: this worker ends, another is started", seconds, self._phase)
+        try:
+            with self._context.database.write() as session:
+                jobs.lose(session, job_id=self.claim.job_id, fence=self.claim.fence, mishap=jobs.MISHAPS["hung"])
+        except LeaseLost:
+            log.info("the job went on elsewhere")
+        except DATABASE_AWAY as error:
+            log.warning("not written, so its lease runs out: %s", str(error)[:200])
+        os._exit(HUNG)
 
     def _last_beat(self, last: float) -> None:
         """Count the device time since the last heartbeat, unless the job has ended meanwhile."""

@@ -57,6 +57,7 @@ def run_next(context: WorkerContext, lanes: tuple[str, ...]) -> bool:
     if claim is None:
         return False
     context.job_id = claim.job_id
+    context.holds(worker_id=context.worker_id, job_id=claim.job_id, fence=claim.fence)
     with lines_carry(job=claim.job_id, workspace=claim.workspace_id, kind=claim.kind, attempt=claim.attempt):
         log.info("job started")
         try:
@@ -69,6 +70,7 @@ def run_next(context: WorkerContext, lanes: tuple[str, ...]) -> bool:
             outcome = "the database does not answer"
         finally:
             context.job_id = None
+            context.holds()
         log.info("job ended: %s", outcome)
     return True
 

@@ -120,7 +120,7 @@ class DeviceHour(Base):
 
 
 class LeaseExpiry(Base):
-    """A worker was not heard of for as long as its lease: what became of its job."""
+    """A worker died, hung, or was not heard of for as long as its lease: what became of its job."""
 
     __tablename__ = "lease_expiries"
 

@@ -23,10 +23,48 @@ MOST_AT_ONCE = 200
 """Queued and running jobs of one workspace in one lane, unless the session says otherwise (``limit_orders``)."""
 WORKERS_KEPT = timedelta(days=1)
 EXPIRIES_KEPT = timedelta(days=30)
+
+
+@dataclass(frozen=True)
+class Mishap:
+    """Why an attempt came to nothing; the job is tried again (``meanwhile``) or set aside (``in_the_end``)."""
+
+    code: str
+    in_the_end: str
+    meanwhile: str | None = None
+
+
 WORKER_LOST = N_(
     "The worker ended three times in a row while working on this, without getting further. The machine may lack "
     "memory. Try again with a smaller order, or ask the person who runs this Livery to look at the log."
 )
+MISHAPS = {
+    "silent": Mishap("worker_lost", WORKER_LOST),
+    "ended": Mishap(
+        "worker_lost",
+        WORKER_LOST,
+        N_("Its worker ended unexpectedly. It is tried again from what was kept."),
+    ),
+    "killed": Mishap(
+        "worker_killed",
+        N_(
+            "The system ended the worker three times in a row while working on this, most likely for want of memory. "
+            "Try again with a smaller order, or ask the person who runs this Livery to look at the log."
+        ),
+        N_(
+            "The system ended its worker, most likely for want of memory. It is tried again from what was kept, and "
+            "set aside when it gets no further three times in a row."
+        ),
+    ),
+    "hung": Mishap(
+        "worker_hung",
+        N_(
+            "The worker got stuck three times in a row while working on this and had to be started anew. Try again "
+            "with a smaller order, or ask the person who runs this Livery to look at the log."
+        ),
+        N_("Its worker got stuck and was started anew. It is tried again from what was kept."),
+    ),
+}
 
 CANCELLED = N_("Cancelled. It had not started yet.")
 WILL_STOP = N_("It will stop at its next step. What it has made so far is kept.")
@@ -311,26 +349,43 @@ def reap(session: Session) -> int:
         select(Job).where(Job.state == "running", is_over).with_for_update(skip_locked=True).limit(100)
     ).all()
     for job in expired:
-        lost = LeaseExpiry(
-            workspace_id=job.workspace_id, job_id=job.id, worker_id=job.owner or "", attempt=job.attempt, at=moment
-        )
-        job.owner, job.lease_until, job.phase, job.seconds_left = None, None, "", None
-        if job.cancel_requested and job.checkpoint is None:
-            job.state, job.finished_at = "cancelled", moment
-        elif job.attempts_without_progress >= ATTEMPTS_WITHOUT_PROGRESS:
-            job.state, job.finished_at = "failed", moment
-            job.error_code, job.error_sentence = "worker_lost", WORKER_LOST
-        else:
-            job.state = "queued"
-            session.info.setdefault("lanes_to_announce", set()).add(job.lane)
-        lost.outcome = job.state
-        session.add(lost)
+        _take_from_its_worker(session, job, MISHAPS["silent"], moment)
     session.flush()
     for kind, state in sorted((job.kind, job.state) for job in expired if job.state != "queued"):
         tallies.count(session, tallies.ENDED, kind=kind, state=state)
     for kind in sorted(job.kind for job in expired):
         tallies.count(session, tallies.LEASE_EXPIRED, kind=kind)
     return len(expired)
+
+
+def lose(session: Session, *, job_id: str, fence: int, mishap: Mishap) -> None:
+    """An attempt came to nothing, and why is known: return its job at once, or set it aside. Raises ``LeaseLost``."""
+    job = session.scalar(
+        select(Job).where(Job.id == job_id, Job.fence == fence, Job.state == "running").with_for_update()
+    )
+    if job is None:
+        raise LeaseLost(job_id)
+    _take_from_its_worker(session, job, mishap, database_now(session))
+    session.flush()
+    if job.state != "queued":
+        tallies.count(session, tallies.ENDED, kind=job.kind, state=job.state)
+
+
+def _take_from_its_worker(session: Session, job: Job, mishap: Mishap, moment: datetime) -> None:
+    lost = LeaseExpiry(
+        workspace_id=job.workspace_id, job_id=job.id, worker_id=job.owner or "", attempt=job.attempt, at=moment
+    )
+    job.owner, job.lease_until, job.phase, job.seconds_left = None, None, "", None
+    if job.cancel_requested and job.checkpoint is None:
+        job.state, job.finished_at = "cancelled", moment
+    elif job.attempts_without_progress >= ATTEMPTS_WITHOUT_PROGRESS:
+        job.state, job.finished_at = "failed", moment
+        job.error_code, job.error_sentence = mishap.code, mishap.in_the_end
+    else:
+        job.state, job.held_back = "queued", mishap.meanwhile
+        session.info.setdefault("lanes_to_announce", set()).add(job.lane)
+    lost.outcome = job.state
+    session.add(lost)
 
 
 def report_worker(

@@ -14,7 +14,7 @@ def test_chaos_on_postgresql_redis_and_s3(tmp_path: Path) -> None:
         run_chaos(made)
         print(report(made))
         assert violations(made) == []
-        assert made.done_to.total() >= 6
+        assert made.done_to.total() >= 8
 
 
 def test_chaos_on_sqlite_with_one_worker(tmp_path: Path) -> None:

@@ -75,6 +75,28 @@ def test_two_reapers_at_once_return_each_job_once(database: Database, workspace_
     assert {row(database, job_id).attempts_without_progress for job_id in jobs} == {1}
 
 
+@pytest.mark.parametrize("how", ["killed", "hung", "ended"])
+def test_a_job_whose_worker_died_goes_back_at_once_and_is_set_aside_in_the_end(
+    database: Database, workspace_id: str, how: str
+) -> None:
+    job_id, mishap = add(database, workspace_id), service.MISHAPS[how]
+
+    def lose(held: Claim) -> None:
+        with database.write() as session:
+            service.lose(session, job_id=held.job_id, fence=held.fence, mishap=mishap)
+
+    for _ in range(service.ATTEMPTS_WITHOUT_PROGRESS):
+        held = take(database)
+        assert held
+        lose(held)
+        with pytest.raises(service.LeaseLost):
+            lose(held)
+        if held.attempt == 1:
+            assert (row(database, job_id).state, row(database, job_id).held_back) == ("queued", mishap.meanwhile)
+    ended = row(database, job_id)
+    assert (ended.state, ended.error_code, ended.error_sentence) == ("failed", mishap.code, mishap.in_the_end)
+
+
 @pytest.mark.parametrize("jump", [timedelta(hours=-2), timedelta(hours=2)])
 def test_a_clock_that_jumps_costs_one_attempt_at_most_and_no_job_is_stuck(
     database: Database, workspace_id: str, jump: timedelta

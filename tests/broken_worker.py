@@ -1,0 +1,59 @@
+"""``python -m tests.broken_worker``: a worker whose engine breaks at a step, the first times that it gets there.
+
+The engine is the one without a model; process, keeper and lease are as they are.
+"""
+
+import argparse
+import ctypes
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import worker.__main__
+from worker.keeper import LAST_WORDS, keep
+
+SILENT_SECONDS = 8.0
+BREAKS: dict[str, Callable[[], object]] = {
+    "hangs": lambda: time.sleep(3600),
+    # As native code does that never lets go of the interpreter: no thread of this process runs any more.
+    "hangs with the interpreter": lambda: ctypes.PyDLL(None).sleep(3600),
+    "is killed": lambda: os.kill(os.getpid(), signal.SIGKILL),
+    "crashes": lambda: os.abort(),
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--how", choices=BREAKS, required=True)
+    parser.add_argument("--at", type=int, required=True, help="the step")
+    parser.add_argument("--times", type=int, default=1)
+    parser.add_argument("--marks", type=Path, required=True, help="an empty folder, to count the times in")
+    parser.add_argument("--kept")
+    parser.add_argument(LAST_WORDS, default="")
+    arguments = parser.parse_args()
+    if arguments.kept is None:
+        command = [sys.executable, "-m", "tests.broken_worker", *sys.argv[1:]]
+        raise SystemExit(keep(command, end_with_parent=False, silent_seconds=SILENT_SECONDS))
+
+    from tests.fake_engine import FakeEngine
+    from worker import progress
+    from worker.engines import registry
+
+    def perhaps_break(step: int) -> None:
+        broken = len(list(arguments.marks.iterdir()))
+        if step == arguments.at and broken < arguments.times:
+            (arguments.marks / str(broken)).touch()
+            BREAKS[arguments.how]()
+
+    engine = FakeEngine(before_step=perhaps_break)
+    registry.engine_for = lambda family: engine  # type: ignore[assignment, return-value]
+    progress.HEARTBEAT_SECONDS = 0.5
+    sys.argv = ["worker", "--lanes", "training", "--kept", arguments.kept, LAST_WORDS, arguments.last_words]
+    worker.__main__.main()
+
+
+if __name__ == "__main__":
+    main()

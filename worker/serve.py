@@ -1,0 +1,83 @@
+"""The worker process itself: everything that it needs is put together here, and taken apart again."""
+
+import contextlib
+import json
+import logging
+import os
+import secrets
+import signal
+import socket
+import sys
+import tempfile
+from pathlib import Path
+
+from app.db import DATABASE_AWAY, Database
+from app.disk import DiskWatch
+from app.jobs import service as jobs
+from app.jobs.announce import bell_for, ring_after_commit
+from app.jobs.models import LANES
+from app.logs import start_logging
+from app.settings import Settings
+from app.storage import open_storage
+from worker import poll_loop
+from worker.context import WorkerContext
+from worker.engines.device import device_name
+from worker.keeper import WRONG_USAGE, Pulse
+from worker.upkeep import keep_ticking
+
+log = logging.getLogger("livery.worker")
+
+
+def main(named_lanes: str, pulse: Pulse, last_words: str) -> None:
+    """Serve these lanes (all where none is named) until asked to end. ``last_words`` say what the process before this
+    one held when it died."""
+    lanes = tuple(named_lanes.split("+")) if named_lanes else LANES
+    if not set(lanes) <= set(LANES):
+        sys.stderr.write(f"python -m worker: lanes are {', '.join(LANES)}\n")
+        raise SystemExit(WRONG_USAGE)
+    settings = Settings()
+    start_logging(settings.log_level)
+    context = WorkerContext(
+        database=Database(settings.effective_database_url),
+        storage=open_storage(settings),
+        worker_id=f"{socket.gethostname()[:40]}-{os.getpid()}-{secrets.token_hex(3)}",
+        lanes=lanes,
+        cache_folder=settings.data_dir / "worker-cache",
+        disk=DiskWatch(settings.data_dir, Path(tempfile.gettempdir()), floor_mb=settings.disk_floor_mb),
+        hang_after_seconds=settings.hang_minutes * 60.0,
+        holds=pulse.holds,
+    )
+    context.device = device_name()
+    bell = bell_for(settings.broker_url)
+    ring_after_commit(bell)
+    for name in (signal.SIGTERM, signal.SIGINT):  # Celery puts its own in their place
+        signal.signal(name, lambda *_: context.stopping.set())
+    if last_words:
+        _bury(context, **json.loads(last_words))
+    ticking = keep_ticking(context, bell)
+    try:
+        if settings.broker_url:
+            from worker import celery_app
+
+            celery_app.serve(celery_app.make_celery(settings.broker_url, context), context)
+        else:
+            poll_loop.serve(context)
+    finally:
+        context.stopping.set()
+        for thread in ticking:
+            thread.join(timeout=5)
+        with contextlib.suppress(*DATABASE_AWAY):  # forgotten a minute later anyway
+            context.write(lambda session: jobs.forget_worker(session, context.worker_id))
+
+
+def _bury(context: WorkerContext, *, worker_id: str, job_id: str, fence: int, how: str) -> None:
+    """Give back what the process before this one held when it died, and forget that process."""
+    log.error("the worker %s died (%s) while it worked on job %s", worker_id, how, job_id)
+    try:
+        context.write(lambda session: jobs.lose(session, job_id=job_id, fence=fence, mishap=jobs.MISHAPS[how]))
+    except jobs.LeaseLost:
+        log.info("job %s went on without it", job_id)
+    except DATABASE_AWAY:
+        log.warning("job %s goes on when its lease has run out", job_id)
+    with contextlib.suppress(*DATABASE_AWAY):
+        context.write(lambda session: jobs.forget_worker(session, worker_id))

@@ -36,7 +36,8 @@ def main() -> None:
     arguments = parser.parse_args()
     if arguments.kept is None:
         command = [sys.executable, "-m", "tests.broken_worker", *sys.argv[1:]]
-        raise SystemExit(keep(command, end_with_parent=False, silent_seconds=SILENT_SECONDS))
+        alive = arguments.marks.with_name("alive")
+        raise SystemExit(keep(command, end_with_parent=False, silent_seconds=SILENT_SECONDS, alive_file=alive))
 
     from tests.fake_engine import FakeEngine
     from worker import progress

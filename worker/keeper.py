@@ -15,6 +15,7 @@ import sys
 import threading
 import time
 from dataclasses import dataclass, field
+from pathlib import Path
 
 PULSE_SECONDS = 5.0
 SILENT_SECONDS = 120.0
@@ -72,6 +73,7 @@ class _Worker:
 
     process: subprocess.Popen[bytes]
     hears: int
+    alive_file: Path | None
     said_at: float = field(default_factory=time.monotonic)
     holds: dict[str, object] = field(default_factory=dict)
     _rest: bytes = b""
@@ -85,6 +87,8 @@ class _Worker:
             time.sleep(seconds)
             return
         self.said_at = time.monotonic()
+        if self.alive_file is not None:
+            self.alive_file.touch()
         *lines, self._rest = (self._rest + heard).split(b"\n")
         if lines:
             self.holds = json.loads(lines[-1])
@@ -99,8 +103,17 @@ class _Worker:
             return self.process.wait()
 
 
-def keep(command: list[str], *, end_with_parent: bool, silent_seconds: float = SILENT_SECONDS) -> int:
-    """Run ``command --kept FD`` until this process is asked to end; returns its exit code."""
+def keep(
+    command: list[str],
+    *,
+    end_with_parent: bool,
+    silent_seconds: float = SILENT_SECONDS,
+    alive_file: Path | None = None,
+) -> int:
+    """Run ``command --kept FD`` until this process is asked to end; returns its exit code.
+
+    ``alive_file`` is touched at every sign of life, for whoever looks after containers.
+    """
     asked = threading.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, lambda *_: asked.set())
@@ -109,7 +122,7 @@ def keep(command: list[str], *, end_with_parent: bool, silent_seconds: float = S
     last_words, pause = "", 0.5
     while not asked.is_set():
         began = time.monotonic()
-        worker = _start(command, last_words)
+        worker = _start(command, last_words, alive_file)
         try:
             code, last_words = _watch(worker, asked, silent_seconds)
         finally:
@@ -122,7 +135,7 @@ def keep(command: list[str], *, end_with_parent: bool, silent_seconds: float = S
     return 0
 
 
-def _start(command: list[str], last_words: str) -> _Worker:
+def _start(command: list[str], last_words: str, alive_file: Path | None) -> _Worker:
     hears, tells = os.pipe()
     more = ["--kept", str(tells), *([LAST_WORDS, last_words] if last_words else [])]
     # A session of its own: Ctrl+C in the terminal reaches us alone, and it is asked once.
@@ -130,7 +143,7 @@ def _start(command: list[str], last_words: str) -> _Worker:
         [*command, *more], pass_fds=[tells], stdin=subprocess.DEVNULL, start_new_session=True
     )
     os.close(tells)
-    return _Worker(process, hears)
+    return _Worker(process, hears, alive_file)
 
 
 def _watch(worker: _Worker, asked: threading.Event, silent_seconds: float) -> tuple[int, str]:

@@ -66,7 +66,19 @@ def test_whoever_serves_says_how_it_is_and_comes_back() -> None:
         has_check = "healthcheck" in service or (
             "build" in service and "HEALTHCHECK" in (ROOT / service["build"]["dockerfile"]).read_text()
         )
-        assert has_check or name in END_BY_THEMSELVES or name.startswith("worker"), name
+        assert has_check or name in END_BY_THEMSELVES, name
+
+
+def test_images_are_named_with_a_version() -> None:
+    for name, service in SERVICES.items():
+        if "image" in service:
+            assert re.fullmatch(r"[\w./-]+:v?\d+(\.\d+)*", service["image"]), name
+
+
+def test_tables_are_brought_up_to_date_once_before_anything_reads_them() -> None:
+    for name in OURS:
+        if name != "migrate":
+            assert SERVICES[name]["depends_on"]["migrate"] == {"condition": "service_completed_successfully"}, name
 
 
 def test_workers_have_time_to_save_what_they_do() -> None:

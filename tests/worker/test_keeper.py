@@ -80,9 +80,10 @@ def test_what_breaks_every_worker_is_set_aside_with_the_reason(
     assert (job.error_code, job.error_sentence, job.attempt) == (mishap.code, mishap.in_the_end, 3)
 
 
-def test_no_worker_outlives_its_keeper(start: Start) -> None:
+def test_no_worker_outlives_its_keeper(start: Start, tmp_path: Path) -> None:
     worker = start("hangs")
     wait_until(lambda: len(worker.workers()) == 1, seconds=60, what="the worker to start")
+    wait_until((tmp_path / "alive").exists, seconds=60, what="a sign of life")
     (working,) = worker.workers()
     worker.process.kill()
     worker.process.wait()

@@ -37,6 +37,8 @@ from app.settings import Settings
 from app.storage import open_storage
 from app.trainings import api as trainings_api
 from app.trainings import routes as trainings
+from app.trainings import voice_api as voice_trainings_api
+from app.trainings import voice_routes as voice_trainings
 from app.voice import api as voice_api
 from app.voice import routes as voice
 from app.web import error_responses, health, live, metrics_page
@@ -56,6 +58,7 @@ PAGES = (
     jobs,
     adapters,
     trainings,
+    voice_trainings,
     generations,
     writings,
     gallery,
@@ -70,6 +73,7 @@ API = (
     jobs_api,
     adapters_api,
     trainings_api,
+    voice_trainings_api,
     generations_api,
     writings_api,
     gallery_api,

@@ -7,10 +7,10 @@ from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel
 from starlette.background import BackgroundTask
 
-from app.adapters import files, queries, service
+from app.adapters import files, queries, service, voice_files
 from app.adapters.forms import Note, Strength
 from app.adapters.models import Adapter
-from app.adapters.routes import adapter_file
+from app.adapters.routes import adapter_file, voice_download
 from app.projects import queries as projects
 from app.web.paging import from_cursor, to_cursor
 from app.web.session_deps import FileStorage, ReadSession, WriteSession
@@ -29,6 +29,8 @@ class AdapterOut(BaseModel):
     name: str
     version: int
     """Counts up within a brand."""
+    modality: str
+    """`image` draws, `text` writes."""
     purpose: str
     base_model: str
     rank: int
@@ -138,3 +140,18 @@ def download(
     training pictures; `sidecar`, the `.json` that AUTOMATIC1111 reads beside it."""
     adapter = queries.adapter(session, workspace_id=visitor.workspace.id, adapter_id=adapter_id)
     return adapter_file(storage, adapter, kind)
+
+
+@router.get(
+    "/adapters/{voice_adapter_id}/voice-files/{voice_file}", summary="Get a file of a voice", response_class=Response
+)
+def voice_file_of(
+    session: ReadSession,
+    visitor: Viewer,
+    storage: FileStorage,
+    voice_adapter_id: RowId,
+    voice_file: voice_files.VoiceFile,
+) -> Response:
+    """`peft`: a folder as a ZIP. `safetensors`: one file. `gguf`: for llama.cpp and Ollama."""
+    adapter = queries.voice(session, workspace_id=visitor.workspace.id, adapter_id=voice_adapter_id)
+    return voice_download(storage, adapter, voice_file)

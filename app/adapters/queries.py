@@ -19,6 +19,14 @@ def adapter(session: Session, *, workspace_id: str, adapter_id: str) -> Adapter:
     return found
 
 
+def voice(session: Session, *, workspace_id: str, adapter_id: str) -> Adapter:
+    """An adapter that writes. Raises ``NotFound``, for one that draws too."""
+    found = adapter(session, workspace_id=workspace_id, adapter_id=adapter_id)
+    if found.modality != "text":
+        raise NotFound()
+    return found
+
+
 def adapters(
     session: Session,
     *,

@@ -3,9 +3,10 @@
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Form, Query, Request, Response
+from fastapi.responses import StreamingResponse
 from starlette.background import BackgroundTask
 
-from app.adapters import files, passport, queries, service
+from app.adapters import files, passport, queries, service, voice_files
 from app.adapters.forms import DescribeForm
 from app.adapters.models import Adapter
 from app.base_models import catalogue
@@ -14,6 +15,8 @@ from app.images import queries as images
 from app.images.shown import shown
 from app.projects import queries as projects
 from app.trainings.recipe import TrainingRecipe
+from app.trainings.voice_measures import Measures, copies, verdict
+from app.trainings.voice_recipe import VoiceRecipe
 from app.web.answers import go
 from app.web.files import disposition, send
 from app.web.flashes import Flash
@@ -76,7 +79,28 @@ def of_project(
 @router.get("/adapters/{adapter_id}")
 def show(request: Request, session: ReadSession, visitor: Viewer, adapter_id: RowId) -> Response:
     adapter = queries.adapter(session, workspace_id=visitor.workspace.id, adapter_id=adapter_id)
+    if adapter.modality == "text":
+        return page(request, "pages/voice_adapter.html", adapter=adapter, **_voice_card(session, adapter))
     return page(request, "pages/adapter.html", adapter=adapter, **_card(session, adapter))
+
+
+def _voice_card(session: ReadSession, adapter: Adapter) -> dict[str, Any]:
+    older, newer = queries.neighbours(session, adapter)
+    facts = adapter.facts
+    measures = Measures.model_validate(facts["measures"]) if facts.get("measures") else None
+    measured = measures.held_out if measures else None
+    return {
+        "project": projects.project(session, workspace_id=adapter.workspace_id, project_id=adapter.project_id),
+        "base": next((model for model in catalogue.text_models() if model.key == adapter.base_model), None),
+        "base_name": catalogue.name_of(adapter.base_model),
+        "recipe": VoiceRecipe.model_validate(facts["recipe"]) if "recipe" in facts else None,
+        "measured": measured,
+        "verdict": verdict(measured) if measured else None,
+        "copies": copies(measured) if measured else None,
+        "older": older,
+        "newer": newer,
+        "names": {kind: voice_files.name_of(adapter, kind) for kind in voice_files.VOICE_FILES},
+    }
 
 
 def _card(session: ReadSession, adapter: Adapter) -> dict[str, Any]:
@@ -116,6 +140,33 @@ def adapter_file(storage: FileStorage, adapter: Adapter, kind: files.Kind) -> Re
         )
     file = files.file_of(adapter, kind)
     return send(storage, file.key, files.MEDIA_TYPE, download_name=file.name, keep=False)
+
+
+@router.get("/adapters/{voice_adapter_id}/voice-files/{voice_file}")
+def download_voice(
+    session: ReadSession,
+    visitor: Viewer,
+    storage: FileStorage,
+    voice_adapter_id: RowId,
+    voice_file: voice_files.VoiceFile,
+) -> Response:
+    return voice_download(
+        storage, queries.voice(session, workspace_id=visitor.workspace.id, adapter_id=voice_adapter_id), voice_file
+    )
+
+
+def voice_download(storage: FileStorage, adapter: Adapter, kind: voice_files.VoiceFile) -> Response:
+    """The answer that saves one of the files of a voice under a readable name. Raises ``NotFound``."""
+    name = voice_files.name_of(adapter, kind)
+    if kind == "peft":
+        base = next((model for model in catalogue.text_models() if model.key == adapter.base_model), None)
+        packed = voice_files.peft_folder(storage, adapter, base)
+        headers = {"content-disposition": disposition(name), "content-length": str(len(packed))}
+        return StreamingResponse(packed, media_type="application/zip", headers=headers)
+    key = adapter.gguf_key if kind == "gguf" else adapter.diffusers_key
+    if not key:
+        raise NotFound()
+    return send(storage, key, files.MEDIA_TYPE, download_name=name, keep=False)
 
 
 @router.get("/adapters/{adapter_id}/samples/{place}.webp")

@@ -4,7 +4,7 @@ from fastapi import APIRouter
 from pydantic import BaseModel
 
 from app.base_models import catalogue
-from app.base_models.catalogue import BaseModelEntry
+from app.base_models.catalogue import BaseModelEntry, TextModelEntry
 from app.web.signed_in import Viewer
 
 router = APIRouter(tags=["Base models"])
@@ -26,3 +26,16 @@ def base_models(visitor: Viewer) -> BaseModelList:
 @router.get("/base-models/{key}", summary="Show one base model")
 def base_model(key: str, visitor: Viewer) -> BaseModelEntry:
     return catalogue.get(key)
+
+
+class TextModelList(BaseModel):
+    """All language models of the catalogue, on one page."""
+
+    items: list[TextModelEntry]
+    next: str | None = None
+
+
+@router.get("/text-models", summary="List the language models")
+def text_models(visitor: Viewer) -> TextModelList:
+    """What a voice can be trained on and written with, with licence, languages and size."""
+    return TextModelList(items=list(catalogue.text_models()))

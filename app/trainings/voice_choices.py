@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field
 
-from app.trainings.voice_recipe import Quantization, VoiceKind, VoiceTargets
+from app.trainings.voice_recipe import Quantization, VoiceKind, VoiceRecipe, VoiceTargets
 
 
 class VoiceChoices(BaseModel):
@@ -35,4 +35,5 @@ class VoiceChoices(BaseModel):
 
     def changes(self) -> dict[str, Any]:
         """The recipe's fields that were decided, by name; without the base."""
-        return self.model_dump(exclude={"base_model"}, exclude_none=True)
+        decided = self.model_dump(exclude={"base_model"}, exclude_none=True)
+        return {name: value for name, value in decided.items() if name in VoiceRecipe.model_fields}

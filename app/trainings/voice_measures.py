@@ -100,14 +100,16 @@ COPIES = N_(
 def verdict(measured: HeldOut) -> Verdict:
     """What the perplexities say together."""
     base, prompted, adapter = (arm.perplexity for arm in (measured.base, measured.prompted, measured.adapter))
-    shown: dict[str, str | int | float] = {
-        "base": round(base, 1), "prompted": round(prompted, 1), "adapter": round(adapter, 1)
-    }  # fmt: skip
+    shown = {"base": _shown(base), "prompted": _shown(prompted), "adapter": _shown(adapter)}
     if base / adapter < NOTICEABLE:
         return Verdict("caution", NO_BETTER, shown)
     if prompted / adapter < NOTICEABLE:
         return Verdict("caution", ONLY_BETTER_THAN_BARE, shown)
     return Verdict("good", BETTER, shown)
+
+
+def _shown(perplexity: float) -> int | float:
+    return round(perplexity) if perplexity >= 10 else round(perplexity, 1)
 
 
 def copies(measured: HeldOut) -> Verdict | None:

@@ -53,6 +53,7 @@ VIEWERS_MAY_CHANGE = {
     "POST /gallery/selection/download",
     "POST /api/v1/outputs/download",
     "POST /api/v1/projects/{project_id}/trainings/plan",
+    "POST /api/v1/projects/{project_id}/voice-trainings/plan",
 }
 """Every changing route that a viewer may use, and why; all others need an editor or an owner."""
 

@@ -25,6 +25,7 @@ from app.generations.recipe import GenerationRecipe
 from app.storage import Storage
 from app.trainings.estimate import Estimate
 from app.trainings.recipe import TrainingRecipe
+from app.trainings.voice_recipe import VoiceRecipe
 from app.web.csrf import token_for
 from app.web.gate import SESSION_COOKIE
 from app.writings.recipe import ArmRecipe, Message, WritingOrder, WritingRecipe
@@ -42,6 +43,8 @@ TABLE_OF_PARAMETER = {
     "text_id": "text_samples",
     "import_id": "voice_imports",
     "training_id": "trainings",
+    "voice_training_id": "voice_trainings",
+    "voice_adapter_id": "voice_adapters",
     "sample_id": "training_samples",
     "adapter_id": "adapters",
     "generation_id": "generations",
@@ -65,6 +68,7 @@ PLAIN_PARAMETERS = {
     "dialect": "diffusers",
     "program": "diffusers",
     "kind": "diffusers",
+    "voice_file": "safetensors",
     "name": "look",
     "tag": "summer",
     "worker_id": "a-machine-1",
@@ -181,6 +185,20 @@ def build(application: FastAPI, storage: Storage, name: str, *, role: str = "own
         session.execute(tables["jobs"].insert().values(**world.rows["jobs"] | another_job))
         writing_job = {"id": new_id(), "subject_id": world.id("writings"), "kind": "writing"}
         session.execute(tables["jobs"].insert().values(**world.rows["jobs"] | writing_job))
+        # A voice's training and adapter are rows of the same tables, told apart by what they learn from.
+        voice_training = world.rows["trainings"] | {"id": new_id()} | _voice_training(name)
+        session.execute(tables["trainings"].insert().values(**voice_training))
+        voice_job = {"id": new_id(), "subject_id": voice_training["id"], "lane": "training", "kind": "voice_training"}
+        session.execute(tables["jobs"].insert().values(**world.rows["jobs"] | voice_job))
+        voice_adapter = world.rows["adapters"] | {
+            "id": new_id(),
+            "modality": "text",
+            "purpose": "voice",
+            "base_model": "smollm2-135m-instruct",
+            "version": 2,
+            "training_id": voice_training["id"],
+        }
+        session.execute(tables["adapters"].insert().values(**voice_adapter))
         ended_job = {"id": new_id(), "subject_id": new_id(), "state": "failed", "finished_at": now()}
         session.execute(tables["jobs"].insert().values(**world.rows["jobs"] | ended_job))
         for _number in range(PICTURES - 1):
@@ -192,6 +210,7 @@ def build(application: FastAPI, storage: Storage, name: str, *, role: str = "own
         for column, value in row.items():
             if column == "key" or column.endswith("_key"):
                 storage.put(value, picture.getvalue())
+    world.rows |= {"voice_trainings": voice_training, "voice_adapters": voice_adapter}
     world.browser = TestClient(application, follow_redirects=False, raise_server_exceptions=False)
     world.browser.cookies.set(SESSION_COOKIE, session_token)
     world.browser.headers["x-csrf-token"] = token_for(application.state.signing_key, world.id("browser_sessions"))
@@ -218,6 +237,26 @@ def _training_recipe(name: str) -> dict[str, Any]:
         sample_prompts=(f"{name} prompt",),
     )
     return recipe.model_dump(mode="json")
+
+
+def _voice_training(name: str) -> dict[str, Any]:
+    text = {
+        "sample_id": new_id(),
+        "order": [["user", f"{name} order"]],
+        "text": f"{name} text",
+        "language": "en",
+        "channel": "post",
+        "held_out": False,
+    }
+    recipe = VoiceRecipe(base_model="smollm2-135m-instruct", rank=4, alpha=8, learning_rate=1e-3, epochs=1)
+    return {
+        "modality": "text",
+        "purpose": "voice",
+        "base_model": "smollm2-135m-instruct",
+        "recipe": recipe.model_dump(mode="json"),
+        "voice": {"texts": [text], "language": "en", "style_guide": f"{name} guide"},
+        "measures": None,
+    }
 
 
 def _writing_order(name: str) -> dict[str, Any]:

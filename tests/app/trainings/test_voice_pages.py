@@ -1,0 +1,199 @@
+"""Pages and API of a voice's training: plan with warnings, order once, watch, read the measures, take files along."""
+
+import io
+import json
+import zipfile
+
+import pytest
+from fastapi import FastAPI
+
+from app.adapters.models import Adapter
+from app.adapters.service import AdapterFiles
+from app.db import Database, new_id, now
+from app.jobs import service as jobs
+from app.storage import Storage
+from app.trainings import voice_service
+from app.trainings.voice_measures import ArmMeasure, HeldOut, Measures
+from app.trainings.voice_service import VoiceOutcome
+from tests.conftest import SignedIn
+from tests.orders import make_brand
+from tests.tokens import api_client
+from tests.voices import add_texts
+
+
+@pytest.fixture
+def brand(database: Database, storage: Storage, owner: SignedIn) -> str:
+    return make_brand(database, storage, owner.workspace_id, pictures=0, name="Nordlicht")
+
+
+def arm(loss: float, overlap: int = 3) -> ArmMeasure:
+    texts = ("The cup keeps still.", "We wait for the tide.")
+    return ArmMeasure(loss=loss, style_distance=loss / 3, embedding_distance=0.1, longest_overlap=overlap, texts=texts)
+
+
+def ended(
+    database: Database, storage: Storage, training_id: str, *, adapter_loss: float = 3.0, overlap: int = 3
+) -> str:
+    """The training as its worker leaves it; returns the adapter's id."""
+    adapter_id = new_id()
+    header = {"__metadata__": {"lora_adapter_metadata": json.dumps({"r": 8, "base_model_name_or_path": "a/base"})}}
+    text = json.dumps(header).encode()
+    content = len(text).to_bytes(8, "little") + text
+    key = f"projects/x/adapters/{adapter_id}/adapter.safetensors"
+    storage.put(key, content)
+    storage.put(key.replace("safetensors", "gguf"), b"GGUF")
+    measured = HeldOut(
+        text_count=11,
+        tokens=300,
+        briefs=("Write about a cup.", "Write about the tide."),
+        originals=("The cup is heavy.", "The tide is late."),
+        base=arm(4.1),
+        prompted=arm(3.9),
+        adapter=arm(adapter_loss, overlap),
+    )
+    with database.write() as session:
+        claim = jobs.claim(session, lanes=("training",), owner="worker")
+        assert claim is not None and claim.subject_id == training_id
+        voice_service.note_held_out(session, claim, step=0, loss=4.1)
+        voice_service.note_held_out(session, claim, step=20, loss=3.0)
+        samples = [(0, 0, "Write about a cup.", 1, "I am a model."), (20, 0, "Write about a cup.", 1, "It stays warm.")]
+        voice_service.note_texts(session, claim, samples)
+        voice_service.complete_voice(
+            session,
+            claim,
+            adapter_id=adapter_id,
+            version=1,
+            files=AdapterFiles(key, key, key, len(content), "0" * 64, key.replace("safetensors", "gguf")),
+            outcome=VoiceOutcome(
+                finished=True,
+                rank=8,
+                alpha=16,
+                final_loss=2.5,
+                seconds_per_step=1.5,
+                peak_memory_bytes=1_500_000_000,
+                device="CPU (2 cores)",
+                measures=Measures(
+                    steps=40,
+                    planned_steps=60,
+                    best_step=20,
+                    base_bytes=538_000_000,
+                    tokens_per_step=480,
+                    held_out=measured,
+                ),
+            ),
+            finished_at=now(),
+        )
+    return adapter_id
+
+
+def start(owner: SignedIn, brand: str, **fields: object) -> str:
+    answer = owner.client.post(f"/projects/{brand}/voice-trainings", data={"order_id": new_id()} | fields)
+    return str(answer.headers["location"]).rsplit("/", 1)[1]
+
+
+def test_with_too_few_texts_the_page_says_how_many_would_do(app: FastAPI, owner: SignedIn, brand: str) -> None:
+    add_texts(app.state.database, owner.workspace_id, brand, 5)
+    text = owner.client.get(f"/projects/{brand}/voice-trainings/new").text
+    assert "Too few texts to learn from: 5. At least 20 are needed, 100 would do." in text
+    refused = owner.client.post(f"/projects/{brand}/voice-trainings", data={"order_id": new_id()})
+    assert refused.status_code == 409 and "100 would do" in refused.text
+
+
+def test_the_plan_says_what_is_kept_back_and_what_it_has_to_beat(app: FastAPI, owner: SignedIn, brand: str) -> None:
+    add_texts(app.state.database, owner.workspace_id, brand, 100)
+    text = owner.client.get(f"/projects/{brand}/voice-trainings/new").text
+    assert "From 90 texts with SmolLM2 135M." in text and "10 more are kept back" in text
+    assert "Write in the voice of the brand" in text and "not known yet" in text
+    changed = owner.client.get(
+        f"/projects/{brand}/voice-trainings/summary",
+        params={"base_model": "qwen3-8b", "held_out_share": "0.2", "epochs": ""},
+    ).text
+    assert "From 80 texts with Qwen3 8B." in changed and "in 4 bits" in changed and "without a graphics card" in changed
+
+
+def test_ordered_twice_it_is_one_training_that_can_be_cancelled(app: FastAPI, owner: SignedIn, brand: str) -> None:
+    add_texts(app.state.database, owner.workspace_id, brand, 30)
+    order_id = new_id()
+    first, second = (
+        owner.client.post(f"/projects/{brand}/voice-trainings", data={"order_id": order_id, "packing": "false"})
+        for _ in range(2)
+    )
+    assert first.headers["location"] == second.headers["location"] == f"/voice-trainings/{order_id}"
+    page = owner.client.get(f"/voice-trainings/{order_id}").text
+    assert "Waiting" in page and "Cancel this training" in page
+    assert owner.client.get(f"/trainings/{order_id}").status_code == 404, "the pictures' page knows no voice"
+    assert f"/voice-trainings/{order_id}" in owner.client.get("/jobs").text
+    owner.client.post(f"/voice-trainings/{order_id}/cancel", data={})
+    assert "cancelled before it had learned anything" in owner.client.get(f"/voice-trainings/{order_id}").text
+
+
+def test_what_was_measured_stands_in_one_sentence_and_a_table(
+    app: FastAPI, owner: SignedIn, brand: str, storage: Storage
+) -> None:
+    add_texts(app.state.database, owner.workspace_id, brand, 30)
+    training_id = start(owner, brand)
+    adapter_id = ended(app.state.database, storage, training_id, overlap=14)
+    page = owner.client.get(f"/voice-trainings/{training_id}").text
+    assert "It sounds more like the brand" in page and "60 → 20" in page and "(49)" in page
+    assert "repeats 14 words in a row" in page
+    assert "It was best at step 20 of 60" in page
+    assert "I am a model." in page and "It stays warm." in page and "The tide is late." in page
+    card = owner.client.get(f"/adapters/{adapter_id}").text
+    assert "It sounds more like the brand" in card and "For llama.cpp and Ollama" in card
+    assert "CPU (2 cores)" in card
+    shelf = owner.client.get(f"/projects/{brand}/adapters").text
+    assert "Voice" in shelf and f"/adapters/{adapter_id}" in shelf
+    assert f"/adapters/{adapter_id}" not in owner.client.get(f"/projects/{brand}/studio").text, "it cannot draw"
+    again = owner.client.get(f"/projects/{brand}/voice-trainings/new").text
+    assert "measured on CPU (2 cores)" in again
+
+
+@pytest.mark.parametrize(
+    ("loss", "sentence"), [(3.89, "does as well"), (4.2, "does not sound more like the brand"), (3.0, "It sounds more")]
+)
+def test_the_verdict_is_honest(
+    app: FastAPI, owner: SignedIn, brand: str, storage: Storage, loss: float, sentence: str
+) -> None:
+    add_texts(app.state.database, owner.workspace_id, brand, 30)
+    training_id = start(owner, brand)
+    ended(app.state.database, storage, training_id, adapter_loss=loss)
+    assert sentence in owner.client.get(f"/voice-trainings/{training_id}").text
+
+
+def test_the_files_of_a_voice_are_what_other_programs_read(
+    app: FastAPI, owner: SignedIn, brand: str, storage: Storage
+) -> None:
+    add_texts(app.state.database, owner.workspace_id, brand, 30)
+    adapter_id = ended(app.state.database, storage, start(owner, brand))
+    folder = owner.client.get(f"/adapters/{adapter_id}/voice-files/peft")
+    assert 'filename="nordlicht-voice-v1-peft.zip"' in folder.headers["content-disposition"]
+    with zipfile.ZipFile(io.BytesIO(folder.content)) as packed:
+        assert set(packed.namelist()) == {"adapter_config.json", "adapter_model.safetensors", "README.md"}
+        assert json.loads(packed.read("adapter_config.json"))["r"] == 8
+        card = packed.read("README.md").decode()
+        assert "base_model: a/base" in card and "| with this adapter | 3.000 |" in card and "27 texts" in card
+    assert owner.client.get(f"/adapters/{adapter_id}/voice-files/gguf").content == b"GGUF"
+    assert owner.client.get(f"/adapters/{adapter_id}/voice-files/safetensors").status_code == 200
+    with app.state.database.write() as session:
+        session.get_one(Adapter, adapter_id).gguf_key = ""
+    assert owner.client.get(f"/adapters/{adapter_id}/voice-files/gguf").status_code == 404
+
+
+def test_the_api_plans_orders_and_shows(app: FastAPI, owner: SignedIn, brand: str, storage: Storage) -> None:
+    add_texts(app.state.database, owner.workspace_id, brand, 40)
+    client = api_client(owner)
+    plan = client.post(f"/api/v1/projects/{brand}/voice-trainings/plan", json={"rank": 4}).json()
+    assert plan["possible"] and plan["recipe"]["alpha"] == 8 and plan["sample_count"] == 40
+    assert plan["held_out_count"] == 4 and plan["warnings"]
+    given = client.post(f"/api/v1/projects/{brand}/voice-trainings", json={"epochs": 2}).json()
+    assert given["recipe"]["epochs"] == 2 and given["job"]["state"] == "queued" and given["measures"] is None
+    adapter_id = ended(app.state.database, storage, given["id"])
+    shown = client.get(f"/api/v1/voice-trainings/{given['id']}").json()
+    assert shown["adapter_id"] == adapter_id and shown["measures"]["held_out"]["adapter"]["loss"] == 3.0
+    course = client.get(f"/api/v1/voice-trainings/{given['id']}/course").json()
+    assert [point["step"] for point in course["held_out"]] == [0, 20] and len(course["samples"]) == 2
+    assert client.get(f"/api/v1/adapters/{adapter_id}").json()["modality"] == "text"
+    keys = [one["key"] for one in client.get("/api/v1/text-models").json()["items"]]
+    assert keys[0] == "smollm2-135m-instruct" and "qwen3-4b-instruct-2507" in keys
+    wrong = client.post(f"/api/v1/projects/{brand}/voice-trainings", json={"base_model": "livery-builtin"})
+    assert wrong.status_code == 404

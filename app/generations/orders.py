@@ -79,7 +79,7 @@ def recipe_for(wish: Wish, adapters: list[Adapter], base: BaseModelEntry) -> tup
     recipe = GenerationRecipe(
         base_model=base.key,
         prompt=prompt,
-        negative_prompt=wish.negative_prompt,
+        negative_prompt=wish.negative_prompt if base.has_negative_prompt else "",
         adapters=tuple(
             AdapterUse(
                 adapter_id=adapter.id,
@@ -92,10 +92,15 @@ def recipe_for(wish: Wish, adapters: list[Adapter], base: BaseModelEntry) -> tup
         count=wish.count,
         seed=random_seed() if wish.seed is None else wish.seed,
         steps=base.steps if wish.steps is None else wish.steps,
-        guidance_scale=base.guidance_scale if wish.guidance_scale is None else wish.guidance_scale,
+        guidance_scale=_guidance(wish, base),
         quantization=base.quantization,
     )
     return recipe, added
+
+
+def _guidance(wish: Wish, base: BaseModelEntry) -> float:
+    """As wished, where the base listens to it."""
+    return base.guidance_scale if wish.guidance_scale is None or not base.has_guidance else wish.guidance_scale
 
 
 def own_seed(recipe: GenerationRecipe, drawn_seed: int) -> int:

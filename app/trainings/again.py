@@ -27,6 +27,7 @@ class Retry:
 
 
 RETRY_SIZE = N_("Try again with a smaller size: %(resolution)s pixels")
+RETRY_BITS = N_("Try again with the base in 4 bits: far less memory")
 RETRY_BATCH = N_("Try again with one picture at a time")
 RETRY_RANK = N_("Try again with a smaller adapter: rank %(rank)s")
 RETRY_RATE = N_("Try again, learning more slowly")
@@ -60,6 +61,8 @@ def retries(given: Training, job: Job) -> list[Retry]:
     if job.error_code == "out_of_memory":
         if recipe.batch_size > 1:
             found.append(Retry(RETRY_BATCH, {}, same | {"batch_size": 1}))
+        if recipe.quantization != "nf4" and _can_be_quantized(recipe.base_model):
+            found.append(Retry(RETRY_BITS, {}, same | {"quantization": "nf4"}))
         sizes = [size for size in _sizes(recipe.base_model) if size < recipe.resolution]
         if sizes:
             found.append(Retry(RETRY_SIZE, {"resolution": max(sizes)}, same | {"resolution": max(sizes)}))
@@ -75,3 +78,7 @@ def retries(given: Training, job: Job) -> list[Retry]:
 
 def _sizes(base_model: str) -> tuple[int, ...]:
     return next((entry.resolutions for entry in catalogue.all_models() if entry.key == base_model), ())
+
+
+def _can_be_quantized(base_model: str) -> bool:
+    return any(entry.training_memory_quantized_mb for entry in catalogue.all_models() if entry.key == base_model)

@@ -166,6 +166,16 @@ def test_a_measurement_of_another_device_does_not_count_where_a_worker_is_there(
     assert planned(database, given).estimate.seconds is None
 
 
+def test_after_too_little_memory_fewer_bits_are_offered_where_they_help(
+    database: Database, start: Callable[..., Training]
+) -> None:
+    given = start(base_model="flux-2-klein-base-4b")
+    offers = {offer.msgid: offer.fields for offer in again.retries(given, Job(error_code="out_of_memory"))}
+    assert offers[again.RETRY_BITS]["quantization"] == "nf4"
+    already = start(base_model="flux-1-dev")
+    assert again.RETRY_BITS not in {offer.msgid for offer in again.retries(already, Job(error_code="out_of_memory"))}
+
+
 def test_after_too_little_memory_smaller_orders_are_offered(database: Database, start: Callable[..., Training]) -> None:
     given = start(batch_size=2, steps=123)
     offers = again.retries(given, Job(error_code="out_of_memory"))

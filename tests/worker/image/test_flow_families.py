@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 from datetime import UTC, datetime
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -558,6 +558,103 @@ def test_an_adapter_of_another_base_is_refused_and_leaves_nothing_behind(bases, 
             draw(base, tmp_path / "x", adapter, count=1)
         assert raised.value.code == "adapter_mismatch", adapter.key
         assert draw(base, tmp_path / "after", good, count=1)[0].path.read_bytes() == reference, adapter.key
+
+
+# Room on the device ------------------------------------------------------------------------------------------------
+
+
+class Model(torch.nn.Module):
+    """Knows how large it is and where."""
+
+    def __init__(self, gigabytes, where):
+        super().__init__()
+        self.bytes, self.device = gigabytes * 10**9, torch.device(where)
+
+    def to(self, where):
+        self.device = torch.device(where)
+        return self
+
+
+@pytest.fixture
+def card(monkeypatch):
+    """A card of 24 GB that is not there: what lies on it is what says so."""
+
+    def made(**models):
+        pipeline = SimpleNamespace(components=models, **models)
+        loaded = kept.Loaded(Base("x", "flux", "/x"), pipeline, torch.device("cuda"), torch.bfloat16, multiple=16)
+
+        def memory(_):
+            used = sum(model.bytes for model in models.values() if model.device.type == "cuda")
+            return 24 * 10**9 - used, 24 * 10**9
+
+        monkeypatch.setattr(torch.cuda, "mem_get_info", memory)
+        monkeypatch.setattr(torch.cuda, "empty_cache", lambda: None)
+        monkeypatch.setattr(flow.quantization, "bytes_of", lambda model: model.bytes)
+        return loaded
+
+    return made
+
+
+def places(loaded):
+    return {name: model.device.type for name, model in loaded.pipeline.components.items()}
+
+
+def test_encoders_are_on_the_card_only_while_they_are_needed(card):
+    loaded = card(transformer=Model(7, "cuda"), text_encoder=Model(10, "cpu"), vae=Model(1, "cpu"))
+    with flow.awake(loaded, "text_encoder"):
+        assert places(loaded) == {"transformer": "cuda", "text_encoder": "cuda", "vae": "cpu"}
+        with flow.awake(loaded, "text_encoder"):
+            pass
+        assert places(loaded)["text_encoder"] == "cuda", "it was there before"
+    assert places(loaded) == {"transformer": "cuda", "text_encoder": "cpu", "vae": "cpu"}
+
+
+def test_the_transformer_makes_room_where_both_do_not_fit(card):
+    loaded = card(transformer=Model(17, "cuda"), text_encoder=Model(10, "cpu"))
+    with flow.awake(loaded, "text_encoder"):
+        assert places(loaded) == {"transformer": "cpu", "text_encoder": "cuda"}
+    assert places(loaded) == {"transformer": "cuda", "text_encoder": "cpu"}
+
+
+def test_an_encoder_larger_than_the_card_works_on_the_processor(card):
+    loaded = card(transformer=Model(7, "cuda"), text_encoder=Model(20, "cpu"))
+    with flow.awake(loaded, "text_encoder"):
+        assert places(loaded) == {"transformer": "cuda", "text_encoder": "cpu"}
+
+
+def test_all_stay_on_a_card_that_has_room_for_all(card):
+    small = card(transformer=Model(7, "cuda"), text_encoder=Model(8, "cpu"))
+    flow.settle(small)
+    assert set(places(small).values()) == {"cuda"}
+    large = card(transformer=Model(12, "cuda"), text_encoder=Model(10, "cpu"))
+    flow.settle(large)
+    assert places(large)["text_encoder"] == "cpu"
+
+
+def test_the_autoencoder_works_in_tiles_when_the_card_is_nearly_full(card):
+    calls = []
+    vae = Model(0, "cuda")
+    vae.enable_tiling, vae.disable_tiling = (lambda: calls.append("tiles")), (lambda: calls.append("whole"))
+    flow.tile_if_short(card(transformer=Model(7, "cuda"), vae=vae), 1024, 1024)
+    assert calls == ["whole"]
+    flow.tile_if_short(card(transformer=Model(21, "cuda"), vae=vae), 1024, 1024)
+    assert calls == ["whole", "whole", "tiles"]
+
+
+@both
+def test_encoders_and_autoencoder_rest_before_the_first_step(bases, pictures, tmp_path, name, monkeypatch):
+    told = []
+    real = kept.rest
+    monkeypatch.setattr(kept, "rest", lambda loaded, *names: told.append(set(names)) or real(loaded, *names))
+
+    class Watched(tiny.Recorder):
+        def step(self, step):
+            told.append("step")
+            super().step(step)
+
+    train(bases[name], pictures, tmp_path, steps=1, recorder=Watched())
+    encoders = {"vae", "text_encoder", "text_encoder_2"}
+    assert any(rested >= encoders for rested in told[: told.index("step")])
 
 
 # Numbers ----------------------------------------------------------------------------------------------------------

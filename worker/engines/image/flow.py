@@ -178,11 +178,17 @@ def fresh(pipeline_class: Any, kind: Quantization, base: Base) -> Loaded:
     if kind != "none":
         quantization.quantize(pipeline.transformer, kind, device, dtype)
         kept.wake(loaded, "transformer")
-    if device.type == "cuda":
-        _, total = torch.cuda.mem_get_info(device)
-        if sum(quantization.bytes_of(model) for model in _models(pipeline).values()) < total * RESIDENT_SHARE:
-            kept.wake(loaded, *_models(pipeline))
+    settle(loaded)
     return loaded
+
+
+def settle(loaded: Loaded) -> None:
+    """Bring every model to the device if it has room for all of them; else they come when they are needed."""
+    models = _models(loaded.pipeline)
+    if loaded.device.type == "cuda":
+        _, total = torch.cuda.mem_get_info(loaded.device)
+        if sum(map(quantization.bytes_of, models.values())) < total * RESIDENT_SHARE:
+            kept.wake(loaded, *models)
 
 
 @contextlib.contextmanager

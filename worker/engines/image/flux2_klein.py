@@ -198,6 +198,7 @@ def _train(recipe: TrainingRecipe, inputs: TrainingInputs, out: Path, progress: 
         learning.end()
         if loaded is not None:
             hot_swap.forget(loaded)
+            flow.settle(loaded)
 
 
 def _batch(

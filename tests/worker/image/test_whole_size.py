@@ -1,0 +1,112 @@
+"""FLUX.1 and FLUX.2 klein in their whole size, with random weights, on a card; prints seconds a step and peak memory.
+
+Text encoders have the real widths but few layers, because they are at rest while it trains. Run with
+``pytest -m gpu -s tests/worker/image/test_whole_size.py``.
+"""
+
+from typing import Any
+
+import pytest
+import torch
+from diffusers import AutoencoderKL, AutoencoderKLFlux2, Flux2Transformer2DModel, FluxTransformer2DModel
+from transformers import CLIPTextConfig, CLIPTextModel, Qwen3Config, Qwen3ForCausalLM, T5Config, T5EncoderModel
+
+from app.base_models import catalogue
+from tests.worker.image import tiny, tiny_flux
+from worker.engines import registry
+from worker.engines.contracts import Base, GenerationInputs, TrainingInputs
+from worker.engines.image import flow
+
+pytestmark = [pytest.mark.gpu, pytest.mark.slow]
+STEPS = 6
+FLUX: dict[str, Any] = {"guidance_embeds": True}
+KLEIN: dict[str, Any] = {
+    "num_layers": 5,
+    "num_single_layers": 20,
+    "num_attention_heads": 24,
+    "joint_attention_dim": 7680,
+    "guidance_embeds": False,
+}
+LEVELS = {
+    "block_out_channels": (128, 256, 512, 512),
+    "down_block_types": ("DownEncoderBlock2D",) * 4,
+    "up_block_types": ("UpDecoderBlock2D",) * 4,
+    "layers_per_block": 2,
+}
+
+
+def flux(device: torch.device, **shape: Any) -> Any:
+    """[dev]: 11.9 billion numbers."""
+    pipeline = tiny_flux.flux()
+    clip, t5 = pipeline.text_encoder.config, pipeline.text_encoder_2.config
+    return type(pipeline)(
+        scheduler=pipeline.scheduler,
+        vae=AutoencoderKL(latent_channels=16, scaling_factor=0.3611, shift_factor=0.1159, **LEVELS).bfloat16(),
+        text_encoder=CLIPTextModel(CLIPTextConfig(**clip.to_dict() | {"hidden_size": 768})).bfloat16(),
+        tokenizer=pipeline.tokenizer,
+        text_encoder_2=T5EncoderModel(T5Config(**t5.to_dict() | {"d_model": 4096})).bfloat16(),
+        tokenizer_2=pipeline.tokenizer_2,
+        transformer=random_weights(FluxTransformer2DModel, device, FLUX | shape),
+    )
+
+
+def klein(device: torch.device, **shape: Any) -> Any:
+    """FLUX.2 klein base 4B: 3.9 billion numbers."""
+    pipeline = tiny_flux.klein()
+    qwen = pipeline.text_encoder.config
+    return type(pipeline)(
+        scheduler=pipeline.scheduler,
+        vae=AutoencoderKLFlux2(**LEVELS).bfloat16(),
+        text_encoder=Qwen3ForCausalLM(Qwen3Config(**qwen.to_dict() | {"hidden_size": 2560})).bfloat16(),
+        tokenizer=pipeline.tokenizer,
+        transformer=random_weights(Flux2Transformer2DModel, device, KLEIN | shape),
+    )
+
+
+def random_weights(kind: Any, device: torch.device, shape: dict[str, Any]) -> Any:
+    with torch.device("meta"):
+        model = kind(**shape).bfloat16()
+    model.to_empty(device=device)
+    for name, parameter in model.named_parameters():
+        # As large as trained ones, so that activations stay finite through all blocks.
+        parameter.data.normal_(std=0.02) if parameter.ndim > 1 else parameter.data.fill_("norm" in name)
+    return model
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.parametrize("quantization", ["none", "int8", "nf4"])
+@pytest.mark.parametrize(
+    ("make", "family", "key"), [(flux, "flux", "flux-1-dev"), (klein, "flux2_klein", "flux-2-klein-base-4b")]
+)
+def test_a_whole_flux_trains_and_draws(make, family, key, quantization, tmp_path, monkeypatch):
+    device = torch.device("cuda")
+    measure(make, family, key, quantization, tmp_path, monkeypatch, device, side=1024)
+
+
+def measure(make, family, key, quantization, tmp_path, monkeypatch, device, side, **shape):
+    """Train some steps and draw one picture; prints what they took beside the catalogue's word."""
+    monkeypatch.setattr(flow, "_pipeline", lambda *_: make(device, **shape))
+    if device.type == "cuda":
+        needed = catalogue.get(key).training_memory(quantization)
+        if needed > torch.cuda.mem_get_info()[0]:
+            pytest.skip("the card is too small")
+    engine, base = registry.engine_for(family), Base(key, family, str(tmp_path))
+    recipe = tiny.training_recipe(
+        rank=16, alpha=16, batch_size=1, steps=STEPS, checkpoint_every=99, resolution=side,
+        quantization=quantization, gradient_checkpointing=True,
+    )  # fmt: skip
+    recorder = tiny.Recorder()
+    inputs = TrainingInputs(base, tiny.pictures(tmp_path / "pictures", count=2, size=(side, side)))
+    trained = engine.train(recipe, inputs, tmp_path / "out", recorder)
+    assert trained.finished and trained.final_loss is not None
+    pace = min(step.seconds for step in recorder.steps[2:])
+    print(
+        f"\n{key}, {quantization}, {side} pixels, rank 16, on {trained.device}: {pace:.2f} s a step, peak "
+        f"{trained.peak_memory_bytes / 1e9:.1f} GB; the catalogue says "
+        f"{catalogue.get(key).training_memory(quantization) / 1e9:.1f} GB",
+        end=" ",
+    )
+    order = tiny.generation_recipe(width=side, height=side, count=1, steps=4, quantization=quantization)
+    drawn = list(engine.generate(order, GenerationInputs(base), tmp_path / "drawn", tiny.Recorder()))
+    assert len(drawn) == 1
+    print(f"and {drawn[0].seconds:.1f} s for a picture of 4 steps")

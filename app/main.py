@@ -13,6 +13,7 @@ from starlette.types import Scope
 from app.accounts import api as accounts_api
 from app.accounts import routes as accounts
 from app.adapters import api as adapters_api
+from app.adapters import file_api as adapter_files_api
 from app.adapters import routes as adapters
 from app.base_models import api as base_models_api
 from app.base_models import routes as base_models
@@ -72,6 +73,7 @@ API = (
     base_models_api,
     jobs_api,
     adapters_api,
+    adapter_files_api,
     trainings_api,
     voice_trainings_api,
     generations_api,
@@ -104,7 +106,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         openapi_url="/api/openapi.json",
         docs_url=None,
         redoc_url=None,
-        max_body_size=settings.max_archive_mb * 1_000_000 + BODY_MARGIN_BYTES,
+        max_body_size=max(settings.max_archive_mb, settings.max_adapter_mb) * 1_000_000 + BODY_MARGIN_BYTES,
         middleware=[
             Middleware(
                 Gate,

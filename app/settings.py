@@ -40,6 +40,13 @@ class Settings(BaseSettings):
     max_image_mb: int = Field(50, ge=1, le=2000, description="Largest picture that can be uploaded, in MB")
     max_archive_mb: int = Field(1000, ge=1, le=20000, description="Largest ZIP that can be uploaded, in MB")
     max_text_mb: int = Field(20, ge=1, le=500, description="Largest file of texts that can be uploaded, in MB")
+    max_adapter_mb: int = Field(
+        1000, ge=1, le=20000, description="Largest adapter file that can be uploaded or fetched, in MB"
+    )
+    hub_url: str = Field(
+        "https://huggingface.co", description="Model hub that adapters are fetched from and published to"
+    )
+    civitai_url: str = Field("https://civitai.com", description="Address of Civitai, which adapters are fetched from")
     max_jobs_per_workspace: int = Field(
         200, ge=1, le=1_000_000, description="Orders of one workspace that may wait or run at once, in each lane"
     )

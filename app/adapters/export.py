@@ -1,6 +1,5 @@
 """Adapter files for other programs, made from the canonical file that a training leaves. Pure: no model library."""
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -48,11 +47,16 @@ def kohya_file(source: Path, target: Path, facts: AdapterFacts, clean: bool = Fa
     The weights are those of the source, unchanged. Raises like ``diffusers_file``.
     """
     lora = canonical(source, facts.base.family)
-    possible = dialects.dialects_for(lora.architecture)
-    if not possible:
-        raise UnknownDialect(name=next(iter(lora.alphas)))
-    tensors, own = dialects.write(lora, possible[0])
+    tensors, own = dialects.write(lora, programs_dialect(lora.architecture))
     return _write(target, tensors, metadata.header(facts, tensors, clean) | own)
+
+
+def programs_dialect(architecture: Architecture) -> Written:
+    """The dialect that most programs know for this family. Raises ``UnknownDialect`` where there is none."""
+    possible = dialects.dialects_for(architecture)
+    if not possible:
+        raise UnknownDialect(name=architecture)
+    return possible[0]
 
 
 def canonical(source: Path, hint: Architecture | None = None) -> Lora:
@@ -105,9 +109,8 @@ def completed(header: Mapping[str, str], lora: Lora, tensors: Mapping[str, Tenso
 
 
 def _write(target: Path, tensors: Mapping[str, Tensor], header: dict[str, str]) -> ExportedFile:
-    content = safetensors_file.to_bytes(tensors, header)
-    target.write_bytes(content)
-    return ExportedFile(target, len(content), hashlib.sha256(content).hexdigest(), header["sshs_model_hash"])
+    byte_count, sha256 = safetensors_file.write(target, tensors, header)
+    return ExportedFile(target, byte_count, sha256, header["sshs_model_hash"])
 
 
-__all__ = ["CannotHold", "ExportedFile", "canonical", "converted", "diffusers_file", "kohya_file"]
+__all__ = ["CannotHold", "ExportedFile", "canonical", "converted", "diffusers_file", "kohya_file", "programs_dialect"]

@@ -117,10 +117,11 @@ def hashes(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> dict[s
     ``e3b0c442``, in sd-scripts too.
     """
     training_only = {key: value for key, value in metadata.items() if key.startswith("ss_")}
-    content = safetensors_file.to_bytes(tensors, training_only)
     return {
         "sshs_model_hash": safetensors_file.hash_of_tensors(tensors),
-        "sshs_legacy_hash": hashlib.sha256(content[2**20 : 2**20 + 2**16]).hexdigest()[:8],
+        "sshs_legacy_hash": hashlib.sha256(
+            safetensors_file.part_of(tensors, training_only, 2**20, 2**20 + 2**16)
+        ).hexdigest()[:8],
     }
 
 

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, Float, ForeignKey, Index, String, Text, UniqueConstraint
+from sqlalchemy import JSON, BigInteger, Float, ForeignKey, Index, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.db import ID_LENGTH, Base, new_id, now
@@ -49,3 +49,48 @@ class Adapter(Base):
         UniqueConstraint("project_id", "version", name="uq_adapters_project_version"),
         Index("ix_adapters_workspace", "workspace_id", "created_at"),
     )
+
+
+class BroughtFile(Base):
+    """An adapter file that somebody dropped, or that is being fetched from a hub, before it belongs to a brand."""
+
+    __tablename__ = "brought_files"
+
+    id: Mapped[str] = mapped_column(String(ID_LENGTH), primary_key=True, default=new_id)
+    workspace_id: Mapped[str] = mapped_column(ForeignKey("workspaces.id", ondelete="CASCADE"))
+    name: Mapped[str] = mapped_column(String(200))
+    """As the file was called, without its ending."""
+    address: Mapped[str] = mapped_column(String(500), default="")
+    """Where it was fetched from; empty for an upload."""
+    sealed_token: Mapped[str] = mapped_column(String(700), default="")
+    """What a hub wants to know before it gives the file; gone once it is here, or cannot be had."""
+    key: Mapped[str] = mapped_column(String(300), default="")
+    """Empty until it is here."""
+    byte_count: Mapped[int] = mapped_column(BigInteger, default=0)
+    sha256: Mapped[str] = mapped_column(String(64), default="")
+    passport: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
+    created_by: Mapped[str | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))
+    created_at: Mapped[datetime] = mapped_column(default=now)
+
+    __table_args__ = (Index("ix_brought_files_workspace", "workspace_id", "created_at"),)
+
+
+class Publication(Base):
+    """An adapter on its way to a model hub, or there."""
+
+    __tablename__ = "publications"
+
+    id: Mapped[str] = mapped_column(String(ID_LENGTH), primary_key=True, default=new_id)
+    workspace_id: Mapped[str] = mapped_column(ForeignKey("workspaces.id", ondelete="CASCADE"))
+    adapter_id: Mapped[str] = mapped_column(ForeignKey("adapters.id", ondelete="CASCADE"), index=True)
+    repository: Mapped[str] = mapped_column(String(200))
+    """``owner/name``."""
+    is_private: Mapped[bool] = mapped_column(default=True)
+    has_samples: Mapped[bool] = mapped_column(default=False)
+    """Whether sample visuals go along; training pictures never do."""
+    licence: Mapped[str] = mapped_column(String(60), default="other")
+    sealed_token: Mapped[str] = mapped_column(String(700), default="")
+    url: Mapped[str] = mapped_column(String(500), default="")
+    """Where it is; empty until it is there."""
+    created_by: Mapped[str | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))
+    created_at: Mapped[datetime] = mapped_column(default=now)

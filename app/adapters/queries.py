@@ -5,7 +5,7 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, func, select, tuple_
 from sqlalchemy.orm import Session
 
-from app.adapters.models import Adapter
+from app.adapters.models import Adapter, BroughtFile, Publication
 from app.errors import NotFound
 
 PAGE = 24
@@ -103,3 +103,25 @@ def counts(session: Session, project_ids: list[str]) -> dict[str, int]:
 
 def _archived(archived: bool) -> ColumnElement[bool]:
     return Adapter.archived_at.is_not(None) if archived else Adapter.archived_at.is_(None)
+
+
+def brought_file(session: Session, *, workspace_id: str, file_id: str) -> BroughtFile:
+    """Raises ``NotFound`` for another workspace's file too."""
+    found = session.scalar(
+        select(BroughtFile).where(BroughtFile.id == file_id, BroughtFile.workspace_id == workspace_id)
+    )
+    if found is None:
+        raise NotFound()
+    return found
+
+
+def brought_files(session: Session, *, workspace_id: str, limit: int = 50) -> list[BroughtFile]:
+    """The workspace's files from elsewhere, the newest first."""
+    wanted = select(BroughtFile).where(BroughtFile.workspace_id == workspace_id)
+    return list(session.scalars(wanted.order_by(BroughtFile.created_at.desc(), BroughtFile.id.desc()).limit(limit)))
+
+
+def publications(session: Session, *, workspace_id: str, adapter_id: str) -> list[Publication]:
+    """Where an adapter has been put, or is on its way to, the newest first."""
+    wanted = select(Publication).where(Publication.workspace_id == workspace_id, Publication.adapter_id == adapter_id)
+    return list(session.scalars(wanted.order_by(Publication.created_at.desc()).limit(20)))

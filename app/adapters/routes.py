@@ -6,7 +6,7 @@ from fastapi import APIRouter, Form, Query, Request, Response
 from fastapi.responses import StreamingResponse
 from starlette.background import BackgroundTask
 
-from app.adapters import files, passport, queries, service, voice_files
+from app.adapters import file_routes, files, passport, queries, service, voice_files
 from app.adapters.forms import DescribeForm
 from app.adapters.models import Adapter
 from app.base_models import catalogue
@@ -28,6 +28,7 @@ from app.web.templating import page
 from app.web.text import RowId
 
 router = APIRouter()
+router.include_router(file_routes.router)
 MOST_THUMBNAILS = 40
 SAVED = N_("Saved")
 ARCHIVED = N_("The adapter is in the archive now. Its files and pictures stay.")

@@ -12,7 +12,7 @@ import hashlib
 import json
 import math
 import struct
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, NoReturn
@@ -145,6 +145,10 @@ def read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
 
 def to_bytes(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> bytes:
     """The file's bytes: the same for the same content, whatever the order it is given in."""
+    return b"".join(_pieces(tensors, metadata))
+
+
+def _pieces(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> Iterator[bytes]:
     header: dict[str, Any] = {"__metadata__": dict(sorted(metadata.items()))} if metadata else {}
     position = 0
     for name, tensor in _laid_out(tensors):
@@ -153,7 +157,29 @@ def to_bytes(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> byte
         position = end
     text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
     text += b" " * (-len(text) % 8)
-    return struct.pack("<Q", len(text)) + text + b"".join(tensor.data for _, tensor in _laid_out(tensors))
+    yield struct.pack("<Q", len(text)) + text
+    yield from (tensor.data for _, tensor in _laid_out(tensors))
+
+
+def write(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> tuple[int, str]:
+    """Write the file of ``to_bytes`` without putting it together in memory; says its length and its SHA-256."""
+    digest, count = hashlib.sha256(), 0
+    with path.open("wb") as file:
+        for piece in _pieces(tensors, metadata):
+            digest.update(piece)
+            count += file.write(piece)
+    return count, digest.hexdigest()
+
+
+def part_of(tensors: Mapping[str, Tensor], metadata: Mapping[str, str], start: int, end: int) -> bytes:
+    """The bytes from ``start`` to ``end`` of the file that ``to_bytes`` makes."""
+    found, at = b"", 0
+    for piece in _pieces(tensors, metadata):
+        found += piece[max(0, start - at) : max(0, end - at)]
+        at += len(piece)
+        if at >= end:
+            break
+    return found
 
 
 def hash_of_tensors(tensors: Mapping[str, Tensor]) -> str:

@@ -14,7 +14,7 @@ from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
 from app.accounts.models import Invitation, Membership, User, Workspace
-from app.adapters.models import Adapter
+from app.adapters.models import Adapter, BroughtFile
 from app.db import Base, Database
 from app.errors import AppError, NotFound
 from app.generations.models import Generation, Output
@@ -74,7 +74,11 @@ def erase_person(database: Database, storage: Storage, cache: Path, *, email: st
         }
         before, ids = _counts(session), _ids_of_projects(session, set(brands)) | {user.id, email, *alone}
         adapters = _adapters(session, set(brands))
+        brought = list(session.scalars(select(BroughtFile.key).where(BroughtFile.workspace_id.in_(alone))))
     files = _erase_brands(database, storage, brands, adapters)
+    for key in filter(None, brought):
+        storage.delete(key)
+        files += 1
     with database.write() as session:
         session.execute(delete(Workspace).where(Workspace.id.in_(alone)))
         session.execute(delete(Invitation).where(func.lower(Invitation.email) == email))

@@ -47,6 +47,7 @@ TABLE_OF_PARAMETER = {
     "voice_adapter_id": "voice_adapters",
     "sample_id": "training_samples",
     "adapter_id": "adapters",
+    "file_id": "brought_files",
     "generation_id": "generations",
     "writing_id": "writings",
     "variant_id": "writing_variants",
@@ -65,7 +66,7 @@ PLAIN_PARAMETERS = {
     "key": "livery-builtin",
     "place": "0",
     "step": "10",
-    "dialect": "diffusers",
+    "dialect": "canonical",
     "program": "diffusers",
     "kind": "diffusers",
     "voice_file": "safetensors",
@@ -114,6 +115,7 @@ VALUES: dict[str, dict[str, Any]] = {
 """Where a column means more than its type says."""
 
 TEXT_FOR_FIELD = {
+    "base_model": "livery-builtin",
     "role": "viewer",
     "email": "somebody@example.org",
     "password": "a long enough password",

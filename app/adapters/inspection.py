@@ -1,0 +1,340 @@
+"""The passport of an adapter file: what it is, read from its header and the few bytes of its alphas.
+
+Nothing of it is believed: lengths are limited, JSON inside is read carefully, and what cannot be read is left out.
+"""
+
+import hashlib
+import json
+import math
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from pydantic import BaseModel
+
+from app.adapters import dialects, metadata, programs
+from app.adapters.dialects import Names, Written
+from app.adapters.module_names import Architecture, UnknownDialect
+from app.adapters.safetensors_file import MAX_HEADER_BYTES, Header, Place, Tensor, header_of
+
+MOST_HEADER_BYTES = MAX_HEADER_BYTES
+MOST_TAGS = 60
+MOST_ENTRIES = 150
+LONGEST_ENTRY = 2000
+LONGEST_LINE = 200
+CHUNK = 2**20
+BASES: dict[Architecture, str] = {
+    "stable_diffusion_1": "Stable Diffusion 1.5",
+    "stable_diffusion_2": "Stable Diffusion 2",
+    "stable_diffusion_xl": "Stable Diffusion XL",
+    "flux_1": "FLUX.1",
+    "flux_2": "FLUX.2",
+    "z_image": "Z-Image",
+    "qwen_image": "Qwen-Image",
+    "language_model": "",
+    "unknown": "",
+}
+DIALECTS: dict[str, str] = {
+    "canonical": "diffusers",
+    "diffusers_old": "diffusers (2023)",
+    "kohya": "kohya",
+    "kohya_sgm": "kohya",
+    "comfyui": "ComfyUI",
+    "onetrainer": "OneTrainer",
+    "xlabs": "XLabs",
+    "peft": "PEFT",
+    "lycoris": "LyCORIS",
+    "unknown": "",
+}
+
+
+class PartFacts(BaseModel):
+    """One component of the base, such as its text encoder."""
+
+    component: str
+    layers: int
+    kinds: list[str]
+    """LoRA, LoCon, DoRA, LoKr, LoHa."""
+    ranks: list[tuple[int, int]]
+    """Rank and how many layers have it, the commonest first."""
+    alphas: list[tuple[float, int]] | None
+    """Likewise; None where the file does not say it."""
+    dtypes: list[str]
+    numbers: int
+    """How many numbers were learned."""
+
+
+class ProgramFit(BaseModel):
+    """How much of the file a program loads: tensors, alphas not counted."""
+
+    program: str
+    name: str
+    loaded: int | None
+    total: int
+    reason: str
+    params: dict[str, str]
+
+
+class Hashes(BaseModel):
+    """``told`` ones stand in the header; the others need every byte and are there once the whole file is."""
+
+    told_model: str | None = None
+    told_legacy: str | None = None
+    told_modelspec: str | None = None
+    model: str | None = None
+    """As A1111 computes it, over the tensors: it shows the first twelve digits."""
+    legacy: str | None = None
+    sha256: str | None = None
+    """Over the whole file; Civitai's AutoV2 is its first ten digits."""
+
+
+class Passport(BaseModel):
+    byte_count: int
+    tensor_count: int
+    dialect: str
+    dialect_name: str
+    architecture: str
+    base_name: str
+    """Of the family; empty where it is not known."""
+    base_told: str
+    """What the header calls the base."""
+    made_with: str
+    modality: str
+    """``picture`` or ``text``."""
+    parts: list[PartFacts]
+    trigger_words: list[str]
+    title: str
+    author: str
+    license: str
+    description: str
+    tags: list[tuple[str, int]]
+    """From the captions it was trained on, the commonest first."""
+    tells_about_pictures: bool
+    """Whether the header holds captions, folder names or counts of the training pictures."""
+    hashes: Hashes
+    programs: list[ProgramFit]
+    dialects: list[str]
+    """The dialects it can be converted into."""
+    left_out: int
+    """Tensors beside the layers that a conversion leaves out, such as bundled embeddings."""
+    metadata: dict[str, str]
+    unknown_name: str | None
+    """The first name that belongs to no known dialect."""
+
+
+def of_file(path: Path, *, whole: bool = True) -> Passport:
+    """The passport of a file; with ``whole`` every byte is read for its hashes. Raises ``UnsafeFile``."""
+    with path.open("rb") as file:
+        header = header_of(file, path.stat().st_size)
+        alphas = {name: _read(file, header, place) for name, place in alpha_places(header)}
+    passport = of_header(header, path.stat().st_size, alphas)
+    if whole:
+        passport.hashes = passport.hashes.model_copy(update=hashes_of(path, header))
+    return passport
+
+
+def of_beginning(file: BinaryIO, size: int, alphas: bytes) -> Passport:
+    """The passport from a file's beginning, and its alphas one behind the other in the order of ``alpha_places``.
+
+    Raises ``UnsafeFile``.
+    """
+    header = header_of(file, size)
+    found, at = {}, 0
+    for name, place in alpha_places(header):
+        length = place.end - place.start
+        data = alphas[at : at + length]
+        at += length
+        if len(data) == length:
+            found[name] = _number(Tensor(place.dtype, place.shape, data))
+    return of_header(header, size, found)
+
+
+def alpha_places(header: Header) -> list[tuple[str, Place]]:
+    """Where the single numbers are that the alphas stand in, in the order of the file."""
+    return sorted(
+        (
+            (name, place)
+            for name, place in header.tensors.items()
+            if name.endswith(".alpha") and math.prod(place.shape) == 1
+        ),
+        key=lambda item: item[1].start,
+    )
+
+
+def of_header(header: Header, byte_count: int, alphas: Mapping[str, float]) -> Passport:
+    """The passport from a checked header and the values of its alpha tensors."""
+    told = header.metadata
+    unknown_name = None
+    try:
+        names = dialects.parse(header.tensors, told)
+        layers = dialects.alphas_and_ranks(names, header.tensors, told, alphas)
+    except UnknownDialect as error:
+        names, layers = Names("unknown", "unknown", (), ()), []
+        unknown_name = str(error.params.get("name", ""))[:LONGEST_LINE]
+    strengths = [alpha / rank for _, rank, alpha in layers if alpha is not None and rank]
+    fits = programs.fits(programs.Contents(names, strengths)) if names.layers else []
+    tags = _tags(told)
+    return Passport(
+        byte_count=byte_count,
+        tensor_count=len(header.tensors),
+        dialect=names.dialect,
+        dialect_name=DIALECTS[names.dialect],
+        architecture=names.architecture,
+        base_name=BASES[names.architecture],
+        base_told=_line(
+            _first(told, "ss_sd_model_name", "ss_base_model_version", "modelspec.architecture", "base_model")
+        ),
+        made_with=_made_with(told),
+        modality="text" if names.architecture == "language_model" else "picture",
+        parts=_parts(names, layers, header),
+        trigger_words=_trigger_words(told),
+        title=_line(_first(told, "modelspec.title", "ss_output_name")),
+        author=_line(_first(told, "modelspec.author")),
+        license=_line(_first(told, "modelspec.license")),
+        description=_first(told, "modelspec.description", "modelspec.usage_hint", "ss_training_comment")[
+            :LONGEST_ENTRY
+        ],
+        tags=tags[:MOST_TAGS],
+        tells_about_pictures=_tells_about_pictures(told),
+        hashes=Hashes(
+            told_model=_hash(told.get("sshs_model_hash")),
+            told_legacy=_hash(told.get("sshs_legacy_hash")),
+            told_modelspec=_hash(told.get("modelspec.hash_sha256", "").removeprefix("0x")),
+        ),
+        programs=[
+            ProgramFit(
+                program=fit.program,
+                name=fit.name,
+                loaded=fit.loaded,
+                total=fit.total,
+                reason=fit.reason,
+                params=fit.params,
+            )
+            for fit in fits
+        ],
+        dialects=[*possible_dialects(names)],
+        left_out=len(names.left_out),
+        metadata={key[:LONGEST_LINE]: value[:LONGEST_ENTRY] for key, value in sorted(told.items())[:MOST_ENTRIES]},
+        unknown_name=unknown_name,
+    )
+
+
+def possible_dialects(names: Names) -> list[Written]:
+    """The dialects that have a place for everything in the file; judged by names, so that nothing is promised in vain
+    for kinds that a dialect cannot hold."""
+    possible = dialects.dialects_for(names.architecture)
+    kinds = {programs.kinds_of(layer) for layer in names.layers}
+    if kinds & {"LoKr", "LoHa"}:
+        possible = tuple(one for one in possible if one in ("kohya", "comfyui"))
+    elif "DoRA" in kinds:
+        possible = tuple(one for one in possible if one != "diffusers_old")
+    return list(possible)
+
+
+def hashes_of(path: Path, header: Header) -> dict[str, str]:
+    """The hashes that need every byte: over the tensors, over the whole, and A1111's older one."""
+    whole, tensors = hashlib.sha256(), hashlib.sha256()
+    with path.open("rb") as file:
+        beginning = file.read(header.data_start)
+        whole.update(beginning)
+        while chunk := file.read(CHUNK):
+            whole.update(chunk)
+            tensors.update(chunk)
+        file.seek(2**20)
+        legacy = hashlib.sha256(file.read(2**16)).hexdigest()[:8]
+    return {"sha256": whole.hexdigest(), "model": tensors.hexdigest(), "legacy": legacy}
+
+
+def _parts(names: Names, layers: list[tuple[dialects.Layer, int, float | None]], header: Header) -> list[PartFacts]:
+    found = []
+    for component in dict.fromkeys(layer.component for layer in names.layers):
+        own = [(layer, rank, alpha) for layer, rank, alpha in layers if layer.component == component]
+        places = [header.tensors[name] for layer, _, _ in own for part, name in layer.names.items() if part != "alpha"]
+        alphas = [alpha for layer, rank, alpha in own if alpha is not None]
+        found.append(
+            PartFacts(
+                component=component,
+                layers=len(own),
+                kinds=sorted({programs.kinds_of(layer) for layer, _, _ in own}),
+                ranks=Counter(rank for _, rank, _ in own).most_common(8),
+                alphas=Counter(round(alpha, 6) for alpha in alphas).most_common(8) if alphas else None,
+                dtypes=sorted({place.dtype for place in places}),
+                numbers=sum(math.prod(place.shape) for place in places),
+            )
+        )
+    return found
+
+
+def _read(file: BinaryIO, header: Header, place: Place) -> float:
+    file.seek(header.data_start + place.start)
+    return _number(Tensor(place.dtype, place.shape, file.read(place.end - place.start)))
+
+
+def _number(tensor: Tensor) -> float:
+    """Not a number and infinity become 0: they say nothing, and JSON has no word for them."""
+    try:
+        value = float(tensor.as_float32().reshape(-1)[0])
+    except (UnknownDialect, ValueError):
+        return 0.0
+    return value if math.isfinite(value) else 0.0
+
+
+def _first(told: Mapping[str, str], *keys: str) -> str:
+    return next((told[key] for key in keys if told.get(key, "None") not in ("", "None")), "")
+
+
+def _line(text: str) -> str:
+    return " ".join(text.split())[:LONGEST_LINE]
+
+
+def _hash(text: str | None) -> str | None:
+    return text.lower()[:64] if text and all(letter in "0123456789abcdefABCDEF" for letter in text) else None
+
+
+def _json(text: str | None) -> Any:
+    try:
+        return json.loads(text or "null")
+    except (ValueError, RecursionError):
+        return None
+
+
+def _tags(told: Mapping[str, str]) -> list[tuple[str, int]]:
+    folders = _json(told.get("ss_tag_frequency"))
+    counted: Counter[str] = Counter()
+    for folder in folders.values() if isinstance(folders, dict) else ():
+        for tag, count in folder.items() if isinstance(folder, dict) else ():
+            if type(count) is int and 0 < count < 10**9 and tag.strip():
+                counted[_line(tag)] += count
+    return counted.most_common(MOST_TAGS)
+
+
+def _trigger_words(told: Mapping[str, str]) -> list[str]:
+    words = _first(told, "modelspec.trigger_phrase", "trigger_words", "trigger_word", "activation text")
+    listed = _json(words)
+    if isinstance(listed, list):
+        return [_line(str(word)) for word in listed if str(word).strip()][:8]
+    return [_line(words)] if words.strip() else []
+
+
+def _made_with(told: Mapping[str, str]) -> str:
+    software = _json(told.get("software"))
+    if isinstance(software, dict) and software.get("name"):
+        return _line(f"{software['name']} {software.get('version', '')}")
+    if any(key.startswith("ot_") for key in told):
+        return "OneTrainer"
+    if "lycoris" in told.get("ss_network_module", ""):
+        return "LyCORIS"
+    implementation = _line(_first(told, "modelspec.implementation"))
+    if any(key.startswith("livery.") for key in told):
+        return "Livery"
+    return (
+        "kohya sd-scripts" if "sd-scripts" in implementation or "ss_sd_scripts_commit_hash" in told else implementation
+    )
+
+
+def _tells_about_pictures(told: Mapping[str, str]) -> bool:
+    private = ("ss_tag_frequency", "ss_dataset_dirs", "ss_datasets", "ss_bucket_info", "ss_num_train_images")
+    return any(told.get(key, "None") not in ("", "None", "{}") for key in private) and set(told) != set(
+        metadata.cleaned(told)
+    )

@@ -1,0 +1,34 @@
+"""Secrets that must wait in the database for a worker: sealed with the installation's own key, never shown again."""
+
+import base64
+import hashlib
+import hmac
+
+from cryptography.fernet import Fernet, InvalidToken
+
+from app.errors import N_, AppError
+
+
+class CannotOpen(AppError):
+    status = 409
+    sentence = N_(
+        "The token can no longer be read, because this Livery's secret key has changed. Please give it again."
+    )
+
+
+def seal(key: bytes, purpose: str, secret: str) -> str:
+    """``secret`` as a text that only ``unseal`` with the same key and purpose can read."""
+    return _box(key, purpose).encrypt(secret.encode()).decode()
+
+
+def unseal(key: bytes, purpose: str, sealed: str) -> str:
+    """Raises ``CannotOpen``."""
+    try:
+        return _box(key, purpose).decrypt(sealed.encode()).decode()
+    except InvalidToken as error:
+        raise CannotOpen() from error
+
+
+def _box(key: bytes, purpose: str) -> Fernet:
+    own = hmac.new(key, f"seal:{purpose}".encode(), hashlib.sha256).digest()
+    return Fernet(base64.urlsafe_b64encode(own))

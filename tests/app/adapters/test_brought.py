@@ -1,0 +1,135 @@
+"""Files from elsewhere: dropped, looked at, converted, taken into a brand, removed."""
+
+import io
+import json
+
+import pytest
+
+from app.adapters import brought, dialects, safetensors_file
+from app.adapters.safetensors_file import float32_tensor
+from app.db import Database
+from app.storage import Storage
+from tests.app.adapters.deltas import SD_1, assert_same, random_lora
+from tests.conftest import SignedIn, SignUp
+from tests.orders import make_brand
+from tests.tokens import api_client
+
+LORA = random_lora(SD_1, "stable_diffusion_1", alpha=2.0)
+SAID = {"ss_tag_frequency": json.dumps({"1_x": {"secret jar": 4}}), "modelspec.trigger_phrase": "brandx"}
+CONTENT = safetensors_file.to_bytes(dialects.to_kohya(LORA, "stable_diffusion_1"), SAID)
+
+
+def dropped(owner: SignedIn, content: bytes = CONTENT, name: str = "Brand <x>.safetensors") -> str:
+    answer = owner.client.post("/adapter-files", files={"file": (name, content)})
+    assert answer.status_code == 303, answer.text
+    return answer.headers["location"]
+
+
+def test_a_dropped_file_has_a_page_and_downloads(owner: SignedIn, tmp_path) -> None:
+    address = dropped(owner)
+    text = owner.client.get(address).text
+    assert "Stable Diffusion 1.5" in text and "brandx" in text and "secret jar" in text
+    assert "Brand &lt;x&gt;" in text
+    assert text.count("14 of 14 keys") == 6
+    answer = owner.client.get(f"{address}/files/canonical")
+    assert answer.headers["content-disposition"].startswith('attachment; filename="brand-x-diffusers.safetensors"')
+    path = tmp_path / "a.safetensors"
+    path.write_bytes(answer.content)
+    assert_same(dialects.read(*safetensors_file.read(path)), LORA)
+    clean = owner.client.get(f"{address}/files/kohya?clean=true")
+    assert b"secret jar" not in clean.content and b"brandx" in clean.content
+    assert owner.client.get(f"{address}/files/elsewhere").status_code == 404
+    assert "Brand &lt;x&gt;" in owner.client.get("/adapter-files").text
+
+
+def test_the_first_look_needs_the_beginning_alone(owner: SignedIn) -> None:
+    header = safetensors_file.header_of(io.BytesIO(CONTENT), len(CONTENT))
+    files = {"header": ("header", CONTENT[: header.data_start]), "alphas": ("alphas", b"")}
+    answer = owner.client.post("/adapter-files/passport", files=files, data={"size": str(len(CONTENT))})
+    assert answer.status_code == 200 and "<html" not in answer.text
+    assert "Stable Diffusion 1.5" in answer.text and "known once the whole file is here" in answer.text
+    nothing = {"header": ("header", b"PK\x03\x04" + bytes(60))}
+    refused = owner.client.post(
+        "/adapter-files/passport", files=nothing, data={"size": "64"}, headers={"hx-request": "true"}
+    )
+    assert refused.status_code == 422 and "not a readable adapter file" in refused.text
+
+
+def test_it_is_taken_into_a_brand_and_downloads_from_there(
+    owner: SignedIn, database: Database, storage: Storage, tmp_path
+) -> None:
+    project_id = make_brand(database, storage, owner.workspace_id, name="Nordlicht")
+    address = dropped(owner)
+    form = {"project_id": project_id, "base_model": "livery-builtin", "purpose": "style", "trigger_word": "brandx"}
+    wrong = owner.client.post(f"{address}/adopt", data=form)
+    assert wrong.status_code == 422 and "was not made for Livery built-in" in wrong.text
+    answer = owner.client.post(f"{address}/adopt", data=form | {"base_model": "stable-diffusion-1-5"})
+    assert answer.status_code == 303
+    card = owner.client.get(answer.headers["location"]).text
+    assert 'data-copy="brandx"' in card and "Brought from elsewhere" in card
+    for kind in ("diffusers", "kohya", "clean"):
+        path = tmp_path / f"{kind}.safetensors"
+        path.write_bytes(owner.client.get(f"{answer.headers['location']}/files/{kind}").content)
+        assert_same(dialects.read(*safetensors_file.read(path)), LORA)
+    owner.client.post(f"{address}/delete")
+    assert owner.client.get(address).status_code == 404
+    assert owner.client.get(f"{answer.headers['location']}/files/kohya").status_code == 200
+
+
+def test_what_a_dialect_cannot_hold_is_refused_in_a_sentence(owner: SignedIn) -> None:
+    name = "lora_unet_mid_block_attentions_0_proj_in"
+    lokr = {f"{name}.lokr_w1": float32_tensor([[1.0]]), f"{name}.lokr_w2": float32_tensor([[1.0]])}
+    address = dropped(owner, safetensors_file.to_bytes(lokr, {}))
+    refused = owner.client.get(f"{address}/files/canonical")
+    assert refused.status_code == 422 and "no place for LoKr" in refused.text
+    assert owner.client.get(f"{address}/files/kohya").status_code == 200
+    assert "would have to be approximated" in owner.client.get(address).text
+
+
+def test_what_is_no_adapter_file_is_refused(owner: SignedIn) -> None:
+    for content in (b"", b"\x80\x04\x95pickle", CONTENT[:-1]):
+        answer = owner.client.post("/adapter-files", files={"file": ("a.safetensors", content)})
+        assert answer.status_code == 422 and "not a readable adapter file" in answer.text
+
+
+def test_a_file_over_the_limit_is_refused(storage: Storage) -> None:
+    with pytest.raises(brought.AdapterTooLarge, match="1 MB"):
+        brought.take_in(storage, io.BytesIO(bytes(1_000_001)), "a", most_bytes=1_000_000)
+    assert list(storage.keys_under("projects")) == []
+
+
+def test_it_is_forgotten_after_a_month(
+    owner: SignedIn, database: Database, storage: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address = dropped(owner)
+    assert brought.sweep_old(database, storage) == 0
+    monkeypatch.setattr(brought, "KEPT", -brought.KEPT)
+    assert brought.sweep_old(database, storage) == 1
+    assert owner.client.get(address).status_code == 404
+    assert list(storage.keys_under(brought.FOLDER)) == []
+
+
+def test_the_same_by_programs(owner: SignedIn, database: Database, storage: Storage) -> None:
+    client = api_client(owner)
+    made = client.post("/api/v1/adapter-files", files={"file": ("brand.safetensors", CONTENT)})
+    assert made.status_code == 201, made.text
+    passport = made.json()["passport"]
+    assert (passport["architecture"], passport["trigger_words"]) == ("stable_diffusion_1", ["brandx"])
+    address = f"/api/v1/adapter-files/{made.json()['id']}"
+    assert client.get(address).json() == made.json()
+    assert client.get("/api/v1/adapter-files").json()["items"] == [made.json()]
+    assert client.get(f"{address}/files/diffusers_old").content[8:9] == b"{"
+    project_id = make_brand(database, storage, owner.workspace_id, name="Nordlicht")
+    order = {"project_id": project_id, "base_model": "stable-diffusion-1-5", "trigger_word": "brandx"}
+    adapter = client.post(f"{address}/adopt", json=order)
+    assert adapter.status_code == 201 and adapter.json()["rank"] == 4 and adapter.json()["alpha"] == 2.0
+    assert client.delete(address).status_code == 204
+    assert client.get(address).status_code == 404
+
+
+def test_it_is_nobody_elses_business(owner: SignedIn, sign_up: SignUp) -> None:
+    address = dropped(owner)
+    stranger = sign_up()
+    assert stranger.client.get(address).status_code == 404
+    assert stranger.client.get(f"{address}/files/kohya").status_code == 404
+    assert stranger.client.post(f"{address}/delete").status_code == 404

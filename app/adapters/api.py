@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, File, Query, Response, UploadFile
 from pydantic import BaseModel
 from starlette.background import BackgroundTask
 
@@ -11,6 +11,7 @@ from app.adapters import files, queries, service, voice_files
 from app.adapters.forms import Note, Strength
 from app.adapters.models import Adapter
 from app.adapters.routes import adapter_file, voice_download
+from app.adapters.voice_import import read_voice
 from app.projects import queries as projects
 from app.web.paging import from_cursor, to_cursor
 from app.web.session_deps import FileStorage, ReadSession, WriteSession
@@ -155,3 +156,24 @@ def voice_file_of(
     """`peft`: a folder as a ZIP. `safetensors`: one file. `gguf`: for llama.cpp and Ollama."""
     adapter = queries.voice(session, workspace_id=visitor.workspace.id, adapter_id=voice_adapter_id)
     return voice_download(storage, adapter, voice_file)
+
+
+@router.post("/projects/{project_id}/adapters/voice", summary="Bring a voice", status_code=201)
+def import_voice(
+    session: WriteSession,
+    storage: FileStorage,
+    visitor: Editor,
+    project_id: RowId,
+    file: Annotated[UploadFile, File()],
+) -> AdapterOut:
+    """One that was trained elsewhere: PEFT's folder as a ZIP, or a safetensors file that Livery made."""
+    projects.project(session, workspace_id=visitor.workspace.id, project_id=project_id)
+    adapter = service.import_voice(
+        session,
+        storage,
+        workspace_id=visitor.workspace.id,
+        project_id=project_id,
+        voice=read_voice(file.file),
+        created_by=visitor.user.id,
+    )
+    return AdapterOut.of(adapter)

@@ -2,13 +2,14 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Form, Query, Request, Response
+from fastapi import APIRouter, File, Form, Query, Request, Response, UploadFile
 from fastapi.responses import StreamingResponse
 from starlette.background import BackgroundTask
 
 from app.adapters import file_routes, files, passport, queries, service, voice_files
 from app.adapters.forms import DescribeForm
 from app.adapters.models import Adapter
+from app.adapters.voice_import import read_voice
 from app.base_models import catalogue
 from app.errors import N_, NotFound
 from app.images import queries as images
@@ -31,6 +32,7 @@ router = APIRouter()
 router.include_router(file_routes.router)
 MOST_THUMBNAILS = 40
 SAVED = N_("Saved")
+IMPORTED = N_("The voice is here. Whether it fits the base model shows when it first writes.")
 ARCHIVED = N_("The adapter is in the archive now. Its files and pictures stay.")
 UNARCHIVED = N_("The adapter is back.")
 DELETED = N_("The adapter and its files were deleted.")
@@ -75,6 +77,28 @@ def of_project(
         base_name=catalogue.name_of,
         older=None,
     )
+
+
+@router.post("/projects/{project_id}/adapters/voice")
+def import_voice(
+    request: Request,
+    session: WriteSession,
+    storage: FileStorage,
+    visitor: Editor,
+    project_id: RowId,
+    file: Annotated[UploadFile, File()],
+) -> Response:
+    """A voice that was trained elsewhere."""
+    projects.project(session, workspace_id=visitor.workspace.id, project_id=project_id)
+    adapter = service.import_voice(
+        session,
+        storage,
+        workspace_id=visitor.workspace.id,
+        project_id=project_id,
+        voice=read_voice(file.file),
+        created_by=visitor.user.id,
+    )
+    return go(request, f"/adapters/{adapter.id}", Flash("ok", translate(request.state.locale, IMPORTED)))
 
 
 @router.get("/adapters/{adapter_id}")

@@ -1,5 +1,6 @@
 """What may happen to an adapter."""
 
+import hashlib
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,8 +10,11 @@ from sqlalchemy.orm import Session
 from app.adapters import queries
 from app.adapters.errors import VersionTaken
 from app.adapters.models import Adapter
-from app.db import now
+from app.adapters.voice_import import ImportedVoice
+from app.db import new_id, now
+from app.projects import queries as projects
 from app.projects.models import Project
+from app.storage import Storage
 
 
 @dataclass(frozen=True)
@@ -133,3 +137,40 @@ def delete_adapter(session: Session, *, workspace_id: str, adapter_id: str) -> s
     folder = folder_of(adapter.project_id, adapter.id)
     session.execute(delete(Adapter).where(Adapter.id == adapter.id, Adapter.workspace_id == workspace_id))
     return folder
+
+
+def import_voice(
+    session: Session,
+    storage: Storage,
+    *,
+    workspace_id: str,
+    project_id: str,
+    voice: ImportedVoice,
+    created_by: str | None,
+) -> Adapter:
+    """Keep a voice that was trained elsewhere. Raises ``NotFound``, and ``VersionTaken`` when another was faster.
+
+    The file comes first: a rollback leaves one that nobody points at, which is swept.
+    """
+    projects.project(session, workspace_id=workspace_id, project_id=project_id)
+    adapter_id = new_id()
+    key = f"{folder_of(project_id, adapter_id)}/adapter.safetensors"
+    storage.put(key, voice.content)
+    sha256 = hashlib.sha256(voice.content).hexdigest()
+    return register(
+        session,
+        adapter_id=adapter_id,
+        workspace_id=workspace_id,
+        project_id=project_id,
+        training_id=None,
+        version=queries.next_version(session, project_id=project_id),
+        modality="text",
+        purpose="voice",
+        base_model=voice.base.key,
+        rank=voice.rank,
+        alpha=voice.alpha,
+        trigger_word="",
+        files=AdapterFiles(key, key, key, len(voice.content), sha256),
+        facts={"imported": True, "finished": True},
+        created_by=created_by,
+    )

@@ -106,6 +106,8 @@ class TextModelEntry(BaseModel):
     family: str
     source: str
     """``builtin``, or the repository of a model hub."""
+    hub_name: str | None = None
+    """Its repository on the hub, where ``source`` says something else."""
     revision: str | None = None
     parameters: Annotated[int, Field(ge=1)]
     """All of its numbers."""

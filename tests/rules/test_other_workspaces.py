@@ -141,6 +141,8 @@ def test_the_requests_of_this_walk_are_real(app: FastAPI, storage: Storage) -> N
 NOT_FOR_A_MADE_UP_WORLD = {
     "POST /projects/{project_id}/images/restore/{stamp}",  # nothing was deleted at that moment
     "POST /projects/{project_id}/voice/texts/restore/{stamp}",
+    "POST /projects/{project_id}/adapters/voice",  # a picture is no voice
+    "POST /api/v1/projects/{project_id}/adapters/voice",
     "GET /adapters/{adapter_id}/samples/{place}.webp",  # the adapter's passport lists no samples
 }
 """Routes that rightly refuse what ``worlds.py`` makes up."""

@@ -4,8 +4,10 @@ import io
 import json
 import zipfile
 
+import numpy as np
 import pytest
 from fastapi import FastAPI
+from safetensors.numpy import save
 
 from app.adapters.models import Adapter
 from app.adapters.service import AdapterFiles
@@ -177,6 +179,75 @@ def test_the_files_of_a_voice_are_what_other_programs_read(
     with app.state.database.write() as session:
         session.get_one(Adapter, adapter_id).gguf_key = ""
     assert owner.client.get(f"/adapters/{adapter_id}/voice-files/gguf").status_code == 404
+
+
+def packed(configuration: dict[str, object], tensors: bytes | None = None) -> bytes:
+    """PEFT's folder as a ZIP."""
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w") as archive:
+        archive.writestr("voice/adapter_config.json", json.dumps(configuration))
+        if tensors is not None:
+            archive.writestr("voice/adapter_model.safetensors", tensors)
+    return made.getvalue()
+
+
+LAYER = "base_model.model.model.layers.0.self_attn.q_proj"
+PEFT = {
+    "r": 2,
+    "lora_alpha": 4,
+    "peft_type": "LORA",
+    "base_model_name_or_path": "Qwen/Qwen3-0.6B",
+    "auto_mapping": None,
+}
+
+
+def weights(name: str = LAYER) -> bytes:
+    halves = {
+        f"{name}.lora_A.weight": np.ones((2, 8), np.float32),
+        f"{name}.lora_B.weight": np.ones((8, 2), np.float32),
+    }
+    return bytes(save(halves))
+
+
+def test_a_voice_from_elsewhere_is_read_and_its_base_recognised(
+    app: FastAPI, owner: SignedIn, brand: str, storage: Storage
+) -> None:
+    address = f"/projects/{brand}/adapters/voice"
+    answer = owner.client.post(address, files={"file": ("voice.zip", packed(PEFT, weights()), "application/zip")})
+    assert answer.status_code == 303, answer.text
+    adapter_id = answer.headers["location"].rsplit("/", 1)[1]
+    with app.state.database.read() as session:
+        kept = session.get_one(Adapter, adapter_id)
+        assert (kept.modality, kept.base_model, kept.rank, kept.alpha) == ("text", "qwen3-0-6b", 2, 4.0)
+        stored = storage.get(kept.diffusers_key)
+    page = owner.client.get(f"/adapters/{adapter_id}").text
+    assert "trained elsewhere" in page and "Qwen3 0.6B" in page and "there is no file" in page
+    client = api_client(owner)
+    again = client.post(f"/api/v1{address}", files={"file": ("one.safetensors", stored, "application/octet-stream")})
+    assert again.status_code == 201 and again.json()["version"] == 2, again.text
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (
+            packed(PEFT | {"base_model_name_or_path": "somebody/unknown"}, weights()),
+            "not among the language models here",
+        ),
+        (packed(PEFT), "one of the two files is missing"),
+        (packed(PEFT | {"r": 0}, weights()), "rank or alpha"),
+        (packed(PEFT | {"use_dora": True}, weights()), "only plain LoRA"),
+        (packed(PEFT, weights("unet.down_blocks.0")), "it holds unet"),
+        (packed(PEFT, b"\x80\x04pickled"), "its header claims"),
+        (weights(), "its configuration cannot be read"),
+    ],
+)
+def test_what_is_no_voice_is_refused_with_its_reason(
+    owner: SignedIn, brand: str, content: bytes, sentence: str
+) -> None:
+    client = api_client(owner)
+    answer = client.post(f"/api/v1/projects/{brand}/adapters/voice", files={"file": ("x.zip", content)})
+    assert answer.status_code == 422 and sentence in answer.text, answer.text
 
 
 def test_the_api_plans_orders_and_shows(app: FastAPI, owner: SignedIn, brand: str, storage: Storage) -> None:

@@ -18,6 +18,12 @@ from app.trainings.recipe import TrainingRecipe
 
 MAX_TAGS = 500
 MAX_TAG_LENGTH = 200
+OPTIMIZERS = {
+    "adamw": "torch.optim.adamw.AdamW",
+    "adamw_8bit": "bitsandbytes.optim.adamw.AdamW8bit",
+    "prodigy": "prodigyopt.prodigy.Prodigy",
+}
+"""As sd-scripts names them."""
 
 
 @dataclass(frozen=True)
@@ -179,7 +185,8 @@ def _network(facts: AdapterFacts, tensors: Mapping[str, Tensor]) -> dict[str, st
 def _training(facts: AdapterFacts, training: TrainingFacts) -> dict[str, str]:
     recipe = training.recipe
     count = max(len(training.captions), len(training.sizes))
-    epochs = -(-training.steps_done * recipe.batch_size // count) if count else "None"
+    in_all = recipe.batch_size * recipe.gradient_accumulation_steps
+    epochs = -(-training.steps_done * in_all // count) if count else "None"
     folder = f"1_{facts.name}"
     buckets = Counter(training.sizes)
     bucket_info = {
@@ -194,18 +201,18 @@ def _training(facts: AdapterFacts, training: TrainingFacts) -> dict[str, str]:
         "training_finished_at": training.finished_at.timestamp(),
         "learning_rate": recipe.learning_rate,
         "unet_lr": recipe.learning_rate,
-        "text_encoder_lr": None,
+        "text_encoder_lr": recipe.text_encoder_lr if recipe.train_text_encoder else None,
         "num_train_images": count,
-        "num_reg_images": 0,
+        "num_reg_images": recipe.num_class_images if recipe.with_prior_preservation else 0,
         "num_epochs": epochs,
         "epoch": epochs,
         "steps": training.steps_done,
         "max_train_steps": recipe.steps,
         "batch_size_per_device": recipe.batch_size,
-        "total_batch_size": recipe.batch_size,
-        "gradient_accumulation_steps": 1,
+        "total_batch_size": in_all,
+        "gradient_accumulation_steps": recipe.gradient_accumulation_steps,
         "resolution": f"({recipe.resolution}, {recipe.resolution})",
-        "optimizer": "torch.optim.adamw.AdamW",
+        "optimizer": OPTIMIZERS[recipe.optimizer],
         "lr_scheduler": recipe.lr_scheduler,
         "lr_warmup_steps": recipe.warmup_steps,
         "mixed_precision": training.mixed_precision,
@@ -214,10 +221,10 @@ def _training(facts: AdapterFacts, training: TrainingFacts) -> dict[str, str]:
         "min_snr_gamma": recipe.min_snr_gamma,
         "caption_dropout_rate": recipe.caption_dropout,
         "max_grad_norm": recipe.max_grad_norm,
-        "prior_loss_weight": None,
+        "prior_loss_weight": recipe.prior_loss_weight if recipe.with_prior_preservation else None,
         "max_token_length": None,
         "cache_latents": True,
-        "gradient_checkpointing": False,
+        "gradient_checkpointing": recipe.gradient_checkpointing,
         "flip_aug": recipe.flip,
         "enable_bucket": True,
         "training_comment": None,

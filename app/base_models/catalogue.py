@@ -68,6 +68,8 @@ class BaseModelEntry(BaseModel):
     """Whether it listens to how closely a picture should follow the words."""
     has_negative_prompt: bool = True
     parameters_per_rank: dict[TargetModules, int] = {}
+    trains_text_encoder: bool = False
+    """Whether an adapter can learn in its CLIP text encoders too."""
     steps: Annotated[int, Field(ge=1, le=100)]
     """Default denoising steps of a picture."""
     guidance_scale: Annotated[float, Field(ge=1, le=30)]

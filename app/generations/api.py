@@ -3,18 +3,20 @@
 from datetime import datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, File, Query, Request, UploadFile
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.gallery import queries as gallery
-from app.generations import orders, queries, service
+from app.generations import orders, queries, service, start_pictures
 from app.generations.channels import CHANNEL_KEYS, CHANNELS
 from app.generations.forms import Count, Guidance, Seed, Steps, Strength
 from app.generations.models import Generation
-from app.generations.orders import Wish, WishedAdapter
+from app.generations.orders import OrderedStart, Wish, WishedAdapter
+from app.generations.place import FromImage, FromOutput, StartPlace
 from app.generations.recipe import GenerationRecipe
+from app.generations.start import LONGEST_MASK, KeptPicture, Rectangle, keep_copy, keep_upload
 from app.web.paging import from_cursor, to_cursor
-from app.web.session_deps import ReadSession, WriteSession
+from app.web.session_deps import FileStorage, ReadSession, WriteSession
 from app.web.signed_in import Editor, Viewer
 from app.web.text import RowId, Text
 
@@ -28,6 +30,44 @@ class AdapterWish(BaseModel):
 
     adapter_id: RowId
     strength: Strength | None = Field(None, description="Left out: the adapter's recommended strength.")
+
+
+class StartRectangle(BaseModel):
+    """A part of the start picture, in percent of its sides."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    left: float = Field(ge=0, le=100)
+    top: float = Field(ge=0, le=100)
+    width: float = Field(gt=0, le=100)
+    height: float = Field(gt=0, le=100)
+
+
+class StartWish(BaseModel):
+    """A picture to start from, and with a mask the part of it that changes."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    start_id: RowId = Field(description="Of a start picture, see ``POST /projects/{id}/starts``.")
+    strength: float | None = Field(
+        None, gt=0, le=1, description="Share of the denoising: small stays close. Left out: 0.6, with a mask 0.95."
+    )
+    mask: str | None = Field(
+        None,
+        max_length=LONGEST_MASK,
+        description="A PNG in base64: white counts as painted; of a transparent one what is not transparent.",
+    )
+    rectangle: StartRectangle | None = Field(None, description="In place of a mask: this part counts as painted.")
+    mask_keeps: bool = Field(
+        False, description="False: what is painted is drawn anew. True: it stays to the pixel, all else is drawn anew."
+    )
+
+    def painted(self) -> str | Rectangle | None:
+        if self.mask is not None:
+            return self.mask
+        if self.rectangle is None:
+            return None
+        return Rectangle(**self.rectangle.model_dump())
 
 
 class NewGeneration(BaseModel):
@@ -49,7 +89,9 @@ class NewGeneration(BaseModel):
     guidance_scale: Guidance = Field(None, description="Left out: the base model's own.")
     campaign_id: RowId | None = Field(None, description="The campaign that the pictures land in.")
 
-    def wish(self) -> Wish:
+    start: StartWish | None = Field(None, description="Left out: from noise alone.")
+
+    def wish(self, start: OrderedStart | None) -> Wish:
         adapters = None
         if self.adapters is not None:
             chosen = {one.adapter_id: one.strength for one in reversed(self.adapters)}
@@ -63,6 +105,7 @@ class NewGeneration(BaseModel):
             negative_prompt=self.negative_prompt,
             steps=self.steps,
             guidance_scale=self.guidance_scale,
+            start=start,
         )
 
 
@@ -174,8 +217,24 @@ def _told(session: WriteSession, ordered: Generation) -> GenerationOut:
 
 
 @router.post("/projects/{project_id}/generations", status_code=201, summary="Order pictures")
-def create(session: WriteSession, visitor: Editor, project_id: RowId, order: NewGeneration) -> GenerationOut:
+def create(
+    request: Request,
+    session: WriteSession,
+    visitor: Editor,
+    storage: FileStorage,
+    project_id: RowId,
+    order: NewGeneration,
+) -> GenerationOut:
     """They are drawn one by one; ask for the generation until its state is ``done``."""
+    start = start_pictures.ordered(
+        request.app.state.database,
+        storage,
+        workspace_id=visitor.workspace.id,
+        start_id=order.start.start_id if order.start else None,
+        mask=order.start.painted() if order.start else None,
+        keeps_painted=bool(order.start and order.start.mask_keeps),
+        strength=order.start.strength if order.start else None,
+    )
     if order.campaign_id is not None:
         gallery.campaign_to_use(session, workspace_id=visitor.workspace.id, campaign_id=order.campaign_id)
     requested = service.request_pictures(
@@ -183,7 +242,7 @@ def create(session: WriteSession, visitor: Editor, project_id: RowId, order: New
         workspace_id=visitor.workspace.id,
         project_id=project_id,
         user_id=visitor.user.id,
-        wish=order.wish(),
+        wish=order.wish(start),
         campaign_id=order.campaign_id,
     )
     return _told(session, requested.generation)
@@ -250,6 +309,42 @@ def strip(session: WriteSession, visitor: Editor, output_id: RowId, wish: Streng
         strengths=tuple(wish.strengths),
     )
     return _told(session, ordered)
+
+
+class StartOut(BaseModel):
+    """A picture to start from."""
+
+    id: str
+    project_id: str
+    width: int
+    height: int
+    sha256: str
+
+
+def _started(session: WriteSession, place: StartPlace, kept: KeptPicture) -> StartOut:
+    row = start_pictures.add(
+        session, kept, workspace_id=place.workspace_id, project_id=place.project_id, created_by=place.user_id
+    )
+    return StartOut(id=row.id, project_id=row.project_id, width=row.width, height=row.height, sha256=row.sha256)
+
+
+@router.post("/projects/{project_id}/starts", status_code=201, summary="Bring a picture to start from")
+def bring_start(
+    place: StartPlace, session: WriteSession, storage: FileStorage, file: Annotated[UploadFile, File()]
+) -> StartOut:
+    name = file.filename or "?"
+    kept = keep_upload(storage, place.read(file.file), name, project_id=place.project_id, limits=place.limits)
+    return _started(session, place, kept)
+
+
+@router.post("/outputs/{output_id}/start", status_code=201, summary="Start from a finished picture")
+def start_from_output(place: FromOutput, session: WriteSession, storage: FileStorage) -> StartOut:
+    return _started(session, place, keep_copy(storage, place.key, project_id=place.project_id))
+
+
+@router.post("/images/{image_id}/start", status_code=201, summary="Start from a picture of the brand")
+def start_from_image(place: FromImage, session: WriteSession, storage: FileStorage) -> StartOut:
+    return _started(session, place, keep_copy(storage, place.key, project_id=place.project_id))
 
 
 class ChannelOut(BaseModel):

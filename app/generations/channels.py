@@ -25,11 +25,18 @@ CHANNELS = (
     Channel("story", N_("Story"), 9, 16),
     Channel("banner", N_("Banner"), 16, 9),
 )
+LIKE_START = "start"
+"""In place of a channel's key: the proportion of the picture that the order starts from."""
 CHANNEL_KEYS = tuple(channel.key for channel in CHANNELS)
 
 
 def channel(key: str) -> Channel | None:
     return next((one for one in CHANNELS if one.key == key), None)
+
+
+def like(width: int, height: int) -> Channel:
+    """The proportion of a picture of these pixels."""
+    return Channel(LIKE_START, N_("Like the picture"), width, height)
 
 
 def size_for(channel: Channel, *, native: int, multiple: int) -> tuple[int, int]:

@@ -34,5 +34,17 @@ class BaseGone(Conflict):
     sentence = N_("The base model “%(key)s” is not in the list any more. Please choose another adapter.")
 
 
+class BadMask(Invalid):
+    sentence = N_("The mask cannot be read. Please paint it again, or upload it as a PNG.")
+
+
+class MaskKeepsAll(Invalid):
+    sentence = N_("The mask leaves nothing to draw. Please paint over what should change.")
+
+
+class NoStartPicture(Invalid):
+    sentence = N_("Please choose the picture first that the mask belongs to.")
+
+
 class NothingToCompare(Conflict):
     sentence = N_("This picture was made without an adapter, so there is nothing to compare it with.")

@@ -2,18 +2,20 @@
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, Field
+from pydantic import BaseModel, BeforeValidator, Field, field_validator
 
-from app.generations.channels import CHANNEL_KEYS
+from app.generations.channels import CHANNEL_KEYS, LIKE_START
 from app.generations.orders import (
     DEFAULT_CHANNEL,
     DEFAULT_COUNT,
     HIGHEST_SEED,
     MOST_ADAPTERS,
     MOST_PICTURES,
+    OrderedStart,
     Wish,
     WishedAdapter,
 )
+from app.generations.start import LONGEST_MASK, Rectangle
 from app.web.text import Line, Text
 
 
@@ -27,6 +29,8 @@ Count = Annotated[int, Field(ge=1, le=MOST_PICTURES)]
 Seed = Annotated[int | None, Field(ge=0, le=HIGHEST_SEED), EmptyIsNone]
 Steps = Annotated[int | None, Field(ge=1, le=100), EmptyIsNone]
 Guidance = Annotated[float | None, Field(ge=1, le=30, allow_inf_nan=False), EmptyIsNone]
+
+Percent = Annotated[float | None, Field(ge=0, le=100, allow_inf_nan=False), EmptyIsNone]
 
 
 class StudioForm(BaseModel):
@@ -44,9 +48,32 @@ class StudioForm(BaseModel):
     guidance_scale: Guidance = None
     campaign: Annotated[str | None, Field(pattern="^[0-9a-f]{32}$"), EmptyIsNone] = None
     """Where the pictures land; none is chosen by an empty value."""
+    start_id: Annotated[str | None, Field(pattern="^[0-9a-f]{32}$"), EmptyIsNone] = None
+    start_strength: Annotated[float | None, Field(gt=0, le=1, allow_inf_nan=False), EmptyIsNone] = None
+    mask: Annotated[str, Field(max_length=LONGEST_MASK)] = ""
+    """A PNG as text: what was painted."""
+    mask_keeps: bool = False
+    """Whether the painted part stays, instead of being drawn anew."""
+    mask_left: Percent = None
+    mask_top: Percent = None
+    mask_width: Percent = None
+    mask_height: Percent = None
     source: Annotated[str | None, Field(pattern="^[0-9a-f]{32}$"), EmptyIsNone] = None
 
-    def wish(self) -> Wish:
+    @field_validator("mask_keeps", mode="before")
+    @classmethod
+    def _off(cls, value: Any) -> Any:
+        return False if value == "" else value
+
+    def painted(self) -> str | Rectangle | None:
+        """The mask, painted or as a rectangle; None without one."""
+        if self.mask:
+            return self.mask
+        if not self.mask_width or not self.mask_height:
+            return None
+        return Rectangle(self.mask_left or 0.0, self.mask_top or 0.0, self.mask_width, self.mask_height)
+
+    def wish(self, start: OrderedStart | None = None) -> Wish:
         strengths: list[float | None] = [*self.strength, *[None] * MOST_ADAPTERS]
         chosen: dict[str, float | None] = {}
         for adapter_id, strength in zip(self.adapter_id, strengths, strict=False):
@@ -55,12 +82,13 @@ class StudioForm(BaseModel):
         return Wish(
             prompt=self.prompt,
             adapters=tuple(WishedAdapter(adapter_id, strength) for adapter_id, strength in chosen.items()),
-            channel=self.channel if self.channel in CHANNEL_KEYS else "",
+            channel=self.channel if self.channel in (*CHANNEL_KEYS, LIKE_START) else "",
             count=self.count,
             seed=self.seed if self.keep_seed else None,
             negative_prompt=self.negative_prompt,
             steps=self.steps,
             guidance_scale=self.guidance_scale,
+            start=start,
         )
 
 

@@ -21,12 +21,33 @@ class Generation(Base):
     """A ``GenerationRecipe``."""
     channel: Mapped[str] = mapped_column(String(20), default="square")
     campaign_id: Mapped[str | None] = mapped_column(ForeignKey("campaigns.id", ondelete="SET NULL"), default=None)
+    image_key: Mapped[str | None] = mapped_column(String(300), default=None)
+    """The start picture's file; the recipe names its hash."""
+    mask_key: Mapped[str | None] = mapped_column(String(300), default=None)
     source_output_id: Mapped[str | None] = mapped_column(String(ID_LENGTH), default=None)
     """The picture that "more like this" or "reuse" started from."""
     created_by: Mapped[str | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))
     created_at: Mapped[datetime] = mapped_column(default=now)
 
     __table_args__ = (Index("ix_generations_project", "project_id", "created_at"),)
+
+
+class StartPicture(Base):
+    """A picture to start from: a copy of its own, so that it outlives what it was taken from."""
+
+    __tablename__ = "start_pictures"
+
+    id: Mapped[str] = mapped_column(String(ID_LENGTH), primary_key=True, default=new_id)
+    workspace_id: Mapped[str] = mapped_column(ForeignKey("workspaces.id", ondelete="CASCADE"))
+    project_id: Mapped[str] = mapped_column(ForeignKey("projects.id", ondelete="CASCADE"))
+    key: Mapped[str] = mapped_column(String(300))
+    sha256: Mapped[str] = mapped_column(String(64))
+    width: Mapped[int]
+    height: Mapped[int]
+    created_by: Mapped[str | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))
+    created_at: Mapped[datetime] = mapped_column(default=now)
+
+    __table_args__ = (UniqueConstraint("project_id", "sha256", name="uq_start_pictures_content"),)
 
 
 def _gallery_index(name: str, *columns: str) -> Index:

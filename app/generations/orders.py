@@ -2,6 +2,7 @@
 
 import secrets
 from dataclasses import dataclass
+from typing import Any
 
 from app.adapters.models import Adapter
 from app.base_models.catalogue import BaseModelEntry
@@ -15,6 +16,10 @@ DEFAULT_COUNT = 4
 MOST_PICTURES = 8
 MOST_ADAPTERS = 4
 LONGEST_PROMPT = 2000
+START_STRENGTH = 0.6
+"""How far from its start picture a picture goes: the motif stays, the style changes."""
+MASKED_STRENGTH = 0.95
+"""What is painted over is wanted new; a trace of the old keeps light and colours in tune."""
 VARIATION_STRENGTHS = (0.35, 0.3, 0.4, 0.25, 0.45, 0.2, 0.5)
 """How far "more like this" turns from the picture: the first, and others when it is asked for again."""
 COMPARED_STRENGTHS = (0.0, 1.0)
@@ -32,6 +37,21 @@ class WishedAdapter:
 
 
 @dataclass(frozen=True)
+class OrderedStart:
+    """A start picture and a mask that are in the storage."""
+
+    image_key: str
+    image: str
+    """SHA-256."""
+    width: int
+    height: int
+    mask_key: str | None = None
+    mask: str | None = None
+    strength: float | None = None
+    """None: what suits, which with a mask is more."""
+
+
+@dataclass(frozen=True)
 class Wish:
     """What a person asks for. Only the prompt is needed; None means the sensible default."""
 
@@ -44,6 +64,7 @@ class Wish:
     negative_prompt: str = ""
     steps: int | None = None
     guidance_scale: float | None = None
+    start: OrderedStart | None = None
 
 
 def random_seed() -> int:
@@ -69,6 +90,8 @@ def recipe_for(wish: Wish, adapters: list[Adapter], base: BaseModelEntry) -> tup
     if len(adapters) > MOST_ADAPTERS:
         raise TooManyAdapters()
     channel = channels.channel(wish.channel)
+    if wish.channel == channels.LIKE_START and wish.start is not None:
+        channel = channels.like(wish.start.width, wish.start.height)
     if channel is None:
         raise NoSuchChannel()
     prompt, added = with_trigger_words(wish.prompt, [adapter.trigger_word for adapter in adapters])
@@ -93,6 +116,7 @@ def recipe_for(wish: Wish, adapters: list[Adapter], base: BaseModelEntry) -> tup
         seed=random_seed() if wish.seed is None else wish.seed,
         steps=base.steps if wish.steps is None else wish.steps,
         guidance_scale=_guidance(wish, base),
+        **_start_of(wish.start),
         quantization=base.quantization,
     )
     return recipe, added
@@ -101,6 +125,14 @@ def recipe_for(wish: Wish, adapters: list[Adapter], base: BaseModelEntry) -> tup
 def _guidance(wish: Wish, base: BaseModelEntry) -> float:
     """As wished, where the base listens to it."""
     return base.guidance_scale if wish.guidance_scale is None or not base.has_guidance else wish.guidance_scale
+
+
+def _start_of(start: OrderedStart | None) -> dict[str, Any]:
+    """The recipe's fields about a start picture."""
+    if start is None:
+        return {}
+    usual = START_STRENGTH if start.mask is None else MASKED_STRENGTH
+    return {"image": start.image, "mask": start.mask, "strength": start.strength or usual}
 
 
 def own_seed(recipe: GenerationRecipe, drawn_seed: int) -> int:

@@ -16,6 +16,8 @@ from app.generations.recipe import GenerationRecipe
 
 SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
 """IPTC's word for a picture made by a trained model; platforms label such pictures by it."""
+COMPOSITE_SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia"
+"""And for one in which another picture lives on: it started from that, or kept a part of it."""
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 HEADER_END = 33  # the signature, and the first chunk: IHDR is always 25 bytes long
 
@@ -58,6 +60,11 @@ class MadeBy:
     width: int
     height: int
     software: str
+    image: str | None = None
+    """SHA-256 of the picture that it started from."""
+    mask: str | None = None
+    strength: float | None = None
+    """How far from that picture it went; None without one."""
 
     def facts(self) -> dict[str, Any]:
         """As JSON, for the ``livery`` chunk and the API."""
@@ -75,6 +82,9 @@ class MadeBy:
             "scheduler": self.scheduler,
             "width": self.width,
             "height": self.height,
+            "image": self.image,
+            "mask": self.mask,
+            "strength": self.strength,
         }
 
     def parameters(self) -> str:
@@ -93,6 +103,8 @@ class MadeBy:
         }
         if self.variation_of_seed is not None:
             settings |= {"Variation seed": self.seed, "Variation seed strength": f"{self.variation_strength:g}"}
+        if self.strength is not None:
+            settings["Denoising strength"] = f"{self.strength:g}"
         if self.adapters:
             hashes = ", ".join(f"{_plain(used.name)}-v{used.version}: {used.sha256[:12]}" for used in self.adapters)
             settings["Lora hashes"] = f'"{hashes}"'
@@ -110,7 +122,7 @@ class MadeBy:
             ' xmlns:xmp="http://ns.adobe.com/xap/1.0/"'
             ' xmlns:Iptc4xmpExt="http://iptc.org/std/Iptc4xmpExt/2008-02-29/"'
             f" xmp:CreatorTool={quoteattr(self.software)} xmp:CreateDate={quoteattr(moment)}"
-            f" Iptc4xmpExt:DigitalSourceType={quoteattr(SOURCE_TYPE)}>"
+            f" Iptc4xmpExt:DigitalSourceType={quoteattr(COMPOSITE_SOURCE_TYPE if self.image else SOURCE_TYPE)}>"
             f'<dc:description><rdf:Alt><rdf:li xml:lang="x-default">{escape(self.prompt)}</rdf:li></rdf:Alt>'
             "</dc:description></rdf:Description></rdf:RDF></x:xmpmeta>"
             '<?xpacket end="r"?>'
@@ -139,6 +151,9 @@ def made_by(recipe: GenerationRecipe, adapters: tuple[UsedAdapter, ...], *, seed
         width=recipe.width,
         height=recipe.height,
         software=software(),
+        image=recipe.image,
+        mask=recipe.mask,
+        strength=recipe.strength if recipe.image else None,
     )
 
 

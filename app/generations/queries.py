@@ -229,6 +229,8 @@ class Order:
     recipe: GenerationRecipe
     base: BaseModelEntry
     adapters: tuple[OrderedAdapter, ...]
+    image_key: str | None
+    mask_key: str | None
     done: frozenset[int]
     """Positions that an earlier attempt has finished."""
 
@@ -255,5 +257,7 @@ def order_of(session: Session, generation_id: str) -> Order:
             )
             for use, adapter in zip(recipe.adapters, adapters, strict=True)
         ),
+        image_key=ordered.image_key,
+        mask_key=ordered.mask_key,
         done=frozenset(session.scalars(select(Output.position).where(Output.generation_id == generation_id))),
     )

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Form, Query, Request, Response
 
 from app.errors import N_
 from app.gallery import queries as gallery
-from app.generations import orders, queries, service, studio
+from app.generations import orders, queries, service, start_pictures, start_routes, studio
 from app.generations.forms import MoreForm, StudioForm
 from app.generations.models import Generation
 from app.projects import queries as projects
@@ -14,13 +14,14 @@ from app.projects.models import Project
 from app.web.answers import go, is_htmx, with_toast
 from app.web.language import translate
 from app.web.paging import from_cursor, to_cursor
-from app.web.session_deps import ReadSession, WriteSession
+from app.web.session_deps import FileStorage, ReadSession, WriteSession
 from app.web.signed_in import Editor, Viewer
 from app.web.templating import fragment, page
 from app.web.text import RowId
 from app.web.visitor import Visitor
 
 router = APIRouter()
+router.include_router(start_routes.router)
 WORDS_ADDED = N_("“%(words)s” was put in front of your words, so that the adapter takes effect.")
 Shown = Annotated[str, Query(pattern="^[0-9.]{0,60}$")]
 
@@ -43,6 +44,7 @@ def show(
     source: Annotated[RowId | None, Query(alias="from")] = None,
     again: RowId | None = None,
     adapter: RowId | None = None,
+    start: RowId | None = None,
     before: Annotated[str | None, Query(max_length=200)] = None,
 ) -> Response:
     workspace_id = visitor.workspace.id
@@ -57,7 +59,13 @@ def show(
     if is_htmx(request) and before:
         return fragment(request, "partials/generation_list.html", **history)
     sheet = studio.sheet(
-        session, workspace_id=workspace_id, project_id=project_id, source=source, again=again, adapter=adapter
+        session,
+        workspace_id=workspace_id,
+        project_id=project_id,
+        source=source,
+        again=again,
+        adapter=adapter,
+        start=start,
     )
     return page(
         request,
@@ -72,8 +80,22 @@ def show(
 
 @router.post("/projects/{project_id}/generations")
 def create(
-    request: Request, session: WriteSession, visitor: Editor, project_id: RowId, form: Annotated[StudioForm, Form()]
+    request: Request,
+    session: WriteSession,
+    visitor: Editor,
+    storage: FileStorage,
+    project_id: RowId,
+    form: Annotated[StudioForm, Form()],
 ) -> Response:
+    start = start_pictures.ordered(
+        request.app.state.database,
+        storage,
+        workspace_id=visitor.workspace.id,
+        start_id=form.start_id,
+        mask=form.painted(),
+        keeps_painted=form.mask_keeps,
+        strength=form.start_strength,
+    )
     if form.campaign is not None:
         gallery.campaign_to_use(session, workspace_id=visitor.workspace.id, campaign_id=form.campaign)
     requested = service.request_pictures(
@@ -81,7 +103,7 @@ def create(
         workspace_id=visitor.workspace.id,
         project_id=project_id,
         user_id=visitor.user.id,
-        wish=form.wish(),
+        wish=form.wish(start),
         source_output_id=form.source,
         campaign_id=form.campaign,
     )

@@ -8,9 +8,9 @@ from app.adapters import queries as adapters
 from app.adapters.models import Adapter
 from app.base_models import catalogue
 from app.base_models.catalogue import BaseModelEntry
-from app.generations import channels, orders, queries
+from app.generations import channels, orders, queries, start_pictures
 from app.generations.channels import Channel
-from app.generations.models import Generation, Output
+from app.generations.models import Generation, Output, StartPicture
 from app.generations.recipe import AdapterUse, GenerationRecipe
 
 
@@ -40,6 +40,9 @@ class Sheet:
     source: Output | None
     base: BaseModelEntry
     formats: tuple[Format, ...]
+    start: StartPicture | None
+    start_strength: float
+    mask_keeps: bool
     choices: tuple[Adapter, ...]
     """Adapters of the workspace, the newest first."""
 
@@ -52,10 +55,11 @@ def sheet(
     source: str | None = None,
     again: str | None = None,
     adapter: str | None = None,
+    start: str | None = None,
 ) -> Sheet:
     """The sheet of a brand: fresh, or filled with everything of the picture ``source`` or of the order ``again``.
 
-    A fresh one takes ``adapter``, else the brand's newest. Raises ``NotFound``.
+    A fresh one takes ``adapter``, else the brand's newest; ``start`` is the picture to start from. Raises ``NotFound``.
     """
     choices = tuple(queries.adapters_to_choose(session, workspace_id=workspace_id))
     output = queries.output(session, workspace_id=workspace_id, output_id=source) if source else None
@@ -64,7 +68,10 @@ def sheet(
         queries.generation(session, workspace_id=workspace_id, generation_id=order_id) if order_id is not None else None
     )
     if ordered is not None:
-        return _filled(choices, ordered, output)
+        return _filled(session, choices, ordered, output)
+    given = (
+        start_pictures.start_picture(session, workspace_id=workspace_id, start_id=start) if start is not None else None
+    )
     chosen = (
         adapters.adapter(session, workspace_id=workspace_id, adapter_id=adapter)
         if adapter is not None
@@ -75,7 +82,7 @@ def sheet(
         prompt="",
         negative_prompt="",
         adapters=(AdapterUse(adapter_id=chosen.id, strength=chosen.recommended_strength),) if chosen else (),
-        channel=orders.DEFAULT_CHANNEL,
+        channel=channels.LIKE_START if given else orders.DEFAULT_CHANNEL,
         count=orders.DEFAULT_COUNT,
         seed=orders.random_seed(),
         keep_seed=False,
@@ -84,15 +91,25 @@ def sheet(
         campaign_id=None,
         source=None,
         base=base,
-        formats=_formats(base),
+        formats=_formats(base, given),
+        start=given,
+        start_strength=orders.START_STRENGTH,
+        mask_keeps=True,
         choices=choices,
     )
 
 
-def _filled(choices: tuple[Adapter, ...], ordered: Generation, output: Output | None) -> Sheet:
+def _filled(session: Session, choices: tuple[Adapter, ...], ordered: Generation, output: Output | None) -> Sheet:
     recipe = GenerationRecipe.model_validate(ordered.recipe)
     there = {adapter.id for adapter in choices}
     base = catalogue.get(recipe.base_model)
+    start = (
+        start_pictures.by_hash(
+            session, workspace_id=ordered.workspace_id, project_id=ordered.project_id, sha256=recipe.image
+        )
+        if recipe.image
+        else None
+    )
     return Sheet(
         prompt=recipe.prompt,
         negative_prompt=recipe.negative_prompt,
@@ -106,13 +123,17 @@ def _filled(choices: tuple[Adapter, ...], ordered: Generation, output: Output | 
         campaign_id=output.campaign_id if output else ordered.campaign_id,
         source=output,
         base=base,
-        formats=_formats(base),
+        formats=_formats(base, start),
+        start=start,
+        start_strength=recipe.strength,
+        mask_keeps=True,
         choices=choices,
     )
 
 
-def _formats(base: BaseModelEntry) -> tuple[Format, ...]:
+def _formats(base: BaseModelEntry, start: StartPicture | None) -> tuple[Format, ...]:
+    own = (channels.like(start.width, start.height),) if start else ()
     return tuple(
         Format(channel, *channels.size_for(channel, native=base.resolution, multiple=base.multiple))
-        for channel in channels.CHANNELS
+        for channel in (*own, *channels.CHANNELS)
     )

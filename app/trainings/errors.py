@@ -27,3 +27,14 @@ class OrderTaken(Conflict):
 
 class BrandPutAway(Conflict):
     sentence = N_("This brand is in the archive. Take it out first.")
+
+
+class NoTextEncoder(Invalid):
+    sentence = N_("%(base)s has no text encoder that an adapter could learn in. Please switch that off.")
+
+
+class LokrAlone(Invalid):
+    sentence = N_(
+        "A LoKr adapter cannot include the text encoder: no program would load it. Choose another kind of adapter, or "
+        "leave the text encoder as it is."
+    )

@@ -19,7 +19,8 @@ class Measurement:
     measured_at: datetime
     device: str
     resolution: int
-    batch_size: int
+    samples_per_step: int
+    """See ``samples_per_step``."""
     seconds_per_step: float
     other_seconds: float
     """Loading, sample pictures and saving."""
@@ -58,13 +59,13 @@ def estimate_for(
 ) -> Estimate:
     """``measurements``: the newest first. ``devices``: those that would do it now; empty when no worker is there.
 
-    A measurement counts for the same size and batch only, and for a device that is there: another card's pace says
-    nothing about this one's.
+    A measurement counts for the same size and number of pictures in a step only, and for a device that is there:
+    another card's pace says nothing about this one's.
     """
     alike = [
         one
         for one in measurements
-        if (one.resolution, one.batch_size) == (recipe.resolution, recipe.batch_size)
+        if (one.resolution, one.samples_per_step) == (recipe.resolution, samples_per_step(recipe))
         and (not devices or one.device in devices)
     ]
     known = alike[0] if alike else None
@@ -83,6 +84,12 @@ def estimate_for(
     )
 
 
+def samples_per_step(recipe: TrainingRecipe) -> int:
+    """How many pictures are computed for one step, those of the class included."""
+    own = recipe.batch_size * recipe.gradient_accumulation_steps
+    return own * 2 if recipe.with_prior_preservation else own
+
+
 def cost_of(seconds: float | None, price_per_hour: Decimal | None) -> Decimal | None:
     """Price of so much device time, in whole cents."""
     if seconds is None or price_per_hour is None:
@@ -91,6 +98,8 @@ def cost_of(seconds: float | None, price_per_hour: Decimal | None) -> Decimal | 
 
 
 def _file_bytes(recipe: TrainingRecipe, base: BaseModelEntry, measurements: Sequence[Measurement]) -> int | None:
+    if recipe.network == "lokr" or recipe.train_text_encoder:
+        return None  # the catalogue counts plain layers of the denoiser only
     known = base.adapter_bytes(recipe.rank, recipe.target_modules)
     if known is not None:
         return known

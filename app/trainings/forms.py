@@ -18,7 +18,9 @@ class CleanChoices(TrainingChoices):
     trigger_word: Annotated[Line, Field(max_length=60)] | None = None
     sample_prompts: Annotated[tuple[SamplePrompt, ...], Field(max_length=MOST_PROMPTS)] | None = None
 
-    @field_validator("trigger_word", mode="after")
+    class_prompt: Annotated[Line, Field(max_length=300)] | None = None
+
+    @field_validator("trigger_word", "class_prompt", mode="after")
     @classmethod
     def _own(cls, value: str | None) -> str | None:
         return value or None

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from app.base_models.catalogue import BaseModelEntry
 from app.images.captions import TRIGGER_PLACEHOLDER
-from app.trainings.recipe import Purpose, TargetModules, TrainingRecipe
+from app.trainings.recipe import Network, Optimizer, Purpose, TargetModules, TrainingRecipe
 
 PRESETS = Path(__file__).with_name("presets.toml")
 PURPOSES: tuple[Purpose, ...] = ("style", "character", "product")
@@ -42,6 +42,11 @@ class Preset(BaseModel):
     min_snr_gamma: float | None
     batch_size: int = 1
     gradient_checkpointing: bool = False
+    network: Network = "lora"
+    optimizer: Optimizer = "adamw"
+    text_encoder_lr: float = 1e-5
+    ema_decay: float = 0.0
+    noise_offset: float = 0.0
     sample_steps: int
     new_subjects: tuple[str, ...]
 
@@ -88,6 +93,8 @@ def recipe_for(
     changes = {name: value for name, value in changes.items() if name not in _unknown_to(base)}
     preset = preset_for(purpose, base)
     dropout = preset.caption_dropout if any(caption.strip() for caption in captions) else 0.0
+    optimizer = changes.get("optimizer", preset.optimizer)
+    at_once = changes.get("batch_size", preset.batch_size) * changes.get("gradient_accumulation_steps", 1)
     values: dict[str, Any] = {
         "base_model": base.key,
         "purpose": purpose,
@@ -95,10 +102,16 @@ def recipe_for(
         "rank": preset.rank,
         "alpha": preset.alpha,
         "target_modules": preset.target_modules,
-        "learning_rate": preset.learning_rate,
+        # Prodigy finds its own rate; this is only a factor on it.
+        "learning_rate": 1.0 if optimizer == "prodigy" else preset.learning_rate,
         "lr_scheduler": preset.lr_scheduler,
         "batch_size": preset.batch_size,
-        "steps": steps_for(preset, len(captions), max(1, changes.get("batch_size", preset.batch_size))),
+        "network": preset.network,
+        "optimizer": optimizer,
+        "text_encoder_lr": preset.text_encoder_lr,
+        "ema_decay": preset.ema_decay,
+        "noise_offset": preset.noise_offset,
+        "steps": steps_for(preset, len(captions), max(1, at_once)),
         "resolution": base.resolution,
         # A caption of nothing but the trigger word is never dropped: then the adapter would act without it too.
         "caption_dropout": dropout,
@@ -123,6 +136,8 @@ def _unknown_to(base: BaseModelEntry) -> set[str]:
     unknown = {"min_snr_gamma", "noise_offset"} if base.is_flow else {"timestep_sampling", "timestep_shift"}
     if not base.training_memory_quantized_mb:
         unknown.add("quantization")
+    if not base.trains_text_encoder:
+        unknown |= {"text_encoder_lr"}
     return unknown
 
 

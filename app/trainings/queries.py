@@ -17,7 +17,7 @@ from app.images.models import Image
 from app.jobs import queries as jobs
 from app.jobs.models import Job
 from app.projects import queries as projects
-from app.trainings.estimate import Estimate, Measurement
+from app.trainings.estimate import Estimate, Measurement, samples_per_step
 from app.trainings.models import LossPoint, Training, TrainingSample
 from app.trainings.recipe import TrainingRecipe
 
@@ -199,7 +199,7 @@ def _measured(given: Training, job: Job, adapter: Adapter | None) -> Measurement
         measured_at=job.finished_at or given.created_at,
         device=given.device or "",
         resolution=recipe.resolution,
-        batch_size=recipe.batch_size,
+        samples_per_step=samples_per_step(recipe),
         seconds_per_step=pace,
         other_seconds=max(0.0, job.device_seconds - pace * steps),
         peak_memory_bytes=given.peak_memory_bytes,

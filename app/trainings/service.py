@@ -26,7 +26,7 @@ from app.projects import queries as projects
 from app.projects.models import Project
 from app.trainings import queries
 from app.trainings.choices import TrainingChoices
-from app.trainings.errors import BadResolution, BrandPutAway, OrderTaken, TooFewPictures
+from app.trainings.errors import BadResolution, BrandPutAway, LokrAlone, NoTextEncoder, OrderTaken, TooFewPictures
 from app.trainings.estimate import Estimate, estimate_for
 from app.trainings.models import LossPoint, Training, TrainingSample
 from app.trainings.presets import recipe_for
@@ -55,7 +55,7 @@ class TrainingPlan:
 def plan_training(session: Session, *, workspace_id: str, project_id: str, choices: TrainingChoices) -> TrainingPlan:
     """Work out recipe, estimate and warnings for the brand's included pictures. Changes nothing.
 
-    Raises ``NotFound``, ``UnknownBaseModel``, ``BadResolution``.
+    Raises ``NotFound``, ``UnknownBaseModel``, ``BadResolution``, ``NoTextEncoder``, ``LokrAlone``.
     """
     project = projects.project(session, workspace_id=workspace_id, project_id=project_id)
     base = catalogue.get(choices.base_model) if choices.base_model else catalogue.all_models()[0]
@@ -68,15 +68,7 @@ def plan_training(session: Session, *, workspace_id: str, project_id: str, choic
         captions=[picture.caption for picture in pictures],
         changes=changes,
     )
-    smallest, largest = min(base.resolutions), max(base.resolutions)
-    if recipe.resolution % base.multiple or not smallest <= recipe.resolution <= largest:
-        raise BadResolution(
-            base=base.name,
-            smallest=smallest,
-            largest=largest,
-            multiple=base.multiple,
-            resolution=recipe.resolution,
-        )
+    check_recipe(recipe, base)
     workspace = session.get_one(Workspace, workspace_id)
     estimate = estimate_for(
         recipe,
@@ -92,6 +84,20 @@ def plan_training(session: Session, *, workspace_id: str, project_id: str, choic
     )
 
 
+def check_recipe(recipe: TrainingRecipe, base: BaseModelEntry) -> None:
+    """Whether this base can do it. Raises ``BadResolution``, ``NoTextEncoder``, ``LokrAlone``."""
+    smallest, largest = min(base.resolutions), max(base.resolutions)
+    for side in (recipe.resolution, *recipe.extra_resolutions):
+        if side % base.multiple or not smallest <= side <= largest:
+            raise BadResolution(
+                base=base.name, smallest=smallest, largest=largest, multiple=base.multiple, resolution=side
+            )
+    if recipe.train_text_encoder and not base.trains_text_encoder:
+        raise NoTextEncoder(base=base.name)
+    if recipe.train_text_encoder and recipe.network == "lokr":
+        raise LokrAlone()
+
+
 def start_training(
     session: Session,
     *,
@@ -104,7 +110,8 @@ def start_training(
     """Freeze the order and queue its job.
 
     ``order_id`` makes it safe to send twice: the same order under the same id is the training that there is already.
-    Raises ``NotFound``, ``TooFewPictures``, ``BadResolution``, ``BrandPutAway``, ``OrderTaken``.
+    Raises ``NotFound``, ``TooFewPictures``, ``BadResolution``, ``NoTextEncoder``, ``LokrAlone``, ``BrandPutAway``,
+    ``OrderTaken``.
     """
     plan = plan_training(session, workspace_id=workspace_id, project_id=project_id, choices=choices)
     if plan.project.archived_at is not None:

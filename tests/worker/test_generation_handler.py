@@ -14,16 +14,16 @@ from app.adapters.models import Adapter
 from app.db import Database
 from app.gallery import service as gallery
 from app.gallery.models import Campaign
-from app.generations import queries, service
+from app.generations import queries, service, start
 from app.generations.models import Generation, Output
-from app.generations.orders import Wish, WishedAdapter
+from app.generations.orders import OrderedStart, Wish, WishedAdapter
 from app.generations.recipe import GenerationRecipe
 from app.jobs import service as jobs
 from app.jobs.models import Job
 from app.storage import Storage
 from tests.fake_engine import FakeEngine
 from tests.orders import make_workspace, worker_context
-from tests.visuals import make_adapter, make_pictures, make_project
+from tests.visuals import make_adapter, make_pictures, make_project, png
 from worker.context import WorkerContext
 from worker.engines import registry
 from worker.engines.contracts import Cancelled, GeneratedPicture, GenerationInputs, Progress
@@ -100,6 +100,38 @@ def house(database: Database, storage: Storage) -> House:
     workspace_id = make_workspace(database)
     project_id = make_project(database, workspace_id)
     return House(database, workspace_id, project_id, make_adapter(database, storage, workspace_id, project_id))
+
+
+def test_the_engine_gets_the_start_picture_and_the_mask(
+    house: House, context: WorkerContext, storage: Storage, engine: Engine
+) -> None:
+    picture = start.keep_upload(storage, png(96, 64), "jar.png", project_id=house.project_id)
+    mask = start.keep_mask(storage, start.Rectangle(0, 0, 50, 100), (96, 64), project_id=house.project_id)
+    given = OrderedStart(picture.key, picture.sha256, 96, 64, mask.key, mask.sha256)
+    generation_id = house.order(count=1, channel="start", start=given)
+    seen = {}
+
+    def look(index: int) -> None:
+        _, inputs = engine.asked[0]
+        assert inputs.image is not None and inputs.mask is not None
+        seen["image"], seen["mask"] = inputs.image.read_bytes(), inputs.mask.read_bytes()
+
+    engine.after = look
+    assert run_next(context, LANES)
+    assert seen == {"image": storage.get(picture.key), "mask": storage.get(mask.key)}
+    with Image.open(io.BytesIO(storage.get(house.outputs(generation_id)[0].key))) as kept:
+        assert "compositeWithTrainedAlgorithmicMedia" in str(kept.info["xmp"])
+
+
+def test_a_start_picture_that_is_gone_is_told_in_a_sentence(
+    house: House, context: WorkerContext, storage: Storage, engine: Engine
+) -> None:
+    picture = start.keep_upload(storage, png(96, 64), "jar.png", project_id=house.project_id)
+    generation_id = house.order(count=1, start=OrderedStart(picture.key, picture.sha256, 96, 64))
+    storage.delete(picture.key)
+    run_next(context, LANES)
+    job = house.job(generation_id)
+    assert (job.state, job.error_code) == ("failed", "picture_gone") and engine.asked == []
 
 
 def test_an_order_becomes_pictures_with_files(

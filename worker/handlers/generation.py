@@ -20,11 +20,12 @@ from worker.context import WorkerContext
 from worker.engines import registry
 from worker.engines.contracts import AdapterFile, Base, EngineError, GeneratedPicture, GenerationInputs
 from worker.progress import JobProgress
-from worker.workspace import cached, job_folder
+from worker.workspace import bring_in, cached, job_folder
 
 THUMB_SIDE = 512
 PLACEHOLDER_SIDE = 12
 ADAPTER_FILE_GONE = N_("The file of one of the adapters is missing in the storage. Please choose another adapter.")
+START_GONE = N_("The picture to start from is missing in the storage. Please choose it again.")
 STOPPED_SHORT = N_("The drawing ended before all pictures were there. Please try again.")
 
 
@@ -38,7 +39,7 @@ def run(context: WorkerContext, claim: Claim, progress: JobProgress) -> None:
     left = set(range(order.recipe.count)) - order.done
     if part is not None:
         with job_folder("generation") as folder:
-            inputs = _inputs(context, order)
+            inputs = _inputs(context, order, folder)
             for picture in registry.engine_for(order.base.family).generate(part.recipe, inputs, folder, progress):
                 position = part.positions[picture.index]
                 if position in left:
@@ -57,7 +58,7 @@ def _order(context: WorkerContext, claim: Claim) -> Order:
         raise EngineError("order_outdated", str(error)) from error
 
 
-def _inputs(context: WorkerContext, order: Order) -> GenerationInputs:
+def _inputs(context: WorkerContext, order: Order, folder: Path) -> GenerationInputs:
     files = []
     for adapter in order.adapters:
         try:
@@ -67,7 +68,21 @@ def _inputs(context: WorkerContext, order: Order) -> GenerationInputs:
         # The content's hash as the key lets the engine keep the adapter loaded between orders.
         files.append(AdapterFile(key=adapter.used.sha256, path=path, strength=adapter.used.strength))
     base = Base(order.base.key, order.base.family, order.base.source, order.base.revision)
-    return GenerationInputs(base=base, adapters=tuple(files))
+    return GenerationInputs(
+        base=base,
+        adapters=tuple(files),
+        image=_brought(context, order.image_key, folder / "start.png"),
+        mask=_brought(context, order.mask_key, folder / "mask.png"),
+    )
+
+
+def _brought(context: WorkerContext, key: str | None, target: Path) -> Path | None:
+    if key is None:
+        return None
+    try:
+        return bring_in(context.storage, key, target)
+    except FileNotFoundError as error:
+        raise EngineError("picture_gone", START_GONE) from error
 
 
 def _keep(context: WorkerContext, claim: Claim, order: Order, position: int, picture: GeneratedPicture) -> None:

@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 
 from PIL import Image
 
-from app.generations.provenance import SOURCE_TYPE, UsedAdapter, made_by, stamped
+from app.generations.provenance import COMPOSITE_SOURCE_TYPE, SOURCE_TYPE, UsedAdapter, made_by, stamped
 from app.generations.recipe import GenerationRecipe
 from tests.visuals import png
 
@@ -69,3 +69,16 @@ def test_a_variation_names_both_seeds() -> None:
     assert (facts["variation_of_seed"], facts["seed"], facts["variation_strength"]) == (100, 101, 0.35)
     assert "Seed: 100" in opened(recipe).text["parameters"]
     assert "Variation seed: 101, Variation seed strength: 0.35" in opened(recipe).text["parameters"]
+
+
+def test_a_picture_that_started_from_another_is_called_a_composite() -> None:
+    recipe = RECIPE.model_copy(update={"image": "1" * 64, "mask": "2" * 64, "strength": 0.95})
+    picture = opened(recipe)
+    described = next(ElementTree.fromstring(picture.info["xmp"]).iter(RDF + "Description"))
+    named = described.get("{http://iptc.org/std/Iptc4xmpExt/2008-02-29/}DigitalSourceType")
+    assert named == COMPOSITE_SOURCE_TYPE
+    assert "Denoising strength: 0.95" in picture.text["parameters"]
+    facts = json.loads(picture.text["livery"])
+    assert (facts["image"], facts["mask"], facts["strength"]) == ("1" * 64, "2" * 64, 0.95)
+    plain = json.loads(opened().text["livery"])
+    assert (plain["image"], plain["mask"], plain["strength"]) == (None, None, None)

@@ -17,7 +17,7 @@ def measured(device: str = "NVIDIA H100", resolution: int = 512, batch_size: int
         measured_at=datetime(2026, 11, 23, tzinfo=UTC),
         device=device,
         resolution=resolution,
-        batch_size=batch_size,
+        samples_per_step=batch_size,
         seconds_per_step=pace,
         other_seconds=60.0,
         peak_memory_bytes=4_000_000_000,

@@ -51,7 +51,7 @@ def pipeline(
         attention_head_dim=4,
         norm_num_groups=8,
     )
-    text = CLIPTextModel(text_config(words))
+    vae, text = autoencoder(), CLIPTextModel(text_config(words))
     scheduler = DDIMScheduler(
         beta_start=0.00085,
         beta_end=0.012,
@@ -62,7 +62,7 @@ def pipeline(
         timestep_spacing="trailing" if zero_terminal_snr else "leading",
     )
     return StableDiffusionPipeline(
-        vae=autoencoder(),
+        vae=vae,
         text_encoder=text,
         tokenizer=words,
         unet=unet,

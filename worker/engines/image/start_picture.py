@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image, ImageChops, ImageFilter, ImageOps
+from PIL import Image, ImageChops, ImageFilter
 
 from app.generations.recipe import GenerationRecipe
 from worker.engines.contracts import EngineError, GenerationInputs
@@ -62,11 +62,19 @@ def start_picture(recipe: GenerationRecipe, inputs: GenerationInputs) -> StartPi
             raise EngineError("bad_order", "There is a mask but no picture that it belongs to.")
         return None
     size = (recipe.width, recipe.height)
-    picture = ImageOps.fit(_read(inputs.image).convert("RGB"), size, Image.Resampling.LANCZOS)
+    picture = _fitted(_read(inputs.image).convert("RGB"), size, Image.Resampling.LANCZOS)
     mask = None
     if inputs.mask is not None:
-        mask = ImageOps.fit(_read(inputs.mask).convert("L"), size, Image.Resampling.BILINEAR)
+        mask = _fitted(_read(inputs.mask).convert("L"), size, Image.Resampling.BILINEAR)
     return StartPicture(picture, mask)
+
+
+def _fitted(image: Image.Image, size: tuple[int, int], resample: Image.Resampling) -> Image.Image:
+    width = min(image.width, max(1, round(image.height * size[0] / size[1])))
+    height = min(image.height, max(1, round(image.width * size[1] / size[0])))
+    left, top = (image.width - width) // 2, (image.height - height) // 2
+    # Cropped first: the filter would otherwise reach beyond the crop, into what was cut away.
+    return image.crop((left, top, left + width, top + height)).resize(size, resample)
 
 
 def _read(path: Any) -> Image.Image:

@@ -26,6 +26,25 @@ class Sentence(BaseModel):
     de: str
 
 
+class StepCost(BaseModel):
+    """What a training step on one picture costs, counted from the base's configuration (``step_cost`` of the engines).
+
+    In bfloat16, with an adapter on the attention layers.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    side: Pixels
+    kept_mb: Annotated[float, Field(gt=0)]
+    """Kept for the way back."""
+    kept_mb_checkpointed: Annotated[float, Field(gt=0)]
+    """With gradient checkpointing: the blocks' inputs alone."""
+    kept_mb_of_a_block: Annotated[float, Field(ge=0)]
+    """Of the largest block, which is then computed again."""
+    tera_operations: Annotated[float, Field(gt=0)]
+    """One way through, a multiplication and an addition counted as two."""
+
+
 class UnknownBaseModel(NotFound):
     sentence = N_("The base model “%(key)s” is not in the catalogue. Please choose another one.")
 
@@ -70,6 +89,11 @@ class BaseModelEntry(BaseModel):
     parameters_per_rank: dict[TargetModules, int] = {}
     trains_text_encoder: bool = False
     """Whether an adapter can learn in its CLIP text encoders too."""
+    denoiser_parameters: Annotated[int, Field(ge=1)] | None = None
+    quantizable_share: Annotated[float, Field(ge=0, le=1)] = 0.0
+    """Of those: in linear layers of its blocks, which 8 and 4 bits can hold."""
+    step_cost: tuple[StepCost, ...] = ()
+    """Empty where nobody has counted it."""
     steps: Annotated[int, Field(ge=1, le=100)]
     """Default denoising steps of a picture."""
     guidance_scale: Annotated[float, Field(ge=1, le=30)]

@@ -1,0 +1,233 @@
+"""What one training step of a whole-size base costs, counted without the weights: bytes kept for the way back, and
+arithmetic operations of the way there.
+
+    python -m worker.engines.image.step_cost
+
+The models are built on torch's meta device from their published configurations: shapes flow, numbers do not, so that a
+model of twelve billion needs no memory and no card. Kept bytes are counted where autograd keeps them
+(``saved_tensors_hooks``), operations by torch's own counter. What it prints stands in ``catalogue.toml``.
+
+Known limits: the configurations are written here, not fetched. Attention is counted as fused kernels keep it (query,
+key, value, output), whatever a card really runs. The working memory of a kernel and the allocator's waste are not seen.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+
+import torch
+import torch.nn.functional as F
+import torch.utils.checkpoint
+from diffusers import Flux2Transformer2DModel, FluxTransformer2DModel, UNet2DConditionModel
+from peft import LoraConfig
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from worker.engines.image.lora import TARGETS
+from worker.engines.image.quantization import IN_A_BLOCK
+
+SIDES = (512, 768, 1024)
+Step = Callable[[nn.Module, int], Tensor]
+
+
+@dataclass(frozen=True)
+class StepCost:
+    """Of one picture of ``side`` pixels in bfloat16."""
+
+    side: int
+    kept_mb: int
+    """Kept for the way back, with an adapter on the attention layers."""
+    kept_mb_checkpointed: int
+    """The same with gradient checkpointing: what goes into the blocks alone."""
+    kept_mb_of_a_block: int
+    """What the largest block keeps while it is computed again."""
+    tera_operations: float
+    """Of one way through the denoiser, a multiplication and an addition counted as two."""
+
+
+class _FusedAttention(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, query, key, value):  # type: ignore[no-untyped-def]
+        out = query.new_empty(*query.shape[:-1], value.shape[-1])
+        ctx.save_for_backward(query, key, value, out)
+        return out
+
+    @staticmethod
+    def backward(ctx, *grads):  # type: ignore[no-untyped-def]
+        raise NotImplementedError
+
+
+@contextmanager
+def _fused_attention() -> Iterator[list[float]]:
+    """Counts attention as two matrix products and keeps what a fused kernel keeps."""
+    operations = [0.0]
+    real = F.scaled_dot_product_attention
+
+    def counted(query: Tensor, key: Tensor, value: Tensor, *_args: object, **_named: object) -> Tensor:
+        batch_and_heads = query[..., 0, 0].numel()
+        operations[0] += 4.0 * batch_and_heads * query.shape[-2] * key.shape[-2] * query.shape[-1]
+        return _FusedAttention.apply(query, key, value)
+
+    F.scaled_dot_product_attention = counted
+    try:
+        yield operations
+    finally:
+        F.scaled_dot_product_attention = real
+
+
+@contextmanager
+def _kept_bytes(weights: set[int]) -> Iterator[dict[int, int]]:
+    """Fills with the bytes of every tensor that autograd keeps and that is not one of the weights."""
+    kept: dict[int, int] = {}
+    alive = []  # so that an id is not given to another tensor meanwhile
+
+    def pack(tensor: Tensor) -> Tensor:
+        held = tensor if tensor._base is None else tensor._base
+        if id(held) not in weights and id(held) not in kept:
+            kept[id(held)] = held.numel() * held.element_size()
+            alive.append(held)
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+        yield kept
+
+
+def count(model: nn.Module, step: Step, side: int) -> StepCost:
+    """What one picture costs, counted with and without checkpointing. The model is on the meta device."""
+    model.requires_grad_(False)
+    model.train()
+    model.add_adapter(LoraConfig(r=16, target_modules=list(TARGETS["attention"])))  # type: ignore[operator]
+    weights = {id(parameter) for parameter in model.parameters()}
+    blocks = [0]
+
+    def block_by_block(block: Callable[..., Tensor], *inputs: object) -> object:
+        with _kept_bytes(weights) as inside:
+            block(*inputs)
+        blocks.append(sum(inside.values()))
+        return torch.utils.checkpoint.checkpoint(block, *inputs, use_reentrant=False)
+
+    with _fused_attention() as attention, FlopCounterMode(display=False) as counter, _kept_bytes(weights) as plain:
+        step(model, side)
+    operations = counter.get_total_flops() + attention[0]
+    model.enable_gradient_checkpointing(block_by_block)  # type: ignore[operator]
+    with _fused_attention(), _kept_bytes(weights) as checkpointed:
+        step(model, side)
+    return StepCost(
+        side=side,
+        kept_mb=round(sum(plain.values()) / 1e6),
+        kept_mb_checkpointed=round(sum(checkpointed.values()) / 1e6),
+        kept_mb_of_a_block=round(max(blocks) / 1e6),
+        tera_operations=round(operations / 1e12, 2),
+    )
+
+
+def _half(*shape: int) -> Tensor:
+    return torch.empty(*shape, device="meta", dtype=torch.bfloat16)
+
+
+def _stable_diffusion() -> nn.Module:
+    return UNet2DConditionModel(sample_size=64, cross_attention_dim=768, attention_head_dim=8)
+
+
+def _stable_diffusion_step(model: nn.Module, side: int) -> Tensor:
+    return model(_half(1, 4, side // 8, side // 8), torch.empty(1, device="meta"), _half(1, 77, 768)).sample
+
+
+def _stable_diffusion_xl() -> nn.Module:
+    return UNet2DConditionModel(
+        sample_size=128,
+        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
+        up_block_types=("CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"),
+        block_out_channels=(320, 640, 1280),
+        attention_head_dim=(5, 10, 20),
+        transformer_layers_per_block=(1, 2, 10),
+        cross_attention_dim=2048,
+        addition_embed_type="text_time",
+        addition_time_embed_dim=256,
+        projection_class_embeddings_input_dim=2816,
+        use_linear_projection=True,
+    )
+
+
+def _stable_diffusion_xl_step(model: nn.Module, side: int) -> Tensor:
+    added = {"text_embeds": _half(1, 1280), "time_ids": _half(1, 6)}
+    latents, words = _half(1, 4, side // 8, side // 8), _half(1, 77, 2048)
+    return model(latents, torch.empty(1, device="meta"), words, added_cond_kwargs=added).sample
+
+
+def _flux() -> nn.Module:
+    return FluxTransformer2DModel(guidance_embeds=True)
+
+
+def _flux_step(model: nn.Module, side: int) -> Tensor:
+    patches = (side // 16) ** 2
+    return model(
+        hidden_states=_half(1, patches, 64),
+        encoder_hidden_states=_half(1, 512, 4096),
+        pooled_projections=_half(1, 768),
+        timestep=_half(1),
+        img_ids=_half(patches, 3),
+        txt_ids=_half(512, 3),
+        guidance=_half(1),
+    ).sample
+
+
+def _flux2_klein() -> nn.Module:
+    return Flux2Transformer2DModel(
+        num_layers=5, num_single_layers=20, num_attention_heads=24, joint_attention_dim=7680, guidance_embeds=False
+    )
+
+
+def _flux2_klein_step(model: nn.Module, side: int) -> Tensor:
+    patches = (side // 16) ** 2
+    return model(
+        hidden_states=_half(1, patches, 128),
+        encoder_hidden_states=_half(1, 512, 7680),
+        timestep=_half(1),
+        img_ids=_half(1, patches, 4),
+        txt_ids=_half(1, 512, 4),
+        guidance=None,
+    ).sample
+
+
+BASES: dict[str, tuple[Callable[[], nn.Module], Step]] = {
+    "stable-diffusion-1-5": (_stable_diffusion, _stable_diffusion_step),
+    "stable-diffusion-xl": (_stable_diffusion_xl, _stable_diffusion_xl_step),
+    "flux-1-dev": (_flux, _flux_step),
+    "flux-2-klein-base-4b": (_flux2_klein, _flux2_klein_step),
+}
+"""Key in the catalogue → the denoiser as published, and one way through it."""
+
+
+def made(build: Callable[[], nn.Module]) -> nn.Module:
+    """The model on the meta device, in bfloat16."""
+    with torch.device("meta"):
+        return build().to(torch.bfloat16)
+
+
+def in_blocks(model: nn.Module) -> float:
+    """Share of the parameters that are weights of linear layers inside blocks, which is what gets quantised."""
+    inside = sum(
+        module.weight.numel()
+        for name, module in model.named_modules()
+        if type(module) is nn.Linear and IN_A_BLOCK.search(name)
+    )
+    return inside / sum(parameter.numel() for parameter in model.parameters())
+
+
+def main() -> None:
+    """Prints, for every base, what its entry in the catalogue holds."""
+    for key, (build, step) in BASES.items():
+        model = made(build)
+        print(f"# {key}")
+        print(f"denoiser_parameters = {sum(parameter.numel() for parameter in model.parameters())}")
+        print(f"quantizable_share = {in_blocks(model):.3f}")
+        print("step_cost = [")
+        for side in SIDES:
+            cost = asdict(count(made(build), step, side))
+            print("    { " + ", ".join(f"{name} = {value}" for name, value in cost.items()) + " },")
+        print("]")
+
+
+if __name__ == "__main__":
+    main()

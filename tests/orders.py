@@ -14,6 +14,7 @@ from app.storage import Storage
 from app.trainings import service as trainings
 from app.trainings.choices import TrainingChoices
 from worker.context import WorkerContext
+from worker.engines.device import DeviceFacts
 
 
 def make_workspace(database: Database) -> str:
@@ -91,5 +92,5 @@ def worker_context(database: Database, storage: Storage) -> WorkerContext:
         worker_id="test-worker",
         lanes=("training", "generation"),
         cache_folder=Path(tempfile.gettempdir()) / "livery-test-cache",
-        device="Fake device (1 core)",
+        device=DeviceFacts("Fake device (1 core)"),
     )

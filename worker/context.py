@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from app.db import DATABASE_AWAY, Database
 from app.disk import DiskWatch
 from app.storage import Storage
+from worker.engines.device import DeviceFacts
 
 T = TypeVar("T")
 PATIENCE_SECONDS = 600.0
@@ -30,8 +31,7 @@ class WorkerContext:
     lanes: tuple[str, ...]
     cache_folder: Path
     """Local files that may be fetched again at any time, such as adapters in use."""
-    device: str = ""
-    """The device's name for people, such as ``NVIDIA H100`` or ``CPU (2 cores)``."""
+    device: DeviceFacts = field(default_factory=DeviceFacts)
     stopping: threading.Event = field(default_factory=threading.Event)
     """Set when this process has been asked to end."""
     job_id: str | None = None

@@ -21,7 +21,7 @@ from app.settings import Settings
 from app.storage import open_storage
 from worker import poll_loop
 from worker.context import WorkerContext
-from worker.engines.device import device_name
+from worker.engines.device import measure_device
 from worker.keeper import WRONG_USAGE, Pulse
 from worker.upkeep import keep_ticking
 
@@ -47,7 +47,7 @@ def main(named_lanes: str, pulse: Pulse, last_words: str) -> None:
         hang_after_seconds=settings.hang_minutes * 60.0,
         holds=pulse.holds,
     )
-    context.device = device_name()
+    context.device = measure_device()
     bell = bell_for(settings.broker_url)
     ring_after_commit(bell)
     for name in (signal.SIGTERM, signal.SIGINT):  # Celery puts its own in their place

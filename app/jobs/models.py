@@ -96,6 +96,12 @@ class Worker(Base):
     id: Mapped[str] = mapped_column(String(80), primary_key=True)
     lanes: Mapped[str] = mapped_column(String(60))
     device: Mapped[str] = mapped_column(String(120), default="")
+    device_kind: Mapped[str] = mapped_column(String(8), default="cpu")
+    """``cpu`` or ``cuda``."""
+    device_memory_bytes: Mapped[int | None] = mapped_column(BigInteger, default=None)
+    """Of the device itself: of the card, or of the machine where the processor computes."""
+    device_tera_operations: Mapped[float | None] = mapped_column(Float, default=None)
+    """A second, measured on one large matrix product when the worker started."""
     started_at: Mapped[datetime] = mapped_column(default=now)
     last_seen_at: Mapped[datetime] = mapped_column(default=now)
     job_id: Mapped[str | None] = mapped_column(String(ID_LENGTH), default=None)

@@ -398,6 +398,9 @@ def report_worker(
     memory_bytes: int | None = None,
     free_bytes: int | None = None,
     short_of_disk: bool = False,
+    device_kind: str = "cpu",
+    device_memory_bytes: int | None = None,
+    device_tera_operations: float | None = None,
 ) -> None:
     """Note that a worker is alive and what it does."""
     worker = session.get(Worker, worker_id)
@@ -406,6 +409,8 @@ def report_worker(
         session.add(worker)
     worker.lanes, worker.device, worker.last_seen_at, worker.job_id = "+".join(lanes), device, now(), job_id
     worker.memory_bytes, worker.free_bytes, worker.short_of_disk = memory_bytes, free_bytes, short_of_disk
+    worker.device_kind, worker.device_memory_bytes = device_kind, device_memory_bytes
+    worker.device_tera_operations = device_tera_operations
     session.flush()
 
 

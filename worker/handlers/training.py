@@ -207,7 +207,7 @@ def _keep(
         seconds_per_step=trained.seconds_per_step,
         peak_memory_bytes=trained.peak_memory_bytes,
         # As workers name it, so that an estimate can tell which devices are there now.
-        device=context.device or trained.device,
+        device=context.device.name or trained.device,
     )
     facts = TrainingFacts(
         recipe=order.recipe,

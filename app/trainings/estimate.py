@@ -9,6 +9,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 from app.base_models.catalogue import BaseModelEntry
+from app.trainings.planner import Plan
 from app.trainings.recipe import TrainingRecipe
 
 
@@ -37,15 +38,23 @@ class Estimate(BaseModel):
 
     seconds: float | None
     """None where nothing has been measured: then no time is promised."""
-    time_basis: Literal["measured", "none"]
+    time_basis: Literal["measured", "calculated", "none"]
     measured_at: datetime | None = None
     device: str | None = None
     memory_bytes: int
-    memory_basis: Literal["measured", "catalogue"]
+    memory_basis: Literal["measured", "calculated", "catalogue"]
     file_bytes: int | None
     cost: Decimal | None
     """None without a price or without a time."""
     currency: str = "EUR"
+    seconds_range: tuple[float, float] | None = None
+    """From the device's speed, where nothing alike has been measured but the base's cost is known."""
+    memory_range: tuple[int, int] | None = None
+    """Round ``memory_bytes`` where it is the plan's prediction."""
+    fell_back_from: Plan | None = None
+    """What was planned first, where the device's memory ran out."""
+    plan: Plan | None = None
+    """How the device's memory is used, and why so; None where the catalogue does not know the base's cost."""
 
 
 def estimate_for(
@@ -56,6 +65,7 @@ def estimate_for(
     devices: Sequence[str],
     price_per_hour: Decimal | None,
     currency: str,
+    plan: Plan | None = None,
 ) -> Estimate:
     """``measurements``: the newest first. ``devices``: those that would do it now; empty when no worker is there.
 
@@ -71,16 +81,22 @@ def estimate_for(
     known = alike[0] if alike else None
     seconds = None if known is None else known.seconds_per_step * recipe.steps + known.other_seconds
     memory = known.peak_memory_bytes if known is not None else None
+    seconds_range = None
+    if known is None and plan is not None and plan.step_seconds is not None:
+        seconds_range = (plan.step_seconds[0] * recipe.steps, plan.step_seconds[1] * recipe.steps)
     return Estimate(
         seconds=seconds,
-        time_basis="none" if known is None else "measured",
+        time_basis="measured" if known is not None else "calculated" if seconds_range else "none",
         measured_at=known.measured_at if known else None,
         device=known.device if known else None,
-        memory_bytes=memory or base.training_memory(recipe.quantization),
-        memory_basis="measured" if memory else "catalogue",
+        memory_bytes=memory or (plan.memory_bytes if plan is not None else base.training_memory(recipe.quantization)),
+        memory_basis="measured" if memory else "calculated" if plan is not None else "catalogue",
         file_bytes=_file_bytes(recipe, base, measurements),
         cost=cost_of(seconds, price_per_hour),
         currency=currency,
+        seconds_range=seconds_range,
+        memory_range=(plan.memory_low, plan.memory_high) if plan is not None and not memory else None,
+        plan=plan,
     )
 
 

@@ -29,6 +29,8 @@ WORKING_BYTES = 900_000_000
 """A card's own context and the libraries' working memory."""
 SPREAD = 0.15
 """Half of the range round a predicted memory."""
+CLEARLY_LESS = 0.92
+"""Share of what ran out that a smaller plan may need at most."""
 ROOM = 0.95
 """Share of a device's memory that a plan may fill."""
 UTILISATION = (0.3, 0.65)
@@ -58,6 +60,7 @@ class Plan(BaseModel):
     gradient_checkpointing: bool
     micro_batch_size: int
     """Pictures at a time; the recipe's batch is made up of several where it is larger."""
+    whole_batch_size: int
     memory_bytes: int
     memory_low: int
     memory_high: int
@@ -69,42 +72,72 @@ class Plan(BaseModel):
     facts: dict[str, str]
 
 
-def plan_for(recipe: TrainingRecipe, base: BaseModelEntry, device: Device) -> Plan | None:
+def plan_for(
+    recipe: TrainingRecipe, base: BaseModelEntry, device: Device, decided: frozenset[str] = frozenset()
+) -> Plan | None:
     """The fastest plan that fits, else the smallest there is; None where the catalogue does not know the base's cost.
 
-    Quantisation and checkpointing that the recipe asks for are kept: then only what is left open is chosen.
+    ``decided``: the recipe's fields that a person has chosen; of those the planner changes none.
     """
     if not base.step_cost or base.denoiser_parameters is None:
         return None
-    plans = [_plan(recipe, base, device, *stage) for stage in stages(recipe)]
+    plans = [_plan(recipe, base, device, *stage) for stage in stages(recipe, decided)]
     chosen = next((plan for plan in plans if plan.fits), None) or min(plans, key=lambda plan: plan.memory_bytes)
     reason, facts = _reason(chosen, plans, device, base)
     return chosen.model_copy(update={"reason": reason, "facts": facts})
 
 
 def next_smaller(recipe: TrainingRecipe, base: BaseModelEntry, device: Device, plan: Plan) -> Plan | None:
-    """What to fall back to when ``plan`` ran out of memory: the first later stage that needs clearly less, or None."""
+    """What to fall back to when ``plan`` ran out of memory: the first stage that needs clearly less, or None.
+
+    ``recipe`` is the one before any plan. A person's own choices give way here: the alternative is no adapter at all.
+    """
     if not base.step_cost or base.denoiser_parameters is None:
         return None
-    later = False
-    for stage in stages(recipe):
-        candidate = _plan(recipe, base, device, *stage)
-        if later and candidate.memory_bytes < 0.95 * plan.memory_bytes:
-            return candidate
-        later = later or stage == (plan.quantization, plan.gradient_checkpointing, plan.micro_batch_size)
-    return None
+    candidates = [_plan(recipe, base, device, *stage) for stage in stages(recipe)]
+    smaller = [one for one in candidates if one.memory_bytes < CLEARLY_LESS * plan.memory_bytes]
+    if not smaller:
+        return None
+    chosen = smaller[0]
+    facts = {"before": gigabytes(plan.memory_bytes), "needed": gigabytes(chosen.memory_bytes)}
+    return chosen.model_copy(update={"reason": FELL_BACK, "facts": facts})
 
 
-def stages(recipe: TrainingRecipe) -> Iterator[tuple[Quantization, bool, int]]:
+def stages(recipe: TrainingRecipe, decided: frozenset[str] = frozenset()) -> Iterator[tuple[Quantization, bool, int]]:
     """Quantisation, checkpointing and pictures at a time, the fastest and finest first."""
-    quantizations: tuple[Quantization, ...] = ("none", "int8", "nf4")
-    if recipe.quantization != "none":
-        quantizations = (recipe.quantization,)
+    finest: tuple[Quantization, ...] = ("none", "int8", "nf4")
+    quantizations = (recipe.quantization,) if "quantization" in decided else finest
+    checkpointings = (recipe.gradient_checkpointing,) if "gradient_checkpointing" in decided else (False, True)
+    whole = recipe.batch_size
+    micro_batches = [n for n in range(whole, 0, -1) if whole % n == 0 and (n == whole or "batch_size" not in decided)]
     for quantization in quantizations:
-        for checkpointing in (False, True) if not recipe.gradient_checkpointing else (True,):
-            for micro_batch in range(recipe.batch_size, 0, -1):
-                if recipe.batch_size % micro_batch == 0:
-                    yield quantization, checkpointing, micro_batch
+        for checkpointing in checkpointings:
+            for micro_batch in micro_batches:
+                yield quantization, checkpointing, micro_batch
+
+
+def planned(recipe: TrainingRecipe, plan: Plan) -> TrainingRecipe:
+    """The recipe with what the plan chose; as many pictures go into a step as before."""
+    times = recipe.batch_size // plan.micro_batch_size
+    return recipe.model_copy(
+        update={
+            "quantization": plan.quantization,
+            "gradient_checkpointing": plan.gradient_checkpointing,
+            "batch_size": plan.micro_batch_size,
+            "gradient_accumulation_steps": recipe.gradient_accumulation_steps * times,
+        }
+    )
+
+
+def unplanned(recipe: TrainingRecipe, plan: Plan) -> TrainingRecipe:
+    """The recipe before ``planned``, as far as a later plan needs it: all pictures of a step at once."""
+    times = plan.whole_batch_size // plan.micro_batch_size
+    return recipe.model_copy(
+        update={
+            "batch_size": plan.whole_batch_size,
+            "gradient_accumulation_steps": recipe.gradient_accumulation_steps // times,
+        }
+    )
 
 
 def memory_of(
@@ -178,10 +211,11 @@ def _plan(
         micro_batch_size=micro_batch_size,
     )
     seconds = None
-    if device.tera_operations:
+    if device.tera_operations:  # steps that were asked for together count together
         # There, and back through what is frozen; with checkpointing there once more.
         ways = 3 if gradient_checkpointing else 2
-        operations = cost_at(base.step_cost, recipe.resolution).tera_operations * recipe.batch_size * ways
+        operations = cost_at(base.step_cost, recipe.resolution).tera_operations * ways
+        operations *= recipe.batch_size * recipe.gradient_accumulation_steps
         ideal = operations / device.tera_operations * SLOWER[quantization]
         seconds = (ideal / UTILISATION[1], ideal / UTILISATION[0])
     return Plan(
@@ -190,6 +224,7 @@ def _plan(
         quantization=quantization,
         gradient_checkpointing=gradient_checkpointing,
         micro_batch_size=micro_batch_size,
+        whole_batch_size=recipe.batch_size,
         memory_bytes=memory,
         memory_low=round(memory * (1 - SPREAD)),
         memory_high=round(memory * (1 + SPREAD)),
@@ -216,6 +251,7 @@ IN_4_BITS = N_(
     "Even so the base would need %(before)s of %(memory)s. In 4 bits (NF4) it needs %(needed)s; pictures may lose a "
     "little fineness."
 )
+FELL_BACK = N_("The device's memory ran out at %(before)s, so it goes on in a smaller way that needs about %(needed)s.")
 TOO_LARGE = N_(
     "Even in its smallest form this training needs %(needed)s and the device has %(memory)s. Choose a smaller base, a "
     "smaller size, or a device with more memory."

@@ -21,6 +21,7 @@ from app.images.crops import bucket_sizes, training_crop
 from app.images.models import Image
 from app.jobs import queries as job_queries
 from app.jobs import service as jobs
+from app.jobs.models import Worker
 from app.jobs.service import Claim
 from app.projects import queries as projects
 from app.projects.models import Project
@@ -29,6 +30,7 @@ from app.trainings.choices import TrainingChoices
 from app.trainings.errors import BadResolution, BrandPutAway, LokrAlone, NoTextEncoder, OrderTaken, TooFewPictures
 from app.trainings.estimate import Estimate, estimate_for
 from app.trainings.models import LossPoint, Training, TrainingSample
+from app.trainings.planner import Device, next_smaller, plan_for, planned, unplanned
 from app.trainings.presets import recipe_for
 from app.trainings.recipe import TrainingRecipe
 from app.trainings.warnings import FEWEST, Warning, warnings_for
@@ -70,13 +72,19 @@ def plan_training(session: Session, *, workspace_id: str, project_id: str, choic
     )
     check_recipe(recipe, base)
     workspace = session.get_one(Workspace, workspace_id)
+    workers = [one for one in job_queries.workers(session) if "training" in one.lanes.split("+")]
+    device = largest_device(workers)
+    plan = plan_for(recipe, base, device, frozenset(changes)) if device is not None else None
+    if plan is not None:
+        recipe = planned(recipe, plan)
     estimate = estimate_for(
         recipe,
         base,
         queries.measurements(session, base.key),
-        devices=[one.device for one in job_queries.workers(session) if "training" in one.lanes.split("+")],
+        devices=[one.device for one in workers],
         price_per_hour=workspace.price_per_hour,
         currency=workspace.currency,
+        plan=plan,
     )
     warnings = warnings_for(pictures, recipe, ready=base.ready, gated=base.gated, distilled=base.distilled)
     return TrainingPlan(
@@ -96,6 +104,43 @@ def check_recipe(recipe: TrainingRecipe, base: BaseModelEntry) -> None:
         raise NoTextEncoder(base=base.name)
     if recipe.train_text_encoder and recipe.network == "lokr":
         raise LokrAlone()
+
+
+def largest_device(workers: Sequence[Worker]) -> Device | None:
+    """The device with the most memory among those that would do it; None while none has said what it has."""
+    known = [one for one in workers if one.device_memory_bytes]
+    if not known:
+        return None
+    chosen = max(known, key=lambda one: (one.device_kind == "cuda", one.device_memory_bytes or 0))
+    return Device(
+        chosen.device,
+        "cuda" if chosen.device_kind == "cuda" else "cpu",
+        chosen.device_memory_bytes or 0,
+        chosen.device_tera_operations,
+    )
+
+
+def fall_back(session: Session, claim: Claim, device: Device) -> TrainingRecipe | None:
+    """Give a training that ran out of memory its next smaller plan, and return the recipe for it.
+
+    None where there is none: no plan was made, or it was the smallest already. Raises ``LeaseLost``.
+    """
+    jobs.keep_holding(session, claim)
+    training = session.get_one(Training, claim.subject_id)
+    recipe, estimate = TrainingRecipe.model_validate(training.recipe), Estimate.model_validate(training.estimate)
+    if estimate.plan is None:
+        return None
+    whole = unplanned(recipe, estimate.plan)
+    smaller = next_smaller(whole, catalogue.get(training.base_model), device, estimate.plan)
+    if smaller is None:
+        return None
+    recipe = planned(whole, smaller)
+    training.recipe = recipe.model_dump(mode="json")
+    training.estimate = estimate.model_copy(
+        update={"plan": smaller, "fell_back_from": estimate.fell_back_from or estimate.plan}
+    ).model_dump(mode="json")
+    session.flush()
+    return recipe
 
 
 def start_training(

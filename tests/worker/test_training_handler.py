@@ -12,11 +12,14 @@ from app.db import Database, now
 from app.jobs import service as jobs
 from app.jobs.models import Job
 from app.storage import Storage
+from app.trainings.estimate import Estimate
 from app.trainings.models import LossPoint, Training, TrainingSample
+from app.trainings.recipe import TrainingRecipe
 from tests.fake_engine import FakeEngine
 from tests.orders import make_brand, order_training
 from worker.context import WorkerContext
 from worker.engines.contracts import EngineError
+from worker.engines.device import DeviceFacts
 from worker.run_job import run_next
 
 LANES = ("training",)
@@ -297,3 +300,58 @@ def test_versions_count_up_within_a_brand(
     run_next(context, LANES)
     run_next(context, LANES)
     assert [(one.version, one.purpose) for one in adapters(database)] == [(1, "style"), (2, "product")]
+
+
+def test_out_of_memory_goes_on_in_a_smaller_way_and_says_so(
+    database: Database, context: WorkerContext, engine: FakeEngine, order: Callable[..., str]
+) -> None:
+    context.device = DeviceFacts("A card", "cuda", 24_000_000_000, 100.0)
+    with database.write() as session:
+        jobs.report_worker(
+            session,
+            "w1",
+            lanes=LANES,
+            device="A card",
+            job_id=None,
+            device_kind="cuda",
+            device_memory_bytes=24_000_000_000,
+            device_tera_operations=100.0,
+        )
+    training_id = order(base_model="flux-2-klein-base-4b")
+    with database.read() as session:
+        planned = session.get_one(Training, training_id)
+        before, estimate = TrainingRecipe.model_validate(planned.recipe), Estimate.model_validate(planned.estimate)
+    assert estimate.plan is not None and estimate.plan.fits and estimate.time_basis == "calculated"
+    shortages = [1, 6]
+
+    def full(step: int) -> None:
+        if shortages and step == shortages[0]:
+            shortages.pop(0)
+            raise EngineError("out_of_memory", "The card's memory ran out.")
+
+    engine.before_step = full
+    assert run_next(context, LANES)
+    assert job_of(database, training_id).state == "done"
+    with database.read() as session:
+        ended = session.get_one(Training, training_id)
+        after, told = TrainingRecipe.model_validate(ended.recipe), Estimate.model_validate(ended.estimate)
+    assert told.plan is not None and told.fell_back_from == estimate.plan
+    assert told.plan.memory_bytes < estimate.plan.memory_bytes and "smaller way" in told.plan.reason
+    assert (after.quantization, after.gradient_checkpointing) == (told.plan.quantization, True)
+    assert (
+        after.batch_size * after.gradient_accumulation_steps == before.batch_size * before.gradient_accumulation_steps
+    )
+    assert engine.first_steps == [0, 0, 4], "the last attempt goes on from the checkpoint before the shortage"
+
+
+def test_out_of_memory_without_a_smaller_way_fails_with_its_sentence(
+    database: Database, context: WorkerContext, engine: FakeEngine, order: Callable[..., str]
+) -> None:
+    def full(step: int) -> None:
+        raise EngineError("out_of_memory", "The card's memory ran out.")
+
+    engine.before_step = full
+    training_id = order()
+    run_next(context, LANES)
+    job = job_of(database, training_id)
+    assert (job.state, job.error_code) == ("failed", "out_of_memory")

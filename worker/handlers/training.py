@@ -26,6 +26,7 @@ from app.errors import N_, AppError, NotFound
 from app.jobs.service import Claim, LeaseLost
 from app.storage import StorageAway
 from app.trainings import queries, service
+from app.trainings.planner import Device
 from app.trainings.queries import TrainingOrder
 from app.trainings.service import Loss, Outcome, Sample
 from worker.context import WorkerContext
@@ -69,11 +70,44 @@ def run(context: WorkerContext, claim: Claim, progress: JobProgress) -> None:
         )
         watch = _Watch(context, claim, order)
         progress.on_step, progress.on_sample, progress.on_checkpoint = watch.step, watch.sample, watch.checkpoint
-        trained = _train(context, claim, order, inputs, folder, progress)
+        order, trained = _train_within_memory(context, claim, order, inputs, folder, progress)
         watch.write_losses()
         _keep(context, claim, order, trained, started_at, folder)
     with contextlib.suppress(StorageAway):  # what stays is swept later
         context.storage.delete_under(f"{order.folder}/checkpoints")
+
+
+def _train_within_memory(
+    context: WorkerContext,
+    claim: Claim,
+    order: TrainingOrder,
+    inputs: TrainingInputs,
+    folder: Path,
+    progress: JobProgress,
+) -> tuple[TrainingOrder, TrainedAdapter]:
+    """Train; when the device's memory runs out, go on in the next smaller way while there is one."""
+    while True:
+        try:
+            return order, _train(context, claim, order, inputs, folder, progress)
+        except EngineError as error:
+            device = _device(context)
+            if error.code != "out_of_memory" or device is None:
+                raise
+            smaller = context.write(partial(service.fall_back, claim=claim, device=device))
+            if smaller is None:
+                raise
+            log.warning("out of memory; going on in a smaller way: %s", error)
+            order = replace(order, recipe=smaller)
+            progress.phase("loading")
+            checkpoint = context.read(partial(jobs.checkpoint_of, job_id=claim.job_id))
+            claim = replace(claim, checkpoint=checkpoint)
+
+
+def _device(context: WorkerContext) -> Device | None:
+    facts = context.device
+    if facts.memory_bytes is None:
+        return None
+    return Device(facts.name, facts.kind, facts.memory_bytes, facts.tera_operations)
 
 
 def _train(

@@ -53,6 +53,28 @@ def test_the_new_page_says_what_will_happen(owner: SignedIn, project_id: str) ->
     assert "Set a price per hour" in text
 
 
+def test_the_card_says_how_the_training_fits_the_card_that_is_there(
+    database: Database, owner: SignedIn, project_id: str
+) -> None:
+    with database.write() as session:
+        session.add(
+            Worker(
+                id="w1",
+                lanes="training",
+                device="A card",
+                device_kind="cuda",
+                device_memory_bytes=12_000_000_000,
+                device_tera_operations=100.0,
+            )
+        )
+    address = f"/projects/{project_id}/trainings/summary"
+    text = owner.client.get(address, params={"base_model": "flux-1-dev"}).text
+    assert "In 4 bits (NF4) it needs" in text and "of 12.0 GB" in text
+    assert "calculated from the speed of A card" in text and "calculated: " in text
+    fixed = owner.client.get(address, params={"base_model": "flux-1-dev", "quantization": "none"}).text
+    assert "Even in its smallest form" in fixed, "a person's choice is not overruled"
+
+
 def test_the_card_follows_the_choices(owner: SignedIn, project_id: str) -> None:
     address = f"/projects/{project_id}/trainings/summary"
     text = owner.client.get(address, params={"purpose": "character", "rank": "", "steps": "77"}).text

@@ -23,6 +23,7 @@ from app.adapters.passport import facts_for
 from app.adapters.service import AdapterFiles
 from app.db import new_id, now
 from app.errors import N_, AppError, NotFound
+from app.jobs import service as jobs
 from app.jobs.service import Claim, LeaseLost
 from app.storage import StorageAway
 from app.trainings import queries, service

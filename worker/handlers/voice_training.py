@@ -178,7 +178,7 @@ def _keep(context: WorkerContext, claim: Claim, order: VoiceOrder, trained: Trai
         final_loss=trained.final_loss,
         seconds_per_step=trained.seconds_per_step,
         peak_memory_bytes=trained.peak_memory_bytes,
-        device=context.device or trained.device,
+        device=context.device.name or trained.device,
         measures=Measures(
             steps=trained.steps,
             planned_steps=trained.planned_steps,

@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "ecd97c9b486f"
-down_revision = "dac80d40f79c"
+down_revision = "deef54294886"
 branch_labels = None
 depends_on = None
 

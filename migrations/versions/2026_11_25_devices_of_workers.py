@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "ecd97c9b486f"
-down_revision = "deef54294886"
+down_revision = "fb6bd0ae37f6"
 branch_labels = None
 depends_on = None
 

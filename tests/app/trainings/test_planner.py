@@ -47,8 +47,13 @@ def test_a_base_that_does_not_fit_at_all_is_said_so():
 
 def test_what_the_order_asks_for_is_kept():
     base, card = catalogue.get(SDXL), Device("80 GB", "cuda", 80 * GIGA)
-    plan = plan_for(recipe(SDXL, 1024, 16, "attention", quantization="nf4", gradient_checkpointing=True), base, card)
+    order = recipe(SDXL, 1024, 16, "attention", quantization="nf4", gradient_checkpointing=True, batch_size=4)
+    decided = frozenset({"quantization", "gradient_checkpointing", "batch_size"})
+    plan = plan_for(order, base, card, decided)
     assert plan is not None and plan.quantization == "nf4" and plan.gradient_checkpointing
+    assert plan.micro_batch_size == 4
+    free = plan_for(order, base, card)
+    assert free is not None and free.quantization == "none" and not free.gradient_checkpointing
 
 
 def test_out_of_memory_falls_back_to_a_stage_that_needs_clearly_less_until_there_is_none():

@@ -43,6 +43,12 @@ class WorkerContext:
     """A job that gets no further for so long counts as hung; 0 turns that off."""
     holds: Callable[..., None] = lambda **_: None
     """Tells the keeper what dies with this process."""
+    hub_url: str = "https://huggingface.co"
+    civitai_url: str = "https://civitai.com"
+    signing_key: bytes = b""
+    """Opens the tokens that people gave for a hub."""
+    most_adapter_bytes: int = 1_000_000_000
+
     device_lock: threading.Lock = field(default_factory=threading.Lock)
     """Held while a job runs: one at a time, whoever claimed it in this process."""
 

@@ -13,7 +13,7 @@ from app.logs import lines_carry
 from app.storage import StorageAway, StorageRefuses
 from worker.context import WorkerContext
 from worker.engines.contracts import Cancelled, EngineError, GiveBack
-from worker.handlers import generation, training, voice_training, writing
+from worker.handlers import adapter_import, adapter_publish, generation, training, voice_training, writing
 from worker.progress import JobProgress
 
 log = logging.getLogger("livery.worker")
@@ -33,6 +33,8 @@ HANDLERS: dict[str, Handler] = {
     "training": training.run,
     "voice_training": voice_training.run,
     "generation": generation.run,
+    "adapter_import": adapter_import.run,
+    "adapter_publish": adapter_publish.run,
     "writing": writing.run,
 }
 

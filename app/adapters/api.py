@@ -3,13 +3,13 @@
 from datetime import datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, File, Query, Response, UploadFile
+from fastapi import APIRouter, File, Query, Request, Response, UploadFile
 from pydantic import BaseModel
 from starlette.background import BackgroundTask
 
-from app.adapters import files, queries, service, voice_files
-from app.adapters.forms import Note, Strength
-from app.adapters.models import Adapter
+from app.adapters import files, publishing, queries, service, voice_files
+from app.adapters.forms import Note, PublishForm, Strength
+from app.adapters.models import Adapter, Publication
 from app.adapters.routes import adapter_file, voice_download
 from app.adapters.voice_import import read_voice
 from app.projects import queries as projects
@@ -114,6 +114,52 @@ def describe(session: WriteSession, visitor: Editor, adapter_id: RowId, changes:
         recommended_strength=changes.recommended_strength,
     )
     return AdapterOut.of(adapter)
+
+
+class PublicationOut(BaseModel):
+    """An adapter on its way to a model hub; `url` is where it is, and empty until it is there."""
+
+    id: str
+    adapter_id: str
+    repository: str
+    is_private: bool
+    has_samples: bool
+    licence: str
+    url: str
+    created_at: datetime
+
+    @classmethod
+    def of(cls, row: Publication) -> "PublicationOut":
+        return cls(**{name: getattr(row, name) for name in cls.model_fields})
+
+
+@router.post("/adapters/{adapter_id}/publish", summary="Publish an adapter", status_code=202)
+def publish(
+    request: Request, session: WriteSession, visitor: Editor, adapter_id: RowId, order: PublishForm
+) -> PublicationOut:
+    """To Hugging Face, private unless `public`; clean files and a card, and no training pictures. A worker does it."""
+    row = publishing.order(
+        session,
+        workspace_id=visitor.workspace.id,
+        adapter_id=adapter_id,
+        repository=order.repository,
+        token=order.token,
+        signing_key=request.app.state.signing_key,
+        licence=order.licence,
+        is_private=not order.public,
+        has_samples=order.samples,
+        created_by=visitor.user.id,
+    )
+    return PublicationOut.of(row)
+
+
+@router.get("/adapters/{adapter_id}/publications", summary="Where an adapter was published")
+def publications(session: ReadSession, visitor: Viewer, adapter_id: RowId) -> list[PublicationOut]:
+    """The newest first."""
+    workspace_id = visitor.workspace.id
+    queries.adapter(session, workspace_id=workspace_id, adapter_id=adapter_id)
+    found = queries.publications(session, workspace_id=workspace_id, adapter_id=adapter_id)
+    return [PublicationOut.of(row) for row in found]
 
 
 @router.post("/adapters/{adapter_id}/archive", summary="Put an adapter away")

@@ -6,6 +6,7 @@ Everything slow happens before the first statement of a transaction, as with pic
 import shutil
 import tempfile
 import threading
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import timedelta
@@ -13,10 +14,10 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from sqlalchemy import delete as delete_rows
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from app.adapters import export, inspection, queries, service
+from app.adapters import addresses, export, inspection, queries, service
 from app.adapters.dialects import Written
 from app.adapters.errors import VersionTaken
 from app.adapters.inspection import Passport
@@ -28,12 +29,20 @@ from app.base_models import catalogue
 from app.base_models.catalogue import BaseModelEntry
 from app.db import Database, new_id, now
 from app.errors import N_, AppError, Conflict, Invalid
+from app.jobs import service as jobs
+from app.jobs.queries import jobs_of
+from app.jobs.service import Claim
+from app.sealing import seal
 from app.storage import Storage
 
 FOLDER = "projects/brought"
 """Beside the brands' folders, so that backups and the sweep of orphans find it."""
 KEPT = timedelta(days=30)
 MB = 1_000_000
+TOKEN_PURPOSE = "hub token"  # noqa: S105 - names what is sealed, and is no secret
+KIND = "adapter_import"
+LANE = "generation"
+FILE_GONE = N_("The adapter's file is missing or damaged.")
 CHUNK = 2**20
 # A conversion holds the whole file in memory; two at once would only fill it.
 _ONE_AT_A_TIME = threading.BoundedSemaphore(1)
@@ -89,9 +98,13 @@ def take_in(storage: Storage, file: BinaryIO, name: str, *, most_bytes: int, fil
         return keep(storage, path, name, file_id=file_id)
 
 
-def keep(storage: Storage, path: Path, name: str, *, file_id: str | None = None) -> Stored:
-    """Look at a local file and put it into the storage. Raises ``UnsafeFile``."""
+def keep(storage: Storage, path: Path, name: str, *, file_id: str | None = None, learned: Sequence[str] = ()) -> Stored:
+    """Look at a local file and put it into the storage; ``learned`` are trigger words that a hub tells of it.
+
+    Raises ``UnsafeFile``.
+    """
     passport = inspection.of_file(path)
+    passport.trigger_words = passport.trigger_words or [inspection.one_line(word) for word in learned]
     file_id = file_id or new_id()
     key = f"{FOLDER}/{file_id}.safetensors"
     storage.put(key, path)
@@ -121,6 +134,67 @@ def add(session: Session, stored: Stored, *, workspace_id: str, created_by: str 
     session.add(row)
     session.flush()
     return row
+
+
+@dataclass(frozen=True)
+class ImportOrder:
+    address: str
+    sealed_token: str
+
+
+def order_import(
+    session: Session, *, workspace_id: str, address: str, token: str, signing_key: bytes, created_by: str | None
+) -> BroughtFile:
+    """Let a worker fetch a file from a hub. Raises ``UnknownAddress``, ``OnlySafetensors``, ``QueueFull``."""
+    parsed = addresses.parse(address)
+    name = parsed.file or parsed.repository or f"civitai {parsed.version_id or parsed.model_id}"
+    row = BroughtFile(
+        workspace_id=workspace_id,
+        name=_plain_name(name),
+        address=parsed.url[:500],
+        sealed_token=seal(signing_key, TOKEN_PURPOSE, token) if token else "",
+        created_by=created_by,
+    )
+    session.add(row)
+    session.flush()
+    jobs.enqueue(
+        session,
+        workspace_id=workspace_id,
+        project_id=None,
+        lane=LANE,
+        kind=KIND,
+        subject_id=row.id,
+        title=row.name,
+        created_by=created_by,
+    )
+    return row
+
+
+def order_of(session: Session, workspace_id: str, file_id: str) -> ImportOrder:
+    """What is to be fetched. Raises ``NotFound``."""
+    row = queries.brought_file(session, workspace_id=workspace_id, file_id=file_id)
+    return ImportOrder(row.address, row.sealed_token)
+
+
+def complete_import(session: Session, held: Claim, stored: Stored) -> None:
+    """The file is here. Raises ``LeaseLost``."""
+    session.execute(
+        update(BroughtFile)
+        .where(BroughtFile.id == held.subject_id, BroughtFile.workspace_id == held.workspace_id)
+        .values(
+            name=stored.name,
+            key=stored.key,
+            byte_count=stored.byte_count,
+            sha256=stored.sha256,
+            passport=stored.passport,
+            sealed_token="",
+        )
+    )
+    jobs.finish(session, held)
+
+
+def forget_token(session: Session, file_id: str) -> None:
+    session.execute(update(BroughtFile).where(BroughtFile.id == file_id).values(sealed_token=""))
 
 
 def passport_of(row: BroughtFile) -> Passport:
@@ -248,6 +322,9 @@ def _registered(
 def delete(session: Session, *, workspace_id: str, file_id: str) -> str:
     """Remove the row; returns the key of its file, to be removed after the commit. Raises ``NotFound``."""
     row = queries.brought_file(session, workspace_id=workspace_id, file_id=file_id)
+    for job in jobs_of(session, [row.id]).values():
+        if job.state in ("queued", "running"):
+            jobs.request_cancel(session, workspace_id=workspace_id, job_id=job.id)
     session.delete(row)
     session.flush()
     return row.key

@@ -11,7 +11,7 @@ from app.adapters import brought, queries
 from app.adapters.api import AdapterOut
 from app.adapters.dialects import Written
 from app.adapters.file_routes import MB, Brought, adopted, converted_file
-from app.adapters.forms import AdoptForm
+from app.adapters.forms import AdoptForm, ImportForm
 from app.adapters.inspection import Passport
 from app.adapters.models import BroughtFile
 from app.web.session_deps import AppSettings, FileStorage, ReadSession, WriteSession
@@ -65,6 +65,20 @@ def upload(
     return BroughtFileOut.of(
         brought.add(session, stored, workspace_id=visitor.workspace.id, created_by=visitor.user.id)
     )
+
+
+@router.post("/adapter-files/import", summary="Fetch an adapter file", status_code=202)
+def fetch(request: Request, session: WriteSession, visitor: Editor, order: ImportForm) -> BroughtFileOut:
+    """By its address on Hugging Face or Civitai; a worker fetches it, and the passport is there once it is here."""
+    row = brought.order_import(
+        session,
+        workspace_id=visitor.workspace.id,
+        address=order.address,
+        token=order.token,
+        signing_key=request.app.state.signing_key,
+        created_by=visitor.user.id,
+    )
+    return BroughtFileOut.of(row)
 
 
 @router.get("/adapter-files/{file_id}", summary="Get an adapter file's passport")

@@ -9,7 +9,7 @@ from starlette.background import BackgroundTask
 
 from app.adapters import brought, files, inspection, queries
 from app.adapters.dialects import Written
-from app.adapters.forms import AdoptForm
+from app.adapters.forms import AdoptForm, ImportForm
 from app.adapters.models import BroughtFile
 from app.base_models import catalogue
 from app.errors import N_
@@ -80,6 +80,19 @@ def look(
     found = alphas.file.read(MOST_ALPHAS) if alphas is not None else b""
     passport = inspection.of_beginning(header.file, size, found)
     return fragment(request, "partials/adapter_passport.html", passport=passport)
+
+
+@router.post("/adapter-files/import")
+def fetch(request: Request, session: WriteSession, visitor: Editor, form: Annotated[ImportForm, Form()]) -> Response:
+    row = brought.order_import(
+        session,
+        workspace_id=visitor.workspace.id,
+        address=form.address,
+        token=form.token,
+        signing_key=request.app.state.signing_key,
+        created_by=visitor.user.id,
+    )
+    return go(request, f"/adapter-files/{row.id}")
 
 
 @router.get("/adapter-files/{file_id}")

@@ -182,16 +182,16 @@ def of_header(header: Header, byte_count: int, alphas: Mapping[str, float]) -> P
         dialect_name=DIALECTS[names.dialect],
         architecture=names.architecture,
         base_name=BASES[names.architecture],
-        base_told=_line(
+        base_told=one_line(
             _first(told, "ss_sd_model_name", "ss_base_model_version", "modelspec.architecture", "base_model")
         ),
         made_with=_made_with(told),
         modality="text" if names.architecture == "language_model" else "picture",
         parts=_parts(names, layers, header),
         trigger_words=_trigger_words(told),
-        title=_line(_first(told, "modelspec.title", "ss_output_name")),
-        author=_line(_first(told, "modelspec.author")),
-        license=_line(_first(told, "modelspec.license")),
+        title=one_line(_first(told, "modelspec.title", "ss_output_name")),
+        author=one_line(_first(told, "modelspec.author")),
+        license=one_line(_first(told, "modelspec.license")),
         description=_first(told, "modelspec.description", "modelspec.usage_hint", "ss_training_comment")[
             :LONGEST_ENTRY
         ],
@@ -284,7 +284,8 @@ def _first(told: Mapping[str, str], *keys: str) -> str:
     return next((told[key] for key in keys if told.get(key, "None") not in ("", "None")), "")
 
 
-def _line(text: str) -> str:
+def one_line(text: str) -> str:
+    """At most 200 characters of it, on one line."""
     return " ".join(text.split())[:LONGEST_LINE]
 
 
@@ -305,7 +306,7 @@ def _tags(told: Mapping[str, str]) -> list[tuple[str, int]]:
     for folder in folders.values() if isinstance(folders, dict) else ():
         for tag, count in folder.items() if isinstance(folder, dict) else ():
             if type(count) is int and 0 < count < 10**9 and tag.strip():
-                counted[_line(tag)] += count
+                counted[one_line(tag)] += count
     return counted.most_common(MOST_TAGS)
 
 
@@ -313,19 +314,19 @@ def _trigger_words(told: Mapping[str, str]) -> list[str]:
     words = _first(told, "modelspec.trigger_phrase", "trigger_words", "trigger_word", "activation text")
     listed = _json(words)
     if isinstance(listed, list):
-        return [_line(str(word)) for word in listed if str(word).strip()][:8]
-    return [_line(words)] if words.strip() else []
+        return [one_line(str(word)) for word in listed if str(word).strip()][:8]
+    return [one_line(words)] if words.strip() else []
 
 
 def _made_with(told: Mapping[str, str]) -> str:
     software = _json(told.get("software"))
     if isinstance(software, dict) and software.get("name"):
-        return _line(f"{software['name']} {software.get('version', '')}")
+        return one_line(f"{software['name']} {software.get('version', '')}")
     if any(key.startswith("ot_") for key in told):
         return "OneTrainer"
     if "lycoris" in told.get("ss_network_module", ""):
         return "LyCORIS"
-    implementation = _line(_first(told, "modelspec.implementation"))
+    implementation = one_line(_first(told, "modelspec.implementation"))
     if any(key.startswith("livery.") for key in told):
         return "Livery"
     return (

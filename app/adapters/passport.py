@@ -9,7 +9,11 @@ from app.adapters.module_names import Architecture
 from app.adapters.names import file_stem
 from app.base_models.catalogue import BaseModelEntry
 
-ARCHITECTURES = {"livery-builtin": ("livery-builtin", "livery_builtin")}
+ARCHITECTURES = {
+    "livery-builtin": ("livery-builtin", "livery_builtin"),
+    "flux-1-schnell": ("flux-1-schnell", "flux1"),
+    "flux-2-klein-base-4b": ("flux-2-klein", "flux2"),
+}
 """By catalogue key, where a base has words of its own in headers."""
 _FAMILY_SIGNS: dict[str, Architecture] = {
     "xl": "stable_diffusion_xl",

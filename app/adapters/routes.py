@@ -6,8 +6,9 @@ from fastapi import APIRouter, File, Form, Query, Request, Response, UploadFile
 from fastapi.responses import StreamingResponse
 from starlette.background import BackgroundTask
 
-from app.adapters import file_routes, files, passport, queries, service, voice_files
-from app.adapters.forms import DescribeForm
+from app.adapters import dialects, file_routes, files, passport, publishing, queries, service, voice_files
+from app.adapters.card import LICENCES
+from app.adapters.forms import DescribeForm, PublishForm
 from app.adapters.models import Adapter
 from app.adapters.voice_import import read_voice
 from app.base_models import catalogue
@@ -35,6 +36,7 @@ SAVED = N_("Saved")
 IMPORTED = N_("The voice is here. Whether it fits the base model shows when it first writes.")
 ARCHIVED = N_("The adapter is in the archive now. Its files and pictures stay.")
 UNARCHIVED = N_("The adapter is back.")
+ON_ITS_WAY = N_("The adapter is on its way to the model hub.")
 DELETED = N_("The adapter and its files were deleted.")
 
 
@@ -132,9 +134,11 @@ def _card(session: ReadSession, adapter: Adapter) -> dict[str, Any]:
     older, newer = queries.neighbours(session, adapter)
     facts = adapter.facts
     ids = list(facts.get("image_ids", []))[:MOST_THUMBNAILS]
+    base = next((model for model in catalogue.all_models() if model.key == adapter.base_model), None)
+    family = passport.architecture_of(base) if base is not None else "stable_diffusion_1"
     return {
         "project": projects.project(session, workspace_id=adapter.workspace_id, project_id=adapter.project_id),
-        "base": next((model for model in catalogue.all_models() if model.key == adapter.base_model), None),
+        "base": base,
         "base_name": catalogue.name_of(adapter.base_model),
         "recipe": TrainingRecipe.model_validate(facts["recipe"]) if "recipe" in facts else None,
         "older": older,
@@ -144,6 +148,10 @@ def _card(session: ReadSession, adapter: Adapter) -> dict[str, Any]:
         "kohya_name": files.file_of(adapter, "kohya").name,
         "diffusers_name": files.file_of(adapter, "diffusers").name,
         "sidecar_name": files.sidecar_name(adapter),
+        "publications": queries.publications(session, workspace_id=adapter.workspace_id, adapter_id=adapter.id),
+        "licences": LICENCES,
+        "family": family,
+        "only_comfyui": dialects.dialects_for(family)[:1] == ("comfyui",),
     }
 
 
@@ -221,6 +229,25 @@ def describe(
         recommended_strength=form.recommended_strength,
     )
     return go(request, f"/adapters/{adapter_id}", Flash("ok", translate(request.state.locale, SAVED)))
+
+
+@router.post("/adapters/{adapter_id}/publish")
+def publish(
+    request: Request, session: WriteSession, visitor: Editor, adapter_id: RowId, form: Annotated[PublishForm, Form()]
+) -> Response:
+    publishing.order(
+        session,
+        workspace_id=visitor.workspace.id,
+        adapter_id=adapter_id,
+        repository=form.repository,
+        token=form.token,
+        signing_key=request.app.state.signing_key,
+        licence=form.licence,
+        is_private=not form.public,
+        has_samples=form.samples,
+        created_by=visitor.user.id,
+    )
+    return go(request, f"/adapters/{adapter_id}", Flash("ok", translate(request.state.locale, ON_ITS_WAY)))
 
 
 @router.post("/adapters/{adapter_id}/archive")

@@ -119,6 +119,9 @@ VALUES: dict[str, dict[str, Any]] = {
 
 TEXT_FOR_FIELD = {
     "base_model": "livery-builtin",
+    "address": "ada/look",
+    "repository": "ada/look",
+    "token": "hf_of_nobody",
     "role": "viewer",
     "email": "somebody@example.org",
     "password": "a long enough password",

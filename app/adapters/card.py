@@ -1,0 +1,77 @@
+"""The card of an adapter on a model hub: what it is, how to use it, whose it is. Pure.
+
+It says nothing about the training pictures. Sample visuals are named where they come along.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+LICENCES = ("other", "apache-2.0", "mit", "cc-by-4.0", "cc-by-nc-4.0", "creativeml-openrail-m", "openrail++")
+"""What the hub knows by name; ``other`` is for terms of one's own."""
+_REPOSITORIES = {
+    "stable_diffusion_1": "stable-diffusion-v1-5/stable-diffusion-v1-5",
+    "stable_diffusion_xl": "stabilityai/stable-diffusion-xl-base-1.0",
+}
+
+
+@dataclass(frozen=True)
+class CardFacts:
+    name: str
+    purpose: str
+    version: int
+    base_name: str
+    base_repository: str
+    """``owner/name``, or empty for a base that is on no hub."""
+    base_licence: str
+    licence: str
+    trigger_word: str
+    strength: float
+    rank: int
+    alpha: float
+    note: str
+    files: Sequence[tuple[str, str]]
+    """Names of the files and the programs that they are for."""
+    samples: Sequence[tuple[str, str]] = ()
+    """Names of sample pictures and their prompts."""
+
+
+def model_card(facts: CardFacts) -> str:
+    """The ``README.md``, with the header that the hub reads."""
+    header = {
+        "license": facts.licence,
+        "tags": ["lora", "text-to-image", "diffusers", "template:sd-lora", "livery"],
+        "pipeline_tag": "text-to-image",
+        "library_name": "diffusers",
+        "instance_prompt": facts.trigger_word,
+    }
+    if facts.base_repository:
+        header["base_model"] = facts.base_repository
+    # Every JSON text is also YAML, and quotes what people wrote.
+    lines = ["---", *(f"{key}: {json.dumps(value, ensure_ascii=False)}" for key, value in header.items())]
+    if facts.samples:
+        lines.append("widget:")
+        for name, prompt in facts.samples:
+            lines += [f"- text: {json.dumps(prompt, ensure_ascii=False)}", "  output:", f"    url: {json.dumps(name)}"]
+    lines += ["---", "", f"# {_plain(facts.name)}, version {facts.version}", ""]
+    lines += [f"A LoRA that has learned a {facts.purpose}, for {_plain(facts.base_name)}.", ""]
+    if facts.trigger_word:
+        lines += [f"Write `{_plain(facts.trigger_word)}` into the prompt; recommended strength {facts.strength:g}.", ""]
+    if facts.note:
+        lines += [_plain(facts.note), ""]
+    lines += ["| file | for |", "|---|---|", *(f"| `{name}` | {program} |" for name, program in facts.files), ""]
+    lines += [f"Rank {facts.rank}, alpha {facts.alpha:g}. Licence of the base: {_plain(facts.base_licence)}.", ""]
+    if facts.samples:
+        lines += ["<Gallery />", ""]
+    lines += [
+        "Pictures made with it are made by a machine; say so where the law asks for it.",
+        "",
+        "Trained with Livery.",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _plain(text: str) -> str:
+    """People's words without what Markdown or HTML would make of them."""
+    return "".join(f"\\{letter}" if letter in "\\`*_[]<>#|&" else letter for letter in " ".join(text.split()))

@@ -1,0 +1,146 @@
+"""Adapters on their way to a model hub."""
+
+from dataclasses import dataclass
+
+from sqlalchemy import update
+from sqlalchemy.orm import Session
+
+from app.adapters import queries
+from app.adapters.addresses import REPOSITORY
+from app.adapters.card import CardFacts
+from app.adapters.files import file_of
+from app.adapters.models import Adapter, Publication
+from app.base_models import catalogue
+from app.errors import N_, Invalid, NotFound
+from app.jobs import service as jobs
+from app.jobs.service import Claim
+from app.sealing import seal
+
+KIND = "adapter_publish"
+LANE = "generation"
+TOKEN_PURPOSE = "hub token"  # noqa: S105 - names what is sealed, and is no secret
+
+
+class BadRepository(Invalid):
+    sentence = N_("Please write the repository as owner/name, in letters, digits, “-”, “_” and “.”.")
+
+
+class OnlyPictures(Invalid):
+    sentence = N_("Only adapters that draw can be published from here; take a voice along as its files.")
+
+
+@dataclass(frozen=True)
+class PublishOrder:
+    repository: str
+    is_private: bool
+    sealed_token: str
+    card: CardFacts
+    keys: tuple[tuple[str, str], ...]
+    """Names in the repository and keys in the storage."""
+
+
+def order(
+    session: Session,
+    *,
+    workspace_id: str,
+    adapter_id: str,
+    repository: str,
+    token: str,
+    signing_key: bytes,
+    licence: str,
+    is_private: bool,
+    has_samples: bool,
+    created_by: str | None,
+) -> Publication:
+    """Put the adapter on its way. Raises ``NotFound``, ``OnlyPictures``, ``BadRepository``, ``QueueFull``."""
+    adapter = queries.adapter(session, workspace_id=workspace_id, adapter_id=adapter_id)
+    if adapter.modality != "image":
+        raise OnlyPictures()
+    if not REPOSITORY.fullmatch(repository):
+        raise BadRepository()
+    row = Publication(
+        workspace_id=workspace_id,
+        adapter_id=adapter.id,
+        repository=repository,
+        is_private=is_private,
+        has_samples=has_samples,
+        licence=licence,
+        sealed_token=seal(signing_key, TOKEN_PURPOSE, token),
+        created_by=created_by,
+    )
+    session.add(row)
+    session.flush()
+    jobs.enqueue(
+        session,
+        workspace_id=workspace_id,
+        project_id=adapter.project_id,
+        lane=LANE,
+        kind=KIND,
+        subject_id=row.id,
+        title=repository,
+        created_by=created_by,
+    )
+    return row
+
+
+def publication(session: Session, *, workspace_id: str, publication_id: str) -> Publication:
+    """Raises ``NotFound`` for another workspace's too."""
+    found = session.get(Publication, publication_id)
+    if found is None or found.workspace_id != workspace_id:
+        raise NotFound()
+    return found
+
+
+def order_of(session: Session, workspace_id: str, publication_id: str) -> PublishOrder:
+    """Everything that the worker needs. Raises ``NotFound``."""
+    row = publication(session, workspace_id=workspace_id, publication_id=publication_id)
+    adapter = queries.adapter(session, workspace_id=workspace_id, adapter_id=row.adapter_id)
+    return PublishOrder(
+        row.repository, row.is_private, row.sealed_token, _card(adapter, row), tuple(_keys(adapter, row))
+    )
+
+
+def complete(session: Session, held: Claim, url: str) -> None:
+    """It is there. Raises ``LeaseLost``."""
+    session.execute(update(Publication).where(Publication.id == held.subject_id).values(url=url[:500], sealed_token=""))
+    jobs.finish(session, held)
+
+
+def forget_token(session: Session, publication_id: str) -> None:
+    session.execute(update(Publication).where(Publication.id == publication_id).values(sealed_token=""))
+
+
+def _keys(adapter: Adapter, row: Publication) -> list[tuple[str, str]]:
+    # The clean one: what is published tells nothing about the training pictures, in its header neither.
+    keys = [(file_of(adapter, "clean").name, adapter.clean_key)]
+    if row.has_samples:
+        keys += [(name, key) for name, key, _ in _samples(adapter)]
+    return keys
+
+
+def _samples(adapter: Adapter) -> list[tuple[str, str, str]]:
+    """Names, keys and prompts of the visuals that were drawn at the end of the training."""
+    listed = [one for one in adapter.facts.get("samples", []) if one.get("step", 0) > 0]
+    return [(f"samples/{number}.webp", one["key"], one.get("prompt", "")) for number, one in enumerate(listed[:8], 1)]
+
+
+def _card(adapter: Adapter, row: Publication) -> CardFacts:
+    base = next((one for one in catalogue.all_models() if one.key == adapter.base_model), None)
+    clean = file_of(adapter, "clean").name
+    stem = clean.removesuffix(".safetensors")
+    return CardFacts(
+        name=adapter.name,
+        purpose=adapter.purpose,
+        version=adapter.version,
+        base_name=catalogue.name_of(adapter.base_model),
+        base_repository=base.source if base is not None and REPOSITORY.fullmatch(base.source) else "",
+        base_licence=base.licence if base is not None else "",
+        licence=row.licence,
+        trigger_word=adapter.trigger_word,
+        strength=adapter.recommended_strength,
+        rank=adapter.rank,
+        alpha=adapter.alpha,
+        note=adapter.note,
+        files=((f"{stem}-diffusers.safetensors", "diffusers"), (clean, "ComfyUI, AUTOMATIC1111, Forge, kohya")),
+        samples=[(name, prompt) for name, _, prompt in _samples(adapter)] if row.has_samples else (),
+    )

@@ -1,0 +1,183 @@
+"""An adapter file from a model hub: found, fetched, checked, and kept with its passport."""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from app.adapters import addresses, brought
+from app.adapters.addresses import HubAddress
+from app.adapters.safetensors_file import UnsafeFile
+from app.errors import N_
+from app.jobs.service import Claim
+from app.sealing import CannotOpen, unseal
+from worker import fetching
+from worker.context import WorkerContext
+from worker.engines.contracts import EngineError
+from worker.fetching import FetchError, Hub
+from worker.progress import JobProgress
+from worker.workspace import job_folder
+
+MB = 1_000_000
+CHUNK = 2**20
+USUAL_NAME = "pytorch_lora_weights.safetensors"
+NO_FILE = N_("This model has no .safetensors file that could be a LoRA.")
+SEVERAL = N_("This model has several .safetensors files. Please give the address of the one that you want.")
+TOO_LARGE = N_("The file is larger than this Livery takes for an adapter.")
+DAMAGED = N_("What arrived is not what the model hub promised; its hash differs. Nothing was kept. Please try again.")
+UNREADABLE = N_("What arrived is no readable safetensors file. Nothing was kept.")
+
+
+@dataclass(frozen=True)
+class Offer:
+    """A file as the hub describes it."""
+
+    url: str
+    name: str
+    byte_count: int | None
+    sha256: str | None
+    trigger_words: tuple[str, ...] = ()
+
+
+def run(context: WorkerContext, claim: Claim, progress: JobProgress) -> None:
+    """Satisfies ``run_job.Handler``. Raises ``EngineError``, ``Cancelled``, ``GiveBack``, ``LeaseLost``."""
+    try:
+        _run(context, claim, progress)
+    except EngineError:
+        context.write(lambda session: brought.forget_token(session, claim.subject_id))
+        raise
+
+
+def _run(context: WorkerContext, claim: Claim, progress: JobProgress) -> None:
+    order = context.read(lambda session: brought.order_of(session, claim.workspace_id, claim.subject_id))
+    token = _token(context, order.sealed_token)
+    progress.phase("fetching")
+    address = addresses.parse(order.address)
+    hub = (
+        fetching.hugging_face(context.hub_url)
+        if address.hub == "huggingface"
+        else fetching.civitai(context.civitai_url)
+    )
+    offer = offered(hub, address, token=token)
+    if offer.byte_count is not None and offer.byte_count > context.most_adapter_bytes:
+        raise EngineError("too_large", TOO_LARGE)
+    with job_folder("adapter") as folder:
+        path = folder / "adapter.safetensors"
+        _fetch(hub, offer, path, token=token, most=context.most_adapter_bytes, progress=progress)
+        try:
+            stored = brought.keep(
+                context.storage, path, offer.name, file_id=claim.subject_id, learned=offer.trigger_words
+            )
+        except UnsafeFile as error:
+            raise EngineError("unreadable", UNREADABLE) from error
+    context.write(lambda session: brought.complete_import(session, claim, stored))
+
+
+def _token(context: WorkerContext, sealed: str) -> str:
+    try:
+        return unseal(context.signing_key, brought.TOKEN_PURPOSE, sealed) if sealed else ""
+    except CannotOpen as error:
+        raise EngineError("token_lost", error.sentence) from error
+
+
+def offered(hub: Hub, address: HubAddress, *, token: str) -> Offer:
+    """The one file that an address means. Raises ``EngineError``."""
+    return _on_civitai(hub, address, token) if address.hub == "civitai" else _on_hugging_face(hub, address, token)
+
+
+def _on_hugging_face(hub: Hub, address: HubAddress, token: str) -> Offer:
+    told = fetching.get_json(
+        hub, f"/api/models/{address.repository}/revision/{address.revision}?blobs=true", token=token
+    )
+    files = {
+        str(one.get("rfilename")): one
+        for one in _list(told, "siblings")
+        if str(one.get("rfilename", "")).endswith(".safetensors")
+    }
+    name = (
+        address.file
+        or (USUAL_NAME if USUAL_NAME in files else None)
+        or (next(iter(files)) if len(files) == 1 else None)
+    )
+    if not files or (name is not None and name not in files):
+        raise EngineError("no_file", NO_FILE if not files else fetching.NOT_THERE)
+    if name is None:
+        raise EngineError("several_files", SEVERAL)
+    one = files[name]
+    lfs = _dict(one.get("lfs"))
+    commit = told.get("sha") if isinstance(told.get("sha"), str) else address.revision
+    shown = address.repository.split("/")[1] if name == USUAL_NAME else name
+    url = f"{hub.address}/{address.repository}/resolve/{quote(str(commit))}/{quote(name)}"
+    return Offer(url, shown, _size(one.get("size")), _hash(lfs.get("sha256")))
+
+
+def _on_civitai(hub: Hub, address: HubAddress, token: str) -> Offer:
+    version_id = address.version_id
+    if version_id is None:
+        told = fetching.get_json(hub, f"/api/v1/models/{address.model_id}", token=token)
+        versions = _list(told, "modelVersions")
+        if not versions or type(versions[0].get("id")) is not int:
+            raise EngineError("no_file", NO_FILE)
+        version_id = versions[0]["id"]
+    told = fetching.get_json(hub, f"/api/v1/model-versions/{version_id}", token=token)
+    files = [one for one in _list(told, "files") if str(one.get("name", "")).endswith(".safetensors")]
+    files.sort(key=lambda one: not one.get("primary"))
+    if not files:
+        raise EngineError("no_file", NO_FILE)
+    one = files[0]
+    hashes = _dict(one.get("hashes"))
+    size = one.get("sizeKB")
+    words = tuple(word for word in told.get("trainedWords") or () if isinstance(word, str))[:8]
+    # Built from the number that was asked for, not from what the answer says.
+    url = f"{hub.address}/api/download/models/{version_id}"
+    count = int(size * 1024) if isinstance(size, int | float) and 0 < size < 2**40 else None
+    return Offer(url, str(one["name"]), count, _hash(hashes.get("SHA256")), words)
+
+
+def _fetch(hub: Hub, offer: Offer, path: Path, *, token: str, most: int, progress: JobProgress) -> None:
+    digest, count = hashlib.sha256(), 0
+    total = max(1, -(-(offer.byte_count or 0) // MB))
+    with fetching.opened(hub, offer.url, token=token) as response, path.open("wb") as file:
+        promised = _size(response.getheader("content-length"))
+        if promised is not None and promised > most:
+            raise EngineError("too_large", TOO_LARGE)
+        while True:
+            try:
+                chunk = response.read(CHUNK)
+            except OSError as error:
+                raise FetchError("hub_away", fetching.NOT_REACHED) from error
+            if not chunk:
+                break
+            count += len(chunk)
+            if count > most:
+                raise EngineError("too_large", TOO_LARGE)
+            digest.update(chunk)
+            file.write(chunk)
+            progress.drawn(
+                min(count // MB, total - 1) if offer.byte_count else count // MB, max(total, count // MB + 1)
+            )
+    if (promised is not None and count != promised) or (offer.sha256 and digest.hexdigest() != offer.sha256):
+        raise EngineError("damaged", DAMAGED)
+
+
+def _list(told: Any, key: str) -> list[dict[str, Any]]:
+    found = told.get(key) if isinstance(told, dict) else None
+    if not isinstance(found, list):
+        raise FetchError("hub_trouble", fetching.HUB_TROUBLE)
+    return [one for one in found if isinstance(one, dict)]
+
+
+def _dict(given: Any) -> dict[str, Any]:
+    return given if isinstance(given, dict) else {}
+
+
+def _size(given: Any) -> int | None:
+    if isinstance(given, str) and given.isdecimal():
+        given = int(given[:20])
+    return given if type(given) is int and 0 <= given < 2**50 else None
+
+
+def _hash(given: Any) -> str | None:
+    text = str(given or "").lower()
+    return text if len(text) == 64 and all(letter in "0123456789abcdef" for letter in text) else None

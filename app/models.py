@@ -2,6 +2,8 @@
 
 from app.accounts import models as accounts
 from app.adapters import models as adapters
+from app.base_files import models as base_files
+from app.base_models import models as base_models
 from app.db import Base
 from app.gallery import models as gallery
 from app.generations import models as generations
@@ -17,6 +19,8 @@ __all__ = [
     "Base",
     "accounts",
     "adapters",
+    "base_files",
+    "base_models",
     "gallery",
     "generations",
     "images",

@@ -61,6 +61,10 @@ class BaseModelEntry(BaseModel):
     family: str
     source: str
     """``builtin``, or the repository of a model hub."""
+    place: Literal["hub", "local"] = "hub"
+    """Where ``source`` is: on a hub, or in the folder of checkpoints on a worker's machine."""
+    file: str | None = None
+    """Of the source: the one file that is the whole checkpoint; None for diffusers' layout."""
     revision: str | None = None
     prediction_type: Literal["epsilon", "v_prediction", "flow"]
     resolution: Pixels
@@ -103,6 +107,8 @@ class BaseModelEntry(BaseModel):
     licence_url: str
     licence_sentence: Sentence
     """Whether pictures and adapters may be used commercially, in one sentence."""
+    commercial: bool | None = None
+    """The same at a glance; None where nobody has said."""
 
     def adapter_bytes(self, rank: int, target_modules: TargetModules) -> int | None:
         """Size of an adapter file in float16; None where the catalogue does not know."""

@@ -16,6 +16,7 @@ FEATURES = [
     "images",
     "voice",
     "jobs",
+    "base_files",
     "adapters",
     "trainings",
     "generations",

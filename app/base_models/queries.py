@@ -1,0 +1,114 @@
+"""What may be seen of base models: those of the catalogue beside those that the workspace has added."""
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app.base_models import catalogue
+from app.base_models.catalogue import BaseModelEntry, Sentence, UnknownBaseModel
+from app.base_models.models import OfferedBase, OwnBase
+from app.base_models.recognition import Facts
+from app.errors import NotFound
+
+ADDED_EN = "Added by your team: %(source)s."
+ADDED_DE = "Von Ihrem Team hinzugefügt: %(source)s."
+NOT_SAID = Sentence(
+    en="Nobody has written down what its licence allows. Look it up before you use it for your business.",
+    de="Niemand hat notiert, was die Lizenz erlaubt. Bitte sehen Sie nach, bevor Sie es gewerblich nutzen.",
+)
+
+
+def entry(session: Session, *, workspace_id: str, key: str) -> BaseModelEntry:
+    """One base model for pictures, also one that was put away. Raises ``UnknownBaseModel``."""
+    known = {one.key: one for one in catalogue.all_models()}
+    if key in known:
+        return known[key]
+    row = session.scalar(select(OwnBase).where(OwnBase.id == key, OwnBase.workspace_id == workspace_id))
+    found = entry_of(row) if row is not None else None
+    if found is None:
+        raise UnknownBaseModel(key=key[:80])
+    return found
+
+
+def offered(session: Session, *, workspace_id: str) -> list[BaseModelEntry]:
+    """Every base model for pictures that an order may name: the catalogue's, then the workspace's own by name."""
+    entries = (entry_of(row) for row in own(session, workspace_id=workspace_id))
+    return [*catalogue.all_models(), *(one for one in entries if one is not None)]
+
+
+def names(session: Session, *, workspace_id: str) -> dict[str, str]:
+    """Key → what people call it, for every base model of the workspace, put away or not, for pictures and texts."""
+    rows = session.execute(select(OwnBase.id, OwnBase.name).where(OwnBase.workspace_id == workspace_id))
+    known = {one.key: one.name for one in (*catalogue.all_models(), *catalogue.text_models())}
+    return known | {str(key): str(name) for key, name in rows}
+
+
+def name_of(session: Session, *, workspace_id: str, key: str) -> str:
+    """What people call it; the key itself where nobody knows it."""
+    return names(session, workspace_id=workspace_id).get(key, key)
+
+
+def own(session: Session, *, workspace_id: str, archived: bool = False) -> list[OwnBase]:
+    """The workspace's own, by name."""
+    is_away = OwnBase.archived_at.is_not(None) if archived else OwnBase.archived_at.is_(None)
+    return list(
+        session.scalars(
+            select(OwnBase).where(OwnBase.workspace_id == workspace_id, is_away).order_by(OwnBase.name, OwnBase.id)
+        )
+    )
+
+
+def own_one(session: Session, *, workspace_id: str, base_id: str) -> OwnBase:
+    """Raises ``NotFound`` for another workspace's too."""
+    found = session.scalar(select(OwnBase).where(OwnBase.id == base_id, OwnBase.workspace_id == workspace_id))
+    if found is None:
+        raise NotFound()
+    return found
+
+
+def lying_ready(session: Session) -> list[OfferedBase]:
+    """What the workers' folders of checkpoints hold, each name once."""
+    found = session.scalars(select(OfferedBase).order_by(OfferedBase.name, OfferedBase.machine))
+    return list({one.name: one for one in found}.values())
+
+
+def like(family: str, *, is_distilled: bool = False) -> BaseModelEntry | None:
+    """The catalogue's entry that a checkpoint of this family takes its sizes and defaults from."""
+    same = [one for one in catalogue.all_models() if one.family == family and one.source != "builtin"]
+    fitting = [one for one in same if one.distilled == is_distilled]
+    return next(iter(fitting or same), None)
+
+
+def families() -> list[str]:
+    """Those of which a checkpoint may be added."""
+    return list(dict.fromkeys(one.family for one in catalogue.all_models() if one.source != "builtin"))
+
+
+def entry_of(row: OwnBase) -> BaseModelEntry | None:
+    """The row as an entry of the catalogue; None while its family is not known."""
+    facts = Facts.model_validate(row.facts) if row.facts else Facts(family=row.family)
+    model = like(row.family, is_distilled=facts.is_distilled)
+    if model is None:
+        return None
+    what = f"{row.source}/{row.file}" if row.file else row.source
+    said = Sentence(en=row.licence_sentence, de=row.licence_sentence) if row.licence_sentence else NOT_SAID
+    resolution = facts.resolution if facts.resolution in model.resolutions else model.resolution
+    return model.model_copy(
+        update={
+            "key": row.id,
+            "name": row.name,
+            "summary": Sentence(en=ADDED_EN % {"source": what}, de=ADDED_DE % {"source": what}),
+            "source": row.source,
+            "place": row.place,
+            "file": row.file or None,
+            "revision": row.revision or None,
+            "prediction_type": facts.prediction_type or model.prediction_type,
+            "resolution": resolution,
+            "ready": row.place == "local",
+            "gated": False,
+            "download_mb": model.download_mb if row.place == "hub" else None,
+            "licence": row.licence or "?",
+            "licence_url": "",
+            "licence_sentence": said,
+            "commercial": row.commercial,
+        }
+    )

@@ -186,7 +186,7 @@ def download(
     """`diffusers`; `kohya` for AUTOMATIC1111, Forge, ComfyUI and sd-scripts; `clean`, the same without a word about the
     training pictures; `sidecar`, the `.json` that AUTOMATIC1111 reads beside it."""
     adapter = queries.adapter(session, workspace_id=visitor.workspace.id, adapter_id=adapter_id)
-    return adapter_file(storage, adapter, kind)
+    return adapter_file(session, storage, adapter, kind)
 
 
 @router.get(

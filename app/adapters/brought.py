@@ -25,7 +25,7 @@ from app.adapters.models import Adapter, BroughtFile
 from app.adapters.names import file_stem, slug
 from app.adapters.passport import architecture_of
 from app.adapters.service import AdapterFiles
-from app.base_models import catalogue
+from app.base_models import queries as base_models
 from app.base_models.catalogue import BaseModelEntry
 from app.db import Database, new_id, now
 from app.errors import N_, AppError, Conflict, Invalid
@@ -204,14 +204,14 @@ def passport_of(row: BroughtFile) -> Passport:
     return Passport.model_validate(row.passport)
 
 
-def bases_for(passport: Passport) -> list[BaseModelEntry]:
-    """The bases of the catalogue whose layers have the names and shapes of this adapter's."""
+def bases_for(session: Session, workspace_id: str, passport: Passport) -> list[BaseModelEntry]:
+    """The base models on offer whose layers have the names and shapes of this adapter's."""
+    return [base for base in base_models.offered(session, workspace_id=workspace_id) if fits(base, passport)]
+
+
+def fits(base: BaseModelEntry, passport: Passport) -> bool:
     is_builtin = "livery" in passport.metadata.get("modelspec.architecture", "")
-    return [
-        base
-        for base in catalogue.all_models()
-        if architecture_of(base) == passport.architecture and (base.source == "builtin") == is_builtin
-    ]
+    return architecture_of(base) == passport.architecture and (base.source == "builtin") == is_builtin
 
 
 def converted(storage: Storage, key: str, dialect: Written, *, name: str, clean: bool = False) -> Path:
@@ -238,7 +238,7 @@ def prepare(
 
     Raises ``WrongBase``, ``UnknownDialect``, ``CannotHold``.
     """
-    if base not in bases_for(passport):
+    if not fits(base, passport):
         raise WrongBase(base=base.name)
     adapter_id = new_id()
     folder = service.folder_of(project_id, adapter_id)

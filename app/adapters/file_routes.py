@@ -11,7 +11,7 @@ from app.adapters import brought, files, inspection, queries
 from app.adapters.dialects import Written
 from app.adapters.forms import AdoptForm, ImportForm
 from app.adapters.models import BroughtFile
-from app.base_models import catalogue
+from app.base_models import queries as base_models
 from app.errors import N_
 from app.jobs import queries as jobs
 from app.projects import queries as projects
@@ -106,7 +106,7 @@ def _shown(session: ReadSession, visitor: Visitor, row: BroughtFile) -> dict[str
     return {
         "passport": passport,
         "job": jobs.jobs_of(session, [row.id]).get(row.id) if passport is None else None,
-        "bases": brought.bases_for(passport) if passport is not None else [],
+        "bases": brought.bases_for(session, row.workspace_id, passport) if passport is not None else [],
         "brands": projects.projects(session, workspace_id=visitor.workspace.id, limit=200),
         "names": inspection.DIALECTS,
     }
@@ -153,10 +153,11 @@ def adopted(
     with request.app.state.database.read() as before:
         project = projects.project(before, workspace_id=visitor.workspace.id, project_id=form.project_id)
         version = queries.next_version(before, project_id=project.id)
+        base = base_models.entry(before, workspace_id=visitor.workspace.id, key=form.base_model)
     prepared = brought.prepare(
         storage,
         key=row.key,
-        base=catalogue.get(form.base_model),
+        base=base,
         passport=brought.passport_of(row),
         project_id=project.id,
         stem=brought.stem_for(project.name, form.purpose, version),

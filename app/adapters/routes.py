@@ -1,5 +1,6 @@
 """Pages of adapters: the shelf, the card, and the files to take along."""
 
+from collections.abc import Callable, Sequence
 from typing import Annotated, Any
 
 from fastapi import APIRouter, File, Form, Query, Request, Response, UploadFile
@@ -12,6 +13,7 @@ from app.adapters.forms import DescribeForm, PublishForm
 from app.adapters.models import Adapter
 from app.adapters.voice_import import read_voice
 from app.base_models import catalogue
+from app.base_models import queries as base_models
 from app.errors import N_, NotFound
 from app.images import queries as images
 from app.images.shown import shown
@@ -59,7 +61,7 @@ def all_of_them(
         adapters=there,
         archived=archived,
         archived_count=queries.archived_count(session, workspace_id=workspace_id),
-        base_name=catalogue.name_of,
+        base_name=_namer(session, there),
         older=older + to_cursor(there[-1].created_at, there[-1].id) if more else None,
     )
 
@@ -69,14 +71,15 @@ def of_project(
     request: Request, session: ReadSession, visitor: Viewer, project_id: RowId, archived: bool = False
 ) -> Response:
     workspace_id = visitor.workspace.id
+    there = queries.of_project(session, workspace_id=workspace_id, project_id=project_id, archived=archived)
     return page(
         request,
         "pages/adapters.html",
         project=projects.project(session, workspace_id=workspace_id, project_id=project_id),
-        adapters=queries.of_project(session, workspace_id=workspace_id, project_id=project_id, archived=archived),
+        adapters=there,
         archived=archived,
         archived_count=queries.archived_count(session, workspace_id=workspace_id, project_id=project_id),
-        base_name=catalogue.name_of,
+        base_name=_namer(session, there),
         older=None,
     )
 
@@ -101,6 +104,12 @@ def import_voice(
         created_by=visitor.user.id,
     )
     return go(request, f"/adapters/{adapter.id}", Flash("ok", translate(request.state.locale, IMPORTED)))
+
+
+def _namer(session: ReadSession, there: Sequence[Adapter]) -> Callable[[str], str]:
+    keys = {adapter.base_model for adapter in there}
+    names = base_models.names(session, workspace_id=there[0].workspace_id, keys=keys) if there else {}
+    return lambda key: names.get(key, key)
 
 
 @router.get("/adapters/{adapter_id}")
@@ -134,12 +143,12 @@ def _card(session: ReadSession, adapter: Adapter) -> dict[str, Any]:
     older, newer = queries.neighbours(session, adapter)
     facts = adapter.facts
     ids = list(facts.get("image_ids", []))[:MOST_THUMBNAILS]
-    base = next((model for model in catalogue.all_models() if model.key == adapter.base_model), None)
+    base = base_models.find(session, workspace_id=adapter.workspace_id, key=adapter.base_model)
     family = passport.architecture_of(base) if base is not None else "stable_diffusion_1"
     return {
         "project": projects.project(session, workspace_id=adapter.workspace_id, project_id=adapter.project_id),
         "base": base,
-        "base_name": catalogue.name_of(adapter.base_model),
+        "base_name": _namer(session, [adapter])(adapter.base_model),
         "recipe": TrainingRecipe.model_validate(facts["recipe"]) if "recipe" in facts else None,
         "older": older,
         "newer": newer,
@@ -160,14 +169,14 @@ def download(
     session: ReadSession, visitor: Viewer, storage: FileStorage, adapter_id: RowId, kind: files.Kind
 ) -> Response:
     adapter = queries.adapter(session, workspace_id=visitor.workspace.id, adapter_id=adapter_id)
-    return adapter_file(storage, adapter, kind)
+    return adapter_file(session, storage, adapter, kind)
 
 
-def adapter_file(storage: FileStorage, adapter: Adapter, kind: files.Kind) -> Response:
+def adapter_file(session: ReadSession, storage: FileStorage, adapter: Adapter, kind: files.Kind) -> Response:
     """The answer that saves one of the adapter's files under a readable name."""
     if kind == "sidecar":
         return Response(
-            passport.sidecar(adapter, catalogue.name_of(adapter.base_model)),
+            passport.sidecar(adapter, _namer(session, [adapter])(adapter.base_model)),
             media_type="application/json",
             headers={"content-disposition": disposition(files.sidecar_name(adapter)), "cache-control": "no-store"},
         )

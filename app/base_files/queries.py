@@ -89,9 +89,7 @@ def hub_token(session: Session, sealing_key: bytes, *, workspace_id: str) -> str
 
 def unwanted(session: Session, *, machine: str) -> list[BaseCopy]:
     """Those on this machine whose files are to be removed, of all workspaces."""
-    return list(
-        session.scalars(select(BaseCopy).where(BaseCopy.machine == machine, BaseCopy.unwanted_at.is_not(None)))
-    )
+    return list(session.scalars(select(BaseCopy).where(BaseCopy.machine == machine, BaseCopy.unwanted_at.is_not(None))))
 
 
 def is_wanted_elsewhere(session: Session, *, machine: str, key: str) -> bool:

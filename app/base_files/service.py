@@ -149,4 +149,3 @@ def forget_copy(session: Session, copy_id: str) -> bool:
         .execution_options(synchronize_session=False)
     ).all()
     return bool(gone)
-

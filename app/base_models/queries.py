@@ -1,5 +1,7 @@
 """What may be seen of base models: those of the catalogue beside those that the workspace has added."""
 
+from collections.abc import Iterable
+
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -29,22 +31,35 @@ def entry(session: Session, *, workspace_id: str, key: str) -> BaseModelEntry:
     return found
 
 
+def find(session: Session, *, workspace_id: str, key: str) -> BaseModelEntry | None:
+    """Like ``entry``; None where nobody knows it any more."""
+    try:
+        return entry(session, workspace_id=workspace_id, key=key)
+    except UnknownBaseModel:
+        return None
+
+
 def offered(session: Session, *, workspace_id: str) -> list[BaseModelEntry]:
     """Every base model for pictures that an order may name: the catalogue's, then the workspace's own by name."""
     entries = (entry_of(row) for row in own(session, workspace_id=workspace_id))
     return [*catalogue.all_models(), *(one for one in entries if one is not None)]
 
 
-def names(session: Session, *, workspace_id: str) -> dict[str, str]:
-    """Key → what people call it, for every base model of the workspace, put away or not, for pictures and texts."""
-    rows = session.execute(select(OwnBase.id, OwnBase.name).where(OwnBase.workspace_id == workspace_id))
-    known = {one.key: one.name for one in (*catalogue.all_models(), *catalogue.text_models())}
-    return known | {str(key): str(name) for key, name in rows}
+def names(session: Session, *, workspace_id: str, keys: Iterable[str]) -> dict[str, str]:
+    """Key → what people call it, for base models for pictures and texts, put away or not; the key itself where nobody
+    knows it."""
+    found = {key: catalogue.name_of(key) for key in keys}
+    unknown = [key for key, name in found.items() if key == name]
+    if not unknown:
+        return found
+    rows = session.execute(
+        select(OwnBase.id, OwnBase.name).where(OwnBase.workspace_id == workspace_id, OwnBase.id.in_(unknown))
+    )
+    return found | {str(key): str(name) for key, name in rows}
 
 
 def name_of(session: Session, *, workspace_id: str, key: str) -> str:
-    """What people call it; the key itself where nobody knows it."""
-    return names(session, workspace_id=workspace_id).get(key, key)
+    return names(session, workspace_id=workspace_id, keys=[key])[key]
 
 
 def own(session: Session, *, workspace_id: str, archived: bool = False) -> list[OwnBase]:

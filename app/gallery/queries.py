@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from app.accounts import queries as accounts
 from app.adapters.models import Adapter
-from app.base_models import catalogue
+from app.base_models import queries as base_models
 from app.errors import NotFound
 from app.gallery.errors import NoSuchCampaign
 from app.gallery.filters import Filters
@@ -204,11 +204,14 @@ def views(session: Session, outputs: list[Output]) -> list[OutputView]:
     campaign_of = {row.id: row for row in session.scalars(select(Campaign).where(Campaign.id.in_(campaign_ids)))}
     tags_by_output = tags_of(session, [one.id for one in outputs])
     names = accounts.names_of(session, {row.created_by for row in ordered.values() if row.created_by})
+    bases = base_models.names(
+        session, workspace_id=outputs[0].workspace_id, keys={recipe.base_model for recipe in recipes.values()}
+    )
     return [
         OutputView(
             output=one,
             made=_made(recipes[one.generation_id], adapters, one),
-            base_name=catalogue.name_of(recipes[one.generation_id].base_model),
+            base_name=bases[recipes[one.generation_id].base_model],
             brand=brands[one.project_id],
             campaign=campaign_of.get(one.campaign_id or ""),
             tags=tags_by_output[one.id],

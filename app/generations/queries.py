@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from app.accounts import queries as accounts
 from app.adapters.models import Adapter
-from app.base_models import catalogue
+from app.base_models import queries as base_models
 from app.base_models.catalogue import BaseModelEntry
 from app.errors import NotFound
 from app.generations.errors import NoSuchAdapter
@@ -249,7 +249,7 @@ def order_of(session: Session, generation_id: str) -> Order:
         workspace_id=ordered.workspace_id,
         project_id=ordered.project_id,
         recipe=recipe,
-        base=catalogue.get(recipe.base_model),
+        base=base_models.entry(session, workspace_id=ordered.workspace_id, key=recipe.base_model),
         adapters=tuple(
             OrderedAdapter(
                 UsedAdapter(adapter.id, adapter.name, adapter.version, adapter.sha256, use.strength),

@@ -7,6 +7,7 @@ from sqlalchemy.orm import Session
 
 from app.adapters.models import Adapter
 from app.base_models import catalogue
+from app.base_models import queries as base_models
 from app.generations import orders, queries
 from app.generations.errors import NothingToCompare
 from app.generations.models import Generation, Output
@@ -53,7 +54,8 @@ def request_pictures(
     else:
         wanted = [wished.adapter_id for wished in wish.adapters]
         adapters = queries.adapters_named(session, workspace_id=workspace_id, adapter_ids=wanted)
-    base = catalogue.get(orders.base_key_of(adapters, otherwise=catalogue.all_models()[0].key))
+    base_key = orders.base_key_of(adapters, otherwise=catalogue.all_models()[0].key)
+    base = base_models.entry(session, workspace_id=workspace_id, key=base_key)
     recipe, added = orders.recipe_for(wish, adapters, base)
     if source_output_id is not None:
         source_output_id = queries.output(session, workspace_id=workspace_id, output_id=source_output_id).id

@@ -7,6 +7,7 @@ from sqlalchemy.orm import Session
 from app.adapters import queries as adapters
 from app.adapters.models import Adapter
 from app.base_models import catalogue
+from app.base_models import queries as base_models
 from app.base_models.catalogue import BaseModelEntry
 from app.generations import channels, orders, queries, start_pictures
 from app.generations.channels import Channel
@@ -77,7 +78,8 @@ def sheet(
         if adapter is not None
         else queries.newest_adapter(session, workspace_id=workspace_id, project_id=project_id)
     )
-    base = catalogue.get(chosen.base_model) if chosen else catalogue.all_models()[0]
+    base_key = chosen.base_model if chosen else catalogue.all_models()[0].key
+    base = base_models.entry(session, workspace_id=workspace_id, key=base_key)
     return Sheet(
         prompt="",
         negative_prompt="",
@@ -102,7 +104,7 @@ def sheet(
 def _filled(session: Session, choices: tuple[Adapter, ...], ordered: Generation, output: Output | None) -> Sheet:
     recipe = GenerationRecipe.model_validate(ordered.recipe)
     there = {adapter.id for adapter in choices}
-    base = catalogue.get(recipe.base_model)
+    base = base_models.entry(session, workspace_id=ordered.workspace_id, key=recipe.base_model)
     start = (
         start_pictures.by_hash(
             session, workspace_id=ordered.workspace_id, project_id=ordered.project_id, sha256=recipe.image

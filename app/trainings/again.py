@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from app.base_models import catalogue
+from app.base_models.catalogue import BaseModelEntry
 from app.errors import N_
 from app.jobs.models import Job
 from app.trainings.choices import TrainingChoices
@@ -34,16 +34,15 @@ RETRY_RATE = N_("Try again, learning more slowly")
 RETRY_SAME = N_("Try again with the same settings")
 
 
-def decided(given: Training) -> dict[str, Any]:
+def decided(given: Training, base: BaseModelEntry | None) -> dict[str, Any]:
     """The form's fields that lead to this recipe again: those that differ from what the preset gives."""
     recipe = TrainingRecipe.model_validate(given.recipe)
     fields: dict[str, Any] = {"purpose": recipe.purpose, "base_model": recipe.base_model}
-    known = {entry.key: entry for entry in catalogue.all_models()}
-    if recipe.base_model not in known:
+    if base is None:
         return {"purpose": recipe.purpose}
     usual = recipe_for(
         recipe.purpose,
-        known[recipe.base_model],
+        base,
         trigger_word=recipe.trigger_word,
         captions=[str(picture["caption"]) for picture in given.pictures],
     )
@@ -54,16 +53,19 @@ def decided(given: Training) -> dict[str, Any]:
     return fields
 
 
-def retries(given: Training, job: Job) -> list[Retry]:
-    """What to offer after a failure or an early end, the most promising first."""
-    recipe, same = TrainingRecipe.model_validate(given.recipe), decided(given)
+def retries(given: Training, base: BaseModelEntry | None, job: Job) -> list[Retry]:
+    """What to offer after a failure or an early end, the most promising first.
+
+    ``base``: its base model; None where nobody knows that any more.
+    """
+    recipe, same = TrainingRecipe.model_validate(given.recipe), decided(given, base)
     found: list[Retry] = []
     if job.error_code == "out_of_memory":
         if recipe.batch_size > 1:
             found.append(Retry(RETRY_BATCH, {}, same | {"batch_size": 1}))
-        if recipe.quantization != "nf4" and _can_be_quantized(recipe.base_model):
+        if recipe.quantization != "nf4" and base and base.training_memory_quantized_mb:
             found.append(Retry(RETRY_BITS, {}, same | {"quantization": "nf4"}))
-        sizes = [size for size in _sizes(recipe.base_model) if size < recipe.resolution]
+        sizes = [size for size in (base.resolutions if base else ()) if size < recipe.resolution]
         if sizes:
             found.append(Retry(RETRY_SIZE, {"resolution": max(sizes)}, same | {"resolution": max(sizes)}))
         if recipe.rank > 4:
@@ -74,11 +76,3 @@ def retries(given: Training, job: Job) -> list[Retry]:
         found.append(Retry(RETRY_RATE, {}, same | {"learning_rate": float(f"{recipe.learning_rate / 3:.2g}")}))
     found.append(Retry(RETRY_SAME, {}, same))
     return found
-
-
-def _sizes(base_model: str) -> tuple[int, ...]:
-    return next((entry.resolutions for entry in catalogue.all_models() if entry.key == base_model), ())
-
-
-def _can_be_quantized(base_model: str) -> bool:
-    return any(entry.training_memory_quantized_mb for entry in catalogue.all_models() if entry.key == base_model)

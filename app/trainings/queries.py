@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from app.accounts import queries as accounts
 from app.adapters.models import Adapter
-from app.base_models import catalogue
+from app.base_models import queries as base_models
 from app.base_models.catalogue import BaseModelEntry
 from app.errors import NotFound
 from app.images import queries as images
@@ -101,7 +101,7 @@ def order_of(session: Session, *, workspace_id: str, training_id: str) -> Traini
         project_id=given.project_id,
         brand=project.name,
         recipe=TrainingRecipe.model_validate(given.recipe),
-        base=catalogue.get(given.base_model),
+        base=base_models.entry(session, workspace_id=workspace_id, key=given.base_model),
         pictures=tuple(FrozenPicture(**{name: picture[name] for name in names}) for picture in given.pictures),
     )
 
@@ -275,11 +275,16 @@ def views(session: Session, given: list[Training]) -> list[TrainingView]:
     all_jobs, adapters = jobs.jobs_of(session, ids), adapters_of(session, ids)
     names = accounts.names_of(session, {one.created_by for one in given if one.created_by})
     waiting = waiting_of(session, all_jobs)
+    bases = (
+        base_models.names(session, workspace_id=given[0].workspace_id, keys={one.base_model for one in given})
+        if given
+        else {}
+    )
     return [
         TrainingView(
             training=one,
             recipe=TrainingRecipe.model_validate(one.recipe),
-            base_name=catalogue.name_of(one.base_model),
+            base_name=bases[one.base_model],
             estimate=Estimate.model_validate(one.estimate),
             job=all_jobs[one.id],
             adapter=adapters.get(one.id),

@@ -5,7 +5,7 @@ from urllib.parse import urlencode
 
 from fastapi import APIRouter, Form, Query, Request, Response
 
-from app.base_models import catalogue
+from app.base_models import queries as base_models
 from app.db import new_id
 from app.errors import N_
 from app.images.captions import TRIGGER_PLACEHOLDER
@@ -69,7 +69,7 @@ def new(
         request,
         "pages/new_training.html",
         purposes=PURPOSES,
-        models=catalogue.all_models(),
+        models=base_models.offered(session, workspace_id=visitor.workspace.id),
         order_id=new_id(),
         form=form,
         **context,
@@ -142,7 +142,8 @@ def samples(request: Request, session: ReadSession, visitor: Viewer, training_id
 
 def _live(session: ReadSession, given: Training) -> dict[str, Any]:
     seen = queries.view(session, given)
-    offers = [] if seen.is_active else again.retries(given, seen.job)
+    base = base_models.find(session, workspace_id=given.workspace_id, key=given.base_model)
+    offers = [] if seen.is_active else again.retries(given, base, seen.job)
     return {
         "view": seen,
         "training": given,

@@ -14,6 +14,7 @@ from app.adapters import service as adapters
 from app.adapters.models import Adapter
 from app.adapters.service import AdapterFiles
 from app.base_models import catalogue
+from app.base_models import queries as base_models
 from app.base_models.catalogue import BaseModelEntry
 from app.db import new_id
 from app.images import queries as images
@@ -60,7 +61,8 @@ def plan_training(session: Session, *, workspace_id: str, project_id: str, choic
     Raises ``NotFound``, ``UnknownBaseModel``, ``BadResolution``, ``NoTextEncoder``, ``LokrAlone``.
     """
     project = projects.project(session, workspace_id=workspace_id, project_id=project_id)
-    base = catalogue.get(choices.base_model) if choices.base_model else catalogue.all_models()[0]
+    base_key = choices.base_model or catalogue.all_models()[0].key
+    base = base_models.entry(session, workspace_id=workspace_id, key=base_key)
     pictures = images.all_images(session, workspace_id=workspace_id, project_id=project_id, only_included=True)
     changes = choices.changes()
     recipe = recipe_for(

@@ -30,7 +30,7 @@ from app.web.csrf import token_for
 from app.web.gate import SESSION_COOKIE
 from app.writings.recipe import ArmRecipe, Message, WritingOrder, WritingRecipe
 
-NOT_OF_A_WORKSPACE = {"workers", "tallies", "orphan_files"}
+NOT_OF_A_WORKSPACE = {"workers", "offered_bases", "tallies", "orphan_files"}
 """Tables about the whole machine."""
 
 TABLE_OF_PARAMETER = {
@@ -93,6 +93,9 @@ TABLE_OF_FIELD = TABLE_OF_PARAMETER | {
 """Every id that a form, a JSON body or a query can carry. ``ids`` are of what the address is about."""
 
 VALUES: dict[str, dict[str, Any]] = {
+    "base_models": {"family": "stable_diffusion", "place": "hub", "source": "someone/something"},
+    "base_copies": {"base_model": "stable-diffusion-1-5"},
+    "base_downloads": {"base_model": "stable-diffusion-1-5"},
     "invitations": {"role": "editor", "accepted_at": None},
     "voice_imports": {"format": "txt"},
     "text_samples": {"channel": "post", "language": "en"},

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select, update
 
+from app.base_models import catalogue
 from app.db import Database, new_id, now
 from app.errors import NotFound
 from app.images.models import Image
@@ -178,7 +179,7 @@ def test_after_too_little_memory_fewer_bits_are_offered_where_they_help(
 
 def test_after_too_little_memory_smaller_orders_are_offered(database: Database, start: Callable[..., Training]) -> None:
     given = start(batch_size=2, steps=123)
-    offers = again.retries(given, Job(error_code="out_of_memory"))
+    offers = again.retries(given, catalogue.get(given.base_model), Job(error_code="out_of_memory"))
     assert [offer.msgid for offer in offers] == [
         again.RETRY_BATCH,
         again.RETRY_SIZE,
@@ -198,11 +199,11 @@ def test_after_too_little_memory_smaller_orders_are_offered(database: Database, 
 
 def test_after_divergence_a_slower_one_is_offered(start: Callable[..., Training]) -> None:
     given = start()
-    first = again.retries(given, Job(error_code="diverged"))[0]
+    first = again.retries(given, catalogue.get(given.base_model), Job(error_code="diverged"))[0]
     assert 0 < first.fields["learning_rate"] < given.recipe["learning_rate"] / 2
 
 
 def test_what_is_offered_leads_to_the_order_that_it_names(database: Database, start: Callable[..., Training]) -> None:
     given = start(rank=4, min_snr_gamma=0, sample_prompts=("[trigger], Käse",))
-    same = again.decided(given)
+    same = again.decided(given, catalogue.get(given.base_model))
     assert planned(database, given, **same).recipe.model_dump(mode="json") == given.recipe

@@ -40,6 +40,10 @@ class DiskWatch:
         self._floor = floor_mb * MB
         self._short = False
 
+    @property
+    def floor_bytes(self) -> int:
+        return self._floor
+
     def free(self) -> int:
         """The least that is left for any of the folders."""
         return min((free_bytes(folder) for folder in self._folders), default=0)

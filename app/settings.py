@@ -44,7 +44,13 @@ class Settings(BaseSettings):
         1000, ge=1, le=20000, description="Largest adapter file that can be uploaded or fetched, in MB"
     )
     hub_url: str = Field(
-        "https://huggingface.co", description="Model hub that adapters are fetched from and published to"
+        "https://huggingface.co",
+        description="Model hub that base models and adapters are fetched from, and adapters published to",
+    )
+    checkpoints_folder: str = Field(
+        "",
+        description="Folder on the workers' machine whose checkpoints may be added as base models; empty means "
+        "`checkpoints` in the data folder",
     )
     civitai_url: str = Field("https://civitai.com", description="Address of Civitai, which adapters are fetched from")
     max_jobs_per_workspace: int = Field(
@@ -75,6 +81,10 @@ class Settings(BaseSettings):
     @property
     def effective_database_url(self) -> str:
         return self.database_url or f"sqlite:///{(self.data_dir / 'livery.sqlite3').resolve()}"
+
+    @property
+    def effective_checkpoints_folder(self) -> Path:
+        return Path(self.checkpoints_folder) if self.checkpoints_folder else self.data_dir / "checkpoints"
 
     @property
     def secure_cookies(self) -> bool:

@@ -48,6 +48,8 @@ class WorkerContext:
     signing_key: bytes = b""
     """Opens the tokens that people gave for a hub."""
     most_adapter_bytes: int = 1_000_000_000
+    checkpoints_folder: Path | None = None
+    """Where the person who runs this machine puts checkpoints; None where there is no such folder."""
 
     device_lock: threading.Lock = field(default_factory=threading.Lock)
     """Held while a job runs: one at a time, whoever claimed it in this process."""

@@ -112,6 +112,10 @@ class JobProgress:
         self._write(force=done >= total)
         self.check()
 
+    def begin_anew(self) -> None:
+        """What is counted from now on is something else, with a pace of its own."""
+        self._first, self._done, self._total = None, 0, 0
+
     def seconds_left(self) -> float | None:
         """From this attempt's own pace, everything between the steps included; None before there is a pace."""
         if self._first is None or self._done <= self._first[1]:

@@ -13,7 +13,15 @@ from app.logs import lines_carry
 from app.storage import StorageAway, StorageRefuses
 from worker.context import WorkerContext
 from worker.engines.contracts import Cancelled, EngineError, GiveBack
-from worker.handlers import adapter_import, adapter_publish, generation, training, voice_training, writing
+from worker.handlers import (
+    adapter_import,
+    adapter_publish,
+    base_download,
+    generation,
+    training,
+    voice_training,
+    writing,
+)
 from worker.progress import JobProgress
 
 log = logging.getLogger("livery.worker")
@@ -36,6 +44,7 @@ HANDLERS: dict[str, Handler] = {
     "adapter_import": adapter_import.run,
     "adapter_publish": adapter_publish.run,
     "writing": writing.run,
+    "base_download": base_download.run,
 }
 
 

@@ -47,6 +47,7 @@ def main(named_lanes: str, pulse: Pulse, last_words: str) -> None:
         civitai_url=settings.civitai_url,
         signing_key=settings.signing_key(),
         most_adapter_bytes=settings.max_adapter_mb * 1_000_000,
+        checkpoints_folder=settings.effective_checkpoints_folder,
         disk=DiskWatch(settings.data_dir, Path(tempfile.gettempdir()), floor_mb=settings.disk_floor_mb),
         hang_after_seconds=settings.hang_minutes * 60.0,
         holds=pulse.holds,

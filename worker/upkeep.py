@@ -15,7 +15,7 @@ from app.jobs.announce import Bell
 from app.memory import process_memory
 from app.operations import orphans
 from app.voice import service as voice
-from worker import leftovers
+from worker import base_upkeep, leftovers
 from worker.context import WorkerContext
 
 TICK_SECONDS = 10.0
@@ -42,6 +42,7 @@ def tick(context: WorkerContext, bell: Bell) -> None:
             free_bytes=context.disk.free(),
             short_of_disk=context.disk.is_short(),
         )
+    base_upkeep.tick(context)
     with context.database.write() as session:
         returned = jobs.reap(session)
     if returned:
@@ -61,6 +62,7 @@ def sweep(context: WorkerContext) -> None:
         "deleted pictures": images.sweep_deleted(database, storage, older_than=UNDO_FOR),
         "checkpoints of ended trainings": orphans.sweep_checkpoints(database, storage),
         "adapter files from elsewhere": brought.sweep_old(database, storage),
+        "downloads that nobody took up again": base_upkeep.sweep_unfinished(context),
         "folders of killed jobs": leftovers.sweep_job_folders(),
         "cached adapters that are gone": leftovers.sweep_cache(context),
     }

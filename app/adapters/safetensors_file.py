@@ -108,13 +108,14 @@ def read_header(path: Path) -> Header:
         return header_of(file, path.stat().st_size)
 
 
-def header_of(file: BinaryIO, size: int) -> Header:
-    """The header of a file of ``size`` bytes, from its beginning, which is all that ``file`` need hold.
+def header_of(file: BinaryIO, size: int, *, most_bytes: int = MAX_FILE_BYTES) -> Header:
+    """The header of a file of ``size`` bytes, at most ``most_bytes``, from its beginning, which is all that ``file``
+    need hold.
 
     Raises ``UnsafeFile`` like ``read_header``.
     """
-    if size > MAX_FILE_BYTES:
-        raise UnsafeFile(reason=f"it is larger than {MAX_FILE_BYTES // 2**30} GB")
+    if size > most_bytes:
+        raise UnsafeFile(reason=f"it is larger than {most_bytes // 2**30} GB")
     start = file.read(8)
     if len(start) < 8:
         raise UnsafeFile(reason="it is too short")

@@ -7,6 +7,8 @@ from sqlalchemy.orm import Session
 
 from app import sealing
 from app.base_files.models import BaseCopy, BaseDownload, HubToken
+from app.base_models import catalogue
+from app.base_models.models import OwnBase
 from app.errors import NotFound
 from app.jobs.models import Job
 
@@ -29,6 +31,13 @@ class FilesState:
         return self.job is not None and self.job.state in ("queued", "running")
 
     @property
+    def share(self) -> float | None:
+        """Of the bytes that are here, while they are fetched."""
+        if self.job is None or self.job.state != "running" or not self.job.progress_total:
+            return None
+        return min(1.0, self.job.progress_done / self.job.progress_total)
+
+    @property
     def is_here(self) -> bool:
         return bool(self.copies)
 
@@ -38,6 +47,45 @@ class FilesState:
 
 
 NOTHING = FilesState((), None, None)
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where one base model's files come from."""
+
+    key: str
+    name: str
+    source: str
+    """``builtin``, a hub's repository, or an entry of the folder of checkpoints."""
+    revision: str | None
+    file: str | None
+    """Of the repository, where that file is the whole checkpoint."""
+    is_local: bool
+    is_text: bool
+    is_own: bool
+    """Added by the workspace; False for the catalogue's."""
+
+
+def source_of(session: Session, *, workspace_id: str, key: str) -> Source:
+    """Of any base model that the workspace may use, also one whose family is not known yet.
+
+    Raises ``UnknownBaseModel``.
+    """
+    row = session.scalar(select(OwnBase).where(OwnBase.id == key, OwnBase.workspace_id == workspace_id))
+    if row is not None:
+        return Source(
+            key=row.id,
+            name=row.name,
+            source=row.source,
+            revision=row.revision or None,
+            file=row.file or None,
+            is_local=row.place == "local",
+            is_text=False,
+            is_own=True,
+        )
+    text = next((one for one in catalogue.text_models() if one.key == key), None)
+    found = text or catalogue.get(key)
+    return Source(found.key, found.name, found.source, found.revision, None, False, text is not None, False)
 
 
 def states(session: Session, *, workspace_id: str) -> dict[str, FilesState]:

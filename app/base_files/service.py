@@ -6,9 +6,6 @@ from sqlalchemy.orm import Session
 from app import sealing
 from app.base_files import queries
 from app.base_files.models import BaseCopy, BaseDownload, HubToken
-from app.base_models import catalogue
-from app.base_models import queries as base_models
-from app.base_models.models import OwnBase
 from app.db import now
 from app.errors import N_, Conflict, Invalid, NotFound
 from app.jobs import service as jobs
@@ -40,8 +37,8 @@ def order_download(session: Session, *, workspace_id: str, key: str, created_by:
 
     Raises ``UnknownBaseModel``, ``NothingToFetch``, ``QueueFull``.
     """
-    name, has_files = _named(session, workspace_id, key)
-    if not has_files:
+    source = queries.source_of(session, workspace_id=workspace_id, key=key)
+    if source.is_local or source.source == "builtin":
         raise NothingToFetch()
     there = queries.state(session, workspace_id=workspace_id, key=key)
     if there.is_active and there.download is not None:
@@ -56,20 +53,18 @@ def order_download(session: Session, *, workspace_id: str, key: str, created_by:
         lane=LANE,
         kind="base_download",
         subject_id=ordered.id,
-        title=name,
+        title=source.name,
         created_by=created_by,
     )
     return ordered
 
 
-def _named(session: Session, workspace_id: str, key: str) -> tuple[str, bool]:
-    """Its name, and whether it has files on a hub. Raises ``UnknownBaseModel``."""
-    row = session.scalar(select(OwnBase).where(OwnBase.id == key, OwnBase.workspace_id == workspace_id))
-    if row is not None:
-        return row.name, row.place == "hub"
-    text = next((one for one in catalogue.text_models() if one.key == key), None)
-    found = text or base_models.entry(session, workspace_id=workspace_id, key=key)
-    return found.name, found.source != "builtin"
+def cancel_download(session: Session, *, workspace_id: str, key: str) -> None:
+    """Ask the download to stop; nothing of it is kept. Raises ``NotHere``, ``AlreadyEnded``."""
+    there = queries.state(session, workspace_id=workspace_id, key=key)
+    if there.job is None:
+        raise NotHere()
+    jobs.request_cancel(session, workspace_id=workspace_id, job_id=there.job.id)
 
 
 def remove_files(session: Session, *, workspace_id: str, key: str) -> int:

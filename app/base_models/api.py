@@ -1,31 +1,221 @@
 """Base models for programs."""
 
-from fastapi import APIRouter
-from pydantic import BaseModel
+from datetime import datetime
+from typing import Any, Literal
 
-from app.base_models import catalogue
+from fastapi import APIRouter, Request, Response
+from pydantic import BaseModel, ConfigDict
+
+from app.base_files import queries as base_files
+from app.base_files import service as base_file_service
+from app.base_files.queries import FilesState
+from app.base_models import catalogue, queries, service
 from app.base_models.catalogue import BaseModelEntry, TextModelEntry
-from app.web.signed_in import Viewer
+from app.base_models.forms import DescribeForm, HubForm, Key, LocalForm, TokenForm
+from app.base_models.models import OwnBase
+from app.web.session_deps import ReadSession, WriteSession
+from app.web.signed_in import Owner, Viewer
+from app.web.text import RowId
 
 router = APIRouter(tags=["Base models"])
 
 
 class BaseModelList(BaseModel):
-    """All base models of the catalogue, on one page."""
+    """All base models that an order may name, on one page: the catalogue's, then the workspace's own."""
 
     items: list[BaseModelEntry]
     next: str | None = None
 
 
 @router.get("/base-models", summary="List the base models")
-def base_models(visitor: Viewer) -> BaseModelList:
+def base_models(session: ReadSession, visitor: Viewer) -> BaseModelList:
     """What can be trained on and drawn with, with licence and memory need."""
-    return BaseModelList(items=list(catalogue.all_models()))
+    return BaseModelList(items=queries.offered(session, workspace_id=visitor.workspace.id))
 
 
 @router.get("/base-models/{key}", summary="Show one base model")
-def base_model(key: str, visitor: Viewer) -> BaseModelEntry:
-    return catalogue.get(key)
+def base_model(session: ReadSession, visitor: Viewer, key: str) -> BaseModelEntry:
+    return queries.entry(session, workspace_id=visitor.workspace.id, key=key)
+
+
+class OwnBaseOut(BaseModel):
+    """A base model that the workspace has added. Its id is the key that orders name."""
+
+    id: str
+    name: str
+    family: str
+    """Empty until a worker has looked at its files; orders can name it from then on."""
+    place: Literal["hub", "local"]
+    source: str
+    file: str
+    revision: str
+    licence: str
+    licence_sentence: str
+    commercial: bool | None
+    created_at: datetime
+    archived_at: datetime | None
+
+
+def _out(row: OwnBase) -> OwnBaseOut:
+    return OwnBaseOut.model_validate(row, from_attributes=True)
+
+
+class OwnBaseList(BaseModel):
+    """The workspace's own base models, on one page; also those whose family is not known yet."""
+
+    items: list[OwnBaseOut]
+    next: str | None = None
+
+
+@router.get("/own-base-models", summary="List the base models that the workspace has added")
+def own(session: ReadSession, visitor: Viewer, archived: bool = False) -> OwnBaseList:
+    rows = queries.own(session, workspace_id=visitor.workspace.id, archived=archived)
+    return OwnBaseList(items=[_out(row) for row in rows])
+
+
+@router.post("/own-base-models/hub", status_code=201, summary="Add a base model from the hub")
+def add_from_hub(session: WriteSession, visitor: Owner, order: HubForm) -> OwnBaseOut:
+    """A repository in diffusers' layout, or one safetensors file of it. A worker fetches it and tells its family."""
+    workspace_id, user_id = visitor.workspace.id, visitor.user.id
+    row = service.add_from_hub(
+        session,
+        workspace_id=workspace_id,
+        repository=order.repository,
+        file=order.file,
+        revision=order.revision,
+        family=order.family,
+        created_by=user_id,
+        **order.described(),
+    )
+    base_file_service.order_download(session, workspace_id=workspace_id, key=row.id, created_by=user_id)
+    return _out(row)
+
+
+class Checkpoint(BaseModel):
+    """An entry of the folder of checkpoints on a worker's machine."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    name: str
+    byte_count: int
+    family: str
+    """Empty where it cannot be used."""
+    problem: str
+    """Why it cannot."""
+
+
+class CheckpointList(BaseModel):
+    """What lies in the folder of checkpoints on the workers' machines, on one page."""
+
+    items: list[Checkpoint]
+    next: str | None = None
+
+
+@router.get("/checkpoints", summary="List the checkpoints on the workers' machines")
+def checkpoints(session: ReadSession, visitor: Owner) -> CheckpointList:
+    return CheckpointList(items=[Checkpoint.model_validate(one) for one in queries.lying_ready(session)])
+
+
+@router.post("/own-base-models/local", status_code=201, summary="Add a checkpoint from a worker's machine")
+def add_local(session: WriteSession, visitor: Owner, order: LocalForm) -> OwnBaseOut:
+    row = service.add_local(
+        session,
+        workspace_id=visitor.workspace.id,
+        entry=order.entry,
+        created_by=visitor.user.id,
+        **order.described(),
+    )
+    return _out(row)
+
+
+@router.put("/own-base-models/{base_id}", summary="Change a base model's name and licence")
+def describe(session: WriteSession, visitor: Owner, base_id: RowId, order: DescribeForm) -> OwnBaseOut:
+    row = service.describe(session, workspace_id=visitor.workspace.id, base_id=base_id, **order.described())
+    return _out(row)
+
+
+@router.delete("/own-base-models/{base_id}", status_code=204, summary="Put a base model away")
+def put_away(session: WriteSession, visitor: Owner, base_id: RowId) -> None:
+    """It is not on offer any more; what was made with it stays and goes on working."""
+    service.put_away(session, workspace_id=visitor.workspace.id, base_id=base_id)
+
+
+@router.post("/own-base-models/{base_id}/take-back", summary="Take a base model back")
+def take_back(session: WriteSession, visitor: Owner, base_id: RowId) -> OwnBaseOut:
+    return _out(service.take_back(session, workspace_id=visitor.workspace.id, base_id=base_id))
+
+
+class FilesOut(BaseModel):
+    """Where a base model's files are."""
+
+    hosts: list[str]
+    """Machines that have them whole and checked."""
+    byte_count: int
+    state: str | None
+    """Of the latest download: ``queued``, ``running``, ``done``, ``failed`` or ``cancelled``."""
+    job_id: str | None
+    share: float | None
+    """Of the bytes that are here, from 0 to 1, while it is being fetched."""
+    error_sentence: str | None
+
+
+def _files(state: FilesState) -> FilesOut:
+    return FilesOut(
+        hosts=[copy.host for copy in state.copies],
+        byte_count=state.byte_count,
+        state=state.job.state if state.job else None,
+        job_id=state.job.id if state.job else None,
+        share=state.share,
+        error_sentence=state.job.error_sentence if state.job else None,
+    )
+
+
+@router.get("/base-models/{key}/files", summary="Show where a base model's files are")
+def files(session: ReadSession, visitor: Viewer, key: Key) -> FilesOut:
+    base_files.source_of(session, workspace_id=visitor.workspace.id, key=key)
+    return _files(base_files.state(session, workspace_id=visitor.workspace.id, key=key))
+
+
+@router.post("/base-models/{key}/files", status_code=202, summary="Fetch a base model's files")
+def fetch(session: WriteSession, visitor: Owner, key: Key) -> FilesOut:
+    workspace_id = visitor.workspace.id
+    base_file_service.order_download(session, workspace_id=workspace_id, key=key, created_by=visitor.user.id)
+    return _files(base_files.state(session, workspace_id=workspace_id, key=key))
+
+
+@router.delete("/base-models/{key}/files", status_code=202, summary="Remove a base model's files")
+def remove_files(session: WriteSession, visitor: Owner, key: Key) -> dict[str, int]:
+    """From the workers' disks, within seconds; the next order that needs it fetches it again."""
+    return {"machines": base_file_service.remove_files(session, workspace_id=visitor.workspace.id, key=key)}
+
+
+class HubTokenOut(BaseModel):
+    """Whether there is a token for the model hub; never the token itself."""
+
+    is_set: bool
+    created_at: datetime | None = None
+
+
+@router.get("/hub-token", summary="Say whether there is a token for the hub")
+def hub_token(session: ReadSession, visitor: Owner) -> HubTokenOut:
+    row = base_files.hub_token_row(session, workspace_id=visitor.workspace.id)
+    return HubTokenOut(is_set=row is not None, created_at=row.created_at if row else None)
+
+
+@router.put("/hub-token", summary="Keep a token for the hub")
+def keep_token(request: Request, session: WriteSession, visitor: Owner, order: TokenForm) -> HubTokenOut:
+    """In place of the one before. It is used for downloads alone."""
+    key: Any = request.app.state.signing_key
+    row = base_file_service.keep_token(
+        session, key, workspace_id=visitor.workspace.id, token=order.token.strip(), created_by=visitor.user.id
+    )
+    return HubTokenOut(is_set=True, created_at=row.created_at)
+
+
+@router.delete("/hub-token", status_code=204, summary="Forget the token for the hub")
+def forget_token(session: WriteSession, visitor: Owner) -> Response:
+    base_file_service.forget_token(session, workspace_id=visitor.workspace.id)
+    return Response(status_code=204)
 
 
 class TextModelList(BaseModel):

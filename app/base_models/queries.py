@@ -9,7 +9,7 @@ from app.base_models import catalogue
 from app.base_models.catalogue import BaseModelEntry, Sentence, UnknownBaseModel
 from app.base_models.models import OfferedBase, OwnBase
 from app.base_models.recognition import Facts
-from app.errors import NotFound
+from app.errors import N_, NotFound
 
 ADDED_EN = "Added by your team: %(source)s."
 ADDED_DE = "Von Ihrem Team hinzugefügt: %(source)s."
@@ -17,6 +17,7 @@ NOT_SAID = Sentence(
     en="Nobody has written down what its licence allows. Look it up before you use it for your business.",
     de="Niemand hat notiert, was die Lizenz erlaubt. Bitte sehen Sie nach, bevor Sie es gewerblich nutzen.",
 )
+NO_DEFAULTS = N_("The catalogue has no base model of this kind, so its defaults and configuration are missing.")
 
 
 def entry(session: Session, *, workspace_id: str, key: str) -> BaseModelEntry:

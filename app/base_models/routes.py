@@ -1,26 +1,154 @@
-"""The page of the base models. Their pace is measured by trainings, so it is read from there."""
+"""The page of the base models: the catalogue, what the workspace has added, and where the files are.
 
-from fastapi import APIRouter, Request, Response
+Their pace is measured by trainings and their files lie with the workers, so both are read from there.
+"""
 
-from app.base_models import catalogue
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Form, Request, Response
+
+from app.base_files import queries as base_files
+from app.base_files import service as base_file_service
+from app.base_models import catalogue, queries, service
+from app.base_models.forms import DescribeForm, HubForm, Key, LocalForm, TokenForm
+from app.errors import N_
 from app.trainings import queries as trainings
 from app.trainings import voice_queries as voices
-from app.web.session_deps import ReadSession
-from app.web.signed_in import Viewer
-from app.web.templating import page
+from app.web.answers import go
+from app.web.flashes import Flash
+from app.web.language import translate
+from app.web.session_deps import ReadSession, WriteSession
+from app.web.signed_in import Owner, Viewer
+from app.web.templating import fragment, page
+from app.web.text import RowId
 
-router = APIRouter()
+router = APIRouter(prefix="/base-models")
+ADDED = N_("The base model is added. A worker fetches it now and tells its kind from its files.")
+ADDED_LOCAL = N_("The base model is added and can be used.")
+SAVED = N_("Saved")
+PUT_AWAY = N_("The base model is not on offer any more. What was made with it stays and goes on working.")
+TAKEN_BACK = N_("The base model is back.")
+FETCHING = N_("A worker fetches the files. You can close this page.")
+STOPPING = N_("The download stops. Nothing of it is kept.")
+REMOVING = N_("The files are being removed from the worker's disk.")
+TOKEN_KEPT = N_("The token is kept, sealed. It is used for downloads alone and never shown again.")
+TOKEN_GONE = N_("The token is forgotten.")
 
 
-@router.get("/base-models")
-def base_models(request: Request, session: ReadSession, visitor: Viewer) -> Response:
-    models = catalogue.all_models()
-    measured = {model.key: next(iter(trainings.measurements(session, model.key)), None) for model in models}
+def _done(request: Request, sentence: str) -> Response:
+    return go(request, "/base-models", Flash("ok", translate(request.state.locale, sentence)))
+
+
+@router.get("")
+def show(request: Request, session: ReadSession, visitor: Viewer) -> Response:
+    workspace_id = visitor.workspace.id
+    models = queries.offered(session, workspace_id=workspace_id)
     return page(
         request,
         "pages/base_models.html",
         models=models,
-        measured=measured,
         text_models=catalogue.text_models(),
+        own={row.id: row for row in queries.own(session, workspace_id=workspace_id)},
+        away=queries.own(session, workspace_id=workspace_id, archived=True),
+        measured={model.key: next(iter(trainings.measurements(session, model.key)), None) for model in models},
         paces={model.key: next(iter(voices.paces(session, model.key)), None) for model in catalogue.text_models()},
+        states=base_files.states(session, workspace_id=workspace_id),
+        nothing=base_files.NOTHING,
+        lying_ready=queries.lying_ready(session) if visitor.is_owner else [],
+        families=queries.families(),
+        token=base_files.hub_token_row(session, workspace_id=workspace_id) if visitor.is_owner else None,
     )
+
+
+@router.get("/{key}/files")
+def files(request: Request, session: ReadSession, visitor: Viewer, key: Key) -> Response:
+    """Where its files are, drawn anew while they are fetched."""
+    context: dict[str, Any] = {"model": base_files.source_of(session, workspace_id=visitor.workspace.id, key=key)}
+    state = base_files.state(session, workspace_id=visitor.workspace.id, key=key)
+    return fragment(request, "partials/base_files.html", state=state, **context)
+
+
+@router.post("/hub")
+def add_from_hub(request: Request, session: WriteSession, visitor: Owner, form: Annotated[HubForm, Form()]) -> Response:
+    workspace_id, user_id = visitor.workspace.id, visitor.user.id
+    row = service.add_from_hub(
+        session,
+        workspace_id=workspace_id,
+        repository=form.repository,
+        file=form.file,
+        revision=form.revision,
+        family=form.family,
+        created_by=user_id,
+        **form.described(),
+    )
+    base_file_service.order_download(session, workspace_id=workspace_id, key=row.id, created_by=user_id)
+    return _done(request, ADDED)
+
+
+@router.post("/local")
+def add_local(request: Request, session: WriteSession, visitor: Owner, form: Annotated[LocalForm, Form()]) -> Response:
+    service.add_local(
+        session,
+        workspace_id=visitor.workspace.id,
+        entry=form.entry,
+        created_by=visitor.user.id,
+        **form.described(),
+    )
+    return _done(request, ADDED_LOCAL)
+
+
+@router.post("/token")
+def keep_token(request: Request, session: WriteSession, visitor: Owner, form: Annotated[TokenForm, Form()]) -> Response:
+    base_file_service.keep_token(
+        session,
+        request.app.state.signing_key,
+        workspace_id=visitor.workspace.id,
+        token=form.token.strip(),
+        created_by=visitor.user.id,
+    )
+    return _done(request, TOKEN_KEPT)
+
+
+@router.post("/token/forget")
+def forget_token(request: Request, session: WriteSession, visitor: Owner) -> Response:
+    base_file_service.forget_token(session, workspace_id=visitor.workspace.id)
+    return _done(request, TOKEN_GONE)
+
+
+@router.post("/{base_id}/describe")
+def describe(
+    request: Request, session: WriteSession, visitor: Owner, base_id: RowId, form: Annotated[DescribeForm, Form()]
+) -> Response:
+    service.describe(session, workspace_id=visitor.workspace.id, base_id=base_id, **form.described())
+    return _done(request, SAVED)
+
+
+@router.post("/{base_id}/put-away")
+def put_away(request: Request, session: WriteSession, visitor: Owner, base_id: RowId) -> Response:
+    service.put_away(session, workspace_id=visitor.workspace.id, base_id=base_id)
+    told = Flash("undo", translate(request.state.locale, PUT_AWAY), f"/base-models/{base_id}/take-back")
+    return go(request, "/base-models", told)
+
+
+@router.post("/{base_id}/take-back")
+def take_back(request: Request, session: WriteSession, visitor: Owner, base_id: RowId) -> Response:
+    service.take_back(session, workspace_id=visitor.workspace.id, base_id=base_id)
+    return _done(request, TAKEN_BACK)
+
+
+@router.post("/{key}/fetch")
+def fetch(request: Request, session: WriteSession, visitor: Owner, key: Key) -> Response:
+    base_file_service.order_download(session, workspace_id=visitor.workspace.id, key=key, created_by=visitor.user.id)
+    return _done(request, FETCHING)
+
+
+@router.post("/{key}/cancel")
+def cancel(request: Request, session: WriteSession, visitor: Owner, key: Key) -> Response:
+    base_file_service.cancel_download(session, workspace_id=visitor.workspace.id, key=key)
+    return _done(request, STOPPING)
+
+
+@router.post("/{key}/remove-files")
+def remove_files(request: Request, session: WriteSession, visitor: Owner, key: Key) -> Response:
+    base_file_service.remove_files(session, workspace_id=visitor.workspace.id, key=key)
+    return _done(request, REMOVING)

@@ -37,6 +37,7 @@ TABLE_OF_PARAMETER = {
     "user_id": "users",
     "session_id": "browser_sessions",
     "invitation_id": "invitations",
+    "base_id": "base_models",
     "token_id": "api_tokens",
     "project_id": "projects",
     "image_id": "images",
@@ -78,6 +79,7 @@ PLAIN_PARAMETERS = {
 """What else an address can carry; ``sha`` is the world's own."""
 
 TABLE_OF_FIELD = TABLE_OF_PARAMETER | {
+    "base_model": "base_models",
     "campaign": "campaigns",
     "adapter": "adapters",
     "brand": "projects",

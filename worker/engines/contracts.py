@@ -34,8 +34,10 @@ class Base:
     key: str
     family: str
     source: str
-    """``builtin``, a hub repository name, or an absolute folder."""
+    """``builtin``, a hub repository name, an absolute folder, or the absolute path of one checkpoint file."""
     revision: str | None = None
+    parts: str | None = None
+    """Of a checkpoint that is one file: the folder with its configuration, and with what the file does not hold."""
 
 
 @dataclass(frozen=True)

@@ -16,9 +16,10 @@ from app.generations.queries import Order
 from app.generations.service import FinishedPicture
 from app.jobs import service as jobs
 from app.jobs.service import Claim, LeaseLost
+from worker import base_models
 from worker.context import WorkerContext
 from worker.engines import registry
-from worker.engines.contracts import AdapterFile, Base, EngineError, GeneratedPicture, GenerationInputs
+from worker.engines.contracts import AdapterFile, EngineError, GeneratedPicture, GenerationInputs
 from worker.progress import JobProgress
 from worker.workspace import bring_in, cached, job_folder
 
@@ -39,7 +40,7 @@ def run(context: WorkerContext, claim: Claim, progress: JobProgress) -> None:
     left = set(range(order.recipe.count)) - order.done
     if part is not None:
         with job_folder("generation") as folder:
-            inputs = _inputs(context, order, folder)
+            inputs = _inputs(context, claim, order, progress, folder)
             for picture in registry.engine_for(order.base.family).generate(part.recipe, inputs, folder, progress):
                 position = part.positions[picture.index]
                 if position in left:
@@ -58,7 +59,9 @@ def _order(context: WorkerContext, claim: Claim) -> Order:
         raise EngineError("order_outdated", str(error)) from error
 
 
-def _inputs(context: WorkerContext, order: Order, folder: Path) -> GenerationInputs:
+def _inputs(
+    context: WorkerContext, claim: Claim, order: Order, progress: JobProgress, folder: Path
+) -> GenerationInputs:
     files = []
     for adapter in order.adapters:
         try:
@@ -67,7 +70,7 @@ def _inputs(context: WorkerContext, order: Order, folder: Path) -> GenerationInp
             raise EngineError("adapter_file_gone", ADAPTER_FILE_GONE) from error
         # The content's hash as the key lets the engine keep the adapter loaded between orders.
         files.append(AdapterFile(key=adapter.used.sha256, path=path, strength=adapter.used.strength))
-    base = Base(order.base.key, order.base.family, order.base.source, order.base.revision)
+    base = base_models.ready(context, claim, order.base, progress)
     return GenerationInputs(
         base=base,
         adapters=tuple(files),

@@ -30,10 +30,10 @@ from app.trainings import queries, service
 from app.trainings.planner import Device
 from app.trainings.queries import TrainingOrder
 from app.trainings.service import Loss, Outcome, Sample
+from worker import base_models
 from worker.context import WorkerContext
 from worker.engines import registry
 from worker.engines.contracts import (
-    Base,
     EngineError,
     SamplePicture,
     Step,
@@ -66,7 +66,7 @@ def run(context: WorkerContext, claim: Claim, progress: JobProgress) -> None:
     order = _order(context, claim)
     with job_folder("training") as folder:
         inputs = TrainingInputs(
-            base=Base(order.base.key, order.base.family, order.base.source, order.base.revision),
+            base=base_models.ready(context, claim, order.base, progress),
             pictures=_bring_pictures(context, order, folder / "pictures"),
         )
         watch = _Watch(context, claim, order)

@@ -29,11 +29,11 @@ from app.trainings.voice_queries import VoiceOrder
 from app.trainings.voice_service import VoiceOutcome
 from app.trainings.voice_texts import FrozenText
 from app.voice import stylometry
+from worker import base_models
 from worker.context import WorkerContext
 from worker.engines import registry
 from worker.engines.contracts import (
     ArmMeasures,
-    Base,
     EngineError,
     Said,
     SampleText,
@@ -60,7 +60,7 @@ def run(context: WorkerContext, claim: Claim, progress: JobProgress) -> None:
     ``Cancelled``, ``GiveBack``, ``LeaseLost``.
     """
     order = _order(context, claim)
-    base = Base(order.base.key, order.base.family, order.base.source, order.base.revision)
+    base = base_models.ready(context, claim, order.base, progress)
     inputs = VoiceInputs(
         base=base,
         texts=tuple(map(_text, order.voice.learned)),

@@ -11,9 +11,10 @@ from app.writings import queries, service
 from app.writings.queries import Order
 from app.writings.recipe import Arm, ArmRecipe
 from app.writings.wishes import remaining
+from worker import base_models
 from worker.context import WorkerContext
 from worker.engines import registry
-from worker.engines.contracts import AdapterFile, Base, EngineError, SamplePicture, Step, WritingInputs, Written
+from worker.engines.contracts import AdapterFile, EngineError, SamplePicture, Step, WritingInputs, Written
 from worker.progress import JobProgress
 from worker.workspace import cached
 
@@ -53,7 +54,7 @@ def _write_arm(context: WorkerContext, order: Order, part: ArmRecipe, keeper: "_
     if rest is None:
         return
     engine = registry.text_engine_for(order.base.family)
-    inputs = _inputs(context, order, part)
+    inputs = _inputs(context, order, part, progress)
     whole = _WholeOrder(progress, keeper.finished, part.recipe.count - len(keeper.done_of(part.arm)), keeper.total)
     for written in engine.write(rest.recipe, inputs, whole):
         keeper.take(part.arm, rest.first + written.variant, written)
@@ -61,8 +62,8 @@ def _write_arm(context: WorkerContext, order: Order, part: ArmRecipe, keeper: "_
         progress.check()
 
 
-def _inputs(context: WorkerContext, order: Order, part: ArmRecipe) -> WritingInputs:
-    base = Base(order.base.key, order.base.family, order.base.source, order.base.revision)
+def _inputs(context: WorkerContext, order: Order, part: ArmRecipe, progress: JobProgress) -> WritingInputs:
+    base = base_models.ready(context, progress.claim, order.base, progress)
     if part.arm != "adapter" or order.voice is None:
         return WritingInputs(base=base, cache=context.cache_folder)
     try:

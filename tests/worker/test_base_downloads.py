@@ -1,0 +1,333 @@
+"""Base models' files from a hub: whole, checked, resumed, refused in words; nobody gets at another workspace's."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import safetensors.numpy
+from numpy import zeros
+
+from app.base_files import queries, service
+from app.base_files.queries import FilesState
+from app.base_models import queries as base_models
+from app.base_models import service as base_model_service
+from app.db import Database
+from app.jobs import service as jobs
+from app.jobs.models import Job
+from app.storage import Storage
+from tests.fake_hub import COMMIT, FakeHub, git_hash, serving
+from tests.orders import make_workspace
+from worker import base_folders, base_upkeep
+from worker import base_models as worker_bases
+from worker.context import WorkerContext
+from worker.hub import Hub
+from worker.progress import JobProgress
+from worker.run_job import run_next
+
+REPOSITORY = "acme/house"
+KEY = b"a key for tests"
+UNET = bytes(range(256)) * 9000
+CONFIG = json.dumps({"sample_size": 64}).encode()
+
+
+def _pipeline() -> dict[str, bytes]:
+    index = {
+        "_class_name": "StableDiffusionPipeline",
+        "unet": ["diffusers", "UNet2DConditionModel"],
+        "vae": ["diffusers", "AutoencoderKL"],
+        "scheduler": ["diffusers", "DDIMScheduler"],
+        "safety_checker": ["stable_diffusion", "StableDiffusionSafetyChecker"],
+        "feature_extractor": [None, None],
+    }
+    return {
+        "model_index.json": json.dumps(index).encode(),
+        "README.md": b"words",
+        "unet/config.json": CONFIG,
+        "unet/diffusion_pytorch_model.safetensors": UNET,
+        "unet/diffusion_pytorch_model.fp16.safetensors": b"half",
+        "unet/diffusion_pytorch_model.bin": b"pickle",
+        "vae/config.json": b"{}",
+        "vae/diffusion_pytorch_model.fp16.safetensors": b"only in halves",
+        "scheduler/scheduler_config.json": json.dumps({"prediction_type": "v_prediction"}).encode(),
+        "safety_checker/model.safetensors": b"not needed",
+        "house-v1.ckpt": b"pickle",
+    }
+
+
+@pytest.fixture
+def hub() -> Iterator[FakeHub]:
+    with serving(FakeHub({REPOSITORY: _pipeline()})) as hub:
+        yield hub
+
+
+@pytest.fixture
+def context(database: Database, storage: Storage, hub: FakeHub, tmp_path: Path) -> WorkerContext:
+    return WorkerContext(
+        database=database,
+        storage=storage,
+        worker_id="w",
+        lanes=("training",),
+        cache_folder=tmp_path / "cache",
+        hub_url=hub.url,
+        signing_key=KEY,
+        checkpoints_folder=tmp_path / "checkpoints",
+    )
+
+
+Added = Callable[..., tuple[str, str]]
+
+
+@pytest.fixture
+def add(database: Database) -> Added:
+    """Adds a base model in a new workspace and orders its files; gives the workspace's id and the key."""
+
+    def added(*, token: str = "", **changes: str) -> tuple[str, str]:
+        workspace_id = make_workspace(database)
+        with database.write() as session:
+            if token:
+                service.keep_token(session, KEY, workspace_id=workspace_id, token=token, created_by=None)
+            fields = {"name": "Haus", "repository": REPOSITORY} | changes
+            row = base_model_service.add_from_hub(session, workspace_id=workspace_id, created_by=None, **fields)
+            service.order_download(session, workspace_id=workspace_id, key=row.id, created_by=None)
+            return workspace_id, row.id
+
+    return added
+
+
+def _run(context: WorkerContext, workspace_id: str, key: str) -> FilesState:
+    assert run_next(context, ("training",))
+    with context.database.read() as session:
+        return queries.state(session, workspace_id=workspace_id, key=key)
+
+
+def _folder(context: WorkerContext, workspace_id: str, key: str) -> Path:
+    return base_folders.folder_of(context.cache_folder, workspace_id, key)
+
+
+def test_a_pipeline_is_fetched_without_what_it_does_not_need_and_told_from_its_files(
+    context: WorkerContext, add: Added
+) -> None:
+    workspace_id, key = add()
+    state = _run(context, workspace_id, key)
+    assert state.job and state.job.state == "done", state.job and state.job.error_sentence
+    folder = _folder(context, workspace_id, key)
+    there = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+    assert there == {
+        ".in-use",
+        "copy.json",
+        "model_index.json",
+        "unet/config.json",
+        "unet/diffusion_pytorch_model.safetensors",
+        "vae/config.json",
+        "vae/diffusion_pytorch_model.safetensors",
+        "scheduler/scheduler_config.json",
+    }
+    assert (folder / "unet/diffusion_pytorch_model.safetensors").read_bytes() == UNET
+    (copy,) = state.copies
+    assert (copy.commit_hash, copy.byte_count) == (COMMIT, sum(size for size in _sizes(folder).values()))
+    with context.database.read() as session:
+        entry = base_models.entry(session, workspace_id=workspace_id, key=key)
+    assert (entry.family, entry.prediction_type, entry.resolution) == ("stable_diffusion", "v_prediction", 512)
+
+
+def _sizes(folder: Path) -> dict[str, int]:
+    return json.loads((folder / "copy.json").read_text())["files"]  # type: ignore[no-any-return]
+
+
+def test_what_was_cut_off_goes_on_where_it_was(
+    context: WorkerContext, add: Added, hub: FakeHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("worker.hub.PAUSES_SECONDS", (0.0, 0.0))
+    file = "unet/diffusion_pytorch_model.safetensors"
+    hub.cut_at[file] = 1_500_000
+    workspace_id, key = add()
+    state = _run(context, workspace_id, key)
+    assert state.job and state.job.state == "done", state.job and state.job.error_sentence
+    first, second = hub.ranges_of(file)
+    assert first == "" and second.startswith("bytes=1") and second.endswith("-")
+    assert (_folder(context, workspace_id, key) / file).read_bytes() == UNET
+
+
+def test_killed_in_the_middle_the_next_attempt_fetches_only_the_rest(hub: FakeHub, tmp_path: Path) -> None:
+    file = "unet/diffusion_pytorch_model.safetensors"
+    hub.stall_at[file] = 1_700_000
+    code = (
+        "import sys;from pathlib import Path;from worker.hub import Hub;"
+        "h=Hub(sys.argv[1]);r=h.repository(sys.argv[2],None);"
+        "h.fetch(r,r.files[sys.argv[3]],Path(sys.argv[4]),on_bytes=lambda n:None,wait=lambda s:None)"
+    )
+    target = tmp_path / "copy" / "unet.safetensors"
+    process = subprocess.Popen([sys.executable, "-c", code, hub.url, REPOSITORY, file, str(target)], cwd=os.getcwd())
+    assert hub.stalling.wait(60)
+    deadline = 600
+    while not (parts := list(target.parent.glob("*.part"))) or parts[0].stat().st_size < 1_000_000:
+        deadline -= 1
+        assert deadline and not process.poll(), "nothing was written"
+        hub.closing.wait(0.1)
+    process.send_signal(signal.SIGKILL)
+    process.wait(30)
+    assert not target.exists()
+    del hub.stall_at[file]
+    here: list[int] = []
+    ours = Hub(hub.url)
+    repository = ours.repository(REPOSITORY, None)
+    ours.fetch(repository, repository.files[file], target, on_bytes=here.append, wait=lambda _: None)
+    assert target.read_bytes() == UNET
+    assert here[0] >= 1_000_000 and sum(here) == len(UNET)
+    assert hub.ranges_of(file)[-1] == f"bytes={here[0]}-"
+    assert list(target.parent.glob("*.part")) == []
+
+
+def test_a_file_with_another_hash_is_thrown_away(context: WorkerContext, add: Added, hub: FakeHub) -> None:
+    for file in ("unet/diffusion_pytorch_model.safetensors", "vae/config.json"):
+        hub.forged = {file}
+        workspace_id, key = add()
+        state = _run(context, workspace_id, key)
+        assert state.job and (state.job.state, state.job.error_code) == ("failed", "wrong_hash")
+        assert not state.copies and not (_folder(context, workspace_id, key) / file).exists()
+        assert not list(_folder(context, workspace_id, key).rglob("*.part"))
+
+
+def test_a_gated_base_says_what_to_do_and_comes_with_the_token_which_nothing_tells(
+    context: WorkerContext, add: Added, hub: FakeHub, caplog: pytest.LogCaptureFixture
+) -> None:
+    hub.gated[REPOSITORY] = "hf_secret"
+    for token in ("", "hf_another"):
+        workspace_id, key = add(token=token)
+        state = _run(context, workspace_id, key)
+        assert state.job and state.job.error_code == "gated"
+        assert "accept the licence" in (state.job.error_sentence or "")
+    workspace_id, key = add(token="hf_secret")
+    state = _run(context, workspace_id, key)
+    assert state.job and state.job.state == "done", state.job and state.job.error_sentence
+    with context.database.read() as session:
+        told = [str({c.name: getattr(row, c.name) for c in row.__table__.columns}) for row in session.query(Job)]
+        row = queries.hub_token_row(session, workspace_id=workspace_id)
+    assert row and "hf_secret" not in row.sealed
+    assert "hf_secret" not in caplog.text + "".join(told)
+    assert "hf_secret" not in "".join(path.read_text(errors="ignore") for path in context.cache_folder.rglob("*.json"))
+
+
+def test_a_repository_that_is_not_there_is_told_apart(context: WorkerContext, add: Added) -> None:
+    state = _run(context, *add(repository="acme/nothing"))
+    assert state.job and state.job.error_code == "not_on_hub"
+
+
+def test_a_short_disk_is_told_with_numbers_before_anything_is_fetched(
+    context: WorkerContext, add: Added, hub: FakeHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("worker.base_models.free_bytes", lambda folder: 100_000_000)
+    monkeypatch.setitem(hub.repositories[REPOSITORY], "unet/diffusion_pytorch_model.safetensors", b"x")
+    monkeypatch.setattr("tests.fake_hub._sibling", _huge(5_000_000_000))
+    state = _run(context, *add())
+    assert state.job and state.job.error_code == "no_room"
+    assert "5.0 GB" in (state.job.error_sentence or "") and "0.1 GB" in (state.job.error_sentence or "")
+    assert not any("diffusion_pytorch_model" in path for path, _, _ in hub.asked)
+
+
+def _huge(size: int) -> Callable[[str, bytes], dict[str, object]]:
+    def sibling(path: str, content: bytes) -> dict[str, object]:
+        big = path == "unet/diffusion_pytorch_model.safetensors"
+        return {"rfilename": path, "size": size if big else len(content), "blobId": git_hash(content)}
+
+    return sibling
+
+
+def test_weights_that_can_carry_programs_are_refused(context: WorkerContext, add: Added, hub: FakeHub) -> None:
+    files = hub.repositories[REPOSITORY]
+    for path in [path for path in files if path.startswith("unet/") and path.endswith(".safetensors")]:
+        del files[path]
+    state = _run(context, *add())
+    assert state.job and state.job.error_code == "only_pickles"
+    assert not any(path.endswith(".bin") for path, _, _ in hub.asked)
+
+
+def test_cancelled_it_leaves_nothing(context: WorkerContext, add: Added, monkeypatch: pytest.MonkeyPatch) -> None:
+    workspace_id, key = add()
+    drawn = JobProgress.drawn
+
+    def cancel(self: JobProgress, done: int, total: int) -> None:
+        if done > 1000:
+            self._cancel.set()
+        drawn(self, done, total)
+
+    monkeypatch.setattr(JobProgress, "drawn", cancel)
+    state = _run(context, workspace_id, key)
+    assert state.job and state.job.state == "cancelled"
+    assert not state.copies and not _folder(context, workspace_id, key).exists()
+
+
+def test_one_file_is_known_by_its_header_before_it_is_fetched(context: WorkerContext, add: Added, hub: FakeHub) -> None:
+    names = ["model.diffusion_model.input_blocks.0.0.weight", "conditioner.embedders.1.model.ln_final.weight"]
+    hub.repositories[REPOSITORY] |= {
+        "odd.safetensors": b"\xff" * 4000,
+        "lora.safetensors": safetensors.numpy.save({"lora_unet.lora_up.weight": zeros(3)}),
+        "sdxl.safetensors": safetensors.numpy.save(dict.fromkeys(names, zeros(30))),
+    }
+    for file, code in (("odd", "unreadable_checkpoint"), ("lora", "unknown_checkpoint"), ("x", "not_on_hub")):
+        state = _run(context, *add(file=f"{file}.safetensors"))
+        assert state.job and state.job.error_code == code, state.job and state.job.error_sentence
+        assert "" not in hub.ranges_of(f"{file}.safetensors"), "all of it was asked for"
+    state = _run(context, *add(file="sdxl.safetensors", family="stable_diffusion"))
+    assert state.job and state.job.error_code == "other_family"
+
+
+def test_removed_files_go_from_the_disk_and_come_again(context: WorkerContext, add: Added) -> None:
+    workspace_id, key = add()
+    _run(context, workspace_id, key)
+    with context.database.write() as session:
+        assert service.remove_files(session, workspace_id=workspace_id, key=key) == 1
+    base_upkeep.tick(context)
+    assert not _folder(context, workspace_id, key).exists()
+    with context.database.write() as session:
+        assert not queries.state(session, workspace_id=workspace_id, key=key).copies
+        with pytest.raises(service.NotHere):
+            service.remove_files(session, workspace_id=workspace_id, key=key)
+        service.order_download(session, workspace_id=workspace_id, key=key, created_by=None)
+    assert _run(context, workspace_id, key).copies
+
+
+def test_an_order_fetches_what_is_missing_and_finds_it_the_next_time(
+    context: WorkerContext, add: Added, hub: FakeHub
+) -> None:
+    workspace_id, key = add(family="stable_diffusion")
+    with context.database.write() as session:
+        entry = base_models.entry(session, workspace_id=workspace_id, key=key)
+        claim = jobs.claim(session, lanes=("training",), owner="w")
+    assert claim is not None
+    with JobProgress(context, claim) as progress:
+        base = worker_bases.ready(context, claim, entry, progress)
+        assert base.source == str(_folder(context, workspace_id, key)) and base.revision == COMMIT
+        asked = len(hub.asked)
+        assert worker_bases.ready(context, claim, entry, progress) == base
+    assert len(hub.asked) == asked
+
+
+def test_the_folder_of_checkpoints_is_told_with_reasons(context: WorkerContext, database: Database) -> None:
+    folder = context.checkpoints_folder
+    assert folder is not None
+    (folder / "pipeline" / "unet").mkdir(parents=True)
+    (folder / "pipeline" / "model_index.json").write_bytes(_pipeline()["model_index.json"])
+    (folder / "pickles" / "unet").mkdir(parents=True)
+    (folder / "pickles" / "model_index.json").write_bytes(_pipeline()["model_index.json"])
+    (folder / "pickles" / "unet" / "model.bin").write_bytes(b"x")
+    (folder / "old.ckpt").write_bytes(b"x")
+    (folder / "hostile.safetensors").write_bytes(b"\xff" * 100)
+    flux = {"double_blocks.0.img_attn.qkv.weight": zeros(2), "time_in.in_layer.weight": zeros(2)}
+    (folder / "flux.safetensors").write_bytes(safetensors.numpy.save(flux))
+    (folder / "notes.txt").write_text("words")
+    base_upkeep.tell_what_lies_ready(context)
+    with database.read() as session:
+        told = {one.name: (one.family, bool(one.problem)) for one in base_models.lying_ready(session)}
+    assert told == {
+        "pipeline": ("stable_diffusion", False),
+        "pickles": ("", True),
+        "old.ckpt": ("", True),
+        "hostile.safetensors": ("", True),
+        "flux.safetensors": ("flux", False),
+    }

@@ -1,0 +1,50 @@
+"""What workers do about base models beside their jobs: remove files that nobody wants, tell what lies ready."""
+
+import logging
+import time
+
+from sqlalchemy.exc import IntegrityError
+
+from app.base_files import queries, service
+from app.base_models import service as base_models
+from worker import base_folders, checkpoint_folder
+from worker.context import WorkerContext
+
+log = logging.getLogger("livery.worker")
+LOOK_EVERY_SECONDS = 45.0
+_looked: dict[str, float] = {}
+
+
+def tick(context: WorkerContext) -> None:
+    """Remove the files that somebody asked to remove, and every now and then look through the folder of checkpoints."""
+    machine = base_folders.machine_of(context.cache_folder)
+    with context.database.read() as session:
+        unwanted = [(one.id, one.workspace_id, one.base_model) for one in queries.unwanted(session, machine=machine)]
+    for copy_id, workspace_id, key in unwanted:
+        with context.database.write() as session:
+            is_ours = service.forget_copy(session, copy_id)
+        if is_ours:
+            base_folders.remove(base_folders.folder_of(context.cache_folder, workspace_id, key))
+            base_folders.remove(base_folders.folder_of(context.cache_folder, workspace_id, f"{key}.parts"))
+            log.info("removed the files of base model %s", key)
+    if time.monotonic() - _looked.get(machine, -LOOK_EVERY_SECONDS) >= LOOK_EVERY_SECONDS:
+        _looked[machine] = time.monotonic()
+        tell_what_lies_ready(context)
+
+
+def tell_what_lies_ready(context: WorkerContext) -> None:
+    machine = base_folders.machine_of(context.cache_folder)
+    entries = checkpoint_folder.look(context.checkpoints_folder, machine)
+    try:
+        with context.database.write() as session:
+            base_models.note_offered(session, machine=machine, entries=entries)
+    except IntegrityError:
+        log.debug("another worker of this machine has told the same just now")
+
+
+def sweep_unfinished(context: WorkerContext) -> int:
+    """Remove what broke off a week ago. Says how many."""
+    stale = base_folders.unfinished(context.cache_folder)
+    for folder in stale:
+        base_folders.remove(folder)
+    return len(stale)

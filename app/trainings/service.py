@@ -133,7 +133,8 @@ def fall_back(session: Session, claim: Claim, device: Device) -> TrainingRecipe 
     if estimate.plan is None:
         return None
     whole = unplanned(recipe, estimate.plan)
-    smaller = next_smaller(whole, catalogue.get(training.base_model), device, estimate.plan)
+    base = base_models.entry(session, workspace_id=training.workspace_id, key=training.base_model)
+    smaller = next_smaller(whole, base, device, estimate.plan)
     if smaller is None:
         return None
     recipe = planned(whole, smaller)

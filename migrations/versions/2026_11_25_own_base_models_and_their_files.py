@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "c1f00e89cc91"
-down_revision = "fb6bd0ae37f6"
+down_revision = "ecd97c9b486f"
 branch_labels = None
 depends_on = None
 

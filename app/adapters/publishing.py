@@ -10,7 +10,7 @@ from app.adapters.addresses import REPOSITORY
 from app.adapters.card import CardFacts
 from app.adapters.files import file_of
 from app.adapters.models import Adapter, Publication
-from app.base_models import catalogue
+from app.base_models import queries as base_models
 from app.errors import N_, Invalid, NotFound
 from app.jobs import service as jobs
 from app.jobs.service import Claim
@@ -96,7 +96,7 @@ def order_of(session: Session, workspace_id: str, publication_id: str) -> Publis
     row = publication(session, workspace_id=workspace_id, publication_id=publication_id)
     adapter = queries.adapter(session, workspace_id=workspace_id, adapter_id=row.adapter_id)
     return PublishOrder(
-        row.repository, row.is_private, row.sealed_token, _card(adapter, row), tuple(_keys(adapter, row))
+        row.repository, row.is_private, row.sealed_token, _card(session, adapter, row), tuple(_keys(adapter, row))
     )
 
 
@@ -124,15 +124,15 @@ def _samples(adapter: Adapter) -> list[tuple[str, str, str]]:
     return [(f"samples/{number}.webp", one["key"], one.get("prompt", "")) for number, one in enumerate(listed[:8], 1)]
 
 
-def _card(adapter: Adapter, row: Publication) -> CardFacts:
-    base = next((one for one in catalogue.all_models() if one.key == adapter.base_model), None)
+def _card(session: Session, adapter: Adapter, row: Publication) -> CardFacts:
+    base = base_models.find(session, workspace_id=adapter.workspace_id, key=adapter.base_model)
     clean = file_of(adapter, "clean").name
     stem = clean.removesuffix(".safetensors")
     return CardFacts(
         name=adapter.name,
         purpose=adapter.purpose,
         version=adapter.version,
-        base_name=catalogue.name_of(adapter.base_model),
+        base_name=base.name if base is not None else adapter.base_model,
         base_repository=base.source if base is not None and REPOSITORY.fullmatch(base.source) else "",
         base_licence=base.licence if base is not None else "",
         licence=row.licence,

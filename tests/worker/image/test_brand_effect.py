@@ -30,7 +30,8 @@ def test_the_command_trains_draws_and_measures(base, tmp_path):
 def test_moved_means_nearer_in_all_three():
     def effect(palette):
         near = StyleDistance(palette, 0.1, 0.1)
-        return brand_effect.Effect(StyleDistance(10.0, 0.2, 0.2), near, 1.0, 1.0, 1.0, 1.0)
+        return brand_effect.Effect(StyleDistance(10.0, 0.2, 0.2), near, 1.0, 1.0, 1.0, 1.0, trained=None)
 
     assert effect(9.0).moved_towards_the_brand
+    assert effect(4.0).share_of_the_way == pytest.approx({"palette": 0.6, "edges": 0.5, "texture": 0.5})
     assert not effect(11.0).moved_towards_the_brand

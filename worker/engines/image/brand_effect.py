@@ -52,6 +52,13 @@ class Effect:
     training_seconds: float
     seconds_per_step: float
     final_loss: float
+    trained: TrainedAdapter
+
+    @property
+    def share_of_the_way(self) -> dict[str, float]:
+        """Of the distance between base and brand, how much the adapter has gone: 0 nothing, 1 all of it."""
+        after = asdict(self.adapter)
+        return {name: 1 - after[name] / before for name, before in asdict(self.base).items()}
 
     @property
     def moved_towards_the_brand(self) -> bool:
@@ -102,6 +109,7 @@ def measure(pictures: Path, held_out: Path, recipe: TrainingRecipe, base: Base, 
         training_seconds=training_seconds,
         seconds_per_step=trained.seconds_per_step or 0.0,
         final_loss=trained.final_loss or 0.0,
+        trained=trained,
     )
 
 
@@ -158,13 +166,8 @@ def _sheet(brand: list[Image.Image], before: list[Image.Image], after: list[Imag
     return sheet
 
 
-def main() -> int:
-    """Prints the effect as text, or as JSON with ``--json``; returns 0 if all three moved towards the brand, else 1."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--pictures", type=Path, required=True, help="PNG files named after what they show")
-    parser.add_argument("--held-out", type=Path, required=True, help="PNG files of the same brand, of other things")
-    parser.add_argument("--out", type=Path, help="folder for the adapter, the pictures and the sheet")
-    parser.add_argument("--model", type=Path, help="folder of a model in place of the built-in one")
+def add_recipe_options(parser: argparse.ArgumentParser) -> None:
+    """What of the training can be tried; the defaults are the built-in model's preset for a style."""
     parser.add_argument("--steps", type=int, default=400)
     parser.add_argument("--batch-size", type=int, default=4)
     parser.add_argument("--rank", type=int, default=16)
@@ -174,9 +177,11 @@ def main() -> int:
     parser.add_argument("--guidance-scale", type=float, default=4.0)
     parser.add_argument("--min-snr-gamma", type=float, default=5.0, help="0 for none")
     parser.add_argument("--target-modules", default="all_layers", choices=get_args(TargetModules))
-    parser.add_argument("--json", action="store_true")
-    options = parser.parse_args()
-    recipe = TrainingRecipe(
+
+
+def recipe_of(options: argparse.Namespace) -> TrainingRecipe:
+    """The training that the options ask for."""
+    return TrainingRecipe(
         base_model=BUILTIN.key,
         purpose="style",
         trigger_word=TRIGGER,
@@ -193,11 +198,24 @@ def main() -> int:
         sample_steps=options.sample_steps,
         sample_guidance_scale=options.guidance_scale,
     )
+
+
+def main() -> int:
+    """Prints the effect as text, or as JSON with ``--json``; returns 0 if all three moved towards the brand, else 1."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--pictures", type=Path, required=True, help="PNG files named after what they show")
+    parser.add_argument("--held-out", type=Path, required=True, help="PNG files of the same brand, of other things")
+    parser.add_argument("--out", type=Path, help="folder for the adapter, the pictures and the sheet")
+    parser.add_argument("--model", type=Path, help="folder of a model in place of the built-in one")
+    add_recipe_options(parser)
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args()
+    recipe = recipe_of(options)
     base = Base("model", "stable_diffusion", str(options.model.resolve())) if options.model else BUILTIN
     with tempfile.TemporaryDirectory() as scratch:
         effect = measure(options.pictures, options.held_out, recipe, base, options.out or Path(scratch))
     if options.json:
-        print(json.dumps(asdict(effect), indent=1))
+        print(json.dumps(asdict(effect), indent=1, default=str))
     else:
         print(f"trained {recipe.steps} steps in {effect.training_seconds:.0f} s, loss {effect.final_loss:.3f}")
         print("distance to the brand's held-out pictures      base  adapter")

@@ -1,7 +1,7 @@
 """Builds the built-in model, step by step: `python -m worker.engines.image.builtin <step> --work DIR`.
 
-Steps in order: pictures, autoencoder, text-encoder, denoiser, pack, measure. Each keeps its results in DIR and goes on
-from what it finds there. Only `pictures` opens the network.
+Steps in order: pictures, autoencoder, text-encoder, denoiser, pack, brand, measure. Each keeps its results in DIR and
+goes on from what it finds there. Only `pictures` opens the network.
 """
 
 import argparse
@@ -18,6 +18,7 @@ def _arguments() -> argparse.Namespace:
         ("text-encoder", "train tokenizer and text encoder", 10.0),
         ("denoiser", "train the denoiser", 120.0),
         ("pack", "write the model as float16 safetensors", None),
+        ("brand", "train adapters on the style that was left out and measure how far they carry", None),
         ("measure", "print the model's figures and quote them in its card", None),
     ):
         step = steps.add_parser(name, help=help_text)
@@ -34,7 +35,13 @@ def _arguments() -> argparse.Namespace:
             step.add_argument("--batch", type=int, default=64, help="latents per step, over all processes")
             step.add_argument("--lr", type=float, default=5e-3, help="learning rate after warming up")
             step.add_argument("--processes", type=int, default=2, help="processes to share the work on a CPU")
-        if name in ("pack", "measure"):
+        if name == "brand":
+            from worker.engines.image.brand_effect import add_recipe_options
+
+            add_recipe_options(step)
+            step.add_argument("--divisions", type=int, nargs="+", default=[1, 2, 3], help="seeds that divide the brand")
+            step.add_argument("--keep", type=Path, help="folder for adapters and sheets of pictures")
+        if name in ("pack", "measure", "brand"):
             step.add_argument("--model", type=Path, help="model folder (default: the one that ships)")
     return parser.parse_args()
 
@@ -70,6 +77,14 @@ def main() -> None:
             folder = args.model or layout.MODEL_DIR
             logging.info("%s: %.1f MB", folder, layout.pack(train_denoiser.assemble(args.work), folder) / 1e6)
             card.write(args.work, folder)
+        case "brand":
+            from worker.engines.contracts import Base
+            from worker.engines.image.brand_effect import recipe_of
+            from worker.engines.image.builtin import brand, layout
+
+            folder = (args.model or layout.MODEL_DIR).resolve()
+            base = Base("model", "stable_diffusion", str(folder))
+            brand.measure_brand(args.work, recipe_of(args), base, tuple(args.divisions), args.keep)
         case "measure":
             from worker.engines.image.builtin import card, layout, measure
 

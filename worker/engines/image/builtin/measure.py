@@ -63,7 +63,8 @@ def draw(
     return torch.cat(parts)
 
 
-def _on_white(pixels: np.ndarray, rows: list[int], place: int = 0) -> Tensor:
+def on_white(pixels: np.ndarray, rows: list[int], place: int = 0) -> Tensor:
+    """Pictures of `load` on white, (n, 3, 128, 128) in -1..1."""
     rgba = torch.from_numpy(np.stack([pixels[r, place] for r in rows]))
     return compose(rgba, torch.ones(len(rows), 3)).contiguous()
 
@@ -105,7 +106,7 @@ def obedience(
             else:
                 prompts = [_usual(c, style, language == "german") for c in chosen]
             drawn = draw(made, prompts, [1000 * n + i for i in range(count)], guidance=guidance)
-            real = _on_white(pixels, [row[c.key, style] for c in chosen])
+            real = on_white(pixels, [row[c.key, style] for c in chosen])
             ranks.append(rank_of_right(drawn, real))
             sheets.append(torch.stack([real[:12], drawn[:12]]).flatten(0, 1))
         rank = torch.cat(ranks)
@@ -113,7 +114,7 @@ def obedience(
         results[f"{language}, {wording} wording, top {TOP}"] = (rank < TOP).float().mean().item()
     across = []
     for style, other in zip(MEASURED_STYLES, (*MEASURED_STYLES[1:], MEASURED_STYLES[0]), strict=True):
-        one, two = (_on_white(pixels, [row[c.key, s] for c in chosen]) for s in (other, style))
+        one, two = (on_white(pixels, [row[c.key, s] for c in chosen]) for s in (other, style))
         across.append(rank_of_right(one, two))
     results[f"real top {TOP}"] = (torch.cat(across) < TOP).float().mean().item()
     sheet(work / "obedience.png", torch.cat(sheets))
@@ -141,7 +142,7 @@ def variety(made: StableDiffusionPipeline, work: Path, prompts: int = 20, seeds:
     for start in range(0, len(pixels), 200):
         rows = list(range(start, min(start + 200, len(pixels))))
         for place in range(pixels.shape[1]):
-            real = _on_white(pixels, rows, place)
+            real = on_white(pixels, rows, place)
             nearest = torch.minimum(
                 nearest, (torch.cdist(drawn.flatten(1), real.flatten(1)) / 2 / real[0].numel() ** 0.5).amin(1)
             )
@@ -157,8 +158,8 @@ def autoencoder_quality(made: StableDiffusionPipeline, work: Path) -> dict[str, 
     """Mean PSNR in dB on held-out pictures and on the brand's, neither ever trained on, on white."""
     pictures, pixels = load(work, "ae")
     rows = split(pictures)[1]
-    held = _on_white(pixels, list(rows))
-    brand = _on_white(load(work, "brand")[1], list(range(len(load(work, "brand")[0]))))
+    held = on_white(pixels, list(rows))
+    brand = on_white(load(work, "brand")[1], list(range(len(load(work, "brand")[0]))))
     with torch.no_grad():
         again, brand_again = reconstruct(made.vae, held), reconstruct(made.vae, brand)
     sheet(work / "autoencoder_measured.png", torch.cat([held[:12], again[:12], brand[:12], brand_again[:12]]))

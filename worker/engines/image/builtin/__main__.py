@@ -31,6 +31,7 @@ def _arguments() -> argparse.Namespace:
             step.add_argument("--from-model", type=Path, help="start from a packed model's weights")
         if name == "autoencoder":
             step.add_argument("--lr", type=float, default=6e-3, help="learning rate after warming up")
+            step.add_argument("--decoder-only", action="store_true", help="leave encoder and latents as they are")
         if name == "denoiser":
             step.add_argument("--batch", type=int, default=64, help="latents per step, over all processes")
             step.add_argument("--lr", type=float, default=5e-3, help="learning rate after warming up")
@@ -58,7 +59,7 @@ def main() -> None:
         case "autoencoder":
             from worker.engines.image.builtin.train_autoencoder import train
 
-            train(args.work, args.minutes, lr=args.lr, from_model=args.from_model)
+            train(args.work, args.minutes, lr=args.lr, from_model=args.from_model, decoder_only=args.decoder_only)
         case "text-encoder":
             from worker.engines.image.builtin import train_text_encoder
 

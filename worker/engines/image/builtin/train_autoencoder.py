@@ -88,14 +88,16 @@ def train(
     processes: int = 2,
     config: dict[str, Any] | None = None,
     from_model: Path | None = None,
+    decoder_only: bool = False,
 ) -> None:
     """Train for `minutes` of wall time (cosine decay to zero), going on from `work/autoencoder.pt` where it exists,
-    else from `from_model`'s weights.
+    else from `from_model`'s weights. With `decoder_only` the encoder stays as it is in `work/vae`, and so do the latents:
+    a denoiser that was trained on them need not follow.
 
     Writes the finished model to `work/vae`. `config` goes to PatchAutoencoder. Raises PicturesError if there are no
     pictures.
     """
-    parallel.run(_run, processes, work, minutes, batch, lr, noise, config or CONFIG, from_model)
+    parallel.run(_run, processes, work, minutes, batch, lr, noise, config or CONFIG, from_model, decoder_only)
 
 
 def _run(
@@ -108,16 +110,23 @@ def _run(
     noise: float,
     config: dict[str, Any],
     from_model: Path | None,
+    decoder_only: bool,
 ) -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     pictures, pixels = load(work, "ae")
+    kept = work / ("decoder.pt" if decoder_only else "autoencoder.pt")
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     rng, rows = np.random.default_rng((int(time.time()), rank)), split(pictures)
     torch.manual_seed(0)
-    fresh = PatchAutoencoder.from_pretrained(str(from_model / "vae")) if from_model else PatchAutoencoder(**config)
+    start_from = work / "vae" if decoder_only else from_model and from_model / "vae"
+    fresh = PatchAutoencoder.from_pretrained(str(start_from)) if start_from else PatchAutoencoder(**config)
+    if decoder_only:
+        for part in (fresh.conv_in, fresh.encoder_fine, fresh.down, fresh.encoder_coarse, fresh.to_latent):
+            part.requires_grad_(False)
+    edges = 0.15 if decoder_only else 0.05
     model = fresh.train().to(device, memory_format=torch.channels_last)
     optimizer = Pair(model, lr)
-    checkpoint = load_checkpoint(work / "autoencoder.pt")
+    checkpoint = load_checkpoint(kept)
     if checkpoint:
         model.load_state_dict(checkpoint["model"])
         optimizer.load_state_dict(checkpoint["optimizer"])
@@ -133,7 +142,7 @@ def _run(
             spread = z.detach().float().std(dim=(0, 2, 3), keepdim=True)
             y = model.decode(z + noise * spread * torch.randn_like(z)).sample
         difference = y.float() - x
-        loss = difference.pow(2).mean() + 0.03 * difference.abs().mean() + 0.05 * edge_loss(difference)
+        loss = difference.pow(2).mean() + 0.03 * difference.abs().mean() + edges * edge_loss(difference)
         optimizer.zero_grad()
         loss.backward()
         now = time.monotonic()
@@ -156,24 +165,27 @@ def _run(
             )
         if rank == 0 and now - saved > 120:
             saved = now
-            save_checkpoint(work / "autoencoder.pt", {"model": model.state_dict(), "optimizer": optimizer.state_dict()})
+            save_checkpoint(kept, {"model": model.state_dict(), "optimizer": optimizer.state_dict()})
     if rank == 0:
-        save_checkpoint(work / "autoencoder.pt", {"model": model.state_dict(), "optimizer": optimizer.state_dict()})
+        save_checkpoint(kept, {"model": model.state_dict(), "optimizer": optimizer.state_dict()})
         note(work, "autoencoder", minutes, seen)
-        finish(work, model, pixels, rows, held)
+        if not decoder_only:
+            normalise(model, pixels, rows[0], held.device)
+        finish(work, model, held)
 
 
 @torch.no_grad()
-def finish(
-    work: Path, model: PatchAutoencoder, pixels: np.ndarray, rows: tuple[np.ndarray, np.ndarray], held: Tensor
-) -> None:
-    """Normalise the latents, log the held-out PSNR, write a sheet of reconstructions and `work/vae`."""
-    model.eval()
+def normalise(model: PatchAutoencoder, pixels: np.ndarray, rows: np.ndarray, device: torch.device) -> None:
+    """Give the latents of training pictures unit variance."""
     rng = np.random.default_rng(0)
-    latents = [
-        model.encode(_batch(pixels, rng.choice(rows[0], 64), rng).to(held.device)).latent_dist.mode() for _ in range(30)
-    ]
+    latents = [model.encode(_batch(pixels, rng.choice(rows, 64), rng).to(device)).latent_dist.mode() for _ in range(30)]
     model.normalise_latents(torch.cat(latents))
+
+
+@torch.no_grad()
+def finish(work: Path, model: PatchAutoencoder, held: Tensor) -> None:
+    """Log the held-out PSNR, write a sheet of reconstructions and `work/vae`."""
+    model.eval()
     made = reconstruct(model, held)
     log.info("finished: %.2f dB on %d held-out pictures", psnr(made, held).mean().item(), len(held))
     sheet(work / "autoencoder.png", torch.stack([held[:24], made[:24]], 1).flatten(0, 1))

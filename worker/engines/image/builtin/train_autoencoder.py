@@ -91,8 +91,8 @@ def train(
     decoder_only: bool = False,
 ) -> None:
     """Train for `minutes` of wall time (cosine decay to zero), going on from `work/autoencoder.pt` where it exists,
-    else from `from_model`'s weights. With `decoder_only` the encoder stays as it is in `work/vae`, and so do the latents:
-    a denoiser that was trained on them need not follow.
+    else from `from_model`'s weights. With `decoder_only` the encoder of `work/vae` stays as it is, and so do the
+    latents: a denoiser that was trained on them need not follow.
 
     Writes the finished model to `work/vae`. `config` goes to PatchAutoencoder. Raises PicturesError if there are no
     pictures.

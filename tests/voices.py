@@ -1,19 +1,49 @@
-"""Brands with written samples, for the tests of several rooms. The texts are those of ``tests/data/voice``."""
+"""The two voices of ``tests/data/voice``, as training reads them and as rows of a brand."""
 
 import hashlib
 import json
+from typing import Any
 
 from app.db import Database
+from app.voice import pairs
 from app.voice.models import TextSample
+from app.voice.pairs import VoiceSample
 from tests.servers import ROOT
 
+FOLDER = ROOT / "tests" / "data" / "voice"
 NORDLICHT, FIZZBEE = "nordlicht", "fizzbee"
 
 
-def voice_rows(name: str = NORDLICHT, language: str = "en") -> list[dict[str, str]]:
+def rows(name: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (FOLDER / f"{name}.jsonl").read_text("utf-8").splitlines()]
+
+
+def samples(name: str, language: str | None = None) -> list[VoiceSample]:
+    """All samples of one voice, or those in ``language``, with derived briefs."""
+    wanted = [row for row in rows(name) if language in (None, row["language"])]
+    vocabulary = pairs.Vocabulary.of((row["text"], row["language"]) for row in wanted)
+    return [
+        VoiceSample(
+            sample_id=f"{name}-{number}",
+            text=row["text"],
+            title=row["title"],
+            channel=row["channel"],
+            language=row["language"],
+            brief=pairs.derive_brief(
+                row["text"],
+                title=row["title"],
+                channel=row["channel"],
+                language=row["language"],
+                vocabulary=vocabulary,
+            ),
+        )
+        for number, row in enumerate(wanted)
+    ]
+
+
+def voice_rows(name: str = NORDLICHT, language: str = "en") -> list[dict[str, Any]]:
     """Text, title, channel and language of one of the two voices."""
-    lines = (ROOT / "tests" / "data" / "voice" / f"{name}.jsonl").read_text().splitlines()
-    return [row for row in map(json.loads, lines) if row["language"] == language]
+    return [row for row in rows(name) if row["language"] == language]
 
 
 def add_texts(database: Database, workspace_id: str, project_id: str, count: int, name: str = NORDLICHT) -> list[str]:

@@ -19,6 +19,7 @@ from app.storage import Storage
 from worker import run_job, upkeep
 from worker.context import WorkerContext
 from worker.engines.contracts import EngineError, Step
+from worker.engines.device import DeviceFacts
 from worker.progress import JobProgress
 from worker.upkeep import tick
 
@@ -27,7 +28,7 @@ Handle = Callable[[WorkerContext, Claim, JobProgress], None]
 
 @pytest.fixture
 def context(database: Database, storage: Storage, tmp_path: Path) -> WorkerContext:
-    return WorkerContext(database, storage, "w1", ("training",), tmp_path / "cache", "CPU")
+    return WorkerContext(database, storage, "w1", ("training",), tmp_path / "cache", DeviceFacts("CPU"))
 
 
 @pytest.fixture

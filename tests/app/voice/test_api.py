@@ -43,7 +43,7 @@ def test_a_file_is_looked_at_mapped_and_taken_in(owner: SignedIn, project_id: st
 
 def test_texts_live_through_the_api(owner: SignedIn, project_id: str) -> None:
     client, base = api_client(owner), f"/api/v1/projects/{project_id}/voice"
-    items = [{"text": row["text"], "title": row["title"]} for row in voices.rows(voices.CALM)[:25]]
+    items = [{"text": row["text"], "title": row["title"]} for row in voices.rows(voices.NORDLICHT)[:25]]
     items.append({"text": "Write to ada@example.org, please.", "channel": "mail", "language": "en"})
     added = client.post(f"{base}/texts", json={"items": items}).json()
     assert (len(added["ids"]), added["known"]) == (26, 0)

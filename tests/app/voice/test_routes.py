@@ -120,7 +120,7 @@ def test_a_file_can_be_discarded(owner: SignedIn, project_id: str, storage: Stor
 def test_few_texts_are_told_how_many_would_do(owner: SignedIn, project_id: str, database: Database) -> None:
     address = f"/projects/{project_id}/voice"
     assert "Let Livery read how the brand writes" in owner.client.get(address).text
-    texts = [row["text"] for row in voices.rows(voices.CALM)]
+    texts = [row["text"] for row in voices.rows(voices.NORDLICHT)]
     add_texts(database, owner.workspace_id, project_id, texts[:12])
     assert "8 more are needed before a training can start: from 20 texts" in owner.client.get(address).text
     add_texts(database, owner.workspace_id, project_id, texts[12:60])
@@ -154,7 +154,7 @@ def test_a_text_is_edited_in_place(owner: SignedIn, project_id: str, database: D
 def test_a_selection_is_tagged_left_out_deleted_and_brought_back(
     owner: SignedIn, project_id: str, database: Database
 ) -> None:
-    texts = [row["text"] for row in voices.rows(voices.CALM)[:4]]
+    texts = [row["text"] for row in voices.rows(voices.NORDLICHT)[:4]]
     ids = add_texts(database, owner.workspace_id, project_id, texts)
     address = f"/projects/{project_id}/voice"
     owner.client.post(f"{address}/texts/channel", data={"ids": ids[:2], "channel": "headline"})
@@ -191,7 +191,7 @@ def test_personal_data_is_shown_and_decided(owner: SignedIn, project_id: str, da
 
 
 def test_lines_that_come_back_are_decided_about(owner: SignedIn, project_id: str, database: Database) -> None:
-    texts = [f"{row['text']}\nUnsubscribe & more: click here" for row in voices.rows(voices.CALM)[:10]]
+    texts = [f"{row['text']}\nUnsubscribe & more: click here" for row in voices.rows(voices.NORDLICHT)[:10]]
     add_texts(database, owner.workspace_id, project_id, texts)
     address = f"/projects/{project_id}/voice"
     assert "A line comes back in 10 texts" in owner.client.get(address).text
@@ -204,7 +204,7 @@ def test_lines_that_come_back_are_decided_about(owner: SignedIn, project_id: str
 
 
 def test_long_lists_come_in_pages(owner: SignedIn, project_id: str, database: Database) -> None:
-    ids = add_texts(database, owner.workspace_id, project_id, [row["text"] for row in voices.rows(voices.LOUD)])
+    ids = add_texts(database, owner.workspace_id, project_id, [row["text"] for row in voices.rows(voices.FIZZBEE)])
     address, found = f"/projects/{project_id}/voice", []
     first = owner.client.get(address).text
     found += re.findall(r'id="text-([0-9a-f]{32})"', first)
@@ -221,7 +221,7 @@ def test_long_lists_come_in_pages(owner: SignedIn, project_id: str, database: Da
 def test_how_it_sounds_is_shown(owner: SignedIn, project_id: str, database: Database) -> None:
     address = f"/projects/{project_id}/voice/style-guide"
     assert "No texts yet" in owner.client.get(address).text
-    add_texts(database, owner.workspace_id, project_id, [row["text"] for row in voices.rows(voices.LOUD)])
+    add_texts(database, owner.workspace_id, project_id, [row["text"] for row in voices.rows(voices.FIZZBEE)])
     assert "It often uses exclamation marks." in owner.client.get(address).text
     assert "mit „du“ an" in owner.client.get(f"{address}?language=de").text
 

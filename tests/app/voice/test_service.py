@@ -53,7 +53,7 @@ def started(database: Database, brand: tuple[str, str], storage: Storage) -> Voi
 def test_the_training_set_has_what_is_included_in_its_order_with_briefs(
     database: Database, brand: tuple[str, str]
 ) -> None:
-    texts = [row["text"] for row in voices.rows(voices.CALM)[:30]]
+    texts = [row["text"] for row in voices.rows(voices.NORDLICHT)[:30]]
     ids = add_texts(database, *brand, texts)
     with database.write() as session:
         service.change(session, workspace_id=brand[0], text_id=ids[3], wanted=Change(included=False))
@@ -86,7 +86,7 @@ def test_personal_data_is_masked_until_somebody_says_to_keep_it(database: Databa
 def test_boilerplate_is_cut_kept_or_left_out_and_every_choice_taken_back(
     database: Database, brand: tuple[str, str]
 ) -> None:
-    texts = [f"{row['text']}\n\n{FOOTER}" for row in voices.rows(voices.CALM)[:12]]
+    texts = [f"{row['text']}\n\n{FOOTER}" for row in voices.rows(voices.NORDLICHT)[:12]]
     ids = add_texts(database, *brand, [*texts, "One lamp is enough"])
     assert [(line.line, line.count) for line in judged(database, brand).lines] == [(FOOTER, 12)]
     assert judged(database, brand).count("boilerplate") == 12
@@ -97,7 +97,7 @@ def test_boilerplate_is_cut_kept_or_left_out_and_every_choice_taken_back(
 
     assert decide("cut") == 12
     assert judged(database, brand).lines == ()
-    assert read_set(database, brand)[ids[0]] == voices.rows(voices.CALM)[0]["text"]
+    assert read_set(database, brand)[ids[0]] == voices.rows(voices.NORDLICHT)[0]["text"]
     assert text_of_row(database, brand[0], ids[0]).text == texts[0], "the text itself stays"
     decide("keep")
     assert read_set(database, brand)[ids[0]] == texts[0]
@@ -108,7 +108,7 @@ def test_boilerplate_is_cut_kept_or_left_out_and_every_choice_taken_back(
 
 
 def test_repeats_are_pointed_out_until_they_are_left_out(database: Database, brand: tuple[str, str]) -> None:
-    text = voices.rows(voices.CALM)[0]["text"]
+    text = voices.rows(voices.NORDLICHT)[0]["text"]
     ids = add_texts(database, *brand, [text, text.upper(), text.replace("blanket", "cushion"), "One lamp is enough"])
     found = judged(database, brand)
     assert found.of(ids[1]).same_as == ids[0]

@@ -6,9 +6,9 @@ from tests import voices
 
 
 def test_two_voices_are_measured_apart() -> None:
-    calm, loud = (measure(voices.samples(name), "de") for name in (voices.CALM, voices.LOUD))
+    calm, loud = (measure(voices.samples(name), "de") for name in (voices.NORDLICHT, voices.FIZZBEE))
     assert (calm.address, loud.address) == ("Sie", "du")
-    calm, loud = (measure(voices.samples(name), "en") for name in (voices.CALM, voices.LOUD))
+    calm, loud = (measure(voices.samples(name), "en") for name in (voices.NORDLICHT, voices.FIZZBEE))
     assert calm.exclamation_share == 0
     assert loud.exclamation_share > 0.6
     assert calm.emoji_share == 0
@@ -19,7 +19,7 @@ def test_two_voices_are_measured_apart() -> None:
 
 
 def test_the_guide_is_in_its_language_and_quotes_the_brand() -> None:
-    samples = voices.samples(voices.CALM)
+    samples = voices.samples(voices.NORDLICHT)
     english, german = style_guide(samples, "en"), style_guide(samples, "de")
     assert "It uses no exclamation marks." in english
     assert "mit „Sie“ an" in german

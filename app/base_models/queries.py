@@ -122,7 +122,7 @@ def entry_of(row: OwnBase) -> BaseModelEntry | None:
             "ready": row.place == "local",
             "gated": False,
             "download_mb": model.download_mb if row.place == "hub" else None,
-            "licence": row.licence or "?",
+            "licence": row.licence,
             "licence_url": "",
             "licence_sentence": said,
             "commercial": row.commercial,

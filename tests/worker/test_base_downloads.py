@@ -25,6 +25,7 @@ from tests.orders import make_workspace
 from worker import base_folders, base_upkeep
 from worker import base_models as worker_bases
 from worker.context import WorkerContext
+from worker.engines.contracts import EngineError
 from worker.hub import Hub
 from worker.progress import JobProgress
 from worker.run_job import run_next
@@ -331,3 +332,34 @@ def test_the_folder_of_checkpoints_is_told_with_reasons(context: WorkerContext, 
         "hostile.safetensors": ("", True),
         "flux.safetensors": ("flux", False),
     }
+
+
+def test_a_local_checkpoint_file_is_ready_with_the_small_files_of_its_familys_base(
+    context: WorkerContext, add: Added, hub: FakeHub
+) -> None:
+    workspace_id, _ = add()
+    folder = context.checkpoints_folder
+    assert folder is not None
+    folder.mkdir()
+    names = ["model.diffusion_model.input_blocks.0.0.weight", "cond_stage_model.transformer.text_model.x"]
+    (folder / "house.safetensors").write_bytes(safetensors.numpy.save(dict.fromkeys(names, zeros(3))))
+    like = base_models.like("stable_diffusion")
+    assert like is not None
+    hub.repositories[like.source] = _pipeline()
+    base_upkeep.tell_what_lies_ready(context)
+    with context.database.write() as session:
+        row = base_model_service.add_local(
+            session, workspace_id=workspace_id, name="Haus", entry="house.safetensors", created_by=None
+        )
+        entry = base_models.entry(session, workspace_id=workspace_id, key=row.id)
+        claim = jobs.claim(session, lanes=("training",), owner="w")
+    assert claim is not None
+    with JobProgress(context, claim) as progress:
+        base = worker_bases.ready(context, claim, entry, progress)
+        assert base.source == str(folder / "house.safetensors") and base.parts
+        there = {path.relative_to(base.parts).as_posix() for path in Path(base.parts).rglob("*.*")}
+        assert {"model_index.json", "unet/config.json", "vae/config.json"} <= there
+        assert not any(path.endswith(".safetensors") for path in there)
+        (folder / "house.safetensors").unlink()
+        with pytest.raises(EngineError, match="house"):
+            worker_bases.ready(context, claim, entry, progress)

@@ -17,7 +17,7 @@ from safetensors import SafetensorError
 
 from app.trainings.recipe import Quantization, TrainingRecipe
 from worker.engines.contracts import AdapterFile, Base, EngineError
-from worker.engines.image import hot_swap, kept, lora, orders, quantization
+from worker.engines.image import hot_swap, kept, lora, orders, quantization, single_file
 from worker.engines.image.kept import Loaded
 
 DECODING_BYTES_PER_PIXEL = 4096
@@ -281,6 +281,8 @@ def _models(pipeline: Any) -> dict[str, torch.nn.Module]:
 
 
 def _pipeline(pipeline_class: Any, base: Base, dtype: torch.dtype) -> Any:
+    if single_file.is_one(base):
+        return single_file.flux(pipeline_class, base, dtype)
     local = Path(base.source).is_absolute()
     with kept.loading_in_words(base, base.source if local else None):
         return pipeline_class.from_pretrained(

@@ -47,6 +47,7 @@ from worker.engines.image import (
     quantization,
     samples,
     schedulers,
+    single_file,
     start_picture,
     unet_adapters,
     unet_drawing,
@@ -413,6 +414,10 @@ def _fresh(kind: Quantization, base: Base) -> Loaded:
 
 
 def _pipeline(base: Base, dtype: torch.dtype) -> Any:
+    if single_file.is_one(base):
+        return single_file.stable_diffusion(
+            StableDiffusionPipeline, base, dtype, safety_checker=None, requires_safety_checker=False
+        )
     builtin = base.source == "builtin"
     local = builtin or Path(base.source).is_absolute()
     source = str(BUILTIN_MODEL) if builtin else base.source

@@ -47,6 +47,7 @@ from worker.engines.image import (
     quantization,
     samples,
     schedulers,
+    single_file,
     start_picture,
     unet_adapters,
     unet_drawing,
@@ -451,6 +452,8 @@ def _fresh(kind: Quantization, base: Base) -> Loaded:
 
 
 def _pipeline(base: Base, dtype: torch.dtype) -> Any:
+    if single_file.is_one(base):
+        return single_file.stable_diffusion(StableDiffusionXLPipeline, base, dtype, add_watermarker=False)
     local = Path(base.source).is_absolute()
     with kept.loading_in_words(base, base.source if local else None):
         return StableDiffusionXLPipeline.from_pretrained(

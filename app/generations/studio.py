@@ -6,6 +6,7 @@ from sqlalchemy.orm import Session
 
 from app.adapters import queries as adapters
 from app.adapters.models import Adapter
+from app.base_files import queries as base_files
 from app.base_models import catalogue
 from app.base_models import queries as base_models
 from app.base_models.catalogue import BaseModelEntry
@@ -46,6 +47,8 @@ class Sheet:
     mask_keeps: bool
     choices: tuple[Adapter, ...]
     """Adapters of the workspace, the newest first."""
+    fetches_first: bool
+    """Whether the worker must fetch the base model before it can draw."""
 
 
 def sheet(
@@ -98,6 +101,7 @@ def sheet(
         start_strength=orders.START_STRENGTH,
         mask_keeps=True,
         choices=choices,
+        fetches_first=_fetches_first(session, workspace_id, base),
     )
 
 
@@ -130,7 +134,13 @@ def _filled(session: Session, choices: tuple[Adapter, ...], ordered: Generation,
         start_strength=recipe.strength,
         mask_keeps=True,
         choices=choices,
+        fetches_first=not base.ready
+        and not base_files.state(session, workspace_id=ordered.workspace_id, key=base.key).is_here,
     )
+
+
+def _fetches_first(session: Session, workspace_id: str, base: BaseModelEntry) -> bool:
+    return not base.ready and not base_files.state(session, workspace_id=workspace_id, key=base.key).is_here
 
 
 def _formats(base: BaseModelEntry, start: StartPicture | None) -> tuple[Format, ...]:

@@ -13,6 +13,7 @@ from app.accounts.models import Workspace
 from app.adapters import service as adapters
 from app.adapters.models import Adapter
 from app.adapters.service import AdapterFiles
+from app.base_files import queries as base_files
 from app.base_models import catalogue
 from app.base_models import queries as base_models
 from app.base_models.catalogue import BaseModelEntry
@@ -88,7 +89,8 @@ def plan_training(session: Session, *, workspace_id: str, project_id: str, choic
         currency=workspace.currency,
         plan=plan,
     )
-    warnings = warnings_for(pictures, recipe, ready=base.ready, gated=base.gated, distilled=base.distilled)
+    ready = base.ready or base_files.state(session, workspace_id=workspace_id, key=base.key).is_here
+    warnings = warnings_for(pictures, recipe, ready=ready, gated=base.gated, distilled=base.distilled)
     return TrainingPlan(
         project, base, recipe, tuple(pictures), estimate, tuple(warnings), workspace.price_per_hour is not None
     )

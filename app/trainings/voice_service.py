@@ -12,6 +12,7 @@ from app.accounts.models import Workspace
 from app.adapters import service as adapters
 from app.adapters.models import Adapter
 from app.adapters.service import AdapterFiles
+from app.base_files import queries as base_files
 from app.base_models import catalogue
 from app.base_models.catalogue import TextModelEntry
 from app.db import new_id
@@ -78,7 +79,8 @@ def plan_voice(session: Session, *, workspace_id: str, project_id: str, choices:
         currency=workspace.currency,
     )
     on_card = any(not device.startswith("CPU") for device in devices)
-    warnings = voice_warnings(voice, recipe, base, on_card=on_card)
+    ready = base.ready or base_files.state(session, workspace_id=workspace_id, key=base.key).is_here
+    warnings = voice_warnings(voice, recipe, base, on_card=on_card, ready=ready)
     return VoicePlan(project, base, recipe, voice, estimate, tuple(warnings), workspace.price_per_hour is not None)
 
 

@@ -30,8 +30,11 @@ LARGE_PARAMETERS = 1_000_000_000
 FEWEST_HELD_OUT = 5
 
 
-def voice_warnings(voice: FrozenVoice, recipe: VoiceRecipe, base: TextModelEntry, *, on_card: bool) -> list[Warning]:
-    """The most important first. One of kind ``bad`` means that the training is refused."""
+def voice_warnings(
+    voice: FrozenVoice, recipe: VoiceRecipe, base: TextModelEntry, *, on_card: bool, ready: bool
+) -> list[Warning]:
+    """The most important first; ``ready`` says that the base's files are there. One of kind ``bad`` means that the
+    training is refused."""
     found: list[Warning] = []
     count = len(voice.texts)
     if count < LEAST_SAMPLES:
@@ -50,6 +53,6 @@ def voice_warnings(voice: FrozenVoice, recipe: VoiceRecipe, base: TextModelEntry
         found.append(Warning("info", MOSTLY_SHORT, {}))
     if count >= LEAST_SAMPLES and len(voice.held_out) < FEWEST_HELD_OUT:
         found.append(Warning("info", FEW_HELD_OUT, {"count": len(voice.held_out)}))
-    if not base.ready:
+    if not ready:
         found.append(Warning("info", NOT_READY, {}))
     return found

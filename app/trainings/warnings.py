@@ -57,8 +57,8 @@ DISTILLED = N_(
     "for short trainings; FLUX.2 [klein] is made for learning and is just as free."
 )
 GATED = N_(
-    "Before the worker can fetch this base model, its licence must be accepted on the model's page, by the account "
-    "whose access token the worker has."
+    "Before the worker can fetch this base model, its licence must be accepted on the model's page, and a token of the "
+    "same account given on the page Base models."
 )
 NOT_READY = N_("The worker must fetch this base model once from the internet before it can start.")
 

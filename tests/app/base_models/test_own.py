@@ -2,6 +2,7 @@
 
 import pytest
 
+from app.base_files.models import BaseCopy
 from app.base_models import catalogue, queries, service
 from app.base_models.catalogue import UnknownBaseModel
 from app.base_models.errors import BadFileName, BadRepository, HasItAlready, NotLyingReady, UnusableCheckpoint
@@ -13,6 +14,7 @@ from app.storage import Storage
 from app.trainings import service as trainings
 from app.trainings.choices import TrainingChoices
 from app.trainings.queries import order_of, view
+from app.trainings.warnings import NOT_READY
 from tests.orders import make_brand, make_workspace
 
 
@@ -148,3 +150,18 @@ def test_a_training_on_an_own_base_is_ordered_like_any_other(database: Database,
         order = order_of(session, workspace_id=workspace_id, training_id=given.id)
         assert (order.base.key, order.base.source) == (key, "acme/house-photos")
         assert view(session, given).base_name == "Hausfotos"
+
+
+def test_a_training_says_that_the_base_is_fetched_first_until_its_files_are_here(
+    database: Database, storage: Storage
+) -> None:
+    workspace_id = make_workspace(database)
+    key, project_id = _add(database, workspace_id), make_brand(database, storage, workspace_id)
+    choices = TrainingChoices.model_validate({"base_model": key})
+    with database.write() as session:
+        plan = trainings.plan_training(session, workspace_id=workspace_id, project_id=project_id, choices=choices)
+        assert NOT_READY in [warning.msgid for warning in plan.warnings]
+        session.add(BaseCopy(workspace_id=workspace_id, base_model=key, machine="m"))
+        session.flush()
+        plan = trainings.plan_training(session, workspace_id=workspace_id, project_id=project_id, choices=choices)
+        assert NOT_READY not in [warning.msgid for warning in plan.warnings]

@@ -134,8 +134,7 @@ def _filled(session: Session, choices: tuple[Adapter, ...], ordered: Generation,
         start_strength=recipe.strength,
         mask_keeps=True,
         choices=choices,
-        fetches_first=not base.ready
-        and not base_files.state(session, workspace_id=ordered.workspace_id, key=base.key).is_here,
+        fetches_first=_fetches_first(session, ordered.workspace_id, base),
     )
 
 

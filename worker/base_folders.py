@@ -1,8 +1,8 @@
 """Base models' files on this machine's disk: what is fetched of a repository, where it lies, whether it is whole.
 
-``<cache>/bases/<workspace>/<key>`` holds the files as diffusers and transformers expect them, and ``copy.json`` once
-all of them are there and checked. Each workspace has its own folder, so that nobody gets at what another one's token
-opened.
+``<cache>/base-models/<workspace>/<key>`` holds the files as diffusers and transformers expect them, and ``copy.json``
+once all of them are there and checked. Each workspace has its own folder, so that nobody gets at what another one's
+token opened.
 """
 
 import contextlib
@@ -21,14 +21,21 @@ from app.errors import N_
 from worker.engines.contracts import EngineError
 from worker.hub import HubFile, Repository
 
+FOLDER = "base-models"
+PARTS = ".parts"
+"""Ending of the folder with what checkpoints of one file do not hold, named after the catalogue's base."""
 MARKER = "copy.json"
 MACHINE = "machine"
 LOCK = ".in-use"
-UNFINISHED_KEPT_SECONDS = 7 * 24 * 3600.0
+UNUSED_KEPT_SECONDS = 7 * 24 * 3600.0
 SMALL = (".json", ".txt", ".model", ".jinja")
 """Endings of configurations and word lists."""
 NOT_NEEDED = {"safety_checker", "feature_extractor", "image_encoder"}
 MOST_SMALL_BYTES = 50_000_000
+WHOLE = re.compile(r"(?:^|/)(?:model|diffusion_pytorch_model)\.safetensors$")
+SHARD = re.compile(r"(?:^|/)(?:model|diffusion_pytorch_model)-\d{5}-of-\d{5}\.safetensors$")
+INDEX = re.compile(r"(?:^|/)(?:model|diffusion_pytorch_model)\.safetensors\.index\.json$")
+HALF = re.compile(r"((?:^|/)(?:model|diffusion_pytorch_model))\.(?:fp16|bf16)\.safetensors$")
 NO_PIPELINE = N_(
     "This repository holds no base model that can be used as it is: it has no model_index.json. If it holds one "
     "checkpoint file, give the name of that file when you add it."
@@ -60,12 +67,12 @@ class Copy:
 
 
 def folder_of(cache: Path, workspace_id: str, key: str) -> Path:
-    return cache / "bases" / workspace_id / key
+    return cache / FOLDER / workspace_id / key
 
 
 def machine_of(cache: Path) -> str:
     """The name of this cache folder; workers that share the folder read the same."""
-    path = cache / "bases" / MACHINE
+    path = cache / FOLDER / MACHINE
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
         aside = path.with_name(f"{MACHINE}.{secrets.token_hex(4)}")
@@ -124,14 +131,13 @@ def remove(folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
 
 
-def unfinished(cache: Path, moment: float | None = None) -> list[Path]:
-    """Folders whose fetching broke off a week ago and was never taken up again."""
-    limit = (moment or time.time()) - UNFINISHED_KEPT_SECONDS
+def untouched(cache: Path, moment: float | None = None) -> list[Path]:
+    """Folders of base models in which nothing has changed for a week, whole ones too."""
+    limit = (moment or time.time()) - UNUSED_KEPT_SECONDS
     return [
         folder
-        for folder in (cache / "bases").glob("*/*")
+        for folder in (cache / FOLDER).glob("*/*")
         if folder.is_dir()
-        and not (folder / MARKER).exists()
         and max((path.stat().st_mtime for path in folder.rglob("*")), default=folder.stat().st_mtime) < limit
     ]
 
@@ -185,23 +191,19 @@ def _is_index(path: str) -> bool:
 
 
 def _weights(inside: list[HubFile]) -> list[Wanted]:
-    """The safetensors of one part, in full precision where there is a choice, under the names that loaders look for."""
-    tensors = [file for file in inside if file.path.endswith(".safetensors")]
-    plain = [file for file in tensors if not re.search(r"\.(fp16|bf16|non_ema|ema)[.-]", file.path)]
-    if plain:
-        index = [
-            file
-            for file in inside
-            if file.path.endswith(".safetensors.index.json") and not re.search(r"\.(fp16|bf16)\.", file.path)
-        ]
-        shards = [file for file in plain if re.search(r"-\d{5}-of-\d{5}\.safetensors$", file.path)]
-        whole_ones = [file for file in plain if file not in shards]
-        # One file where there is one, and not the same numbers again in several.
-        chosen = whole_ones or [*shards, *index]
-        return [Wanted(file, file.path) for file in chosen]
-    halves = [file for file in tensors if re.search(r"\.(fp16|bf16)\.safetensors$", file.path)]
+    """The safetensors of one part under the names that loaders look for, in full precision where there is a choice.
+
+    One file where there is one, else all shards with their index; never the same numbers again in another form.
+    """
+    whole_ones = [file for file in inside if WHOLE.search(file.path)]
+    if whole_ones:
+        return [Wanted(whole_ones[0], whole_ones[0].path)]
+    shards = [file for file in inside if SHARD.search(file.path)]
+    if shards:
+        return [Wanted(file, file.path) for file in (*shards, *(file for file in inside if INDEX.search(file.path)))]
+    halves = [file for file in inside if HALF.search(file.path)]
     if halves:
-        return [Wanted(file, re.sub(r"\.(fp16|bf16)\.", ".", file.path)) for file in halves[:1]]
+        return [Wanted(halves[0], HALF.sub(r"\1.safetensors", halves[0].path))]
     if any(file.path.endswith((".bin", ".ckpt", ".pt", ".pth", ".pkl")) for file in inside):
         raise EngineError("only_pickles", ONLY_PICKLES)
     return []

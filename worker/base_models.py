@@ -67,7 +67,7 @@ def ready(context: WorkerContext, claim: Claim, entry: BaseModelEntry | TextMode
     copy = _copy(context, claim, source, progress)
     path = copy.folder / copy.file if copy.file else copy.folder
     parts = _parts(context, claim, entry.family, path, progress)
-    return Base(entry.key, entry.family, str(path), copy.commit, parts)
+    return Base(entry.key, entry.family, str(path), copy.commit, parts, on_hub=source.source)
 
 
 def fetch(context: WorkerContext, claim: Claim, key: str, progress: JobProgress) -> None:
@@ -125,7 +125,7 @@ def _parts(context: WorkerContext, claim: Claim, family: str, path: Path, progre
         index = _json(hub, repository, "model_index.json")
         return base_folders.of_pipeline(repository, index, without=IN_THE_FILE[family])
 
-    folder = base_folders.folder_of(context.cache_folder, claim.workspace_id, f"{like.key}.parts")
+    folder = base_folders.folder_of(context.cache_folder, claim.workspace_id, f"{like.key}{base_folders.PARTS}")
     return str(_whole(context, claim, _source(context, claim, like.key), folder, look, progress).folder)
 
 

@@ -2,11 +2,14 @@
 
 import logging
 import time
+from pathlib import Path
 
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
 
 from app.base_files import queries, service
-from app.base_models import service as base_models
+from app.base_models import queries as base_models
+from app.base_models import service as base_model_service
 from worker import base_folders, checkpoint_folder
 from worker.context import WorkerContext
 
@@ -25,7 +28,6 @@ def tick(context: WorkerContext) -> None:
             is_ours = service.forget_copy(session, copy_id)
         if is_ours:
             base_folders.remove(base_folders.folder_of(context.cache_folder, workspace_id, key))
-            base_folders.remove(base_folders.folder_of(context.cache_folder, workspace_id, f"{key}.parts"))
             log.info("removed the files of base model %s", key)
     if time.monotonic() - _looked.get(machine, -LOOK_EVERY_SECONDS) >= LOOK_EVERY_SECONDS:
         _looked[machine] = time.monotonic()
@@ -37,14 +39,29 @@ def tell_what_lies_ready(context: WorkerContext) -> None:
     entries = checkpoint_folder.look(context.checkpoints_folder, machine)
     try:
         with context.database.write() as session:
-            base_models.note_offered(session, machine=machine, entries=entries)
+            base_model_service.note_offered(session, machine=machine, entries=entries)
     except IntegrityError:
         log.debug("another worker of this machine has told the same just now")
 
 
-def sweep_unfinished(context: WorkerContext) -> int:
-    """Remove what broke off a week ago. Says how many."""
-    stale = base_folders.unfinished(context.cache_folder)
-    for folder in stale:
+def sweep_unused(context: WorkerContext) -> int:
+    """Remove what broke off a week ago, what no row points to (a workspace is gone), and the parts for checkpoints of
+    one file where the workspace has no such checkpoint any more. Says how many."""
+    machine = base_folders.machine_of(context.cache_folder)
+    stale = base_folders.untouched(context.cache_folder)
+    with context.database.read() as session:
+        unused = [folder for folder in stale if not _is_used(session, folder, machine)]
+    for folder in unused:
         base_folders.remove(folder)
-    return len(stale)
+    return len(unused)
+
+
+def _is_used(session: Session, folder: Path, machine: str) -> bool:
+    workspace_id, key = folder.parent.name, folder.name
+    if base_folders.whole(folder) is None:
+        return False
+    if not key.endswith(base_folders.PARTS):
+        copies = queries.state(session, workspace_id=workspace_id, key=key).copies
+        return any(copy.machine == machine for copy in copies)
+    likes = (base_models.like(row.family) for row in base_models.own(session, workspace_id=workspace_id) if row.is_file)
+    return any(one is not None and f"{one.key}{base_folders.PARTS}" == key for one in likes)

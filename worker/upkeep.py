@@ -62,7 +62,7 @@ def sweep(context: WorkerContext) -> None:
         "deleted pictures": images.sweep_deleted(database, storage, older_than=UNDO_FOR),
         "checkpoints of ended trainings": orphans.sweep_checkpoints(database, storage),
         "adapter files from elsewhere": brought.sweep_old(database, storage),
-        "downloads that nobody took up again": base_upkeep.sweep_unfinished(context),
+        "folders of base models that nobody uses": base_upkeep.sweep_unused(context),
         "folders of killed jobs": leftovers.sweep_job_folders(),
         "cached adapters that are gone": leftovers.sweep_cache(context),
     }

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -26,7 +27,7 @@ from worker import base_folders, base_upkeep
 from worker import base_models as worker_bases
 from worker.context import WorkerContext
 from worker.engines.contracts import EngineError
-from worker.hub import Hub
+from worker.hub import Hub, HubFile, Repository
 from worker.progress import JobProgress
 from worker.run_job import run_next
 
@@ -304,6 +305,7 @@ def test_an_order_fetches_what_is_missing_and_finds_it_the_next_time(
     with JobProgress(context, claim) as progress:
         base = worker_bases.ready(context, claim, entry, progress)
         assert base.source == str(_folder(context, workspace_id, key)) and base.revision == COMMIT
+        assert base.origin == REPOSITORY
         asked = len(hub.asked)
         assert worker_bases.ready(context, claim, entry, progress) == base
     assert len(hub.asked) == asked
@@ -363,3 +365,36 @@ def test_a_local_checkpoint_file_is_ready_with_the_small_files_of_its_familys_ba
         (folder / "house.safetensors").unlink()
         with pytest.raises(EngineError, match="house"):
             worker_bases.ready(context, claim, entry, progress)
+
+
+def test_of_several_forms_of_the_same_numbers_one_is_fetched() -> None:
+    def paths(*names: str) -> list[str]:
+        files = {name: HubFile(name, 1, None, "0") for name in names}
+        wanted = base_folders.of_language_model(Repository("a/b", "c", files))
+        return sorted(one.path for one in wanted)
+
+    shards = ["model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"]
+    index = "model.safetensors.index.json"
+    plain = ["config.json", "tokenizer.json", "merges.txt", "tokenizer.model", "chat_template.jinja"]
+    assert paths(*plain, *shards, index, "consolidated.safetensors", "README.md", "x.py", "model.bin") == sorted(
+        [*plain, *shards, index]
+    )
+    assert paths("config.json", "model.safetensors", *shards, index) == ["config.json", "model.safetensors"]
+    assert paths("config.json", "model.fp16.safetensors") == ["config.json", "model.safetensors"]
+    with pytest.raises(EngineError, match="programs"):
+        paths("config.json", "pytorch_model.bin")
+
+
+def test_the_sweep_keeps_what_is_used(context: WorkerContext, add: Added) -> None:
+    workspace_id, key = add()
+    _run(context, workspace_id, key)
+    used = _folder(context, workspace_id, key)
+    broken, orphan = _folder(context, workspace_id, "broken"), _folder(context, "0" * 32, "gone")
+    broken.mkdir(parents=True)
+    (broken / "x.part").write_bytes(b"x")
+    shutil.copytree(used, orphan)
+    assert base_upkeep.sweep_unused(context) == 0, "all of it is young"
+    for path in (*used.rglob("*"), *broken.rglob("*"), *orphan.rglob("*"), used, broken, orphan):
+        os.utime(path, (0, 0))
+    assert base_upkeep.sweep_unused(context) == 2
+    assert used.exists() and not broken.exists() and not orphan.exists()

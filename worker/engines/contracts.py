@@ -38,6 +38,14 @@ class Base:
     revision: str | None = None
     parts: str | None = None
     """Of a checkpoint that is one file: the folder with its configuration, and with what the file does not hold."""
+    on_hub: str | None = None
+    """Repository of a model hub that a folder's files came from."""
+
+    @property
+    def origin(self) -> str:
+        """For people and other programs: the name on the hub; of a folder or file the last name alone, as paths of this
+        machine are nobody's business."""
+        return self.on_hub or (Path(self.source).name if Path(self.source).is_absolute() else self.source)
 
 
 @dataclass(frozen=True)

@@ -142,6 +142,6 @@ def loading_in_words(base: Base, folder: str | None) -> Iterator[None]:
     except (OSError, ValueError) as error:
         raise EngineError(
             "model_unavailable",
-            f"The base model {base.key} could not be loaded from {base.source}. Is the name right, its licence "
+            f"The base model {base.key} could not be loaded from {base.origin}. Is the name right, its licence "
             "accepted, and the network or the folder reachable?",
         ) from error

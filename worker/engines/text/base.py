@@ -98,7 +98,7 @@ def load(base: Base, quantization: Quantization = "none", cache: Path | None = N
     except (OSError, ValueError, KeyError, SafetensorError) as error:
         raise EngineError(
             "model_unavailable",
-            f"The language model {base.key} could not be loaded from {base.source}. Is the name right, its licence "
+            f"The language model {base.key} could not be loaded from {base.origin}. Is the name right, its licence "
             "accepted, and the network or the folder reachable?",
         ) from error
     if tokenizer.pad_token_id is None:

@@ -421,8 +421,7 @@ def _name(inputs: VoiceInputs) -> str:
     """
     if inputs.base.source == "builtin":
         return BUILTIN_ON_THE_HUB
-    folder = Path(inputs.base.source)
-    return folder.name if folder.is_absolute() else inputs.base.source
+    return inputs.base.origin
 
 
 def _diverged(step: int, learning_rate: float) -> str:

@@ -65,9 +65,9 @@ def test_a_brand_is_gone_from_everywhere(
     assert (done.files > 0, done.cached) == (True, 1)
     after = everything(database, storage, tmp_path)
     kept = {theirs.id(table) for table in ("users", "workspaces", "browser_sessions", "api_tokens", "invitations")}
-    assert traces(theirs, after) - kept - {theirs.id("campaigns"), theirs.id("brought_files")} == {MARKER}, (
-        "their own words stay: not the brand's"
-    )
+    of_the_workspace = ("campaigns", "brought_files", "base_models", "base_downloads", "base_copies")
+    kept |= {theirs.id(table) for table in of_the_workspace}
+    assert traces(theirs, after) - kept == {MARKER}, "their own words stay: not the brand's"
     assert traces(ours, after) >= ours.ids, "nobody else lost anything"
     with pytest.raises(NotFound):
         erasure.erase_project(database, storage, cache, project_id=project_id)

@@ -154,10 +154,9 @@ On two CPU cores that were shared with other work:
 
 The autoencoder learns from squared and absolute error, of pixels and of the steps between them, with noise on its
 latents; half of its last pictures had dark outlines drawn round their shapes, since no free set draws any. The text
-encoder learns to name concept,
-style, background and a coarse thumbnail, and is then frozen. The denoiser's shipped weights are a moving average; its
-learning rate fell to zero at the end. All parts went on from an earlier version that knew no outlines; the decoder was
-trained alone for the last 11 minutes.
+encoder learns to name concept, style, background and a coarse thumbnail, and is then frozen. The denoiser's shipped
+weights are a moving average; its learning rate fell to zero at the end. All parts went on from an earlier version that
+knew no outlines; the decoder was trained alone for the last 11 minutes.
 
 To repeat it: `python -m worker.engines.image.builtin STEP --work DIR`, steps `pictures`, `autoencoder --minutes 20`,
 `text-encoder --minutes 6`, `denoiser --minutes 180`, `pack`, `brand`, `measure`. To go on from these weights, in an

@@ -170,11 +170,13 @@ def test_a_measurement_of_another_device_does_not_count_where_a_worker_is_there(
 def test_after_too_little_memory_fewer_bits_are_offered_where_they_help(
     database: Database, start: Callable[..., Training]
 ) -> None:
+    short = Job(error_code="out_of_memory")
     given = start(base_model="flux-2-klein-base-4b")
-    offers = {offer.msgid: offer.fields for offer in again.retries(given, Job(error_code="out_of_memory"))}
+    offers = {offer.msgid: offer.fields for offer in again.retries(given, catalogue.get(given.base_model), short)}
     assert offers[again.RETRY_BITS]["quantization"] == "nf4"
     already = start(base_model="flux-1-dev")
-    assert again.RETRY_BITS not in {offer.msgid for offer in again.retries(already, Job(error_code="out_of_memory"))}
+    others = again.retries(already, catalogue.get(already.base_model), short)
+    assert again.RETRY_BITS not in {offer.msgid for offer in others}
 
 
 def test_after_too_little_memory_smaller_orders_are_offered(database: Database, start: Callable[..., Training]) -> None:

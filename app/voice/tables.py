@@ -14,9 +14,6 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-import openpyxl
-from openpyxl.utils.exceptions import InvalidFileException
-
 from app.errors import N_
 from app.images.notes import Note
 from app.voice.archives import checked_archive
@@ -206,6 +203,10 @@ def read_xlsx(data: bytes, name: str, *, most_bytes: int) -> Table:
     Raises ``TextsRefused`` and its kinds.
     """
     checked_archive(data, name, most_bytes=most_bytes)
+    # Here, because its 175 modules would weigh on every web process from the start, and workbooks are rare.
+    import openpyxl
+    from openpyxl.utils.exceptions import InvalidFileException
+
     try:
         book = openpyxl.load_workbook(io.BytesIO(data), read_only=True, data_only=True, keep_links=False)
         sheets = [(sheet.title, _sheet(sheet, name)) for sheet in book.worksheets[:20]]

@@ -63,6 +63,7 @@ def show(
     project_id: RowId,
     writing_id: RowId | None = None,
     output_id: RowId | None = None,
+    adapter: RowId | None = None,
     channel: Annotated[str | None, Query(max_length=20)] = None,
     before: Annotated[str | None, Query(max_length=200)] = None,
 ) -> Response:
@@ -85,6 +86,7 @@ def show(
         locale=request.state.locale,
         writing_id=writing_id,
         output_id=output_id,
+        adapter_id=adapter,
         channel=channel,
     )
     return page(

@@ -39,14 +39,22 @@ def sheet(
     locale: str,
     writing_id: str | None = None,
     output_id: str | None = None,
+    adapter_id: str | None = None,
     channel: str | None = None,
 ) -> Sheet:
-    """Fresh, filled with everything of an order, or with what a visual shows. Raises ``NotFound``."""
+    """Fresh, filled with everything of an order, with what a visual shows, or with a voice that a link names, which
+    may be in the archive. Raises ``NotFound``, ``NoSuchVoice``."""
     voices = tuple(queries.voices(session, workspace_id=workspace_id, project_id=project_id))
+    linked = voices[0].id if voices else None
+    if adapter_id is not None:
+        linked = adapter_id
+        if adapter_id not in {adapter.id for adapter in voices}:
+            given = queries.voice(session, workspace_id=workspace_id, project_id=project_id, adapter_id=adapter_id)
+            voices = (*voices, given)
     seed, keep_seed = wishes.random_seed(), False
     last = queries.recent(session, workspace_id=workspace_id, project_id=project_id, limit=1)
     language = last[0].language if last else locale if locale in LANGUAGES else "en"
-    wish = TextWish(brief="", language=language, adapter_id=voices[0].id if voices else None)
+    wish = TextWish(brief="", language=language, adapter_id=linked)
     visual = None
     if writing_id is not None:
         ordered = queries.writing(session, workspace_id=workspace_id, writing_id=writing_id)

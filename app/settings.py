@@ -47,6 +47,11 @@ class Settings(BaseSettings):
         "https://huggingface.co",
         description="Model hub that base models and adapters are fetched from, and adapters published to",
     )
+    hub_file_hosts: str = Field(
+        "",
+        description="Further host names that `HUB_URL` may send workers to for its files, separated by spaces; needed "
+        "for a mirror alone",
+    )
     checkpoints_folder: str = Field(
         "",
         description="Folder on the workers' machine whose checkpoints may be added as base models; empty means "

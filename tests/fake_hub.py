@@ -26,6 +26,10 @@ class FakeHub:
     """File → the connection breaks off once after so many bytes."""
     stall_at: dict[str, int] = field(default_factory=dict)
     """File → nothing more comes after so many bytes."""
+    sent_to: dict[str, str] = field(default_factory=dict)
+    """File → where it is sent on to; the file's path below ``/files`` is added, where no token is asked for."""
+    too_long: set[str] = field(default_factory=set)
+    """Files that do not end where they should."""
     forged: set[str] = field(default_factory=set)
     """Files whose bytes are not those that are announced."""
     asked: list[tuple[str, str, str]] = field(default_factory=list)
@@ -58,12 +62,13 @@ def _handler(hub: FakeHub) -> type[BaseHTTPRequestHandler]:
         def do_GET(self) -> None:
             path = unquote(urlsplit(self.path).path)
             hub.asked.append((path, self.headers.get("range", ""), self.headers.get("authorization", "")))
+            is_signed, path = path.startswith("/files/"), path.removeprefix("/files")
             name = "/".join(path.removeprefix("/api/models/").strip("/").split("/")[:2])
             files = hub.repositories.get(name)
             if files is None:
                 return self._refuse(401, "RepoNotFound")
-            wanted = hub.gated.get(name)
-            if wanted and self.headers.get("authorization") != f"Bearer {wanted}" and not path.startswith("/api/"):
+            wanted, is_open = hub.gated.get(name), is_signed or path.startswith("/api/")
+            if wanted and self.headers.get("authorization") != f"Bearer {wanted}" and not is_open:
                 return self._refuse(403 if self.headers.get("authorization") else 401, "GatedRepo")
             if path.startswith("/api/models/"):
                 siblings = [_sibling(one, content) for one, content in files.items()]
@@ -71,6 +76,8 @@ def _handler(hub: FakeHub) -> type[BaseHTTPRequestHandler]:
             file = path.split(f"/resolve/{COMMIT}/", 1)[-1]
             if file not in files:
                 return self._refuse(404, "EntryNotFound")
+            if file in hub.sent_to and not is_signed:
+                return self._answer(302, b"", {"location": f"{hub.sent_to[file]}/files{self.path}"})
             return self._send(file, files[file])
 
         do_HEAD = do_GET
@@ -88,6 +95,8 @@ def _handler(hub: FakeHub) -> type[BaseHTTPRequestHandler]:
         def _send(self, file: str, content: bytes) -> None:
             if file in hub.forged:
                 content = bytes(len(content))
+            if file in hub.too_long:
+                content += bytes(5 * len(content) + 5_000_000)
             asked, start, end = self.headers.get("range", ""), 0, len(content)
             if asked:
                 first, last = asked.removeprefix("bytes=").split("-")

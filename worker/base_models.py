@@ -169,7 +169,7 @@ def _hub(context: WorkerContext, claim: Claim, source: Source) -> Hub:
         )
     except CannotOpen as error:
         raise EngineError("token_lost", error.sentence) from error
-    return Hub(context.hub_url, token, own_token=not source.is_own)
+    return Hub(context.hub_url, token, own_token=not source.is_own, file_hosts=context.hub_file_hosts)
 
 
 def _bring(
@@ -184,7 +184,7 @@ def _bring(
     total = sum(one.file.size for one in wanted)
     missing = [one for one in wanted if not _is_there(folder, one)]
     left = sum(one.file.size for one in missing)
-    _check_room(context, folder, left - sum(hub.bytes_kept(one.file, folder / one.path) for one in missing))
+    _check_room(context, folder, left - sum(hub.bytes_kept(repository, one.file, folder / one.path) for one in missing))
     done, furthest, told = total - left, 0, time.monotonic()
 
     def count(more: int) -> None:

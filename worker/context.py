@@ -44,6 +44,8 @@ class WorkerContext:
     holds: Callable[..., None] = lambda **_: None
     """Tells the keeper what dies with this process."""
     hub_url: str = "https://huggingface.co"
+    hub_file_hosts: tuple[str, ...] = ()
+    """Further hosts that the hub's files lie on."""
     civitai_url: str = "https://civitai.com"
     signing_key: bytes = b""
     """Opens the tokens that people gave for a hub."""

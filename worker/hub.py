@@ -1,25 +1,19 @@
-"""The model hub as the worker needs it: what a repository holds, and one file after the other, resumed and checked.
+"""Base models on a model hub: what a repository holds, its files' beginnings, and the files themselves."""
 
-Listing goes through ``huggingface_hub``; the bytes are streamed here, because the library's own download tells neither
-a cancellation nor a wrong hash. It does not know how fast the line will be in a minute.
-"""
-
-import hashlib
-import logging
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+from urllib.parse import quote
 
 from app.errors import N_
+from worker import fetching, whole_file
 from worker.engines.contracts import EngineError
+from worker.fetching import FetchError
+from worker.whole_file import Announced
 
-log = logging.getLogger("livery.worker")
-PIECE_BYTES = 1_000_000
-SECONDS_TO_ANSWER = 30.0
-TRIES = 6
-PAUSES_SECONDS = (1.0, 3.0, 10.0, 30.0, 60.0)
+T = TypeVar("T")
 PLAIN_PATH = re.compile(r"[\w+()\[\] -][\w.+()\[\] -]*(/[\w+()\[\] -][\w.+()\[\] -]*)*")
 MOST_FILES = 5000
 GATED = N_(
@@ -32,10 +26,12 @@ NOT_FOUND = N_(
     "token that may read it, under “Token of the model hub” on the page Base models."
 )
 AWAY = N_("The model hub does not answer. What was fetched is kept; try again later, and it goes on from there.")
-WRONG_HASH = N_(
-    "A file of the base model is not the one that the hub announces (its checksum differs), twice in a row. It was "
-    "thrown away. Try again later; if it stays so, do not use this base model."
+NO_HASH = N_(
+    "The model hub announces no checksum for a file of this base model, so nobody could tell whether it arrives "
+    "unchanged. Nothing was fetched. Choose another base model."
 )
+NOT_THERE_FOR_US = ("RepoNotFound", "RevisionNotFound", "EntryNotFound")
+BAD_TOKEN = "Invalid credentials in Authorization header"  # noqa: S105 - what a hub says of one
 
 
 @dataclass(frozen=True)
@@ -46,11 +42,6 @@ class HubFile:
     """Of files in the large file storage."""
     git_hash: str
     """SHA-1 over a header and the content, as git computes it; the hub names it for every other file."""
-
-    @property
-    def tag(self) -> str:
-        """Changes with the content."""
-        return (self.sha256 or self.git_hash)[:12]
 
 
 @dataclass(frozen=True)
@@ -65,26 +56,22 @@ class Hub:
     """A hub's address, and the token that this workspace may use; without one it is asked as a stranger would ask."""
 
     url: str
-    token: str | None = None
+    token: str | None = field(default=None, repr=False)
     own_token: bool = False
     """Without a token the one of the machine's own settings is used (``HF_TOKEN``)."""
-
-    @property
-    def _auth(self) -> str | bool | None:
-        return self.token or (None if self.own_token else False)
+    file_hosts: tuple[str, ...] = ()
+    """Further hosts that its files lie on, from the settings."""
 
     def repository(self, name: str, revision: str | None) -> Repository:
-        """What it holds. Raises ``EngineError``: ``gated``, ``not_on_hub``, ``hub_away``."""
-        from huggingface_hub import HfApi
-
-        api = HfApi(endpoint=self.url, token=self._auth)
-        info = _told(lambda: api.model_info(name, revision=revision, files_metadata=True, timeout=SECONDS_TO_ANSWER))
-        files = {}
-        for one in (info.siblings or [])[:MOST_FILES]:
-            if PLAIN_PATH.fullmatch(one.rfilename) and one.size is not None:
-                sha256 = one.lfs.sha256 if one.lfs else None
-                files[one.rfilename] = HubFile(one.rfilename, one.size, sha256, one.blob_id or "")
-        return Repository(name, info.sha or revision or "main", files)
+        """What it holds. Raises ``EngineError``: ``gated``, ``not_on_hub``, ``hub_away``, ``elsewhere``."""
+        at = f"/revision/{quote(revision, safe='')}" if revision else ""
+        path = f"/api/models/{quote(name)}{at}?blobs=true"
+        told = _in_words(lambda: fetching.get_json(self._place, path, token=self._token()))
+        told = told if isinstance(told, dict) else {}
+        siblings = told.get("siblings")
+        found = [_file(one) for one in siblings[:MOST_FILES]] if isinstance(siblings, list) else []
+        files = {file.path: file for file in found if file is not None}
+        return Repository(name, str(told.get("sha") or revision or "main"), files)
 
     def fetch(
         self,
@@ -95,136 +82,70 @@ class Hub:
         on_bytes: Callable[[int], None],
         wait: Callable[[float], None],
     ) -> None:
-        """Bring a file to ``target``, from where an earlier try was cut off; there only once it is whole and checked.
+        """``whole_file.bring`` it to ``target``.
 
-        ``on_bytes`` is told how many more bytes are here (fewer than none when something was thrown away) and may
-        raise; ``wait`` lets time pass. Raises ``EngineError``: ``gated``, ``not_on_hub``, ``hub_away``, ``wrong_hash``.
+        Raises ``EngineError``: ``gated``, ``not_on_hub``, ``hub_away``, ``elsewhere``, ``no_hash``, ``wrong_hash``.
         """
-        part = _part_of(file, target)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        on_bytes(self.bytes_kept(file, target))
-        for attempt in range(2):
-            self._stream(repository, file, part, on_bytes, wait)
-            if _is_right(part, file):
-                part.replace(target)
-                return
-            log.warning("%s of %s has another checksum, try %d", file.path, repository.name, attempt + 1)
-            on_bytes(-part.stat().st_size)
-            part.unlink()
-        raise EngineError("wrong_hash", WRONG_HASH)
+        announced = self._announced(repository, file)
+        if not announced.tag:
+            raise EngineError("no_hash", NO_HASH)
+        _in_words(
+            lambda: whole_file.bring(self._place, announced, target, token=self._token(), on_bytes=on_bytes, wait=wait)
+        )
 
-    @staticmethod
-    def bytes_kept(file: HubFile, target: Path) -> int:
+    def bytes_kept(self, repository: Repository, file: HubFile, target: Path) -> int:
         """Of an earlier try that was cut off."""
-        part = _part_of(file, target)
-        return part.stat().st_size if part.exists() else 0
+        return whole_file.bytes_kept(self._announced(repository, file), target)
 
     def beginning(self, repository: Repository, file: HubFile, count: int) -> bytes:
         """The first ``count`` bytes of a file. Raises ``EngineError`` like ``fetch``."""
+        return _in_words(lambda: self._beginning(self._announced(repository, file).url, count))
+
+    def _beginning(self, url: str, count: int) -> bytes:
         found = b""
-        for piece in self._pieces(repository, file, 0, count):
-            found += piece
-            if len(found) >= count:
-                break
-        return found[:count]
+        with fetching.opened(self._place, url, token=self._token(), count=count) as response:
+            while len(found) < count and (piece := fetching.read(response, count - len(found))):
+                found += piece
+        return found
 
-    def _stream(
-        self,
-        repository: Repository,
-        file: HubFile,
-        part: Path,
-        on_bytes: Callable[[int], None],
-        wait: Callable[[float], None],
-    ) -> None:
-        from httpx2 import TransportError
+    @property
+    def _place(self) -> fetching.Hub:
+        return fetching.hugging_face(self.url, self.file_hosts)
 
-        for pause in (*PAUSES_SECONDS, None):
-            there = part.stat().st_size if part.exists() else 0
-            if there > file.size:
-                on_bytes(-there)
-                part.unlink()
-                there = 0
-            if there == file.size and part.exists():
-                return
-            try:
-                with part.open("ab") as out:
-                    for piece in self._pieces(repository, file, there, None):
-                        out.write(piece)
-                        on_bytes(len(piece))
-                if part.stat().st_size >= file.size:
-                    return
-                log.warning("%s was cut off, going on", file.path)
-            except (TransportError, OSError) as error:
-                if isinstance(error, OSError) and not isinstance(error, ConnectionError | TimeoutError):
-                    raise
-                log.warning("%s was cut off, going on: %s", file.path, str(error)[:200])
-            except EngineError as error:
-                if error.code != "hub_away" or pause is None:
-                    raise
-            if pause is not None:
-                wait(pause)
-        raise EngineError("hub_away", AWAY)
+    def _announced(self, repository: Repository, file: HubFile) -> Announced:
+        at = f"{quote(repository.name)}/resolve/{quote(repository.commit, safe='')}/{quote(file.path)}"
+        return Announced(f"{self._place.address}/{at}", file.size, file.sha256, file.git_hash)
 
-    def _pieces(self, repository: Repository, file: HubFile, start: int, count: int | None) -> Any:
-        from huggingface_hub import get_session, get_token, hf_hub_url
-        from huggingface_hub.utils import hf_raise_for_status  # type: ignore[attr-defined]
+    def _token(self) -> str:
+        if self.token or not self.own_token:
+            return self.token or ""
+        from huggingface_hub import get_token
 
-        url = hf_hub_url(repository.name, file.path, revision=repository.commit, endpoint=self.url)
-        token = self.token or (get_token() if self.own_token else None)
-        headers = {"accept-encoding": "identity"}
-        if token:
-            headers["authorization"] = f"Bearer {token}"
-        if start or count:
-            headers["range"] = f"bytes={start}-" + (str(start + count - 1) if count else "")
-        # The client drops the token by itself when the hub sends it on to another host.
-        with get_session().stream("GET", url, headers=headers, timeout=SECONDS_TO_ANSWER) as answer:
-            _told(lambda: hf_raise_for_status(answer))
-            skip = start if answer.status_code != 206 else 0  # it knows no ranges and begins anew
-            for piece in answer.iter_bytes(PIECE_BYTES):
-                if skip >= len(piece):
-                    skip -= len(piece)
-                    continue
-                yield piece[skip:]
-                skip = 0
+        return get_token() or ""
 
 
-def _part_of(file: HubFile, target: Path) -> Path:
-    return target.with_name(f"{target.name}.{file.tag}.part")
+def _file(told: Any) -> HubFile | None:
+    """A file of the listing, if its place is one that we would write to."""
+    if not isinstance(told, dict):
+        return None
+    path, size, large = told.get("rfilename"), told.get("size"), told.get("lfs")
+    if not isinstance(path, str) or not PLAIN_PATH.fullmatch(path) or type(size) is not int or size < 0:
+        return None
+    sha256 = large.get("sha256") if isinstance(large, dict) else None
+    return HubFile(path, size, str(sha256).lower() if sha256 else None, str(told.get("blobId") or ""))
 
 
-def _told(ask: Callable[[], Any]) -> Any:
-    """``ask``, with what goes wrong in words."""
-    from httpx2 import TransportError
-    from huggingface_hub.errors import (
-        GatedRepoError,
-        HfHubHTTPError,
-        HFValidationError,
-        RepositoryNotFoundError,
-        RevisionNotFoundError,
-    )
-
+def _in_words(ask: Callable[[], T]) -> T:
+    """``ask``, with what goes wrong in words that fit a base model."""
     try:
         return ask()
-    except GatedRepoError as error:
-        raise EngineError("gated", GATED) from error
-    except (RepositoryNotFoundError, RevisionNotFoundError, HFValidationError) as error:
-        raise EngineError("not_on_hub", NOT_FOUND) from error
-    except HfHubHTTPError as error:
-        status = getattr(error.response, "status_code", None)
-        if status in (401, 403):
-            raise EngineError("gated", GATED) from error
-        if status == 404:
+    except FetchError as error:
+        if error.code in whole_file.MAY_PASS:
+            raise EngineError("hub_away", AWAY) from error
+        if error.code == "hub_unknown" or error.says in NOT_THERE_FOR_US:
             raise EngineError("not_on_hub", NOT_FOUND) from error
-        raise EngineError("hub_away", AWAY) from error
-    except (TransportError, ConnectionError, TimeoutError) as error:
-        raise EngineError("hub_away", AWAY) from error
-
-
-def _is_right(path: Path, file: HubFile) -> bool:
-    if path.stat().st_size != file.size:
-        return False
-    digest = hashlib.sha256() if file.sha256 else hashlib.sha1(f"blob {file.size}\0".encode(), usedforsecurity=False)
-    with path.open("rb") as content:
-        while piece := content.read(PIECE_BYTES):
-            digest.update(piece)
-    return digest.hexdigest() == (file.sha256 or file.git_hash)
+        if error.code == "hub_refuses":
+            # A hub answers 401 for what is not there, so that nobody learns of private repositories.
+            is_hidden = error.status == 401 and error.says not in ("GatedRepo", BAD_TOKEN)
+            raise EngineError(*(("not_on_hub", NOT_FOUND) if is_hidden else ("gated", GATED))) from error
+        raise

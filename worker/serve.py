@@ -44,6 +44,7 @@ def main(named_lanes: str, pulse: Pulse, last_words: str) -> None:
         lanes=lanes,
         cache_folder=settings.data_dir / "worker-cache",
         hub_url=settings.hub_url,
+        hub_file_hosts=tuple(settings.hub_file_hosts.lower().split()),
         civitai_url=settings.civitai_url,
         signing_key=settings.signing_key(),
         most_adapter_bytes=settings.max_adapter_mb * 1_000_000,

@@ -1,11 +1,15 @@
 """Base models' files from a hub: whole, checked, resumed, refused in words; nobody gets at another workspace's."""
 
+import base64
+import http.client
 import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -23,7 +27,7 @@ from app.jobs.models import Job
 from app.storage import Storage
 from tests.fake_hub import COMMIT, FakeHub, git_hash, serving
 from tests.orders import make_workspace
-from worker import base_folders, base_upkeep
+from worker import base_folders, base_upkeep, fetching, whole_file
 from worker import base_models as worker_bases
 from worker.context import WorkerContext
 from worker.engines.contracts import EngineError
@@ -144,7 +148,7 @@ def _sizes(folder: Path) -> dict[str, int]:
 def test_what_was_cut_off_goes_on_where_it_was(
     context: WorkerContext, add: Added, hub: FakeHub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("worker.hub.PAUSES_SECONDS", (0.0, 0.0))
+    monkeypatch.setattr("worker.whole_file.PAUSES_SECONDS", (0.0, 0.0))
     file = "unet/diffusion_pytorch_model.safetensors"
     hub.cut_at[file] = 1_500_000
     workspace_id, key = add()
@@ -193,6 +197,79 @@ def test_a_file_with_another_hash_is_thrown_away(context: WorkerContext, add: Ad
         assert state.job and (state.job.state, state.job.error_code) == ("failed", "wrong_hash")
         assert not state.copies and not (_folder(context, workspace_id, key) / file).exists()
         assert not list(_folder(context, workspace_id, key).rglob("*.part"))
+
+
+def test_more_than_the_hub_announces_is_not_taken(
+    context: WorkerContext, add: Added, hub: FakeHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = "unet/diffusion_pytorch_model.safetensors"
+    hub.too_long = {file}
+    workspace_id, key = add()
+    kept: list[int] = []
+    is_right = whole_file._is_right
+
+    def look(part: Path, announced: whole_file.Announced) -> bool:
+        kept.append(part.stat().st_size)
+        return is_right(part, announced)
+
+    monkeypatch.setattr(whole_file, "_is_right", look)
+    state = _run(context, workspace_id, key)
+    assert state.job and (state.job.state, state.job.error_code) == ("failed", "wrong_hash")
+    assert not list(_folder(context, workspace_id, key).rglob("*.part"))
+    assert len(UNET) < max(kept) <= len(UNET) + 1_000_000
+
+
+@pytest.mark.parametrize("place", ["https://evil.example", "http://169.254.169.254", "http://cdn-lfs.hf.co"])
+def test_it_is_not_sent_to_other_places(context: WorkerContext, add: Added, hub: FakeHub, place: str) -> None:
+    hub.sent_to["unet/config.json"] = place
+    state = _run(context, *add(token="hf_secret"))
+    assert state.job and (state.job.state, state.job.error_code) == ("failed", "elsewhere")
+
+
+def test_a_token_stays_with_the_hub_when_the_files_lie_elsewhere(
+    context: WorkerContext, add: Added, hub: FakeHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = "unet/diffusion_pytorch_model.safetensors"
+    hub.gated[REPOSITORY], hub.sent_to[file] = "hf_secret", "https://cdn-lfs-us-1.hf.co"
+    plain = fetching._connection
+
+    def connection(place: fetching.Hub, url: str) -> http.client.HTTPConnection:
+        return plain(place, url.replace(hub.sent_to[file], hub.url))
+
+    monkeypatch.setattr(fetching, "_connection", connection)
+    state = _run(context, *add(token="hf_secret"))
+    assert state.job and state.job.state == "done", state.job and state.job.error_sentence
+    given = {path.startswith("/files/"): token for path, _, token in hub.asked}
+    assert given == {False: "Bearer hf_secret", True: ""}
+
+
+def test_a_mirror_may_send_on_to_the_hosts_that_were_named() -> None:
+    mirror = fetching.hugging_face("https://mirror.example", ("files.mirror.example",))
+    allowed = ["https://mirror.example/x", "https://files.mirror.example/x", "https://cdn-lfs.hf.co/x"]
+    others = ["http://files.mirror.example/x", "https://files.mirror.example:8443/x", "https://a.files.mirror.example"]
+    assert [mirror.allows(url) for url in allowed + others] == [True] * 3 + [False] * 3
+
+
+def test_behind_a_proxy_it_is_asked_for_the_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as proxy:
+        monkeypatch.setenv("HTTPS_PROXY", f"http://ada:secret@127.0.0.1:{proxy.getsockname()[1]}")
+        monkeypatch.setenv("https_proxy", f"http://ada:secret@127.0.0.1:{proxy.getsockname()[1]}")
+        heard = bytearray()
+
+        def refuse() -> None:
+            connection, _ = proxy.accept()
+            with connection:
+                heard.extend(connection.recv(2000))
+                connection.sendall(b"HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\n\r\n")
+
+        thread = threading.Thread(target=refuse, daemon=True)
+        thread.start()
+        with pytest.raises(EngineError) as raised:
+            Hub("https://huggingface.co", "hf_secret").repository("acme/house", None)
+        thread.join(10)
+    assert raised.value.code == "hub_away"
+    assert heard.startswith(b"CONNECT huggingface.co:443 ") and b"hf_secret" not in heard
+    assert base64.b64encode(b"ada:secret") in heard
 
 
 def test_a_gated_base_says_what_to_do_and_comes_with_the_token_which_nothing_tells(

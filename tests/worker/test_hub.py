@@ -20,9 +20,11 @@ from app.adapters.models import Adapter, BroughtFile, Publication
 from app.db import Database
 from app.jobs.models import Job
 from app.storage import Storage
+from tests import fake_hub
 from tests.app.adapters.deltas import SD_1, random_lora
 from tests.conftest import SignedIn
 from tests.fake_engine import FakeEngine
+from tests.fake_hub import serving
 from tests.orders import make_brand, order_training, worker_context
 from worker import fetching
 from worker.context import WorkerContext
@@ -241,6 +243,18 @@ def test_what_does_not_match_its_hash_is_not_kept(
     assert (job.state, job.error_code, row.key) == ("failed", "damaged", "")
     assert list(storage.keys_under(brought.FOLDER)) == []
     assert "hash differs" in owner.client.get(f"/adapter-files/{row.id}").text
+
+
+def test_what_was_cut_off_goes_on_where_it_was(
+    owner: SignedIn, database: Database, context: WorkerContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("worker.whole_file.PAUSES_SECONDS", (0.0,))
+    file = "look.safetensors"
+    with serving(fake_hub.FakeHub({"ada/look": {file: CONTENT}}, cut_at={file: 900})) as there:
+        context.hub_url = there.url
+        row, job = fetched(owner, context, database, "ada/look")
+    assert (job.state, job.error_sentence, row.sha256) == ("done", None, SHA)
+    assert there.ranges_of(file) == ["", "bytes=900-"]
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,5 @@
 """An adapter file from a model hub: found, fetched, checked, and kept with its passport."""
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,19 +11,18 @@ from app.adapters.safetensors_file import UnsafeFile
 from app.errors import N_
 from app.jobs.service import Claim
 from app.sealing import CannotOpen, unseal
-from worker import fetching
+from worker import fetching, whole_file
 from worker.context import WorkerContext
 from worker.engines.contracts import EngineError
 from worker.fetching import FetchError, Hub
 from worker.progress import JobProgress
+from worker.whole_file import TOO_LARGE, Announced
 from worker.workspace import job_folder
 
 MB = 1_000_000
-CHUNK = 2**20
 USUAL_NAME = "pytorch_lora_weights.safetensors"
 NO_FILE = N_("This model has no .safetensors file that could be a LoRA.")
 SEVERAL = N_("This model has several .safetensors files. Please give the address of the one that you want.")
-TOO_LARGE = N_("The file is larger than this Livery takes for an adapter.")
 DAMAGED = N_("What arrived is not what the model hub promised; its hash differs. Nothing was kept. Please try again.")
 UNREADABLE = N_("What arrived is no readable safetensors file. Nothing was kept.")
 
@@ -33,10 +31,10 @@ UNREADABLE = N_("What arrived is no readable safetensors file. Nothing was kept.
 class Offer:
     """A file as the hub describes it."""
 
-    url: str
+    file: Announced
     name: str
     byte_count: int | None
-    sha256: str | None
+    """About; None where the hub does not say."""
     trigger_words: tuple[str, ...] = ()
 
 
@@ -55,7 +53,7 @@ def _run(context: WorkerContext, claim: Claim, progress: JobProgress) -> None:
     progress.phase("fetching")
     address = addresses.parse(order.address)
     hub = (
-        fetching.hugging_face(context.hub_url)
+        fetching.hugging_face(context.hub_url, context.hub_file_hosts)
         if address.hub == "huggingface"
         else fetching.civitai(context.civitai_url)
     )
@@ -109,7 +107,9 @@ def _on_hugging_face(hub: Hub, address: HubAddress, token: str) -> Offer:
     commit = told.get("sha") if isinstance(told.get("sha"), str) else address.revision
     shown = address.repository.split("/")[1] if name == USUAL_NAME else name
     url = f"{hub.address}/{address.repository}/resolve/{quote(str(commit))}/{quote(name)}"
-    return Offer(url, shown, _size(one.get("size")), _hash(lfs.get("sha256")))
+    size = _size(one.get("size"))
+    file = Announced(url, size, _hash(lfs.get("sha256")), _git_hash(one.get("blobId")) if size is not None else "")
+    return Offer(file, shown, size)
 
 
 def _on_civitai(hub: Hub, address: HubAddress, token: str) -> Offer:
@@ -132,33 +132,23 @@ def _on_civitai(hub: Hub, address: HubAddress, token: str) -> Offer:
     # Built from the number that was asked for, not from what the answer says.
     url = f"{hub.address}/api/download/models/{version_id}"
     count = int(size * 1024) if isinstance(size, int | float) and 0 < size < 2**40 else None
-    return Offer(url, str(one["name"]), count, _hash(hashes.get("SHA256")), words)
+    return Offer(Announced(url, sha256=_hash(hashes.get("SHA256"))), str(one["name"]), count, words)
 
 
 def _fetch(hub: Hub, offer: Offer, path: Path, *, token: str, most: int, progress: JobProgress) -> None:
-    digest, count = hashlib.sha256(), 0
-    total = max(1, -(-(offer.byte_count or 0) // MB))
-    with fetching.opened(hub, offer.url, token=token) as response, path.open("wb") as file:
-        promised = _size(response.getheader("content-length"))
-        if promised is not None and promised > most:
-            raise EngineError("too_large", TOO_LARGE)
-        while True:
-            try:
-                chunk = response.read(CHUNK)
-            except OSError as error:
-                raise FetchError("hub_away", fetching.NOT_REACHED) from error
-            if not chunk:
-                break
-            count += len(chunk)
-            if count > most:
-                raise EngineError("too_large", TOO_LARGE)
-            digest.update(chunk)
-            file.write(chunk)
-            progress.drawn(
-                min(count // MB, total - 1) if offer.byte_count else count // MB, max(total, count // MB + 1)
-            )
-    if (promised is not None and count != promised) or (offer.sha256 and digest.hexdigest() != offer.sha256):
-        raise EngineError("damaged", DAMAGED)
+    here, total = 0, max(1, -(-(offer.byte_count or 0) // MB))
+
+    def count(more: int) -> None:
+        nonlocal here
+        here += more
+        progress.drawn(min(here // MB, total - 1) if offer.byte_count else here // MB, max(total, here // MB + 1))
+
+    try:
+        whole_file.bring(hub, offer.file, path, token=token, on_bytes=count, wait=progress.wait, most=most)
+    except FetchError as error:
+        if error.code == "wrong_hash":
+            raise EngineError("damaged", DAMAGED) from error
+        raise
 
 
 def _list(told: Any, key: str) -> list[dict[str, Any]]:
@@ -179,5 +169,13 @@ def _size(given: Any) -> int | None:
 
 
 def _hash(given: Any) -> str | None:
+    return _hexadecimal(given, 64) or None
+
+
+def _git_hash(given: Any) -> str:
+    return _hexadecimal(given, 40)
+
+
+def _hexadecimal(given: Any, length: int) -> str:
     text = str(given or "").lower()
-    return text if len(text) == 64 and all(letter in "0123456789abcdef" for letter in text) else None
+    return text if len(text) == length and all(letter in "0123456789abcdef" for letter in text) else ""

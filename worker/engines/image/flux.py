@@ -156,7 +156,7 @@ def _train(recipe: TrainingRecipe, inputs: TrainingInputs, out: Path, progress: 
             draw_samples()  # given back between the step and its samples
 
         def loss_of(batch: _Batch, part: torch.Tensor) -> torch.Tensor:
-            with kept.autocast(transformer):
+            with kept.autocast(loaded.device, loaded.dtype):
                 predicted = _velocity(
                     transformer,
                     batch.noisy[part].to(loaded.device, loaded.dtype),
@@ -319,7 +319,7 @@ def _denoise(
     mu = flow.straight_mu(own.config, noise.shape[2] * noise.shape[3] // 4)
 
     def velocity(latents: torch.Tensor, levels: torch.Tensor) -> torch.Tensor:
-        with kept.autocast(transformer):
+        with kept.autocast(device, dtype):
             return _velocity(transformer, latents.to(dtype), levels, said, guidance)
 
     return flow.denoise(

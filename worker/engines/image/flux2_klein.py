@@ -161,7 +161,7 @@ def _train(recipe: TrainingRecipe, inputs: TrainingInputs, out: Path, progress: 
             draw_samples()  # given back between the step and its samples
 
         def loss_of(batch: _Batch, part: torch.Tensor) -> torch.Tensor:
-            with kept.autocast(transformer):
+            with kept.autocast(loaded.device, loaded.dtype):
                 predicted = _velocity(
                     transformer,
                     batch.noisy[part].to(loaded.device, loaded.dtype),
@@ -338,7 +338,7 @@ def _denoise(
 
     def velocity(latents: torch.Tensor, levels: torch.Tensor) -> torch.Tensor:
         latents = latents.to(dtype)
-        with kept.autocast(transformer):
+        with kept.autocast(device, dtype):
             answer = _velocity(transformer, latents, levels, said, seen)
             if guided:
                 other = _velocity(transformer, latents, levels, unsaid, seen)

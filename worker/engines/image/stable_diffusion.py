@@ -159,6 +159,7 @@ def _train(recipe: TrainingRecipe, inputs: TrainingInputs, out: Path, progress: 
 
         resting = ("vae",) if recipe.train_text_encoder else kept.ENCODERS
         kept.rest(loaded, *resting)
+        device, dtype = unet.device, unet.dtype  # asked once: each answer is a walk through the whole model
         progress.phase("training")
         while learning.step < recipe.steps:
             began = time.perf_counter()
@@ -172,19 +173,19 @@ def _train(recipe: TrainingRecipe, inputs: TrainingInputs, out: Path, progress: 
             ]
 
             def loss_of(batch: _Batch, part: torch.Tensor) -> torch.Tensor:
-                noised, read = batch.noised, batch.words[part].to(unet.device)
-                with kept.autocast(unet):
+                noised, read = batch.noised, batch.words[part].to(device)
+                with kept.autocast(device, dtype):
                     if recipe.train_text_encoder:
                         embedding = prompts.encoded(pipeline.text_encoder, read)
                     else:
                         embedding = read.flatten(1, 2)
                     prediction = unet(
-                        noised.noisy[part].to(unet.device, unet.dtype),
-                        noised.timesteps[part].to(unet.device),
-                        embedding.to(unet.dtype),
+                        noised.noisy[part].to(device, dtype),
+                        noised.timesteps[part].to(device),
+                        embedding.to(dtype),
                         return_dict=False,
                     )[0]
-                return losses.weighted_mse(prediction, noised.wanted[part].to(unet.device), noised.weights[part])
+                return losses.weighted_mse(prediction, noised.wanted[part].to(device), noised.weights[part])
 
             loss = learning.gradient(step_batches, loss_of)
             learning.update(loss, began)

@@ -158,6 +158,7 @@ def _train(recipe: TrainingRecipe, inputs: TrainingInputs, out: Path, progress: 
 
         resting = ("vae",) if recipe.train_text_encoder else kept.ENCODERS
         kept.rest(loaded, *resting)
+        device, dtype = unet.device, unet.dtype  # asked once: each answer is a walk through the whole model
         progress.phase("training")
         while learning.step < recipe.steps:
             began = time.perf_counter()
@@ -173,24 +174,24 @@ def _train(recipe: TrainingRecipe, inputs: TrainingInputs, out: Path, progress: 
             ]
 
             def loss_of(batch: _Batch, part: torch.Tensor) -> torch.Tensor:
-                noised, spoken = batch.noised, batch.spoken[part].to(unet.device)
-                first, second = (one[part].to(unet.device) for one in batch.words)
-                with kept.autocast(unet):
+                noised, spoken = batch.noised, batch.spoken[part].to(device)
+                first, second = (one[part].to(device) for one in batch.words)
+                with kept.autocast(device, dtype):
                     if recipe.train_text_encoder:
                         embedding, sentence = prompts.encoded_by_two(_encoders(pipeline), (first, second))
                     else:
                         embedding, sentence = first.flatten(1, 2), second
                     prediction = unet(
-                        noised.noisy[part].to(unet.device, unet.dtype),
-                        noised.timesteps[part].to(unet.device),
-                        (embedding * spoken[..., None]).to(unet.dtype),
+                        noised.noisy[part].to(device, dtype),
+                        noised.timesteps[part].to(device),
+                        (embedding * spoken[..., None]).to(dtype),
                         added_cond_kwargs={
-                            "text_embeds": (sentence * spoken).to(unet.dtype),
-                            "time_ids": batch.conditions[part].to(unet.device, unet.dtype),
+                            "text_embeds": (sentence * spoken).to(dtype),
+                            "time_ids": batch.conditions[part].to(device, dtype),
                         },
                         return_dict=False,
                     )[0]
-                return losses.weighted_mse(prediction, noised.wanted[part].to(unet.device), noised.weights[part])
+                return losses.weighted_mse(prediction, noised.wanted[part].to(device), noised.weights[part])
 
             loss = learning.gradient(step_batches, loss_of)
             learning.update(loss, began)

@@ -136,12 +136,6 @@ def add(session: Session, stored: Stored, *, workspace_id: str, created_by: str 
     return row
 
 
-@dataclass(frozen=True)
-class ImportOrder:
-    address: str
-    sealed_token: str
-
-
 def order_import(
     session: Session, *, workspace_id: str, address: str, token: str, signing_key: bytes, created_by: str | None
 ) -> BroughtFile:
@@ -152,7 +146,6 @@ def order_import(
         workspace_id=workspace_id,
         name=_plain_name(name),
         address=parsed.url[:500],
-        sealed_token=seal(signing_key, TOKEN_PURPOSE, token) if token else "",
         created_by=created_by,
     )
     session.add(row)
@@ -166,14 +159,14 @@ def order_import(
         subject_id=row.id,
         title=row.name,
         created_by=created_by,
+        sealed_secret=seal(signing_key, TOKEN_PURPOSE, token) if token else None,
     )
     return row
 
 
-def order_of(session: Session, workspace_id: str, file_id: str) -> ImportOrder:
-    """What is to be fetched. Raises ``NotFound``."""
-    row = queries.brought_file(session, workspace_id=workspace_id, file_id=file_id)
-    return ImportOrder(row.address, row.sealed_token)
+def address_of(session: Session, workspace_id: str, file_id: str) -> str:
+    """Where it is to be fetched from. Raises ``NotFound``."""
+    return queries.brought_file(session, workspace_id=workspace_id, file_id=file_id).address
 
 
 def complete_import(session: Session, held: Claim, stored: Stored) -> None:
@@ -187,14 +180,9 @@ def complete_import(session: Session, held: Claim, stored: Stored) -> None:
             byte_count=stored.byte_count,
             sha256=stored.sha256,
             passport=stored.passport,
-            sealed_token="",
         )
     )
     jobs.finish(session, held)
-
-
-def forget_token(session: Session, file_id: str) -> None:
-    session.execute(update(BroughtFile).where(BroughtFile.id == file_id).values(sealed_token=""))
 
 
 def passport_of(row: BroughtFile) -> Passport:

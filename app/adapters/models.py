@@ -62,8 +62,6 @@ class BroughtFile(Base):
     """As the file was called, without its ending."""
     address: Mapped[str] = mapped_column(String(500), default="")
     """Where it was fetched from; empty for an upload."""
-    sealed_token: Mapped[str] = mapped_column(String(700), default="")
-    """What a hub wants to know before it gives the file; gone once it is here, or cannot be had."""
     key: Mapped[str] = mapped_column(String(300), default="")
     """Empty until it is here."""
     byte_count: Mapped[int] = mapped_column(BigInteger, default=0)
@@ -89,7 +87,6 @@ class Publication(Base):
     has_samples: Mapped[bool] = mapped_column(default=False)
     """Whether sample visuals go along; training pictures never do."""
     licence: Mapped[str] = mapped_column(String(60), default="other")
-    sealed_token: Mapped[str] = mapped_column(String(700), default="")
     url: Mapped[str] = mapped_column(String(500), default="")
     """Where it is; empty until it is there."""
     created_by: Mapped[str | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))

@@ -33,7 +33,6 @@ class OnlyPictures(Invalid):
 class PublishOrder:
     repository: str
     is_private: bool
-    sealed_token: str
     card: CardFacts
     keys: tuple[tuple[str, str], ...]
     """Names in the repository and keys in the storage."""
@@ -65,7 +64,6 @@ def order(
         is_private=is_private,
         has_samples=has_samples,
         licence=licence,
-        sealed_token=seal(signing_key, TOKEN_PURPOSE, token),
         created_by=created_by,
     )
     session.add(row)
@@ -79,6 +77,7 @@ def order(
         subject_id=row.id,
         title=repository,
         created_by=created_by,
+        sealed_secret=seal(signing_key, TOKEN_PURPOSE, token),
     )
     return row
 
@@ -95,19 +94,13 @@ def order_of(session: Session, workspace_id: str, publication_id: str) -> Publis
     """Everything that the worker needs. Raises ``NotFound``."""
     row = publication(session, workspace_id=workspace_id, publication_id=publication_id)
     adapter = queries.adapter(session, workspace_id=workspace_id, adapter_id=row.adapter_id)
-    return PublishOrder(
-        row.repository, row.is_private, row.sealed_token, _card(session, adapter, row), tuple(_keys(adapter, row))
-    )
+    return PublishOrder(row.repository, row.is_private, _card(session, adapter, row), tuple(_keys(adapter, row)))
 
 
 def complete(session: Session, held: Claim, url: str) -> None:
     """It is there. Raises ``LeaseLost``."""
-    session.execute(update(Publication).where(Publication.id == held.subject_id).values(url=url[:500], sealed_token=""))
+    session.execute(update(Publication).where(Publication.id == held.subject_id).values(url=url[:500]))
     jobs.finish(session, held)
-
-
-def forget_token(session: Session, publication_id: str) -> None:
-    session.execute(update(Publication).where(Publication.id == publication_id).values(sealed_token=""))
 
 
 def _keys(adapter: Adapter, row: Publication) -> list[tuple[str, str]]:

@@ -53,6 +53,9 @@ class Job(Base):
     """``{"key": …, "step": …, "before": …}`` of the last complete checkpoint in storage, and of the one before it."""
     held_back: Mapped[str | None] = mapped_column(Text, default=None)
     """Why it went back to the queue, as a sentence; None while nothing but its turn is missing."""
+    sealed_secret: Mapped[str | None] = mapped_column(Text, default=None)
+    """What the worker must know and nobody else may, such as a hub's token (``app.sealing``). Empty once the job is
+    over, however it ended; None where there was none."""
     error_code: Mapped[str | None] = mapped_column(String(40), default=None)
     error_sentence: Mapped[str | None] = mapped_column(Text, default=None)
 
@@ -62,6 +65,11 @@ class Job(Base):
         Index("ix_jobs_workspace", "workspace_id", "created_at", "id"),
         Index("ix_jobs_lease", "state", "lease_until"),
     )
+
+    @property
+    def lost_its_secret(self) -> bool:
+        """It had a secret that is gone: it cannot run again, only be ordered anew."""
+        return self.sealed_secret == ""
 
     @property
     def version(self) -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import CursorResult, Update, delete, func, or_, select, update
+from sqlalchemy import CursorResult, Update, case, delete, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from app.db import now
@@ -78,6 +78,12 @@ class NotFailed(Conflict):
     sentence = N_("Only a job that was stopped by an error can be put back into the queue.")
 
 
+class NeedsItsToken(Conflict):
+    sentence = N_(
+        "Its token was removed when it ended, so it cannot run again as it was. Give the order anew, with the token."
+    )
+
+
 class QueueFull(AppError):
     status = 429
     sentence = N_(
@@ -128,10 +134,12 @@ def enqueue(
     title: str,
     created_by: str | None,
     priority: int = 0,
+    sealed_secret: str | None = None,
 ) -> Job:
     """Add a job in the caller's transaction; its lane's bell is rung after the commit (``jobs.announce``).
 
-    ``kind`` names the handler; without it that of the lane's own name. Raises ``QueueFull``.
+    ``kind`` names the handler; without it that of the lane's own name. ``sealed_secret`` is for the worker alone and
+    goes when the job ends. Raises ``QueueFull``.
     """
     there = session.scalar(
         select(func.count())
@@ -149,6 +157,7 @@ def enqueue(
         title=title[:200],
         created_by=created_by,
         priority=priority,
+        sealed_secret=sealed_secret or None,
     )
     session.add(job)
     session.flush()
@@ -179,6 +188,15 @@ def claim(session: Session, *, lanes: tuple[str, ...], owner: str) -> Claim | No
     job.held_back = None
     session.flush()
     return Claim(job.id, job.workspace_id, job.kind, job.subject_id, job.fence, job.attempt, job.checkpoint)
+
+
+def sealed_secret(session: Session, held: Claim) -> str | None:
+    """What was given to ``enqueue``; None without it."""
+    return session.scalar(select(Job.sealed_secret).where(Job.id == held.job_id)) or None
+
+
+def _forget_secret(job: Job) -> None:
+    job.sealed_secret = None if job.sealed_secret is None else ""
 
 
 def _guarded(session: Session, statement: Update, held: Claim) -> None:
@@ -253,6 +271,7 @@ def _end(session: Session, held: Claim, state: str, code: str | None = None, sen
         "seconds_left": None,
         "error_code": code,
         "error_sentence": sentence,
+        "sealed_secret": case((Job.sealed_secret.is_not(None), "")),
     }
     _guarded(session, update(Job).values(**values), held)
     tallies.count(session, tallies.ENDED, kind=held.kind, state=state)
@@ -305,6 +324,7 @@ def request_cancel(session: Session, *, workspace_id: str, job_id: str) -> Job:
     job.cancel_requested = True
     if job.state == "queued":
         job.state, job.finished_at = "cancelled", database_now(session)
+        _forget_secret(job)
         session.flush()
         tallies.count(session, tallies.ENDED, kind=job.kind, state=job.state)
     session.flush()
@@ -314,13 +334,15 @@ def request_cancel(session: Session, *, workspace_id: str, job_id: str) -> Job:
 def requeue(session: Session, *, workspace_id: str, job_id: str) -> Job:
     """Let a job that failed try again, from its last checkpoint if that is still there.
 
-    Raises ``NotFound`` for another workspace's job, ``NotFailed`` for one that has not failed.
+    Raises ``NotFound`` for another workspace's job, ``NotFailed`` for one that has not failed, ``NeedsItsToken``.
     """
     job = session.scalar(select(Job).where(Job.id == job_id, Job.workspace_id == workspace_id).with_for_update())
     if job is None:
         raise NotFound()
     if job.state != "failed":
         raise NotFailed()
+    if job.lost_its_secret:
+        raise NeedsItsToken()
     job.state, job.finished_at, job.attempts_without_progress = "queued", None, 0
     job.error_code, job.error_sentence, job.cancel_requested = None, None, False
     session.flush()
@@ -384,6 +406,8 @@ def _take_from_its_worker(session: Session, job: Job, mishap: Mishap, moment: da
     else:
         job.state, job.held_back = "queued", mishap.meanwhile
         session.info.setdefault("lanes_to_announce", set()).add(job.lane)
+    if job.state != "queued":
+        _forget_secret(job)
     lost.outcome = job.state
     session.add(lost)
 

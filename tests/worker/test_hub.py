@@ -210,7 +210,7 @@ def test_an_adapter_comes_from_hugging_face(
     model(hub, {"look.safetensors": CONTENT, "README.md": b"# hello"})
     row, job = fetched(owner, context, database, "ada/look", TOKEN)
     assert (job.state, job.error_sentence) == ("done", None)
-    assert (row.sha256, row.name, row.sealed_token) == (SHA, "look", "")
+    assert (row.sha256, row.name, job.sealed_secret) == (SHA, "look", "")
     assert row.address == "https://huggingface.co/ada/look"
     assert all(authorization == f"Bearer {TOKEN}" for _, authorization in hub.asked)
     text = owner.client.get(f"/adapter-files/{row.id}").text
@@ -308,8 +308,11 @@ def test_every_refusal_has_its_reason(
     owner: SignedIn, database: Database, context: WorkerContext, hub: FakeHub, change: dict[str, Any], code: str
 ) -> None:
     hub.answers |= change
-    row, job = fetched(owner, context, database, "ada/look", TOKEN)
-    assert (job.state, job.error_code, row.sealed_token) == ("failed", code, "")
+    _, job = fetched(owner, context, database, "ada/look", TOKEN)
+    assert (job.state, job.error_code, job.sealed_secret) == ("failed", code, "")
+    answer = owner.client.post(f"/operations/jobs/{job.id}/requeue", headers={"accept": "application/json"})
+    assert answer.status_code == 409 and "Give the order anew" in answer.text
+    assert "requeue" not in owner.client.get("/operations").text
 
 
 @pytest.fixture
@@ -329,9 +332,8 @@ def published(
     answer = owner.client.post(f"/adapters/{adapter.id}/publish", data=form)
     assert answer.status_code == 303, answer.text
     with database.read() as session:
-        waiting = session.scalars(select(Publication)).one()
-        assert TOKEN not in waiting.sealed_token
-        assert waiting.sealed_token
+        waiting = session.scalars(select(Job).where(Job.kind == publishing.KIND)).one()
+        assert waiting.sealed_secret and TOKEN not in waiting.sealed_secret
     run_next(context, ("generation",))
     with database.read() as session:
         return session.scalars(select(Publication)).one(), session.scalars(
@@ -345,7 +347,7 @@ def test_an_adapter_goes_to_the_hub_private_and_clean(
     hub.answers["/api/models/ada/look"] = {"id": "ada/look", "private": True}
     row, job = published(owner, context, database, adapter)
     assert (job.state, job.error_sentence) == ("done", None), hub.asked
-    assert (row.url, row.sealed_token, row.is_private) == (f"{hub.url}/ada/look", "", True)
+    assert (row.url, job.sealed_secret, row.is_private) == (f"{hub.url}/ada/look", "", True)
     assert hub.private is True
     assert set(hub.committed) == {
         "README.md",
@@ -369,15 +371,15 @@ def test_a_public_repository_of_that_name_gets_nothing_private(
 ) -> None:
     hub.answers["/api/models/ada/look"] = {"id": "ada/look", "private": False}
     row, job = published(owner, context, database, adapter)
-    assert (job.state, job.error_code, row.url, row.sealed_token) == ("failed", "hub_public", "", "")
+    assert (job.state, job.error_code, row.url, job.sealed_secret) == ("failed", "hub_public", "", "")
     assert hub.committed == {}
 
 
 def test_a_token_that_may_not_write_is_said_so(
     owner: SignedIn, database: Database, context: WorkerContext, hub: FakeHub, adapter: Adapter
 ) -> None:
-    row, job = published(owner, context, database, adapter, token="hf_of_somebody_else")
-    assert (job.state, job.error_code, row.sealed_token) == ("failed", "hub_refuses", "")
+    _, job = published(owner, context, database, adapter, token="hf_of_somebody_else")
+    assert (job.state, job.error_code, job.sealed_secret) == ("failed", "hub_refuses", "")
 
 
 def test_the_card_says_what_one_needs_and_lets_nothing_through() -> None:

@@ -9,6 +9,7 @@ from app.adapters import addresses, brought
 from app.adapters.addresses import HubAddress
 from app.adapters.safetensors_file import UnsafeFile
 from app.errors import N_
+from app.jobs import service as jobs
 from app.jobs.service import Claim
 from app.sealing import CannotOpen, unseal
 from worker import fetching, whole_file
@@ -40,18 +41,11 @@ class Offer:
 
 def run(context: WorkerContext, claim: Claim, progress: JobProgress) -> None:
     """Satisfies ``run_job.Handler``. Raises ``EngineError``, ``Cancelled``, ``GiveBack``, ``LeaseLost``."""
-    try:
-        _run(context, claim, progress)
-    except EngineError:
-        context.write(lambda session: brought.forget_token(session, claim.subject_id))
-        raise
-
-
-def _run(context: WorkerContext, claim: Claim, progress: JobProgress) -> None:
-    order = context.read(lambda session: brought.order_of(session, claim.workspace_id, claim.subject_id))
-    token = _token(context, order.sealed_token)
+    address = addresses.parse(
+        context.read(lambda session: brought.address_of(session, claim.workspace_id, claim.subject_id))
+    )
+    token = _token(context, claim)
     progress.phase("fetching")
-    address = addresses.parse(order.address)
     hub = (
         fetching.hugging_face(context.hub_url, context.hub_file_hosts)
         if address.hub == "huggingface"
@@ -72,7 +66,8 @@ def _run(context: WorkerContext, claim: Claim, progress: JobProgress) -> None:
     context.write(lambda session: brought.complete_import(session, claim, stored))
 
 
-def _token(context: WorkerContext, sealed: str) -> str:
+def _token(context: WorkerContext, claim: Claim) -> str:
+    sealed = context.read(lambda session: jobs.sealed_secret(session, claim))
     try:
         return unseal(context.signing_key, brought.TOKEN_PURPOSE, sealed) if sealed else ""
     except CannotOpen as error:

@@ -15,6 +15,7 @@ from app.adapters import brought, export, publishing
 from app.adapters.card import model_card
 from app.adapters.publishing import PublishOrder
 from app.errors import N_
+from app.jobs import service as jobs
 from app.jobs.service import Claim
 from app.sealing import CannotOpen, unseal
 from worker.context import WorkerContext
@@ -36,18 +37,16 @@ FAILED = N_("The model hub did not take the adapter. Is the worker connected to 
 def run(context: WorkerContext, claim: Claim, progress: JobProgress) -> None:
     """Satisfies ``run_job.Handler``. Raises ``EngineError``, ``Cancelled``, ``GiveBack``, ``LeaseLost``."""
     order = context.read(lambda session: publishing.order_of(session, claim.workspace_id, claim.subject_id))
+    sealed = context.read(lambda session: jobs.sealed_secret(session, claim))
     progress.phase("publishing")
     try:
-        token = unseal(context.signing_key, publishing.TOKEN_PURPOSE, order.sealed_token)
-        with job_folder("publish") as folder:
-            files = _files(context, order, folder)
-            progress.check()
-            url = _publish(context, order, files, token)
+        token = unseal(context.signing_key, publishing.TOKEN_PURPOSE, sealed or "")
     except CannotOpen as error:
         raise EngineError("token_lost", error.sentence) from error
-    except EngineError:
-        context.write(lambda session: publishing.forget_token(session, claim.subject_id))
-        raise
+    with job_folder("publish") as folder:
+        files = _files(context, order, folder)
+        progress.check()
+        url = _publish(context, order, files, token)
     context.write(lambda session: publishing.complete(session, claim, url))
 
 

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from datetime import timedelta
 
 import pytest
@@ -32,7 +33,13 @@ def make_workspace(database: Database) -> str:
         return workspace.id
 
 
-def add(database: Database, workspace_id: str, lane: str = "generation", priority: int = 0) -> str:
+def add(
+    database: Database,
+    workspace_id: str,
+    lane: str = "generation",
+    priority: int = 0,
+    sealed_secret: str | None = None,
+) -> str:
     with database.write() as session:
         return service.enqueue(
             session,
@@ -43,6 +50,7 @@ def add(database: Database, workspace_id: str, lane: str = "generation", priorit
             title="A red lighthouse",
             created_by=None,
             priority=priority,
+            sealed_secret=sealed_secret,
         ).id
 
 
@@ -237,3 +245,77 @@ def test_what_waits_is_said_honestly(database: Database, workspace_id: str) -> N
         service.report_worker(session, "w1", lanes=("generation",), device="CPU", job_id=None)
     with database.read() as session:
         assert queries.lanes_without_worker(session) == {"training"}
+
+
+def _cancel(session: Session, held: Claim) -> None:
+    job = session.get_one(Job, held.job_id)
+    service.request_cancel(session, workspace_id=job.workspace_id, job_id=job.id)
+
+
+def _lose(session: Session, held: Claim) -> None:
+    service.lose(session, job_id=held.job_id, fence=held.fence, mishap=service.MISHAPS["killed"])
+
+
+def _fall_silent(session: Session, held: Claim) -> None:
+    session.execute(update(Job).values(lease_until=now() - timedelta(hours=1)))
+    service.reap(session)
+
+
+def _fail(session: Session, held: Claim) -> None:
+    service.fail(session, held, code="hub_away", sentence="The hub is away.")
+
+
+def _cancel_and(what: Callable[[Session, Claim], None]) -> Callable[[Session, Claim], None]:
+    def both(session: Session, held: Claim) -> None:
+        _cancel(session, held)
+        what(session, held)
+
+    return both
+
+
+@pytest.mark.parametrize(
+    ("end", "state"),
+    [
+        (service.finish, "done"),
+        (_fail, "failed"),
+        (service.end_cancelled, "cancelled"),
+        (_cancel_and(_lose), "cancelled"),
+        (_cancel_and(_fall_silent), "cancelled"),
+        (_lose, "failed"),
+        (_fall_silent, "failed"),
+    ],
+)
+def test_a_secret_goes_with_the_end_however_that_comes(
+    database: Database, workspace_id: str, end: Callable[[Session, Claim], None], state: str
+) -> None:
+    for secret in ("sealed", None):
+        job_id = add(database, workspace_id, sealed_secret=secret)
+        while (held := take(database)) is not None:
+            with database.write() as session:
+                assert service.sealed_secret(session, held) == secret, "each attempt needs it"
+                end(session, held)
+        job = state_of(database, job_id)
+        assert (job.state, job.sealed_secret) == (state, secret and "")
+
+
+def test_a_secret_of_an_order_that_was_cancelled_in_time_or_comes_again(database: Database, workspace_id: str) -> None:
+    job_id = add(database, workspace_id, sealed_secret="sealed")
+    held = take(database)
+    assert held is not None
+    with database.write() as session:
+        service.give_back(session, held)
+    assert state_of(database, job_id).sealed_secret == "sealed"
+    with database.write() as session:
+        service.request_cancel(session, workspace_id=workspace_id, job_id=job_id)
+    assert state_of(database, job_id).sealed_secret == ""
+
+
+def test_without_its_secret_a_job_is_not_put_back(database: Database, workspace_id: str) -> None:
+    for secret, refused in (("sealed", True), (None, False)):
+        job_id = add(database, workspace_id, sealed_secret=secret)
+        held = take(database)
+        assert held is not None
+        with database.write() as session:
+            _fail(session, held)
+        with pytest.raises(service.NeedsItsToken) if refused else nullcontext(), database.write() as session:
+            service.requeue(session, workspace_id=workspace_id, job_id=job_id)

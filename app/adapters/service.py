@@ -41,7 +41,7 @@ def register(
     workspace_id: str,
     project_id: str,
     training_id: str | None,
-    version: int,
+    version: int | None,
     modality: str = "image",
     purpose: str,
     base_model: str,
@@ -55,13 +55,15 @@ def register(
 ) -> Adapter:
     """Add an adapter whose files are stored already, under the brand's name.
 
-    Raises ``VersionTaken`` when ``version`` is not the brand's next one any more: the number stands in the files.
+    ``version`` is given where the number stands in the files: ``VersionTaken`` is raised when it is not the brand's
+    next one any more. None takes the next one, whichever that is.
     """
-    # The brand's row is the lock that keeps two trainings from taking the same number.
+    # The brand's row is the lock that keeps two from taking the same number.
     project = session.scalars(
         select(Project).where(Project.id == project_id, Project.workspace_id == workspace_id).with_for_update()
     ).one()
-    if queries.next_version(session, project_id=project_id) != version:
+    following = queries.next_version(session, project_id=project_id)
+    if version not in (None, following):
         raise VersionTaken()
     adapter = Adapter(
         id=adapter_id,
@@ -69,7 +71,7 @@ def register(
         project_id=project_id,
         training_id=training_id,
         name=project.name,
-        version=version,
+        version=following,
         modality=modality,
         purpose=purpose,
         base_model=base_model,
@@ -148,7 +150,7 @@ def import_voice(
     voice: ImportedVoice,
     created_by: str | None,
 ) -> Adapter:
-    """Keep a voice that was trained elsewhere. Raises ``NotFound``, and ``VersionTaken`` when another was faster.
+    """Keep a voice that was trained elsewhere, as the brand's next version. Raises ``NotFound``.
 
     The file comes first: a rollback leaves one that nobody points at, which is swept.
     """
@@ -163,7 +165,7 @@ def import_voice(
         workspace_id=workspace_id,
         project_id=project_id,
         training_id=None,
-        version=queries.next_version(session, project_id=project_id),
+        version=None,
         modality="text",
         purpose="voice",
         base_model=voice.base.key,

@@ -212,15 +212,13 @@ def complete_voice(
     held: Claim,
     *,
     adapter_id: str,
-    version: int,
     files: AdapterFiles,
     outcome: VoiceOutcome,
     finished_at: datetime,
 ) -> Adapter:
     """Register the adapter, note what was measured and end the job, in one transaction.
 
-    An ``outcome`` that is not finished was stopped by a person: the job ends as cancelled. Raises ``LeaseLost``, and
-    ``VersionTaken`` when another training of the brand was faster.
+    An ``outcome`` that is not finished was stopped by a person: the job ends as cancelled. Raises ``LeaseLost``.
     """
     jobs.keep_holding(session, held)
     given = session.get_one(Training, held.subject_id)
@@ -233,7 +231,7 @@ def complete_voice(
         workspace_id=given.workspace_id,
         project_id=given.project_id,
         training_id=given.id,
-        version=version,
+        version=None,
         modality="text",
         purpose=PURPOSE,
         base_model=given.base_model,

@@ -6,7 +6,6 @@ second.
 
 import contextlib
 import hashlib
-import logging
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -15,7 +14,6 @@ from pathlib import Path
 
 from app.adapters import queries as adapters
 from app.adapters import service as adapter_service
-from app.adapters.errors import VersionTaken
 from app.adapters.service import AdapterFiles
 from app.db import new_id, now
 from app.errors import AppError, NotFound
@@ -47,10 +45,8 @@ from worker.handlers.kept_checkpoints import KeptCheckpoints, from_last_checkpoi
 from worker.progress import JobProgress
 from worker.workspace import job_folder
 
-log = logging.getLogger("livery.worker")
 MOST_LOSS_POINTS = 500
 WRITE_LOSSES_EVERY_SECONDS = 1.0
-VERSIONS_TRIED = 5
 
 
 def run(context: WorkerContext, claim: Claim, progress: JobProgress) -> None:
@@ -188,28 +184,21 @@ def _keep(context: WorkerContext, claim: Claim, order: VoiceOrder, trained: Trai
             held_out=_held_out(order, trained.measures) if trained.measures is not None else None,
         ),
     )
-    for _ in range(VERSIONS_TRIED):
-        version = context.read(lambda session: adapters.next_version(session, project_id=order.project_id))
-        complete = partial(
-            voice_service.complete_voice,
-            held=claim,
-            adapter_id=adapter_id,
-            version=version,
-            files=files,
-            outcome=outcome,
-            finished_at=finished_at,
-        )
-        try:
-            context.write(complete)
-            return
-        except VersionTaken:
-            log.info("version %s was taken, trying the next", version, extra={"job": claim.job_id})
-        except LeaseLost:
-            if _is_registered(context, claim, adapter_id):
-                return  # The commit went through, only its answer was lost, and the second try found the job ended.
-            context.storage.delete_under(stored)
-            raise
-    raise VersionTaken()
+    complete = partial(
+        voice_service.complete_voice,
+        held=claim,
+        adapter_id=adapter_id,
+        files=files,
+        outcome=outcome,
+        finished_at=finished_at,
+    )
+    try:
+        context.write(complete)
+    except LeaseLost:
+        if _is_registered(context, claim, adapter_id):
+            return  # The commit went through, only its answer was lost, and the second try found the job ended.
+        context.storage.delete_under(stored)
+        raise
 
 
 def _is_registered(context: WorkerContext, claim: Claim, adapter_id: str) -> bool:

@@ -2,15 +2,19 @@
 
 import io
 import json
+import threading
 import zipfile
+from collections.abc import Callable
 
 import numpy as np
 import pytest
 from fastapi import FastAPI
 from safetensors.numpy import save
 
+from app.adapters import service as adapters
 from app.adapters.models import Adapter
 from app.adapters.service import AdapterFiles
+from app.adapters.voice_import import read_voice
 from app.db import Database, new_id, now
 from app.jobs import service as jobs
 from app.storage import Storage
@@ -64,7 +68,6 @@ def ended(
             session,
             claim,
             adapter_id=adapter_id,
-            version=1,
             files=AdapterFiles(key, key, key, len(content), "0" * 64, key.replace("safetensors", "gguf")),
             outcome=VoiceOutcome(
                 finished=True,
@@ -99,6 +102,20 @@ def test_with_too_few_texts_the_page_says_how_many_would_do(app: FastAPI, owner:
     assert "Too few texts to learn from: 5. At least 20 are needed, 100 would do." in text
     refused = owner.client.post(f"/projects/{brand}/voice-trainings", data={"order_id": new_id()})
     assert refused.status_code == 409 and "100 would do" in refused.text
+
+
+def test_the_api_too_starts_from_twenty_texts_that_take_part(app: FastAPI, owner: SignedIn, brand: str) -> None:
+    [left_out, *_] = add_texts(app.state.database, owner.workspace_id, brand, 20)
+    client, address = api_client(owner), f"/api/v1/projects/{brand}/voice-trainings"
+    client.patch(f"/api/v1/voice/texts/{left_out}", json={"included": False})
+    sentence = "Too few texts to learn from: 19. At least 20 are needed, 100 would do."
+    plan = client.post(f"{address}/plan", json={}).json()
+    assert not plan["possible"] and sentence in plan["warnings"]
+    refused = client.post(address, json={})
+    assert refused.status_code == 409 and sentence in refused.text
+    assert client.get(address).json()["items"] == []
+    client.patch(f"/api/v1/voice/texts/{left_out}", json={"included": True})
+    assert client.post(address, json={}).status_code == 201
 
 
 def test_the_plan_says_what_is_kept_back_and_what_it_has_to_beat(app: FastAPI, owner: SignedIn, brand: str) -> None:
@@ -225,6 +242,39 @@ def test_a_voice_from_elsewhere_is_read_and_its_base_recognised(
     client = api_client(owner)
     again = client.post(f"/api/v1{address}", files={"file": ("one.safetensors", stored, "application/octet-stream")})
     assert again.status_code == 201 and again.json()["version"] == 2, again.text
+
+
+def test_two_voices_brought_at_once_are_two_versions(
+    database: Database, storage: Storage, owner: SignedIn, brand: str
+) -> None:
+    voice = read_voice(io.BytesIO(packed(PEFT, weights())))
+    versions = []
+
+    def bring(before_the_commit: Callable[[], object]) -> None:
+        with database.write() as session:
+            kept = adapters.import_voice(
+                session,
+                storage,
+                workspace_id=owner.workspace_id,
+                project_id=brand,
+                voice=voice,
+                created_by=owner.user_id,
+            )
+            before_the_commit()
+            versions.append(kept.version)
+
+    has_number, may_commit = threading.Event(), threading.Event()
+    first = threading.Thread(target=bring, args=(lambda: (has_number.set(), may_commit.wait(60)),))
+    second = threading.Thread(target=bring, args=(lambda: None,))
+    first.start()
+    assert has_number.wait(60)
+    second.start()
+    second.join(timeout=0.5)
+    assert second.is_alive(), "it waits for the number that the first has taken"
+    may_commit.set()
+    first.join(60)
+    second.join(60)
+    assert versions == [1, 2]
 
 
 @pytest.mark.parametrize(

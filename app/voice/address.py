@@ -1,4 +1,4 @@
-"""Whom a German text speaks to: *Sie* or *du*. Pure; works on words, not on a parse.
+"""Whom a text speaks to: *Sie*, *du* or *ihr* in German, *you* in English. Pure; works on words, not on a parse.
 
 A capital letter tells *Sie* (you) from *sie* (she, they), except where every word has one: at the start of a sentence.
 There the next word decides where it can (“Sie ist” is she), and else the passage counts as uncertain. Imperatives
@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 Kind = Literal["sie", "du", "uncertain"]
+Form = Literal["Sie", "du", "ihr", "you"]
 
 _DU = {"du", "dich", "dir", "euch", "deins", "deines", "euer"}
 _DU_STEMS = re.compile(r"dein(e|em|en|er|es|erseits|etwegen)?|eur(e|em|en|er|es)|dir|dich")
@@ -19,6 +20,8 @@ _YOU_ALL = {
     "seid", "habt", "könnt", "wollt", "müsst", "sollt", "dürft", "werdet", "wisst", "mögt", "möchtet", "wart", "hattet",
     "findet", "bekommt", "kennt", "sucht", "braucht", "seht", "kommt", "macht", "liebt", "wünscht", "erlebt", "spart",
 }  # fmt: skip
+_SEVERAL = re.compile(r"ihr|euch|euer|eur(?:e|em|en|er|es)", re.IGNORECASE)
+_YOU = re.compile(r"\byou(?:r|rs|rself|rselves)?\b", re.IGNORECASE)
 _WORD = re.compile(r"[A-Za-zÄÖÜäöüß]+")
 _SENTENCE_START = re.compile(
     r"(^|[.!?…:;\n•–—*\"„“»«(\[]|[\U0001F000-\U0001FAFF\u2600-\u27bf\ufe0f])\s*[-–—•*\"„“»«'‚(\[]*\s*$"
@@ -46,6 +49,17 @@ def addresses(text: str) -> list[Address]:
         if kind is not None:
             found.append(Address(kind, match.start(), match.end(), match[0]))
     return found
+
+
+def forms(text: str, language: str) -> set[Form]:
+    """The forms of address that ``text`` surely uses; for every language but ``de`` the English one alone is known."""
+    if language != "de":
+        return {"you"} if _YOU.search(text) else set()
+    return {
+        "Sie" if one.kind == "sie" else "ihr" if _SEVERAL.fullmatch(one.word) else "du"
+        for one in addresses(text)
+        if one.kind != "uncertain"
+    }
 
 
 def _kind(word: str, before: str, after: str, *, starts: bool) -> Kind | None:

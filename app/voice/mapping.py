@@ -13,6 +13,7 @@ from app.voice.decoding import cleaned, one_line
 from app.voice.documents import Document, Split
 from app.voice.errors import NoTextColumn
 from app.voice.intake import Content
+from app.voice.stylometry import EMOJI, HASHTAG
 from app.voice.tables import MOST_COLUMNS, Row, Table, known_meaning
 
 DETECT = "detect"
@@ -26,7 +27,6 @@ KnownChannel = Literal["post", "mail", "headline", "product_text", "other"]
 ChannelChoice = KnownChannel | Literal["detect"]
 LanguageChoice = Literal["detect", "de", "en", "fr", "es", "it", "nl", "pt", "pl"]
 
-EMOJI_OR_TAG = re.compile("[\U0001f300-\U0001faff☀-➿]|(?<!\\w)#\\w{2,}")
 GREETING = re.compile(
     r"\A\W*(?:dear|hi|hello|hey|good (?:morning|afternoon|evening)|hallo|liebe[rs]?|guten (?:tag|morgen|abend)"
     r"|sehr geehrte[rs]?|moin|servus)\b[^\n]{0,80}(?:,|!|:|\n)",
@@ -196,7 +196,7 @@ def guess_channel(text: str) -> str:
     """By form: a greeting or a closing makes a mail, emoji or hashtags a post, a short line without end a headline."""
     if GREETING.match(text) or personal_data.CLOSING.search(text):
         return "mail"
-    if EMOJI_OR_TAG.search(text):
+    if EMOJI.search(text) or HASHTAG.search(text):
         return "post"
     if "\n" not in text and len(text) <= HEADLINE_CHARACTERS and not text.endswith((".", "…")):
         return "headline"

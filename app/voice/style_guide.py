@@ -11,8 +11,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from app.voice import channels
+from app.voice.address import forms
 from app.voice.languages import LISTS, TOKEN
 from app.voice.pairs import DULL, HANDLE_OR_LINK, MASK, WORD, VoiceSample
+from app.voice.stylometry import EMOJI, HASHTAG
 
 EXAMPLES = 4
 LONGEST_EXAMPLE = 280  # characters
@@ -23,12 +25,6 @@ FEWEST_OF_LANGUAGE = 5
 """With fewer texts in the language asked for, the others count too."""
 OPENINGS = 3
 SENTENCE = re.compile(r"[^.!?…\n]+[.!?…]*")
-EMOJI = re.compile("[\U0001f300-\U0001faff☀-➿⬀-⯿]")
-HASHTAG = re.compile(r"(?<!\w)#\w+")
-DU = re.compile(r"\b(?:du|dich|dir|dein|deine|deinen|deinem|deiner|deines)\b", re.IGNORECASE)
-IHR = re.compile(r"\b(?:euch|euer|eure|euren|eurem|eurer)\b", re.IGNORECASE)
-SIE = re.compile(r"(?<![.!?…:]\s)(?<!^)\b(?:Sie|Ihnen|Ihre?[nmrs]?)\b", re.MULTILINE)
-YOU = re.compile(r"\b(?:you|your|yours|you're|you’re|you'll|you’ll)\b", re.IGNORECASE)
 WE = re.compile(r"\b(?:we|our|ours|us|we're|we’re|wir|uns|unser|unsere[nmrs]?)\b", re.IGNORECASE)
 
 
@@ -177,11 +173,9 @@ def _share(texts: Sequence[str], pattern: re.Pattern[str]) -> float:
 
 def _address(texts: Sequence[str], language: str) -> str:
     """The form that most texts use; "none" if fewer than one in six uses any."""
-    if language != "de":
-        return "you" if _share(texts, YOU) >= 1 / 6 else "none"
-    forms = {"du": _share(texts, DU), "ihr": _share(texts, IHR), "Sie": _share(texts, SIE)}
-    best = max(forms, key=lambda form: forms[form])
-    return best if forms[best] >= 1 / 6 else "none"
+    used = Counter(form for text in texts for form in sorted(forms(text, language)))
+    [(form, count)] = used.most_common(1) or [("none", 0)]
+    return form if count >= len(texts) / 6 else "none"
 
 
 def _openings(texts: Sequence[str]) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.voice.address import addresses
+from app.voice.address import addresses, forms
 
 
 def kinds(text: str) -> list[str]:
@@ -37,3 +37,17 @@ def test_forms_of_address(text: str, expected: list[str]) -> None:
 def test_the_place_in_the_text_is_that_of_the_word() -> None:
     text = "Wir grüßen Sie und dich."
     assert [(text[one.start : one.end], one.word) for one in addresses(text)] == [("Sie", "Sie"), ("dich", "dich")]
+
+
+@pytest.mark.parametrize(
+    ("text", "language", "expected"),
+    [
+        ("Hol dir dein Brot, wir helfen Ihnen.", "de", {"du", "Sie"}),
+        ("Habt ihr Hunger? Bringt eure Freunde mit.", "de", {"ihr"}),
+        ("Sie liegt am Fenster.", "de", set()),
+        ("Is it yours?", "en", {"you"}),
+        ("The youth club is open.", "en", set()),
+    ],
+)
+def test_forms_that_a_text_surely_uses(text: str, language: str, expected: set[str]) -> None:
+    assert forms(text, language) == expected

@@ -1,6 +1,7 @@
 """``python -m tests.broken_worker``: a worker whose engine breaks at a step, the first times that it gets there.
 
-The engine is the one without a model; process, keeper and lease are as they are.
+The engine is the one without a model, or with ``--text-base`` the language models' own on the model of that folder;
+process, keeper and lease are as they are.
 """
 
 import argparse
@@ -10,10 +11,12 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import worker.__main__
 from worker.keeper import LAST_WORDS, keep
+from worker.keeper import SILENT_SECONDS as USUAL_SILENT_SECONDS
 
 SILENT_SECONDS = 8.0
 BREAKS: dict[str, Callable[[], object]] = {
@@ -31,13 +34,15 @@ def main() -> None:
     parser.add_argument("--at", type=int, required=True, help="the step")
     parser.add_argument("--times", type=int, default=1)
     parser.add_argument("--marks", type=Path, required=True, help="an empty folder, to count the times in")
+    parser.add_argument("--text-base", type=Path)
     parser.add_argument("--kept")
     parser.add_argument(LAST_WORDS, default="")
     arguments = parser.parse_args()
     if arguments.kept is None:
         command = [sys.executable, "-m", "tests.broken_worker", *sys.argv[1:]]
         alive = arguments.marks.with_name("alive")
-        raise SystemExit(keep(command, end_with_parent=False, silent_seconds=SILENT_SECONDS, alive_file=alive))
+        silent = SILENT_SECONDS if arguments.text_base is None else USUAL_SILENT_SECONDS
+        raise SystemExit(keep(command, end_with_parent=False, silent_seconds=silent, alive_file=alive))
 
     from tests.fake_engine import FakeEngine
     from worker import progress
@@ -49,11 +54,29 @@ def main() -> None:
             (arguments.marks / str(broken)).touch()
             BREAKS[arguments.how]()
 
-    engine = FakeEngine(before_step=perhaps_break)
-    registry.engine_for = lambda family: engine  # type: ignore[assignment, return-value]
-    progress.HEARTBEAT_SECONDS = 0.5
+    if arguments.text_base is None:
+        engine = FakeEngine(before_step=perhaps_break)
+        registry.engine_for = lambda family: engine  # type: ignore[assignment, return-value]
+        progress.HEARTBEAT_SECONDS = 0.5
+    else:
+        _learn_on(arguments.text_base, perhaps_break)
     sys.argv = ["worker", "--lanes", "training", "--kept", arguments.kept, LAST_WORDS, arguments.last_words]
     worker.__main__.main()
+
+
+def _learn_on(folder: Path, before_step: Callable[[int], None]) -> None:
+    from worker import base_models
+    from worker.engines.contracts import Step
+    from worker.progress import JobProgress
+
+    ready, told = base_models.ready, JobProgress.step
+
+    def step(self: JobProgress, done: Step) -> None:
+        before_step(done.step)
+        told(self, done)
+
+    JobProgress.step = step  # type: ignore[method-assign]
+    base_models.ready = lambda *given: replace(ready(*given), source=str(folder))
 
 
 if __name__ == "__main__":

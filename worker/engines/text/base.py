@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+import bitsandbytes as bnb
 import torch
 import transformers
 from peft import LoraConfig, inject_adapter_in_model
@@ -105,6 +106,8 @@ def load(base: Base, quantization: Quantization = "none", cache: Path | None = N
         tokenizer.pad_token = tokenizer.eos_token
     if quantization == "none":
         model.to(device)
+    if quantization == "nf4":
+        _keep_layout(model)
     model.requires_grad_(False).eval()
     _kept = Loaded(base, quantization, model, tokenizer, device)
     return _kept
@@ -151,6 +154,15 @@ def _held_as(quantization: Quantization, device: torch.device) -> dict[str, Any]
             bnb_4bit_compute_dtype=dtype_on(device),
         )
     return {"quantization_config": held, "device_map": {"": device.type}}
+
+
+def _keep_layout(model: Any) -> None:
+    """On processors with AVX512-BF16 bitsandbytes would repack a layer when it first computes without gradients, and
+    from then on compute in bfloat16 and let no gradient through: what is measured before would change what is learned
+    after."""
+    for module in model.modules():
+        if isinstance(module, bnb.nn.Linear4bit):
+            module.support_avx512bf16_for_cpu = False
 
 
 def place(base: Base, cache: Path | None) -> tuple[str, dict[str, Any]]:

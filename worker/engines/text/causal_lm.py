@@ -503,7 +503,7 @@ def continue_text(
     written: list[int] = []
     cache: Any = None
     while len(written) < most:
-        out = loaded.model(input_ids=tokens, cache=cache, use_cache=True)
+        out = loaded.model(input_ids=tokens, cache=cache, use_cache=True, logits_to_keep=1)
         cache = out.cache
         token = _draw(out.logits[0, -1].float().cpu(), temperature, top_p, generator)
         if token in ends:

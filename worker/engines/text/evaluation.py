@@ -19,15 +19,17 @@ TOKENS_AT_ONCE = 2048
 def token_losses(loaded, batch: Batch) -> tuple[torch.Tensor, int]:
     """Sum of the counted tokens' cross entropy in nats (a float32 scalar), and how many they are."""
     device = loaded.device
+    # Orders are the larger part of most rows, and a vocabulary is large: words are weighed only where one counts.
+    places = (batch.targets != dataset.IGNORED).any(0).nonzero()[:, 0]
     logits = loaded.model(
         input_ids=batch.tokens.to(device),
         attention_mask=batch.visible.to(device, bases.dtype_on(device)),
         position_ids=batch.positions.to(device),
         use_cache=False,
+        logits_to_keep=places.to(device),
     ).logits
-    targets = batch.targets.to(device)
+    targets = batch.targets[:, places].to(device)
     counted = targets != dataset.IGNORED
-    # Only the counted places are made to float32: a vocabulary is large.
     losses = torch.nn.functional.cross_entropy(logits[counted].float(), targets[counted], reduction="sum")
     return losses, int(counted.sum())
 

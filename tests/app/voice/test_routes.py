@@ -129,7 +129,7 @@ def test_few_texts_are_told_how_many_would_do(owner: SignedIn, project_id: str, 
     page = owner.client.get(address).text
     assert "Enough for a good voice" in page
     assert "Only 22 of the texts are in this language: German" in page
-    assert "126 texts take part in training" in owner.client.get(f"/projects/{project_id}").text
+    assert "142 texts take part in training" in owner.client.get(f"/projects/{project_id}").text
 
 
 def test_a_text_is_edited_in_place(owner: SignedIn, project_id: str, database: Database) -> None:

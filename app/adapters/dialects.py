@@ -18,7 +18,7 @@ from app.adapters.module_names import TRANSFORMERS, U_NETS, Architecture, Unknow
 from app.adapters.original_layers import canonical_modules, original_layers
 from app.adapters.parts import DOWN, INPUT_MAGNITUDE, LOHA, LOKR, MAGNITUDE, MID, UP, Shaped
 from app.adapters.safetensors_file import Tensor, float32_tensor
-from app.adapters.strengths import alpha_of, alphas_and_ranks, canonical_header, settings_in
+from app.adapters.strengths import alpha_of, alphas_and_ranks, canonical_header, in_the_numbers, settings_in
 from app.adapters.tensor_names import EXTRA, detect, taken_apart
 
 KOHYA_PREFIXES: dict[Architecture, dict[str, str]] = {
@@ -108,7 +108,13 @@ def write(lora: Lora, dialect: Written) -> tuple[dict[str, Tensor], dict[str, st
         case "kohya":
             return to_kohya(lora, lora.architecture), {}
         case "comfyui":
-            return _to_comfyui(lora), {}
+            return _to_comfyui(as_written(lora, dialect)), {}
+
+
+def as_written(lora: Lora, dialect: Written) -> Lora:
+    """The adapter as it stands in a file of this dialect: diffusers refuses alphas in FLUX.2's original names, so there
+    the numbers take them on."""
+    return in_the_numbers(lora) if lora.architecture == "flux_2" and dialect == "comfyui" else lora
 
 
 def dialects_for(architecture: Architecture) -> tuple[Written, ...]:
@@ -166,7 +172,7 @@ def _to_comfyui(lora: Lora) -> dict[str, Tensor]:
     tensors: dict[str, Tensor] = {}
     keeps_split = lora.architecture == "z_image"  # ComfyUI reads Z-Image's attention apart, as its trainers write it
     ranks = lora.ranks
-    # Without alphas every reader takes the rank; some readers of these names do not know the word.
+    # Without alphas every reader takes the rank.
     needs_alphas = any(alpha != ranks[module] for module, alpha in lora.alphas.items())
     for component, path, parts, alpha in original_layers(lora, lora.architecture, keeps_split, True):
         if component not in names:
@@ -229,5 +235,6 @@ def _standing(up: Tensor) -> tuple[int, ...]:
 
 __all__ = [
     "HEADER_KEY", "PLAIN", "CannotHold", "Layer", "Lora", "Names", "UnknownDialect", "Written", "alphas_and_ranks",
-    "canonical_header", "detect", "dialects_for", "from_canonical", "from_kohya", "parse", "read", "to_kohya", "write",
+    "as_written", "canonical_header", "detect", "dialects_for", "from_canonical", "from_kohya", "parse", "read",
+    "to_kohya", "write",
 ]  # fmt: skip

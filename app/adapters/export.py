@@ -1,8 +1,9 @@
 """Adapter files for other programs, made from the canonical file that a training leaves. Pure: no model library."""
 
 import json
+from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from app.adapters import dialects, metadata, safetensors_file
@@ -44,10 +45,14 @@ def kohya_file(source: Path, target: Path, facts: AdapterFacts, clean: bool = Fa
     """Write the adapter for all other programs, with its true alpha: in kohya's names where A1111 and sd-scripts know
     the family, in ComfyUI's where they do not.
 
-    The weights are those of the source, unchanged. Raises like ``diffusers_file``.
+    What it adds to each weight is unchanged. Raises like ``diffusers_file``.
     """
     lora = canonical(source, facts.base.family)
-    tensors, own = dialects.write(lora, programs_dialect(lora.architecture))
+    dialect = programs_dialect(lora.architecture)
+    written = dialects.as_written(lora, dialect)
+    tensors, own = dialects.write(written, dialect)
+    if written is not lora:
+        facts = replace(facts, alpha=_commonest(written.alphas))
     return _write(target, tensors, metadata.header(facts, tensors, clean) | own)
 
 
@@ -75,7 +80,7 @@ def converted(source: Path, target: Path, dialect: Written, *, name: str, clean:
         own = {HEADER_KEY: header[HEADER_KEY]}
     else:
         tensors, own = dialects.write(lora, dialect)
-    kept = completed(header, lora, tensors, name)
+    kept = completed(header, dialects.as_written(lora, dialect), tensors, name)
     if clean:
         kept = metadata.cleaned(kept)
     return _write(target, tensors, kept | metadata.hashes(tensors, kept) | own)
@@ -88,7 +93,6 @@ def completed(header: Mapping[str, str], lora: Lora, tensors: Mapping[str, Tenso
     architecture, version = metadata.WORDS[lora.architecture]
     module, args = metadata.network_of(tensors, lora.architecture)
     ranks = [rank for rank in lora.ranks.values() if rank] or [1]
-    alphas = list(lora.alphas.values())
     known = {
         "format": "pt",
         "ss_v2": str(lora.architecture == "stable_diffusion_2"),
@@ -101,11 +105,15 @@ def completed(header: Mapping[str, str], lora: Lora, tensors: Mapping[str, Tenso
     shape = {
         "ss_network_module": module,
         "ss_network_dim": str(max(set(ranks), key=ranks.count)),
-        "ss_network_alpha": str(max(set(alphas), key=alphas.count)),
+        "ss_network_alpha": str(_commonest(lora.alphas)),
         "ss_network_args": json.dumps(args),
         "modelspec.hash_sha256": "0x" + safetensors_file.hash_of_tensors(tensors),
     }
     return known | kept | shape
+
+
+def _commonest(alphas: Mapping[str, float]) -> float:
+    return Counter(alphas.values()).most_common(1)[0][0]
 
 
 def _write(target: Path, tensors: Mapping[str, Tensor], header: dict[str, str]) -> ExportedFile:

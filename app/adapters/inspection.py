@@ -15,6 +15,7 @@ from pydantic import BaseModel
 
 from app.adapters import dialects, metadata, programs
 from app.adapters.dialects import Names, Written
+from app.adapters.fit import Contents
 from app.adapters.module_names import Architecture, UnknownDialect
 from app.adapters.safetensors_file import MAX_HEADER_BYTES, Header, Place, Tensor, header_of
 
@@ -172,8 +173,10 @@ def of_header(header: Header, byte_count: int, alphas: Mapping[str, float]) -> P
     except UnknownDialect as error:
         names, layers = Names("unknown", "unknown", (), ()), []
         unknown_name = str(error.params.get("name", ""))[:LONGEST_LINE]
-    strengths = [alpha / rank for _, rank, alpha in layers if alpha is not None and rank]
-    fits = programs.fits(programs.Contents(names, strengths)) if names.layers else []
+    untold = [
+        alpha / rank for layer, rank, alpha in layers if alpha is not None and rank and "alpha" not in layer.names
+    ]
+    fits = programs.fits(Contents(names, header.tensors, untold)) if names.layers else []
     tags = _tags(told)
     return Passport(
         byte_count=byte_count,

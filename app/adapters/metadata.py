@@ -170,7 +170,7 @@ def _modelspec(facts: AdapterFacts) -> dict[str, str]:
 def _network(facts: AdapterFacts, tensors: Mapping[str, Tensor]) -> dict[str, str]:
     module, args = network_of(tensors, facts.base.family)
     return {
-        "ss_v2": "False",
+        "ss_v2": str(facts.base.family == "stable_diffusion_2"),
         "ss_base_model_version": facts.base.version,
         "ss_sd_model_name": facts.base.name,
         "ss_network_module": module,

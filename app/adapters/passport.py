@@ -15,6 +15,8 @@ ARCHITECTURES = {
     "flux-2-klein-base-4b": ("flux-2-klein", "flux2"),
 }
 """By catalogue key, where a base has words of its own in headers."""
+SD_VERSIONS = {"sd_v1": "SD1", "sd_v2": "SD2", "sdxl_base_v1-0": "SDXL"}
+"""A1111's words for the bases that it runs, by sd-scripts' version; it hides an adapter from a base of another one."""
 _FAMILY_SIGNS: dict[str, Architecture] = {
     "xl": "stable_diffusion_xl",
     "stable_diffusion": "stable_diffusion_1",
@@ -66,12 +68,13 @@ def facts_for(
     )
 
 
-def sidecar(adapter: Adapter, base_name: str) -> bytes:
-    """The ``.json`` that A1111 and InvokeAI read beside an adapter of the same name."""
+def sidecar(adapter: Adapter, base_name: str, base: BaseModelEntry | None) -> bytes:
+    """The ``.json`` that A1111 and InvokeAI read beside an adapter of the same name; ``base`` is None for one that
+    nobody knows any more."""
     return json.dumps(
         {
             "description": f"{adapter.name}, {adapter.purpose}, version {adapter.version}. Base: {base_name}.",
-            "sd version": "SD1" if adapter.base_model.startswith("stable-diffusion-1") else "Unknown",
+            "sd version": SD_VERSIONS.get(base_facts(base).version, "Unknown") if base is not None else "Unknown",
             "activation text": adapter.trigger_word,
             "preferred weight": adapter.recommended_strength,
             "negative text": "",

@@ -175,8 +175,9 @@ def download(
 def adapter_file(session: ReadSession, storage: FileStorage, adapter: Adapter, kind: files.Kind) -> Response:
     """The answer that saves one of the adapter's files under a readable name."""
     if kind == "sidecar":
+        base = base_models.find(session, workspace_id=adapter.workspace_id, key=adapter.base_model)
         return Response(
-            passport.sidecar(adapter, _namer(session, [adapter])(adapter.base_model)),
+            passport.sidecar(adapter, _namer(session, [adapter])(adapter.base_model), base),
             media_type="application/json",
             headers={"content-disposition": disposition(files.sidecar_name(adapter)), "cache-control": "no-store"},
         )

@@ -5,12 +5,13 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from app.adapters import fusing
-from app.adapters.layers import HEADER_KEY, Layer, Lora, Names
+from app.adapters.layers import HEADER_KEY, PLAIN, Layer, Lora, Names
 from app.adapters.module_names import UnknownDialect
-from app.adapters.parts import MAGNITUDE, Shaped, first_number, rank_of
+from app.adapters.parts import MAGNITUDE, UP, Shaped, first_number, rank_of
 from app.adapters.safetensors_file import Tensor
 
 
@@ -62,6 +63,16 @@ def alpha_of(layer: Layer, parts: dict[str, Tensor], settings: Mapping[str, Any]
     if not math.isfinite(alpha):
         raise UnknownDialect(name=next(iter(layer.names.values())))
     return alpha
+
+
+def in_the_numbers(lora: Lora) -> Lora:
+    """The same with alpha = rank: B takes on what alpha / rank was. What is no plain LoRA stays as it is."""
+    ranks, tensors, alphas = lora.ranks, dict(lora.tensors), dict(lora.alphas)
+    for module, alpha in lora.alphas.items():
+        if set(lora.parts_of(module)) <= PLAIN:
+            tensors[f"{module}.{UP}"] = fusing.scaled(tensors[f"{module}.{UP}"], alpha / ranks[module])
+            alphas[module] = float(ranks[module])
+    return replace(lora, tensors=tensors, alphas=alphas)
 
 
 def settings_in(metadata: Mapping[str, str]) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable
 
-from app.adapters.layers import Dialect
+from app.adapters.layers import Dialect, Layer
 from app.adapters.module_names import UnknownDialect, u_net_from_original, with_dots
 from app.adapters.parts import DOWN, ENDINGS, UP
 
@@ -104,3 +104,10 @@ def _plain_path(component: str, path: str) -> str:
     if re.search(r"attn[12]\.to_out$", path):
         return f"{path}.0"
     return u_net_from_original(path) if path.startswith(_ORIGINAL_U_NET) else path
+
+
+def stem_of(layer: Layer) -> str:
+    """The layer's name as the file has it, prefix included: the name of one of its tensors without the ending."""
+    name = next(iter(layer.names.values()))
+    ending = next((ending for ending in _ENDINGS if name.endswith(ending)), "")
+    return name.removesuffix(ending)

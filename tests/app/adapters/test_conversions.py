@@ -46,8 +46,19 @@ def test_alpha_and_rank_come_back_as_they_were(architecture):
     lora = random_lora(MODULES[architecture], architecture, rank=4, alpha=1.0)
     for dialect in ("canonical", "kohya", "comfyui"):
         back = there_and_back(lora, dialect)
-        assert back.alphas == lora.alphas
+        assert back.alphas == dialects.as_written(lora, dialect).alphas
         assert back.ranks == lora.ranks
+
+
+def test_flux_2s_numbers_take_on_the_strength_where_diffusers_refuses_alphas():
+    """A power of two changes no digit of a half; anything else is written in full precision."""
+    lora = random_lora(MODULES["flux_2"], "flux_2", rank=4, alpha=lambda n: (2.0, 3.0)[n % 2])
+    half = {name: Tensor("F16", t.shape, t.as_float32().astype("<f2").tobytes()) for name, t in lora.tensors.items()}
+    lora = dataclasses.replace(lora, tensors=half)
+    tensors, _ = dialects.write(lora, "comfyui")
+    assert not any(name.endswith(".alpha") for name in tensors)
+    assert {tensor.dtype for tensor in tensors.values()} == {"F16", "F32"}
+    assert_same(dialects.read(tensors, {}), lora)
 
 
 @pytest.mark.parametrize("architecture", MODULES)

@@ -186,6 +186,36 @@ def test_flux_in_diffusers_own_loader(flux, tmp_path, dialect):
     assert_near(of_peft(other, "transformer"), expected)
 
 
+@pytest.mark.parametrize("dialect", ["canonical", "comfyui"])
+def test_flux_2_in_diffusers_own_loader(tmp_path, dialect):
+    """One file for ComfyUI and diffusers: the original's names, no alphas, the strength in the numbers."""
+
+    def make():
+        torch.manual_seed(0)
+        return diffusers.Flux2Transformer2DModel(
+            patch_size=1, in_channels=16, num_layers=1, num_single_layers=1, attention_head_dim=16,
+            num_attention_heads=2, joint_attention_dim=16, timestep_guidance_channels=32, axes_dims_rope=(4, 4, 4, 4),
+            guidance_embeds=False,
+        )  # fmt: skip
+
+    model = make()
+    attention = [f"attn.{name}" for name in (*TARGETS, "add_q_proj", "add_k_proj", "add_v_proj", "to_add_out")]
+    single = [f"single_transformer_blocks.0.attn.{name}" for name in ("to_qkv_mlp_proj", "to_out")]
+    targets = [*attention, *single, "ff.linear_in", "ff_context.linear_out", "x_embedder"]
+    model.add_adapter(peft.LoraConfig(r=4, lora_alpha=3, target_modules=targets))
+    fill(model)
+    expected = of_peft(model, "transformer")
+    state = {f"transformer.{name}": value for name, value in peft.get_peft_model_state_dict(model).items()}
+    lora = dialects.read(from_torch(state), {"lora_adapter_metadata": json.dumps({"transformer.lora_alpha": 3})})
+    path = as_file(*dialects.write(lora, dialect), tmp_path / "adapter.safetensors")
+    state, metadata = diffusers.Flux2KleinPipeline.lora_state_dict(path, return_lora_metadata=True)
+    other = make()
+    diffusers.Flux2KleinPipeline.load_lora_into_transformer(
+        state, transformer=other, metadata=metadata, adapter_name="default"
+    )
+    assert_near(of_peft(other, "transformer"), expected)
+
+
 @pytest.mark.parametrize("kind", ["lora", "dora", "loha", "lokr"])
 def test_what_peft_saves_of_every_kind(u_net, tmp_path, kind):
     configs = {

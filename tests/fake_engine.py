@@ -35,9 +35,14 @@ LAYER = "unet.down_blocks.0.attentions.0.transformer_blocks.0.attn1.to_q"
 
 @dataclass
 class FakeEngine:
-    """``before_step`` is called with each step's number, so that a test can cancel, fail or lose the lease there."""
+    """``before_step`` is called with each step's number, so that a test can cancel, fail or lose the lease there.
+
+    ``shortage`` is what it tells of its memory before the first step: pictures at a time, and whether it computes
+    again.
+    """
 
     before_step: Callable[[int], None] = lambda step: None
+    shortage: tuple[int, bool] | None = None
     trained: list[TrainingInputs] = field(default_factory=list)
     first_steps: list[int] = field(default_factory=list)
 
@@ -65,6 +70,8 @@ class FakeEngine:
         began_at = step
         try:
             progress.phase("training")
+            if self.shortage is not None:
+                progress.short_of_memory(micro_batch_size=self.shortage[0], gradient_checkpointing=self.shortage[1])
             while step < recipe.steps:
                 self.before_step(step + 1)
                 step += 1

@@ -9,7 +9,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 from app.base_models.catalogue import BaseModelEntry
-from app.trainings.planner import Plan
+from app.trainings.planner import Plan, Shortage
 from app.trainings.recipe import TrainingRecipe
 
 
@@ -52,7 +52,9 @@ class Estimate(BaseModel):
     memory_range: tuple[int, int] | None = None
     """Round ``memory_bytes`` where it is the plan's prediction."""
     fell_back_from: Plan | None = None
-    """What was planned first, where the device's memory ran out."""
+    """What was planned first, where the device's memory ran out and the base had to become coarser."""
+    shortage: Shortage | None = None
+    """How it went on where the memory ran out in a step, to the same result."""
     plan: Plan | None = None
     """How the device's memory is used, and why so; None where the catalogue does not know the base's cost."""
 

@@ -30,7 +30,7 @@ WORKING_BYTES = 900_000_000
 SPREAD = 0.15
 """Half of the range round a predicted memory."""
 CLEARLY_LESS = 0.92
-"""Share of what ran out that a smaller plan may need at most."""
+"""Share of what ran out that a coarser plan may need at most."""
 ROOM = 0.95
 """Share of a device's memory that a plan may fill."""
 UTILISATION = (0.3, 0.65)
@@ -87,20 +87,41 @@ def plan_for(
     return chosen.model_copy(update={"reason": reason, "facts": facts})
 
 
-def next_smaller(recipe: TrainingRecipe, base: BaseModelEntry, device: Device, plan: Plan) -> Plan | None:
-    """What to fall back to when ``plan`` ran out of memory: the first stage that needs clearly less, or None.
+def next_coarser(recipe: TrainingRecipe, base: BaseModelEntry, device: Device, plan: Plan) -> Plan | None:
+    """What to fall back to when the memory is not enough for one picture at a time with the base held as ``plan`` says:
+    the fastest stage with a coarser base that needs clearly less than that, or None.
 
-    ``recipe`` is the one before any plan. A person's own choices give way here: the alternative is no adapter at all.
+    Smaller batches and gradient checkpointing are not among the stages left: an engine goes over to them by itself, in
+    the step that runs out of memory, as they do not change what is learned. ``recipe`` is the one before any plan. A
+    person's own choices give way here: the alternative is no adapter at all.
     """
     if not base.step_cost or base.denoiser_parameters is None:
         return None
-    candidates = [_plan(recipe, base, device, *stage) for stage in stages(recipe)]
-    smaller = [one for one in candidates if one.memory_bytes < CLEARLY_LESS * plan.memory_bytes]
-    if not smaller:
-        return None
-    chosen = smaller[0]
-    facts = {"before": gigabytes(plan.memory_bytes), "needed": gigabytes(chosen.memory_bytes)}
-    return chosen.model_copy(update={"reason": FELL_BACK, "facts": facts})
+    plans = [_plan(recipe, base, device, *stage) for stage in stages(recipe)]
+    tried = [one.memory_bytes for one in plans if one.quantization == plan.quantization]
+    coarser = ("int8", "nf4") if plan.quantization == "none" else ("nf4",) if plan.quantization == "int8" else ()
+    for one in plans:
+        if one.quantization in coarser and one.memory_bytes < CLEARLY_LESS * min(tried):
+            reason = FELL_BACK_TO_8_BITS if one.quantization == "int8" else FELL_BACK_TO_4_BITS
+            return one.model_copy(update={"reason": reason, "facts": {"needed": gigabytes(one.memory_bytes)}})
+    return None
+
+
+class Shortage(BaseModel):
+    """How a training goes on after its memory ran out in a step."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    reason: str
+    """A sentence with places for ``facts``."""
+    facts: dict[str, str]
+
+
+def shortage(recipe: TrainingRecipe, micro_batch_size: int, gradient_checkpointing: bool) -> Shortage:
+    """In words, for a training that began as ``recipe`` says."""
+    if gradient_checkpointing and not recipe.gradient_checkpointing:
+        return Shortage(reason=RAN_OUT_AT_ONE, facts={})
+    return Shortage(reason=RAN_OUT, facts={"batch": str(recipe.batch_size), "at_a_time": str(micro_batch_size)})
 
 
 def stages(recipe: TrainingRecipe, decided: frozenset[str] = frozenset()) -> Iterator[tuple[Quantization, bool, int]]:
@@ -251,7 +272,22 @@ IN_4_BITS = N_(
     "Even so the base would need %(before)s of %(memory)s. In 4 bits (NF4) it needs %(needed)s; pictures may lose a "
     "little fineness."
 )
-FELL_BACK = N_("The device's memory ran out at %(before)s, so it goes on in a smaller way that needs about %(needed)s.")
+FELL_BACK_TO_8_BITS = N_(
+    "The device's memory ran out even with one picture at a time, so it goes on with the base in 8 bits, which needs "
+    "about %(needed)s; pictures may lose a little fineness."
+)
+FELL_BACK_TO_4_BITS = N_(
+    "The device's memory ran out even with one picture at a time, so it goes on with the base in 4 bits (NF4), which "
+    "needs about %(needed)s; pictures may lose a little fineness."
+)
+RAN_OUT = N_(
+    "The device's memory ran out with %(batch)s pictures at a time, so it goes on with %(at_a_time)s at a time. What "
+    "it learns is the same."
+)
+RAN_OUT_AT_ONE = N_(
+    "The device's memory ran out with one picture at a time, so it goes on by computing again what it would have kept. "
+    "A step takes about half as long again; what it learns is the same."
+)
 TOO_LARGE = N_(
     "Even in its smallest form this training needs %(needed)s and the device has %(memory)s. Choose a smaller base, a "
     "smaller size, or a device with more memory."

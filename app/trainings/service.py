@@ -32,7 +32,7 @@ from app.trainings.choices import TrainingChoices
 from app.trainings.errors import BadResolution, BrandPutAway, LokrAlone, NoTextEncoder, OrderTaken, TooFewPictures
 from app.trainings.estimate import Estimate, estimate_for
 from app.trainings.models import LossPoint, Training, TrainingSample
-from app.trainings.planner import Device, next_smaller, plan_for, planned, unplanned
+from app.trainings.planner import Device, next_coarser, plan_for, planned, shortage, unplanned
 from app.trainings.presets import recipe_for
 from app.trainings.recipe import TrainingRecipe
 from app.trainings.warnings import FEWEST, Warning, warnings_for
@@ -125,9 +125,9 @@ def largest_device(workers: Sequence[Worker]) -> Device | None:
 
 
 def fall_back(session: Session, claim: Claim, device: Device) -> TrainingRecipe | None:
-    """Give a training that ran out of memory its next smaller plan, and return the recipe for it.
+    """Give a training whose steps do not fit the memory a plan with a coarser base, and return the recipe for it.
 
-    None where there is none: no plan was made, or it was the smallest already. Raises ``LeaseLost``.
+    None where there is none: no plan was made, or it was the coarsest already. Raises ``LeaseLost``.
     """
     jobs.keep_holding(session, claim)
     training = session.get_one(Training, claim.subject_id)
@@ -136,13 +136,13 @@ def fall_back(session: Session, claim: Claim, device: Device) -> TrainingRecipe 
         return None
     whole = unplanned(recipe, estimate.plan)
     base = base_models.entry(session, workspace_id=training.workspace_id, key=training.base_model)
-    smaller = next_smaller(whole, base, device, estimate.plan)
-    if smaller is None:
+    coarser = next_coarser(whole, base, device, estimate.plan)
+    if coarser is None:
         return None
-    recipe = planned(whole, smaller)
+    recipe = planned(whole, coarser)
     training.recipe = recipe.model_dump(mode="json")
     training.estimate = estimate.model_copy(
-        update={"plan": smaller, "fell_back_from": estimate.fell_back_from or estimate.plan}
+        update={"plan": coarser, "fell_back_from": estimate.fell_back_from or estimate.plan, "shortage": None}
     ).model_dump(mode="json")
     session.flush()
     return recipe
@@ -290,6 +290,16 @@ def note_losses(session: Session, held: Claim, losses: Sequence[Loss]) -> None:
         session.merge(
             LossPoint(training_id=held.subject_id, step=one.step, loss=one.loss, learning_rate=one.learning_rate)
         )
+    session.flush()
+
+
+def note_shortage(session: Session, held: Claim, *, micro_batch_size: int, gradient_checkpointing: bool) -> None:
+    """Keep for the training's page how it goes on after its memory ran out in a step. Raises ``LeaseLost``."""
+    jobs.keep_holding(session, held)
+    training = session.get_one(Training, held.subject_id)
+    told = shortage(TrainingRecipe.model_validate(training.recipe), micro_batch_size, gradient_checkpointing)
+    estimate = Estimate.model_validate(training.estimate).model_copy(update={"shortage": told})
+    training.estimate = estimate.model_dump(mode="json")
     session.flush()
 
 

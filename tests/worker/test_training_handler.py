@@ -302,7 +302,7 @@ def test_versions_count_up_within_a_brand(
     assert [(one.version, one.purpose) for one in adapters(database)] == [(1, "style"), (2, "product")]
 
 
-def test_out_of_memory_goes_on_in_a_smaller_way_and_says_so(
+def test_out_of_memory_goes_on_with_a_coarser_base_and_says_so(
     database: Database, context: WorkerContext, engine: FakeEngine, order: Callable[..., str]
 ) -> None:
     context.device = DeviceFacts("A card", "cuda", 24_000_000_000, 100.0)
@@ -336,15 +336,15 @@ def test_out_of_memory_goes_on_in_a_smaller_way_and_says_so(
         ended = session.get_one(Training, training_id)
         after, told = TrainingRecipe.model_validate(ended.recipe), Estimate.model_validate(ended.estimate)
     assert told.plan is not None and told.fell_back_from == estimate.plan
-    assert told.plan.memory_bytes < estimate.plan.memory_bytes and "smaller way" in told.plan.reason
-    assert (after.quantization, after.gradient_checkpointing) == (told.plan.quantization, True)
+    assert told.plan.memory_bytes < estimate.plan.memory_bytes and "4 bits" in told.plan.reason
+    assert after.quantization == told.plan.quantization == "nf4"
     assert (
         after.batch_size * after.gradient_accumulation_steps == before.batch_size * before.gradient_accumulation_steps
     )
     assert engine.first_steps == [0, 0, 4], "the last attempt goes on from the checkpoint before the shortage"
 
 
-def test_out_of_memory_without_a_smaller_way_fails_with_its_sentence(
+def test_out_of_memory_without_a_coarser_base_fails_with_its_sentence(
     database: Database, context: WorkerContext, engine: FakeEngine, order: Callable[..., str]
 ) -> None:
     def full(step: int) -> None:

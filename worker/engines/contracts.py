@@ -340,6 +340,9 @@ class Progress(Protocol):
     def sample(self, picture: SamplePicture) -> None:
         """Hand over a finished sample picture."""
 
+    def short_of_memory(self, *, micro_batch_size: int, gradient_checkpointing: bool) -> None:
+        """Say that the memory ran out in a step and that this is how it goes on, to the same result."""
+
     def checkpoint(self, folder: Path, step: int) -> None:
         """Hand over a complete checkpoint folder."""
 

@@ -71,6 +71,7 @@ def run(context: WorkerContext, claim: Claim, progress: JobProgress) -> None:
         )
         watch = _Watch(context, claim, order)
         progress.on_step, progress.on_sample, progress.on_checkpoint = watch.step, watch.sample, watch.checkpoint
+        progress.on_short_of_memory = watch.short_of_memory
         order, trained = _train_within_memory(context, claim, order, inputs, folder, progress)
         watch.write_losses()
         _keep(context, claim, order, trained, started_at, folder)
@@ -86,7 +87,11 @@ def _train_within_memory(
     folder: Path,
     progress: JobProgress,
 ) -> tuple[TrainingOrder, TrainedAdapter]:
-    """Train; when the device's memory runs out, go on in the next smaller way while there is one."""
+    """Train; where the device's memory is not enough for one picture with the base as it is, go on with a coarser base
+    while there is one.
+
+    Whatever leaves the result as it is the engine has tried by then, see ``Learning.gradient``.
+    """
     while True:
         try:
             return order, _train(context, claim, order, inputs, folder, progress)
@@ -94,11 +99,11 @@ def _train_within_memory(
             device = _device(context)
             if error.code != "out_of_memory" or device is None:
                 raise
-            smaller = context.write(partial(service.fall_back, claim=claim, device=device))
-            if smaller is None:
+            coarser = context.write(partial(service.fall_back, claim=claim, device=device))
+            if coarser is None:
                 raise
-            log.warning("out of memory; going on in a smaller way: %s", error)
-            order = replace(order, recipe=smaller)
+            log.warning("out of memory; going on with a coarser base: %s", error)
+            order = replace(order, recipe=coarser)
             progress.phase("loading")
             checkpoint = context.read(partial(jobs.checkpoint_of, job_id=claim.job_id))
             claim = replace(claim, checkpoint=checkpoint)
@@ -201,6 +206,16 @@ class _Watch:
             if not self._context.read(lambda session: queries.has_sample(session, key)):
                 self._context.storage.delete(key)
             raise
+
+    def short_of_memory(self, micro_batch_size: int, gradient_checkpointing: bool) -> None:
+        self._context.write(
+            lambda session: service.note_shortage(
+                session,
+                self._claim,
+                micro_batch_size=micro_batch_size,
+                gradient_checkpointing=gradient_checkpointing,
+            )
+        )
 
     def checkpoint(self, folder: Path, step: int) -> None:
         self.write_losses()

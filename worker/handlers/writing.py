@@ -159,5 +159,8 @@ class _WholeOrder:
     def sample(self, picture: SamplePicture) -> None:
         self._progress.sample(picture)
 
+    def short_of_memory(self, *, micro_batch_size: int, gradient_checkpointing: bool) -> None:
+        self._progress.short_of_memory(micro_batch_size=micro_batch_size, gradient_checkpointing=gradient_checkpointing)
+
     def checkpoint(self, folder: Path, step: int) -> None:
         self._progress.checkpoint(folder, step)

@@ -184,6 +184,26 @@ def test_a_failure_is_a_sentence_and_a_way_on(owner: SignedIn, engine: FakeEngin
     assert re.search(r'<option value="96" selected', again)
 
 
+@pytest.mark.parametrize(
+    ("shortage", "said"),
+    [((1, False), "goes on with 1 at a time. What it learns is the same."), ((1, True), "goes on by computing again")],
+)
+def test_how_a_step_that_ran_out_of_memory_went_on_is_said(
+    owner: SignedIn,
+    database: Database,
+    engine: FakeEngine,
+    train: Callable[..., str],
+    shortage: tuple[int, bool],
+    said: str,
+) -> None:
+    engine.shortage = shortage
+    training_id = train()
+    assert said in owner.client.get(f"/trainings/{training_id}").text
+    with database.write() as session:
+        session.execute(update(Job).where(Job.subject_id == training_id).values(state="running"))
+    assert said in owner.client.get(f"/trainings/{training_id}/live").text
+
+
 def test_cancelling_takes_a_waiting_one_out_of_the_queue(owner: SignedIn, database: Database, project_id: str) -> None:
     training_id = order_training(database, owner.workspace_id, project_id)
     assert "is kept as an adapter" in owner.client.get(f"/trainings/{training_id}").text

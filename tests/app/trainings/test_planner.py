@@ -4,7 +4,7 @@ import pytest
 
 from app.base_models import catalogue
 from app.base_models.catalogue import StepCost
-from app.trainings.planner import GIGA, Device, cost_at, next_smaller, plan_for, stages
+from app.trainings.planner import GIGA, Device, cost_at, next_coarser, plan_for, shortage, stages
 from tests.benchmarks.plans import PUBLISHED, plan_on, predicted, recipe
 
 SDXL, FLUX = "stable-diffusion-xl", "flux-1-dev"
@@ -56,16 +56,33 @@ def test_what_the_order_asks_for_is_kept():
     assert free is not None and free.quantization == "none" and not free.gradient_checkpointing
 
 
-def test_out_of_memory_falls_back_to_a_stage_that_needs_clearly_less_until_there_is_none():
+def test_out_of_memory_makes_the_base_coarser_by_a_stage_that_needs_clearly_less_until_there_is_none():
     base, card = catalogue.get(FLUX), Device("80 GB", "cuda", 80 * GIGA)
     order = recipe(FLUX, 1024, 16, "attention", batch_size=2)
     plan, seen = plan_for(order, base, card), []
     while plan is not None:
         seen.append(plan)
-        plan = next_smaller(order, base, card, plan)
+        plan = next_coarser(order, base, card, plan)
     needs = [one.memory_bytes for one in seen]
-    assert len(seen) > 2 and needs == sorted(needs, reverse=True)
-    assert seen[-1].quantization == "nf4" and seen[-1].micro_batch_size == 1
+    assert [one.quantization for one in seen] == ["none", "int8", "nf4"] and needs == sorted(needs, reverse=True)
+    assert "8 bits" in seen[1].reason and "4 bits" in seen[2].reason and "GB" in seen[2].reason % seen[2].facts
+
+
+def test_a_base_whose_weights_are_not_what_fills_the_memory_is_not_made_coarser():
+    base, card = catalogue.get(SDXL), Device("24 GB", "cuda", 24 * GIGA)
+    order = recipe(SDXL, 1024, 16, "attention", batch_size=4)
+    assert next_coarser(order, base, card, plan_for(order, base, card)) is not None
+    small = base.model_copy(update={"denoiser_parameters": 100_000_000})
+    assert next_coarser(order, small, card, plan_for(order, small, card)) is None
+
+
+def test_a_shortage_in_a_step_is_told_with_what_changed():
+    order = recipe(SDXL, 1024, 16, "attention", batch_size=4)
+    halved = shortage(order, 2, False)
+    assert "4 pictures at a time" in halved.reason % halved.facts and "2 at a time" in halved.reason % halved.facts
+    assert "computing again" in shortage(order, 1, True).reason
+    asked = order.model_copy(update={"gradient_checkpointing": True})
+    assert "1 at a time" in shortage(asked, 1, True).reason % shortage(asked, 1, True).facts
 
 
 def test_seconds_are_promised_only_where_the_device_was_measured():

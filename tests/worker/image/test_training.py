@@ -248,12 +248,27 @@ def test_short_of_memory_it_goes_on_in_smaller_parts_to_the_same_result(base, tm
         return real(prediction, wanted, weights)
 
     monkeypatch.setattr(losses, "weighted_mse", small_card)
-    small, _ = train(base, tmp_path, batch_size=4, out="small")
+    small, recorder = train(base, tmp_path, batch_size=4, out="small")
+    assert recorder.shortages == [(2, False), (1, False), (1, True)], "told once each, not at every step"
     assert sizes[:5] == [4, 2, 1, 1, 1] and set(sizes[3:]) == {1} and all(checkpointed[3:])
     ours, theirs = load_file(small.weights), load_file(whole.weights)
     for name, tensor in ours.items():
         torch.testing.assert_close(tensor.float(), theirs[name].float(), atol=2e-4, rtol=2e-2)
     assert not kept.current().pipeline.unet.is_gradient_checkpointing
+
+
+def test_with_a_coarser_base_it_goes_on_from_its_checkpoint(base, tmp_path):
+    stopped = tiny.Recorder(stop=GiveBack, at=3)
+    with pytest.raises(GiveBack):
+        train(base, tmp_path, recorder=stopped, batch_size=2)
+    held = {"quantization": "nf4", "gradient_checkpointing": True}
+    folder, _ = stopped.checkpoints[-1]
+    trained, recorder = train(
+        base, tmp_path, out="coarser", resume_from=folder, batch_size=1, gradient_accumulation_steps=2, **held
+    )
+    assert [step.step for step in recorder.steps] == [4, 5, 6] and trained.finished
+    with pytest.raises(EngineError, match="another recipe"):
+        train(base, tmp_path, out="fewer", resume_from=folder, batch_size=1, **held)
 
 
 def test_running_out_of_memory_is_told_in_a_sentence(base, tmp_path, monkeypatch):

@@ -195,6 +195,7 @@ class Recorder:
     samples: list[SamplePicture] = field(default_factory=list)
     checkpoints: list[tuple[Path, int]] = field(default_factory=list)
     drawn_calls: list[tuple[int, int]] = field(default_factory=list)
+    shortages: list[tuple[int, bool]] = field(default_factory=list)
 
     def phase(self, name: str) -> None:
         self.phases.append(name)
@@ -211,6 +212,9 @@ class Recorder:
 
     def sample(self, picture: SamplePicture) -> None:
         self.samples.append(picture)
+
+    def short_of_memory(self, *, micro_batch_size: int, gradient_checkpointing: bool) -> None:
+        self.shortages.append((micro_batch_size, gradient_checkpointing))
 
     def checkpoint(self, folder: Path, step: int) -> None:
         self.checkpoints.append((folder, step))

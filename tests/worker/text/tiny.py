@@ -103,6 +103,8 @@ class Notes:
 
     def sample(self, picture: SamplePicture) -> None: ...
 
+    def short_of_memory(self, *, micro_batch_size: int, gradient_checkpointing: bool) -> None: ...
+
     def held_out(self, step: int, loss: float) -> None:
         self.losses.append((step, loss))
 

@@ -82,6 +82,9 @@ class Printed:
     def sample(self, picture: SamplePicture) -> None:
         pass
 
+    def short_of_memory(self, *, micro_batch_size: int, gradient_checkpointing: bool) -> None:
+        pass
+
     def checkpoint(self, folder: Path, step: int) -> None:
         pass
 

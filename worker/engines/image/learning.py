@@ -108,8 +108,9 @@ class Learning:
         """Add up the gradient of all batches, each by its share; returns the loss.
 
         ``loss_of`` gives the mean loss of the samples of a batch at these indexes. When the memory runs out, the
-        batches are computed in smaller parts, then with gradient checkpointing, to the same sum; raises
-        ``torch.OutOfMemoryError`` only if that does not help either.
+        batches are computed in smaller parts, then with gradient checkpointing, to the same sum, and ``progress`` is
+        told; raises ``torch.OutOfMemoryError`` only if that does not help either. What changes the result, a coarser
+        base, is not decided here: ``app.trainings.planner.next_coarser``.
         """
         while True:
             try:
@@ -131,6 +132,10 @@ class Learning:
                 self._at_once = -(-self._at_once // 2)
             else:
                 self._denoiser.enable_gradient_checkpointing()
+            memory.reset_peak_memory(self._device)  # the peak is to be that of the way it goes on
+            self._progress.short_of_memory(
+                micro_batch_size=self._at_once, gradient_checkpointing=self._denoiser.is_gradient_checkpointing
+            )
 
     def update(self, loss: float, began: float) -> None:
         """Take the step that the gradient asks for, and report it. ``began``: ``time.perf_counter`` at its start.

@@ -24,6 +24,8 @@ def check(recipe: TrainingRecipe) -> None:
 def identity(recipe: TrainingRecipe, inputs: TrainingInputs) -> str:
     """What a checkpoint must have been made for, as text: recipe, base, and each picture's bytes, caption and crop.
 
+    How the base is held and how many pictures are computed at a time is left out: a training whose memory ran out goes
+    on from its checkpoint in another way, with as many pictures in a step.
     Raises ``EngineError``: ``no_pictures``, ``bad_picture``.
     """
     if not inputs.pictures:
@@ -35,7 +37,11 @@ def identity(recipe: TrainingRecipe, inputs: TrainingInputs) -> str:
         except OSError as error:
             raise EngineError("bad_picture", f"The training picture {p.path.name} cannot be read.") from error
         pictures.append([content, p.caption, p.left, p.top, p.width, p.height, p.target_width, p.target_height])
-    facts = [recipe.model_dump(mode="json"), inputs.base.key, inputs.base.revision, pictures]
+    asked = recipe.model_dump(
+        mode="json", exclude={"quantization", "gradient_checkpointing", "batch_size", "gradient_accumulation_steps"}
+    )
+    at_once = recipe.batch_size * recipe.gradient_accumulation_steps
+    facts = [asked, at_once, inputs.base.key, inputs.base.revision, pictures]
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
 

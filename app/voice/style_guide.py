@@ -173,7 +173,7 @@ def _share(texts: Sequence[str], pattern: re.Pattern[str]) -> float:
 
 def _address(texts: Sequence[str], language: str) -> str:
     """The form that most texts use; "none" if fewer than one in six uses any."""
-    used = Counter(form for text in texts for form in sorted(forms(text, language)))
+    used: Counter[str] = Counter(form for text in texts for form in sorted(forms(text, language)))
     [(form, count)] = used.most_common(1) or [("none", 0)]
     return form if count >= len(texts) / 6 else "none"
 

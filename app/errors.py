@@ -13,6 +13,8 @@ class AppError(Exception):
 
     status: ClassVar[int] = 400
     sentence: ClassVar[str] = N_("That did not work. Please try again.")
+    field: ClassVar[str | None] = None
+    """Name of the one field of a form that it is about; the sentence then stands there."""
 
     def __init__(self, **params: Any) -> None:
         super().__init__(params)

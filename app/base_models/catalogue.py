@@ -46,6 +46,7 @@ class StepCost(BaseModel):
 
 
 class UnknownBaseModel(NotFound):
+    field = "base_model"
     sentence = N_("The base model “%(key)s” is not in the catalogue. Please choose another one.")
 
 

@@ -16,6 +16,7 @@ class TooFewTexts(Conflict):
 
 
 class BadResolution(Invalid):
+    field = "resolution"
     sentence = N_(
         "%(base)s trains at %(smallest)s to %(largest)s pixels, in steps of %(multiple)s; %(resolution)s does not fit."
     )
@@ -30,10 +31,12 @@ class BrandPutAway(Conflict):
 
 
 class NoTextEncoder(Invalid):
+    field = "train_text_encoder"
     sentence = N_("%(base)s has no text encoder that an adapter could learn in. Please switch that off.")
 
 
 class LokrAlone(Invalid):
+    field = "network"
     sentence = N_(
         "A LoKr adapter cannot include the text encoder: no program would load it. Choose another kind of adapter, or "
         "leave the text encoder as it is."

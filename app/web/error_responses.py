@@ -2,6 +2,7 @@
 
 import errno
 import logging
+from collections.abc import Mapping
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -12,6 +13,7 @@ from app.db import DATABASE_AWAY
 from app.disk import NoRoom
 from app.errors import N_, AppError, Forbidden, Invalid, NotFound
 from app.web.answers import is_htmx
+from app.web.field_problems import field_problems
 from app.web.language import translate
 from app.web.templating import fragment, page
 
@@ -23,22 +25,26 @@ NOT_ALLOWED = N_("This address does not do that.")
 TOO_LARGE = N_("That is larger than Livery accepts here.")
 
 
-def answer(request: Request, status: int, sentence: str) -> Response:
-    """``sentence`` (already in the reader's language) in the form that the request can show."""
+def answer(request: Request, status: int, sentence: str, fields: Mapping[str, str] | None = None) -> Response:
+    """``sentence`` (already in the reader's language) in the form that the request can show.
+
+    ``fields`` are sentences about single fields of a form, by their names there.
+    """
     if request.url.path.startswith("/api/") or request.headers.get("accept", "").startswith(FOR_SCRIPTS):
         return JSONResponse({"ok": False, "sentence": sentence}, status)
     if is_htmx(request):
         # A form that was not accepted stays as it is: the sentence goes to the place it keeps for it.
-        response = fragment(request, "partials/form_error.html", status=status, sentence=sentence)
+        response = fragment(request, "partials/form_error.html", status=status, sentence=sentence, fields=fields or {})
         response.headers["HX-Retarget"] = "find .form-error"
         response.headers["HX-Reswap"] = "innerHTML"
         return response
-    return page(request, "pages/error.html", status=status, code=status, sentence=sentence)
+    return page(request, "pages/error.html", status=status, code=status, sentence=sentence, fields=fields or {})
 
 
 def _app_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, AppError)
-    response = answer(request, error.status, translate(request.state.locale, error.sentence, **error.params))
+    sentence = translate(request.state.locale, error.sentence, **error.params)
+    response = answer(request, error.status, sentence, {error.field: sentence} if error.field else None)
     if error.status in (429, 503) and "seconds" in error.params:
         response.headers["retry-after"] = str(error.params["seconds"])
     return response
@@ -54,7 +60,8 @@ def _invalid(request: Request, error: Exception) -> Response:
         ]
         sentence = translate(request.state.locale, Invalid.sentence)
         return JSONResponse({"ok": False, "sentence": sentence, "fields": fields}, 422)
-    return answer(request, 422, translate(request.state.locale, Invalid.sentence))
+    locale = request.state.locale
+    return answer(request, 422, translate(locale, Invalid.sentence), field_problems(error.errors(), locale))
 
 
 def _http_error(request: Request, error: Exception) -> Response:

@@ -1,0 +1,221 @@
+"""Every field of the form: it is on the page, and what is put into it stands in the stored recipe under the same name.
+
+The form is filled in as a browser would: by the controls that the page has for the base model chosen there.
+"""
+
+import re
+from html import unescape
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from app.accounts.models import User
+from app.db import Database
+from app.storage import Storage
+from app.trainings.choices import TrainingChoices
+from app.trainings.models import Training
+from app.trainings.recipe import TrainingRecipe
+from tests.conftest import SignedIn
+from tests.html_forms import Control, controls
+from tests.orders import make_brand
+
+FOR_ALL: dict[str, Any] = {
+    "purpose": "product",
+    "trigger_word": "nordlicht",
+    "rank": 24,
+    "alpha": 12.5,
+    "target_modules": "all_layers",
+    "network": "dora",
+    "optimizer": "prodigy",
+    "learning_rate": 0.75,
+    "lr_scheduler": "cosine",
+    "warmup_steps": 7,
+    "steps": 420,
+    "batch_size": 2,
+    "gradient_accumulation_steps": 3,
+    "crops": 4,
+    "caption_dropout": 0.35,
+    "gradient_checkpointing": True,
+    "flip": True,
+    "class_prompt": "a bottle",
+    "num_class_images": 12,
+    "prior_loss_weight": 0.5,
+    "ema_decay": 0.995,
+    "max_grad_norm": 0.25,
+    "weight_decay": 0.05,
+    "seed": 4_294_967_295,
+    "sample_prompts": ["[trigger], a shelf", "[trigger], a beach"],
+    "checkpoint_every": 70,
+}
+"""Nothing here is what the presets give."""
+FOR_BASES: dict[str, dict[str, Any]] = {
+    "livery-builtin": {
+        "resolution": 160,
+        "extra_resolutions": [96, 192],
+        "min_snr_gamma": 3.5,
+        "noise_offset": 0.04,
+        "train_text_encoder": True,
+        "text_encoder_lr": 2e-6,
+    },
+    "stable-diffusion-xl": {
+        "resolution": 768,
+        "extra_resolutions": [512],
+        "min_snr_gamma": 20,
+        "noise_offset": 0.5,
+        "train_text_encoder": True,
+        "text_encoder_lr": 1,
+    },
+    "flux-1-dev": {
+        "resolution": 768,
+        "extra_resolutions": [512],
+        "timestep_sampling": "uniform",
+        "timestep_shift": 2.5,
+        "quantization": "int8",
+    },
+}
+NOT_ON_THE_PAGE = {"sample_seed", "sample_steps", "sample_guidance_scale"}
+"""Of the recipe: how sample pictures are drawn, which is the base's own affair."""
+
+
+@pytest.fixture
+def project_id(database: Database, storage: Storage, owner: SignedIn) -> str:
+    return make_brand(database, storage, owner.workspace_id)
+
+
+def filled_in(form: dict[str, list[Control]], values: dict[str, Any]) -> dict[str, Any]:
+    """What a browser would send for these values; fails where a control does not offer its value."""
+    sent: dict[str, Any] = {}
+    for name, value in values.items():
+        assert name in form, f"the page has no field {name}"
+        first = form[name][0]
+        if first.kind == "textarea":
+            sent[name] = "\n".join(value)
+        elif first.kind == "select":
+            sent[name] = str(value).lower() if isinstance(value, bool) else str(value)
+            assert sent[name] in first.options, name
+        elif first.kind in ("checkbox", "radio"):
+            offered = [control.value for control in form[name]]
+            sent[name] = (
+                [str(one) for one in value] if isinstance(value, list) else [offered[0] if value is True else value]
+            )
+            assert set(sent[name]) <= set(offered), name
+        else:
+            if first.kind == "number":
+                assert float(first.attributes["min"]) <= value <= float(first.attributes["max"]), name
+            sent[name] = str(value)
+    return sent
+
+
+def test_no_field_is_forgotten() -> None:
+    tried = set(FOR_ALL).union(*FOR_BASES.values()) | {"base_model"}
+    assert tried == set(TrainingChoices.model_fields)
+    assert tried == set(TrainingRecipe.model_fields) - NOT_ON_THE_PAGE
+
+
+@pytest.mark.parametrize("base", FOR_BASES)
+def test_what_is_filled_in_is_what_is_stored(base: str, owner: SignedIn, project_id: str, database: Database) -> None:
+    values = {"base_model": base} | FOR_ALL | FOR_BASES[base]
+    if base != "livery-builtin":
+        values["optimizer"] = "adamw_8bit"
+    if base == "flux-1-dev":
+        values["network"] = "lokr"
+    address = f"/projects/{project_id}/trainings"
+    page = owner.client.get(f"{address}/new", params={"base_model": base}).text
+    form = controls(page, "order")
+    assert form.keys() - {"csrf_token", "order_id"} == values.keys(), "what this base can do, no less and no more"
+    sent = filled_in(form, values)
+    answer = owner.client.post(address, data=sent)
+    assert answer.status_code == 303, answer.text
+    with database.read() as session:
+        recipe = session.scalars(select(Training)).one().recipe
+    assert {name: recipe[name] for name in values} == values
+
+    training = owner.client.get(answer.headers["location"]).text
+    for name in values.keys() - {
+        "base_model",
+        "purpose",
+        "trigger_word",
+        "sample_prompts",
+        "lr_scheduler",
+        "batch_size",
+    }:
+        assert re.search(rf">{name}<", training), f"the training's page does not tell {name}"
+
+
+def test_what_was_filled_in_stands_in_the_form_again(owner: SignedIn, project_id: str) -> None:
+    """As when the base model is changed, a failed training is ordered again, or the page is reloaded by its address."""
+    values = {"base_model": "livery-builtin"} | FOR_ALL | FOR_BASES["livery-builtin"]
+    address = f"/projects/{project_id}/trainings/new"
+    sent = filled_in(controls(owner.client.get(address).text, "order"), values)
+    page = owner.client.get(address, params=sent).text
+    form = controls(page, "order")
+    assert '<details class="fold" open>' in page, "what was decided is not folded away"
+    again: dict[str, Any] = {
+        name: [one.value for one in form[name] if "checked" in one.attributes]
+        if form[name][0].kind in ("checkbox", "radio")
+        else form[name][0].value
+        for name in values
+    }
+    numbers = {name for name, text in sent.items() if isinstance(text, str) and re.fullmatch(r"[\d.e-]+", text)}
+    assert {name: float(again[name]) for name in numbers} == {name: float(sent[name]) for name in numbers}
+    assert {name: again[name] for name in again.keys() - numbers} == {
+        name: sent[name] for name in sent.keys() - numbers
+    }
+
+
+WRONG: list[tuple[str, str | list[str], str, str]] = [
+    ("rank", "0", "At least 1.", "Mindestens 1."),
+    ("steps", "100001", "At most 100,000.", "Höchstens 100.000."),
+    ("steps", "1" + "0" * 400, "At most 100,000.", "Höchstens 100.000."),
+    ("batch_size", "1.5", "A whole number, please.", "Bitte eine ganze Zahl."),
+    ("learning_rate", "0", "More than 0.", "Mehr als 0."),
+    ("learning_rate", "a lot", "A number, please.", "Bitte eine Zahl."),
+    ("noise_offset", "0.6", "At most 0.5.", "Höchstens 0,5."),
+    ("ema_decay", "1", "Less than 1.", "Weniger als 1."),
+    (
+        "network",
+        "ia3",
+        "Please choose one of those on offer.",
+        "Bitte wählen Sie etwas von dem, was zur Wahl steht.",
+    ),
+    (
+        "purpose",
+        "all",
+        "Please choose one of those on offer.",
+        "Bitte wählen Sie etwas von dem, was zur Wahl steht.",
+    ),
+    ("trigger_word", "x" * 61, "At most 60 characters.", "Höchstens 60 Zeichen."),
+    ("sample_prompts", "a\nb\nc\nd\ne", "At most 4 of them.", "Höchstens 4 davon."),
+    ("sample_prompts", "x" * 301, "At most 300 characters.", "Höchstens 300 Zeichen."),
+    ("extra_resolutions", ["96", "128", "160", "192"], "At most 3 of them.", "Höchstens 3 davon."),
+    ("resolution", "100", "Livery built-in trains at 96 to 192 pixels", "Livery built-in trainiert mit 96 bis 192"),
+    ("base_model", "nothing", "“nothing” is not in the catalogue", "„nothing“ steht nicht im Katalog"),
+]
+
+
+def test_what_is_wrong_is_said_at_its_field(owner: SignedIn, project_id: str, database: Database) -> None:
+    address, headers = f"/projects/{project_id}/trainings", {"hx-request": "true"}
+    for place, locale in enumerate(("en", "de"), start=2):
+        with database.write() as session:
+            session.get_one(User, owner.user_id).locale = locale
+        for case in WRONG:
+            sent, sentence = {case[0]: case[1]}, case[place]
+            for answer in (
+                owner.client.post(address, data=sent, headers=headers),
+                owner.client.get(f"{address}/summary", params=sent, headers=headers),
+            ):
+                assert answer.headers["hx-retarget"] == "find .form-error", case
+                problem = re.search(f'<li data-problem-of="{case[0]}">([^<]*)</li>', answer.text)
+                assert problem is not None and str(sentence) in unescape(problem[1]), answer.text
+    with database.read() as session:
+        assert session.scalars(select(Training)).all() == []
+
+
+def test_a_lokr_adapter_of_the_text_encoder_is_refused_at_the_kind_of_adapter(owner: SignedIn, project_id: str) -> None:
+    answer = owner.client.post(
+        f"/projects/{project_id}/trainings",
+        data={"network": "lokr", "train_text_encoder": "1"},
+        headers={"hx-request": "true"},
+    )
+    assert answer.status_code == 422 and 'data-problem-of="network"' in answer.text

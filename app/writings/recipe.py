@@ -25,6 +25,9 @@ class WritingRecipe(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     base_model: Annotated[str, Field(min_length=1, max_length=80)]
+    quantization: Literal["none", "int8", "nf4"] = "none"
+    """How the base's numbers are held: as when the voice was trained, which has learned to write over just these. The
+    same for every arm, so that they differ in nothing else."""
     messages: Annotated[tuple[Message, ...], Field(min_length=1, max_length=8)]
     max_new_tokens: Annotated[int, Field(ge=1, le=4096)] = 256
     """Of each variant; it ends earlier where the model ends it."""

@@ -27,7 +27,7 @@ from app.writings.filters import Review
 from app.writings.models import BlindPair, BlindVote, TextRules, Writing, WritingVariant
 from app.writings.queries import Order
 from app.writings.recipe import Arm, WritingOrder
-from app.writings.wishes import TextWish
+from app.writings.wishes import TextWish, Writer
 
 LANE, KIND = "generation", "writing"
 
@@ -63,12 +63,17 @@ def compose(session: Session, *, workspace_id: str, project_id: str, wish: TextW
         wish,
         channel,
         queries.rules_of(session, [project.id])[project.id],
-        base_model=adapter.base_model if adapter else catalogue.text_models()[0].key,
-        adapter_id=adapter.id if adapter else None,
+        writer=_writer(adapter) if adapter else Writer(catalogue.text_models()[0].key),
         guide=style_guide(samples, wish.language) if samples else "",
         seed=seed,
     )
     return Composed(wish, order, adapter.id if adapter else None, seed)
+
+
+def _writer(voice: Adapter) -> Writer:
+    """From the recipe of its training, which an adapter outlives; one that came from elsewhere has none."""
+    recipe = voice.facts.get("recipe", {})
+    return Writer(voice.base_model, voice.id, quantization=recipe.get("quantization", "none"))
 
 
 def _check_visual(session: Session, workspace_id: str, output_id: str) -> None:

@@ -3,6 +3,7 @@
 import secrets
 from dataclasses import dataclass
 
+from app.trainings.voice_recipe import Quantization
 from app.voice import pairs
 from app.writings import channels
 from app.writings.channels import TextChannel
@@ -78,22 +79,25 @@ def instruction(wish: TextWish, channel: TextChannel, rules: Rules) -> str:
     return " ".join(parts)
 
 
+@dataclass(frozen=True)
+class Writer:
+    """The base model that writes, with a voice or without, and how that was trained."""
+
+    base_model: str
+    adapter_id: str | None = None
+    quantization: Quantization = "none"
+
+
 def order_of(
-    wish: TextWish,
-    channel: TextChannel,
-    rules: Rules,
-    *,
-    base_model: str,
-    adapter_id: str | None,
-    guide: str,
-    seed: int,
+    wish: TextWish, channel: TextChannel, rules: Rules, *, writer: Writer, guide: str, seed: int
 ) -> WritingOrder:
     """The arms of an order: with a voice three, without one two; without samples there is no style guide either."""
     words = channels.words_for(channel, wish.length) or channel.most_characters // 6
     system, *rest = pairs.messages(instruction(wish, channel, rules), wish.language)
     bare = tuple(Message.model_validate(one) for one in (system, *rest))
     recipe = WritingRecipe(
-        base_model=base_model,
+        base_model=writer.base_model,
+        quantization=writer.quantization,
         messages=bare,
         max_new_tokens=min(MOST_TOKENS, max(LEAST_TOKENS, round(words * TOKENS_PER_WORD))),
         temperature=TEMPERATURE,
@@ -101,8 +105,8 @@ def order_of(
         count=wish.count,
     )
     arms = []
-    if adapter_id is not None:
-        arms.append(ArmRecipe(arm="adapter", adapter_id=adapter_id, recipe=recipe))
+    if writer.adapter_id is not None:
+        arms.append(ArmRecipe(arm="adapter", adapter_id=writer.adapter_id, recipe=recipe))
     if guide:
         guided = Message(role="system", content=f"{system['content']}\n\n{guide}")
         arms.append(ArmRecipe(arm="prompted_base", recipe=recipe.model_copy(update={"messages": (guided, *bare[1:])})))

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select, update
 
+from app.adapters.models import Adapter
 from app.db import Database
 from app.jobs import service as jobs
 from app.jobs.models import Job
@@ -57,6 +58,19 @@ def test_three_write_the_same_brief_and_seed(brand: Brand, context: WorkerContex
     assert voice.messages == bare.messages and guided.messages[-1] == bare.messages[-1]
     assert len(guided.messages[0].content) > len(bare.messages[0].content) + 50
     assert "Regenjacke" in bare.messages[-1].content
+
+
+def test_all_three_write_over_the_base_as_it_was_held_in_the_training(
+    brand: Brand, context: WorkerContext, engine: FakeTextEngine
+) -> None:
+    with brand.database.write() as session:
+        session.get_one(Adapter, brand.voice_id).facts = {"recipe": {"quantization": "nf4"}}
+    brand.order(count=1)
+    run_next(context, LANES)
+    assert [recipe.quantization for recipe, _ in engine.asked] == ["nf4"] * 3
+    brand.order(count=1, adapter_id=None)
+    run_next(context, LANES)
+    assert [recipe.quantization for recipe, _ in engine.asked[3:]] == ["none"] * 2
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
 from app.generations.recipe import GenerationRecipe
 from app.trainings.recipe import TrainingRecipe
@@ -156,6 +156,10 @@ class Turn(Protocol):
 
 class WritingOrder(Protocol):
     """What a language model is asked to write, such as ``app.writings.recipe.WritingRecipe``."""
+
+    @property
+    def quantization(self) -> Literal["none", "int8", "nf4"]:
+        """How the base's numbers are held: as when the adapter was trained."""
 
     @property
     def messages(self) -> Sequence[Turn]: ...

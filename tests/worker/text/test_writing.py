@@ -9,9 +9,9 @@ import torch
 
 from tests.worker.text import tiny
 from worker.engines import registry
-from worker.engines.contracts import Base, Cancelled, EngineError, GiveBack, Said, WritingInputs
+from worker.engines.contracts import AdapterFile, Base, Cancelled, EngineError, GiveBack, Said, WritingInputs
 from worker.engines.text import base as bases
-from worker.engines.text import causal_lm
+from worker.engines.text import causal_lm, dataset
 
 
 def finished(recipe: tiny.Asked, inputs: WritingInputs) -> list[str]:
@@ -31,6 +31,24 @@ def test_a_text_grows_word_by_word_and_the_same_order_gives_it_again(model: Base
     again = finished(asked, WritingInputs(model))
     assert again == [one.text_so_far for one in course if one.finished] and again[0] != again[1]
     assert finished(replace(asked, seed=8, count=1), WritingInputs(model)) == [again[1]], "variant i is seed + i"
+
+
+def test_a_voice_of_four_bits_writes_over_four_bits_what_its_training_measured(model: Base, folder: Path) -> None:
+    recipe, given = tiny.voice_recipe(quantization="nf4", epochs=1, measured_texts=1), tiny.voice_inputs(model)
+    trained = causal_lm.train(recipe, given, folder, tiny.Notes())
+    assert trained.measures is not None
+    asked = tiny.Asked(
+        given.held_out[0].order,
+        quantization="nf4",
+        max_new_tokens=len(dataset.answer(bases.load(model).tokenizer, given.held_out[0], [], 192)),
+        temperature=recipe.sample_temperature,
+        top_p=1.0,
+        seed=recipe.sample_seed,
+    )
+    inputs = WritingInputs(model, AdapterFile("voice", trained.weights, 1.0))
+    assert finished(asked, inputs) == list(trained.measures.adapter.texts)
+    assert bases.weight_bytes(bases.load(model, "nf4").model) == trained.base_bytes
+    assert finished(replace(asked, quantization="none"), inputs) != list(trained.measures.adapter.texts)
 
 
 def test_without_temperature_the_likeliest_word_is_taken(model: Base) -> None:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
@@ -67,6 +68,7 @@ class Asked:
     """A ``WritingOrder``."""
 
     messages: tuple[Said, ...] = (Said("user", "Write about coffee."),)
+    quantization: Literal["none", "int8", "nf4"] = "none"
     max_new_tokens: int = 12
     temperature: float = 0.9
     top_p: float = 0.95

@@ -49,6 +49,7 @@ PLAIN_BEGINNING = 8
 AT_ONCE = 8
 """Texts written side by side when many are measured."""
 SMALLER = "Choose a smaller language model, 4 bits, or a machine with more memory."
+SMALLER_TO_WRITE = "Write with a smaller language model, or on a machine with more memory."
 UNFINISHED = "\N{REPLACEMENT CHARACTER}"
 
 
@@ -442,9 +443,9 @@ def write(recipe: WritingOrder, inputs: WritingInputs, progress: Progress) -> It
     ``no_chat_template``, ``too_long``, ``adapter_mismatch``, ``adapter_unreadable``, ``out_of_memory``.
     """
     device = bases.device_of_this_process()
-    with memory.out_of_memory_in_words(device, SMALLER), contextlib.suppress(Cancelled):
+    with memory.out_of_memory_in_words(device, SMALLER_TO_WRITE), contextlib.suppress(Cancelled):
         progress.phase("loading")
-        loaded = bases.load(inputs.base, cache=inputs.cache)
+        loaded = bases.load(inputs.base, recipe.quantization, inputs.cache)
         bases.use_adapter(loaded, inputs.adapter)
         prompt = prompt_tokens(loaded, recipe.messages)
         room = _room(loaded)

@@ -14,6 +14,8 @@ from app.adapters.module_names import UnknownDialect
 from app.adapters.parts import MAGNITUDE, UP, Shaped, first_number, rank_of
 from app.adapters.safetensors_file import Tensor
 
+TEXT_MODEL = "text_model."
+
 
 def canonical_header(lora: Lora) -> dict[str, str]:
     """The header entry with which readers of canonical files find rank and alpha of every module.
@@ -27,20 +29,33 @@ def canonical_header(lora: Lora) -> dict[str, str]:
         ranks = {name: all_ranks[module] for name, module in inside.items()}
         alphas = {name: lora.alphas[module] for name, module in inside.items()}
         rank, alpha = _commonest(ranks.values()), _commonest(alphas.values())
+        words = {name: _words(component, name) for name in inside}
         settings = {
             "r": rank,
             "lora_alpha": alpha,
-            "target_modules": sorted(inside),
+            "target_modules": sorted(words[name][0] for name in inside),
             "lora_dropout": 0.0,
             "bias": "none",
             "use_rslora": False,
             "use_dora": any(f"{module}.{MAGNITUDE}" in lora.tensors for module in inside.values()),
-            # "^" makes the whole path count; PEFT would take a bare name for the end of any path.
-            "rank_pattern": {f"^{name}": value for name, value in ranks.items() if value != rank},
-            "alpha_pattern": {f"^{name}": value for name, value in alphas.items() if value != alpha},
+            "rank_pattern": {words[name][1]: value for name, value in ranks.items() if value != rank},
+            "alpha_pattern": {words[name][1]: value for name, value in alphas.items() if value != alpha},
         }
         content |= {f"{component}.{key}": value for key, value in settings.items()}
     return {HEADER_KEY: json.dumps(content, indent=2, sort_keys=True)}
+
+
+def _words(component: str, name: str) -> tuple[str, str]:
+    """A layer's name among the targets, and as a pattern.
+
+    PEFT takes a bare name for the end of any path, and with "^" for the whole of it. CLIP's classes have lost the level
+    ``text_model`` with transformers 5.6, and diffusers takes it off the tensors' names alone: without it both the
+    older and the newer class have the layer.
+    """
+    if component.startswith("text_encoder") and name.startswith(TEXT_MODEL):
+        plain = name.removeprefix(TEXT_MODEL)
+        return plain, plain
+    return name, f"^{name}"
 
 
 def alpha_of(layer: Layer, parts: dict[str, Tensor], settings: Mapping[str, Any]) -> float:

@@ -156,3 +156,15 @@ def test_a_header_may_not_bring_an_expression():
     header = {"lora_adapter_metadata": json.dumps({"unet.alpha_pattern": {"(a+)+$": 1.0}})}
     with pytest.raises(UnknownDialect):
         dialects.from_canonical(lora().tensors, header)
+
+
+def test_the_header_names_clips_layers_for_the_class_with_and_without_its_lost_level():
+    path = "encoder.layers.0.self_attn"
+    modules = [f"text_encoder.text_model.{path}.{name}_proj" for name in "qk"]
+    tensors = {f"{one}.lora_{half}.weight": float32_tensor(np.ones((2, 2))) for one in modules for half in "AB"}
+    adapter = Lora(tensors, dict(zip(modules, (1.0, 4.0), strict=True)))
+    header = dialects.canonical_header(adapter)
+    settings = json.loads(header["lora_adapter_metadata"])
+    assert settings["text_encoder.target_modules"] == [f"{path}.k_proj", f"{path}.q_proj"]
+    assert set(settings["text_encoder.alpha_pattern"]) <= {f"{path}.k_proj", f"{path}.q_proj"}
+    assert dialects.from_canonical(tensors, header) == adapter

@@ -1,5 +1,6 @@
 """Reading adapter files into a U-Net pipeline and its text encoders: shared by SD 1.x and SDXL."""
 
+import re
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
@@ -62,15 +63,28 @@ def _load_into_text_encoder(
 ) -> None:
     """As diffusers does it, but by ``lora.add``, see there."""
     own = convert_state_dict_to_peft(convert_state_dict_to_diffusers(_under(prefix, tensors)))
+    settings = _under(prefix, metadata or {})
     if not hasattr(encoder, "text_model"):
         own = {key.removeprefix("text_model."): value for key, value in own.items()}
+        settings = _without_text_model(settings)
     ranks = {key: value.shape[1] for key, value in own.items() if key.endswith("lora_B.weight")}
     configuration = _create_lora_config(
-        own, _under(prefix, alphas or {}) or None, _under(prefix, metadata or {}) or None, ranks, is_unet=False
+        own, _under(prefix, alphas or {}) or None, settings or None, ranks, is_unet=False
     )
     lora.add(encoder, configuration, name)
     set_peft_model_state_dict(encoder, own, adapter_name=name)
     encoder.to(device=encoder.device, dtype=encoder.dtype)
+
+
+def _without_text_model(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """PEFT's settings for a CLIP class that has lost this level, from a file that was written when it was there."""
+    found = dict(settings)
+    if isinstance(targets := settings.get("target_modules"), list):
+        found["target_modules"] = [str(one).removeprefix("text_model.") for one in targets]
+    for kind in ("rank_pattern", "alpha_pattern"):
+        if isinstance(patterns := settings.get(kind), dict):
+            found[kind] = {re.sub(r"^(\^?)text_model\.", r"\1", key): value for key, value in patterns.items()}
+    return found
 
 
 def _under(prefix: str, values: Mapping[str, Value]) -> dict[str, Value]:

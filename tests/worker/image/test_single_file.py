@@ -6,13 +6,14 @@ from pathlib import Path
 
 import pytest
 import torch
-from diffusers import FluxPipeline, StableDiffusionPipeline
-from safetensors.torch import save_file
+from diffusers import FluxPipeline, StableDiffusionPipeline, StableDiffusionXLPipeline
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
 
 from app.base_models.recognition import of_tensors
 from tests.worker.image import tiny, tiny_flux
-from worker.engines.contracts import Base, EngineError, GenerationInputs
-from worker.engines.image import kept, single_file, stable_diffusion
+from worker.engines.contracts import AdapterFile, Base, EngineError, GenerationInputs, TrainingInputs
+from worker.engines.image import kept, single_file, stable_diffusion, stable_diffusion_xl
 
 UNET_RESNET = {
     "norm1": "in_layers.0",
@@ -30,6 +31,8 @@ def _unet_name(name: str, layers: int) -> str:
         ("conv_in", "input_blocks.0.0"),
         ("time_embedding.linear_1", "time_embed.0"),
         ("time_embedding.linear_2", "time_embed.2"),
+        ("add_embedding.linear_1", "label_emb.0.0"),
+        ("add_embedding.linear_2", "label_emb.0.2"),
         ("conv_norm_out", "out.0"),
         ("conv_out", "out.2"),
         ("mid_block.resnets.0", "middle_block.0"),
@@ -81,16 +84,56 @@ def _vae_name(name: str, last: int) -> str:
     return f"first_stage_model.{name}"
 
 
-def write_original(pipeline: StableDiffusionPipeline, path: Path, **more: torch.Tensor) -> None:
-    """The pipeline as one file in the names that Stable Diffusion's first code gave."""
-    tensors = {_unet_name(name, 1): tensor for name, tensor in pipeline.unet.state_dict().items()}
+def _clip_l(text: torch.nn.Module, prefix: str) -> dict[str, torch.Tensor]:
+    """As transformers called it when the files were made."""
+    return {
+        prefix + (name if name.startswith("text_model.") else f"text_model.{name}"): tensor
+        for name, tensor in text.state_dict().items()
+    }
+
+
+def _open_clip(text: torch.nn.Module, prefix: str) -> dict[str, torch.Tensor]:
+    """As open_clip has it, where queries, keys and values are one layer and the projection stands the other way."""
+    theirs, attention = {}, {}
+    for name, tensor in text.state_dict().items():
+        plain = name.removeprefix("text_model.")
+        if found := re.match(r"encoder\.layers\.(\d+)\.self_attn\.([qkv])_proj\.(weight|bias)", plain):
+            attention[found.groups()] = tensor
+            continue
+        for ours, word in (
+            ("embeddings.position_embedding.weight", "positional_embedding"),
+            ("embeddings.token_embedding", "token_embedding"),
+            ("text_projection.weight", "text_projection"),
+            ("final_layer_norm", "ln_final"),
+            ("encoder.layers.", "transformer.resblocks."),
+            ("layer_norm", "ln_"),
+            ("self_attn.", "attn."),
+            ("mlp.fc1", "mlp.c_fc"),
+            ("mlp.fc2", "mlp.c_proj"),
+        ):
+            plain = plain.replace(ours, word)
+        theirs[prefix + plain] = tensor.T if plain == "text_projection" else tensor
+    for number, kind in {(number, kind) for number, _, kind in attention}:
+        whole = torch.cat([attention[number, part, kind] for part in "qkv"])
+        theirs[f"{prefix}transformer.resblocks.{number}.attn.in_proj_{kind}"] = whole
+    return theirs | {f"{prefix}logit_scale": torch.tensor(4.6)}
+
+
+def write_original(
+    pipeline: StableDiffusionPipeline | StableDiffusionXLPipeline, path: Path, **more: torch.Tensor
+) -> None:
+    """The pipeline as one file in the names that Stable Diffusion's and SDXL's first code gave."""
+    layers = pipeline.unet.config.layers_per_block
+    tensors = {_unet_name(name, layers): tensor for name, tensor in pipeline.unet.state_dict().items()}
     for name, tensor in pipeline.vae.state_dict().items():
         theirs = _vae_name(name, 2)
         is_attention = re.search(r"attn_1\.(q|k|v|proj_out)\.weight$", theirs)
         tensors[theirs] = tensor[:, :, None, None] if is_attention else tensor
-    for name, tensor in pipeline.text_encoder.state_dict().items():
-        plain = name if name.startswith("text_model.") else f"text_model.{name}"
-        tensors[f"cond_stage_model.transformer.{plain}"] = tensor
+    if isinstance(pipeline, StableDiffusionXLPipeline):
+        tensors |= _clip_l(pipeline.text_encoder, "conditioner.embedders.0.transformer.")
+        tensors |= _open_clip(pipeline.text_encoder_2, "conditioner.embedders.1.model.")
+    else:
+        tensors |= _clip_l(pipeline.text_encoder, "cond_stage_model.transformer.")
     save_file({name: tensor.contiguous().clone() for name, tensor in (tensors | more).items()}, path)
 
 
@@ -106,8 +149,8 @@ def parts(tmp_path: Path) -> tuple[StableDiffusionPipeline, Path, Path]:
     return pipeline, folder, file
 
 
-def _weights(pipeline: StableDiffusionPipeline) -> dict[str, torch.Tensor]:
-    models = {"unet": pipeline.unet, "vae": pipeline.vae, "text_encoder": pipeline.text_encoder}
+def _weights(pipeline: StableDiffusionPipeline | StableDiffusionXLPipeline) -> dict[str, torch.Tensor]:
+    models = {part: model for part, model in pipeline.components.items() if isinstance(model, torch.nn.Module)}
     return {f"{part}.{name}": tensor for part, model in models.items() for name, tensor in model.state_dict().items()}
 
 
@@ -131,6 +174,44 @@ def test_a_stable_diffusion_file_loads_to_the_last_bit_and_draws(
         drawn.append([picture.path.read_bytes() for picture in made])
     kept.drop()
     assert drawn[0] == drawn[1]
+
+
+@pytest.mark.slow
+def test_an_sdxl_file_loads_to_the_last_bit_trains_and_draws(tmp_path: Path) -> None:
+    """In Stability's names, with open_clip's second text encoder: the same adapter and picture as from the pipeline."""
+    pipeline, folder, file = tiny.xl_pipeline(), tmp_path / "parts", tmp_path / "house.safetensors"
+    pipeline.save_pretrained(folder)
+    whole = shutil.copytree(folder, tmp_path / "whole")
+    for weights in folder.rglob("*.safetensors"):
+        weights.unlink()
+    write_original(pipeline, file)
+    with safe_open(file, "pt") as opened:
+        assert of_tensors(set(opened.keys())).family == "stable_diffusion_xl"
+    base = Base("house", "stable_diffusion_xl", str(file), parts=str(folder))
+    loaded = single_file.stable_diffusion(StableDiffusionXLPipeline, base, torch.float32, add_watermarker=False)
+    ours, theirs = _weights(pipeline), _weights(loaded)
+    assert ours.keys() == theirs.keys()
+    assert {name.split(".")[0] for name in ours} == {"unet", "vae", "text_encoder", "text_encoder_2"}
+    assert all(torch.equal(ours[name], theirs[name]) for name in ours)
+    outcomes = []
+    for one in (base, Base("house", "stable_diffusion_xl", str(whole))):
+        out = tmp_path / f"from-{Path(one.source).name}"
+        recipe = tiny.training_recipe(
+            steps=2, train_text_encoder=True, learning_rate=3e-2, text_encoder_lr=3e-2, checkpoint_every=9
+        )
+        pictures = tiny.pictures(tmp_path / "pictures")
+        trained = stable_diffusion_xl.train(recipe, TrainingInputs(one, pictures), out, tiny.Recorder())
+        inputs = GenerationInputs(one, (AdapterFile("a", trained.weights, 1.0),))
+        order = tiny.generation_recipe(count=1)
+        drawn = [stable_diffusion_xl.generate(order, GenerationInputs(one), out / "plain", tiny.Recorder())]
+        drawn.append(stable_diffusion_xl.generate(order, inputs, out / "adapted", tiny.Recorder()))
+        shown = [picture.path.read_bytes() for pictures_of_it in drawn for picture in pictures_of_it]
+        outcomes.append((load_file(trained.weights), shown))
+        kept.drop()
+    (adapter, shown), (its_adapter, its_shown) = outcomes
+    assert adapter.keys() == its_adapter.keys()
+    assert all(torch.equal(adapter[name], its_adapter[name]) for name in adapter)
+    assert shown == its_shown and shown[0] != shown[1]
 
 
 def test_a_file_that_predicts_velocity_says_so(parts: tuple[StableDiffusionPipeline, Path, Path]) -> None:

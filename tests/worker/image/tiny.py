@@ -84,10 +84,10 @@ def autoencoder() -> AutoencoderKL:
     )
 
 
-def text_config(words: CLIPTokenizer) -> CLIPTextConfig:
+def text_config(words: CLIPTokenizer, width: int = 32) -> CLIPTextConfig:
     return CLIPTextConfig(
         vocab_size=len(words),
-        hidden_size=32,
+        hidden_size=width,
         intermediate_size=37,
         num_hidden_layers=2,
         num_attention_heads=4,
@@ -101,7 +101,7 @@ def text_config(words: CLIPTokenizer) -> CLIPTextConfig:
 
 def xl_pipeline(seed: int = 0) -> StableDiffusionXLPipeline:
     """Random weights in the layout of SDXL: three levels, more transformer layers further down, sizes and a sentence
-    vector beside the words, two text encoders, zeros for an empty prompt."""
+    vector beside the words, two text encoders of different widths, zeros for an empty prompt."""
     torch.manual_seed(seed)
     words, others = tokenizer(), tokenizer(pad_token="!")
     unet = UNet2DConditionModel(
@@ -111,7 +111,7 @@ def xl_pipeline(seed: int = 0) -> StableDiffusionXLPipeline:
         down_block_types=("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
         up_block_types=("CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"),
         transformer_layers_per_block=(1, 1, 2),
-        cross_attention_dim=64,
+        cross_attention_dim=32 + 48,
         attention_head_dim=(1, 2, 2),
         use_linear_projection=True,
         addition_embed_type="text_time",
@@ -122,7 +122,7 @@ def xl_pipeline(seed: int = 0) -> StableDiffusionXLPipeline:
     return StableDiffusionXLPipeline(
         vae=autoencoder(),
         text_encoder=CLIPTextModel(text_config(words)),
-        text_encoder_2=CLIPTextModelWithProjection(text_config(words)),
+        text_encoder_2=CLIPTextModelWithProjection(text_config(words, width=48)),
         tokenizer=words,
         tokenizer_2=others,
         unet=unet,

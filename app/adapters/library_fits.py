@@ -33,6 +33,7 @@ from app.adapters.fit import (
 )
 from app.adapters.layers import Layer
 from app.adapters.module_names import U_NETS, stack_of
+from app.adapters.parts import MAGNITUDE
 
 _FLUX_BLOCKS = ("double_blocks_", "single_blocks_")
 _FLUX_2_FLAT = (*_FLUX_BLOCKS, "img_in", "txt_in", "time_in", "final_layer_linear")
@@ -62,8 +63,13 @@ def diffusers(contents: Contents) -> Fit:
         named = contents.has_alphas or all(_is_prefixed(one) for one in contents.layers)
         read = contents.dialect in ("kohya", "comfyui") or (contents.dialect == "canonical" and named)
         fit = Fit(program, name, contents.total, contents.total) if read else none(contents, program, name, OTHER_NAMES)
-    # It throws away what bears LyCORIS's word, with a warning.
-    thrown = sum(1 for one in contents.layers if "dora_scale" in words(one))
+    # It throws away what bears LyCORIS's word, with a warning; and gives text encoders to transformers, whose loader
+    # passes over DoRA's lengths under any name.
+    thrown = sum(
+        1
+        for one in contents.layers
+        if "dora_scale" in words(one) or (MAGNITUDE in one.names and one.component.startswith("text_encoder"))
+    )
     if fit.loaded and thrown:
         return replace(fit, loaded=fit.loaded - thrown, reason=NO_DORA)
     return fit

@@ -35,6 +35,13 @@ class NoTextEncoder(Invalid):
     sentence = N_("%(base)s has no text encoder that an adapter could learn in. Please switch that off.")
 
 
+class DoraAlone(Invalid):
+    sentence = N_(
+        "A DoRA adapter cannot include the text encoder: diffusers would leave out the lengths that it learned there, "
+        "and draw something else. Choose another kind of adapter, or leave the text encoder as it is."
+    )
+
+
 class LokrAlone(Invalid):
     field = "network"
     sentence = N_(

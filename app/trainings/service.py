@@ -29,7 +29,15 @@ from app.projects import queries as projects
 from app.projects.models import Project
 from app.trainings import queries
 from app.trainings.choices import TrainingChoices
-from app.trainings.errors import BadResolution, BrandPutAway, LokrAlone, NoTextEncoder, OrderTaken, TooFewPictures
+from app.trainings.errors import (
+    BadResolution,
+    BrandPutAway,
+    DoraAlone,
+    LokrAlone,
+    NoTextEncoder,
+    OrderTaken,
+    TooFewPictures,
+)
 from app.trainings.estimate import Estimate, estimate_for
 from app.trainings.models import LossPoint, Training, TrainingSample
 from app.trainings.planner import Device, next_coarser, plan_for, planned, shortage, unplanned
@@ -59,7 +67,7 @@ class TrainingPlan:
 def plan_training(session: Session, *, workspace_id: str, project_id: str, choices: TrainingChoices) -> TrainingPlan:
     """Work out recipe, estimate and warnings for the brand's included pictures. Changes nothing.
 
-    Raises ``NotFound``, ``UnknownBaseModel``, ``BadResolution``, ``NoTextEncoder``, ``LokrAlone``.
+    Raises ``NotFound``, ``UnknownBaseModel``, ``BadResolution``, ``NoTextEncoder``, ``LokrAlone``, ``DoraAlone``.
     """
     project = projects.project(session, workspace_id=workspace_id, project_id=project_id)
     base_key = choices.base_model or catalogue.all_models()[0].key
@@ -97,7 +105,7 @@ def plan_training(session: Session, *, workspace_id: str, project_id: str, choic
 
 
 def check_recipe(recipe: TrainingRecipe, base: BaseModelEntry) -> None:
-    """Whether this base can do it. Raises ``BadResolution``, ``NoTextEncoder``, ``LokrAlone``."""
+    """Whether this base can do it. Raises ``BadResolution``, ``NoTextEncoder``, ``LokrAlone``, ``DoraAlone``."""
     smallest, largest = min(base.resolutions), max(base.resolutions)
     for side in (recipe.resolution, *recipe.extra_resolutions):
         if side % base.multiple or not smallest <= side <= largest:
@@ -108,6 +116,8 @@ def check_recipe(recipe: TrainingRecipe, base: BaseModelEntry) -> None:
         raise NoTextEncoder(base=base.name)
     if recipe.train_text_encoder and recipe.network == "lokr":
         raise LokrAlone()
+    if recipe.train_text_encoder and recipe.network == "dora":
+        raise DoraAlone()
 
 
 def largest_device(workers: Sequence[Worker]) -> Device | None:
@@ -160,8 +170,8 @@ def start_training(
     """Freeze the order and queue its job.
 
     ``order_id`` makes it safe to send twice: the same order under the same id is the training that there is already.
-    Raises ``NotFound``, ``TooFewPictures``, ``BadResolution``, ``NoTextEncoder``, ``LokrAlone``, ``BrandPutAway``,
-    ``OrderTaken``.
+    Raises ``NotFound``, ``TooFewPictures``, ``BadResolution``, ``NoTextEncoder``, ``LokrAlone``, ``DoraAlone``,
+    ``BrandPutAway``, ``OrderTaken``.
     """
     plan = plan_training(session, workspace_id=workspace_id, project_id=project_id, choices=choices)
     if plan.project.archived_at is not None:

@@ -63,13 +63,13 @@ def arriving(tensors: dict[str, Tensor], header: dict[str, str], lora: Lora, fol
 
 
 def lengths_arriving(tensors: dict[str, Tensor], header: dict[str, str], lora: Lora, folder: Path) -> int:
-    """How many of DoRA's lengths are still there then."""
+    """How many of DoRA's lengths are still there then, and are not a text encoder's: transformers passes over those."""
     path = folder / "lengths.safetensors"
     path.write_bytes(safetensors_file.to_bytes(tensors, header))
     options = {"unet_config": U_NET} if lora.architecture.startswith("stable_diffusion") else {}
     state = PIPELINES[lora.architecture].lora_state_dict(path, **options)
     state = state[0] if isinstance(state, tuple) else state
-    return sum("magnitude_vector" in name for name in state)
+    return sum("magnitude_vector" in name and not name.startswith("text_encoder") for name in state)
 
 
 def _module(name: str) -> str:

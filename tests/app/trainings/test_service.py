@@ -16,7 +16,7 @@ from app.projects.models import Project
 from app.storage import Storage
 from app.trainings import again, queries, service
 from app.trainings.choices import TrainingChoices
-from app.trainings.errors import BadResolution, BrandPutAway, OrderTaken, TooFewPictures
+from app.trainings.errors import BadResolution, BrandPutAway, DoraAlone, LokrAlone, OrderTaken, TooFewPictures
 from app.trainings.models import Training
 from tests.orders import make_brand, make_workspace, order_training
 
@@ -209,3 +209,11 @@ def test_what_is_offered_leads_to_the_order_that_it_names(database: Database, st
     given = start(rank=4, min_snr_gamma=0, sample_prompts=("[trigger], Käse",))
     same = again.decided(given, catalogue.get(given.base_model))
     assert planned(database, given, **same).recipe.model_dump(mode="json") == given.recipe
+
+
+@pytest.mark.parametrize(("network", "refusal"), [("lokr", LokrAlone), ("dora", DoraAlone)])
+def test_what_no_library_loads_into_a_text_encoder_is_not_ordered(
+    start: Callable[..., Training], network: str, refusal: type[Exception]
+) -> None:
+    with pytest.raises(refusal):
+        start(network=network, train_text_encoder=True, base_model="stable-diffusion-xl")

@@ -36,7 +36,7 @@ EVERYTHING = {
     "optimizer": "prodigy",
     "learning_rate": 1.0,
     "train_text_encoder": True,
-    "network": "dora",
+    "network": "rslora",
     "ema_decay": 0.9,
     "gradient_accumulation_steps": 2,
     "class_prompt": "a jar",
@@ -70,16 +70,20 @@ def digest(path):
     ).hexdigest()
 
 
-@pytest.mark.parametrize("at", [1, 3])
-def test_with_everything_on_a_training_goes_on_bit_for_bit(any_base, tmp_path, at):
-    whole, told = train(any_base, tmp_path, **EVERYTHING)
+# DoRA learns without the text encoder.
+DORA = {**EVERYTHING, "network": "dora", "train_text_encoder": False}
+
+
+@pytest.mark.parametrize(("at", "everything"), [(1, EVERYTHING), (3, DORA)])
+def test_with_everything_on_a_training_goes_on_bit_for_bit(any_base, tmp_path, at, everything):
+    whole, told = train(any_base, tmp_path, **everything)
     stopped = tiny.Recorder(stop=GiveBack, at=at)
     with pytest.raises(GiveBack):
-        train(any_base, tmp_path, out="first", recorder=stopped, **EVERYTHING)
+        train(any_base, tmp_path, out="first", recorder=stopped, **everything)
     folder, step = stopped.checkpoints[-1]
     assert step == at
     kept.drop()
-    resumed, told_on = train(any_base, tmp_path, out="second", resume_from=folder, **EVERYTHING)
+    resumed, told_on = train(any_base, tmp_path, out="second", resume_from=folder, **everything)
     assert digest(resumed.weights) == digest(whole.weights)
     assert [step.loss for step in told_on.steps] == [step.loss for step in told.steps][at:]
     first, second = (
@@ -91,7 +95,8 @@ def test_with_everything_on_a_training_goes_on_bit_for_bit(any_base, tmp_path, a
         assert all(torch.equal(ours[name], theirs[name]) for name in ours), kind
     assert any(not torch.equal(first.adapter[name], first.average[name]) for name in first.adapter)
     names = {name.split(".")[0] for name in load_file(whole.weights)}
-    assert names == {"unet", "text_encoder"} | ({"text_encoder_2"} if any_base.family.endswith("xl") else set())
+    both = {"text_encoder"} | ({"text_encoder_2"} if any_base.family.endswith("xl") else set())
+    assert names == {"unet"} | (both if everything["train_text_encoder"] else set())
 
 
 # A training in a process of its own, that says when a step has ended; its pictures lie where the other's did.
@@ -202,9 +207,10 @@ def test_what_belongs_to_an_option_changes_the_outcome_too(base, tmp_path, chang
     assert digest(one.weights) != digest(other.weights)
 
 
-def test_lokr_with_a_text_encoder_is_refused_in_a_sentence(base, tmp_path):
-    with pytest.raises(EngineError, match="LoKr") as raised:
-        train(base, tmp_path, network="lokr", train_text_encoder=True)
+@pytest.mark.parametrize(("network", "name"), [("lokr", "LoKr"), ("dora", "DoRA")])
+def test_what_no_library_loads_into_a_text_encoder_is_refused_in_a_sentence(base, tmp_path, network, name):
+    with pytest.raises(EngineError, match=name) as raised:
+        train(base, tmp_path, network=network, train_text_encoder=True)
     assert raised.value.code == "bad_order"
 
 

@@ -19,6 +19,13 @@ def check(recipe: TrainingRecipe) -> None:
         raise EngineError(
             "bad_order", "A LoKr adapter cannot include the text encoder: no program would load it. Choose one of both."
         )
+    if recipe.network == "dora" and recipe.train_text_encoder:
+        # diffusers hands them to transformers, whose loader has no place for DoRA's lengths and says nothing.
+        raise EngineError(
+            "bad_order",
+            "A DoRA adapter cannot include the text encoder: diffusers would leave out the lengths that it learned "
+            "there. Choose one of both.",
+        )
 
 
 def identity(recipe: TrainingRecipe, inputs: TrainingInputs) -> str:

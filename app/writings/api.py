@@ -186,8 +186,11 @@ class VoteOut(BaseModel):
 
 
 class DuelOut(BaseModel):
-    """Two arms against each other. At 95 %, ``first`` gets between ``low`` and ``high`` of the decided votes."""
+    """Two arms against each other, over one base model and, where a voice wrote, with that one. At 95 %, ``first`` gets
+    between ``low`` and ``high`` of the decided votes."""
 
+    adapter_id: str | None = Field(description="The voice whose orders these are; null without one.")
+    base_model: str
     first: Arm
     second: Arm
     first_wins: int
@@ -457,6 +460,8 @@ def get_results(session: ReadSession, visitor: Viewer, project_id: RowId) -> Vot
     return VoteResults(
         items=[
             DuelOut(
+                adapter_id=standing.adapter_id,
+                base_model=standing.base_model,
                 first=one.first,
                 second=one.second,
                 first_wins=one.first_wins,
@@ -468,6 +473,7 @@ def get_results(session: ReadSession, visitor: Viewer, project_id: RowId) -> Vot
                 too_early=one.is_early,
                 winner=one.winner,
             )
-            for one in found
+            for standing in found
+            for one in standing.duels
         ]
     )

@@ -373,11 +373,37 @@ def pairs_left(session: Session, *, workspace_id: str, project_id: str, user_id:
     return session.scalar(counted) or 0
 
 
-def results(session: Session, *, workspace_id: str, project_id: str) -> list[Duel]:
-    """Every two arms that the brand's members voted on."""
+@dataclass(frozen=True)
+class Standing:
+    """How the vote stands where one voice wrote over one base model, or that base without a voice."""
+
+    adapter_id: str | None
+    """None where no voice wrote."""
+    adapter: Adapter | None
+    """None once it is deleted; its votes stay."""
+    base_model: str
+    duels: list[Duel]
+
+    @property
+    def base_name(self) -> str:
+        return catalogue.name_of(self.base_model)
+
+
+def results(session: Session, *, workspace_id: str, project_id: str) -> list[Standing]:
+    """Every two arms that the brand's members voted on, by the voice that wrote and its base model: what an older
+    version lost says nothing of a newer one. The newest voice first, deleted ones and none at the end."""
     left, right = aliased(WritingVariant), aliased(WritingVariant)
     rows = session.execute(
-        select(left.arm, right.arm, BlindVote.choice, BlindVote.user_id, Writing.created_by)
+        select(
+            # From the frozen order, as a deleted voice leaves no other trace; the voice's arm is the first.
+            Writing.recipe[("arms", 0, "adapter_id")].as_string(),
+            Writing.recipe[("arms", 0, "recipe", "base_model")].as_string(),
+            left.arm,
+            right.arm,
+            BlindVote.choice,
+            BlindVote.user_id,
+            Writing.created_by,
+        )
         .select_from(BlindVote)
         .join(BlindPair, BlindPair.id == BlindVote.pair_id)
         .join(left, left.id == BlindPair.left_id)
@@ -385,16 +411,27 @@ def results(session: Session, *, workspace_id: str, project_id: str) -> list[Due
         .join(Writing, Writing.id == BlindPair.writing_id)
         .where(BlindVote.workspace_id == workspace_id, BlindVote.project_id == project_id)
     )
-    given = [
-        Cast(
-            cast(Arm, first),
-            cast(Arm, second),
-            cast(Arm | None, {"left": first, "right": second}.get(choice)),
-            own=user_id is not None and user_id == ordered_by,
+    given: dict[tuple[str | None, str], list[Cast]] = {}
+    for adapter_id, base_model, first, second, choice, user_id, ordered_by in rows:
+        better = cast(Arm | None, {"left": first, "right": second}.get(choice))
+        own = user_id is not None and user_id == ordered_by
+        given.setdefault((adapter_id, base_model), []).append(
+            Cast(cast(Arm, first), cast(Arm, second), better, own=own)
         )
-        for first, second, choice, user_id, ordered_by in rows
+    known = select(Adapter).where(
+        Adapter.workspace_id == workspace_id, Adapter.id.in_([adapter_id for adapter_id, _ in given if adapter_id])
+    )
+    adapters = {row.id: row for row in session.scalars(known)}
+    standings = [
+        Standing(adapter_id, adapters.get(adapter_id or ""), base_model, duels(votes, ARMS))
+        for (adapter_id, base_model), votes in given.items()
     ]
-    return duels(given, ARMS)
+    return sorted(standings, key=_newest_first)
+
+
+def _newest_first(one: Standing) -> tuple[bool, bool, int, str, str]:
+    version = one.adapter.version if one.adapter else 0
+    return one.adapter_id is None, one.adapter is None, -version, one.adapter_id or "", one.base_name
 
 
 # The worker

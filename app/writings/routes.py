@@ -390,7 +390,7 @@ def _ballot(
         "project": project,
         "view": queries.next_pair(session, workspace_id=workspace_id, project_id=project_id, user_id=user_id),
         "left": queries.pairs_left(session, workspace_id=workspace_id, project_id=project_id, user_id=user_id),
-        "duels": queries.results(session, workspace_id=workspace_id, project_id=project_id),
+        "standings": queries.results(session, workspace_id=workspace_id, project_id=project_id),
         "told": None,
         "arms": ARMS,
         "arm_names": ARM_NAMES,

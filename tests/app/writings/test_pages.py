@@ -8,16 +8,17 @@ import zipfile
 from xml.etree import ElementTree
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import delete, select, update
 
+from app.adapters.models import Adapter
 from app.db import Database
 from app.jobs.models import Job
 from app.storage import Storage
 from app.writings.models import BlindPair, BlindVote, Writing, WritingVariant
 from app.writings.recipe import WritingOrder
 from tests.conftest import SignedIn, SignUp
-from tests.visuals import make_adapter, make_pictures, make_project
-from tests.written import SAMPLES, Brand, make_brand, write_down
+from tests.visuals import api_token, make_adapter, make_pictures, make_project
+from tests.written import SAMPLES, Brand, make_brand, make_voice, write_down
 
 HTMX = {"hx-request": "true", "hx-target": "results"}
 WORDS = {"adapter": "Regen? Wir halten dicht.", "prompted_base": "Eine Jacke für alle.", "base": "This is a jacket."}
@@ -311,6 +312,38 @@ def test_the_standings_say_when_it_is_early_and_who_wins(brand: Brand, owner: Si
     text = html.unescape(ballot(owner, brand))
     assert "“The brand's voice” wins." in text and "12 : 0" in text
     assert "12 of these votes are by whoever ordered the texts." in text
+
+
+def test_an_older_version_loses_for_itself_alone(
+    brand: Brand, owner: SignedIn, database: Database, storage: Storage
+) -> None:
+    def vote_for(better: str, adapter_id: str | None) -> None:
+        ids = finished(brand, owner, adapter_id=adapter_id)
+        with brand.database.read() as session:
+            arms = {row.id: row.arm for row in session.scalars(select(WritingVariant))}
+            pairs = session.scalars(select(BlindPair).where(BlindPair.writing_id == ids["writing"])).all()
+        for pair in pairs:
+            if better in (arms[pair.left_id], arms[pair.right_id]):
+                side = "left" if arms[pair.left_id] == better else "right"
+                owner.client.post(f"/blind-pairs/{pair.id}/vote", data={"choice": side})
+
+    vote_for("base", brand.voice_id)
+    newer = make_voice(database, storage, owner.workspace_id, brand.project_id, version=2)
+    vote_for("adapter", newer)
+    vote_for("prompted_base", None)
+    standings = html.unescape(ballot(owner, brand)).split('id="standings"')[1]
+    names = ["Husumer Ton, version 2", "Husumer Ton, version 1", "No voice"]
+    places = [standings.index(f"{name} · SmolLM2 135M") for name in names]
+    assert places == sorted(places)
+    assert re.findall(r">(\d+ : \d+)<", standings) == ["1 : 0", "1 : 0", "0 : 1", "0 : 1", "1 : 0"]
+    program = {"authorization": f"Bearer {api_token(database, owner)}"}
+    answer = owner.client.get(f"/api/v1/projects/{brand.project_id}/blind-results", headers=program)
+    items = answer.json()["items"]
+    assert [one["adapter_id"] for one in items] == [newer] * 2 + [brand.voice_id] * 2 + [None]
+    with brand.database.write() as session:
+        session.execute(delete(Adapter).where(Adapter.id == newer))
+    standings = ballot(owner, brand).split('id="standings"')[1]
+    assert standings.index("version 1") < standings.index("A voice that is deleted") < standings.index("No voice")
 
 
 def test_a_person_who_leaves_takes_the_name_and_not_the_vote(brand: Brand, owner: SignedIn, sign_up: SignUp) -> None:

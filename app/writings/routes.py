@@ -1,5 +1,6 @@
 """The writing studio, the texts it gave, the brand's rules for them, and the blind vote."""
 
+from dataclasses import replace
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Form, Query, Request, Response
@@ -121,7 +122,8 @@ def order(
     """Work an order out while reading, then write it down. For pages and programs."""
     workspace_id = visitor.workspace.id
     if wish.campaign_id is not None:
-        gallery.campaign_to_use(reading, workspace_id=workspace_id, campaign_id=wish.campaign_id)
+        campaign = gallery.campaign_to_use(reading, workspace_id=workspace_id, campaign_id=wish.campaign_id)
+        wish = replace(wish, campaign=campaign.name)
     composed = service.compose(reading, workspace_id=workspace_id, project_id=project_id, wish=wish)
     return service.request_texts(
         session, workspace_id=workspace_id, project_id=project_id, user_id=visitor.user.id, composed=composed

@@ -24,6 +24,7 @@ NEWEST = "newest"
 
 _AUDIENCE = {"en": "It is for {words}.", "de": "Er ist für: {words}."}
 _TONE = {"en": "Tone: {words}.", "de": "Ton: {words}."}
+_CAMPAIGN = {"en": "It belongs to the campaign “{words}”.", "de": "Er gehört zur Kampagne „{words}“."}
 _CLAIMS = {"en": "It must say: {words}.", "de": "Darin muss stehen: {words}."}
 _ADDRESS = {"sie": "Sprich die Leserinnen und Leser mit Sie an.", "du": "Sprich die Leserinnen und Leser mit du an."}
 
@@ -43,6 +44,8 @@ class TextWish:
     adapter_id: str | None = NEWEST
     """``newest``: the brand's newest voice; None: no voice."""
     campaign_id: str | None = None
+    campaign: str = ""
+    """Its name, as it is called when the order is given."""
     output_id: str | None = None
 
 
@@ -71,6 +74,9 @@ def instruction(wish: TextWish, channel: TextChannel, rules: Rules) -> str:
     for template, text in ((_AUDIENCE, wish.audience), (_TONE, wish.tone)):
         if text.strip():
             parts.append(template[said].format(words=text.strip().rstrip(".")))
+    # An alternative text says what is to be seen, whatever the picture is used for.
+    if wish.campaign and channel.key != channels.ALT_TEXT:
+        parts.append(_CAMPAIGN[said].format(words=" ".join(wish.campaign.split())))
     if rules.claims and channel.key in rules.claim_channels:
         claims = "; ".join(claim.split("|")[0].strip() for claim in rules.claims)
         parts.append(_CLAIMS[said].format(words=claims))

@@ -12,6 +12,7 @@ from sqlalchemy import delete, select, update
 
 from app.adapters.models import Adapter
 from app.db import Database
+from app.gallery.service import create_campaign
 from app.jobs.models import Job
 from app.storage import Storage
 from app.writings.models import BlindPair, BlindVote, Writing, WritingVariant
@@ -61,6 +62,24 @@ def test_rules_that_help_are_told_to_every_arm_and_forbidden_words_to_none(brand
     assert len(asked) == 1
     (words,) = asked
     assert "lebenslang geflickt" in words and "mit Sie an" in words and "billig" not in words
+
+
+def test_the_campaign_is_told_to_every_arm_but_not_to_those_who_describe_a_picture(
+    brand: Brand, owner: SignedIn, database: Database
+) -> None:
+    with database.write() as session:
+        campaign = create_campaign(
+            session, workspace_id=owner.workspace_id, name="Herbst an der Küste", user_id=owner.user_id
+        )
+
+    def asked(**fields: str) -> str:
+        order = WritingOrder.model_validate(post(owner, brand, campaign_id=campaign.id, **fields).recipe)
+        (words,) = {part.recipe.messages[-1].content for part in order.arms}
+        return words
+
+    assert "Er gehört zur Kampagne „Herbst an der Küste“." in asked(channel="caption")
+    assert "It belongs to the campaign “Herbst an der Küste”." in asked(language="en")
+    assert "Küste" not in asked(channel="alt_text")
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,8 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
+LANGUAGES = ("de", "en")
+"""Those whose forms of address are known."""
 Kind = Literal["sie", "du", "uncertain"]
 Form = Literal["Sie", "du", "ihr", "you"]
 
@@ -52,7 +54,9 @@ def addresses(text: str) -> list[Address]:
 
 
 def forms(text: str, language: str) -> set[Form]:
-    """The forms of address that ``text`` surely uses; for every language but ``de`` the English one alone is known."""
+    """The forms of address that ``text`` surely uses; of a language that is not in ``LANGUAGES`` none is known."""
+    if language not in LANGUAGES:
+        return set()
     if language != "de":
         return {"you"} if _YOU.search(text) else set()
     return {

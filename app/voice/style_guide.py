@@ -9,9 +9,10 @@ import statistics
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
-from app.voice import channels
-from app.voice.address import forms
+from app.voice import address, channels
+from app.voice.address import Form
 from app.voice.languages import LISTS, TOKEN
 from app.voice.pairs import DULL, HANDLE_OR_LINK, MASK, WORD, VoiceSample
 from app.voice.stylometry import EMOJI, HASHTAG
@@ -24,8 +25,15 @@ FAVOURITE_SHARE = 0.04
 FEWEST_OF_LANGUAGE = 5
 """With fewer texts in the language asked for, the others count too."""
 OPENINGS = 3
-SENTENCE = re.compile(r"[^.!?…\n]+[.!?…]*")
-WE = re.compile(r"\b(?:we|our|ours|us|we're|we’re|wir|uns|unser|unsere[nmrs]?)\b", re.IGNORECASE)
+SENTENCE = re.compile(r"[^.!?…。！？؟\n]+[.!?…。！？؟]*")
+EXCLAIMS, ASKS = ("!", "！"), ("?", "？", "؟")
+WE = {
+    "de": re.compile(r"\b(?:wir|uns|unser|unsere[nmrs]?)\b", re.IGNORECASE),
+    "en": re.compile(r"\b(?:we|our|ours|us|we're|we’re)\b", re.IGNORECASE),
+}
+UNSPACED = ("ja", "th", "zh")
+"""Languages that put no spaces between words, which can then not be counted."""
+HASHTAGS_AT_THE_END = re.compile(rf"{HASHTAG.pattern}\W*$")
 
 
 @dataclass(frozen=True)
@@ -33,9 +41,10 @@ class StyleFacts:
     """What was measured. Shares are of all texts, from 0 to 1, unless it says otherwise."""
 
     texts: int
-    address: str
-    """In German one of du, ihr, Sie and none; in English you or none."""
+    address: Form | Literal["none"] | None
+    """In German one of du, ihr, Sie and none; in English you or none; None where no text is in either."""
     words_per_sentence: int
+    """0 where words cannot be counted."""
     words_per_text: int
     emoji_share: float
     emoji: tuple[str, ...]
@@ -44,30 +53,42 @@ class StyleFacts:
     question_share: float
     """Of sentences."""
     hashtag_share: float
+    hashtags_at_the_end_share: float
     we_share: float
+    """Of the texts in a language whose word for it is known."""
     openings: tuple[str, ...]
     favourites: tuple[str, ...]
 
 
 def measure(samples: Sequence[VoiceSample], language: str) -> StyleFacts:
-    """The facts of the samples in ``language``, or of all where there are too few."""
-    texts = [one.text for one in _of_language(samples, language)]
+    """The facts of the samples in ``language``, or of all where there are too few; each by its own language's rules.
+
+    Openings and favourites are words to take over, so those of another language than the one asked for are left out.
+    """
+    chosen = _of_language(samples, language)
+    texts = [one.text for one in chosen]
+    counted = [one.text for one in chosen if one.language not in UNSPACED]
     sentences = [sentence.strip() for text in texts for sentence in SENTENCE.findall(text) if WORD.search(sentence)]
-    lengths = [len(WORD.findall(sentence)) for sentence in sentences] or [0]
+    lengths = [
+        len(WORD.findall(sentence)) for text in counted for sentence in SENTENCE.findall(text) if WORD.search(sentence)
+    ]
+    with_we = [bool(WE[one.language].search(one.text)) for one in chosen if one.language in WE]
     emoji = Counter(sign for text in texts for sign in EMOJI.findall(text))
+    own = [one.text for one in chosen if one.language == language]
     return StyleFacts(
         texts=len(texts),
-        address=_address(texts, language),
-        words_per_sentence=round(statistics.mean(lengths)),
-        words_per_text=round(statistics.median([len(WORD.findall(text)) for text in texts] or [0])),
+        address=_address(chosen),
+        words_per_sentence=round(statistics.mean(lengths or [0])),
+        words_per_text=round(statistics.median([len(WORD.findall(text)) for text in counted] or [0])),
         emoji_share=_share(texts, EMOJI),
         emoji=tuple(sign for sign, _ in emoji.most_common(5)),
-        exclamation_share=sum(sentence.endswith("!") for sentence in sentences) / max(1, len(sentences)),
-        question_share=sum(sentence.endswith("?") for sentence in sentences) / max(1, len(sentences)),
+        exclamation_share=sum(sentence.endswith(EXCLAIMS) for sentence in sentences) / max(1, len(sentences)),
+        question_share=sum(sentence.endswith(ASKS) for sentence in sentences) / max(1, len(sentences)),
         hashtag_share=_share(texts, HASHTAG),
-        we_share=_share(texts, WE),
-        openings=_openings(texts),
-        favourites=_favourites(texts, language),
+        hashtags_at_the_end_share=_share(texts, HASHTAGS_AT_THE_END),
+        we_share=sum(with_we) / max(1, len(with_we)),
+        openings=_openings(own),
+        favourites=_favourites(own, language),
     )
 
 
@@ -88,14 +109,16 @@ def style_guide(samples: Sequence[VoiceSample], language: str) -> str:
 
 
 def _english(facts: StyleFacts) -> list[str]:
-    lines = [
-        "It speaks to the reader as “you”." if facts.address == "you" else "It does not speak to the reader directly."
-    ]
+    lines = []
+    if facts.address is not None:
+        often = "rarely says" if facts.address == "none" else "speaks to the reader as"
+        lines.append(f"It {often} “you”.")
     if facts.we_share >= 0.25:
         lines.append("It says “we” of itself.")
-    lines.append(
-        f"Sentences have about {facts.words_per_sentence} words, a text about {facts.words_per_text} words in all."
-    )
+    if facts.words_per_sentence:
+        lines.append(
+            f"Sentences have about {facts.words_per_sentence} words, a text about {facts.words_per_text} words in all."
+        )
     lines.append(
         _degree(
             facts.exclamation_share,
@@ -113,7 +136,8 @@ def _english(facts: StyleFacts) -> list[str]:
     if facts.question_share >= 0.12:
         lines.append("It likes to ask the reader something.")
     if facts.hashtag_share >= 0.2:
-        lines.append("It ends with hashtags.")
+        often = _at_the_end(facts, "ends with", "uses")
+        lines.append(f"It {often} hashtags.")
     if facts.openings:
         lines.append("Typical openings: " + ", ".join(f"“{words} …”" for words in facts.openings) + ".")
     if facts.favourites:
@@ -122,17 +146,20 @@ def _english(facts: StyleFacts) -> list[str]:
 
 
 def _german(facts: StyleFacts) -> list[str]:
-    address = {
+    spoken = {
         "du": "Sie spricht die Leserinnen und Leser mit „du“ an.",
         "ihr": "Sie spricht die Leserinnen und Leser mit „ihr“ an.",
         "Sie": "Sie spricht die Leserinnen und Leser mit „Sie“ an.",
+        "you": "Sie spricht die Leserinnen und Leser direkt an.",
+        "none": "Sie spricht die Leserinnen und Leser selten mit „du“ oder „Sie“ an.",
     }
-    lines = [address.get(facts.address, "Sie spricht niemanden direkt an.")]
+    lines = [] if facts.address is None else [spoken[facts.address]]
     if facts.we_share >= 0.25:
         lines.append("Von sich selbst sagt sie „wir“.")
-    lines.append(
-        f"Sätze haben etwa {facts.words_per_sentence} Wörter, ein Text insgesamt etwa {facts.words_per_text} Wörter."
-    )
+    if facts.words_per_sentence:
+        lines.append(
+            f"Sätze haben etwa {facts.words_per_sentence} Wörter, ein Text insgesamt etwa {facts.words_per_text}."
+        )
     lines.append(
         _degree(
             facts.exclamation_share,
@@ -150,12 +177,17 @@ def _german(facts: StyleFacts) -> list[str]:
     if facts.question_share >= 0.12:
         lines.append("Sie stellt gern Fragen.")
     if facts.hashtag_share >= 0.2:
-        lines.append("Am Ende stehen Hashtags.")
+        lines.append(_at_the_end(facts, "Am Ende stehen Hashtags.", "Sie verwendet Hashtags."))
     if facts.openings:
         lines.append("Typische Anfänge: " + ", ".join(f"„{words} …“" for words in facts.openings) + ".")
     if facts.favourites:
         lines.append("Lieblingswörter: " + ", ".join(facts.favourites) + ".")
     return lines
+
+
+def _at_the_end(facts: StyleFacts, there: str, anywhere: str) -> str:
+    """``there`` if most texts with hashtags end with them."""
+    return there if facts.hashtags_at_the_end_share > facts.hashtag_share / 2 else anywhere
 
 
 def _degree(share: float, none: str, few: str, many: str, from_here: float) -> str:
@@ -171,11 +203,16 @@ def _share(texts: Sequence[str], pattern: re.Pattern[str]) -> float:
     return sum(bool(pattern.search(text)) for text in texts) / max(1, len(texts))
 
 
-def _address(texts: Sequence[str], language: str) -> str:
-    """The form that most texts use; "none" if fewer than one in six uses any."""
-    used: Counter[str] = Counter(form for text in texts for form in sorted(forms(text, language)))
-    [(form, count)] = used.most_common(1) or [("none", 0)]
-    return form if count >= len(texts) / 6 else "none"
+def _address(samples: Sequence[VoiceSample]) -> Form | Literal["none"] | None:
+    """The form that most texts use; "none" if fewer than one in six uses any, None where none could be told."""
+    known = [one for one in samples if one.language in address.LANGUAGES]
+    if not known:
+        return None
+    used: Counter[Form] = Counter(form for one in known for form in sorted(address.forms(one.text, one.language)))
+    for form, count in used.most_common(1):
+        if count >= len(known) / 6:
+            return form
+    return "none"
 
 
 def _openings(texts: Sequence[str]) -> tuple[str, ...]:
@@ -192,7 +229,10 @@ def _openings(texts: Sequence[str]) -> tuple[str, ...]:
 
 
 def _favourites(texts: Sequence[str], language: str) -> tuple[str, ...]:
-    """Words that stand in many of the texts though they are not frequent in the language at large."""
+    """Words that stand in many of the texts though they are not frequent in the language at large; none in a language
+    whose frequent words are not known."""
+    if language not in LISTS:
+        return ()
     common = LISTS.get(language, frozenset()) | DULL.get(language, frozenset())
     within: Counter[str] = Counter()
     written: dict[str, Counter[str]] = {}

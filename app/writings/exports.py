@@ -23,6 +23,8 @@ class Words:
     """What a file says beside the texts, in the reader's language."""
 
     columns: tuple[str, ...]
+    separator: str
+    """Between a table's cells, as spreadsheets in that language expect it."""
     states: dict[str, str]
     arms: dict[str, str]
     channel: Translate
@@ -47,7 +49,7 @@ def safe_cell(value: str) -> str:
 def as_csv(texts: Iterable[ExportedText], words: Words) -> bytes:
     """One row for each text, UTF-8 with byte order mark."""
     out = io.StringIO(newline="")
-    writer = csv.writer(out)
+    writer = csv.writer(out, delimiter=words.separator)
     writer.writerow(words.columns)
     for one in texts:
         writer.writerow([safe_cell(cell) for cell in _cells(one, words)])

@@ -49,6 +49,8 @@ COLUMNS = (
     N_("When"),
     N_("Written by"),
 )
+SEPARATORS = {"de": ";"}
+"""Where the comma stands in numbers, spreadsheets open a table with commas as one column."""
 EXPORT_TITLE = N_("Texts from Livery")
 FILE_NAME = N_("texts")
 
@@ -222,6 +224,7 @@ def words_in(locale: str) -> exports.Words:
 
     return exports.Words(
         columns=tuple(map(say, COLUMNS)),
+        separator=SEPARATORS.get(locale, ","),
         states={key: say(name) for key, name in STATES.items()},
         arms={key: say(name) for key, name in ARM_NAMES.items()},
         channel=say,

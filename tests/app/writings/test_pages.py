@@ -10,6 +10,7 @@ from xml.etree import ElementTree
 import pytest
 from sqlalchemy import delete, select, update
 
+from app.accounts.models import User
 from app.adapters.models import Adapter
 from app.db import Database
 from app.gallery.service import create_campaign
@@ -215,6 +216,16 @@ def test_the_list_narrows_and_exports_what_it_shows(brand: Brand, owner: SignedI
     assert owner.client.get("/writings/export.csv?q=gibtsnicht").status_code == 422
 
 
+def test_a_table_for_german_readers_has_semicolons_as_their_spreadsheets_expect(brand: Brand, owner: SignedIn) -> None:
+    finished(brand, owner, {"adapter": "Regen; Wind, See", "base": "b", "prompted_base": "c"})
+    with brand.database.write() as session:
+        session.get_one(User, owner.user_id).locale = "de"
+    answer = owner.client.get("/writings/export.csv")
+    rows = list(csv.reader(io.StringIO(answer.content.decode("utf-8-sig")), delimiter=";"))
+    assert rows[0][:3] == ["Marke", "Kampagne", "Kanal"] and {len(row) for row in rows} == {10}
+    assert "Regen; Wind, See" in {row[5] for row in rows}
+
+
 def test_the_document_opens_and_holds_the_texts(brand: Brand, owner: SignedIn) -> None:
     finished(brand, owner, {"adapter": "Regen & <Wind>\n\nzweiter Absatz\x0b", "base": "b", "prompted_base": "c"})
     content = owner.client.get("/writings/export.docx").content
@@ -366,8 +377,6 @@ def test_an_older_version_loses_for_itself_alone(
 
 
 def test_a_person_who_leaves_takes_the_name_and_not_the_vote(brand: Brand, owner: SignedIn, sign_up: SignUp) -> None:
-    from app.accounts.models import User
-
     finished(brand, owner)
     member = sign_up(role="editor", workspace_id=owner.workspace_id)
     member.client.post(f"/blind-pairs/{pair_on(ballot(member, brand))}/vote", data={"choice": "left"})

@@ -1,13 +1,15 @@
 """Does it sound like the brand? What was measured on the texts kept back, and what that means in a sentence. Pure."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
 from app.errors import N_
+from app.trainings.voice_texts import FrozenText, FrozenVoice
+from app.voice import stylometry
 
 COPIED_WORDS = 12
 """A run of so many words that a new text shares with a learned one is hardly chance."""
@@ -64,6 +66,23 @@ class Measures(BaseModel):
     base_bytes: int
     tokens_per_step: float | None
     held_out: HeldOut | None
+
+
+def distance_in_style(voice: FrozenVoice, asked: Sequence[FrozenText], written: Sequence[str]) -> float | None:
+    """How far the answers to these held-out texts' briefs are in manner from all that was held out.
+
+    Both in the language of most texts alone, as manners of two languages cannot be compared. Learned texts give the
+    unit, because what was held out is too little to tell how much the brand varies; what they say is not looked at.
+    None where no word is left to compare.
+    """
+
+    def told(texts: Sequence[FrozenText]) -> stylometry.StyleVector:
+        return stylometry.style_vector([one.text for one in texts if one.language == voice.language], voice.language)
+
+    brand, unit = told(voice.held_out), told(voice.learned)
+    answers = [text for one, text in zip(asked, written, strict=True) if one.language == voice.language]
+    own = stylometry.style_vector(answers, voice.language)
+    return stylometry.style_distance(brand, own, unit=unit) if own.words and brand.words else None
 
 
 @dataclass(frozen=True)

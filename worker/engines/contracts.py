@@ -253,7 +253,7 @@ class ArmMeasures:
     loss: float
     """Mean negative log-likelihood of a token of the held-out texts, in nats."""
     texts: tuple[str, ...]
-    """Its answers to the first held-out briefs, in their order."""
+    """Its answers to the briefs that ``VoiceMeasures.asked`` names, in that order."""
     embedding_distance: float | None
     """1 − cosine between the mean last hidden states of the base over its texts and over the held-out ones."""
 
@@ -267,6 +267,8 @@ class VoiceMeasures:
     base: ArmMeasures
     prompted: ArmMeasures
     adapter: ArmMeasures
+    asked: tuple[int, ...]
+    """Places of the held-out texts whose briefs each of the three answered: spread over all of them."""
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from app.storage import StorageAway
 from app.trainings import service as trainings
 from app.trainings import voice_queries, voice_service
 from app.trainings.service import Loss
-from app.trainings.voice_measures import ArmMeasure, HeldOut, Measures
+from app.trainings.voice_measures import ArmMeasure, HeldOut, Measures, distance_in_style
 from app.trainings.voice_queries import VoiceOrder
 from app.trainings.voice_service import VoiceOutcome
 from app.trainings.voice_texts import FrozenText
@@ -211,28 +211,23 @@ def _is_registered(context: WorkerContext, claim: Claim, adapter_id: str) -> boo
 
 def _held_out(order: VoiceOrder, measured: VoiceMeasures) -> HeldOut:
     """The engine's numbers, and those that need no model: style distance and copies."""
-    kept_back = order.voice.held_out
-    shown = kept_back[: len(measured.adapter.texts)]
-    learned = [text.text for text in order.voice.learned]
+    asked = [order.voice.held_out[place] for place in measured.asked]
     return HeldOut(
-        text_count=len(kept_back),
+        text_count=len(order.voice.held_out),
         tokens=measured.tokens,
-        briefs=tuple(text.order[-1][1] for text in shown),
-        originals=tuple(text.text for text in shown),
-        base=_arm(order, measured.base, learned),
-        prompted=_arm(order, measured.prompted, learned),
-        adapter=_arm(order, measured.adapter, learned),
+        briefs=tuple(text.order[-1][1] for text in asked),
+        originals=tuple(text.text for text in asked),
+        base=_arm(order, asked, measured.base),
+        prompted=_arm(order, asked, measured.prompted),
+        adapter=_arm(order, asked, measured.adapter),
     )
 
 
-def _arm(order: VoiceOrder, arm: ArmMeasures, learned: Sequence[str]) -> ArmMeasure:
-    language = order.voice.language
-    # The brand's manner from all its texts, learned ones too: those kept back alone are too few words to be steady.
-    brand = stylometry.style_vector([text.text for text in order.voice.texts], language)
-    own = stylometry.style_vector(arm.texts, language)
+def _arm(order: VoiceOrder, asked: Sequence[FrozenText], arm: ArmMeasures) -> ArmMeasure:
+    learned = [text.text for text in order.voice.learned]
     return ArmMeasure(
         loss=arm.loss,
-        style_distance=stylometry.style_distance(brand, own, unit=brand) if own.words else None,
+        style_distance=distance_in_style(order.voice, asked, arm.texts),
         embedding_distance=arm.embedding_distance,
         longest_overlap=max((stylometry.longest_overlap(text, learned).words for text in arm.texts), default=0),
         texts=arm.texts,

@@ -96,6 +96,11 @@ def test_measurements_come_evenly_and_at_every_epochs_end() -> None:
     assert causal_lm.evaluation_steps([1], 4) == {1}
 
 
+def test_the_texts_that_are_measured_are_spread_over_all_of_them() -> None:
+    assert evaluation.spread(40, 4) == (5, 15, 25, 35)
+    assert evaluation.spread(3, 8) == (0, 1, 2) and evaluation.spread(0, 8) == evaluation.spread(5, 0) == ()
+
+
 def test_the_learning_rate_rises_and_falls() -> None:
     recipe = tiny.voice_recipe(learning_rate=1.0, warmup_share=0.1)
     rates = [causal_lm.learning_rate_at(recipe, step, 100) for step in range(100)]
@@ -116,6 +121,7 @@ def test_a_voice_is_learned_measured_and_loads_in_plain_peft(model: Base, folder
     assert measures.base.loss == pytest.approx(notes.losses[0][1], rel=1e-5)
     assert measures.adapter.loss == pytest.approx(min(loss for _, loss in notes.losses[1:]), rel=1e-5)
     assert measures.adapter.loss < measures.prompted.loss and measures.prompted.loss != measures.base.loss
+    assert measures.asked == (0, 2, 3), "spread over the four that were held out"
     assert len(measures.adapter.texts) == 3 and "ide" in measures.adapter.texts[0]
     assert measures.base.embedding_distance is not None
     assert [(one.step, one.index) for one in notes.samples[:2]] == [(0, 0), (0, 1)]

@@ -37,10 +37,11 @@ def test_a_voice_of_four_bits_writes_over_four_bits_what_its_training_measured(m
     recipe, given = tiny.voice_recipe(quantization="nf4", epochs=1, measured_texts=1), tiny.voice_inputs(model)
     trained = causal_lm.train(recipe, given, folder, tiny.Notes())
     assert trained.measures is not None
+    text = given.held_out[trained.measures.asked[0]]
     asked = tiny.Asked(
-        given.held_out[0].order,
+        text.order,
         quantization="nf4",
-        max_new_tokens=len(dataset.answer(bases.load(model).tokenizer, given.held_out[0], [], 192)),
+        max_new_tokens=len(dataset.answer(bases.load(model).tokenizer, text, [], 192)),
         temperature=recipe.sample_temperature,
         top_p=1.0,
         seed=recipe.sample_seed,

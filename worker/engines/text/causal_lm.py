@@ -354,7 +354,8 @@ def _measured(
     def told() -> None:
         progress.phase("measuring")
 
-    asked = inputs.held_out[: recipe.measured_texts]
+    places = evaluation.spread(len(inputs.held_out), recipe.measured_texts)
+    asked = [inputs.held_out[place] for place in places]
     length = max((len(dataset.answer(loaded.tokenizer, text, [], recipe.max_length)) for text in asked), default=1)
     losses: dict[str, float] = {}
     texts: dict[str, list[str]] = {}
@@ -376,7 +377,7 @@ def _measured(
     arms = {
         name: evaluation.arm(losses[name], [text.strip() for text in texts[name]], loaded, brand) for name in losses
     }
-    return VoiceMeasures(tokens, arms["base"], arms["prompted"], arms["adapter"])
+    return VoiceMeasures(tokens, arms["base"], arms["prompted"], arms["adapter"], places)
 
 
 def _order(recipe: VoiceRecipe, inputs: VoiceInputs) -> str:

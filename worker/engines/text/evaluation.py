@@ -57,6 +57,12 @@ def batches_by_length(loaded, examples: Sequence[Example]) -> list[Batch]:
     return [dataset.collate(examples, [(index,) for index in group], padding) for group in groups]
 
 
+def spread(count: int, most: int) -> tuple[int, ...]:
+    """Places of at most ``most`` of ``count`` texts, evenly over all of them: texts that came together are alike."""
+    chosen = min(count, most)
+    return tuple((2 * number + 1) * count // (2 * chosen) for number in range(chosen))
+
+
 def with_guide(order: tuple[Said, ...], guide: str) -> tuple[Said, ...]:
     """The order with the style guide in its system message."""
     if not guide:

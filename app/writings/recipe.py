@@ -28,6 +28,9 @@ class WritingRecipe(BaseModel):
     quantization: Literal["none", "int8", "nf4"] = "none"
     """How the base's numbers are held: as when the voice was trained, which has learned to write over just these. The
     same for every arm, so that they differ in nothing else."""
+    kind: Literal["instructions", "plain_text"] = "instructions"
+    """``instructions``: the messages are an order, in the model's own template. ``plain_text``: the last message is how
+    the text begins, those before it stand above it, and the model goes on; no template is used."""
     messages: Annotated[tuple[Message, ...], Field(min_length=1, max_length=8)]
     max_new_tokens: Annotated[int, Field(ge=1, le=4096)] = 256
     """Of each variant; it ends earlier where the model ends it."""

@@ -73,7 +73,12 @@ def compose(session: Session, *, workspace_id: str, project_id: str, wish: TextW
 def _writer(voice: Adapter) -> Writer:
     """From the recipe of its training, which an adapter outlives; one that came from elsewhere has none."""
     recipe = voice.facts.get("recipe", {})
-    return Writer(voice.base_model, voice.id, quantization=recipe.get("quantization", "none"))
+    return Writer(
+        voice.base_model,
+        voice.id,
+        quantization=recipe.get("quantization", "none"),
+        kind=recipe.get("kind", "instructions"),
+    )
 
 
 def _check_visual(session: Session, workspace_id: str, output_id: str) -> None:

@@ -3,7 +3,7 @@
 import secrets
 from dataclasses import dataclass
 
-from app.trainings.voice_recipe import Quantization
+from app.trainings.voice_recipe import Quantization, VoiceKind
 from app.voice import pairs
 from app.writings import channels
 from app.writings.channels import TextChannel
@@ -92,18 +92,30 @@ class Writer:
     base_model: str
     adapter_id: str | None = None
     quantization: Quantization = "none"
+    kind: VoiceKind = "instructions"
 
 
 def order_of(
     wish: TextWish, channel: TextChannel, rules: Rules, *, writer: Writer, guide: str, seed: int
 ) -> WritingOrder:
-    """The arms of an order: with a voice three, without one two; without samples there is no style guide either."""
+    """The arms of an order: with a voice three, without one two; without samples there is no style guide either.
+
+    A voice that has read plain texts knows no orders: all three go on from the brief, as they did when it was measured,
+    and nothing else is told.
+    """
     words = channels.words_for(channel, wish.length) or channel.most_characters // 6
-    system, *rest = pairs.messages(instruction(wish, channel, rules), wish.language)
-    bare = tuple(Message.model_validate(one) for one in (system, *rest))
+    bare: tuple[Message, ...]
+    if writer.kind == "plain_text":
+        bare = (Message(role="user", content=wish.brief.strip()),)
+        above = guide
+    else:
+        system, asked = pairs.messages(instruction(wish, channel, rules), wish.language)
+        bare = (Message.model_validate(system), Message.model_validate(asked))
+        above = f"{system['content']}\n\n{guide}"
     recipe = WritingRecipe(
         base_model=writer.base_model,
         quantization=writer.quantization,
+        kind=writer.kind,
         messages=bare,
         max_new_tokens=min(MOST_TOKENS, max(LEAST_TOKENS, round(words * TOKENS_PER_WORD))),
         temperature=TEMPERATURE,
@@ -114,8 +126,8 @@ def order_of(
     if writer.adapter_id is not None:
         arms.append(ArmRecipe(arm="adapter", adapter_id=writer.adapter_id, recipe=recipe))
     if guide:
-        guided = Message(role="system", content=f"{system['content']}\n\n{guide}")
-        arms.append(ArmRecipe(arm="prompted_base", recipe=recipe.model_copy(update={"messages": (guided, *bare[1:])})))
+        guided = (Message(role="system", content=above), bare[-1])
+        arms.append(ArmRecipe(arm="prompted_base", recipe=recipe.model_copy(update={"messages": guided})))
     arms.append(ArmRecipe(arm="base", recipe=recipe))
     return WritingOrder(arms=tuple(arms))
 

@@ -73,6 +73,24 @@ def test_all_three_write_over_the_base_as_it_was_held_in_the_training(
     assert [recipe.quantization for recipe, _ in engine.asked[3:]] == ["none"] * 2
 
 
+def test_with_a_voice_of_plain_texts_all_three_go_on_from_the_brief(
+    brand: Brand, context: WorkerContext, engine: FakeTextEngine
+) -> None:
+    with brand.database.write() as session:
+        session.get_one(Adapter, brand.voice_id).facts = {"recipe": {"kind": "plain_text"}}
+    writing_id = brand.order("Regen? Nicht mit ", count=1, audience="Radler")
+    run_next(context, LANES)
+    (voice, guided, bare) = (recipe for recipe, _ in engine.asked)
+    assert {one.kind for one in (voice, guided, bare)} == {"plain_text"}
+    assert [turn.content for turn in voice.messages] == ["Regen? Nicht mit"] == [one.content for one in bare.messages]
+    assert [turn.role for turn in guided.messages] == ["system", "user"] and guided.messages[1] == bare.messages[0]
+    assert guided.messages[0].content.startswith("Schreibe in der Stimme der Marke.")
+    assert brand.job(writing_id).state == "done"
+    brand.order(count=1, adapter_id=None)
+    run_next(context, LANES)
+    assert {recipe.kind for recipe, _ in engine.asked[3:]} == {"instructions"}
+
+
 @pytest.mark.parametrize(
     ("voice", "samples", "arms"),
     [

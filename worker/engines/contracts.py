@@ -162,6 +162,10 @@ class WritingOrder(Protocol):
         """How the base's numbers are held: as when the adapter was trained."""
 
     @property
+    def kind(self) -> Literal["instructions", "plain_text"]:
+        """Whether ``messages`` are an order, or a text's beginning with what stands above it."""
+
+    @property
     def messages(self) -> Sequence[Turn]: ...
 
     @property

@@ -52,6 +52,33 @@ def test_a_voice_of_four_bits_writes_over_four_bits_what_its_training_measured(m
     assert finished(replace(asked, quantization="none"), inputs) != list(trained.measures.adapter.texts)
 
 
+def test_a_voice_of_plain_texts_goes_on_from_a_beginning(folder: Path) -> None:
+    silent = tiny.save_model(folder / "silent", chat=False)
+    recipe = tiny.voice_recipe(kind="plain_text", epochs=1, measured_texts=1)
+    given = tiny.voice_inputs(silent)
+    trained = causal_lm.train(recipe, given, folder / "out", tiny.Notes())
+    assert trained.measures is not None
+    tokenizer = bases.load(silent).tokenizer
+    text = given.held_out[trained.measures.asked[0]]
+    beginning = tokenizer.decode(tokenizer(text.text)["input_ids"][: causal_lm.PLAIN_BEGINNING])
+    asked = tiny.Asked(
+        (Said("user", beginning),),
+        kind="plain_text",
+        max_new_tokens=len(dataset.answer(tokenizer, text, [], 192)),
+        temperature=recipe.sample_temperature,
+        top_p=1.0,
+        seed=recipe.sample_seed,
+    )
+    inputs = WritingInputs(silent, AdapterFile("voice", trained.weights, 1.0))
+    course = list(causal_lm.write(asked, inputs, tiny.Notes()))
+    assert all(one.text_so_far.startswith(beginning) for one in course)
+    [words] = [one.text_so_far for one in course if one.finished]
+    assert words.endswith(trained.measures.adapter.texts[0]) and len(words) > len(beginning)
+    guided = replace(asked, messages=(Said("system", given.style_guide), *asked.messages))
+    prompted = finished(guided, WritingInputs(silent))
+    assert prompted[0].endswith(trained.measures.prompted.texts[0]) and given.style_guide not in prompted[0]
+
+
 def test_without_temperature_the_likeliest_word_is_taken(model: Base) -> None:
     cold = finished(tiny.Asked(temperature=0, count=2), WritingInputs(model))
     assert cold[0] == cold[1] == finished(tiny.Asked(temperature=1e-4), WritingInputs(model))[0]

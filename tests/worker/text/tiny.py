@@ -69,6 +69,7 @@ class Asked:
 
     messages: tuple[Said, ...] = (Said("user", "Write about coffee."),)
     quantization: Literal["none", "int8", "nf4"] = "none"
+    kind: Literal["instructions", "plain_text"] = "instructions"
     max_new_tokens: int = 12
     temperature: float = 0.9
     top_p: float = 0.95

@@ -308,7 +308,7 @@ def _examples(loaded: Loaded, recipe: VoiceRecipe, texts: Sequence[VoiceText]) -
 def _guided(loaded: Loaded, recipe: VoiceRecipe, inputs: VoiceInputs) -> list[Example]:
     """The held-out texts with the style guide before them; what counts is the same as without."""
     if recipe.kind == "plain_text":
-        guide = list(loaded.tokenizer(inputs.style_guide + "\n\n")["input_ids"]) if inputs.style_guide else []
+        guide = _above(loaded, inputs.style_guide)
         # The first token of a text is told nothing without a guide, so it must not count with one either.
         return [
             Example(one.key, (*guide, *one.tokens), (False,) * (len(guide) + 1) + one.counted[1:])
@@ -327,8 +327,7 @@ def _prompt(loaded: Loaded, recipe: VoiceRecipe, text: VoiceText, guide: str = "
     """What a model is given to write a text like this one: as people read it, and as tokens."""
     if recipe.kind == "plain_text":
         beginning = dataset.plain_pieces(loaded.tokenizer, text, recipe.max_length)[0][:PLAIN_BEGINNING]
-        before = list(loaded.tokenizer(guide + "\n\n")["input_ids"]) if guide else []
-        return loaded.tokenizer.decode(beginning, skip_special_tokens=True), [*before, *beginning]
+        return loaded.tokenizer.decode(beginning, skip_special_tokens=True), [*_above(loaded, guide), *beginning]
     return text.order[-1].content, prompt_tokens(loaded, evaluation.with_guide(text.order, guide))
 
 
@@ -437,7 +436,8 @@ def _diverged(step: int, learning_rate: float) -> str:
 
 
 def write(recipe: WritingOrder, inputs: WritingInputs, progress: Progress) -> Iterator[Written]:
-    """Write ``count`` variants one after the other; yields each after every word and once more when it is finished.
+    """Write ``count`` variants one after the other; yields each after every word and once more when it is finished. A
+    plain text comes with the beginning that was given.
 
     Variant i draws its words with ``seed + i``, whatever was written before it. On ``Cancelled`` the iterator ends
     after what has been yielded; ``GiveBack`` goes through. Raises ``EngineError``: ``model_unavailable``,
@@ -448,7 +448,7 @@ def write(recipe: WritingOrder, inputs: WritingInputs, progress: Progress) -> It
         progress.phase("loading")
         loaded = bases.load(inputs.base, recipe.quantization, inputs.cache)
         bases.use_adapter(loaded, inputs.adapter)
-        prompt = prompt_tokens(loaded, recipe.messages)
+        prompt, begun = _asked(loaded, recipe)
         room = _room(loaded)
         if room is not None and len(prompt) + recipe.max_new_tokens > room:
             raise EngineError(
@@ -459,16 +459,31 @@ def write(recipe: WritingOrder, inputs: WritingInputs, progress: Progress) -> It
         progress.phase("writing")
         total = recipe.count * recipe.max_new_tokens
         for variant in range(recipe.count):
-            began, tokens, text = time.perf_counter(), 0, ""
+            began, tokens = time.perf_counter(), 0
+            text = loaded.tokenizer.decode(begun, skip_special_tokens=True)
             generator = torch.Generator("cpu").manual_seed(recipe.seed + variant)
             for tokens, text in continue_text(
-                loaded, prompt, recipe.max_new_tokens, recipe.temperature, recipe.top_p, generator
+                loaded, prompt, recipe.max_new_tokens, recipe.temperature, recipe.top_p, generator, begun
             ):
                 progress.drawn(variant * recipe.max_new_tokens + tokens, total)
                 yield Written(variant, text, False, tokens, time.perf_counter() - began)
             # Ended early: what it did not need counts as done.
             progress.drawn((variant + 1) * recipe.max_new_tokens, total)
             yield Written(variant, text.strip(), True, tokens, time.perf_counter() - began)
+
+
+def _asked(loaded: Loaded, recipe: WritingOrder) -> tuple[list[int], list[int]]:
+    """The tokens that a model goes on from, and those of them that belong to its text."""
+    if recipe.kind == "instructions":
+        return prompt_tokens(loaded, recipe.messages), []
+    *above, beginning = recipe.messages
+    begun = dataset.plain_beginning(loaded.tokenizer, beginning.content)
+    return [*_above(loaded, "\n\n".join(turn.content for turn in above)), *begun], begun
+
+
+def _above(loaded: Loaded, guide: str) -> list[int]:
+    """A style guide as it stands above a plain text."""
+    return dataset.plain_beginning(loaded.tokenizer, guide + "\n\n") if guide else []
 
 
 def prompt_tokens(loaded: Loaded, messages: Sequence[Turn]) -> list[int]:
@@ -493,9 +508,16 @@ def prompt_tokens(loaded: Loaded, messages: Sequence[Turn]) -> list[int]:
 
 @torch.no_grad()
 def continue_text(
-    loaded: Loaded, prompt: list[int], most: int, temperature: float, top_p: float, generator: torch.Generator
+    loaded: Loaded,
+    prompt: list[int],
+    most: int,
+    temperature: float,
+    top_p: float,
+    generator: torch.Generator,
+    begun: Sequence[int] = (),
 ) -> Iterator[tuple[int, str]]:
     """Number of tokens so far and the text so far, after every token, until the model ends it or ``most`` is reached.
+    ``begun`` are the prompt's last tokens, where the text begins with them.
 
     Draws from the smallest set of words that holds ``top_p`` of the probability (Holtzman et al. 2020); temperature 0
     takes the likeliest.
@@ -512,7 +534,7 @@ def continue_text(
             return
         written.append(token)
         tokens = torch.tensor([[token]], device=loaded.device)
-        text = loaded.tokenizer.decode(written, skip_special_tokens=True)
+        text = loaded.tokenizer.decode([*begun, *written], skip_special_tokens=True)
         # A letter or an emoji of several tokens is half there now and then.
         yield len(written), text.rstrip(UNFINISHED)
 

@@ -68,11 +68,15 @@ def example(key: str, prompt: list[int], told: list[int]) -> Example:
 
 def plain_pieces(tokenizer, text: VoiceText, max_length: int) -> list[list[int]]:
     """The text as it is, as the model's own tokenizer begins one; a long one in pieces."""
-    tokens = [*tokenizer(text.text)["input_ids"]]
-    if tokens[-1:] != [tokenizer.eos_token_id]:
-        tokens.append(tokenizer.eos_token_id)
+    tokens = [*plain_beginning(tokenizer, text.text), tokenizer.eos_token_id]
     pieces = [tokens[at : at + max_length] for at in range(0, len(tokens), max_length)]
     return [piece for piece in pieces if len(piece) >= SHORTEST]
+
+
+def plain_beginning(tokenizer, text: str) -> list[int]:
+    """A text to go on from, as the model's own tokenizer begins one, without the sign that ends it."""
+    tokens = [*tokenizer(text)["input_ids"]]
+    return tokens[:-1] if tokens[-1:] == [tokenizer.eos_token_id] else tokens
 
 
 def rows_of_epoch(

@@ -2,8 +2,10 @@
 
 import hashlib
 import random
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -118,16 +120,22 @@ def batch_at(sizes: Sequence[tuple[int, int]], batch_size: int, seed: int, step:
     ``seed`` and ``step``: pictures and batches are sorted by a hash of seed, epoch and index, which no library's or
     version's random numbers can change, and a resumed training goes on with exactly the batch that was next.
     """
+    of_size = Counter(sizes)
+    epoch, position = divmod(step, sum(-(-count // batch_size) for count in of_size.values()))
+    return list(_batches(tuple(sizes), batch_size, seed, epoch)[position])
+
+
+@lru_cache(maxsize=4)
+def _batches(sizes: tuple[tuple[int, int], ...], batch_size: int, seed: int, epoch: int) -> list[list[int]]:
+    """Of one epoch, in their order; remembered, because every step asks, and each asking hashes every picture."""
     groups: dict[tuple[int, int], list[int]] = {}
     for index, size in enumerate(sizes):
         groups.setdefault(size, []).append(index)
-    batches_per_epoch = sum(-(-len(group) // batch_size) for group in groups.values())
-    epoch, position = divmod(step, batches_per_epoch)
     batches: list[list[int]] = []
     for size in sorted(groups):
         shuffled = sorted(groups[size], key=lambda index: _rank(seed, epoch, "picture", index))
         batches += [shuffled[at : at + batch_size] for at in range(0, len(shuffled), batch_size)]
-    return sorted(batches, key=lambda batch: _rank(seed, epoch, "batch", batch[0]))[position]
+    return sorted(batches, key=lambda batch: _rank(seed, epoch, "batch", batch[0]))
 
 
 def save_picture(image: Image.Image, path: Path) -> None:

@@ -155,7 +155,7 @@ def _train(recipe: TrainingRecipe, inputs: TrainingInputs, out: Path, progress: 
         if not learning.is_new and not learning.sampled and orders.checkpoint_is_due(recipe, learning.step):
             draw_samples()  # given back between the step and its samples
 
-        def loss_of(batch: _Batch, part: torch.Tensor) -> torch.Tensor:
+        def loss_of(batch: _Batch, part: slice) -> torch.Tensor:
             with kept.autocast(loaded.device, loaded.dtype):
                 predicted = _velocity(
                     transformer,
@@ -164,7 +164,7 @@ def _train(recipe: TrainingRecipe, inputs: TrainingInputs, out: Path, progress: 
                     tuple(tensor[part].to(loaded.device, loaded.dtype) for tensor in batch.words),
                     guidance=1.0,
                 )
-            return losses.weighted_mse(predicted, batch.wanted[part].to(loaded.device), torch.ones(len(part)))
+            return losses.weighted_mse(predicted, batch.wanted[part].to(loaded.device), torch.ones(len(predicted)))
 
         progress.phase("training")
         while learning.step < recipe.steps:

@@ -160,7 +160,7 @@ def _train(recipe: TrainingRecipe, inputs: TrainingInputs, out: Path, progress: 
         if not learning.is_new and not learning.sampled and orders.checkpoint_is_due(recipe, learning.step):
             draw_samples()  # given back between the step and its samples
 
-        def loss_of(batch: _Batch, part: torch.Tensor) -> torch.Tensor:
+        def loss_of(batch: _Batch, part: slice) -> torch.Tensor:
             with kept.autocast(loaded.device, loaded.dtype):
                 predicted = _velocity(
                     transformer,
@@ -168,7 +168,7 @@ def _train(recipe: TrainingRecipe, inputs: TrainingInputs, out: Path, progress: 
                     batch.levels[part].to(loaded.device),
                     batch.words[part].to(loaded.device, loaded.dtype),
                 )
-            return losses.weighted_mse(predicted, batch.wanted[part].to(loaded.device), torch.ones(len(part)))
+            return losses.weighted_mse(predicted, batch.wanted[part].to(loaded.device), torch.ones(len(predicted)))
 
         progress.phase("training")
         while learning.step < recipe.steps:

@@ -104,23 +104,24 @@ class Learning:
 
     # One step --------------------------------------------------------------------------------------------------
 
-    def gradient(self, batches: Sequence[Batch], loss_of: Callable[[Batch, torch.Tensor], torch.Tensor]) -> float:
-        """Add up the gradient of all batches, each by its share; returns the loss.
+    def gradient(self, batches: Sequence[Batch], loss_of: Callable[[Batch, slice], torch.Tensor]) -> torch.Tensor:
+        """Add up the gradient of all batches, each by its share; returns the loss, a scalar on the device.
 
-        ``loss_of`` gives the mean loss of the samples of a batch at these indexes. When the memory runs out, the
-        batches are computed in smaller parts, then with gradient checkpointing, to the same sum, and ``progress`` is
-        told; raises ``torch.OutOfMemoryError`` only if that does not help either. What changes the result, a coarser
-        base, is not decided here: ``app.trainings.planner.next_coarser``.
+        ``loss_of`` gives the mean loss of these samples of a batch. When the memory runs out, the batches are computed
+        in smaller parts, then with gradient checkpointing, to the same sum, and ``progress`` is told; raises
+        ``torch.OutOfMemoryError`` only if that does not help either. What changes the result, a coarser base, is not
+        decided here: ``app.trainings.planner.next_coarser``.
         """
         while True:
             try:
-                loss = 0.0
+                loss = torch.zeros((), device=self._device)
                 for batch in batches:
-                    for part in torch.arange(batch.count).split(self._at_once):
+                    for first in range(0, batch.count, self._at_once):
+                        part = slice(first, min(first + self._at_once, batch.count))
                         # Each part counts with its share, so that the gradient is that of the whole batch.
-                        part_loss = loss_of(batch, part) * (batch.share * len(part) / batch.count)
+                        part_loss = loss_of(batch, part) * (batch.share * (part.stop - part.start) / batch.count)
                         part_loss.backward()
-                        loss += part_loss.item()
+                        loss += part_loss.detach()
                 return loss
             except torch.OutOfMemoryError:
                 if self._at_once == 1 and self._denoiser.is_gradient_checkpointing:
@@ -137,16 +138,22 @@ class Learning:
                 micro_batch_size=self._at_once, gradient_checkpointing=self._denoiser.is_gradient_checkpointing
             )
 
-    def update(self, loss: float, began: float) -> None:
-        """Take the step that the gradient asks for, and report it. ``began``: ``time.perf_counter`` at its start.
+    def update(self, total_loss: torch.Tensor, began: float) -> None:
+        """Take the step that the gradient asks for, and report it. ``total_loss`` is what ``gradient`` returned,
+        ``began`` ``time.perf_counter`` at the step's start.
 
         Raises ``EngineError`` (``diverged``), ``Cancelled``, ``GiveBack``.
         """
         rate = orders.learning_rate_at(self.recipe, self.step)
         optimizers.set_rates(self._optimizer, self.recipe, rate)
-        length = torch.nn.utils.clip_grad_norm_(self._parameters.values(), self.recipe.max_grad_norm)
-        if not math.isfinite(loss) or not math.isfinite(length.item()):
+        trained = [parameter for parameter in self._parameters.values() if parameter.grad is not None]
+        norm = torch.cat([parameter.grad.flatten() for parameter in trained]).norm()
+        # The one place in a step that waits for a card: until here it is given work without a pause.
+        loss, length = torch.stack([total_loss, norm]).tolist()
+        if not math.isfinite(loss) or not math.isfinite(length):
             raise orders.diverged(self.step + 1, rate)
+        if length > self.recipe.max_grad_norm:
+            torch.nn.utils.clip_grads_with_norm_(trained, self.recipe.max_grad_norm, norm, foreach=True)
         self._optimizer.step()
         self._optimizer.zero_grad(set_to_none=True)
         self.step += 1

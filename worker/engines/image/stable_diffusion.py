@@ -172,7 +172,7 @@ def _train(recipe: TrainingRecipe, inputs: TrainingInputs, out: Path, progress: 
                 for drawn in batches.of_step(pictures, class_latents, recipe, learning)
             ]
 
-            def loss_of(batch: _Batch, part: torch.Tensor) -> torch.Tensor:
+            def loss_of(batch: _Batch, part: slice) -> torch.Tensor:
                 noised, read = batch.noised, batch.words[part].to(device)
                 with kept.autocast(device, dtype):
                     if recipe.train_text_encoder:

@@ -173,7 +173,7 @@ def _train(recipe: TrainingRecipe, inputs: TrainingInputs, out: Path, progress: 
                 for drawn in batches.of_step(pictures, class_latents, recipe, learning)
             ]
 
-            def loss_of(batch: _Batch, part: torch.Tensor) -> torch.Tensor:
+            def loss_of(batch: _Batch, part: slice) -> torch.Tensor:
                 noised, spoken = batch.noised, batch.spoken[part].to(device)
                 first, second = (one[part].to(device) for one in batch.words)
                 with kept.autocast(device, dtype):

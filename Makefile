@@ -4,22 +4,30 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: run test check lint lock install install-dev browser clean bench
+.PHONY: run test check lint types fast lock install install-dev browser clean bench
 
 run: install  ## install everything, start Livery, print its address
 	$(BIN)/python -m app
 
+# Two tests at once, each with one thread, and the types meanwhile.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist worksteal
+
 test: install-dev browser  ## everything: lint, types, fast and slow tests
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
-	$(BIN)/mypy
-	$(BIN)/python -m pytest -q -n 2 -m "not slow and not gpu"
-	$(BIN)/python -m pytest -q -m "slow and not gpu" --durations=15
+	$(MAKE) -j 2 lint types fast
+	$(PYTEST) -m "slow and not gpu" --durations=15
 
 check: install-dev  ## lint, types and the fast tests
+	$(MAKE) -j 2 lint types fast
+
+lint:  ## style and layout of the code
 	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types:
 	$(BIN)/mypy
-	$(BIN)/python -m pytest -q -n 2 -m "not slow and not gpu"
+
+fast:
+	$(PYTEST) -m "not slow and not gpu"
 
 install: $(VENV)/.installed
 install-dev: $(VENV)/.installed-dev

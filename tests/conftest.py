@@ -5,6 +5,7 @@
 
 import os
 import shutil
+import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,12 @@ from app.web.gate import SESSION_COOKIE
 # Threads of the model libraries that wait must sleep, or a busy machine crawls; inherited by every process that tests
 # start, and read when torch is loaded.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+
+# Databases and storages of tests live in memory where there is room: on a disk every commit and every stored file waits
+# for it, thousands of times. Processes that tests start do the same.
+MEMORY, ROOM_BYTES = Path("/dev/shm"), 4_000_000_000
+if "TMPDIR" not in os.environ and os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > ROOM_BYTES:
+    os.environ["TMPDIR"] = tempfile.tempdir = str(MEMORY)
 
 PASSWORD = "a long enough password"
 

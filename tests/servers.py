@@ -78,10 +78,10 @@ class Livery:
             stdout=self.log.open("wb"),
             stderr=subprocess.STDOUT,
             env={
+                "OMP_NUM_THREADS": "2",
                 **clean,
                 "DATA_DIR": str(folder / "data"),
                 "PORT": str(self.port),
-                "OMP_NUM_THREADS": "2",
                 **environment,
             },
             start_new_session=True,

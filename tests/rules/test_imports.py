@@ -4,6 +4,7 @@ import ast
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -36,14 +37,22 @@ def modules(*folders: str) -> Iterator[tuple[str, Path]]:
             yield name, path
 
 
-def imports(path: Path) -> Iterator[str]:
+@cache
+def nodes(path: Path) -> list[ast.AST]:
+    """Every part of the file's code."""
+    return list(ast.walk(ast.parse(path.read_text())))
+
+
+@cache
+def imports(path: Path) -> list[str]:
     """Every module that the file imports anywhere, as dotted names."""
-    for node in ast.walk(ast.parse(path.read_text())):
+    found: list[str] = []
+    for node in nodes(path):
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
+            found += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
-            yield node.module
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+            found += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+    return found
 
 
 def within(name: str, *prefixes: str) -> bool:
@@ -123,7 +132,7 @@ def test_routes_hold_no_sql_and_catch_no_broad_exception() -> None:
     for name, path in modules("app"):
         if name.rsplit(".", 1)[-1].endswith(("routes", "api")):
             assert [imported for imported in imports(path) if within(imported, "sqlalchemy")] == [], name
-            for node in ast.walk(ast.parse(path.read_text())):
+            for node in nodes(path):
                 if isinstance(node, ast.ExceptHandler):
                     caught = "" if node.type is None else ast.unparse(node.type)
                     assert caught not in ("", "Exception", "BaseException"), name
@@ -134,7 +143,7 @@ def test_only_the_database_module_commits() -> None:
         name
         for name, path in modules("app", "worker")
         if name != "app.db"
-        for node in ast.walk(ast.parse(path.read_text()))
+        for node in nodes(path)
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "commit"
     ]
     assert found == []

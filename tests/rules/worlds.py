@@ -9,6 +9,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import cache
 from typing import Any
 
 import PIL.Image
@@ -192,17 +193,17 @@ def build(application: FastAPI, storage: Storage, name: str, *, role: str = "own
         for table in Base.metadata.sorted_tables:
             if table.name not in NOT_OF_A_WORKSPACE:
                 world.rows[table.name] = _row(world, table, given.get(table.name, {}))
-                session.execute(table.insert().values(**world.rows[table.name]))
+                session.execute(table.insert(), world.rows[table.name])
         tables = Base.metadata.tables
         another_job = {"id": new_id(), "subject_id": world.id("trainings"), "lane": "training", "kind": "training"}
-        session.execute(tables["jobs"].insert().values(**world.rows["jobs"] | another_job))
+        session.execute(tables["jobs"].insert(), world.rows["jobs"] | another_job)
         writing_job = {"id": new_id(), "subject_id": world.id("writings"), "kind": "writing"}
-        session.execute(tables["jobs"].insert().values(**world.rows["jobs"] | writing_job))
+        session.execute(tables["jobs"].insert(), world.rows["jobs"] | writing_job)
         # A voice's training and adapter are rows of the same tables, told apart by what they learn from.
         voice_training = world.rows["trainings"] | {"id": new_id()} | _voice_training(name)
-        session.execute(tables["trainings"].insert().values(**voice_training))
+        session.execute(tables["trainings"].insert(), voice_training)
         voice_job = {"id": new_id(), "subject_id": voice_training["id"], "lane": "training", "kind": "voice_training"}
-        session.execute(tables["jobs"].insert().values(**world.rows["jobs"] | voice_job))
+        session.execute(tables["jobs"].insert(), world.rows["jobs"] | voice_job)
         voice_adapter = world.rows["adapters"] | {
             "id": new_id(),
             "modality": "text",
@@ -211,12 +212,11 @@ def build(application: FastAPI, storage: Storage, name: str, *, role: str = "own
             "version": 2,
             "training_id": voice_training["id"],
         }
-        session.execute(tables["adapters"].insert().values(**voice_adapter))
+        session.execute(tables["adapters"].insert(), voice_adapter)
         ended_job = {"id": new_id(), "subject_id": new_id(), "state": "failed", "finished_at": now()}
-        session.execute(tables["jobs"].insert().values(**world.rows["jobs"] | ended_job))
-        for _number in range(PICTURES - 1):
-            another_picture = {"id": new_id(), "sha256": sha256(new_id())}
-            session.execute(tables["images"].insert().values(**world.rows["images"] | another_picture))
+        session.execute(tables["jobs"].insert(), world.rows["jobs"] | ended_job)
+        others = [{"id": new_id(), "sha256": sha256(new_id())} for _number in range(PICTURES - 1)]
+        session.execute(tables["images"].insert(), [world.rows["images"] | other for other in others])
     picture = io.BytesIO()
     PIL.Image.new("RGB", (64, 48), "#336699").save(picture, "WEBP")
     for row in world.rows.values():
@@ -230,6 +230,20 @@ def build(application: FastAPI, storage: Storage, name: str, *, role: str = "own
     world.program = TestClient(application, follow_redirects=False, raise_server_exceptions=False)
     world.program.headers["authorization"] = f"Bearer {api_token}"
     return world
+
+
+class Unspent:
+    """Worlds for one request after another: what only looks leaves a world as it was, so the next request gets it."""
+
+    def __init__(self, application: FastAPI, storage: Storage, name: str) -> None:
+        self._made = (application, storage, name)
+        self._world: World | None = None
+
+    def world_for(self, walk: "Walk") -> World:
+        """A world that nobody has changed."""
+        world = self._world or build(*self._made)
+        self._world = None if walk.changes else world
+        return world
 
 
 ESTIMATE = Estimate(
@@ -483,6 +497,7 @@ def _is_model(annotation: Any) -> bool:
     return isinstance(annotation, type) and issubclass(annotation, pydantic.BaseModel)
 
 
+@cache
 def _schema(annotation: Any) -> dict[str, Any]:
     if "UploadFile" in str(annotation):
         return {"type": "string"}

@@ -258,6 +258,7 @@ def test_no_more_than_a_browser_can_bear(
     assert served.open(sign_up(), "board=1").answer.status == 503
 
 
+@pytest.mark.slow
 def test_300_live_pages_hold_no_connection_no_thread_and_ask_as_often_as_one(
     app: FastAPI, served: Served, owner: SignedIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -57,6 +57,7 @@ def run(module: str, folder: Path, **environment: str) -> subprocess.CompletedPr
     )
 
 
+@pytest.mark.slow
 def test_both_commands_on_sqlite_and_a_folder(tmp_path: Path) -> None:
     settings = Settings(data_dir=tmp_path / "data")
     database, storage = Database(settings.effective_database_url), open_storage(settings)

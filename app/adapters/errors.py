@@ -1,5 +1,14 @@
 """What can go wrong with adapters."""
 
+from app.errors import N_, NotFound
+
 
 class VersionTaken(Exception):
     """Another adapter of the brand got this version number first; take the next one."""
+
+
+class NoSuchFile(NotFound):
+    sentence = N_(
+        "This adapter has no file for other programs: their names have no place for this kind of adapter on this base. "
+        "Take the file for diffusers."
+    )

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from app.adapters.errors import NoSuchFile
 from app.adapters.models import Adapter
 from app.adapters.names import file_stem
 
@@ -20,16 +21,20 @@ class AdapterFile:
 def file_of(adapter: Adapter, kind: Literal["diffusers", "kohya", "clean"]) -> AdapterFile:
     """The stored file for a kind of program.
 
-    The clean file and the one for AUTOMATIC1111 bear the same name, that of the sidecar beside them.
+    The clean file and the one for AUTOMATIC1111 bear the same name, that of the sidecar beside them. Raises
+    ``NoSuchFile`` for an adapter that other programs' names have no place for.
     """
     stem = file_stem(adapter.name, adapter.purpose, adapter.version)
     match kind:
         case "diffusers":
             return AdapterFile(adapter.diffusers_key, f"{stem}-diffusers.safetensors")
         case "kohya":
+            if not adapter.kohya_key:
+                raise NoSuchFile()
             return AdapterFile(adapter.kohya_key, f"{stem}.safetensors")
         case "clean":
-            return AdapterFile(adapter.clean_key, f"{stem}.safetensors")
+            ending = ".safetensors" if adapter.kohya_key else "-diffusers-clean.safetensors"
+            return AdapterFile(adapter.clean_key, stem + ending)
 
 
 def sidecar_name(adapter: Adapter) -> str:

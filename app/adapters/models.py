@@ -33,8 +33,10 @@ class Adapter(Base):
     diffusers_key: Mapped[str] = mapped_column(String(300))
     """The file that our engines read; of a voice PEFT's, with its configuration in the header."""
     kohya_key: Mapped[str] = mapped_column(String(300))
+    """For other programs; empty where their names have no place for this kind of adapter."""
     clean_key: Mapped[str] = mapped_column(String(300))
-    """The kohya file without anything that tells about the training pictures."""
+    """The kohya file, or where there is none the diffusers file, without anything that tells about the training
+    pictures."""
     gguf_key: Mapped[str] = mapped_column(String(300), default="", server_default="")
     """Of a voice, for llama.cpp and Ollama; empty where the base's layout has none."""
     byte_count: Mapped[int]

@@ -34,8 +34,10 @@ class PublishOrder:
     repository: str
     is_private: bool
     card: CardFacts
+    diffusers: tuple[str, str]
+    """Name in the repository, and key of the file that it is made from, without what tells about the pictures."""
     keys: tuple[tuple[str, str], ...]
-    """Names in the repository and keys in the storage."""
+    """Names in the repository and keys in the storage of what goes there as it is."""
 
 
 def order(
@@ -94,7 +96,14 @@ def order_of(session: Session, workspace_id: str, publication_id: str) -> Publis
     """Everything that the worker needs. Raises ``NotFound``."""
     row = publication(session, workspace_id=workspace_id, publication_id=publication_id)
     adapter = queries.adapter(session, workspace_id=workspace_id, adapter_id=row.adapter_id)
-    return PublishOrder(row.repository, row.is_private, _card(session, adapter, row), tuple(_keys(adapter, row)))
+    diffusers = file_of(adapter, "diffusers")
+    return PublishOrder(
+        row.repository,
+        row.is_private,
+        _card(session, adapter, row),
+        (diffusers.name, diffusers.key),
+        tuple(_keys(adapter, row)),
+    )
 
 
 def complete(session: Session, held: Claim, url: str) -> None:
@@ -105,7 +114,7 @@ def complete(session: Session, held: Claim, url: str) -> None:
 
 def _keys(adapter: Adapter, row: Publication) -> list[tuple[str, str]]:
     # The clean one: what is published tells nothing about the training pictures, in its header neither.
-    keys = [(file_of(adapter, "clean").name, adapter.clean_key)]
+    keys = [(file_of(adapter, "clean").name, adapter.clean_key)] if adapter.kohya_key else []
     if row.has_samples:
         keys += [(name, key) for name, key, _ in _samples(adapter)]
     return keys
@@ -119,8 +128,9 @@ def _samples(adapter: Adapter) -> list[tuple[str, str, str]]:
 
 def _card(session: Session, adapter: Adapter, row: Publication) -> CardFacts:
     base = base_models.find(session, workspace_id=adapter.workspace_id, key=adapter.base_model)
-    clean = file_of(adapter, "clean").name
-    stem = clean.removesuffix(".safetensors")
+    files = [(file_of(adapter, "diffusers").name, "diffusers")]
+    if adapter.kohya_key:
+        files.append((file_of(adapter, "clean").name, "ComfyUI, AUTOMATIC1111, Forge, kohya"))
     return CardFacts(
         name=adapter.name,
         purpose=adapter.purpose,
@@ -134,6 +144,6 @@ def _card(session: Session, adapter: Adapter, row: Publication) -> CardFacts:
         rank=adapter.rank,
         alpha=adapter.alpha,
         note=adapter.note,
-        files=((f"{stem}-diffusers.safetensors", "diffusers"), (clean, "ComfyUI, AUTOMATIC1111, Forge, kohya")),
+        files=files,
         samples=[(name, prompt) for name, _, prompt in _samples(adapter)] if row.has_samples else (),
     )

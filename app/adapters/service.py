@@ -23,6 +23,7 @@ class AdapterFiles:
 
     diffusers_key: str
     kohya_key: str
+    """Empty where other programs' names have no place for this kind of adapter."""
     clean_key: str
     byte_count: int
     sha256: str

@@ -51,21 +51,21 @@ def run(context: WorkerContext, claim: Claim, progress: JobProgress) -> None:
 
 
 def _files(context: WorkerContext, order: PublishOrder, folder: Path) -> dict[str, Path]:
-    """What goes to the hub, by its name there. The file for diffusers is made anew from the clean one."""
+    """What goes to the hub, by its name there. The file for diffusers is written anew, without what its header tells
+    about the training."""
     files = {}
-    for number, (name, key) in enumerate(order.keys):
+    for_diffusers, own = order.diffusers
+    for number, (name, key) in enumerate((*order.keys, (for_diffusers, own))):
         try:
             files[name] = bring_in(context.storage, key, folder / f"{number}{Path(name).suffix}")
         except FileNotFoundError as error:
             raise EngineError("adapter_unreadable", brought.FILE_GONE) from error
-    clean = next(iter(files))
-    for_diffusers = next(name for name, program in order.card.files if program == "diffusers")
-    stem = clean.removesuffix(".safetensors")
     target = folder / "diffusers.safetensors"
-    export.converted(files[clean], target, "canonical", name=stem, clean=True)
+    stem = for_diffusers.removesuffix("-diffusers.safetensors")
+    export.converted(files[for_diffusers], target, "canonical", name=stem, clean=True)
     card = folder / "README.md"
     card.write_text(model_card(order.card))
-    return {"README.md": card, for_diffusers: target, **files}
+    return {"README.md": card, **files, for_diffusers: target}
 
 
 def _publish(context: WorkerContext, order: PublishOrder, files: dict[str, Path], token: str) -> str:

@@ -18,6 +18,7 @@ from app.adapters import export
 from app.adapters import queries as adapters
 from app.adapters import service as adapter_service
 from app.adapters.errors import VersionTaken
+from app.adapters.export import CannotHold
 from app.adapters.metadata import TrainingFacts
 from app.adapters.passport import facts_for
 from app.adapters.service import AdapterFiles
@@ -309,7 +310,11 @@ def _export(
     stored: str,
     folder: Path,
 ) -> AdapterFiles:
-    """Write the file for each kind of program, and store them. The version stands in their headers."""
+    """Write the file for each kind of program, and store them. The version stands in their headers.
+
+    Where other programs' names have no place for what was learned there is no file for them, and the clean one is
+    diffusers': an adapter is never lost for want of a form.
+    """
     facts = facts_for(
         brand=order.brand,
         purpose=order.recipe.purpose,
@@ -322,14 +327,19 @@ def _export(
         training=training,
     )
     diffusers = export.diffusers_file(trained.weights, folder / "diffusers.safetensors", facts)
-    kohya = export.kohya_file(trained.weights, folder / "kohya.safetensors", facts)
-    clean = export.kohya_file(trained.weights, folder / "clean.safetensors", facts, clean=True)
-    keys = {one.path.name: f"{stored}/{one.path.name}" for one in (diffusers, kohya, clean)}
-    for one in (diffusers, kohya, clean):
+    made = [diffusers]
+    try:
+        made.append(export.kohya_file(trained.weights, folder / "kohya.safetensors", facts))
+        made.append(export.kohya_file(trained.weights, folder / "clean.safetensors", facts, clean=True))
+    except CannotHold as error:
+        log.info("no file for other programs: %s", error)
+        made.append(export.diffusers_file(trained.weights, folder / "clean.safetensors", facts, clean=True))
+    keys = {one.path.name: f"{stored}/{one.path.name}" for one in made}
+    for one in made:
         context.storage.put(keys[one.path.name], one.path)
     return AdapterFiles(
         diffusers_key=keys["diffusers.safetensors"],
-        kohya_key=keys["kohya.safetensors"],
+        kohya_key=keys.get("kohya.safetensors", ""),
         clean_key=keys["clean.safetensors"],
         byte_count=diffusers.byte_count,
         sha256=diffusers.sha256,

@@ -170,6 +170,18 @@ def test_an_adapter_without_facts_has_a_card(owner: SignedIn, database: Database
     assert owner.client.get(f"/adapters/{adapter.id}").status_code == 200
 
 
+def test_without_a_file_for_other_programs_the_page_says_so_and_offers_the_others(
+    owner: SignedIn, adapter: Adapter, database: Database
+) -> None:
+    with database.write() as session:
+        session.get_one(Adapter, adapter.id).kohya_key = ""
+    text = owner.client.get(f"/adapters/{adapter.id}").text
+    assert "no place for this kind of adapter" in text and f"/adapters/{adapter.id}/files/kohya" not in text
+    assert all(f"/adapters/{adapter.id}/files/{kind}" in text for kind in ("diffusers", "clean"))
+    missing = owner.client.get(f"/adapters/{adapter.id}/files/kohya")
+    assert missing.status_code == 404 and "Take the file for diffusers" in missing.text
+
+
 def test_other_workspaces_and_viewers(owner: SignedIn, sign_up: SignUp, adapter: Adapter) -> None:
     stranger, viewer = sign_up(), sign_up(role="viewer", workspace_id=owner.workspace_id)
     for address in (f"/adapters/{adapter.id}", f"/adapters/{adapter.id}/files/kohya"):

@@ -67,6 +67,12 @@ TRAINED = {
 """Whole names of the layers that an adapter may act on, by the recipe's name for them."""
 
 
+WHOLE_FOR_DORA = r"|single_transformer_blocks\.\d+\.proj_mlp"
+"""What a DoRA of the attention takes along. Most programs hold a single block's q, k, v and the way into its
+feed-forward as one layer, and DoRA's lengths are those of whole rows: lengths of the attention's rows alone have no
+place in such a file."""
+
+
 Words = tuple[torch.Tensor, torch.Tensor]
 """T5's embedding (batch, tokens, width) and CLIP's sentence vector (batch, width)."""
 
@@ -122,7 +128,8 @@ def _train(recipe: TrainingRecipe, inputs: TrainingInputs, out: Path, progress: 
         loaded = _load(inputs.base, recipe.quantization)
         hot_swap.forget(loaded)
         pipeline, transformer = loaded.pipeline, loaded.pipeline.transformer
-        layers = flow.layers_of(transformer, TRAINED, recipe.target_modules)
+        more = WHOLE_FOR_DORA if recipe.network == "dora" else ""
+        layers = flow.layers_of(transformer, TRAINED | {"attention": f"{ATTENTION}{more}"}, recipe.target_modules)
 
         progress.phase("caching")
         pictures = latents.cached(loaded, recipe, inputs, progress, partial(_encode, loaded))

@@ -9,7 +9,7 @@ from PIL import Image
 from tests.worker.image import tiny
 from worker.engines import registry
 from worker.engines.contracts import AdapterFile, GenerationInputs, TrainingInputs
-from worker.engines.image import flux, quantization
+from worker.engines.image import flux, lora, quantization
 
 pytestmark = pytest.mark.slow
 
@@ -56,6 +56,30 @@ def test_only_layers_in_blocks_are_quantised_and_the_same_weights_give_the_same_
     quantised = {name for name, tensor in one.items() if tensor.dtype == torch.uint8 and name.endswith(".weight")}
     assert quantised and all("block" in name for name in quantised)
     assert "time_embedding.linear_1.weight" in one.keys() - quantised
+
+
+@pytest.mark.parametrize("kind", ["nf4", "int8"])
+@pytest.mark.parametrize("network", ["lora", "rslora", "dora", "lokr"])
+def test_every_kind_of_adapter_learns_on_a_base_in_few_bits_as_on_the_whole(network, kind):
+    def learned(kind):
+        torch.manual_seed(0)
+        unet = tiny.pipeline().unet.requires_grad_(False)
+        quantization.quantize(unet, kind, torch.device("cpu"), torch.float32)
+        ends = lora.TARGETS["attention_and_feed_forward"]
+        parameters = lora.inject(unet, 4, 4.0, ends, torch.Generator().manual_seed(0), network)
+        optimizer = torch.optim.SGD(parameters.values(), lr=0.1)
+        latents, words = torch.randn(1, 4, 8, 8), torch.randn(1, 5, 32)
+        for _ in range(3):
+            optimizer.zero_grad()
+            loss = unet(latents, 500, words).sample.square().mean()
+            loss.backward()
+            optimizer.step()
+        return loss.item(), lora.state(unet)
+
+    (whole, plain), (loss, packed) = learned("none"), learned(kind)
+    assert loss == pytest.approx(whole, rel=0.2)
+    assert packed.keys() == plain.keys()
+    assert all(packed[name].shape == plain[name].shape and packed[name].isfinite().all() for name in plain)
 
 
 def test_a_unet_in_four_bits_is_trained_and_draws(any_base, tmp_path):

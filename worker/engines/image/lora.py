@@ -9,9 +9,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import bitsandbytes as bnb
 import torch
 from diffusers import StableDiffusionPipeline
-from peft import LoKrConfig, LoraConfig, PeftConfig, inject_adapter_in_model
+from peft import LoKrConfig, LoKrModel, LoraConfig, PeftConfig, inject_adapter_in_model
+from peft.tuners import lokr
 from peft.tuners.lokr import LoKrLayer
 from peft.tuners.lora import LoraLayer
 from peft.tuners.tuners_utils import BaseTunerLayer
@@ -39,6 +41,26 @@ TEXT_TARGETS = ("q_proj", "k_proj", "v_proj", "out_proj")
 HALF_PRECISION_LOSS = 1e-3
 """Largest relative error (Frobenius norm) of a tensor stored in float16 before the file keeps float32 instead. Rounding
 alone costs about 3e-4; more means that the values reach below what float16 can hold."""
+
+
+class LoKrOnFourBits(lokr.Linear):
+    """PEFT's Kronecker product on a layer whose weight is packed: two numbers in a byte, so that its shape is not the
+    layer's, to which PEFT would bring the product."""
+
+    def get_delta_weight(self, adapter_name: str, *, apply_rank_dropout: bool = False) -> torch.Tensor:
+        """(out, in), without dropout: no adapter of ours has any, and drawing knows none."""
+        first, second = (
+            whole[adapter_name] if adapter_name in whole else left[adapter_name] @ right[adapter_name]
+            for whole, left, right in (
+                (self.lokr_w1, self.lokr_w1_a, self.lokr_w1_b),
+                (self.lokr_w2, self.lokr_w2_a, self.lokr_w2_b),
+            )
+        )
+        return torch.kron(first, second) * self.scaling[adapter_name]
+
+
+# Where PEFT looks for the layer to put in; the first that fits counts, and a layer in 4 bits is a linear one too.
+LoKrModel.layers_mapping = {bnb.nn.Linear4bit: LoKrOnFourBits, **LoKrModel.layers_mapping}
 
 
 def inject(

@@ -74,8 +74,22 @@ def _nf4(layer: torch.nn.Linear, device: torch.device, dtype: torch.dtype) -> to
     return made
 
 
+class EightBits(bnb.nn.Linear8bitLt):
+    """bitsandbytes' layer, but it keeps its scales.
+
+    It takes numbers and scales over from its weight with the first picture, and again when the weight seems new. PEFT's
+    DoRA makes a weight seem new in every step on a CPU, without scales.
+    """
+
+    def init_8bit_state(self) -> None:
+        if self.weight.SCB is None:
+            self.weight.CB = None
+        else:
+            super().init_8bit_state()
+
+
 def _int8(layer: torch.nn.Linear, device: torch.device) -> torch.nn.Module:
-    made = bnb.nn.Linear8bitLt(
+    made = EightBits(
         layer.in_features,
         layer.out_features,
         bias=layer.bias is not None,

@@ -5,6 +5,7 @@ Rows are counted as spreadsheet programs do, the first one is row 1, so that a s
 
 import csv
 import io
+import itertools
 import json
 import re
 import zipfile
@@ -21,7 +22,12 @@ from app.voice.decoding import REPLACEMENT, decode
 from app.voice.errors import NoTexts, TextsRefused, TooManyBrokenRows, TooManyRows
 
 DELIMITERS = (",", ";", "\t", "|")
-SNIFFED_LINES = 60
+ONE_COLUMN = "\x1f"
+"""A delimiter that stands in no text."""
+SNIFFED_ROWS = 60
+PREAMBLE = 5
+"""Among so many rows from the top the names of columns are looked for."""
+LONGEST_NAME = 40  # characters of a column's name
 MOST_ROWS = 20_000
 MOST_COLUMNS = 100
 MOST_PROBLEMS = 200
@@ -93,25 +99,54 @@ def read_csv(data: bytes, name: str) -> Table:
 
 
 def sniff_delimiter(lines: list[str]) -> str:
-    """The character that cuts the first rows into equally many fields, as often as can be."""
-    sample = [line for line in lines[: SNIFFED_LINES * 4] if line.strip()][:SNIFFED_LINES]
+    """The character that cuts the first rows into equally many fields, as often as can be; ``ONE_COLUMN`` where none
+    does. Commas and semicolons of prose cut nothing: half a text would look like a whole one."""
+    scores = {}
+    for delimiter in DELIMITERS:
+        records = _first_records(lines, delimiter)
+        usual, count = Counter(len(cells) for cells in records).most_common(1)[0]
+        if usual > 1 and _cuts_columns(records, usual):
+            scores[delimiter] = (count / len(records), usual)
+    return max(scores, key=lambda delimiter: scores[delimiter], default=ONE_COLUMN)
 
-    def score(delimiter: str) -> tuple[float, int]:
-        widths = [len(row) for row in csv.reader(sample, delimiter=delimiter)]
-        usual, count = Counter(widths).most_common(1)[0]
-        return (count / len(widths) if usual > 1 else 0.0, usual)
 
-    return max(DELIMITERS, key=score)
+def _cuts_columns(records: list[list[str]], usual: int) -> bool:
+    """Whether a delimiter by which most rows have ``usual`` fields is one: the first row has as many, or a row near the
+    top names columns, and what follows it is not the rest of a sentence."""
+    filled = [cells for cells in records if cells]
+    if any(len(cells) == usual and _names_columns(cells) for cells in filled[:PREAMBLE]):
+        return True
+    if not filled or len(filled[0]) == 1:
+        return False
+    joints = [pair for cells in filled for pair in itertools.pairwise(cells)]
+    return sum(_is_prose(*pair) for pair in joints) < len(joints) / 2
+
+
+def _names_columns(cells: list[str]) -> bool:
+    return all(len(cell) <= LONGEST_NAME for cell in cells) and any(known_meaning(cell) for cell in cells)
+
+
+def _is_prose(before: str, after: str) -> bool:
+    """Whether what stood between these two was a mark of a sentence ("warm, and"), or of a number ("7,50")."""
+    return after[:1] == " " or (before[-1:].isdigit() and after[:1].isdigit())
+
+
+def _first_records(lines: list[str], delimiter: str) -> list[list[str]]:
+    """The first rows as fields; an empty list for each whose quotes do not close."""
+    found: list[list[str]] = []
+    at = 0
+    while at < len(lines) and len(found) < SNIFFED_ROWS:
+        if lines[at].strip():
+            cells, used = _record(lines, at, delimiter)
+            found.append(cells or [])
+            at += used
+        else:
+            at += 1
+    return found
 
 
 def _usual_width(lines: list[str], delimiter: str) -> int:
-    widths: Counter[int] = Counter()
-    at = 0
-    while at < len(lines) and sum(widths.values()) < SNIFFED_LINES:
-        cells, used = _record(lines, at, delimiter)
-        if cells is not None and any(cells):
-            widths[len(cells)] += 1
-        at += used if cells is not None else 1
+    widths = Counter(len(cells) for cells in _first_records(lines, delimiter) if any(cells))
     return min(MOST_COLUMNS, widths.most_common(1)[0][0]) if widths else 1
 
 
@@ -169,7 +204,11 @@ def looks_like_header(rows: list[Row]) -> bool:
         return False
     names = [cell.strip() for cell in rows[0].cells]
     filled = [name for name in names if name]
-    if not filled or len(set(filled)) < len(filled) or any(len(name) > 40 or name.isdigit() for name in filled):
+    if (
+        not filled
+        or len(set(filled)) < len(filled)
+        or any(len(name) > LONGEST_NAME or name.isdigit() for name in filled)
+    ):
         return False
     if any(known_meaning(name) for name in filled):
         return True

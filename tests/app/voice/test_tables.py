@@ -96,6 +96,42 @@ def test_files_without_a_header_or_with_one_column() -> None:
     assert len(drafts) == 2
 
 
+COMMAS = (
+    "Der Tee ist fertig, wenn der Kessel summt.",
+    "Eine Lampe reicht, sagen wir, und meinen es so.",
+    "Decken aus Wolle gibt es ab 89,50 Euro.",
+    "Wir warten auf die Fähre.",
+)
+
+
+@pytest.mark.parametrize("head", [["Text"], ["Unsere Sammlung"], []])
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "cp1252"])
+def test_a_single_column_keeps_the_commas_of_its_texts(head: list[str], encoding: str) -> None:
+    """As a German Excel saves it: nothing but a semicolon would need quotes."""
+    texts = [f"{number} Jahre, und {text}" for number in range(6) for text in COMMAS]
+    drafts, problems = taken("\r\n".join([*head, *texts]).encode(encoding), "texte.csv")
+    assert [draft.text for draft in drafts][-len(texts) :] == texts
+    assert problems == []
+
+
+def test_quotes_and_semicolons_in_a_single_column_are_kept() -> None:
+    texts = ['Sie sagte: "Bleib, wenn du magst."', "Erst warten; dann, vielleicht, gehen."]
+    lines = ["Text", csv_line(texts[:1]), *texts[1:] * 3]
+    drafts, problems = taken("\n".join(lines).encode(), "texte.csv")
+    assert [draft.text for draft in drafts] == [texts[0], *texts[1:] * 3]
+    assert problems == []
+
+
+def test_spaces_behind_delimiters_and_a_line_above_the_names_are_no_matter() -> None:
+    lines = ["Everything of May", "Title, Text", *(f"Kettle {number}, The kettle hums." for number in range(5))]
+    drafts, problems = taken("\n".join(lines).encode(), "texts.csv")
+    assert [(draft.title, draft.text) for draft in drafts[-2:]] == [
+        ("Kettle 3", "The kettle hums."),
+        ("Kettle 4", "The kettle hums."),
+    ]
+    assert [note.params["row"] for note in problems] == [1]
+
+
 def test_the_longest_column_is_the_text_where_no_name_tells() -> None:
     data = "A,B,C\n1,Kettle,The kettle takes its time and hums when it is ready.\n2,Lamp,One lamp is enough for us.\n"
     content = read(data.encode(), "x.csv")

@@ -9,7 +9,7 @@ import re
 import unicodedata
 import zlib
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 
@@ -133,9 +133,23 @@ def line_hash(line: str) -> str:
     return text_hash(line)
 
 
-def lines_of(text: str) -> list[str]:
-    """The lines that could be boilerplate: neither a word alone nor a paragraph."""
-    return [line for line in (one.strip() for one in text.split("\n")) if SHORTEST_LINE <= len(line) <= LONGEST_LINE]
+Place = tuple[int, int]
+"""A stretch of a text: from where, up to where."""
+
+
+def _lines(text: str) -> Iterator[Place]:
+    at = 0
+    for line in text.split("\n"):
+        inner = line.strip()
+        if inner:
+            start = at + line.index(inner)
+            yield start, start + len(inner)
+        at += len(line) + 1
+
+
+def _can_repeat(text: str, place: Place) -> bool:
+    """Whether it could be boilerplate: neither a word alone nor a paragraph."""
+    return SHORTEST_LINE <= place[1] - place[0] <= LONGEST_LINE
 
 
 @dataclass(frozen=True)
@@ -155,9 +169,10 @@ def shared_lines(texts: Iterable[str]) -> list[SharedLine]:
     total = 0
     for text in texts:
         total += 1
-        lines = lines_of(text)
-        if len([line for line in text.split("\n") if line.strip()]) < 2:
+        places = list(_lines(text))
+        if len(places) < 2:
             continue
+        lines = [text[start:end] for start, end in places if _can_repeat(text, (start, end))]
         for hashed, line in {line_hash(line): line for line in lines}.items():
             counts[hashed] += 1
             written.setdefault(hashed, line)
@@ -165,18 +180,18 @@ def shared_lines(texts: Iterable[str]) -> list[SharedLine]:
     return [SharedLine(written[hashed], hashed, count) for hashed, count in counts.most_common() if count >= least]
 
 
-def has_line(text: str, hashes: frozenset[str]) -> bool:
-    """Whether one of these lines stands in the text."""
-    return "\n" in text and any(line_hash(line) in hashes for line in lines_of(text))
-
-
-def without_lines(text: str, hashes: frozenset[str]) -> str:
-    """The text without lines of these hashes; gaps of more than one empty line close."""
+def places_of(text: str, hashes: frozenset[str]) -> list[Place]:
+    """Where lines of these hashes stand in the text, in its order."""
     if not hashes:
-        return text
-    kept = [
-        line
-        for line in text.split("\n")
-        if not (SHORTEST_LINE <= len(line.strip()) <= LONGEST_LINE and line_hash(line.strip()) in hashes)
-    ]
-    return re.sub(r"\n{3,}", "\n\n", "\n".join(kept)).strip()
+        return []
+    return [place for place in _lines(text) if _can_repeat(text, place) and line_hash(text[slice(*place)]) in hashes]
+
+
+def has_line(text: str, hashes: frozenset[str]) -> bool:
+    """Whether one of these lines stands in the text, and not alone."""
+    return any(place != (0, len(text)) for place in places_of(text, hashes))
+
+
+def closed(text: str) -> str:
+    """A text of which lines were cut, without the gaps that they leave."""
+    return re.sub(r"\n{3,}", "\n\n", text).strip()

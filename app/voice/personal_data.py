@@ -77,6 +77,15 @@ def mask(text: str, findings: Sequence[Finding], language: str) -> str:
     return text
 
 
+def within(findings: Sequence[Finding], start: int, end: int) -> list[Finding]:
+    """What of the findings lies in a stretch of their text, counted from its start."""
+    return [
+        Finding(max(one.start, start) - start, min(one.end, end) - start, one.kind)
+        for one in findings
+        if one.start < end and one.end > start
+    ]
+
+
 def to_json(findings: Sequence[Finding]) -> list[list[object]]:
     return [[one.kind, one.start, one.end] for one in findings]
 

@@ -201,11 +201,26 @@ def decided_lines(session: Session, workspace_id: str, project_id: str) -> list[
 
 
 def training_text(row: TextSample, cut: frozenset[str]) -> str:
-    """The text as training reads it: personal data masked unless somebody said to keep it, boilerplate cut out."""
-    text = row.text
-    if row.personal_data != "keep" and row.findings:
-        text = personal_data.mask(text, personal_data.from_json(row.findings), row.language)
-    return likeness.without_lines(text, cut)
+    """The text as training reads it: boilerplate cut out, and of what is left personal data masked unless somebody said
+    to keep it."""
+    findings = personal_data.from_json(row.findings) if row.personal_data != "keep" else []
+    cuts = likeness.places_of(row.text, cut)
+    if not cuts:
+        return personal_data.mask(row.text, findings, row.language)
+    parts, at = list[str](), 0
+    for start, end in [*cuts, (len(row.text), len(row.text))]:
+        parts.append(personal_data.mask(row.text[at:start], personal_data.within(findings, at, start), row.language))
+        at = end
+    return likeness.closed("".join(parts))
+
+
+def _asks(row: TextSample, cut: frozenset[str]) -> bool:
+    """Whether nobody has decided about personal data that training would read."""
+    if row.personal_data or not row.findings:
+        return False
+    cuts = likeness.places_of(row.text, cut)
+    findings = personal_data.from_json(row.findings)
+    return any(not any(start <= one.start and one.end <= end for start, end in cuts) for one in findings)
 
 
 def as_read(rows: Sequence[TextSample], cut: frozenset[str]) -> list[VoiceSample]:
@@ -260,8 +275,9 @@ def judged_set(session: Session, *, workspace_id: str, project_id: str) -> Judge
     rows = all_samples(session, workspace_id=workspace_id, project_id=project_id)
     taking_part = [row for row in rows if row.included]
     same, near = likeness.repeats([Compared(row.id, row.text, row.text_hash, row.signature) for row in taking_part])
-    decided = {line.line_hash for line in decided_lines(session, workspace_id, project_id)}
-    lines = [line for line in likeness.shared_lines(row.text for row in taking_part) if line.line_hash not in decided]
+    choices = {line.line_hash: line.choice for line in decided_lines(session, workspace_id, project_id)}
+    cut = frozenset(hashed for hashed, choice in choices.items() if choice == "cut")
+    lines = [line for line in likeness.shared_lines(row.text for row in taking_part) if line.line_hash not in choices]
     shared = frozenset(line.line_hash for line in lines)
     texts = [
         Judged(
@@ -273,7 +289,7 @@ def judged_set(session: Session, *, workspace_id: str, project_id: str) -> Judge
             language=row.language,
             searched=f"{row.title}\n{row.text}\n{row.brief}".casefold(),
             has_personal_data=bool(row.findings),
-            is_undecided=bool(row.findings) and not row.personal_data,
+            is_undecided=_asks(row, cut),
             same_as=same.get(row.id),
             near_to=near.get(row.id),
             has_boilerplate=bool(shared) and likeness.has_line(row.text, shared),

@@ -107,6 +107,21 @@ def test_boilerplate_is_cut_kept_or_left_out_and_every_choice_taken_back(
     assert list(read_set(database, brand)) == [ids[12]]
 
 
+def test_a_line_with_a_mail_address_is_cut_too_and_asks_nothing_more(
+    database: Database, brand: tuple[str, str]
+) -> None:
+    footer = "Fragen? shop@example.org oder Tel. 030 1234567"
+    texts = [f"{row['text']}\n\n{footer}" for row in voices.rows(voices.NORDLICHT)[:12]]
+    ids = add_texts(database, *brand, [*texts, f"{LETTER}\n{footer}"])
+    assert judged(database, brand).count("personal") == 13
+    with database.write() as session:
+        service.decide_line(session, workspace_id=brand[0], project_id=brand[1], line=footer, choice="cut")
+    read = read_set(database, brand)
+    assert [read[text_id] for text_id in ids[:12]] == [row["text"] for row in voices.rows(voices.NORDLICHT)[:12]]
+    assert read[ids[12]] == "Guten Tag,\nschreiben Sie an [E-Mail].\n\nViele Grüße\n[Name]"
+    assert [text.id for text in judged(database, brand).found("personal")] == ids[12:]
+
+
 def test_repeats_are_pointed_out_until_they_are_left_out(database: Database, brand: tuple[str, str]) -> None:
     text = voices.rows(voices.NORDLICHT)[0]["text"]
     ids = add_texts(database, *brand, [text, text.upper(), text.replace("blanket", "cushion"), "One lamp is enough"])

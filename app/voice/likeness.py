@@ -1,4 +1,4 @@
-"""What is the same, what is nearly the same, and which lines come back in text after text.
+"""What is the same, what is nearly the same, and which lines and sentences come back in text after text.
 
 Near-duplicates by MinHash over character 5-grams (Broder, 1997): 64 hash functions in 16 bands of 4 find pairs of a
 Jaccard similarity of about one half and more; the pairs found are then compared for good. Small texts of one sentence
@@ -9,7 +9,7 @@ import re
 import unicodedata
 import zlib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 
@@ -26,6 +26,10 @@ LEAST_SHARE = 0.05
 MOST_CANDIDATES = 5
 """A text is compared with so many others: those that share most bands with it."""
 SHORTEST_LINE, LONGEST_LINE = 8, 300
+SENTENCE_END = re.compile(
+    r"(?:(?<=[^\W\d]{2}\.)|(?<=\d{4}\.)|(?<=[!?…]))(?P<close>[\"“”'’)»]*)[^\S\n]+(?=[^a-zäöüß\s])"
+)
+"""Not behind a letter or a short number with a full stop, which is an abbreviation or a date."""
 MARKS = re.compile(r"[\W_]+")
 _PRIME = (1 << 31) - 1
 _RANDOM = np.random.Generator(np.random.PCG64(20_261_124))
@@ -147,51 +151,86 @@ def _lines(text: str) -> Iterator[Place]:
         at += len(line) + 1
 
 
-def _can_repeat(text: str, place: Place) -> bool:
+def _sentences(text: str, line: Place) -> list[Place]:
+    """The sentences of one line; empty where it is one alone."""
+    found, at = list[Place](), line[0]
+    for match in SENTENCE_END.finditer(text, line[0], line[1]):
+        found.append((at, match.end("close")))
+        at = match.end()
+    return [*found, (at, line[1])] if found else []
+
+
+def _can_repeat(place: Place) -> bool:
     """Whether it could be boilerplate: neither a word alone nor a paragraph."""
     return SHORTEST_LINE <= place[1] - place[0] <= LONGEST_LINE
 
 
 @dataclass(frozen=True)
 class SharedLine:
-    """A line that many samples share, as it was written first."""
+    """A line or a sentence that many samples share, as it was written first."""
 
     line: str
     line_hash: str
     count: int
 
 
-def shared_lines(texts: Iterable[str]) -> list[SharedLine]:
-    """Lines that come back in many texts, the most frequent first. A text that is nothing but that line is a duplicate,
-    not boilerplate."""
+def shared_lines(texts: Sequence[str]) -> list[SharedLine]:
+    """Lines that come back in many texts, and sentences within other lines, the most frequent first. A text that is
+    nothing but that line is a duplicate, not boilerplate."""
+    least = max(LEAST_REPEATS, round(LEAST_SHARE * len(texts)))
+    lines = [list(_lines(text)) for text in texts]
+    found = _frequent(texts, lines, least)
+    known = frozenset(line.line_hash for line in found)
+    sentences = [
+        [
+            place
+            for line in of_one
+            for place in _sentences(text, line)
+            if not (known and line_hash(text[slice(*line)]) in known)
+        ]
+        for text, of_one in zip(texts, lines, strict=True)
+    ]
+    return sorted([*found, *_frequent(texts, sentences, least)], key=lambda line: -line.count)
+
+
+def _frequent(texts: Sequence[str], places: Sequence[Sequence[Place]], least: int) -> list[SharedLine]:
     counts: Counter[str] = Counter()
     written: dict[str, str] = {}
-    total = 0
-    for text in texts:
-        total += 1
-        places = list(_lines(text))
-        if len(places) < 2:
+    for text, of_one in zip(texts, places, strict=True):
+        if len(of_one) < 2 and of_one and of_one[0] == (0, len(text)):
             continue
-        lines = [text[start:end] for start, end in places if _can_repeat(text, (start, end))]
-        for hashed, line in {line_hash(line): line for line in lines}.items():
+        for hashed, line in {
+            line_hash(text[slice(*place)]): text[slice(*place)] for place in of_one if _can_repeat(place)
+        }.items():
             counts[hashed] += 1
             written.setdefault(hashed, line)
-    least = max(LEAST_REPEATS, round(LEAST_SHARE * total))
-    return [SharedLine(written[hashed], hashed, count) for hashed, count in counts.most_common() if count >= least]
+    return [SharedLine(written[hashed], hashed, count) for hashed, count in counts.items() if count >= least]
 
 
 def places_of(text: str, hashes: frozenset[str]) -> list[Place]:
-    """Where lines of these hashes stand in the text, in its order."""
+    """Where lines and sentences of these hashes stand in the text, in its order; sentences with the space behind."""
     if not hashes:
         return []
-    return [place for place in _lines(text) if _can_repeat(text, place) and line_hash(text[slice(*place)]) in hashes]
+    found = list[Place]()
+    for line in _lines(text):
+        if _can_repeat(line) and line_hash(text[slice(*line)]) in hashes:
+            found.append(line)
+            continue
+        sentences = _sentences(text, line)
+        ends = [*(start for start, _ in sentences[1:]), line[1]]
+        found += [
+            (place[0], end)
+            for place, end in zip(sentences, ends, strict=False)
+            if _can_repeat(place) and line_hash(text[slice(*place)]) in hashes
+        ]
+    return found
 
 
 def has_line(text: str, hashes: frozenset[str]) -> bool:
-    """Whether one of these lines stands in the text, and not alone."""
+    """Whether one of these lines or sentences stands in the text, and not alone."""
     return any(place != (0, len(text)) for place in places_of(text, hashes))
 
 
 def closed(text: str) -> str:
-    """A text of which lines were cut, without the gaps that they leave."""
-    return re.sub(r"\n{3,}", "\n\n", text).strip()
+    """A text of which lines and sentences were cut, without the gaps that they leave."""
+    return re.sub(r"\n{3,}", "\n\n", re.sub(r"[^\S\n]+$", "", text, flags=re.MULTILINE)).strip()

@@ -83,7 +83,7 @@ def place_of(position: int, text_id: str) -> str:
 
 @dataclass(frozen=True)
 class JudgedSet:
-    """All texts of a brand in the order of the page, and the lines that many of them share."""
+    """All texts of a brand in the order of the page, and the lines and sentences that many of them share."""
 
     texts: tuple[Judged, ...]
     lines: tuple[SharedLine, ...]
@@ -277,7 +277,7 @@ def judged_set(session: Session, *, workspace_id: str, project_id: str) -> Judge
     same, near = likeness.repeats([Compared(row.id, row.text, row.text_hash, row.signature) for row in taking_part])
     choices = {line.line_hash: line.choice for line in decided_lines(session, workspace_id, project_id)}
     cut = frozenset(hashed for hashed, choice in choices.items() if choice == "cut")
-    lines = [line for line in likeness.shared_lines(row.text for row in taking_part) if line.line_hash not in choices]
+    lines = [line for line in likeness.shared_lines([row.text for row in taking_part]) if line.line_hash not in choices]
     shared = frozenset(line.line_hash for line in lines)
     texts = [
         Judged(

@@ -97,3 +97,30 @@ def test_lines_that_come_back_are_boilerplate() -> None:
     assert (line.line, line.count) == ("Unsubscribe: click here", 30)
     assert likeness.places_of(texts[0], frozenset((line.line_hash,))) == [(31, 54)]
     assert likeness.shared_lines(["The same short text", "The same short text"] * 10) == []
+
+
+def test_a_sentence_that_ends_text_after_text_is_boilerplate_too() -> None:
+    closing = "Jetzt im Shop bestellen! (Nur z. B. bis zum 24. Dezember.)"
+    texts = [f"Lampe {number} brennt, wenn es dunkel wird. {closing}" for number in range(40)]
+    texts.append("Wir bestellen nie im Shop. Wir warten.")
+    found = likeness.shared_lines(texts)
+    assert [(line.line, line.count) for line in found] == [
+        ("Jetzt im Shop bestellen!", 40),
+        ("(Nur z. B. bis zum 24. Dezember.)", 40),
+    ]
+    hashes = frozenset(line.line_hash for line in found)
+    [first, second] = likeness.places_of(texts[0], hashes)
+    assert likeness.closed(texts[0][: first[0]] + texts[0][first[1] : second[0]]) == (
+        "Lampe 0 brennt, wenn es dunkel wird."
+    )
+    assert [likeness.has_line(text, hashes) for text in texts] == [True] * 40 + [False]
+
+
+def test_a_line_of_several_sentences_that_comes_back_is_one_finding() -> None:
+    texts = [f"Text number {number}.\nTo unsubscribe, click here. We will miss you." for number in range(30)]
+    assert [line.line for line in likeness.shared_lines(texts)] == ["To unsubscribe, click here. We will miss you."]
+
+
+@pytest.mark.parametrize("name", [voices.NORDLICHT, voices.FIZZBEE])
+def test_the_voices_hold_no_boilerplate(name: str) -> None:
+    assert likeness.shared_lines([row["text"] for row in voices.rows(name)]) == []

@@ -194,13 +194,13 @@ def test_lines_that_come_back_are_decided_about(owner: SignedIn, project_id: str
     texts = [f"{row['text']}\nUnsubscribe & more: click here" for row in voices.rows(voices.NORDLICHT)[:10]]
     add_texts(database, owner.workspace_id, project_id, texts)
     address = f"/projects/{project_id}/voice"
-    assert "A line comes back in 10 texts" in owner.client.get(address).text
+    assert "A line or sentence comes back in 10 texts" in owner.client.get(address).text
     line = {"line": "Unsubscribe & more: click here", "choice": "cut"}
     owner.client.post(f"{address}/lines", data=line)
     assert "Training does not read this line" in owner.client.get(address).text
     assert "Unsubscribe" not in owner.client.get(f"{address}/training-set.jsonl").text
     owner.client.post(f"{address}/lines", data=line | {"choice": "undecided"})
-    assert "A line comes back in 10 texts" in owner.client.get(address).text
+    assert "A line or sentence comes back in 10 texts" in owner.client.get(address).text
 
 
 def test_long_lists_come_in_pages(owner: SignedIn, project_id: str, database: Database) -> None:

@@ -107,6 +107,19 @@ def test_boilerplate_is_cut_kept_or_left_out_and_every_choice_taken_back(
     assert list(read_set(database, brand)) == [ids[12]]
 
 
+def test_a_last_sentence_that_comes_back_is_cut_from_texts_of_one_line(
+    database: Database, brand: tuple[str, str]
+) -> None:
+    rows = voices.rows(voices.NORDLICHT)[:12]
+    closing = "Jetzt bestellen: shop@example.org!"
+    ids = add_texts(database, *brand, [f"{row['text'].rstrip('.')}. {closing}" for row in rows])
+    assert [(line.line, line.count) for line in judged(database, brand).lines] == [(closing, 12)]
+    with database.write() as session:
+        service.decide_line(session, workspace_id=brand[0], project_id=brand[1], line=closing, choice="cut")
+    assert [read_set(database, brand)[text_id] for text_id in ids] == [f"{row['text'].rstrip('.')}." for row in rows]
+    assert judged(database, brand).count("personal") == judged(database, brand).count("boilerplate") == 0
+
+
 def test_a_line_with_a_mail_address_is_cut_too_and_asks_nothing_more(
     database: Database, brand: tuple[str, str]
 ) -> None:

@@ -10,8 +10,12 @@ from collections.abc import Sequence
 from pydantic import BaseModel, ConfigDict
 
 from app.trainings.voice_recipe import VoiceRecipe
+from app.voice.families import families
 from app.voice.pairs import VoiceSample, conversation
 from app.voice.style_guide import style_guide
+
+MOST_OVER = 1.5
+"""So many times the share that is wanted may be kept back, where texts that belong together are many."""
 
 
 class FrozenText(BaseModel):
@@ -53,17 +57,29 @@ class FrozenVoice(BaseModel):
         return sum(len(text.text) + sum(len(content) for _, content in text.order) for text in self.learned)
 
 
-def held_out_ids(sample_ids: Sequence[str], share: float, seed: int) -> set[str]:
-    """Which samples are kept back: at least one where there are two, chosen by a hash, so that the same samples stay
-    apart from one training to the next even when others are added."""
-    count = 0 if len(sample_ids) < 2 else max(1, round(len(sample_ids) * share))
-    ordered = sorted(sample_ids, key=lambda one: hashlib.sha256(f"{seed}/held-out/{one}".encode()).digest())
-    return set(ordered[:count])
+def held_out_ids(samples: Sequence[VoiceSample], share: float, seed: int) -> set[str]:
+    """Which samples are kept back: about ``share`` of them, and never one without those that belong to it
+    (``families``). Chosen by a hash of the oldest, so that the same stay apart from one training to the next even when
+    others are added. Empty where all belong together.
+    """
+    if len(samples) < 2:
+        return set()
+    wanted = max(1, round(len(samples) * share))
+    ordered = sorted(
+        families(samples, largest=wanted),
+        key=lambda family: hashlib.sha256(f"{seed}/held-out/{family[0]}".encode()).digest(),
+    )
+    chosen: set[str] = set()
+    for family in ordered:
+        if len(chosen) < wanted and len(chosen) + len(family) <= MOST_OVER * wanted:
+            chosen.update(family)
+    smallest = min(ordered, key=len)
+    return chosen or (set(smallest) if len(smallest) <= len(samples) / 2 else set())
 
 
 def freeze(samples: Sequence[VoiceSample], recipe: VoiceRecipe) -> FrozenVoice:
     """Split the samples and make the style guide from the part that is learned."""
-    kept_back = held_out_ids([one.sample_id for one in samples], recipe.held_out_share, recipe.seed)
+    kept_back = held_out_ids(samples, recipe.held_out_share, recipe.seed)
     language = main_language(samples)
     learned = [one for one in samples if one.sample_id not in kept_back]
     return FrozenVoice(

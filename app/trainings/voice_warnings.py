@@ -25,6 +25,10 @@ FEW_HELD_OUT = N_(
     "Only %(count)s texts are kept back to measure with. The numbers at the end will be rough; more texts make them "
     "firmer."
 )
+NONE_HELD_OUT = N_(
+    "The texts are so much alike that none can be kept back to measure with: it would be known already. Leave repeats "
+    "out and add other texts; without, nothing will be measured at the end."
+)
 CARD_NEEDED = N_("%(base)s is large: without a graphics card it would take many hours.")
 LARGE_PARAMETERS = 1_000_000_000
 FEWEST_HELD_OUT = 5
@@ -51,7 +55,9 @@ def voice_warnings(
         found.append(Warning("caution", CARD_NEEDED, {"base": base.name}))
     if count and sum(len(text.text) < SHORT_CHARACTERS for text in voice.texts) > count / 2:
         found.append(Warning("info", MOSTLY_SHORT, {}))
-    if count >= LEAST_SAMPLES and len(voice.held_out) < FEWEST_HELD_OUT:
+    if count >= LEAST_SAMPLES and not voice.held_out:
+        found.append(Warning("caution", NONE_HELD_OUT, {}))
+    elif count >= LEAST_SAMPLES and len(voice.held_out) < FEWEST_HELD_OUT:
         found.append(Warning("info", FEW_HELD_OUT, {"count": len(voice.held_out)}))
     if not ready:
         found.append(Warning("info", NOT_READY, {}))

@@ -48,9 +48,11 @@ class Document:
 
 @dataclass(frozen=True)
 class Piece:
-    """A part of a document that becomes a sample. ``number`` counts from 1."""
+    """A part of a document that becomes a sample. ``number`` counts from 1; parts of one section, paragraph or line
+    have the same ``passage``."""
 
     number: int
+    passage: int
     title: str
     text: str
 
@@ -264,11 +266,12 @@ def guess_split(document: Document) -> Split:
 
 def split(document: Document, how: Split) -> list[Piece]:
     """The document in pieces. Whatever is longer than ``LONGEST`` is cut further, at a paragraph or a sentence."""
-    found: list[tuple[str, str]] = []
-    for title, texts in _groups(document, how):
-        parts = cut_long("\n\n".join(texts))
-        found += [(title, part) for part in parts]
-    return [Piece(number, title[:LONGEST_TITLE], text) for number, (title, text) in enumerate(found, 1)]
+    found: list[tuple[int, str, str]] = []
+    for passage, (title, texts) in enumerate(_groups(document, how), 1):
+        found += [(passage, title, part) for part in cut_long("\n\n".join(texts))]
+    return [
+        Piece(number, passage, title[:LONGEST_TITLE], text) for number, (passage, title, text) in enumerate(found, 1)
+    ]
 
 
 def _groups(document: Document, how: Split) -> Iterator[tuple[str, list[str]]]:

@@ -15,6 +15,8 @@ from app.voice.tables import Table
 
 Content = Table | Document
 FORMATS = ("csv", "xlsx", "json", "txt", "md", "html", "docx", "paste")
+DOCUMENTS = ("txt", "md", "html", "docx")
+"""Formats of which a file may be one text."""
 _BY_ENDING = {
     ".csv": "csv",
     ".tsv": "csv",

@@ -11,6 +11,7 @@ import zlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from hashlib import blake2b
 
 import numpy as np
@@ -98,14 +99,7 @@ def repeats(texts: Sequence[Compared]) -> tuple[dict[str, str], dict[str, str]]:
     near: dict[str, str] = {}
     by_hash: dict[str, str] = {}
     by_band: dict[tuple[int, str], list[Compared]] = {}
-    grams: dict[str, Grams] = {}
-
-    def likeness(one: Compared, other: Compared) -> float:
-        for text in (one, other):
-            if text.id not in grams:
-                grams[text.id] = grams_of(text.text)
-        return similarity(grams[one.id], grams[other.id])
-
+    grams = cache(grams_of)
     for one in texts:
         earlier = by_hash.setdefault(one.text_hash, one.id)
         if earlier != one.id:
@@ -113,13 +107,32 @@ def repeats(texts: Sequence[Compared]) -> tuple[dict[str, str], dict[str, str]]:
             continue
         bands = list(enumerate(one.signature.split()))
         for other in _candidates(bands, by_band):
-            if likeness(one, other) >= NEARLY_SAME:
+            if similarity(grams(one.text), grams(other.text)) >= NEARLY_SAME:
                 near[one.id] = other.id
                 break
         else:
             for band in bands:
                 by_band.setdefault(band, []).append(one)
     return same, near
+
+
+def alike(texts: Sequence[Compared]) -> Iterator[tuple[str, str]]:
+    """Ids of an earlier and a later text that are the same, or nearly: enough pairs to lead from a text to all that it
+    is like, also by way of others."""
+    by_hash: dict[str, str] = {}
+    by_band: dict[tuple[int, str], list[Compared]] = {}
+    grams = cache(grams_of)
+    for one in texts:
+        earlier = by_hash.setdefault(one.text_hash, one.id)
+        if earlier != one.id:
+            yield earlier, one.id
+            continue
+        bands = list(enumerate(one.signature.split()))
+        for other in _candidates(bands, by_band):
+            if similarity(grams(one.text), grams(other.text)) >= NEARLY_SAME:
+                yield other.id, one.id
+        for band in bands:
+            by_band.setdefault(band, []).append(one)
 
 
 def _candidates(bands: list[tuple[int, str]], by_band: dict[tuple[int, str], list[Compared]]) -> list[Compared]:
@@ -224,6 +237,13 @@ def places_of(text: str, hashes: frozenset[str]) -> list[Place]:
             if _can_repeat(place) and line_hash(text[slice(*place)]) in hashes
         ]
     return found
+
+
+def without(text: str, places: Sequence[Place]) -> str:
+    """The text without these places, in its order, and without the gaps that they leave."""
+    starts = [0, *(end for _, end in places)]
+    ends = [*(start for start, _ in places), len(text)]
+    return closed("".join(text[start:end] for start, end in zip(starts, ends, strict=True)))
 
 
 def has_line(text: str, hashes: frozenset[str]) -> bool:

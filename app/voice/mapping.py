@@ -69,7 +69,7 @@ class Mapping(BaseModel):
 
 @dataclass(frozen=True)
 class Draft:
-    """A sample before it is one. ``row`` is where it came from."""
+    """A sample before it is one. ``row`` is where it came from; parts of one text have the same ``passage``."""
 
     row: int
     text: str
@@ -77,6 +77,7 @@ class Draft:
     channel: str
     language: str
     brief: str
+    passage: int | None = None
 
 
 def guess(content: Content, filename: str) -> Mapping:
@@ -111,7 +112,10 @@ def apply(content: Content, mapping: Mapping, *, otherwise: str = "en") -> tuple
     """Drafts in their order, and a sentence for each row that gives none. ``otherwise`` is the language of texts that
     do not tell. Raises ``NoTextColumn``."""
     if isinstance(content, Document):
-        raw = [_Raw(piece.number, piece.text, piece.title) for piece in documents.split(content, mapping.split)]
+        raw = [
+            _Raw(piece.number, piece.passage, piece.text, piece.title)
+            for piece in documents.split(content, mapping.split)
+        ]
         problems: list[Note] = []
     else:
         raw, problems = _rows(content, mapping)
@@ -123,6 +127,7 @@ def apply(content: Content, mapping: Mapping, *, otherwise: str = "en") -> tuple
 @dataclass(frozen=True)
 class _Raw:
     row: int
+    passage: int
     text: str
     title: str
     channel: str = ""
@@ -147,6 +152,7 @@ def _rows(table: Table, mapping: Mapping) -> tuple[list[_Raw], list[Note]]:
         title = one_line(_cell(row, mapping.title), documents.LONGEST_TITLE)
         found += [
             _Raw(
+                row.number,
                 row.number,
                 part,
                 title,
@@ -175,7 +181,7 @@ def _draft(one: _Raw, told: str, mapping: Mapping) -> Draft:
         brief = pairs.word_order(
             channel=channel, language=language, about=about, title=one.title, words=pairs.rounded_words(one.text)
         )
-    return Draft(one.row, one.text, one.title, channel, language, brief)
+    return Draft(one.row, one.text, one.title, channel, language, brief, one.passage)
 
 
 def channel_of_words(words: str) -> KnownChannel | None:

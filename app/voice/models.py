@@ -44,6 +44,8 @@ class TextSample(Base):
     import_id: Mapped[str | None] = mapped_column(ForeignKey("voice_imports.id", ondelete="SET NULL"))
     position: Mapped[int] = mapped_column(default=0)
     """The order within one import."""
+    passage: Mapped[int | None]
+    """Number of the row or section of the import that it came from: a long one gives several samples."""
     text: Mapped[str] = mapped_column(Text)
     title: Mapped[str] = mapped_column(String(300), default="")
     channel: Mapped[str] = mapped_column(String(20), default="other")

@@ -157,6 +157,12 @@ class VoiceSample:
     channel: str
     language: str
     brief: str
+    signature: str = ""
+    """Of ``text``, as ``likeness`` makes it, where it is known already."""
+    passage: str = ""
+    """The same for parts of one text that was cut."""
+    document: str = ""
+    """The same for texts of one document."""
 
 
 def messages(brief: str, language: str) -> list[dict[str, str]]:

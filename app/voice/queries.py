@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from app.db import now
 from app.errors import NotFound
 from app.voice import likeness, pairs, personal_data
+from app.voice.intake import DOCUMENTS
 from app.voice.likeness import Compared, SharedLine
 from app.voice.models import BoilerplateLine, TextSample, VoiceImport
 from app.voice.pairs import VoiceSample
@@ -223,8 +224,11 @@ def _asks(row: TextSample, cut: frozenset[str]) -> bool:
     return any(not any(start <= one.start and one.end <= end for start, end in cuts) for one in findings)
 
 
-def as_read(rows: Sequence[TextSample], cut: frozenset[str]) -> list[VoiceSample]:
-    """These samples as training reads them, each with its brief; ones of which nothing is left are not among them."""
+def as_read(
+    rows: Sequence[TextSample], cut: frozenset[str], documents: frozenset[str] = frozenset()
+) -> list[VoiceSample]:
+    """These samples as training reads them, each with its brief; ones of which nothing is left are not among them.
+    ``documents`` are the ids of imports that were one."""
     texts = {row.id: training_text(row, cut) for row in rows}
     vocabulary = pairs.Vocabulary.of((texts[row.id], row.language) for row in rows)
     return [
@@ -238,6 +242,9 @@ def as_read(rows: Sequence[TextSample], cut: frozenset[str]) -> list[VoiceSample
             or pairs.derive_brief(
                 texts[row.id], title=row.title, channel=row.channel, language=row.language, vocabulary=vocabulary
             ),
+            signature=row.signature if texts[row.id] == row.text else "",
+            passage=f"{row.import_id}/{row.passage}" if row.passage is not None else "",
+            document=row.import_id if row.import_id in documents else "",
         )
         for row in rows
         if texts[row.id]
@@ -256,7 +263,15 @@ def read_one(session: Session, *, workspace_id: str, row: TextSample) -> VoiceSa
 def training_set(session: Session, *, workspace_id: str, project_id: str) -> list[VoiceSample]:
     """The samples that a training will read, the oldest first, as it will read them."""
     rows = session.scalars(_of_project(workspace_id, project_id).where(TextSample.included.is_(True))).all()
-    return as_read(rows, cut_lines(session, workspace_id=workspace_id, project_id=project_id))
+    documents = session.scalars(
+        select(VoiceImport.id).where(
+            VoiceImport.project_id == project_id,
+            VoiceImport.workspace_id == workspace_id,
+            VoiceImport.format.in_(DOCUMENTS),
+        )
+    )
+    cut = cut_lines(session, workspace_id=workspace_id, project_id=project_id)
+    return as_read(rows, cut, frozenset(documents))
 
 
 def counts(session: Session, project_ids: Sequence[str]) -> dict[str, Counts]:

@@ -178,6 +178,7 @@ def add_samples(
             project_id=project_id,
             import_id=import_id,
             position=position,
+            passage=one.draft.passage,
             text=one.draft.text,
             title=one.draft.title,
             channel=one.draft.channel,

@@ -1,5 +1,6 @@
 """What may happen to samples: taken in whole or not at all, changed, decided about, deleted and brought back."""
 
+from collections import Counter
 from datetime import timedelta
 
 import pytest
@@ -7,11 +8,13 @@ import pytest
 from app.db import Database, new_id, now
 from app.errors import NotFound
 from app.storage import Storage
-from app.voice import queries, service
+from app.voice import mapping, queries, service
+from app.voice.documents import Block, Document
 from app.voice.errors import AlreadyTakenIn, EmptyText, TooManySamples
 from app.voice.models import TextSample, VoiceImport
 from app.voice.pairs import conversation
 from app.voice.service import Change, StoredTexts
+from app.voice.tables import Row, Table
 from tests import voices
 from tests.app.images.sets import make_brand
 from tests.app.voice.sets import add_texts, drafts, text_of_row
@@ -38,9 +41,9 @@ def judged(database: Database, brand: tuple[str, str]) -> queries.JudgedSet:
         return queries.judged_set(session, workspace_id=brand[0], project_id=brand[1])
 
 
-def started(database: Database, brand: tuple[str, str], storage: Storage) -> VoiceImport:
+def started(database: Database, brand: tuple[str, str], storage: Storage, kind: str = "csv") -> VoiceImport:
     import_id = new_id()
-    stored = StoredTexts("a.csv", "csv", 3, f"{service.folder_of(brand[1], import_id)}/texts")
+    stored = StoredTexts(f"a.{kind}", kind, 3, f"{service.folder_of(brand[1], import_id)}/texts")
     storage.put(stored.key, b"a\nb")
     with database.write() as session:
         row = service.start_import(
@@ -173,6 +176,37 @@ def test_an_import_is_taken_in_once_and_knows_what_is_there(
         finish()
     with pytest.raises(AlreadyTakenIn), database.write() as session:
         service.discard_import(session, workspace_id=brand[0], import_id=row.id)
+
+
+def test_parts_of_a_long_text_are_known_to_belong_together(
+    database: Database, brand: tuple[str, str], storage: Storage
+) -> None:
+    long = "\n\n".join(f"Absatz {number}. " + "Die Lampe steht am Fenster. " * 20 for number in range(6))
+    short = "Eine Lampe reicht."
+    for number, content in enumerate(
+        (
+            Document(blocks=[Block("paragraph", long), Block("break"), Block("paragraph", short)]),
+            Table([Row(7, (long.replace("Lampe", "Bank"),)), Row(9, ("Eine Bank reicht.",))], width=1),
+        )
+    ):
+        row = started(database, brand, storage, "csv" if number else "docx")
+        found, _ = mapping.apply(content, mapping.guess(content, "a"))
+        with database.write() as session:
+            service.finish_import(
+                session,
+                service.prepare(found),
+                [],
+                workspace_id=brand[0],
+                import_id=row.id,
+                skip_known=True,
+                created_by=None,
+            )
+    with database.read() as session:
+        read = queries.training_set(session, workspace_id=brand[0], project_id=brand[1])
+    passages = Counter(sample.passage for sample in read)
+    assert sorted(passages.values()) == [1, 1, len(read) // 2 - 1, len(read) // 2 - 1]
+    assert "" not in passages
+    assert [bool(sample.document) for sample in read] == [True] * (len(read) // 2) + [False] * (len(read) // 2)
 
 
 def test_too_many_are_refused_whole(

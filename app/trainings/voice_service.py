@@ -27,6 +27,7 @@ from app.trainings.estimate import Estimate
 from app.trainings.models import HeldOutPoint, Training, TrainingText
 from app.trainings.voice_choices import VoiceChoices
 from app.trainings.voice_estimate import voice_estimate
+from app.trainings.voice_findings import undecided
 from app.trainings.voice_measures import Measures
 from app.trainings.voice_presets import voice_recipe_for
 from app.trainings.voice_recipe import VoiceRecipe
@@ -81,6 +82,7 @@ def plan_voice(session: Session, *, workspace_id: str, project_id: str, choices:
     on_card = any(not device.startswith("CPU") for device in devices)
     ready = base.ready or base_files.state(session, workspace_id=workspace_id, key=base.key).is_here
     warnings = voice_warnings(voice, recipe, base, on_card=on_card, ready=ready)
+    warnings += undecided(voices.judged_set(session, workspace_id=workspace_id, project_id=project_id))
     return VoicePlan(project, base, recipe, voice, estimate, tuple(warnings), workspace.price_per_hour is not None)
 
 

@@ -1,7 +1,7 @@
 """A brand's written samples as JSON."""
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, BackgroundTasks, File, Query, Request, Response, UploadFile
 from fastapi.responses import StreamingResponse
@@ -31,8 +31,9 @@ JSONL: dict[int | str, dict[str, Any]] = {200: {"content": {"application/jsonl":
 
 
 class FindingOut(BaseModel):
-    """What looks like personal data, from `start` up to `end` of the text."""
+    """What looks like personal data, from `start` up to `end` of the text, the title or the brief."""
 
+    field: Literal["text", "title", "brief"]
     kind: str
     start: int
     end: int
@@ -188,6 +189,15 @@ class StyleGuideOut(BaseModel):
     text: str
 
 
+def _findings(row: TextSample) -> list[tuple[Literal["text", "title", "brief"], list[personal_data.Finding]]]:
+    about = queries.about_findings(row)
+    return [
+        ("text", personal_data.from_json(row.findings)),
+        ("title", about["title"]),
+        ("brief", about["brief"]),
+    ]
+
+
 def _out(row: TextSample, judged: Judged) -> TextOut:
     return TextOut(
         id=row.id,
@@ -200,7 +210,9 @@ def _out(row: TextSample, judged: Judged) -> TextOut:
         included=row.included,
         personal_data=row.personal_data,
         findings=[
-            FindingOut(kind=one.kind, start=one.start, end=one.end) for one in personal_data.from_json(row.findings)
+            FindingOut(field=field, kind=one.kind, start=one.start, end=one.end)
+            for field, found in _findings(row)
+            for one in found
         ],
         same_as=judged.same_as,
         near_to=judged.near_to,

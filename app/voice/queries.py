@@ -215,13 +215,35 @@ def training_text(row: TextSample, cut: frozenset[str]) -> str:
     return likeness.closed("".join(parts))
 
 
+def about_findings(row: TextSample) -> dict[str, list[personal_data.Finding]]:
+    """What looks like personal data in its title and its brief: these are short enough to be looked through whenever
+    they are read."""
+    return {"title": personal_data.find(row.title), "brief": personal_data.find(row.brief)}
+
+
+def _has_personal_data(row: TextSample) -> bool:
+    return bool(row.findings) or any(about_findings(row).values())
+
+
 def _asks(row: TextSample, cut: frozenset[str]) -> bool:
     """Whether nobody has decided about personal data that training would read."""
-    if row.personal_data or not row.findings:
+    if row.personal_data:
         return False
-    cuts = likeness.places_of(row.text, cut)
+    cuts = likeness.places_of(row.text, cut) if row.findings else []
     findings = personal_data.from_json(row.findings)
-    return any(not any(start <= one.start and one.end <= end for start, end in cuts) for one in findings)
+    left = any(not any(start <= one.start and one.end <= end for start, end in cuts) for one in findings)
+    return left or any(about_findings(row).values())
+
+
+def _about(row: TextSample) -> tuple[str, str]:
+    """Title and brief as training reads them."""
+    if row.personal_data == "keep":
+        return row.title, row.brief
+    found = about_findings(row)
+    return (
+        personal_data.mask(row.title, found["title"], row.language),
+        personal_data.mask(row.brief, found["brief"], row.language),
+    )
 
 
 def as_read(
@@ -230,17 +252,18 @@ def as_read(
     """These samples as training reads them, each with its brief; ones of which nothing is left are not among them.
     ``documents`` are the ids of imports that were one."""
     texts = {row.id: training_text(row, cut) for row in rows}
+    about = {row.id: _about(row) for row in rows}
     vocabulary = pairs.Vocabulary.of((texts[row.id], row.language) for row in rows)
     return [
         VoiceSample(
             sample_id=row.id,
             text=texts[row.id],
-            title=row.title,
+            title=about[row.id][0],
             channel=row.channel,
             language=row.language,
-            brief=row.brief
+            brief=about[row.id][1]
             or pairs.derive_brief(
-                texts[row.id], title=row.title, channel=row.channel, language=row.language, vocabulary=vocabulary
+                texts[row.id], title=about[row.id][0], channel=row.channel, language=row.language, vocabulary=vocabulary
             ),
             signature=row.signature if texts[row.id] == row.text else "",
             passage=f"{row.import_id}/{row.passage}" if row.passage is not None else "",
@@ -303,7 +326,7 @@ def judged_set(session: Session, *, workspace_id: str, project_id: str) -> Judge
             channel=row.channel,
             language=row.language,
             searched=f"{row.title}\n{row.text}\n{row.brief}".casefold(),
-            has_personal_data=bool(row.findings),
+            has_personal_data=_has_personal_data(row),
             is_undecided=_asks(row, cut),
             same_as=same.get(row.id),
             near_to=near.get(row.id),

@@ -213,6 +213,7 @@ class Change:
 def change(session: Session, *, workspace_id: str, text_id: str, wanted: Change) -> TextSample:
     """Edit one sample. Raises ``NotFound``, ``EmptyText``."""
     row = queries.sample(session, workspace_id=workspace_id, text_id=text_id)
+    before = _personal_words(row)
     if wanted.text is not None:
         text = cleaned(wanted.text)[:LONGEST_SAMPLE]
         if not text:
@@ -223,6 +224,9 @@ def change(session: Session, *, workspace_id: str, text_id: str, wanted: Change)
         row.title = one_line(wanted.title, LONGEST_TITLE)
     if wanted.brief is not None:
         row.brief = one_line(wanted.brief, LONGEST_BRIEF)
+    # A choice was made about what was there then.
+    if _personal_words(row) - before:
+        row.personal_data = ""
     row.channel = wanted.channel or row.channel
     row.language = wanted.language or row.language
     if wanted.included is not None:
@@ -234,13 +238,22 @@ def change(session: Session, *, workspace_id: str, text_id: str, wanted: Change)
 
 
 def _rewrite(row: TextSample, text: str) -> None:
-    """A new text is measured anew; a choice about personal data that it did not have before is asked for again."""
-    before = {row.text[one.start : one.end] for one in personal_data.from_json(row.findings)}
-    found = personal_data.find(text)
-    if {text[one.start : one.end] for one in found} - before:
-        row.personal_data = ""
-    row.text, row.findings = text, personal_data.to_json(found)
+    """A new text is measured anew."""
+    row.text, row.findings = text, personal_data.to_json(personal_data.find(text))
     row.text_hash, row.signature = likeness.text_hash(text), likeness.signature(text)
+
+
+def _personal_words(row: TextSample) -> set[str]:
+    about = queries.about_findings(row)
+    return {
+        words[one.start : one.end]
+        for words, found in (
+            (row.text, personal_data.from_json(row.findings)),
+            (row.title, about["title"]),
+            (row.brief, about["brief"]),
+        )
+        for one in found
+    }
 
 
 def change_many(

@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Literal
 
 from app.errors import N_
 from app.images.notes import Note
 from app.voice import personal_data
 from app.voice.models import TextSample
-from app.voice.queries import ENOUGH_SAMPLES, LEAST_SAMPLES, MANY_SAMPLES, JudgedSet
+from app.voice.queries import ENOUGH_SAMPLES, LEAST_SAMPLES, MANY_SAMPLES, JudgedSet, about_findings
 
 LANGUAGE_NAMES = {
     "de": N_("German"),
@@ -37,14 +38,15 @@ class Marked:
     kind: str
 
 
-def marked(row: TextSample) -> Iterator[Marked]:
-    """The text in stretches, so that a page can mark what looks like personal data."""
+def marked(row: TextSample, field: Literal["text", "title", "brief"] = "text") -> Iterator[Marked]:
+    """The text, title or brief in stretches, so that a page can mark what looks like personal data."""
+    words = {"text": row.text, "title": row.title, "brief": row.brief}[field]
     at = 0
-    for one in personal_data.from_json(row.findings):
-        yield Marked(row.text[at : one.start], "")
-        yield Marked(row.text[one.start : one.end], one.kind)
+    for one in personal_data.from_json(row.findings) if field == "text" else about_findings(row)[field]:
+        yield Marked(words[at : one.start], "")
+        yield Marked(words[one.start : one.end], one.kind)
         at = one.end
-    yield Marked(row.text[at:], "")
+    yield Marked(words[at:], "")
 
 
 def amount(included: int) -> Note:

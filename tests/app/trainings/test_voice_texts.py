@@ -5,12 +5,19 @@ import random
 import pytest
 
 from app.base_models import catalogue
+from app.db import Database
+from app.trainings.voice_choices import VoiceChoices
+from app.trainings.voice_findings import LINES, PERSONAL, REPEATS
 from app.trainings.voice_recipe import VoiceRecipe
+from app.trainings.voice_service import plan_voice
 from app.trainings.voice_texts import freeze, held_out_ids
 from app.trainings.voice_warnings import NONE_HELD_OUT, voice_warnings
 from app.voice.families import families
 from app.voice.pairs import VoiceSample
 from tests import voices
+from tests.app.images.sets import make_brand
+from tests.app.voice.sets import add_texts
+from tests.conftest import SignedIn
 
 RECIPE = VoiceRecipe(base_model="any", rank=8, alpha=16, learning_rate=1e-4, epochs=1)
 
@@ -80,3 +87,13 @@ def test_the_plan_says_that_nothing_can_be_measured() -> None:
     voice = freeze([sample(str(at), "The kettle hums.") for at in range(30)], RECIPE)
     found = voice_warnings(voice, RECIPE, catalogue.text_models()[0], on_card=False, ready=True)
     assert NONE_HELD_OUT in [warning.msgid for warning in found]
+
+
+def test_the_plan_says_what_nobody_has_decided_about(database: Database, owner: SignedIn) -> None:
+    project_id = make_brand(database, owner.workspace_id)
+    texts = [f"{text}\nUnsubscribe: click here." for text in long_texts()[:30]]
+    add_texts(database, owner.workspace_id, project_id, [*texts, texts[0], "Call 030 1234567 now."])
+    with database.read() as session:
+        plan = plan_voice(session, workspace_id=owner.workspace_id, project_id=project_id, choices=VoiceChoices())
+    assert [warning.params["count"] for warning in plan.warnings[-3:]] == [1, 1, 1]
+    assert [warning.msgid for warning in plan.warnings[-3:]] == [PERSONAL, REPEATS, LINES]

@@ -53,7 +53,7 @@ def test_texts_live_through_the_api(owner: SignedIn, project_id: str) -> None:
     assert about["advice"].startswith("74 more would help")
 
     listed = client.get(f"{base}/texts?show=personal").json()["items"]
-    assert [item["findings"] for item in listed] == [[{"kind": "mail", "start": 9, "end": 24}]]
+    assert [item["findings"] for item in listed] == [[{"field": "text", "kind": "mail", "start": 9, "end": 24}]]
     address = f"/api/v1/voice/texts/{listed[0]['id']}"
     changed = client.patch(
         address, json={"personal_data": "keep", "brief": "Ask for a mail.", "included": False}

@@ -8,7 +8,7 @@ import pytest
 from app.db import Database, new_id, now
 from app.errors import NotFound
 from app.storage import Storage
-from app.voice import mapping, queries, service
+from app.voice import mapping, pairs, queries, service
 from app.voice.documents import Block, Document
 from app.voice.errors import AlreadyTakenIn, EmptyText, TooManySamples
 from app.voice.models import TextSample, VoiceImport
@@ -83,6 +83,25 @@ def test_personal_data_is_masked_until_somebody_says_to_keep_it(database: Databa
     with database.write() as session:
         longer = Change(text=LETTER + "\nTel. 030 1234567")
         service.change(session, workspace_id=brand[0], text_id=text_id, wanted=longer)
+    assert judged(database, brand).count("personal") == 1, "what is new is asked about again"
+
+
+def test_titles_and_briefs_are_masked_and_asked_about_too(database: Database, brand: tuple[str, str]) -> None:
+    [text_id] = add_texts(database, *brand, ["One lamp is enough for us all."])
+
+    def edit(wanted: Change) -> pairs.VoiceSample:
+        with database.write() as session:
+            service.change(session, workspace_id=brand[0], text_id=text_id, wanted=wanted)
+            [sample] = queries.training_set(session, workspace_id=brand[0], project_id=brand[1])
+        return sample
+
+    sample = edit(Change(title="Ask ada@example.org"))
+    assert judged(database, brand).count("personal") == 1
+    assert (sample.title, "ada" in sample.brief) == ("Ask [mail address]", False)
+    assert "ada@" in edit(Change(personal_data="keep")).brief
+    assert judged(database, brand).count("personal") == 0
+    sample = edit(Change(brief="Write to Frau Muster, 030 1234567."))
+    assert sample.brief == "Write to Frau [name], [phone]."
     assert judged(database, brand).count("personal") == 1, "what is new is asked about again"
 
 

@@ -170,6 +170,8 @@ class ImportOut(BaseModel):
     mapping: Mapping
     count: int
     problems: list[str]
+    notes: list[str]
+    """What else of the file is not taken."""
     texts: list[DraftOut]
     """The first ones."""
 
@@ -400,6 +402,7 @@ def _import_out(
         mapping=wanted,
         count=shown.count,
         problems=_sentences(request, [[note.msgid, note.params] for note in shown.problems]),
+        notes=_sentences(request, [[note.msgid, note.params] for note in shown.notes]),
         texts=[DraftOut(**vars(draft)) for draft in shown.drafts],
     )
 

@@ -22,6 +22,9 @@ LONGEST_SAMPLE = 8_000  # characters; a training reads a few hundred words of ea
 LONGEST_BRIEF = 1_000
 EMPTY = N_("Row %(row)s: the text is empty.")
 TOO_LONG = N_("Row %(row)s: the text has %(count)s characters; the limit is %(limit)s. Split it, or let Livery do so.")
+BRIEFS_CUT = N_(
+    "Briefs of more than %(limit)s characters: %(count)s, the first in row %(row)s. Only their beginning is taken."
+)
 Column = int
 KnownChannel = Literal["post", "mail", "headline", "product_text", "other"]
 ChannelChoice = KnownChannel | Literal["detect"]
@@ -122,6 +125,20 @@ def apply(content: Content, mapping: Mapping, *, otherwise: str = "en") -> tuple
     told = languages.detect_all([one.text for one in raw], otherwise=otherwise)
     drafts = [_draft(one, language, mapping) for one, language in zip(raw, told, strict=True)]
     return drafts, sorted(problems, key=lambda note: int(note.params["row"]))
+
+
+def notes(content: Content, mapping: Mapping) -> list[Note]:
+    """What else is to be said of a file that is read so: what of it is not taken."""
+    if isinstance(content, Document):
+        return []
+    long = [
+        row.number
+        for row in content.body(mapping.header)
+        if len(" ".join(_cell(row, mapping.brief).split())) > LONGEST_BRIEF
+    ]
+    if not long:
+        return content.notes
+    return [*content.notes, Note(BRIEFS_CUT, {"count": len(long), "limit": LONGEST_BRIEF, "row": long[0]})]
 
 
 @dataclass(frozen=True)

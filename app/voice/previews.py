@@ -24,11 +24,13 @@ class ColumnShown:
 
 @dataclass(frozen=True)
 class Preview:
-    """``count`` texts would come, of which ``drafts`` are the first; ``problems`` names the rows that give none."""
+    """``count`` texts would come, of which ``drafts`` are the first; ``problems`` names the rows that give none, and
+    ``notes`` what else of the file is not taken."""
 
     count: int
     drafts: tuple[Draft, ...]
     problems: tuple[Note, ...]
+    notes: tuple[Note, ...]
     columns: tuple[ColumnShown, ...]
     is_table: bool
 
@@ -40,7 +42,14 @@ def preview(content: Content, wanted: Mapping, *, otherwise: str) -> Preview:
     except NoTextColumn:
         drafts, problems = [], []
     is_table = isinstance(content, Table)
-    return Preview(len(drafts), tuple(drafts[:SHOWN]), tuple(problems), columns(content, wanted.header), is_table)
+    return Preview(
+        len(drafts),
+        tuple(drafts[:SHOWN]),
+        tuple(problems),
+        tuple(mapping.notes(content, wanted)),
+        columns(content, wanted.header),
+        is_table,
+    )
 
 
 def columns(content: Content, header: bool) -> tuple[ColumnShown, ...]:

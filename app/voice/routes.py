@@ -29,7 +29,6 @@ from app.voice.place import Opened, OpenedImport, VoicePlace
 from app.voice.queries import Filter, JudgedSet
 from app.voice.shown import LANGUAGE_NAMES, amount, marked, rare_languages
 from app.voice.style_guide import style_guide
-from app.voice.tables import Table
 from app.web.answers import go, is_htmx
 from app.web.files import disposition
 from app.web.flashes import Flash
@@ -172,7 +171,6 @@ def _preview(opened: Opened, wanted: mapping.Mapping, locale: str) -> dict[str, 
     return {
         "wanted": wanted,
         "preview": previews.preview(opened.content, wanted, otherwise=locale),
-        "notes": opened.content.notes if isinstance(opened.content, Table) else [],
         "channels": CHANNELS,
         "languages": LANGUAGE_NAMES,
     }
@@ -224,7 +222,7 @@ def take_in_opened(
         session,
         service.prepare(drafts),
         problems,
-        opened.content.notes if isinstance(opened.content, Table) else (),
+        mapping.notes(opened.content, wanted),
         workspace_id=opened.workspace_id,
         import_id=opened.import_id,
         skip_known=wanted.skip_known,

@@ -314,7 +314,7 @@ def read_json(data: bytes, name: str) -> Table:
             if len(table.problems) > MOST_PROBLEMS:
                 raise TooManyBrokenRows(name=name, count=MOST_PROBLEMS)
         else:
-            objects.append((number, found))
+            objects += [(number, one) for one in found]
     if not objects and not table.problems:
         raise NoTexts(name=name)
     columns = list(dict.fromkeys(key for _, one in objects for key in one))[:MOST_COLUMNS]
@@ -343,8 +343,8 @@ def _parsed(text: str, number: int) -> Any:
         return Note(NOT_JSON, {"row": number})
 
 
-def _flat(number: int, value: object) -> dict[str, str] | Note:
-    """The fields of one object as text; of a conversation its last answer and the order before it."""
+def _flat(number: int, value: object) -> list[dict[str, str]] | Note:
+    """The fields of one object as text; of a conversation one for each answer, with the order before it."""
     if not isinstance(value, dict):
         return Note(NO_OBJECT, {"row": number})
     flat: dict[str, str] = {}
@@ -355,23 +355,24 @@ def _flat(number: int, value: object) -> dict[str, str] | Note:
             flat[str(key)] = ", ".join(str(one) for one in item if isinstance(one, str | int | float))
         elif not isinstance(item, dict) and item is not None:
             flat[str(key)] = str(item)
+    found = [flat]
     turns = value.get("messages", value.get("conversations"))
     if isinstance(turns, list):
-        chat = _last_answer(turns)
-        if chat is None:
+        found = [{"text": answer, "brief": asked} | flat for asked, answer in _answers(turns)]
+        if not found:
             return Note(NO_ANSWER, {"row": number})
-        flat = {"text": chat[1], "brief": chat[0]} | flat
-    if any(len(item) > LONGEST_CELL for item in flat.values()):
+    if any(len(item) > LONGEST_CELL for one in found for item in one.values()):
         return Note(TOO_LONG, {"row": number, "limit": LONGEST_CELL})
-    return flat
+    return found
 
 
-def _last_answer(turns: list[Any]) -> tuple[str, str] | None:
-    """The last answer of a conversation with the order that it answers; of either naming that files use."""
-    asked, found = "", None
+def _answers(turns: list[Any]) -> list[tuple[str, str]]:
+    """The answers of a conversation, each with the order that it answers; of either naming that files use. Answers of
+    weight 0 are there for the others' sake alone. None of a conversation that is not one."""
+    asked, found = "", list[tuple[str, str]]()
     for turn in turns:
         if not isinstance(turn, dict):
-            return None
+            return []
         role, content = turn.get("role", turn.get("from")), turn.get("content", turn.get("value"))
         if isinstance(content, list):
             content = "\n".join(str(part.get("text", "")) for part in content if isinstance(part, dict))
@@ -379,6 +380,6 @@ def _last_answer(turns: list[Any]) -> tuple[str, str] | None:
             continue
         if role in ("user", "human"):
             asked = content
-        elif role in ("assistant", "gpt", "model") and content.strip():
-            found = (asked, content)
+        elif role in ("assistant", "gpt", "model") and content.strip() and turn.get("weight") != 0:
+            found.append((asked, content))
     return found

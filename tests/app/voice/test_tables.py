@@ -195,6 +195,36 @@ def test_jsonl_objects_chats_and_broken_lines() -> None:
     assert [note.params["row"] for note in problems] == [4, 5, 6, 7]
 
 
+def test_every_answer_of_a_conversation_is_a_text() -> None:
+    turns = [
+        {"role": "user", "content": "Write about tea"},
+        {"role": "assistant", "content": "The tea is ready when the kettle hums."},
+        {"role": "user", "content": "Now about lamps"},
+        {"role": "assistant", "content": "Something that nobody is to learn.", "weight": 0},
+        {"role": "assistant", "content": [{"type": "text", "text": "One lamp is enough."}]},
+    ]
+    lines = [json.dumps({"messages": turns, "title": "May"}), json.dumps({"text": "The ferry was late."})]
+    drafts, problems = taken("\n".join(lines).encode(), "chat.jsonl")
+    assert [(draft.text, draft.brief, draft.title) for draft in drafts] == [
+        ("The tea is ready when the kettle hums.", "Write about tea", "May"),
+        ("One lamp is enough.", "Now about lamps", "May"),
+        ("The ferry was late.", "", ""),
+    ]
+    assert problems == []
+    assert [draft.passage for draft in drafts] == [1, 1, 2], "they are kept back together"
+
+
+def test_of_long_briefs_it_is_said_that_only_the_beginning_is_taken() -> None:
+    rows = [["Text", "Briefing"], ["The ferry was late.", "Say it. " * 200], ["The kettle hums.", "Say it."]]
+    content = read(xlsx(rows, more={"Notes": [["x"]]}), "texts.xlsx")
+    wanted = mapping.guess(content, "texts.xlsx")
+    assert [str(note) for note in mapping.notes(content, wanted)] == [
+        "Only the sheet “Sheet” was read. Save others as files of their own.",
+        "Briefs of more than 1000 characters: 1, the first in row 2. Only their beginning is taken.",
+    ]
+    assert mapping.notes(content, wanted.model_copy(update={"brief": mapping.NONE})) == content.notes
+
+
 def test_a_json_list_is_read_too() -> None:
     drafts, _ = taken(json.dumps([{"body": "The kettle hums."}, {"body": "The lamp is lit."}]).encode(), "a.json")
     assert [draft.text for draft in drafts] == ["The kettle hums.", "The lamp is lit."]

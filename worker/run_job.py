@@ -19,6 +19,7 @@ from worker.handlers import (
     base_download,
     generation,
     training,
+    voice_merging,
     voice_training,
     writing,
 )
@@ -43,6 +44,7 @@ HANDLERS: dict[str, Handler] = {
     "generation": generation.run,
     "adapter_import": adapter_import.run,
     "adapter_publish": adapter_publish.run,
+    "voice_merge": voice_merging.run,
     "writing": writing.run,
     "base_download": base_download.run,
 }

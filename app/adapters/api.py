@@ -7,10 +7,10 @@ from fastapi import APIRouter, File, Query, Request, Response, UploadFile
 from pydantic import BaseModel
 from starlette.background import BackgroundTask
 
-from app.adapters import files, publishing, queries, service, voice_files
+from app.adapters import files, merged, publishing, queries, service, voice_files
 from app.adapters.forms import Note, PublishForm, Strength
 from app.adapters.models import Adapter, Publication
-from app.adapters.routes import adapter_file, voice_download
+from app.adapters.routes import adapter_file, merged_download, voice_download
 from app.adapters.voice_import import read_voice
 from app.projects import queries as projects
 from app.web.paging import from_cursor, to_cursor
@@ -202,6 +202,74 @@ def voice_file_of(
     """`peft`: a folder as a ZIP. `safetensors`: one file. `gguf`: for llama.cpp and Ollama."""
     adapter = queries.voice(session, workspace_id=visitor.workspace.id, adapter_id=voice_adapter_id)
     return voice_download(storage, adapter, voice_file)
+
+
+class MergedFileOut(BaseModel):
+    """A voice and its base model as one model in one file: `safetensors` (a folder for transformers, as a ZIP),
+    `gguf_f16` or `gguf_q8_0` (for llama.cpp and Ollama)."""
+
+    form: merged.Form
+    name: str
+    state: str
+    """`none` when nobody has asked for it, `done` when it is there, else the state of its job."""
+    byte_count: int | None
+    """None until it is there."""
+    about_bytes: int
+    """Its size as far as it can be told before."""
+    error: str | None
+    """Why it could not be made."""
+
+    @classmethod
+    def of(cls, shown: merged.Shown) -> "MergedFileOut":
+        state = "done" if shown.is_there else shown.job.state if shown.job is not None else "none"
+        return cls(
+            form=shown.form,
+            name=shown.name,
+            state=state,
+            byte_count=shown.row.byte_count if shown.row is not None and shown.is_there else None,
+            about_bytes=shown.about_bytes,
+            error=shown.job.error_sentence if shown.job is not None else None,
+        )
+
+
+@router.get("/adapters/{voice_adapter_id}/merged", summary="List a voice's merged files")
+def list_merged(session: ReadSession, visitor: Viewer, voice_adapter_id: RowId) -> list[MergedFileOut]:
+    """Those that can be made, whether they are or not."""
+    adapter = queries.voice(session, workspace_id=visitor.workspace.id, adapter_id=voice_adapter_id)
+    return [MergedFileOut.of(one) for one in merged.shown(session, adapter)]
+
+
+@router.post("/adapters/{voice_adapter_id}/merged/{form}", summary="Merge a voice with its base", status_code=202)
+def merge(session: WriteSession, visitor: Editor, voice_adapter_id: RowId, form: merged.Form) -> MergedFileOut:
+    """A worker makes the file; it is kept until somebody deletes it. Asked for again, it is the same one."""
+    merged.order(
+        session,
+        workspace_id=visitor.workspace.id,
+        adapter_id=voice_adapter_id,
+        form=form,
+        created_by=visitor.user.id,
+    )
+    adapter = queries.voice(session, workspace_id=visitor.workspace.id, adapter_id=voice_adapter_id)
+    return next(MergedFileOut.of(one) for one in merged.shown(session, adapter) if one.form == form)
+
+
+@router.get(
+    "/adapters/{voice_adapter_id}/merged/{form}", summary="Get a merged file of a voice", response_class=Response
+)
+def merged_file_of(
+    session: ReadSession, visitor: Viewer, storage: FileStorage, voice_adapter_id: RowId, form: merged.Form
+) -> Response:
+    """Once it is there."""
+    return merged_download(session, visitor, storage, voice_adapter_id, form)
+
+
+@router.delete("/adapters/{voice_adapter_id}/merged/{form}", summary="Delete a merged file", status_code=204)
+def delete_merged(
+    session: WriteSession, visitor: Editor, storage: FileStorage, voice_adapter_id: RowId, form: merged.Form
+) -> Response:
+    """The voice itself stays, and the file can be made again."""
+    key = merged.delete(session, workspace_id=visitor.workspace.id, adapter_id=voice_adapter_id, form=form)
+    return Response(status_code=204, background=BackgroundTask(storage.delete, key) if key else None)
 
 
 @router.post("/projects/{project_id}/adapters/voice", summary="Bring a voice", status_code=201)

@@ -75,6 +75,25 @@ class BroughtFile(Base):
     __table_args__ = (Index("ix_brought_files_workspace", "workspace_id", "created_at"),)
 
 
+class MergedFile(Base):
+    """A voice and its base as one model in one file, being made or there. One for each form of each voice."""
+
+    __tablename__ = "merged_files"
+
+    id: Mapped[str] = mapped_column(String(ID_LENGTH), primary_key=True, default=new_id)
+    workspace_id: Mapped[str] = mapped_column(ForeignKey("workspaces.id", ondelete="CASCADE"))
+    adapter_id: Mapped[str] = mapped_column(ForeignKey("adapters.id", ondelete="CASCADE"))
+    form: Mapped[str] = mapped_column(String(16))
+    """``safetensors``, ``gguf_f16`` or ``gguf_q8_0``."""
+    key: Mapped[str] = mapped_column(String(300), default="")
+    """Empty until it is there."""
+    byte_count: Mapped[int] = mapped_column(BigInteger, default=0)
+    created_by: Mapped[str | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))
+    created_at: Mapped[datetime] = mapped_column(default=now)
+
+    __table_args__ = (UniqueConstraint("adapter_id", "form", name="uq_merged_files_adapter_form"),)
+
+
 class Publication(Base):
     """An adapter on its way to a model hub, or there."""
 

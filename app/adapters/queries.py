@@ -5,7 +5,7 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, func, select, tuple_
 from sqlalchemy.orm import Session
 
-from app.adapters.models import Adapter, BroughtFile, Publication
+from app.adapters.models import Adapter, BroughtFile, MergedFile, Publication
 from app.errors import NotFound
 
 PAGE = 24
@@ -125,3 +125,9 @@ def publications(session: Session, *, workspace_id: str, adapter_id: str) -> lis
     """Where an adapter has been put, or is on its way to, the newest first."""
     wanted = select(Publication).where(Publication.workspace_id == workspace_id, Publication.adapter_id == adapter_id)
     return list(session.scalars(wanted.order_by(Publication.created_at.desc()).limit(20)))
+
+
+def merged_files(session: Session, *, workspace_id: str, adapter_id: str) -> dict[str, MergedFile]:
+    """A voice's merged files by their form, those that are still being made or were stopped too."""
+    wanted = select(MergedFile).where(MergedFile.workspace_id == workspace_id, MergedFile.adapter_id == adapter_id)
+    return {row.form: row for row in session.scalars(wanted)}

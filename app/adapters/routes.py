@@ -7,7 +7,7 @@ from fastapi import APIRouter, File, Form, Query, Request, Response, UploadFile
 from fastapi.responses import StreamingResponse
 from starlette.background import BackgroundTask
 
-from app.adapters import dialects, file_routes, files, passport, publishing, queries, service, voice_files
+from app.adapters import dialects, file_routes, files, merged, passport, publishing, queries, service, voice_files
 from app.adapters.card import LICENCES
 from app.adapters.forms import DescribeForm, PublishForm
 from app.adapters.models import Adapter
@@ -30,6 +30,7 @@ from app.web.session_deps import FileStorage, ReadSession, WriteSession
 from app.web.signed_in import Editor, Viewer
 from app.web.templating import page
 from app.web.text import RowId
+from app.web.visitor import Visitor
 
 router = APIRouter()
 router.include_router(file_routes.router)
@@ -40,6 +41,8 @@ ARCHIVED = N_("The adapter is in the archive now. Its files and pictures stay.")
 UNARCHIVED = N_("The adapter is back.")
 ON_ITS_WAY = N_("The adapter is on its way to the model hub.")
 DELETED = N_("The adapter and its files were deleted.")
+BEING_MADE = N_("The file is being made. You can close this page; a worker makes it.")
+FILE_DELETED = N_("The file was deleted. It can be made again at any time.")
 
 
 @router.get("/adapters")
@@ -136,6 +139,7 @@ def _voice_card(session: ReadSession, adapter: Adapter) -> dict[str, Any]:
         "older": older,
         "newer": newer,
         "names": {kind: voice_files.name_of(adapter, kind) for kind in voice_files.VOICE_FILES},
+        "merged": merged.shown(session, adapter),
     }
 
 
@@ -211,6 +215,52 @@ def voice_download(storage: FileStorage, adapter: Adapter, kind: voice_files.Voi
     if not key:
         raise NotFound()
     return send(storage, key, files.MEDIA_TYPE, download_name=name, keep=False)
+
+
+@router.post("/adapters/{voice_adapter_id}/merged/{form}")
+def merge(
+    request: Request, session: WriteSession, visitor: Editor, voice_adapter_id: RowId, form: merged.Form
+) -> Response:
+    merged.order(
+        session,
+        workspace_id=visitor.workspace.id,
+        adapter_id=voice_adapter_id,
+        form=form,
+        created_by=visitor.user.id,
+    )
+    return go(request, f"/adapters/{voice_adapter_id}", Flash("ok", translate(request.state.locale, BEING_MADE)))
+
+
+@router.get("/adapters/{voice_adapter_id}/merged/{form}")
+def download_merged(
+    session: ReadSession, visitor: Viewer, storage: FileStorage, voice_adapter_id: RowId, form: merged.Form
+) -> Response:
+    return merged_download(session, visitor, storage, voice_adapter_id, form)
+
+
+def merged_download(
+    session: ReadSession, visitor: Visitor, storage: FileStorage, adapter_id: str, form: merged.Form
+) -> Response:
+    """The answer that saves a voice's merged file under a readable name. Raises ``NotFound``."""
+    adapter, row = merged.file_of(session, workspace_id=visitor.workspace.id, adapter_id=adapter_id, form=form)
+    media_type = merged.MEDIA_TYPES.get(form, files.MEDIA_TYPE)
+    return send(storage, row.key, media_type, download_name=merged.name_of(adapter, form), keep=False)
+
+
+@router.post("/adapters/{voice_adapter_id}/merged/{form}/delete")
+def delete_merged(
+    request: Request,
+    session: WriteSession,
+    storage: FileStorage,
+    visitor: Editor,
+    voice_adapter_id: RowId,
+    form: merged.Form,
+) -> Response:
+    key = merged.delete(session, workspace_id=visitor.workspace.id, adapter_id=voice_adapter_id, form=form)
+    response = go(request, f"/adapters/{voice_adapter_id}", Flash("ok", translate(request.state.locale, FILE_DELETED)))
+    if key:
+        response.background = BackgroundTask(storage.delete, key)
+    return response
 
 
 @router.get("/adapters/{adapter_id}/samples/{place}.webp")

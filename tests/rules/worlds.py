@@ -73,6 +73,7 @@ PLAIN_PARAMETERS = {
     "program": "diffusers",
     "kind": "diffusers",
     "voice_file": "safetensors",
+    "form": "gguf_f16",
     "name": "look",
     "tag": "summer",
     "worker_id": "a-machine-1",
@@ -114,6 +115,7 @@ VALUES: dict[str, dict[str, Any]] = {
     },
     "trainings": {"purpose": "style", "base_model": "livery-builtin"},
     "adapters": {"purpose": "style", "base_model": "livery-builtin", "rank": 4, "alpha": 4.0},
+    "merged_files": {"form": "gguf_f16"},
     "outputs": {"width": 64, "height": 48},
     "start_pictures": {"width": 64, "height": 48},
     "writings": {"channel": "post", "language": "de", "count": 1},
@@ -213,6 +215,8 @@ def build(application: FastAPI, storage: Storage, name: str, *, role: str = "own
             "training_id": voice_training["id"],
         }
         session.execute(tables["adapters"].insert(), voice_adapter)
+        merged_voice = world.rows["merged_files"] | {"id": new_id(), "adapter_id": voice_adapter["id"]}
+        session.execute(tables["merged_files"].insert(), merged_voice)
         ended_job = {"id": new_id(), "subject_id": new_id(), "state": "failed", "finished_at": now()}
         session.execute(tables["jobs"].insert(), world.rows["jobs"] | ended_job)
         others = [{"id": new_id(), "sha256": sha256(new_id())} for _number in range(PICTURES - 1)]

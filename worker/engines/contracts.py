@@ -1,6 +1,6 @@
 """What handlers and engines agree on. No model library is imported here, and nothing of the database."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol
@@ -326,6 +326,24 @@ class TextEngine(Protocol):
 
     def gguf_adapter(self, base: Base, weights: Path, out: Path, cache: Path | None = None) -> Path | None:
         """Write a trained adapter for llama.cpp; None where the base's layout has no such form."""
+
+    def merged_folder(
+        self, base: Base, weights: Path, out: Path, cache: Path | None, told: Callable[[int, int], None]
+    ) -> Path:
+        """Write base and adapter as one model that transformers loads. ``told`` is called with how many tensors are
+        written and how many there are, and may raise. Raises ``EngineError``."""
+
+    def merged_gguf(
+        self,
+        base: Base,
+        weights: Path,
+        out: Path,
+        precision: Literal["f16", "q8_0"],
+        name: str,
+        cache: Path | None,
+        told: Callable[[int, int], None],
+    ) -> Path:
+        """The same as one file for llama.cpp. Raises ``EngineError``: ``not_packed`` where the base has none."""
 
     def write(self, recipe: WritingOrder, inputs: WritingInputs, progress: "Progress") -> Iterator[Written]:
         """Write the variants one after the other, yielding each as it grows. Raises ``EngineError``."""

@@ -20,6 +20,7 @@ from typing import Any, Literal
 import bitsandbytes as bnb
 import torch
 import transformers
+from huggingface_hub import snapshot_download
 from peft import LoraConfig, inject_adapter_in_model
 from peft.tuners.lora import LoraLayer
 from peft.utils import set_peft_model_state_dict
@@ -180,6 +181,17 @@ def place(base: Base, cache: Path | None) -> tuple[str, dict[str, Any]]:
     return str(folder), {"local_files_only": True}
 
 
+def local_folder(where: str, options: dict[str, Any]) -> Path:
+    """The files of what ``place`` found, on this machine. Raises ``EngineError`` (``model_unavailable``)."""
+    if Path(where).is_absolute():
+        return Path(where)
+    kinds = ["*.json", "*.safetensors", "*.model", "*.txt", "*.jinja"]
+    try:
+        return Path(snapshot_download(where, revision=options.get("revision"), allow_patterns=kinds))
+    except (OSError, ValueError) as error:
+        raise EngineError("model_unavailable", f"The language model {where} could not be fetched.") from error
+
+
 def builtin_file() -> Path:
     """The GGUF file of the model that comes with Livery. Raises ``EngineError`` (``model_unavailable``)."""
     found = importlib.util.find_spec(BUILTIN_PACKAGE)
@@ -201,14 +213,14 @@ def _builtin(base: Base, cache: Path | None) -> tuple[str, dict[str, Any]]:
     folder = cache / "bases" / f"{base.key}-{packed.stat().st_size}-{transformers.__version__}"
     if not (folder / "config.json").is_file():
         try:
-            _convert(*packed_place, folder)
+            unpack(*packed_place, folder)
         except OSError as error:
             log.warning("the language model could not be kept unpacked: %s", error)
             return packed_place
     return str(folder), {"local_files_only": True}
 
 
-def _convert(where: str, options: dict[str, Any], folder: Path) -> None:
+def unpack(where: str, options: dict[str, Any], folder: Path) -> None:
     """Unpack to float32 safetensors as ``folder``, complete or not at all."""
     model = AutoModelForCausalLM.from_pretrained(where, dtype=torch.float32, **options)
     tokenizer = AutoTokenizer.from_pretrained(where, **options)

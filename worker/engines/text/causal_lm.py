@@ -41,6 +41,8 @@ from worker.engines.text import dataset, evaluation, lora
 from worker.engines.text.base import Loaded
 from worker.engines.text.dataset import Example
 from worker.engines.text.files import gguf_adapter as gguf_adapter
+from worker.engines.text.merging import merged_folder as merged_folder
+from worker.engines.text.merging import merged_gguf as merged_gguf
 
 BUILTIN_ON_THE_HUB = "HuggingFaceTB/SmolLM2-135M-Instruct"
 CHECKPOINTS_KEPT = 2

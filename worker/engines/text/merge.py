@@ -8,7 +8,7 @@ import argparse
 from pathlib import Path
 
 from worker.engines.contracts import Base
-from worker.engines.text.files import merged_folder, merged_gguf
+from worker.engines.text.merging import merged_folder, merged_gguf
 
 
 def main() -> None:
@@ -16,10 +16,11 @@ def main() -> None:
     parser.add_argument("adapter", type=Path, help="the adapter's safetensors file, as downloaded")
     parser.add_argument("out", type=Path, help="a file that ends in .gguf, or a folder")
     parser.add_argument("--base", default="builtin", help="builtin, a hub repository, or an absolute folder")
+    parser.add_argument("--precision", choices=("f16", "q8_0"), default="f16", help="of a .gguf file")
     arguments = parser.parse_args()
     base = Base(arguments.base, "causal_lm", arguments.base)
     if arguments.out.suffix == ".gguf":
-        made = merged_gguf(base, arguments.adapter, arguments.out)
+        made = merged_gguf(base, arguments.adapter, arguments.out, arguments.precision)
     else:
         made = merged_folder(base, arguments.adapter, arguments.out)
     print(made)

@@ -1,0 +1,241 @@
+"""A voice merged with its base into one model: ordered by a person, made by a worker, kept until it is deleted."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from sqlalchemy import delete as delete_rows
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from app.adapters import queries
+from app.adapters.models import Adapter, MergedFile
+from app.adapters.names import file_stem
+from app.adapters.service import folder_of
+from app.base_models import catalogue
+from app.base_models.catalogue import TextModelEntry
+from app.errors import N_, Conflict, NotFound
+from app.jobs import service as jobs
+from app.jobs.models import Job
+from app.jobs.queries import jobs_of
+from app.jobs.service import Claim
+
+KIND = "voice_merge"
+LANE = "generation"
+Form = Literal["safetensors", "gguf_f16", "gguf_q8_0"]
+FORMS: tuple[Form, ...] = ("safetensors", "gguf_f16", "gguf_q8_0")
+_ENDINGS: dict[str, str] = {"safetensors": "-merged.zip", "gguf_f16": "-f16.gguf", "gguf_q8_0": "-q8_0.gguf"}
+MEDIA_TYPES: dict[str, str] = {"safetensors": "application/zip"}
+"""Of the forms that have one of their own."""
+
+
+class BaseGone(Conflict):
+    sentence = N_("The base model of this voice is not in the catalogue any more, so the two cannot be merged.")
+
+
+class NoSuchForm(Conflict):
+    sentence = N_(
+        "Livery does not write this base model for llama.cpp. Take the merged safetensors, from which llama.cpp's own "
+        "convert_hf_to_gguf.py makes such a file."
+    )
+
+
+class BeingMade(Conflict):
+    sentence = N_("This file is just being made. Cancel that first.")
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A form of a voice as its page shows it."""
+
+    form: Form
+    name: str
+    """Of the file on somebody's disk."""
+    about_bytes: int
+    """Of a file that is yet to be made, from the number of the base's parameters."""
+    row: MergedFile | None
+    job: Job | None
+
+    @property
+    def is_there(self) -> bool:
+        return self.row is not None and self.row.key != ""
+
+    @property
+    def is_active(self) -> bool:
+        return not self.is_there and self.job is not None and self.job.state in ("queued", "running")
+
+
+@dataclass(frozen=True)
+class MergeOrder:
+    """Everything that the worker needs."""
+
+    base: TextModelEntry
+    adapter_key: str
+    sha256: str
+    form: Form
+    title: str
+    key: str
+    """Where the file goes in the storage."""
+    about_bytes: int
+    card: str
+
+
+def base_of(adapter: Adapter) -> TextModelEntry | None:
+    return next((one for one in catalogue.text_models() if one.key == adapter.base_model), None)
+
+
+def forms_of(base: TextModelEntry | None) -> tuple[Form, ...]:
+    """What can be made: a file for llama.cpp only from a base that is one itself."""
+    if base is None:
+        return ()
+    return FORMS if base.source == "builtin" else FORMS[:1]
+
+
+def name_of(adapter: Adapter, form: Form) -> str:
+    """The name under which the file leaves the house."""
+    return file_stem(adapter.name, adapter.purpose, adapter.version) + _ENDINGS[form]
+
+
+def about_bytes(base: TextModelEntry, form: Form) -> int:
+    """Two bytes a number, or in blocks of 32 numbers one byte each and a scale of two."""
+    return base.parameters * 34 // 32 if form == "gguf_q8_0" else base.parameters * 2
+
+
+def shown(session: Session, adapter: Adapter) -> list[Shown]:
+    """Every form that this voice can have, made or not."""
+    base = base_of(adapter)
+    rows = queries.merged_files(session, workspace_id=adapter.workspace_id, adapter_id=adapter.id)
+    active = jobs_of(session, [row.id for row in rows.values() if not row.key])
+    found = []
+    for form in forms_of(base):
+        assert base is not None
+        row = rows.get(form)
+        job = active.get(row.id) if row is not None else None
+        found.append(Shown(form, name_of(adapter, form), about_bytes(base, form), row, job))
+    return found
+
+
+def order(session: Session, *, workspace_id: str, adapter_id: str, form: Form, created_by: str | None) -> MergedFile:
+    """Let a worker make the file. Asked for again while it is made or there, it is the same one.
+
+    Raises ``NotFound``, ``BaseGone``, ``NoSuchForm``, ``QueueFull``.
+    """
+    adapter = queries.voice(session, workspace_id=workspace_id, adapter_id=adapter_id)
+    base = base_of(adapter)
+    if base is None:
+        raise BaseGone()
+    if form not in forms_of(base):
+        raise NoSuchForm()
+    # The adapter's row is the lock that keeps two from adding the same form.
+    session.scalars(select(Adapter.id).where(Adapter.id == adapter.id).with_for_update()).one()
+    there = queries.merged_files(session, workspace_id=workspace_id, adapter_id=adapter.id).get(form)
+    if there is not None:
+        if there.key or _is_active(session, there):
+            return there
+        session.execute(delete_rows(MergedFile).where(MergedFile.id == there.id))
+    row = MergedFile(workspace_id=workspace_id, adapter_id=adapter.id, form=form, created_by=created_by)
+    session.add(row)
+    session.flush()
+    jobs.enqueue(
+        session,
+        workspace_id=workspace_id,
+        project_id=adapter.project_id,
+        lane=LANE,
+        kind=KIND,
+        subject_id=row.id,
+        title=name_of(adapter, form),
+        created_by=created_by,
+    )
+    return row
+
+
+def file_of(session: Session, *, workspace_id: str, adapter_id: str, form: Form) -> tuple[Adapter, MergedFile]:
+    """A file that is there, with its voice. Raises ``NotFound``."""
+    adapter = queries.voice(session, workspace_id=workspace_id, adapter_id=adapter_id)
+    row = queries.merged_files(session, workspace_id=workspace_id, adapter_id=adapter_id).get(form)
+    if row is None or not row.key:
+        raise NotFound()
+    return adapter, row
+
+
+def delete(session: Session, *, workspace_id: str, adapter_id: str, form: Form) -> str:
+    """Remove the row; returns the key of its file, to be removed after the commit.
+
+    Raises ``NotFound``, and ``BeingMade`` while a worker is at it.
+    """
+    queries.voice(session, workspace_id=workspace_id, adapter_id=adapter_id)
+    row = queries.merged_files(session, workspace_id=workspace_id, adapter_id=adapter_id).get(form)
+    if row is None:
+        raise NotFound()
+    if not row.key and _is_active(session, row):
+        raise BeingMade()
+    session.execute(delete_rows(MergedFile).where(MergedFile.id == row.id, MergedFile.workspace_id == workspace_id))
+    return row.key
+
+
+def order_of(session: Session, workspace_id: str, merged_id: str) -> MergeOrder:
+    """Raises ``NotFound``, ``BaseGone``."""
+    row = session.scalar(select(MergedFile).where(MergedFile.id == merged_id, MergedFile.workspace_id == workspace_id))
+    if row is None:
+        raise NotFound()
+    adapter = queries.voice(session, workspace_id=workspace_id, adapter_id=row.adapter_id)
+    base = base_of(adapter)
+    if base is None:
+        raise BaseGone()
+    form: Form = next(one for one in FORMS if one == row.form)
+    ending = "zip" if form == "safetensors" else "gguf"
+    return MergeOrder(
+        base=base,
+        adapter_key=adapter.diffusers_key,
+        sha256=adapter.sha256,
+        form=form,
+        title=f"{adapter.name}, version {adapter.version}",
+        key=f"{folder_of(adapter.project_id, adapter.id)}/merged/{row.id}.{ending}",
+        about_bytes=about_bytes(base, form),
+        card=_card(adapter, base),
+    )
+
+
+def complete(session: Session, held: Claim, *, key: str, byte_count: int) -> None:
+    """It is there. Raises ``NotFound`` when it is not wanted any more, and ``LeaseLost``."""
+    found = session.scalar(
+        update(MergedFile)
+        .where(MergedFile.id == held.subject_id, MergedFile.workspace_id == held.workspace_id)
+        .values(key=key, byte_count=byte_count)
+        .returning(MergedFile.id)
+    )
+    if found is None:
+        raise NotFound()
+    jobs.finish(session, held)
+
+
+def _is_active(session: Session, row: MergedFile) -> bool:
+    job = jobs_of(session, [row.id]).get(row.id)
+    return job is not None and job.state in ("queued", "running")
+
+
+def _card(adapter: Adapter, base: TextModelEntry) -> str:
+    repository = base.hub_name or base.source
+    return "\n".join(
+        [
+            "---",
+            "library_name: transformers",
+            "pipeline_tag: text-generation",
+            f"base_model: {repository}",
+            "base_model_relation: merge",
+            "---",
+            "",
+            f"# Voice of {adapter.name}, version {adapter.version}",
+            "",
+            f"{base.name} ({repository}, {base.licence}) with a brand's voice merged into it. The licence of the base "
+            "goes along with this model.",
+            "",
+            "```python",
+            "from transformers import pipeline",
+            "",
+            'writer = pipeline("text-generation", "this folder")',
+            'asked = [{"role": "user", "content": "Write a post about our new opening hours."}]',
+            'print(writer(asked, max_new_tokens=200)[0]["generated_text"][-1]["content"])',
+            "```",
+            "",
+        ]
+    )

@@ -4,13 +4,22 @@ import hashlib
 import json
 from typing import Any
 
-from app.db import Database
+import numpy as np
+from safetensors.numpy import save
+
+from app.adapters import service as adapters
+from app.adapters.models import Adapter
+from app.adapters.service import AdapterFiles
+from app.adapters.voice_files import CONFIGURATION
+from app.db import Database, new_id
+from app.storage import Storage
 from app.voice import pairs
 from app.voice.models import TextSample
 from app.voice.pairs import VoiceSample
 from tests.servers import ROOT
 
 FOLDER = ROOT / "tests" / "data" / "voice"
+BUILTIN = "smollm2-135m-instruct"
 NORDLICHT, FIZZBEE = "nordlicht", "fizzbee"
 
 
@@ -63,3 +72,39 @@ def add_texts(database: Database, workspace_id: str, project_id: str, count: int
         session.add_all(rows)
         session.flush()
         return [row.id for row in rows]
+
+
+def add_voice(
+    database: Database, storage: Storage, workspace_id: str, project_id: str, *, base_model: str = BUILTIN
+) -> Adapter:
+    """A voice of the brand with one changed layer of 64 numbers, and its files."""
+    layer, random = "base_model.model.model.layers.0.self_attn.q_proj", np.random.default_rng(0)
+    halves = {
+        f"{layer}.lora_A.weight": random.normal(size=(2, 64)).astype(np.float32),
+        f"{layer}.lora_B.weight": random.normal(size=(64, 2)).astype(np.float32),
+    }
+    facts = {"r": 2, "lora_alpha": 4, "base_model_name_or_path": "HuggingFaceTB/SmolLM2-135M-Instruct"}
+    content = save(halves, {CONFIGURATION: json.dumps(facts)})
+    adapter_id = new_id()
+    key = f"projects/{project_id}/adapters/{adapter_id}/adapter.safetensors"
+    gguf_key = key.replace("safetensors", "gguf")
+    storage.put(key, content)
+    storage.put(gguf_key, b"GGUF")
+    with database.write() as session:
+        return adapters.register(
+            session,
+            adapter_id=adapter_id,
+            workspace_id=workspace_id,
+            project_id=project_id,
+            training_id=None,
+            version=None,
+            modality="text",
+            purpose="voice",
+            base_model=base_model,
+            rank=2,
+            alpha=4,
+            trigger_word="",
+            files=AdapterFiles(key, key, key, len(content), hashlib.sha256(content).hexdigest(), gguf_key),
+            facts={"language": "en", "sample_count": 24},
+            created_by=None,
+        )

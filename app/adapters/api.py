@@ -137,7 +137,8 @@ class PublicationOut(BaseModel):
 def publish(
     request: Request, session: WriteSession, visitor: Editor, adapter_id: RowId, order: PublishForm
 ) -> PublicationOut:
-    """To Hugging Face, private unless `public`; clean files and a card, and no training pictures. A worker does it."""
+    """To Hugging Face, private unless `public`; clean files and a card, and nothing of what it learned from. A worker
+    does it."""
     row = publishing.order(
         session,
         workspace_id=visitor.workspace.id,

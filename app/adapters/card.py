@@ -4,7 +4,7 @@ It says nothing about the training pictures. Sample visuals are named where they
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 LICENCES = ("other", "apache-2.0", "mit", "cc-by-4.0", "cc-by-nc-4.0", "creativeml-openrail-m", "openrail++")
@@ -34,6 +34,8 @@ class CardFacts:
     """Names of the files and the programs that they are for."""
     samples: Sequence[tuple[str, str]] = ()
     """Names of sample pictures and their prompts."""
+    languages: Sequence[str] = ()
+    """That a voice writes in, as ISO 639 codes."""
 
 
 def model_card(facts: CardFacts) -> str:
@@ -47,8 +49,7 @@ def model_card(facts: CardFacts) -> str:
     }
     if facts.base_repository:
         header["base_model"] = facts.base_repository
-    # Every JSON text is also YAML, and quotes what people wrote.
-    lines = ["---", *(f"{key}: {json.dumps(value, ensure_ascii=False)}" for key, value in header.items())]
+    lines = ["---", *_lines(header)]
     if facts.samples:
         lines.append("widget:")
         for name, prompt in facts.samples:
@@ -70,6 +71,49 @@ def model_card(facts: CardFacts) -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+def voice_card(facts: CardFacts) -> str:
+    """The same for an adapter that writes. It says nothing about the texts that it learned from."""
+    header: dict[str, object] = {
+        "license": facts.licence,
+        "tags": ["lora", "peft", "text-generation", "livery"],
+        "pipeline_tag": "text-generation",
+        "library_name": "peft",
+    }
+    if facts.base_repository:
+        header |= {"base_model": facts.base_repository, "base_model_relation": "adapter"}
+    if facts.languages:
+        header["language"] = list(facts.languages)
+    lines = ["---", *_lines(header), "---", "", f"# Voice of {_plain(facts.name)}, version {facts.version}", ""]
+    lines += [f"A LoRA that has learned how a brand writes, for {_plain(facts.base_name)}.", ""]
+    if facts.note:
+        lines += [_plain(facts.note), ""]
+    lines += ["| file | for |", "|---|---|", *(f"| `{name}` | {program} |" for name, program in facts.files), ""]
+    lines += [f"Rank {facts.rank}, alpha {facts.alpha:g}. Licence of the base: {_plain(facts.base_licence)}.", ""]
+    if facts.base_repository:
+        lines += [
+            "```python",
+            "from peft import PeftModel",
+            "from transformers import AutoModelForCausalLM",
+            "",
+            f'base = AutoModelForCausalLM.from_pretrained("{facts.base_repository}")',
+            'model = PeftModel.from_pretrained(base, "this repository")',
+            "```",
+            "",
+        ]
+    lines += [
+        "Texts written with it are written by a machine; say so where the law asks for it.",
+        "",
+        "Trained with Livery.",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _lines(header: Mapping[str, object]) -> list[str]:
+    # Every JSON text is also YAML, and quotes what people wrote.
+    return [f"{key}: {json.dumps(value, ensure_ascii=False)}" for key, value in header.items()]
 
 
 def _plain(text: str) -> str:

@@ -1,5 +1,6 @@
 """Adapters on their way to a model hub."""
 
+import re
 from dataclasses import dataclass
 
 from sqlalchemy import update
@@ -10,6 +11,8 @@ from app.adapters.addresses import REPOSITORY
 from app.adapters.card import CardFacts
 from app.adapters.files import file_of
 from app.adapters.models import Adapter, Publication
+from app.adapters.voice_files import CONFIGURATION_FILE, TENSORS, name_of
+from app.base_models import catalogue
 from app.base_models import queries as base_models
 from app.errors import N_, Invalid, NotFound
 from app.jobs import service as jobs
@@ -18,6 +21,7 @@ from app.sealing import seal
 
 KIND = "adapter_publish"
 LANE = "generation"
+LANGUAGE = re.compile("[a-z]{2,3}")
 TOKEN_PURPOSE = "hub token"  # noqa: S105 - names what is sealed, and is no secret
 
 
@@ -25,17 +29,14 @@ class BadRepository(Invalid):
     sentence = N_("Please write the repository as owner/name, in letters, digits, “-”, “_” and “.”.")
 
 
-class OnlyPictures(Invalid):
-    sentence = N_("Only adapters that draw can be published from here; take a voice along as its files.")
-
-
 @dataclass(frozen=True)
 class PublishOrder:
     repository: str
     is_private: bool
     card: CardFacts
-    diffusers: tuple[str, str]
-    """Name in the repository, and key of the file that it is made from, without what tells about the pictures."""
+    diffusers: tuple[str, str] | None
+    """Name in the repository, and key of the file that it is made from, without what tells about the pictures; None for
+    a voice."""
     keys: tuple[tuple[str, str], ...]
     """Names in the repository and keys in the storage of what goes there as it is."""
 
@@ -53,10 +54,8 @@ def order(
     has_samples: bool,
     created_by: str | None,
 ) -> Publication:
-    """Put the adapter on its way. Raises ``NotFound``, ``OnlyPictures``, ``BadRepository``, ``QueueFull``."""
+    """Put the adapter on its way. Raises ``NotFound``, ``BadRepository``, ``QueueFull``."""
     adapter = queries.adapter(session, workspace_id=workspace_id, adapter_id=adapter_id)
-    if adapter.modality != "image":
-        raise OnlyPictures()
     if not REPOSITORY.fullmatch(repository):
         raise BadRepository()
     row = Publication(
@@ -64,7 +63,7 @@ def order(
         adapter_id=adapter.id,
         repository=repository,
         is_private=is_private,
-        has_samples=has_samples,
+        has_samples=has_samples and adapter.modality == "image",
         licence=licence,
         created_by=created_by,
     )
@@ -96,6 +95,9 @@ def order_of(session: Session, workspace_id: str, publication_id: str) -> Publis
     """Everything that the worker needs. Raises ``NotFound``."""
     row = publication(session, workspace_id=workspace_id, publication_id=publication_id)
     adapter = queries.adapter(session, workspace_id=workspace_id, adapter_id=row.adapter_id)
+    if adapter.modality == "text":
+        card, keys = _voice_card(adapter, row), _voice_keys(adapter)
+        return PublishOrder(row.repository, row.is_private, card, None, tuple(keys))
     diffusers = file_of(adapter, "diffusers")
     return PublishOrder(
         row.repository,
@@ -118,6 +120,12 @@ def _keys(adapter: Adapter, row: Publication) -> list[tuple[str, str]]:
     if row.has_samples:
         keys += [(name, key) for name, key, _ in _samples(adapter)]
     return keys
+
+
+def _voice_keys(adapter: Adapter) -> list[tuple[str, str]]:
+    # Names that PEFT looks for in a repository; the configuration beside it is made from the file's header.
+    keys = [(TENSORS, adapter.diffusers_key)]
+    return keys + ([(name_of(adapter, "gguf"), adapter.gguf_key)] if adapter.gguf_key else [])
 
 
 def _samples(adapter: Adapter) -> list[tuple[str, str, str]]:
@@ -146,4 +154,30 @@ def _card(session: Session, adapter: Adapter, row: Publication) -> CardFacts:
         note=adapter.note,
         files=files,
         samples=[(name, prompt) for name, _, prompt in _samples(adapter)] if row.has_samples else (),
+    )
+
+
+def _voice_card(adapter: Adapter, row: Publication) -> CardFacts:
+    base = next((one for one in catalogue.text_models() if one.key == adapter.base_model), None)
+    repository = (base.hub_name or base.source) if base is not None else ""
+    files = [(f"{CONFIGURATION_FILE}, {TENSORS}", "PEFT, transformers")]
+    if adapter.gguf_key:
+        files.append((name_of(adapter, "gguf"), "llama.cpp, Ollama"))
+    return CardFacts(
+        name=adapter.name,
+        purpose=adapter.purpose,
+        version=adapter.version,
+        base_name=base.name if base is not None else adapter.base_model,
+        base_repository=repository if REPOSITORY.fullmatch(repository) else "",
+        base_licence=base.licence if base is not None else "",
+        licence=row.licence,
+        trigger_word="",
+        strength=adapter.recommended_strength,
+        rank=adapter.rank,
+        alpha=adapter.alpha,
+        note=adapter.note,
+        files=files,
+        languages=tuple(
+            one for one in [adapter.facts.get("language")] if isinstance(one, str) and LANGUAGE.fullmatch(one)
+        ),
     )

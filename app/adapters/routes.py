@@ -140,6 +140,8 @@ def _voice_card(session: ReadSession, adapter: Adapter) -> dict[str, Any]:
         "newer": newer,
         "names": {kind: voice_files.name_of(adapter, kind) for kind in voice_files.VOICE_FILES},
         "merged": merged.shown(session, adapter),
+        "publications": queries.publications(session, workspace_id=adapter.workspace_id, adapter_id=adapter.id),
+        "licences": LICENCES,
     }
 
 

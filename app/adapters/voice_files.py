@@ -19,6 +19,8 @@ from app.storage import Storage
 VoiceFile = Literal["peft", "safetensors", "gguf"]
 VOICE_FILES: tuple[VoiceFile, ...] = ("peft", "safetensors", "gguf")
 CONFIGURATION = "lora_adapter_metadata"
+CONFIGURATION_FILE, TENSORS = "adapter_config.json", "adapter_model.safetensors"
+"""What PEFT calls the two files of an adapter."""
 LONGEST_HEADER = 10_000_000
 
 
@@ -49,8 +51,8 @@ def peft_folder(storage: Storage, adapter: Adapter, base: TextModelEntry | None)
     """
     facts = configuration(storage, adapter.diffusers_key)
     packed = ZipStream(compress_type=ZIP_STORED, sized=True)
-    packed.add(json.dumps(facts, indent=1, sort_keys=True).encode(), "adapter_config.json")
-    packed.add(storage.chunks(adapter.diffusers_key), "adapter_model.safetensors", size=adapter.byte_count)
+    packed.add(json.dumps(facts, indent=1, sort_keys=True).encode(), CONFIGURATION_FILE)
+    packed.add(storage.chunks(adapter.diffusers_key), TENSORS, size=adapter.byte_count)
     packed.add(card(adapter, base, facts).encode(), "README.md")
     return packed
 

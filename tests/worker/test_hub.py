@@ -26,6 +26,7 @@ from tests.conftest import SignedIn
 from tests.fake_engine import FakeEngine
 from tests.fake_hub import serving
 from tests.orders import make_brand, order_training, worker_context
+from tests.voices import add_texts, add_voice, voice_rows
 from worker import fetching
 from worker.context import WorkerContext
 from worker.engines import registry
@@ -380,6 +381,37 @@ def test_a_token_that_may_not_write_is_said_so(
 ) -> None:
     _, job = published(owner, context, database, adapter, token="hf_of_somebody_else")
     assert (job.state, job.error_code, job.sealed_secret) == ("failed", "hub_refuses", "")
+
+
+def test_a_voice_goes_to_the_hub_private_under_the_names_that_peft_looks_for(
+    owner: SignedIn, database: Database, storage: Storage, context: WorkerContext, hub: FakeHub
+) -> None:
+    hub.answers["/api/models/ada/look"] = {"id": "ada/look", "private": True}
+    project_id = make_brand(database, storage, owner.workspace_id, pictures=0, name="Nordlicht")
+    add_texts(database, owner.workspace_id, project_id, 3)
+    voice = add_voice(database, storage, owner.workspace_id, project_id)
+    assert "Publish on Hugging Face" in owner.client.get(f"/adapters/{voice.id}").text
+    row, job = published(owner, context, database, voice, samples="true")
+    assert (job.state, job.error_sentence, job.sealed_secret) == ("done", None, ""), hub.asked
+    assert hub.private is True and row.has_samples is False
+    given = {name: base64.b64decode(content) for name, content in hub.committed.items()}
+    assert set(given) == {
+        "README.md",
+        "adapter_config.json",
+        "adapter_model.safetensors",
+        "nordlicht-voice-v1.gguf",
+    }
+    told = json.loads(given["adapter_config.json"])
+    assert (told["r"], told["base_model_name_or_path"]) == (2, "HuggingFaceTB/SmolLM2-135M-Instruct")
+    assert given["adapter_model.safetensors"] == storage.get(voice.diffusers_key)
+    card = given["README.md"].decode()
+    header = yaml.safe_load(card.split("---")[1])
+    assert (header["license"], header["library_name"]) == ("cc-by-4.0", "peft")
+    assert (header["base_model"], header["language"]) == ("HuggingFaceTB/SmolLM2-135M-Instruct", ["en"])
+    learned = voice_rows()[0]["text"]
+    assert not any(learned[:30].encode() in content for content in given.values())
+    text = owner.client.get(f"/adapters/{voice.id}").text
+    assert f"{hub.url}/ada/look" in text and TOKEN not in text
 
 
 def test_the_card_says_what_one_needs_and_lets_nothing_through() -> None:

@@ -1,24 +1,24 @@
 """Merged files of a voice, from the button to the download, with a tiny model in place of the one that comes along."""
 
 import io
-import json
 import zipfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from safetensors.numpy import load, save
+from safetensors.numpy import load
 from sqlalchemy import select
 
 from app.adapters.models import Adapter, MergedFile
-from app.db import Database, new_id
+from app.db import Database
 from app.jobs import service as jobs
 from app.jobs.models import Job
 from app.storage import Storage
 from tests.conftest import SignedIn
 from tests.orders import make_brand, worker_context
 from tests.tokens import api_client
+from tests.voices import add_voice
 from tests.worker.text import tiny
 from worker import run_job
 from worker.context import WorkerContext
@@ -68,34 +68,7 @@ def context(database: Database, storage: Storage) -> WorkerContext:
 def voice(database: Database, storage: Storage, owner: SignedIn) -> str:
     """A voice of the built-in base, whose numbers fit the tiny one; returns its id."""
     project_id = make_brand(database, storage, owner.workspace_id, pictures=0, name="Nordlicht")
-    random = np.random.default_rng(0)
-    halves = {
-        f"{LAYER}.lora_A.weight": random.normal(size=(2, 64)).astype(np.float32),
-        f"{LAYER}.lora_B.weight": random.normal(size=(64, 2)).astype(np.float32),
-    }
-    key = f"projects/{project_id}/adapters/x/adapter.safetensors"
-    storage.put(key, save(halves, {"lora_adapter_metadata": json.dumps({"r": 2, "lora_alpha": 4})}))
-    adapter = Adapter(
-        id=new_id(),
-        workspace_id=owner.workspace_id,
-        project_id=project_id,
-        name="Nordlicht",
-        version=1,
-        modality="text",
-        purpose="voice",
-        base_model="smollm2-135m-instruct",
-        rank=2,
-        alpha=4,
-        trigger_word="",
-        diffusers_key=key,
-        kohya_key=key,
-        clean_key=key,
-        byte_count=1,
-        sha256="0" * 64,
-    )
-    with database.write() as session:
-        session.add(adapter)
-        return adapter.id
+    return add_voice(database, storage, owner.workspace_id, project_id).id
 
 
 def job_of_merging(database: Database) -> Job:
@@ -124,7 +97,7 @@ def test_a_merged_folder_is_made_taken_along_and_deleted(
     changed = load(packed.read("model.safetensors"))
     before = load((Path(tiny_base.source) / "model.safetensors").read_bytes())
     name = "model.layers.0.self_attn.q_proj.weight"
-    [stored] = [key for key in storage.keys_under("projects") if key.endswith("/x/adapter.safetensors")]
+    [stored] = [key for key in storage.keys_under("projects") if key.endswith("/adapter.safetensors")]
     halves = load(storage.get(stored))
     delta = 4 / 2 * halves[f"{LAYER}.lora_B.weight"] @ halves[f"{LAYER}.lora_A.weight"]
     assert np.allclose(changed[name], before[name] + delta, atol=5e-3)

@@ -1,5 +1,6 @@
 """An adapter to a model hub: clean files, a card, and only the sample visuals that somebody chose."""
 
+import json
 import os
 from pathlib import Path
 
@@ -11,10 +12,10 @@ import httpx2
 from huggingface_hub import CommitOperationAdd, HfApi
 from huggingface_hub.errors import HfHubHTTPError
 
-from app.adapters import brought, export, publishing
-from app.adapters.card import model_card
+from app.adapters import brought, export, publishing, voice_files
+from app.adapters.card import model_card, voice_card
 from app.adapters.publishing import PublishOrder
-from app.errors import N_
+from app.errors import N_, NotFound
 from app.jobs import service as jobs
 from app.jobs.service import Claim
 from app.sealing import CannotOpen, unseal
@@ -44,28 +45,49 @@ def run(context: WorkerContext, claim: Claim, progress: JobProgress) -> None:
     except CannotOpen as error:
         raise EngineError("token_lost", error.sentence) from error
     with job_folder("publish") as folder:
-        files = _files(context, order, folder)
+        if order.diffusers is None:
+            files = _voice_files(context, order, folder)
+        else:
+            files = _files(context, order, order.diffusers, folder)
         progress.check()
         url = _publish(context, order, files, token)
     context.write(lambda session: publishing.complete(session, claim, url))
 
 
-def _files(context: WorkerContext, order: PublishOrder, folder: Path) -> dict[str, Path]:
+def _files(context: WorkerContext, order: PublishOrder, diffusers: tuple[str, str], folder: Path) -> dict[str, Path]:
     """What goes to the hub, by its name there. The file for diffusers is written anew, without what its header tells
     about the training."""
-    files = {}
-    for_diffusers, own = order.diffusers
-    for number, (name, key) in enumerate((*order.keys, (for_diffusers, own))):
-        try:
-            files[name] = bring_in(context.storage, key, folder / f"{number}{Path(name).suffix}")
-        except FileNotFoundError as error:
-            raise EngineError("adapter_unreadable", brought.FILE_GONE) from error
+    for_diffusers, own = diffusers
+    files = _brought_in(context, (*order.keys, (for_diffusers, own)), folder)
     target = folder / "diffusers.safetensors"
     stem = for_diffusers.removesuffix("-diffusers.safetensors")
     export.converted(files[for_diffusers], target, "canonical", name=stem, clean=True)
     card = folder / "README.md"
     card.write_text(model_card(order.card))
     return {"README.md": card, **files, for_diffusers: target}
+
+
+def _voice_files(context: WorkerContext, order: PublishOrder, folder: Path) -> dict[str, Path]:
+    """The same for a voice. Its file's header is PEFT's configuration and nothing else."""
+    files = _brought_in(context, order.keys, folder)
+    try:
+        facts = voice_files.configuration(context.storage, dict(order.keys)[voice_files.TENSORS])
+    except NotFound as error:
+        raise EngineError("adapter_unreadable", brought.FILE_GONE) from error
+    configuration, card = folder / "configuration.json", folder / "README.md"
+    configuration.write_text(json.dumps(facts, indent=1, sort_keys=True))
+    card.write_text(voice_card(order.card))
+    return {"README.md": card, voice_files.CONFIGURATION_FILE: configuration, **files}
+
+
+def _brought_in(context: WorkerContext, keys: tuple[tuple[str, str], ...], folder: Path) -> dict[str, Path]:
+    files = {}
+    for number, (name, key) in enumerate(keys):
+        try:
+            files[name] = bring_in(context.storage, key, folder / f"{number}{Path(name).suffix}")
+        except FileNotFoundError as error:
+            raise EngineError("adapter_unreadable", brought.FILE_GONE) from error
+    return files
 
 
 def _publish(context: WorkerContext, order: PublishOrder, files: dict[str, Path], token: str) -> str:

@@ -36,7 +36,7 @@ router = APIRouter()
 router.include_router(file_routes.router)
 MOST_THUMBNAILS = 40
 SAVED = N_("Saved")
-IMPORTED = N_("The voice is here. Whether it fits the base model shows when it first writes.")
+IMPORTED = N_("The voice is here.")
 ARCHIVED = N_("The adapter is in the archive now. Its files and pictures stay.")
 UNARCHIVED = N_("The adapter is back.")
 ON_ITS_WAY = N_("The adapter is on its way to the model hub.")

@@ -174,6 +174,11 @@ def import_voice(
         alpha=voice.alpha,
         trigger_word="",
         files=AdapterFiles(key, key, key, len(voice.content), sha256),
-        facts={"imported": True, "finished": True},
+        facts={
+            "imported": True,
+            "finished": True,
+            "named_base": voice.named_base,
+            "base_is_doubtful": voice.is_doubtful,
+        },
         created_by=created_by,
     )

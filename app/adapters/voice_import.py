@@ -1,7 +1,7 @@
 """Reads a voice that was trained elsewhere: PEFT's folder as a ZIP, or one safetensors file with the configuration in
 its header. Reads without trust: no pickles, no paths, nothing larger than a LoRA. No model library.
 
-Whether each layer fits the base's, only the worker can say when it puts the adapter on; a mismatch is a sentence then.
+The base is told by its name and by the widths of the layers; where the two disagree, a sentence says so.
 """
 
 import json
@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from app.adapters import safetensors_file
-from app.adapters.safetensors_file import UnsafeFile
+from app.adapters.inspection import one_line
+from app.adapters.safetensors_file import Tensor, UnsafeFile
 from app.adapters.voice_files import CONFIGURATION
 from app.base_models import catalogue
 from app.base_models.catalogue import TextModelEntry
@@ -22,6 +23,9 @@ from app.errors import N_, Invalid
 LARGEST_BYTES = 600_000_000
 LARGEST_CONFIGURATION = 100_000
 LAYER = re.compile(r"base_model\.model\.[\w.]+\.lora_[AB]\.weight")
+IN_A_BLOCK = re.compile(r"base_model\.model\.model\.layers\.(\d{1,4})\.(?:self_attn|mlp)\.(\w+)")
+COPIES = re.compile(r"(?:-unsloth)?-(?:bnb-4bit|bnb-8bit|4bit|8bit|gguf|awq|gptq|fp8|int8|int4)$")
+"""Endings by which makers of smaller copies call the same model."""
 KEPT = ("r", "lora_alpha", "target_modules", "use_rslora", "rank_pattern", "alpha_pattern")
 """What decides the adapter's effect; all else of PEFT's configuration is left behind."""
 
@@ -39,6 +43,17 @@ class ForeignBase(Invalid):
     )
 
 
+class OtherLayers(Invalid):
+    sentence = N_(
+        "This voice says that it belongs to “%(base)s”, but its layers do not fit that model: %(layer)s has %(here)s "
+        "numbers where that model has %(there)s. It was trained on another one."
+    )
+
+
+class HalfALayer(Invalid):
+    sentence = N_("This voice is damaged: the two halves of %(layer)s do not belong together.")
+
+
 @dataclass(frozen=True)
 class ImportedVoice:
     """The adapter as it will be stored."""
@@ -47,10 +62,14 @@ class ImportedVoice:
     base: TextModelEntry
     rank: int
     alpha: float
+    named_base: str
+    """What its own configuration calls the base, one line; may be empty or somebody's folder."""
+    is_doubtful: bool
+    """The base is told from the layers alone, and its name says something else."""
 
 
 def read_voice(file: BinaryIO) -> ImportedVoice:
-    """Raises ``NotAVoice``, ``ForeignBase`` or ``UnsafeFile``."""
+    """Raises ``NotAVoice``, ``ForeignBase``, ``OtherLayers``, ``HalfALayer`` or ``UnsafeFile``."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "adapter.safetensors"
         configuration = _unpacked(file, path)
@@ -65,7 +84,9 @@ def read_voice(file: BinaryIO) -> ImportedVoice:
     foreign = next((name for name in tensors if not LAYER.fullmatch(name)), None)
     if foreign is not None:
         raise NotAVoice(reason=f"it holds {foreign[:80]}")
-    base = recognised(str(configuration.get("base_model_name_or_path") or ""))
+    named = one_line(str(configuration.get("base_model_name_or_path") or ""))
+    sides = _sides(tensors)
+    base, is_doubtful = recognised(named, sides)
     kept = {name: configuration[name] for name in KEPT if name in configuration} | {
         "peft_type": "LORA",
         "task_type": "CAUSAL_LM",
@@ -74,18 +95,70 @@ def read_voice(file: BinaryIO) -> ImportedVoice:
         "bias": "none",
     }
     content = safetensors_file.to_bytes(tensors, {CONFIGURATION: json.dumps(kept, sort_keys=True)})
-    return ImportedVoice(content, base, rank, float(alpha))
+    return ImportedVoice(content, base, rank, float(alpha), named, is_doubtful)
 
 
-def recognised(name: str) -> TextModelEntry:
-    """The catalogue's model that goes by this name, with or without its maker's. Raises ``ForeignBase``."""
-    wanted = name.strip("/").casefold()
+def recognised(name: str, sides: dict[str, tuple[int, int]]) -> tuple[TextModelEntry, bool]:
+    """The catalogue's model that goes by this name and has these layers, and whether there is doubt.
+
+    ``sides`` holds what goes in and comes out of each layer. A name that nobody knows is no reason to refuse (it may be
+    a folder, or a model trained on from one of ours) as long as the layers fit one model and no other; but then there
+    is doubt. Raises ``ForeignBase`` and ``OtherLayers``.
+    """
     for entry in catalogue.text_models():
-        own = (entry.hub_name or entry.source).casefold()
-        if wanted in (own, own.rsplit("/", 1)[-1], entry.key):
-            return entry
+        if _goes_by(entry, name):
+            layer = next((one for one, given in sides.items() if _of_base(entry, one) != given), None)
+            if layer is not None:
+                here, there = sides[layer], _of_base(entry, layer)
+                raise OtherLayers(
+                    base=name[:100],
+                    layer=layer,
+                    here=" × ".join(map(str, here)),
+                    there=" × ".join(map(str, there)) if there else "0",
+                )
+            return entry, False
+    fitting = [one for one in catalogue.text_models() if _fits_whole(one, sides)]
+    if len(fitting) == 1:
+        return fitting[0], True
     known = ", ".join(entry.hub_name or entry.source for entry in catalogue.text_models())
     raise ForeignBase(base=name[:100] or "?", known=known)
+
+
+def _goes_by(entry: TextModelEntry, name: str) -> bool:
+    """With or without its maker's name, or as the folder of a copy."""
+    wanted = name.replace("\\", "/").strip("/").casefold()
+    own = (entry.hub_name or entry.source).casefold()
+    last = COPIES.sub("", wanted.rsplit("/", 1)[-1])
+    return wanted == entry.key or last == own.rsplit("/", 1)[-1]
+
+
+def _of_base(entry: TextModelEntry, layer: str) -> tuple[int, int] | None:
+    """What goes in and comes out there; None where the base has no such layer."""
+    found = IN_A_BLOCK.fullmatch(layer)
+    if found is None or int(found[1]) >= entry.layout.layers:
+        return None
+    return entry.layout.sides(found[2])
+
+
+def _fits_whole(entry: TextModelEntry, sides: dict[str, tuple[int, int]]) -> bool:
+    """Every layer is one of the base's, and the last one is the base's last: a deeper base would not end there."""
+    deepest = max((int(found[1]) for layer in sides if (found := IN_A_BLOCK.fullmatch(layer))), default=-1)
+    return deepest + 1 == entry.layout.layers and all(_of_base(entry, one) == given for one, given in sides.items())
+
+
+def _sides(tensors: dict[str, Tensor]) -> dict[str, tuple[int, int]]:
+    """What goes in and comes out of each layer. Raises ``HalfALayer``."""
+    sides = {}
+    for name, tensor in tensors.items():
+        layer, half = name.removesuffix(".weight").rsplit(".", 1)
+        other = tensors.get(f"{layer}.lora_{'B' if half == 'lora_A' else 'A'}.weight")
+        if other is None or len(tensor.shape) != 2 or len(other.shape) != 2:
+            raise HalfALayer(layer=layer[:100])
+        if half == "lora_A":
+            if tensor.shape[0] != other.shape[1]:
+                raise HalfALayer(layer=layer[:100])
+            sides[layer] = (tensor.shape[1], other.shape[0])
+    return sides
 
 
 def _unpacked(file: BinaryIO, target: Path) -> dict[str, Any] | None:

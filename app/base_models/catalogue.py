@@ -127,6 +127,32 @@ class BaseModelEntry(BaseModel):
         return (self.training_memory_mb if held is None else held) * 1_000_000
 
 
+class Layout(BaseModel):
+    """Widths of a language model's layers, by which an adapter of it is told from one of another model."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    layers: Annotated[int, Field(ge=1)]
+    width: Annotated[int, Field(ge=1)]
+    """Numbers for a word between the layers."""
+    query: Annotated[int, Field(ge=1)]
+    """Of all heads together."""
+    key_value: Annotated[int, Field(ge=1)]
+    feed_forward: Annotated[int, Field(ge=1)]
+
+    def sides(self, kind: str) -> tuple[int, int] | None:
+        """What goes in and what comes out of a layer such as ``q_proj``; None for a name that is not known."""
+        return {
+            "q_proj": (self.width, self.query),
+            "k_proj": (self.width, self.key_value),
+            "v_proj": (self.width, self.key_value),
+            "o_proj": (self.query, self.width),
+            "gate_proj": (self.width, self.feed_forward),
+            "up_proj": (self.width, self.feed_forward),
+            "down_proj": (self.feed_forward, self.width),
+        }.get(kind)
+
+
 class TextModelEntry(BaseModel):
     """A language model. Its key never changes: adapters and orders name it."""
 
@@ -150,6 +176,7 @@ class TextModelEntry(BaseModel):
     """Numbers of an adapter of rank 1, by what is trained (sum of inputs and outputs of each layer)."""
     context: Annotated[int, Field(ge=256)]
     """Tokens that it can look back on."""
+    layout: Layout
     languages: Annotated[tuple[str, ...], Field(min_length=1)]
     """Those that its makers name, as ISO 639-1 codes."""
     gated: bool = False

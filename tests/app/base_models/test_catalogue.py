@@ -77,3 +77,13 @@ def test_the_api_lists_and_shows_models(owner: SignedIn) -> None:
     assert keys[0] == "livery-builtin"
     assert client.get(f"/api/v1/base-models/{keys[0]}").json()["resolution"] == 128
     assert client.get("/api/v1/base-models/nothing").status_code == 404
+
+
+@pytest.mark.parametrize("entry", catalogue.text_models(), ids=lambda entry: entry.key)
+def test_the_layout_of_a_language_model_agrees_with_the_size_of_its_adapters(entry: catalogue.TextModelEntry) -> None:
+    def of_rank_1(*kinds: str) -> int:
+        return entry.layout.layers * sum(sum(entry.layout.sides(kind) or ()) for kind in kinds)
+
+    attention, feed_forward = ("q_proj", "k_proj", "v_proj", "o_proj"), ("gate_proj", "up_proj", "down_proj")
+    assert of_rank_1(*attention) == entry.parameters_per_rank["attention"]
+    assert of_rank_1(*attention, *feed_forward) == entry.parameters_per_rank["attention_and_feed_forward"]

@@ -218,11 +218,13 @@ PEFT = {
 }
 
 
-def weights(name: str = LAYER) -> bytes:
-    halves = {
-        f"{name}.lora_A.weight": np.ones((2, 8), np.float32),
-        f"{name}.lora_B.weight": np.ones((8, 2), np.float32),
-    }
+def weights(name: str = LAYER, sides: tuple[int, int] = (1024, 2048), upto: int = 1) -> bytes:
+    """One kind of layer in as many blocks; its sides are those of Qwen3 0.6B, which has 28."""
+    halves = {}
+    for number in range(upto):
+        layer = name.replace(".0.", f".{number}.")
+        halves[f"{layer}.lora_A.weight"] = np.ones((2, sides[0]), np.float16)
+        halves[f"{layer}.lora_B.weight"] = np.ones((sides[1], 2), np.float16)
     return bytes(save(halves))
 
 
@@ -242,6 +244,29 @@ def test_a_voice_from_elsewhere_is_read_and_its_base_recognised(
     client = api_client(owner)
     again = client.post(f"/api/v1{address}", files={"file": ("one.safetensors", stored, "application/octet-stream")})
     assert again.status_code == 201 and again.json()["version"] == 2, again.text
+
+
+@pytest.mark.parametrize(
+    ("name", "key", "is_doubtful"),
+    [
+        ("Qwen/Qwen3-0.6B", "qwen3-0-6b", False),
+        ("qwen3-0.6b", "qwen3-0-6b", False),
+        ("unsloth/Qwen3-0.6B-unsloth-bnb-4bit", "qwen3-0-6b", False),
+        ("C:\\models\\Qwen3-0.6B", "qwen3-0-6b", False),
+        ("/home/ada/our-own-qwen", "qwen3-0-6b", True),
+        ("", "qwen3-0-6b", True),
+    ],
+)
+def test_the_base_is_told_by_its_name_and_its_layers(name: str, key: str, is_doubtful: bool) -> None:
+    voice = read_voice(io.BytesIO(packed(PEFT | {"base_model_name_or_path": name}, weights(upto=28))))
+    assert (voice.base.key, voice.is_doubtful, voice.named_base) == (key, is_doubtful, name)
+
+
+def test_where_the_base_is_doubtful_the_page_says_so(owner: SignedIn, brand: str) -> None:
+    content = packed(PEFT | {"base_model_name_or_path": "/home/ada/our-own"}, weights(upto=28))
+    answer = owner.client.post(f"/projects/{brand}/adapters/voice", files={"file": ("voice.zip", content)})
+    page = owner.client.get(answer.headers["location"]).text
+    assert "names “/home/ada/our-own” as its base" in page and "layers are those of Qwen3 0.6B" in page
 
 
 def test_two_voices_brought_at_once_are_two_versions(
@@ -284,6 +309,13 @@ def test_two_voices_brought_at_once_are_two_versions(
             packed(PEFT | {"base_model_name_or_path": "somebody/unknown"}, weights()),
             "not among the language models here",
         ),
+        (
+            packed(PEFT | {"base_model_name_or_path": "somebody/unknown"}, weights(sides=(1000, 2000), upto=28)),
+            "not among the language models here",
+        ),
+        (packed(PEFT, weights(sides=(2048, 2048))), "has 2048 × 2048 numbers where that model has 1024 × 2048"),
+        (packed(PEFT, weights(LAYER.replace(".0.", ".28."))), "do not fit that model"),
+        (packed(PEFT, bytes(save({f"{LAYER}.lora_A.weight": np.ones((2, 8), np.float16)}))), "two halves"),
         (packed(PEFT), "one of the two files is missing"),
         (packed(PEFT | {"r": 0}, weights()), "rank or alpha"),
         (packed(PEFT | {"use_dora": True}, weights()), "only plain LoRA"),

@@ -63,6 +63,15 @@ def reconfigured(weights: Path, target: Path, **changes: object) -> Path:
     return target
 
 
+def header_of(path: Path) -> dict[str, object]:
+    """Architecture, vocabulary and all else that a file says of itself but its name and kind of numbers."""
+    own = ("general.name", "general.file_type", "general.quantization_version")
+    fields = gguf.GGUFReader(path).fields
+    return {
+        name: field.contents() for name, field in fields.items() if name not in own and not name.startswith("GGUF.")
+    }
+
+
 def packed_by_hand(base: Base, folder: Path) -> Base:
     """The tiny model as a GGUF file, such as other programs write it; its tokenizer lies beside it."""
     model = AutoModelForCausalLM.from_pretrained(base.source, dtype=torch.float32)
@@ -70,6 +79,8 @@ def packed_by_hand(base: Base, folder: Path) -> Base:
     folder.mkdir()
     writer = gguf.GGUFWriter(folder / "tiny.gguf", "llama")
     writer.add_name("Tiny")
+    writer.add_file_type(gguf.LlamaFileType.MOSTLY_F16)
+    writer.add_chat_template(tiny.TEMPLATE)
     writer.add_block_count(configuration.num_hidden_layers)
     writer.add_context_length(512)
     writer.add_embedding_length(configuration.hidden_size)
@@ -150,7 +161,8 @@ def test_merged_for_llama_cpp_it_says_the_same(
     merging.merged_gguf(packed, trained, merged / "merged.gguf", precision, "Nordlicht, version 1")
     reader = gguf.GGUFReader(merged / "merged.gguf")
     assert reader.fields["general.name"].contents() == "Nordlicht, version 1"
-    assert reader.fields["tokenizer.ggml.tokens"].contents()[:3] == ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
+    assert reader.fields["general.file_type"].contents() == {"f16": 1, "q8_0": 7}[precision]
+    assert header_of(merged / "merged.gguf") == header_of(Path(packed.source) / "tiny.gguf"), "all else is the base's"
     kinds = {tensor.name: tensor.tensor_type.name for tensor in reader.tensors}
     assert kinds["blk.0.attn_q.weight"] == kinds["token_embd.weight"] == precision.upper()
     assert kinds["blk.0.attn_norm.weight"] == "F32"

@@ -222,6 +222,7 @@ def _builtin(base: Base, cache: Path | None) -> tuple[str, dict[str, Any]]:
 
 def unpack(where: str, options: dict[str, Any], folder: Path) -> None:
     """Unpack to float32 safetensors as ``folder``, complete or not at all."""
+    transformers.utils.logging.disable_progress_bar()
     model = AutoModelForCausalLM.from_pretrained(where, dtype=torch.float32, **options)
     tokenizer = AutoTokenizer.from_pretrained(where, **options)
     folder.parent.mkdir(parents=True, exist_ok=True)

@@ -109,6 +109,8 @@ def merged_gguf(
         inner = field.types[-1] if kind == gguf.GGUFValueType.ARRAY else None
         value = {"general.file_type": int(file_type), "general.name": name or None}.get(field.name) or field.contents()
         writer.add_key_value(field.name, value, kind, sub_type=inner)
+    if gguf.Keys.General.QUANTIZATION_VERSION not in reader.fields:
+        writer.add_quantization_version(gguf.GGML_QUANT_VERSION)
     kinds = {tensor.name: _kind_of(tensor, quantization) for tensor in reader.tensors}
     for tensor in reader.tensors:
         kind = kinds[tensor.name]

@@ -84,10 +84,10 @@ def base_of(adapter: Adapter) -> TextModelEntry | None:
 
 
 def forms_of(base: TextModelEntry | None) -> tuple[Form, ...]:
-    """What can be made: a file for llama.cpp only from a base that is one itself."""
+    """What can be made: a file for llama.cpp only of a base that can be written as one."""
     if base is None:
         return ()
-    return FORMS if base.source == "builtin" else FORMS[:1]
+    return FORMS if base.packs else FORMS[:1]
 
 
 def name_of(adapter: Adapter, form: Form) -> str:

@@ -177,6 +177,8 @@ class TextModelEntry(BaseModel):
     context: Annotated[int, Field(ge=256)]
     """Tokens that it can look back on."""
     layout: Layout
+    packs: bool = False
+    """Whether it can be written as a file for llama.cpp: its vocabulary is of a kind that we know how to write."""
     languages: Annotated[tuple[str, ...], Field(min_length=1)]
     """Those that its makers name, as ISO 639-1 codes."""
     gated: bool = False

@@ -160,7 +160,7 @@ def test_what_cannot_be_made_says_why(
     assert "0.5 GB are needed, and 0.4 GB are free" in text and "Try again" in text
     monkeypatch.undo()
     with database.write() as session:
-        session.get_one(Adapter, voice).base_model = "qwen3-0-6b"
+        session.get_one(Adapter, voice).base_model = "eurollm-1-7b"
     answer = api_client(owner).post(f"/api/v1{page}/merged/gguf_f16")
     assert answer.status_code == 409 and "convert_hf_to_gguf.py" in answer.text
     assert owner.client.get(page).text.count("/merged/gguf_f16") == 0

@@ -2,6 +2,7 @@
 
 import zipfile
 from pathlib import Path
+from typing import Literal
 
 from app.adapters import merged
 from app.adapters.merged import MergeOrder
@@ -69,7 +70,7 @@ def _make(context: WorkerContext, order: MergeOrder, base: Base, folder: Path, p
     if order.form == "safetensors":
         made = engine.merged_folder(base, weights, folder / "merged", cache, progress.drawn)
         return _zipped(made, order.card, folder / "merged.zip", progress)
-    precision = "f16" if order.form == "gguf_f16" else "q8_0"
+    precision: Literal["f16", "q8_0"] = "f16" if order.form == "gguf_f16" else "q8_0"
     return engine.merged_gguf(base, weights, folder / "merged.gguf", precision, order.title, cache, progress.drawn)
 
 

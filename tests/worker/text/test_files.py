@@ -1,6 +1,7 @@
 """Voices as files of other programs: the numbers in them are those that were learned, in the order they are read."""
 
 import json
+import shutil
 from pathlib import Path
 
 import gguf
@@ -180,9 +181,39 @@ def test_an_adapter_of_another_model_is_not_merged(model: Base, trained: Path, f
     assert raised.value.code == "adapter_mismatch"
 
 
-def test_a_base_that_is_not_packed_gives_no_packed_model(model: Base, trained: Path, folder: Path) -> None:
-    with pytest.raises(EngineError, match=r"llama\.cpp"):
-        merging.merged_gguf(model, trained, folder / "merged.gguf")
+def test_a_base_for_transformers_becomes_a_file_for_llama_cpp_too(model: Base, trained: Path, folder: Path) -> None:
+    with_adapter, bare = logits(model, trained), logits(model, None)
+    bases.drop_loaded()
+    merged = folder / "merged"
+    merged.mkdir()
+    merging.merged_gguf(model, trained, merged / "merged.gguf", "f16", "Nordlicht, version 1")
+    ours, by_hand = (
+        header_of(merged / "merged.gguf"),
+        header_of(Path(packed_by_hand(model, folder).source) / "tiny.gguf"),
+    )
+    assert {name: ours.get(name) for name in by_hand} == by_hand
+    assert ours["tokenizer.ggml.pre"] == "gpt-2" and ours["tokenizer.ggml.add_bos_token"] is False
+    assert distance(logits(Base("merged", "causal_lm", str(merged)), None), with_adapter, bare) < 0.02
+
+
+@pytest.mark.parametrize(
+    ("file", "change", "reason"),
+    [
+        ("config.json", {"model_type": "gpt2"}, "layout"),
+        ("config.json", {"rope_parameters": {"rope_type": "linear", "factor": 2.0, "rope_theta": 1e4}}, "positions"),
+        ("tokenizer.json", {"pre_tokenizer": {"type": "Whitespace"}}, "cuts texts"),
+        ("tokenizer.json", {"model": {"type": "WordLevel", "vocab": {"a": 0}, "unk_token": "a"}}, "vocabulary"),
+    ],
+)
+def test_what_llama_cpp_would_read_wrongly_is_refused(
+    model: Base, trained: Path, folder: Path, file: str, change: dict[str, object], reason: str
+) -> None:
+    other = folder / "other"
+    shutil.copytree(model.source, other)
+    (other / file).write_text(json.dumps(json.loads((other / file).read_text()) | change))
+    with pytest.raises(EngineError, match=reason) as raised:
+        merging.merged_gguf(Base("other", "causal_lm", str(other)), trained, folder / "merged.gguf")
+    assert raised.value.code == "not_packed" and not (folder / "merged.gguf").exists()
 
 
 @pytest.mark.slow

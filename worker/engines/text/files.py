@@ -19,9 +19,9 @@ from transformers import AutoConfig
 from worker.engines.contracts import Base, EngineError
 from worker.engines.text import base as bases
 
-ARCHITECTURES = {"llama": "llama", "mistral": "llama", "qwen2": "qwen2", "qwen3": "qwen3"}
+ARCHITECTURES = {"llama": "llama", "mistral": "llama", "qwen2": "qwen2", "qwen3": "qwen3", "smollm3": "smollm3"}
 """``model_type`` of transformers → architecture of llama.cpp. Only those whose layers are put in order here."""
-PERMUTED = {"llama"}
+PERMUTED = {"llama", "smollm3"}
 
 
 def gguf_adapter(base: Base, weights: Path, out: Path, cache: Path | None = None) -> Path | None:

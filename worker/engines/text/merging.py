@@ -11,6 +11,8 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -22,7 +24,15 @@ from safetensors.torch import save_file
 
 from worker.engines.contracts import Base, EngineError
 from worker.engines.text import base as bases
-from worker.engines.text.files import configuration_of, in_their_order, known_architecture, split_name, strength
+from worker.engines.text import packing
+from worker.engines.text.files import (
+    ARCHITECTURES,
+    configuration_of,
+    in_their_order,
+    known_architecture,
+    split_name,
+    strength,
+)
 
 Precision = Literal["f16", "q8_0"]
 Told = Callable[[int, int], None]
@@ -80,62 +90,141 @@ def merged_gguf(
     cache: Path | None = None,
     told: Told = lambda done, total: None,
 ) -> Path:
-    """Write base and adapter as one GGUF file, from a base that is one itself, with its vocabulary and chat template.
+    """Write base and adapter as one GGUF file with vocabulary and chat template: from a base that is one itself with
+    all that it says, else with what ``packing`` knows.
 
     Matrices are in ``precision`` (a row that does not divide into blocks of 32 in float16), all other numbers in
-    float32. ``name`` is what programs show. Raises ``EngineError``: ``not_packed`` for a base that is no GGUF,
+    float32. ``name`` is what programs show. Raises ``EngineError``: ``not_packed`` for a base that has no such form,
     ``adapter_unreadable``, ``adapter_mismatch``, ``model_unavailable``; and what ``told`` raises.
     """
-    packed = _packed_file(base)
-    if packed is None:
-        raise EngineError(
-            "not_packed",
-            "This base model is not in llama.cpp's format, so no merged file can be made from it. Take the adapter for "
-            "llama.cpp, or the merged safetensors.",
-        )
     deltas = _Deltas(weights)
     configuration = configuration_of(base, cache)
-    reader = gguf.GGUFReader(packed)
-    architecture = str(reader.fields["general.architecture"].contents())
-    names = gguf.get_tensor_name_map(known_architecture(architecture), configuration.num_hidden_layers)
-    layers = {f"{names.get_name(layer)}.weight": layer for layer in deltas.layers}
-    quantization, file_type = KINDS[precision]
     part = out.with_name(out.name + ".part")
-    writer = gguf.GGUFWriter(part, architecture)
-    for field in reader.fields.values():
-        if field.name.startswith("GGUF.") or field.name in ("general.architecture", "general.alignment"):
-            continue
-        kind = field.types[0]
-        inner = field.types[-1] if kind == gguf.GGUFValueType.ARRAY else None
-        value = {"general.file_type": int(file_type), "general.name": name or None}.get(field.name) or field.contents()
-        writer.add_key_value(field.name, value, kind, sub_type=inner)
-    if gguf.Keys.General.QUANTIZATION_VERSION not in reader.fields:
-        writer.add_quantization_version(gguf.GGML_QUANT_VERSION)
-    kinds = {tensor.name: _kind_of(tensor, quantization) for tensor in reader.tensors}
-    for tensor in reader.tensors:
-        kind = kinds[tensor.name]
-        shape = tuple(int(side) for side in reversed(tensor.shape))
-        block, size = gguf.GGML_QUANT_SIZES[kind]
-        as_bytes = gguf.quants.quant_shape_to_byte_shape(shape, kind)
-        writer.add_tensor_info(
-            tensor.name, as_bytes, np.dtype(np.uint8), math.prod(shape) // block * size, raw_dtype=kind
-        )
+    packed = _packed_file(base)
+    if packed is not None:
+        reader = gguf.GGUFReader(packed)
+        architecture = str(reader.fields["general.architecture"].contents())
+        writer = gguf.GGUFWriter(part, architecture)
+        _copy_fields(reader, writer, without={"general.name"} if name else set())
+        matrices = _packed_matrices(reader, deltas, architecture, configuration)
+    else:
+        known = ARCHITECTURES.get(configuration.model_type)
+        if known is None:
+            raise packing.refused("its layout is not known")
+        architecture = known
+        folder = bases.local_folder(*bases.place(base, cache))
+        writer = gguf.GGUFWriter(part, architecture)
+        writer.add_type(gguf.GGUFType.MODEL)
+        packing.add_measures(writer, configuration)
+        packing.add_vocabulary(writer, folder, configuration.vocab_size)
+        matrices = _plain_matrices(folder, deltas, architecture, configuration)
+    quantization, file_type = KINDS[precision]
+    if name:
+        writer.add_name(name)
+    writer.add_file_type(file_type)
+    writer.add_quantization_version(gguf.GGML_QUANT_VERSION)
     try:
-        writer.write_header_to_file()
-        writer.write_kv_data_to_file()
-        writer.write_ti_data_to_file()
-        for done, tensor in enumerate(reader.tensors, 1):
-            values = gguf.dequantize(tensor.data, tensor.tensor_type).astype(np.float32)
-            layer = layers.get(tensor.name)
-            if layer is not None:
-                values = values + in_their_order(deltas.take(layer).numpy(), layer, architecture, configuration)
-            writer.write_tensor_data(gguf.quantize(values, kinds[tensor.name]))
-            told(done, len(kinds))
+        _write(writer, matrices, quantization, told)
         deltas.check_all_used()
     finally:
         writer.close()
     part.replace(out)
     return out
+
+
+@dataclass(frozen=True)
+class _Matrix:
+    """A tensor of the new file; its numbers are read when it is its turn."""
+
+    name: str
+    shape: tuple[int, ...]
+    read: Callable[[], np.ndarray]
+    """float32, merged, in llama.cpp's order."""
+
+
+def _write(
+    writer: gguf.GGUFWriter, matrices: list[_Matrix], quantization: gguf.GGMLQuantizationType, told: Told
+) -> None:
+    kinds = [_kind_of(matrix.shape, quantization) for matrix in matrices]
+    for matrix, kind in zip(matrices, kinds, strict=True):
+        block, size = gguf.GGML_QUANT_SIZES[kind]
+        as_bytes = gguf.quants.quant_shape_to_byte_shape(matrix.shape, kind)
+        byte_count = math.prod(matrix.shape) // block * size
+        writer.add_tensor_info(matrix.name, as_bytes, np.dtype(np.uint8), byte_count, raw_dtype=kind)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_ti_data_to_file()
+    for done, (matrix, kind) in enumerate(zip(matrices, kinds, strict=True), 1):
+        writer.write_tensor_data(gguf.quantize(matrix.read(), kind))
+        told(done, len(matrices))
+
+
+def _copy_fields(reader: gguf.GGUFReader, writer: gguf.GGUFWriter, without: set[str]) -> None:
+    """All that the base's file says of itself, but for what follows from how it was written."""
+    own = without | {
+        "general.architecture",
+        "general.alignment",
+        "general.file_type",
+        "general.quantization_version",
+    }
+    for field in reader.fields.values():
+        if field.name.startswith("GGUF.") or field.name in own:
+            continue
+        kind = field.types[0]
+        inner = field.types[-1] if kind == gguf.GGUFValueType.ARRAY else None
+        writer.add_key_value(field.name, field.contents(), kind, sub_type=inner)
+
+
+def _packed_matrices(
+    reader: gguf.GGUFReader, deltas: "_Deltas", architecture: str, configuration: Any
+) -> list[_Matrix]:
+    names = gguf.get_tensor_name_map(known_architecture(architecture), configuration.num_hidden_layers)
+    layers = {f"{names.get_name(layer)}.weight": layer for layer in deltas.layers}
+
+    def read(tensor: Any) -> np.ndarray:
+        values: np.ndarray = gguf.dequantize(tensor.data, tensor.tensor_type).astype(np.float32)
+        layer = layers.get(tensor.name)
+        if layer is None:
+            return values
+        delta = deltas.take(layer).numpy()
+        if delta.shape != values.shape:
+            raise EngineError("adapter_mismatch", FOREIGN_LAYERS)
+        return values + in_their_order(delta, layer, architecture, configuration)
+
+    return [
+        _Matrix(tensor.name, tuple(int(side) for side in reversed(tensor.shape)), partial(read, tensor))
+        for tensor in reader.tensors
+    ]
+
+
+def _plain_matrices(folder: Path, deltas: "_Deltas", architecture: str, configuration: Any) -> list[_Matrix]:
+    names = gguf.get_tensor_name_map(known_architecture(architecture), configuration.num_hidden_layers)
+
+    def read(shard: Path, name: str) -> np.ndarray:
+        with safe_open(shard, framework="pt") as file:
+            tensor = deltas.added_to(name, file.get_tensor(name).float())
+        return np.ascontiguousarray(
+            in_their_order(tensor.numpy(), name.rpartition(".")[0], architecture, configuration)
+        )
+
+    found = []
+    try:
+        for shard in sorted(folder.glob("*.safetensors")):
+            with safe_open(shard, framework="pt") as file:
+                for name in file.keys():  # noqa: SIM118
+                    if name == "lm_head.weight" and configuration.tie_word_embeddings:
+                        continue
+                    layer, _, ending = name.rpartition(".")
+                    theirs = names.get_name(layer)
+                    if theirs is None:
+                        raise packing.refused(f"it holds {name}")
+                    shape = tuple(file.get_slice(name).get_shape())
+                    found.append(_Matrix(f"{theirs}.{ending}", shape, partial(read, shard, name)))
+    except SafetensorError as error:
+        raise EngineError("model_unavailable", "The language model's files could not be read.") from error
+    if not found:
+        raise EngineError("model_unavailable", "The language model has no safetensors files.")
+    return found
 
 
 class _Deltas:
@@ -169,11 +258,11 @@ class _Deltas:
             raise EngineError("adapter_mismatch", FOREIGN_LAYERS)
 
 
-def _kind_of(tensor: Any, quantization: gguf.GGMLQuantizationType) -> gguf.GGMLQuantizationType:
-    if len(tensor.shape) < 2:
+def _kind_of(shape: tuple[int, ...], quantization: gguf.GGMLQuantizationType) -> gguf.GGMLQuantizationType:
+    if len(shape) < 2:
         return gguf.GGMLQuantizationType.F32
     block = gguf.GGML_QUANT_SIZES[quantization][0]
-    return quantization if int(tensor.shape[0]) % block == 0 else gguf.GGMLQuantizationType.F16
+    return quantization if shape[-1] % block == 0 else gguf.GGMLQuantizationType.F16
 
 
 def _in_half(tensor: torch.Tensor) -> torch.Tensor:

@@ -15,8 +15,9 @@ ARCHITECTURES = {
     "flux-2-klein-base-4b": ("flux-2-klein", "flux2"),
 }
 """By catalogue key, where a base has words of its own in headers."""
-SD_VERSIONS = {"sd_v1": "SD1", "sd_v2": "SD2", "sdxl_base_v1-0": "SDXL"}
-"""A1111's words for the bases that it runs, by sd-scripts' version; it hides an adapter from a base of another one."""
+SD_VERSIONS = {"sd_v1": "SD1", "sd_v2": "SD2", "sdxl_base_v1-0": "SDXL", "flux1": "Flux"}
+"""A1111's words for the bases that it runs, by sd-scripts' version, and Forge's for FLUX.1; both hide an adapter from a
+base of another one, and show one that is ``Unknown`` with every base."""
 _FAMILY_SIGNS: dict[str, Architecture] = {
     "xl": "stable_diffusion_xl",
     "stable_diffusion": "stable_diffusion_1",

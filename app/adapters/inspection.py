@@ -13,7 +13,7 @@ from typing import Any, BinaryIO
 
 from pydantic import BaseModel
 
-from app.adapters import dialects, metadata, programs
+from app.adapters import dialects, metadata, programs, settings_words
 from app.adapters.dialects import Names, Written
 from app.adapters.fit import Contents
 from app.adapters.module_names import Architecture, UnknownDialect
@@ -113,6 +113,8 @@ class Passport(BaseModel):
     """From the captions it was trained on, the commonest first."""
     tells_about_pictures: bool
     """Whether the header holds captions, folder names or counts of the training pictures."""
+    settings: dict[str, Any]
+    """Of its training: the recipe's fields that the header tells."""
     hashes: Hashes
     programs: list[ProgramFit]
     dialects: list[str]
@@ -200,6 +202,7 @@ def of_header(header: Header, byte_count: int, alphas: Mapping[str, float]) -> P
         ],
         tags=tags[:MOST_TAGS],
         tells_about_pictures=_tells_about_pictures(told),
+        settings=settings_words.read(told),
         hashes=Hashes(
             told_model=_hash(told.get("sshs_model_hash")),
             told_legacy=_hash(told.get("sshs_legacy_hash")),
@@ -339,6 +342,6 @@ def _made_with(told: Mapping[str, str]) -> str:
 
 def _tells_about_pictures(told: Mapping[str, str]) -> bool:
     private = ("ss_tag_frequency", "ss_dataset_dirs", "ss_datasets", "ss_bucket_info", "ss_num_train_images")
-    return any(told.get(key, "None") not in ("", "None", "{}") for key in private) and set(told) != set(
-        metadata.cleaned(told)
-    )
+    return any(told.get(key, "None") not in ("", "None", "{}") for key in (*private, *settings_words.PRIVATE)) and set(
+        told
+    ) != set(metadata.cleaned(told))

@@ -11,19 +11,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from app.adapters import safetensors_file
+from app.adapters import safetensors_file, settings_words
 from app.adapters.module_names import Architecture
 from app.adapters.safetensors_file import Tensor
 from app.trainings.recipe import TrainingRecipe
 
 MAX_TAGS = 500
 MAX_TAG_LENGTH = 200
-OPTIMIZERS = {
-    "adamw": "torch.optim.adamw.AdamW",
-    "adamw_8bit": "bitsandbytes.optim.adamw.AdamW8bit",
-    "prodigy": "prodigyopt.prodigy.Prodigy",
-}
-"""As sd-scripts names them."""
 
 
 @dataclass(frozen=True)
@@ -100,7 +94,9 @@ CLEAN_KEYS = frozenset(
         "sai_model_spec", "architecture", "implementation", "title", "resolution", "date", "author", "license",
         "description", "usage_hint", "trigger_phrase", "prediction_type", "hash_sha256",
     )
-) | {"format", "lora_adapter_metadata", "sshs_model_hash", "sshs_legacy_hash"}  # fmt: skip
+) | {
+    "format", "lora_adapter_metadata", "sshs_model_hash", "sshs_legacy_hash", "livery.network", "livery.target_modules",
+}  # fmt: skip
 """What the clean variant keeps: enough to load the adapter, to prompt it, and to know whose it is."""
 
 
@@ -199,40 +195,23 @@ def _training(facts: AdapterFacts, training: TrainingFacts) -> dict[str, str]:
         "session_id": training.session_id,
         "training_started_at": training.started_at.timestamp(),
         "training_finished_at": training.finished_at.timestamp(),
-        "learning_rate": recipe.learning_rate,
         "unet_lr": recipe.learning_rate,
-        "text_encoder_lr": recipe.text_encoder_lr if recipe.train_text_encoder else None,
         "num_train_images": count,
-        "num_reg_images": recipe.num_class_images if recipe.with_prior_preservation else 0,
         "num_epochs": epochs,
         "epoch": epochs,
         "steps": training.steps_done,
-        "max_train_steps": recipe.steps,
-        "batch_size_per_device": recipe.batch_size,
         "total_batch_size": in_all,
-        "gradient_accumulation_steps": recipe.gradient_accumulation_steps,
-        "resolution": f"({recipe.resolution}, {recipe.resolution})",
-        "optimizer": OPTIMIZERS[recipe.optimizer],
-        "lr_scheduler": recipe.lr_scheduler,
-        "lr_warmup_steps": recipe.warmup_steps,
         "mixed_precision": training.mixed_precision,
-        "seed": recipe.seed,
-        "noise_offset": recipe.noise_offset or None,
-        "min_snr_gamma": recipe.min_snr_gamma,
-        "caption_dropout_rate": recipe.caption_dropout,
-        "max_grad_norm": recipe.max_grad_norm,
-        "prior_loss_weight": recipe.prior_loss_weight if recipe.with_prior_preservation else None,
         "max_token_length": None,
         "cache_latents": True,
-        "gradient_checkpointing": recipe.gradient_checkpointing,
-        "flip_aug": recipe.flip,
         "enable_bucket": True,
         "training_comment": None,
         "bucket_info": json.dumps(bucket_info),
         "dataset_dirs": json.dumps({folder: {"n_repeats": 1, "img_count": count}}),
         "tag_frequency": json.dumps({folder: _tags(training.captions)}, ensure_ascii=False),
     }
-    return {f"ss_{key}": str(value) for key, value in values.items()}
+    settings = settings_words.words_of(recipe, is_flow=facts.base.prediction_type == "flow")
+    return {f"ss_{key}": str(value) for key, value in values.items()} | settings
 
 
 def _tags(captions: tuple[str, ...]) -> dict[str, int]:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
-from app.adapters import metadata, safetensors_file
+from app.adapters import inspection, metadata, safetensors_file, settings_words
 from app.adapters.metadata import AdapterFacts, TrainingFacts
 from app.adapters.safetensors_file import float32_tensor
 from app.trainings.recipe import TrainingRecipe
@@ -114,3 +114,72 @@ def test_long_captions_do_not_burst_the_header(count):
     facts = replace(FACTS, training=replace(FACTS.training, captions=captions))
     header = metadata.header(facts, TENSORS, clean=False)
     assert sum(len(key) + len(value) for key, value in header.items()) < safetensors_file.MAX_HEADER_BYTES // 2
+
+
+CHANGED = TrainingRecipe(
+    base_model="house", purpose="product", trigger_word="brandx", rank=8, alpha=5.0, network="rslora",
+    target_modules="all_layers", learning_rate=3e-4, optimizer="adamw_8bit", train_text_encoder=True,
+    text_encoder_lr=2e-5, lr_scheduler="cosine", warmup_steps=7, steps=90, batch_size=2, gradient_accumulation_steps=3,
+    resolution=512, extra_resolutions=(384, 640), crops=2, caption_dropout=0.25, min_snr_gamma=4.0, noise_offset=0.05,
+    timestep_sampling="uniform", timestep_shift=2.5, quantization="nf4", gradient_checkpointing=True, flip=True,
+    class_prompt="a jar", num_class_images=12, prior_loss_weight=0.5, ema_decay=0.9, max_grad_norm=0.5,
+    weight_decay=0.02, seed=3, sample_prompts=("brandx, ein Glas", "brandx, “jar”"), sample_seed=4, sample_steps=11,
+    sample_guidance_scale=6.5, checkpoint_every=30,
+)  # fmt: skip
+ONLY_FLOW, NEVER_FLOW = {"timestep_sampling", "timestep_shift"}, {"min_snr_gamma", "noise_offset"}
+
+
+def header_of(recipe: TrainingRecipe, predicts: str = "epsilon") -> dict[str, str]:
+    base = replace(metadata.STABLE_DIFFUSION_1, prediction_type=predicts)
+    return metadata.header(
+        replace(FACTS, base=base, training=replace(FACTS.training, recipe=recipe)), TENSORS, clean=False
+    )
+
+
+def test_every_field_of_the_recipe_has_a_word_in_the_header_and_is_read_back():
+    defaults = {name: field.default for name, field in TrainingRecipe.model_fields.items()}
+    same = [name for name, value in CHANGED if value == defaults[name]]
+    assert same == [], "choose a value for them here that is not the default"
+    assert set(settings_words.KEYS) == set(TrainingRecipe.model_fields), "a field of the recipe without a word"
+    for predicts, unused in (("epsilon", ONLY_FLOW), ("flow", NEVER_FLOW)):
+        told = header_of(CHANGED, predicts)
+        for name, value in CHANGED:
+            assert settings_words.KEYS[name] in told, name
+            if name not in unused:
+                assert settings_words.read(told)[name] == value, name
+        assert set(settings_words.read(told)) == set(TrainingRecipe.model_fields) - unused
+
+
+def test_what_a_training_did_not_use_is_not_told():
+    told = header_of(RECIPE)
+    for name in ("text_encoder_lr", "class_prompt", "prior_loss_weight", "timestep_sampling", "timestep_shift"):
+        assert told[settings_words.KEYS[name]] == "None"
+    assert {"text_encoder_lr", "class_prompt", "num_class_images"}.isdisjoint(settings_words.read(told))
+
+
+def test_the_passport_tells_the_settings(tmp_path):
+    path = tmp_path / "a.safetensors"
+    path.write_bytes(safetensors_file.to_bytes(TENSORS, header_of(CHANGED)))
+    passport = inspection.of_file(path)
+    assert passport.settings == settings_words.read(header_of(CHANGED))
+    assert passport.settings["sample_prompts"] == CHANGED.sample_prompts
+    assert passport.made_with == "Livery"
+
+
+def test_a_file_of_sd_scripts_tells_what_it_has_words_for():
+    told = {
+        "ss_network_dim": "32", "ss_learning_rate": "0.0001", "ss_optimizer": "bitsandbytes.optim.adamw.AdamW8bit",
+        "ss_lr_scheduler": "cosine_with_restarts", "ss_resolution": "(1024, 1024)", "ss_noise_offset": "None",
+        "ss_seed": "42", "ss_flip_aug": "False", "ss_timestep_sampling": "sigmoid", "ss_num_reg_images": "0",
+    }  # fmt: skip
+    assert settings_words.read(told) == {
+        "rank": 32, "learning_rate": 0.0001, "optimizer": "adamw_8bit", "resolution": 1024, "seed": 42, "flip": False,
+        "timestep_sampling": "logit_normal",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("text", ["", "nan", "[" * 100_000, "9" * 5000, '{"a": 1}', "[[1]]", "\0", "-1", "1e999"])
+def test_settings_that_make_no_sense_are_left_out(text):
+    settings = settings_words.read(dict.fromkeys(settings_words.KEYS.values(), text))
+    words = {"base_model", "trigger_word", "class_prompt"}
+    assert set(settings) <= words and all(len(value) <= 300 for value in settings.values())

@@ -10,7 +10,7 @@ from PIL import Image
 
 from app.generations.recipe import GenerationRecipe
 from worker.engines.contracts import EngineError, GeneratedPicture, GenerationInputs, Progress
-from worker.engines.image import dataset, hot_swap, noise
+from worker.engines.image import dataset, fusing, hot_swap, noise
 from worker.engines.image.kept import Loaded
 
 
@@ -46,46 +46,58 @@ def pictures(
 
     ``names`` are those of ``inputs.adapters`` in the model; ``shape`` is that of one picture's noise (1, …), ``steps``
     how many denoising steps one takes, ``batch_size`` how many are drawn at once. Runs out of memory only when one
-    picture alone is too much.
+    picture alone is too much. For a long run at one strength the adapters are fused, see ``fusing``; the base is as it
+    was when the iterator ends, whatever ends it.
     """
     progress.phase("drawing")
     done, total = 0, recipe.count * steps
     if recipe.strengths:
         batch_size = 1
     first = 0
-    while first < recipe.count:
-        began = time.perf_counter()
-        indexes = range(first, min(first + batch_size, recipe.count))
-        multiplier = recipe.strengths[first] if recipe.strengths else 1.0
-        hot_swap.set_strengths(loaded, names, [adapter.strength * multiplier for adapter in inputs.adapters])
-        starts = [noise.start(recipe, shape, index) for index in indexes]
-
-        def stepped(count: int = len(indexes)) -> None:
-            nonlocal done
-            done += count
-            progress.drawn(min(done, total), total)
-
-        try:
-            latents = denoise(
-                torch.cat([start for start, _, _ in starts]), [generator for _, generator, _ in starts], stepped
-            )
-        except torch.OutOfMemoryError:
-            if len(indexes) == 1:
-                raise
-            batch_size, done = len(indexes) // 2, first * steps
-            continue
-        first += len(indexes)
-        denoised = (time.perf_counter() - began) / len(indexes)
-        for n, index in enumerate(indexes):
+    try:
+        if not recipe.strengths:
+            _act(loaded, names, inputs, 1.0)
+            fusing.fuse(loaded, passes=-(-recipe.count // batch_size) * steps)
+        while first < recipe.count:
             began = time.perf_counter()
-            path = out / f"picture-{index:02d}.png"
-            dataset.save_picture(decode(latents[n : n + 1]), path)
-            yield GeneratedPicture(
-                index=index,
-                path=path,
-                seed=starts[n][2],
-                width=recipe.width,
-                height=recipe.height,
-                strength=multiplier,
-                seconds=denoised + time.perf_counter() - began,
-            )
+            indexes = range(first, min(first + batch_size, recipe.count))
+            multiplier = recipe.strengths[first] if recipe.strengths else 1.0
+            if recipe.strengths:
+                _act(loaded, names, inputs, multiplier)
+            starts = [noise.start(recipe, shape, index) for index in indexes]
+
+            def stepped(count: int = len(indexes)) -> None:
+                nonlocal done
+                done += count
+                progress.drawn(min(done, total), total)
+
+            try:
+                latents = denoise(
+                    torch.cat([start for start, _, _ in starts]), [generator for _, generator, _ in starts], stepped
+                )
+            except torch.OutOfMemoryError:
+                if len(indexes) == 1:
+                    raise
+                batch_size, done = len(indexes) // 2, first * steps
+                continue
+            first += len(indexes)
+            denoised = (time.perf_counter() - began) / len(indexes)
+            for n, index in enumerate(indexes):
+                began = time.perf_counter()
+                path = out / f"picture-{index:02d}.png"
+                dataset.save_picture(decode(latents[n : n + 1]), path)
+                yield GeneratedPicture(
+                    index=index,
+                    path=path,
+                    seed=starts[n][2],
+                    width=recipe.width,
+                    height=recipe.height,
+                    strength=multiplier,
+                    seconds=denoised + time.perf_counter() - began,
+                )
+    finally:
+        fusing.restore(loaded)
+
+
+def _act(loaded: Loaded, names: list[str], inputs: GenerationInputs, multiplier: float) -> None:
+    hot_swap.set_strengths(loaded, names, [adapter.strength * multiplier for adapter in inputs.adapters])

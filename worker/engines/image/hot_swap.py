@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from worker.engines.contracts import AdapterFile, EngineError
+from worker.engines.image import fusing
 from worker.engines.image.kept import Loaded
 
 KEPT = 4
@@ -25,6 +26,7 @@ def name_of(
 
     ``load`` says whether the adapter changes a text encoder too.
     """
+    fusing.restore(loaded)
     name = loaded.adapters.get(adapter.key)
     if name is not None:
         loaded.adapters.move_to_end(adapter.key)
@@ -52,6 +54,7 @@ def remove(pipeline: Any, name: str) -> None:
 
 def set_strengths(loaded: Loaded, names: list[str], strengths: list[float]) -> None:
     """Let the adapters act with these multipliers; if all are zero they are off and the base draws alone, exactly."""
+    fusing.restore(loaded)  # of a run that nobody ended
     pipeline = loaded.pipeline
     acting = zip(names, strengths, strict=True)
     loaded.acting_on_words = tuple((name, value) for name, value in acting if value and name in loaded.on_words)
@@ -66,6 +69,7 @@ def set_strengths(loaded: Loaded, names: list[str], strengths: list[float]) -> N
 
 def forget(loaded: Loaded) -> None:
     """Take every adapter out of the model again; its layers are the plain ones afterwards."""
+    fusing.restore(loaded)
     loaded.adapters.clear()
     loaded.on_words.clear()
     loaded.acting_on_words = ()

@@ -35,6 +35,8 @@ class Loaded:
     """Those of them that act now, each with its strength."""
     words: OrderedDict[Any, Any] = field(default_factory=OrderedDict)
     """Embeddings of prompts, see ``prompts.remembered``."""
+    fused: list[tuple[Any, torch.Tensor]] = field(default_factory=list)
+    """Layers with adapters added to their weight, and that weight as it was; see ``fusing``."""
 
     @property
     def denoiser(self) -> Any:

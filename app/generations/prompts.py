@@ -16,7 +16,7 @@ def with_trigger_words(prompt: str, words: Iterable[str]) -> tuple[str, tuple[st
     prompt = prompt.strip()
     if wanted:
         prompt = prompt.replace(PLACEHOLDER, wanted[0])
-    missing = tuple(word for word in wanted if word.casefold() not in prompt.casefold())
+    missing = tuple(word for word in wanted if not _whole(word).search(prompt))
     return ", ".join([*missing, prompt] if prompt else missing), missing
 
 
@@ -24,8 +24,13 @@ def without_trigger_words(prompt: str, words: Iterable[str]) -> str:
     """The prompt for people to read: made-up words that only call a style are taken out, with the comma behind them."""
     for word in words:
         if word:
-            prompt = re.sub(rf"(?<!\w){re.escape(word)}(?!\w)\s*,?\s*", "", prompt, flags=re.IGNORECASE)
+            prompt = re.sub(rf"{_whole(word).pattern}\s*,?\s*", "", prompt, flags=re.IGNORECASE)
     return prompt.strip(" ,")
+
+
+def _whole(word: str) -> re.Pattern[str]:
+    """The word where it stands for itself: “ink” is not in “drinking”."""
+    return re.compile(rf"(?<!\w){re.escape(word)}(?!\w)", re.IGNORECASE)
 
 
 def folded(text: str) -> str:

@@ -8,7 +8,9 @@ from app.base_models.catalogue import BaseModelEntry
 from app.errors import N_
 from app.jobs.models import Job
 from app.trainings.choices import TrainingChoices
+from app.trainings.estimate import Estimate
 from app.trainings.models import Training
+from app.trainings.planner import PLANNED, unplanned
 from app.trainings.presets import recipe_for
 from app.trainings.recipe import TrainingRecipe
 
@@ -35,8 +37,20 @@ RETRY_SAME = N_("Try again with the same settings")
 
 
 def decided(given: Training, base: BaseModelEntry | None) -> dict[str, Any]:
-    """The form's fields that lead to this recipe again: those that differ from what the preset gives."""
+    """The form's fields that lead to this order again: those that differ from what the preset gives.
+
+    What a plan chose is left out, so that the next one is free to choose for the device that is there then.
+    """
     recipe = TrainingRecipe.model_validate(given.recipe)
+    estimate = Estimate.model_validate(given.estimate)
+    plan = estimate.fell_back_from or estimate.plan
+    free: tuple[str, ...] = ()
+    if estimate.plan is not None and plan is not None:
+        # What a person chose and had to give up for want of memory is still their choice.
+        recipe = unplanned(recipe, estimate.plan).model_copy(
+            update={"quantization": plan.quantization, "gradient_checkpointing": plan.gradient_checkpointing}
+        )
+        free = tuple(name for name in PLANNED if name not in plan.decided and name != "batch_size")
     fields: dict[str, Any] = {"purpose": recipe.purpose, "base_model": recipe.base_model}
     if base is None:
         return {"purpose": recipe.purpose}
@@ -48,7 +62,7 @@ def decided(given: Training, base: BaseModelEntry | None) -> dict[str, Any]:
     )
     for name in TrainingChoices.model_fields:
         value = getattr(recipe, name)
-        if name not in fields and value != getattr(usual, name):
+        if name not in fields and name not in free and value != getattr(usual, name):
             fields[name] = 0 if name == "min_snr_gamma" and value is None else value
     return fields
 

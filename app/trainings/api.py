@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict
 
 from app.jobs.api import JobOut
 from app.projects import queries as projects
@@ -23,7 +23,13 @@ from app.web.text import RowId
 router = APIRouter(tags=["Trainings"])
 
 
-class NewTraining(CleanChoices):
+class Choices(CleanChoices):
+    """What to learn. Every field that is left out takes what fits the purpose, the base and the pictures."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class NewTraining(Choices):
     """What to learn. Every field that is left out takes what fits the purpose, the base and the pictures."""
 
     order_id: RowId | None = None
@@ -131,9 +137,11 @@ def of_project(
 
 
 @router.post("/projects/{project_id}/trainings/plan", summary="Plan a training")
-def plan(session: ReadSession, visitor: Viewer, project_id: RowId, choices: CleanChoices) -> PlanOut:
+def plan(session: ReadSession, visitor: Viewer, project_id: RowId, choices: Choices) -> PlanOut:
     """Recipe, estimate and warnings for the brand's pictures as they are now. Orders nothing."""
-    found = service.plan_training(session, workspace_id=visitor.workspace.id, project_id=project_id, choices=choices)
+    found = service.plan_training(
+        session, workspace_id=visitor.workspace.id, project_id=project_id, choices=choices, to_the_letter=True
+    )
     return PlanOut(
         recipe=found.recipe,
         picture_count=len(found.pictures),
@@ -153,6 +161,7 @@ def start(session: WriteSession, visitor: Editor, project_id: RowId, choices: Ne
         choices=choices,
         created_by=visitor.user.id,
         order_id=choices.order_id,
+        to_the_letter=True,
     )
     return _out(session, [given])[0]
 

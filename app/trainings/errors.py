@@ -32,7 +32,13 @@ class BrandPutAway(Conflict):
 
 class NoTextEncoder(Invalid):
     field = "train_text_encoder"
-    sentence = N_("%(base)s has no text encoder that an adapter could learn in. Please switch that off.")
+    sentence = N_("Of %(base)s no text encoder is trained, only what draws. Please switch that off.")
+
+
+class NotOnThisBase(Invalid):
+    sentence = N_(
+        "%(fields)s: that means nothing on %(base)s. Please leave it out, or choose a base model that knows it."
+    )
 
 
 class DoraAlone(Invalid):

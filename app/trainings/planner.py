@@ -70,6 +70,12 @@ class Plan(BaseModel):
     reason: str
     """A sentence with places for ``facts``."""
     facts: dict[str, str]
+    decided: tuple[str, ...] = ()
+    """The recipe's fields that a person had chosen, of those that a plan may change."""
+
+
+PLANNED = ("batch_size", "gradient_checkpointing", "quantization")
+"""The recipe's fields that a plan may change, besides the batches of a step."""
 
 
 def plan_for(
@@ -84,7 +90,8 @@ def plan_for(
     plans = [_plan(recipe, base, device, *stage) for stage in stages(recipe, decided)]
     chosen = next((plan for plan in plans if plan.fits), None) or min(plans, key=lambda plan: plan.memory_bytes)
     reason, facts = _reason(chosen, plans, device, base)
-    return chosen.model_copy(update={"reason": reason, "facts": facts})
+    left = tuple(name for name in PLANNED if name in decided)
+    return chosen.model_copy(update={"reason": reason, "facts": facts, "decided": left})
 
 
 def next_coarser(recipe: TrainingRecipe, base: BaseModelEntry, device: Device, plan: Plan) -> Plan | None:

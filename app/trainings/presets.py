@@ -141,6 +141,15 @@ def _unknown_to(base: BaseModelEntry) -> set[str]:
     return unknown
 
 
+def unheard(changes: Mapping[str, Any], recipe: TrainingRecipe, base: BaseModelEntry) -> list[str]:
+    """Names of the changes that ``recipe_for`` left out and that would have made a difference."""
+    unknown = _unknown_to(base)
+    # 0 is how one says that there shall be none of it.
+    return sorted(
+        name for name in unknown & changes.keys() if (changes[name] or None) != (getattr(recipe, name) or None)
+    )
+
+
 def sample_prompts_for(preset: Preset, captions: Sequence[str]) -> tuple[str, ...]:
     """Two of the captions, far apart in the set, and then subjects that were never in it."""
     written = list(dict.fromkeys(caption.strip() for caption in captions if caption.strip()))

@@ -35,13 +35,14 @@ from app.trainings.errors import (
     DoraAlone,
     LokrAlone,
     NoTextEncoder,
+    NotOnThisBase,
     OrderTaken,
     TooFewPictures,
 )
 from app.trainings.estimate import Estimate, estimate_for
 from app.trainings.models import LossPoint, Training, TrainingSample
 from app.trainings.planner import Device, next_coarser, plan_for, planned, shortage, unplanned
-from app.trainings.presets import recipe_for
+from app.trainings.presets import recipe_for, unheard
 from app.trainings.recipe import TrainingRecipe
 from app.trainings.warnings import FEWEST, Warning, warnings_for
 
@@ -64,10 +65,13 @@ class TrainingPlan:
         return all(warning.kind != "bad" for warning in self.warnings)
 
 
-def plan_training(session: Session, *, workspace_id: str, project_id: str, choices: TrainingChoices) -> TrainingPlan:
+def plan_training(
+    session: Session, *, workspace_id: str, project_id: str, choices: TrainingChoices, to_the_letter: bool = False
+) -> TrainingPlan:
     """Work out recipe, estimate and warnings for the brand's included pictures. Changes nothing.
 
-    Raises ``NotFound``, ``UnknownBaseModel``, ``BadResolution``, ``NoTextEncoder``, ``LokrAlone``, ``DoraAlone``.
+    Choices that the base knows nothing of are left out, as the page does not show them; ``to_the_letter`` refuses them.
+    Raises ``NotFound``, ``UnknownBaseModel``, ``NotOnThisBase``, and like ``check_recipe``.
     """
     project = projects.project(session, workspace_id=workspace_id, project_id=project_id)
     base_key = choices.base_model or catalogue.all_models()[0].key
@@ -82,6 +86,8 @@ def plan_training(session: Session, *, workspace_id: str, project_id: str, choic
         changes=changes,
     )
     check_recipe(recipe, base)
+    if to_the_letter and (names := unheard(changes, recipe, base)):
+        raise NotOnThisBase(fields=", ".join(names), base=base.name)
     workspace = session.get_one(Workspace, workspace_id)
     workers = [one for one in job_queries.workers(session) if "training" in one.lanes.split("+")]
     device = largest_device(workers)
@@ -166,14 +172,16 @@ def start_training(
     choices: TrainingChoices,
     created_by: str | None,
     order_id: str | None = None,
+    to_the_letter: bool = False,
 ) -> Training:
     """Freeze the order and queue its job.
 
     ``order_id`` makes it safe to send twice: the same order under the same id is the training that there is already.
-    Raises ``NotFound``, ``TooFewPictures``, ``BadResolution``, ``NoTextEncoder``, ``LokrAlone``, ``DoraAlone``,
-    ``BrandPutAway``, ``OrderTaken``.
+    Raises like ``plan_training``, and ``TooFewPictures``, ``BrandPutAway``, ``OrderTaken``.
     """
-    plan = plan_training(session, workspace_id=workspace_id, project_id=project_id, choices=choices)
+    plan = plan_training(
+        session, workspace_id=workspace_id, project_id=project_id, choices=choices, to_the_letter=to_the_letter
+    )
     if plan.project.archived_at is not None:
         raise BrandPutAway()
     if len(plan.pictures) < FEWEST:

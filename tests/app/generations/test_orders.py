@@ -56,6 +56,8 @@ def test_missing_trigger_words_come_in_front_and_are_named(base: BaseModelEntry)
 
 def test_a_placeholder_becomes_the_trigger_word() -> None:
     assert with_trigger_words("a photo of [trigger] in snow", ["nordlicht"]) == ("a photo of nordlicht in snow", ())
+    assert with_trigger_words("somebody drinking", ["ink"]) == ("ink, somebody drinking", ("ink",))
+    assert with_trigger_words("a cup, INK.", ["ink"]) == ("a cup, INK.", ())
 
 
 def test_a_strength_of_ones_own_wins(base: BaseModelEntry) -> None:

@@ -251,6 +251,24 @@ def test_the_api_plans_starts_follows_and_cancels(owner: SignedIn, project_id: s
     assert client.post(f"/api/v1/trainings/{given['id']}/cancel").json()["job"]["state"] == "cancelled"
 
 
+@pytest.mark.parametrize(
+    ("base", "field", "value", "said"),
+    [
+        ("flux-1-dev", "min_snr_gamma", 5, "min_snr_gamma: that means nothing on FLUX.1"),
+        ("flux-1-dev", "noise_offset", 0.05, "noise_offset: that means nothing on FLUX.1"),
+        ("stable-diffusion-xl", "timestep_shift", 3, "timestep_shift: that means nothing on Stable Diffusion XL"),
+        ("flux-1-dev", "rnak", 8, "Please check it."),
+    ],
+)
+def test_the_api_says_which_fields_mean_nothing_on_a_base(
+    owner: SignedIn, project_id: str, base: str, field: str, value: float, said: str
+) -> None:
+    client, order = api_client(owner), {"base_model": base, field: value}
+    for address in ("", "/plan"):
+        refused = client.post(f"/api/v1/projects/{project_id}/trainings{address}", json=order)
+        assert refused.status_code == 422 and said in refused.json()["sentence"]
+
+
 def test_the_api_refuses_nonsense_without_falling_over(owner: SignedIn, project_id: str) -> None:
     client = api_client(owner)
     address = f"/api/v1/projects/{project_id}/trainings"

@@ -217,3 +217,24 @@ def test_what_no_library_loads_into_a_text_encoder_is_not_ordered(
 ) -> None:
     with pytest.raises(refusal):
         start(network=network, train_text_encoder=True, base_model="stable-diffusion-xl")
+
+
+def test_what_the_plan_chose_binds_no_later_order(database: Database, start: Callable[..., Training]) -> None:
+    with database.write() as session:
+        session.add(
+            Worker(
+                id="w",
+                lanes="training",
+                device="Small card",
+                device_kind="cuda",
+                device_memory_bytes=12 * 10**9,
+                last_seen_at=now(),
+            )
+        )
+    free = start(base_model="flux-1-dev", batch_size=4)
+    assert free.recipe["quantization"] == "nf4" and free.estimate["plan"]
+    fields = again.decided(free, catalogue.get("flux-1-dev"))
+    assert fields.keys().isdisjoint({"quantization", "gradient_checkpointing"}) and fields["batch_size"] == 4
+    bound = start(base_model="flux-1-dev", quantization="int8", gradient_checkpointing=False)
+    fields = again.decided(bound, catalogue.get("flux-1-dev"))
+    assert (fields["quantization"], fields["gradient_checkpointing"]) == ("int8", False)

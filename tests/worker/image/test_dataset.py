@@ -14,6 +14,8 @@ from worker.engines.image import dataset
         ("", "brandx"),
         ("a [trigger] jar", "a brandx jar"),
         ("A jar, BrandX style", "A jar, BrandX style"),
+        ("a brandxylophone", "brandx, a brandxylophone"),
+        ("(brandx), a jar", "(brandx), a jar"),
     ],
 )
 def test_every_caption_holds_the_trigger_word_once(caption, result):

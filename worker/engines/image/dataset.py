@@ -2,6 +2,7 @@
 
 import hashlib
 import random
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
@@ -20,9 +21,12 @@ CLOSEST = 0.75
 
 
 def caption_with_trigger(caption: str, trigger_word: str) -> str:
-    """The caption with the trigger word in it: at ``[trigger]`` if it says so, in front if it is missing."""
+    """The caption with the trigger word in it: at ``[trigger]`` if it says so, in front if it is missing.
+
+    It is there where it stands for itself: “ink” is not in “drinking”.
+    """
     caption = with_trigger_filled_in(caption, trigger_word).strip()
-    if trigger_word.casefold() in caption.casefold():
+    if re.search(rf"(?<!\w){re.escape(trigger_word)}(?!\w)", caption, re.IGNORECASE):
         return caption
     return f"{trigger_word}, {caption}" if caption else trigger_word
 

@@ -80,7 +80,13 @@ class NewGeneration(BaseModel):
     adapters: list[AdapterWish] | None = Field(
         None,
         max_length=orders.MOST_ADAPTERS,
-        description="Left out: the brand's newest adapter. Empty: the base model alone.",
+        description="Left out: the brand's newest adapter, or none with ``base_model``. Empty: the base model alone.",
+    )
+    base_model: str | None = Field(
+        None,
+        max_length=80,
+        description="Key of the base model to draw with where there are no adapters, which draw on their own alone. "
+        "Left out: the first one.",
     )
     channel: str = Field(orders.DEFAULT_CHANNEL, max_length=20, description="One of: " + ", ".join(CHANNEL_KEYS) + ".")
     count: Count = orders.DEFAULT_COUNT
@@ -92,13 +98,14 @@ class NewGeneration(BaseModel):
     start: StartWish | None = Field(None, description="Left out: from noise alone.")
 
     def wish(self, start: OrderedStart | None) -> Wish:
-        adapters = None
+        adapters = None if self.base_model is None else ()
         if self.adapters is not None:
             chosen = {one.adapter_id: one.strength for one in reversed(self.adapters)}
             adapters = tuple(WishedAdapter(one, chosen[one]) for one in reversed(chosen))
         return Wish(
             prompt=self.prompt,
             adapters=adapters,
+            base_model=self.base_model,
             channel=self.channel,
             count=self.count,
             seed=self.seed,

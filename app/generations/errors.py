@@ -8,10 +8,12 @@ class NoSuchChannel(Invalid):
 
 
 class EmptyPrompt(Invalid):
+    field = "prompt"
     sentence = N_("Please describe the picture first; a few words are enough.")
 
 
 class PromptTooLong(Invalid):
+    field = "prompt"
     sentence = N_("This description is too long. Please keep it under 2,000 characters.")
 
 
@@ -27,6 +29,13 @@ class MixedBases(Conflict):
     sentence = N_(
         "“%(first)s” and “%(second)s” were trained on different base models and cannot be mixed. "
         "Please keep one of them."
+    )
+
+
+class OtherBase(Conflict):
+    field = "base_model"
+    sentence = N_(
+        "“%(adapter)s” draws only on the base model that it was trained on. Leave the base model out, or the adapter."
     )
 
 

@@ -40,6 +40,8 @@ class StudioForm(BaseModel):
     negative_prompt: Annotated[Text, Field(max_length=2000)] = ""
     adapter_id: Annotated[list[Annotated[Line, Field(max_length=40)]], Field(max_length=MOST_ADAPTERS)] = []
     strength: Annotated[list[Strength], Field(max_length=MOST_ADAPTERS)] = []
+    base_model: Annotated[Line, Field(max_length=80)] = ""
+    """What draws where no adapter is chosen; with one it is not looked at, as the page does not show it then."""
     channel: Annotated[Line, Field(max_length=20)] = DEFAULT_CHANNEL
     count: Count = DEFAULT_COUNT
     seed: Seed = None
@@ -82,6 +84,7 @@ class StudioForm(BaseModel):
         return Wish(
             prompt=self.prompt,
             adapters=tuple(WishedAdapter(adapter_id, strength) for adapter_id, strength in chosen.items()),
+            base_model=None if chosen else self.base_model or None,
             channel=self.channel if self.channel in (*CHANNEL_KEYS, LIKE_START) else "",
             count=self.count,
             seed=self.seed if self.keep_seed else None,
@@ -90,6 +93,20 @@ class StudioForm(BaseModel):
             guidance_scale=self.guidance_scale,
             start=start,
         )
+
+
+class DrawnWith(BaseModel):
+    """What of the studio's form decides which base model draws, and what is shown again with it."""
+
+    adapter_id: list[Annotated[Line, Field(max_length=40)]] = []
+    base_model: Annotated[Line, Field(max_length=80)] = ""
+    channel: Annotated[Line, Field(max_length=20)] = ""
+    negative_prompt: Annotated[Text, Field(max_length=2000)] = ""
+    start_id: Annotated[str | None, Field(pattern="^[0-9a-f]{32}$"), EmptyIsNone] = None
+
+    @property
+    def adapter(self) -> str | None:
+        return next(filter(None, self.adapter_id), None)
 
 
 class MoreForm(BaseModel):

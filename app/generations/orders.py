@@ -7,7 +7,7 @@ from typing import Any
 from app.adapters.models import Adapter
 from app.base_models.catalogue import BaseModelEntry
 from app.generations import channels
-from app.generations.errors import EmptyPrompt, MixedBases, NoSuchChannel, PromptTooLong, TooManyAdapters
+from app.generations.errors import EmptyPrompt, MixedBases, NoSuchChannel, OtherBase, PromptTooLong, TooManyAdapters
 from app.generations.prompts import with_trigger_words
 from app.generations.recipe import AdapterUse, GenerationRecipe
 
@@ -58,6 +58,8 @@ class Wish:
     prompt: str
     adapters: tuple[WishedAdapter, ...] | None = None
     """None: the brand's newest adapter; empty: the base model alone."""
+    base_model: str | None = None
+    """What draws without adapters; None: the catalogue's first. Adapters draw on their own base alone."""
     channel: str = DEFAULT_CHANNEL
     count: int = DEFAULT_COUNT
     seed: int | None = None
@@ -71,12 +73,16 @@ def random_seed() -> int:
     return secrets.randbelow(HIGHEST_RANDOM_SEED)
 
 
-def base_key_of(adapters: list[Adapter], otherwise: str) -> str:
-    """The one base model of these adapters. Raises ``MixedBases``."""
+def base_key_of(adapters: list[Adapter], wished: str | None, otherwise: str) -> str:
+    """The one base model of these adapters, else the one that was wished. Raises ``MixedBases``, ``OtherBase``."""
     for adapter in adapters[1:]:
         if adapter.base_model != adapters[0].base_model:
             raise MixedBases(first=adapters[0].name, second=adapter.name)
-    return adapters[0].base_model if adapters else otherwise
+    if not adapters:
+        return wished or otherwise
+    if wished is not None and wished != adapters[0].base_model:
+        raise OtherBase(adapter=adapters[0].name)
+    return adapters[0].base_model
 
 
 def recipe_for(wish: Wish, adapters: list[Adapter], base: BaseModelEntry) -> tuple[GenerationRecipe, tuple[str, ...]]:

@@ -21,6 +21,8 @@ from app.jobs.models import Job
 from app.projects.models import Project
 
 PAGE = 12
+MOST_PICTURES_AT_ONCE = 24
+"""On one page of orders; a page that shows more is heavy before anybody scrolls to them."""
 
 
 class Waiting(NamedTuple):
@@ -95,6 +97,17 @@ def recent(
     if before is not None:
         wanted = wanted.where(tuple_(Generation.created_at, Generation.id) < tuple_(*before))
     return list(session.scalars(wanted.order_by(Generation.created_at.desc(), Generation.id.desc()).limit(limit + 1)))
+
+
+def light(orders: list[Generation]) -> list[Generation]:
+    """As many of these orders as a page shows at once, at least the first."""
+    pictures, shown = 0, []
+    for one in orders:
+        pictures += int(one.recipe["count"])
+        if shown and pictures > MOST_PICTURES_AT_ONCE:
+            break
+        shown.append(one)
+    return shown
 
 
 def views(session: Session, generations: list[Generation]) -> list[GenerationView]:

@@ -1,5 +1,6 @@
 """The studio: asking for pictures and watching them come."""
 
+from dataclasses import replace
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Form, Query, Request, Response
@@ -7,10 +8,13 @@ from fastapi import APIRouter, Form, Query, Request, Response
 from app.errors import N_
 from app.gallery import queries as gallery
 from app.generations import orders, queries, service, start_pictures, start_routes, studio
-from app.generations.forms import MoreForm, StudioForm
+from app.generations.forms import DrawnWith, MoreForm, StudioForm
 from app.generations.models import Generation
+from app.images import queries as images
 from app.projects import queries as projects
 from app.projects.models import Project
+from app.trainings import queries as trainings
+from app.trainings.warnings import FEWEST
 from app.web.answers import go, is_htmx, with_toast
 from app.web.language import translate
 from app.web.paging import from_cursor, to_cursor
@@ -50,7 +54,8 @@ def show(
     workspace_id = visitor.workspace.id
     project = projects.project(session, workspace_id=workspace_id, project_id=project_id)
     found = queries.recent(session, workspace_id=workspace_id, project_id=project_id, before=from_cursor(before))
-    shown, more = found[: queries.PAGE], found[queries.PAGE :]
+    shown = queries.light(found[: queries.PAGE])
+    more = len(found) > len(shown)
     history: dict[str, Any] = {
         "views": queries.views(session, shown),
         "more": to_cursor(shown[-1].created_at, shown[-1].id) if more else None,
@@ -74,8 +79,50 @@ def show(
         brands=projects.projects(session, workspace_id=workspace_id),
         campaigns=gallery.campaigns(session, workspace_id=workspace_id),
         most=orders.MOST_PICTURES,
+        comes_next=None if sheet.has_own else _comes_next(session, workspace_id, project_id),
         **history,
     )
+
+
+def _comes_next(session: ReadSession, workspace_id: str, project_id: str) -> dict[str, Any]:
+    """What leads to the brand's first adapter: the training that runs, or the pictures to learn from."""
+    count = images.counts(session, [project_id])[project_id].included
+    return {
+        "training_id": trainings.running_of(session, workspace_id=workspace_id, project_id=project_id),
+        "count": count,
+        "can_train": count >= FEWEST,
+    }
+
+
+@router.get("/projects/{project_id}/studio/mix")
+def mix(request: Request, session: ReadSession, visitor: Editor, project_id: RowId) -> Response:
+    """The places for further adapters, when somebody unfolds them."""
+    project = projects.project(session, workspace_id=visitor.workspace.id, project_id=project_id)
+    sheet = studio.sheet(session, workspace_id=visitor.workspace.id, project_id=project.id)
+    return fragment(request, "partials/studio_mix.html", sheet=replace(sheet, adapters=()), project=project)
+
+
+@router.get("/projects/{project_id}/studio/base")
+def on_base(
+    request: Request,
+    session: ReadSession,
+    visitor: Editor,
+    project_id: RowId,
+    form: Annotated[DrawnWith, Query()],
+) -> Response:
+    """What of the sheet depends on the base model, when another adapter or another base is chosen."""
+    project = projects.project(session, workspace_id=visitor.workspace.id, project_id=project_id)
+    sheet = studio.sheet_on(
+        session,
+        workspace_id=visitor.workspace.id,
+        project_id=project.id,
+        adapter_id=form.adapter,
+        base_model=form.base_model or None,
+        channel=form.channel,
+        negative_prompt=form.negative_prompt,
+        start=form.start_id,
+    )
+    return fragment(request, "partials/studio_base.html", sheet=sheet)
 
 
 @router.post("/projects/{project_id}/generations")
@@ -155,6 +202,12 @@ def again(request: Request, session: WriteSession, visitor: Editor, generation_i
         session, workspace_id=visitor.workspace.id, generation_id=generation_id, user_id=visitor.user.id
     )
     return _came(request, session, visitor, ordered)
+
+
+@router.get("/outputs/{output_id}/menu")
+def menu(request: Request, session: ReadSession, visitor: Viewer, output_id: RowId) -> Response:
+    output = queries.output(session, workspace_id=visitor.workspace.id, output_id=output_id)
+    return fragment(request, "partials/output_menu_items.html", output=output)
 
 
 @router.post("/outputs/{output_id}/more-like-this")

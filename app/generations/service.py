@@ -45,7 +45,7 @@ def request_pictures(
     """Freeze an order and queue it. Its pictures land in the campaign, which must be of this workspace.
 
     Raises ``NotFound`` for another workspace's brand, ``EmptyPrompt``, ``PromptTooLong``, ``NoSuchChannel``,
-    ``NoSuchAdapter``, ``TooManyAdapters``, ``MixedBases``, ``UnknownBaseModel``.
+    ``NoSuchAdapter``, ``TooManyAdapters``, ``MixedBases``, ``OtherBase``, ``UnknownBaseModel``.
     """
     project = projects.project(session, workspace_id=workspace_id, project_id=project_id)
     if wish.adapters is None:
@@ -54,7 +54,7 @@ def request_pictures(
     else:
         wanted = [wished.adapter_id for wished in wish.adapters]
         adapters = queries.adapters_named(session, workspace_id=workspace_id, adapter_ids=wanted)
-    base_key = orders.base_key_of(adapters, otherwise=catalogue.all_models()[0].key)
+    base_key = orders.base_key_of(adapters, wish.base_model, otherwise=catalogue.all_models()[0].key)
     base = base_models.entry(session, workspace_id=workspace_id, key=base_key)
     recipe, added = orders.recipe_for(wish, adapters, base)
     if source_output_id is not None:

@@ -1,6 +1,6 @@
 """What stands on the studio's sheet before anybody writes on it: a sensible value for everything."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlalchemy.orm import Session
 
@@ -41,12 +41,16 @@ class Sheet:
     campaign_id: str | None
     source: Output | None
     base: BaseModelEntry
+    bases: tuple[BaseModelEntry, ...]
+    """Those that can draw without an adapter: what is ready, and ``base`` in any case."""
     formats: tuple[Format, ...]
     start: StartPicture | None
     start_strength: float
     mask_keeps: bool
     choices: tuple[Adapter, ...]
     """Adapters of the workspace, the newest first."""
+    has_own: bool
+    """Whether one of them is the brand's."""
     fetches_first: bool
     """Whether the worker must fetch the base model before it can draw."""
 
@@ -96,12 +100,14 @@ def sheet(
         campaign_id=None,
         source=None,
         base=base,
-        formats=_formats(base, given),
+        bases=_ready(session, workspace_id, base),
+        formats=formats_for(base, given),
         start=given,
         start_strength=orders.START_STRENGTH,
         mask_keeps=True,
         choices=choices,
-        fetches_first=_fetches_first(session, workspace_id, base),
+        has_own=any(one.project_id == project_id for one in choices),
+        fetches_first=fetches_first(session, workspace_id, base),
     )
 
 
@@ -129,20 +135,72 @@ def _filled(session: Session, choices: tuple[Adapter, ...], ordered: Generation,
         campaign_id=output.campaign_id if output else ordered.campaign_id,
         source=output,
         base=base,
-        formats=_formats(base, start),
+        bases=_ready(session, ordered.workspace_id, base),
+        formats=formats_for(base, start),
         start=start,
         start_strength=recipe.strength,
         mask_keeps=True,
         choices=choices,
-        fetches_first=_fetches_first(session, ordered.workspace_id, base),
+        has_own=any(one.project_id == ordered.project_id for one in choices),
+        fetches_first=fetches_first(session, ordered.workspace_id, base),
     )
 
 
-def _fetches_first(session: Session, workspace_id: str, base: BaseModelEntry) -> bool:
+def sheet_on(
+    session: Session,
+    *,
+    workspace_id: str,
+    project_id: str,
+    adapter_id: str | None,
+    base_model: str | None,
+    channel: str = "",
+    negative_prompt: str = "",
+    start: str | None = None,
+) -> Sheet:
+    """A fresh sheet for this adapter, else for this base model: sizes and numbers follow what draws, the rest stays as
+    given. Raises ``NotFound``, ``UnknownBaseModel``."""
+    fresh = sheet(session, workspace_id=workspace_id, project_id=project_id, start=start)
+    base = base_in_use(session, workspace_id=workspace_id, adapter_id=adapter_id, base_model=base_model)
+    formats = formats_for(base, fresh.start)
+    return replace(
+        fresh,
+        base=base,
+        formats=formats,
+        channel=channel if channel in [one.channel.key for one in formats] else fresh.channel,
+        negative_prompt=negative_prompt,
+        steps=base.steps,
+        guidance_scale=base.guidance_scale,
+        fetches_first=fetches_first(session, workspace_id, base),
+    )
+
+
+def base_in_use(
+    session: Session, *, workspace_id: str, adapter_id: str | None, base_model: str | None
+) -> BaseModelEntry:
+    """The adapter's base model, else the one that was chosen, else the first. Raises ``NotFound``,
+    ``UnknownBaseModel``."""
+    key = base_model or catalogue.all_models()[0].key
+    if adapter_id is not None:
+        key = adapters.adapter(session, workspace_id=workspace_id, adapter_id=adapter_id).base_model
+    return base_models.entry(session, workspace_id=workspace_id, key=key)
+
+
+def _ready(session: Session, workspace_id: str, base: BaseModelEntry) -> tuple[BaseModelEntry, ...]:
+    states = base_files.states(session, workspace_id=workspace_id)
+    return tuple(
+        one
+        for one in base_models.offered(session, workspace_id=workspace_id)
+        if one.ready or one.key == base.key or states.get(one.key, base_files.NOTHING).is_here
+    )
+
+
+def fetches_first(session: Session, workspace_id: str, base: BaseModelEntry) -> bool:
+    """Whether the worker must fetch the base model before it can draw."""
     return not base.ready and not base_files.state(session, workspace_id=workspace_id, key=base.key).is_here
 
 
-def _formats(base: BaseModelEntry, start: StartPicture | None) -> tuple[Format, ...]:
+def formats_for(base: BaseModelEntry, start: StartPicture | None) -> tuple[Format, ...]:
+    """Every channel with its pixels on this base, the start picture's own shape before them."""
     own = (channels.like(start.width, start.height),) if start else ()
     return tuple(
         Format(channel, *channels.size_for(channel, native=base.resolution, multiple=base.multiple))

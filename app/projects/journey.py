@@ -25,7 +25,10 @@ class Journey:
 
 
 def journey(holdings: Holdings) -> Journey:
-    """The next step, and which ones are done. A step counts as done by its result, whatever came before."""
+    """The next step, and which ones are done. A step counts as done by its result, whatever came before.
+
+    Visuals of the base model alone are not what a brand is after, so training stays the next step.
+    """
     done = []
     if holdings.images >= ENOUGH_IMAGES:
         done.append("collect")
@@ -35,8 +38,6 @@ def journey(holdings: Holdings) -> Journey:
         done.append("create")
     if holdings.training_now:
         return Journey("train", tuple(step for step in done if step != "train"))
-    if holdings.visuals:
-        return Journey("review", tuple(done))
     if holdings.adapters:
-        return Journey("create", tuple(done))
+        return Journey("review" if holdings.visuals else "create", tuple(done))
     return Journey("train" if holdings.images >= ENOUGH_IMAGES else "collect", tuple(done))

@@ -18,10 +18,10 @@ from app.generations.models import Output
 from app.images import demo
 from app.images import queries as images
 from app.images.shown import shown
-from app.jobs import queries as jobs
 from app.projects import queries, service, trigger_word
 from app.projects.forms import DeleteForm, LookForm, NameForm, NewBrandForm, PaletteForm
 from app.projects.journey import ENOUGH_IMAGES, Holdings, journey
+from app.trainings import queries as trainings
 from app.voice import queries as voice
 from app.web.answers import go, is_htmx
 from app.web.flashes import Flash
@@ -115,16 +115,12 @@ def show(request: Request, session: ReadSession, visitor: Viewer, project_id: Ro
     project = queries.project(session, workspace_id=visitor.workspace.id, project_id=project_id)
     counts = images.counts(session, [project_id])[project_id]
     trained = adapters.of_project(session, workspace_id=visitor.workspace.id, project_id=project_id)
-    running = [
-        job.subject_id
-        for job in jobs.active(session, workspace_id=visitor.workspace.id)
-        if job.project_id == project_id and job.kind == "training"
-    ]
+    running = trainings.running_of(session, workspace_id=visitor.workspace.id, project_id=project_id)
     holdings = Holdings(
         images=counts.included,
         adapters=len(trained),
         visuals=generations.output_counts(session, [project_id]).get(project_id, 0),
-        training_now=bool(running),
+        training_now=running is not None,
     )
     return page(
         request,
@@ -136,7 +132,7 @@ def show(request: Request, session: ReadSession, visitor: Viewer, project_id: Ro
         cover=_cover(session, visitor, project_id),
         holdings=holdings,
         journey=journey(holdings),
-        training_id=running[0] if running else None,
+        training_id=running,
         adapters=trained[:HOME_ADAPTERS],
         samples={adapter.id: _samples(adapter) for adapter in trained[:HOME_ADAPTERS]},
         visuals=gallery.page(

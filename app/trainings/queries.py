@@ -112,6 +112,12 @@ def pictures_left(session: Session, given: Training) -> list[Image]:
     return images.images(session, workspace_id=given.workspace_id, image_ids=ids[:MOST_THUMBNAILS])
 
 
+def running_of(session: Session, *, workspace_id: str, project_id: str) -> str | None:
+    """Id of the brand's training that runs, else of the first that waits."""
+    active = jobs.active(session, workspace_id=workspace_id)
+    return next((job.subject_id for job in active if job.project_id == project_id and job.kind == "training"), None)
+
+
 def loss_points(session: Session, training_id: str) -> list[LossPoint]:
     return list(session.scalars(select(LossPoint).where(LossPoint.training_id == training_id).order_by(LossPoint.step)))
 

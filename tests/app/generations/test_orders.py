@@ -6,7 +6,7 @@ from app.adapters.models import Adapter
 from app.base_models.catalogue import BaseModelEntry, get
 from app.db import new_id
 from app.generations import channels, orders
-from app.generations.errors import EmptyPrompt, MixedBases, NoSuchChannel, PromptTooLong, TooManyAdapters
+from app.generations.errors import EmptyPrompt, MixedBases, NoSuchChannel, OtherBase, PromptTooLong, TooManyAdapters
 from app.generations.orders import Wish, WishedAdapter
 from app.generations.prompts import with_trigger_words
 from app.generations.recipe import AdapterUse, GenerationRecipe
@@ -85,8 +85,12 @@ def test_what_cannot_be_ordered_is_refused(
 
 def test_adapters_of_different_bases_are_not_mixed() -> None:
     with pytest.raises(MixedBases):
-        orders.base_key_of([adapter(), adapter("Other", base_model="stable-diffusion-1-5")], otherwise="x")
-    assert orders.base_key_of([], otherwise="x") == "x"
+        orders.base_key_of([adapter(), adapter("Other", base_model="stable-diffusion-1-5")], None, otherwise="x")
+    assert orders.base_key_of([], None, otherwise="x") == "x"
+    assert orders.base_key_of([], "y", otherwise="x") == "y"
+    assert orders.base_key_of([adapter()], adapter().base_model, otherwise="x") == adapter().base_model
+    with pytest.raises(OtherBase):
+        orders.base_key_of([adapter()], "y", otherwise="x")
 
 
 @pytest.mark.parametrize("native", [128, 512, 768, 1024])

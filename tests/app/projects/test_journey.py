@@ -15,6 +15,8 @@ from app.projects.journey import Holdings, Journey, journey
         (Holdings(images=24, adapters=1), Journey("create", ("collect", "train"))),
         (Holdings(images=24, adapters=1, visuals=4), Journey("review", ("collect", "train", "create"))),
         (Holdings(images=24, adapters=1, visuals=4, training_now=True), Journey("train", ("collect", "create"))),
+        (Holdings(images=24, visuals=4), Journey("train", ("collect", "create"))),
+        (Holdings(visuals=4), Journey("collect", ("create",))),
         (Holdings(images=4, adapters=1), Journey("create", ("train",))),
     ],
 )

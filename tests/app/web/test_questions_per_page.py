@@ -55,7 +55,7 @@ def fill(database: Database, storage: Storage, owner: SignedIn, brand: str) -> F
         ("/projects", 6),
         ("/projects/{brand}", 9),
         ("/gallery", 5),
-        ("/projects/{brand}/studio", 13),
+        ("/projects/{brand}/studio", 16),
         ("/jobs", 7),
         ("/jobs/lanes", 5),
         ("/projects/{brand}/trainings", 7),

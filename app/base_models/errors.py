@@ -4,10 +4,12 @@ from app.errors import N_, Conflict, Invalid
 
 
 class BadRepository(Invalid):
+    field = "repository"
     sentence = N_("A model on the hub is named “owner/name”, for instance “my-company/our-checkpoint”.")
 
 
 class BadFileName(Invalid):
+    field = "file"
     sentence = N_(
         "Only safetensors files are taken, because other checkpoint files can carry programs. Please give the name of "
         "a file that ends in .safetensors."
@@ -15,10 +17,12 @@ class BadFileName(Invalid):
 
 
 class NotLyingReady(Invalid):
+    field = "entry"
     sentence = N_("“%(name)s” is not in the folder of checkpoints on a worker's machine. Please choose another entry.")
 
 
 class UnusableCheckpoint(Invalid):
+    field = "entry"
     sentence = N_("“%(name)s” cannot be used: %(problem)s")
 
 
@@ -31,4 +35,5 @@ class TooManyBases(Conflict):
 
 
 class UnknownKind(Invalid):
+    field = "family"
     sentence = N_("A checkpoint of that kind cannot be added. Please choose another kind.")

@@ -221,6 +221,11 @@ def _scaled(cost: StepCost, side: int) -> StepCost:
     )
 
 
+def room_of(device: Device) -> float:
+    """Bytes that a plan may be predicted to need there, so that it fits also where the prediction is a little low."""
+    return device.memory_bytes * ROOM / (1 + SPREAD / 2)
+
+
 def _plan(
     recipe: TrainingRecipe,
     base: BaseModelEntry,
@@ -257,7 +262,7 @@ def _plan(
         memory_low=round(memory * (1 - SPREAD)),
         memory_high=round(memory * (1 + SPREAD)),
         step_seconds=seconds,
-        fits=memory * (1 + SPREAD / 2) <= device.memory_bytes * ROOM,
+        fits=memory <= room_of(device),
         reason="",
         facts={},
     )
@@ -268,16 +273,16 @@ SMALLER_BATCHES = N_(
     "%(batch)s pictures at once would need %(before)s; %(at_a_time)s at a time need %(needed)s of %(memory)s."
 )
 COMPUTED_AGAIN = N_(
-    "Keeping everything for the way back would need %(before)s of %(memory)s. Computing it again needs %(needed)s and "
-    "takes about half as long again."
+    "Keeping everything for the way back would need %(before)s, and of %(memory)s only %(room)s can be counted on. "
+    "Computing it again needs %(needed)s and takes about half as long again."
 )
 IN_8_BITS = N_(
-    "Even so the base would need %(before)s of %(memory)s. In 8 bits it needs %(needed)s; pictures may lose a little "
-    "fineness."
+    "Even so the base as it is would need %(before)s, and of %(memory)s only %(room)s can be counted on. In 8 bits it "
+    "needs %(needed)s; pictures may lose a little fineness."
 )
 IN_4_BITS = N_(
-    "Even so the base would need %(before)s of %(memory)s. In 4 bits (NF4) it needs %(needed)s; pictures may lose a "
-    "little fineness."
+    "Even in 8 bits the base would need %(before)s, and of %(memory)s only %(room)s can be counted on. In 4 bits (NF4) "
+    "it needs %(needed)s; pictures may lose a little fineness."
 )
 FELL_BACK_TO_8_BITS = N_(
     "The device's memory ran out even with one picture at a time, so it goes on with the base in 8 bits, which needs "
@@ -296,8 +301,8 @@ RAN_OUT_AT_ONE = N_(
     "A step takes about half as long again; what it learns is the same."
 )
 TOO_LARGE = N_(
-    "Even in its smallest form this training needs %(needed)s and the device has %(memory)s. Choose a smaller base, a "
-    "smaller size, or a device with more memory."
+    "Even in its smallest form this training needs %(needed)s, and of the device's %(memory)s only %(room)s can be "
+    "counted on. Choose a smaller base, a smaller size, or a device with more memory."
 )
 
 
@@ -307,6 +312,7 @@ def _reason(chosen: Plan, plans: list[Plan], device: Device, base: BaseModelEntr
     facts = {
         "needed": gigabytes(chosen.memory_bytes),
         "memory": gigabytes(device.memory_bytes),
+        "room": gigabytes(round(room_of(device))),
         "before": gigabytes(before.memory_bytes),
         "batch": str(first.micro_batch_size),
         "at_a_time": str(chosen.micro_batch_size),

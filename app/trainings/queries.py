@@ -3,6 +3,7 @@
 from dataclasses import dataclass, fields
 from datetime import datetime
 from statistics import fmean
+from typing import Literal
 
 from sqlalchemy import func, select, tuple_
 from sqlalchemy.orm import Session
@@ -24,6 +25,8 @@ from app.trainings.recipe import TrainingRecipe
 PAGE = 24
 LATEST_MEASUREMENTS = 50
 MOST_THUMBNAILS = 60
+CLOSE = 0.25
+"""Share by which a prediction may be off and still be called close."""
 
 
 def training(session: Session, *, workspace_id: str, training_id: str) -> Training:
@@ -242,6 +245,25 @@ class Waiting:
 
 
 @dataclass(frozen=True)
+class Grade:
+    """What was said before a training, beside what came."""
+
+    of: Literal["time", "memory", "file"]
+    """Seconds, or bytes."""
+    said: float
+    came: float
+
+    @property
+    def off(self) -> float:
+        """How much too much was said, as a share of what came; below zero: too little."""
+        return self.said / self.came - 1
+
+    @property
+    def is_close(self) -> bool:
+        return abs(self.off) <= CLOSE
+
+
+@dataclass(frozen=True)
 class TrainingView:
     """A training with all that a page shows of it."""
 
@@ -264,6 +286,19 @@ class TrainingView:
         if self.job.started_at is None or self.job.finished_at is None:
             return None
         return (self.job.finished_at - self.job.started_at).total_seconds()
+
+    @property
+    def grades(self) -> list[Grade]:
+        """How good the promises were, for a training that went through; those alone that there is a measure of."""
+        if self.job.state != "done":
+            return []
+        promised = self.estimate.plan.memory_bytes if self.estimate.plan else self.estimate.memory_bytes
+        pairs: list[tuple[Literal["time", "memory", "file"], float | None, float | None]] = [
+            ("time", self.estimate.seconds, self.took_seconds),
+            ("memory", promised, self.training.peak_memory_bytes),
+            ("file", self.estimate.file_bytes, self.adapter.byte_count if self.adapter else None),
+        ]
+        return [Grade(of, said, came) for of, said, came in pairs if said and came]
 
     @property
     def steps_done(self) -> int:

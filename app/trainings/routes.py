@@ -16,7 +16,7 @@ from app.trainings.forms import StartForm, TrainingForm
 from app.trainings.models import Training
 from app.trainings.presets import PURPOSES
 from app.trainings.recipe import TrainingRecipe
-from app.web.answers import go
+from app.web.answers import go, is_htmx
 from app.web.files import send
 from app.web.flashes import Flash
 from app.web.language import translate
@@ -65,7 +65,7 @@ def new(
     form: Annotated[TrainingForm, Query()],
 ) -> Response:
     context = _planned(session, visitor, project_id, form)
-    return page(
+    response = page(
         request,
         "pages/new_training.html",
         purposes=PURPOSES,
@@ -74,6 +74,7 @@ def new(
         form=form,
         **context,
     )
+    return _at_its_address(request, response, project_id)
 
 
 @router.get("/projects/{project_id}/trainings/summary")
@@ -85,7 +86,17 @@ def summary(
     form: Annotated[TrainingForm, Query()],
 ) -> Response:
     """The one card, worked out again when a choice changes."""
-    return fragment(request, "partials/training_summary.html", **_planned(session, visitor, project_id, form))
+    response = fragment(request, "partials/training_summary.html", **_planned(session, visitor, project_id, form))
+    return _at_its_address(request, response, project_id)
+
+
+def _at_its_address(request: Request, response: Response, project_id: str) -> Response:
+    """Let the browser's address tell all that was chosen, so that reloading, going back and sending it to a colleague
+    lose nothing."""
+    if is_htmx(request):
+        chosen = [(name, value) for name, value in request.query_params.multi_items() if value.strip()]
+        response.headers["HX-Replace-Url"] = f"/projects/{project_id}/trainings/new?{urlencode(chosen)}"
+    return response
 
 
 def _planned(session: ReadSession, visitor: Visitor, project_id: str, form: TrainingForm) -> dict[str, Any]:

@@ -119,7 +119,11 @@ class DropZone {
     if (thumb instanceof HTMLImageElement) {
       thumb.alt = "";
       thumb.src = URL.createObjectURL(file);
-      thumb.onload = thumb.onerror = () => URL.revokeObjectURL(thumb.src);
+      thumb.onload = () => URL.revokeObjectURL(thumb.src);
+      thumb.onerror = () => {
+        URL.revokeObjectURL(thumb.src);
+        thumb.removeAttribute("src"); // an empty frame instead of the browser's sign for a broken picture
+      };
     }
     const middle = document.createElement("div");
     middle.className = "stack gap1 progress";

@@ -33,6 +33,34 @@ def test_an_added_base_shows_with_licence_and_download_and_can_be_trained_on(own
     assert owner.client.get(f"/base-models/{key}/files").status_code == 200
 
 
+@pytest.mark.parametrize(
+    ("fields", "at"),
+    [
+        ({"repository": "not a repository!"}, "repository"),
+        ({"repository": ""}, "repository"),
+        ({"file": "../../etc/passwd"}, "file"),
+        ({"family": "flux9"}, "family"),
+        ({"name": "x" * 200}, "name"),
+    ],
+)
+def test_what_is_wrong_with_an_added_base_is_said_at_its_field(
+    owner: SignedIn, fields: dict[str, str], at: str
+) -> None:
+    sent = {"name": "Hausfotos", "repository": "acme/house"} | fields
+    answer = owner.client.post("/base-models/hub", data=sent, headers={"hx-request": "true"})
+    assert answer.status_code == 422 and f'data-problem-of="{at}"' in answer.text
+
+
+def test_a_base_that_could_not_be_fetched_says_so_and_can_be_tried_again(owner: SignedIn, app: FastAPI) -> None:
+    _added(owner, family="")
+    assert "Not looked at yet" in owner.client.get("/base-models").text
+    with app.state.database.write() as session:
+        job = session.scalars(select(Job)).one()
+        job.state, job.error_sentence = "failed", "The model hub has no such base model."
+    text = owner.client.get("/base-models").text
+    assert "Cannot be used yet" in text and "Not looked at yet" not in text and "Try again" in text
+
+
 def test_name_and_licence_change_and_it_is_put_away_and_taken_back(owner: SignedIn) -> None:
     key = _added(owner)
     form = {"name": "Neu", "licence": "MIT", "licence_sentence": "Alles.", "commercial": "yes"}

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from datetime import timedelta
 from urllib.parse import unquote
 
 import pytest
@@ -11,11 +12,14 @@ from app.accounts.models import Workspace
 from app.db import Database, now
 from app.jobs.models import Job, Worker
 from app.storage import Storage
+from app.trainings import queries
 from app.trainings.models import Training, TrainingSample
 from tests.conftest import SignedIn, SignUp
 from tests.fake_engine import FakeEngine
+from tests.html_forms import controls
 from tests.orders import make_brand, order_training, worker_context
 from tests.tokens import api_client
+from tests.visuals import START
 from worker.engines import registry
 from worker.engines.contracts import EngineError
 from worker.run_job import run_next
@@ -140,6 +144,41 @@ def test_a_finished_training_shows_samples_loss_and_adapter(
     assert (picture.status_code, picture.headers["content-type"]) == (200, "image/webp")
 
 
+def test_a_finished_training_grades_what_was_said_before(
+    owner: SignedIn, database: Database, train: Callable[..., str]
+) -> None:
+    training_id = train()
+    with database.write() as session:
+        given = session.get_one(Training, training_id)
+        given.estimate = given.estimate | {"seconds": 110.0, "memory_bytes": 1_200_000_000, "plan": None}
+        given.peak_memory_bytes = 800_000_000
+        job = session.scalars(select(Job).where(Job.subject_id == training_id)).one()
+        job.finished_at = START + timedelta(seconds=100)
+        job.started_at = START
+    with database.read() as session:
+        time, memory, *_ = queries.view(session, session.get_one(Training, training_id)).grades
+    assert (time.of, round(time.off, 3), time.is_close) == ("time", 0.1, True)
+    assert (memory.of, round(memory.off, 3), memory.is_close) == ("memory", 0.5, False)
+    text = owner.client.get(f"/trainings/{training_id}").text
+    assert "10 % too much" in text and "50 % too much" in text
+    assert "1.2\u00a0GB" in text and "800\u00a0MB" in text
+    with database.write() as session:
+        session.execute(update(Job).where(Job.subject_id == training_id).values(state="failed"))
+    assert "too much" not in owner.client.get(f"/trainings/{training_id}").text
+
+
+def test_the_browsers_address_tells_what_was_chosen(owner: SignedIn, project_id: str) -> None:
+    address = f"/projects/{project_id}/trainings"
+    chosen = {"purpose": "product", "steps": "77", "rank": "", "extra_resolutions": ["96", "160"]}
+    for path in (f"{address}/summary", f"{address}/new"):
+        answer = owner.client.get(path, params=chosen, headers={"hx-request": "true"})
+        told = answer.headers["hx-replace-url"]
+        assert told == f"{address}/new?purpose=product&steps=77&extra_resolutions=96&extra_resolutions=160"
+    again = controls(owner.client.get(told).text, "order")
+    assert again["steps"][0].value == "77" and again["rank"][0].value == ""
+    assert "hx-replace-url" not in owner.client.get(told).headers
+
+
 def test_a_waiting_training_says_honestly_why(owner: SignedIn, database: Database, project_id: str) -> None:
     first = order_training(database, owner.workspace_id, project_id)
     second = order_training(database, owner.workspace_id, project_id)
@@ -208,7 +247,8 @@ def test_cancelling_takes_a_waiting_one_out_of_the_queue(owner: SignedIn, databa
     training_id = order_training(database, owner.workspace_id, project_id)
     assert "is kept as an adapter" in owner.client.get(f"/trainings/{training_id}").text
     assert owner.client.post(f"/trainings/{training_id}/cancel").headers["location"] == f"/trainings/{training_id}"
-    assert "there is no adapter" in owner.client.get(f"/trainings/{training_id}").text
+    text = owner.client.get(f"/trainings/{training_id}").text
+    assert "there is no adapter" in text and "The first pictures come" not in text
     assert owner.client.post(f"/trainings/{training_id}/cancel").status_code == 409
 
 

@@ -27,7 +27,7 @@ class Measurement:
     """Loading, sample pictures and saving."""
     peak_memory_bytes: int | None
     bytes_per_rank: float | None
-    """Of the adapter's file, by what was trained."""
+    """Of the adapter's file, by what was trained; None where that does not grow with the rank alone."""
     target_modules: str
 
 
@@ -116,12 +116,16 @@ def cost_of(seconds: float | None, price_per_hour: Decimal | None) -> Decimal | 
 
 
 def _file_bytes(recipe: TrainingRecipe, base: BaseModelEntry, measurements: Sequence[Measurement]) -> int | None:
-    if recipe.network == "lokr" or recipe.train_text_encoder:
-        return None  # the catalogue counts plain layers of the denoiser only
-    known = base.adapter_bytes(recipe.rank, recipe.target_modules)
-    if known is not None:
-        return known
+    if not has_plain_layers(recipe):
+        return None
+    # What came before knows whether half precision was enough for files of this base, which the catalogue takes for
+    # granted.
     for one in measurements:
         if one.bytes_per_rank is not None and one.target_modules == recipe.target_modules:
             return round(one.bytes_per_rank * recipe.rank)
-    return None
+    return base.adapter_bytes(recipe.rank, recipe.target_modules)
+
+
+def has_plain_layers(recipe: TrainingRecipe) -> bool:
+    """Whether the file grows with the rank alone: layers of the denoiser, and none of LyCORIS's kinds."""
+    return recipe.network != "lokr" and not recipe.train_text_encoder

@@ -18,7 +18,7 @@ from app.images.models import Image
 from app.jobs import queries as jobs
 from app.jobs.models import Job
 from app.projects import queries as projects
-from app.trainings.estimate import Estimate, Measurement, samples_per_step
+from app.trainings.estimate import Estimate, Measurement, has_plain_layers, samples_per_step
 from app.trainings.models import LossPoint, Training, TrainingSample
 from app.trainings.recipe import TrainingRecipe
 
@@ -212,7 +212,7 @@ def _measured(given: Training, job: Job, adapter: Adapter | None) -> Measurement
         seconds_per_step=pace,
         other_seconds=max(0.0, job.device_seconds - pace * steps),
         peak_memory_bytes=given.peak_memory_bytes,
-        bytes_per_rank=adapter.byte_count / adapter.rank if adapter is not None else None,
+        bytes_per_rank=adapter.byte_count / adapter.rank if adapter is not None and has_plain_layers(recipe) else None,
         target_modules=recipe.target_modules,
     )
 

@@ -64,6 +64,7 @@ def test_cost_is_device_time_at_the_workspace_price() -> None:
 
 def test_the_file_size_is_known_from_the_catalogue_or_from_earlier_adapters() -> None:
     assert estimate().file_bytes == 199296 * RECIPE.rank * 2
+    assert estimate(measured()).file_bytes == 1000 * RECIPE.rank, "files of this base may need full precision"
     recipe = recipe_for("style", BUILTIN, trigger_word="x", captions=["a"], changes={"target_modules": "attention"})
     unknown = BUILTIN.model_copy(update={"parameters_per_rank": {}})
     nothing = estimate_for(recipe, unknown, [], devices=(), price_per_hour=None, currency="EUR")

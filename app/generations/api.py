@@ -98,7 +98,7 @@ class NewGeneration(BaseModel):
     start: StartWish | None = Field(None, description="Left out: from noise alone.")
 
     def wish(self, start: OrderedStart | None) -> Wish:
-        adapters = None if self.base_model is None else ()
+        adapters: tuple[WishedAdapter, ...] | None = None if self.base_model is None else ()
         if self.adapters is not None:
             chosen = {one.adapter_id: one.strength for one in reversed(self.adapters)}
             adapters = tuple(WishedAdapter(one, chosen[one]) for one in reversed(chosen))

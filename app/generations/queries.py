@@ -101,7 +101,8 @@ def recent(
 
 def light(orders: list[Generation]) -> list[Generation]:
     """As many of these orders as a page shows at once, at least the first."""
-    pictures, shown = 0, []
+    pictures = 0
+    shown: list[Generation] = []
     for one in orders:
         pictures += int(one.recipe["count"])
         if shown and pictures > MOST_PICTURES_AT_ONCE:

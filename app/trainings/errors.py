@@ -42,6 +42,7 @@ class NotOnThisBase(Invalid):
 
 
 class DoraAlone(Invalid):
+    field = "network"
     sentence = N_(
         "A DoRA adapter cannot include the text encoder: diffusers would leave out the lengths that it learned there, "
         "and draw something else. Choose another kind of adapter, or leave the text encoder as it is."

@@ -5,7 +5,7 @@ The form is filled in as a browser would: by the controls that the page has for 
 
 import re
 from html import unescape
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from sqlalchemy import select
@@ -15,7 +15,7 @@ from app.db import Database
 from app.storage import Storage
 from app.trainings.choices import TrainingChoices
 from app.trainings.models import Training
-from app.trainings.recipe import TrainingRecipe
+from app.trainings.recipe import Network, Optimizer, TrainingRecipe
 from tests.conftest import SignedIn
 from tests.html_forms import Control, controls
 from tests.orders import make_brand
@@ -26,7 +26,7 @@ FOR_ALL: dict[str, Any] = {
     "rank": 24,
     "alpha": 12.5,
     "target_modules": "all_layers",
-    "network": "dora",
+    "network": "rslora",
     "optimizer": "prodigy",
     "learning_rate": 0.75,
     "lr_scheduler": "cosine",
@@ -119,7 +119,7 @@ def test_what_is_filled_in_is_what_is_stored(base: str, owner: SignedIn, project
     if base != "livery-builtin":
         values["optimizer"] = "adamw_8bit"
     if base == "flux-1-dev":
-        values["network"] = "lokr"
+        values["network"] = "dora"
     address = f"/projects/{project_id}/trainings"
     page = owner.client.get(f"{address}/new", params={"base_model": base}).text
     form = controls(page, "order")
@@ -141,6 +141,17 @@ def test_what_is_filled_in_is_what_is_stored(base: str, owner: SignedIn, project
         "batch_size",
     }:
         assert re.search(rf">{name}<", training), f"the training's page does not tell {name}"
+
+
+def test_every_kind_of_adapter_and_optimizer_can_be_chosen(
+    owner: SignedIn, project_id: str, database: Database
+) -> None:
+    for name, kinds in (("network", get_args(Network)), ("optimizer", get_args(Optimizer))):
+        for kind in kinds:
+            answer = owner.client.post(f"/projects/{project_id}/trainings", data={name: kind})
+            with database.read() as session:
+                recipe = session.get_one(Training, answer.headers["location"].removeprefix("/trainings/")).recipe
+            assert recipe[name] == kind
 
 
 def test_what_was_filled_in_stands_in_the_form_again(owner: SignedIn, project_id: str) -> None:
@@ -212,10 +223,13 @@ def test_what_is_wrong_is_said_at_its_field(owner: SignedIn, project_id: str, da
         assert session.scalars(select(Training)).all() == []
 
 
-def test_a_lokr_adapter_of_the_text_encoder_is_refused_at_the_kind_of_adapter(owner: SignedIn, project_id: str) -> None:
+@pytest.mark.parametrize("network", ["lokr", "dora"])
+def test_kinds_that_cannot_include_the_text_encoder_are_refused_at_the_kind(
+    owner: SignedIn, project_id: str, network: str
+) -> None:
     answer = owner.client.post(
         f"/projects/{project_id}/trainings",
-        data={"network": "lokr", "train_text_encoder": "1"},
+        data={"network": network, "train_text_encoder": "1"},
         headers={"hx-request": "true"},
     )
     assert answer.status_code == 422 and 'data-problem-of="network"' in answer.text

@@ -79,10 +79,10 @@ def become_owner(page: Page) -> None:
     expect(page).to_have_url(re.compile("/projects$"))
 
 
-def make_brand(page: Page) -> str:
+def make_brand(page: Page, name: str = "Nordlicht") -> str:
     page.goto("/projects/new")
-    page.locator("main [name=name]").first.fill("Nordlicht")
-    page.locator("main [name=trigger_word]").first.fill("nordlicht")
+    page.locator("main [name=name]").first.fill(name)
+    page.locator("main [name=trigger_word]").first.fill(name.lower())
     page.locator("main form").filter(has=page.locator("[name=trigger_word]")).get_by_role("button").last.click()
     expect(page).to_have_url(re.compile("/projects/[0-9a-f]{32}"))
     return re.findall("/projects/([0-9a-f]{32})", page.url)[0]

@@ -26,7 +26,7 @@ from worker.engines.contracts import (
     WritingInputs,
 )
 from worker.engines.text import base as bases
-from worker.engines.text import causal_lm, dataset, evaluation
+from worker.engines.text import causal_lm, dataset, evaluation, lora
 from worker.engines.text.dataset import IGNORED
 
 
@@ -68,7 +68,7 @@ def test_packed_texts_are_blind_for_each_other(model: Base) -> None:
     examples = causal_lm._examples(loaded, tiny.voice_recipe(), tiny.voice_texts(5))
     rows = dataset.rows_of_epoch(examples, 192, True, 0, 0)
     assert len(rows) < 5 and sorted(index for row in rows for index in row) == [0, 1, 2, 3, 4]
-    assert all(sum(len(examples[index].tokens) for index in row) <= 192 for row in rows)
+    assert all(dataset.row_length([examples[index] for index in row]) <= 192 for row in rows)
     with torch.no_grad():
         packed = sum(evaluation.token_losses(loaded, dataset.collate(examples, rows, 0))[0].item() for _ in range(1))
         apart = sum(
@@ -80,6 +80,44 @@ def test_packed_texts_are_blind_for_each_other(model: Base) -> None:
         ours = evaluation.token_losses(loaded, dataset.collate(examples, [(0,)], 0))[0]
     assert packed == pytest.approx(apart, rel=1e-5)
     assert ours.item() == pytest.approx(usual.item(), rel=1e-5), "our mask is the model's own causal one"
+
+
+def test_what_all_orders_begin_with_is_computed_once_and_changes_nothing(model: Base) -> None:
+    loaded, recipe = bases.load(model), tiny.voice_recipe()
+    texts = [replace(text, text=f"{text.key} {text.text}") for text in tiny.voice_texts(4)]
+    examples = causal_lm._examples(loaded, recipe, texts)
+    shared = dataset.shared_beginning(examples)
+    assert loaded.tokenizer.decode(examples[0].tokens[:shared]).endswith("user\nWrite about the")
+    one_row, each = [(0, 1, 2, 3)], [[(index,)] for index in range(4)]
+    batch = dataset.collate(examples, one_row, 0)
+    assert batch.tokens.shape[1] == dataset.row_length(examples) == sum(len(e.tokens) for e in examples) - 3 * shared
+    assert batch.counted == sum(sum(one.counted) for one in examples)
+
+    parameters = lora.inject(loaded.model, recipe, torch.Generator().manual_seed(1))
+    for parameter in parameters.values():
+        torch.nn.init.normal_(parameter, std=0.05, generator=torch.Generator().manual_seed(2))
+    gradients = []
+    for rows in ([one_row], each):
+        for part in rows:
+            evaluation.token_losses(loaded, dataset.collate(examples, part, 0))[0].backward()
+        gradients.append(torch.cat([parameter.grad.flatten() for parameter in parameters.values()]))
+        loaded.model.zero_grad(set_to_none=True)
+    assert (gradients[0] - gradients[1]).norm() < 1e-4 * gradients[1].norm() and gradients[1].norm() > 1
+
+    same_orders = [examples[0], examples[0]]
+    assert dataset.shared_beginning(same_orders) == examples[0].counted.index(True) - 1
+    plain = causal_lm._examples(loaded, tiny.voice_recipe(kind="plain_text"), [texts[0], texts[0]])
+    assert dataset.shared_beginning(plain) == 0, "where every token counts, each text has all of its own"
+
+
+def test_a_sample_is_no_longer_than_the_brands_longest_text(model: Base, folder: Path) -> None:
+    notes, recipe = tiny.Notes(), tiny.voice_recipe(epochs=1, sample_tokens=400, measured_texts=0)
+    inputs = tiny.voice_inputs(model)
+    causal_lm.train(recipe, inputs, folder, notes)
+    tokenizer = bases.load(model).tokenizer
+    longest = max(len(tokenizer(text.text)["input_ids"]) for text in (*inputs.texts, *inputs.held_out)) + 1
+    measurements = len(notes.losses)
+    assert notes.phases.count("sampling") <= measurements * (1 + longest) < 400  # told of once, and of every token
 
 
 def test_every_epoch_has_every_text_once_in_an_order_of_its_own(model: Base) -> None:

@@ -140,7 +140,7 @@ def voice_recipe(**changes: object) -> VoiceRecipe:
             "learning_rate": 0.01,
             "epochs": 3,
             "batch_size": 2,
-            "max_length": 192,
+            "max_length": 160,
             "sample_tokens": 8,
             "measured_texts": 3,
         }

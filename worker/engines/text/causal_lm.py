@@ -132,7 +132,7 @@ def _train(recipe: VoiceRecipe, inputs: VoiceInputs, out: Path, progress: VoiceP
             written = continue_texts(
                 loaded,
                 [prompt for _, prompt in sample_prompts],
-                recipe.sample_tokens,
+                sample_tokens,
                 recipe.sample_temperature,
                 1.0,
                 [recipe.sample_seed] * len(sample_prompts),
@@ -175,6 +175,8 @@ def _train(recipe: VoiceRecipe, inputs: VoiceInputs, out: Path, progress: VoiceP
         examples = _examples(loaded, recipe, inputs.texts)
         held_out = _examples(loaded, recipe, inputs.held_out)
         sample_prompts = _sample_prompts(loaded, recipe, inputs)
+        # No text of the brand is longer, and a base that was taught nothing would go on to the very end each time.
+        sample_tokens = min(recipe.sample_tokens, max(sum(one.counted) for one in (*examples, *held_out)))
         epochs = [
             dataset.batches_of_epoch(
                 dataset.rows_of_epoch(examples, recipe.max_length, recipe.packing, recipe.seed, epoch),

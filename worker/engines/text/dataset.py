@@ -12,7 +12,8 @@ SHORTEST = 2
 """Tokens that an example needs: one to be told and one to be predicted."""
 IGNORED = -100
 """Target of a position that does not count, as PyTorch's cross entropy has it."""
-
+OF_NONE, OF_ALL = -1, -2
+"""Owners of a place in a row beside the index of an example: padding, and the beginning that its examples share."""
 LOWEST = -30000.0
 """Added to a score, it leaves nothing of it, and half precision can still hold it."""
 
@@ -85,20 +86,21 @@ def rows_of_epoch(
     """Indexes of the examples in each row, in the order of the epoch.
 
     The order is a pure function of ``seed``, ``epoch`` and the examples' keys, sorted by a hash that no library's
-    random numbers can change: a resumed training goes on with exactly the row that was next. Packing takes the
-    examples in that order and opens a new row where the next does not fit.
+    random numbers can change: a resumed training goes on with exactly the row that was next.
     """
     order = sorted(range(len(examples)), key=lambda index: _rank(seed, epoch, examples[index].key))
-    if not packing:
-        return [(index,) for index in order]
+    return packed(examples, order, max_length) if packing else [(index,) for index in order]
+
+
+def packed(examples: Sequence[Example], order: Sequence[int], max_length: int) -> list[tuple[int, ...]]:
+    """The examples in this order, as many in a row as fit into ``max_length`` tokens; a longer one is alone in its."""
     rows: list[list[int]] = []
-    room = 0
     for index in order:
-        if len(examples[index].tokens) > room:
-            rows.append([])
-            room = max_length
-        rows[-1].append(index)
-        room -= len(examples[index].tokens)
+        together = [examples[one] for one in (*rows[-1], index)] if rows else []
+        if together and row_length(together) <= max_length:
+            rows[-1].append(index)
+        else:
+            rows.append([index])
     return [tuple(row) for row in rows]
 
 
@@ -106,29 +108,52 @@ def batches_of_epoch(rows: Sequence[tuple[int, ...]], batch_size: int) -> list[l
     return [list(rows[at : at + batch_size]) for at in range(0, len(rows), batch_size)]
 
 
+def shared_beginning(examples: Sequence[Example]) -> int:
+    """Number of tokens with which all of these begin, and which a row of them holds once.
+
+    Orders of one brand begin with the same words, a third of a short text. What comes earlier in a text does not
+    depend on what comes later, so nothing changes by computing it once. The token before the first that counts is
+    never among them, as each text has its own to follow it.
+    """
+    most = min(next((at for at, counts in enumerate(one.counted) if counts), 0) for one in examples) - 1
+    for at, tokens in enumerate(zip(*(one.tokens for one in examples), strict=False)):
+        if at >= most or any(token != tokens[0] for token in tokens):
+            return at
+    return max(0, most)
+
+
+def row_length(examples: Sequence[Example]) -> int:
+    """Tokens of a row that holds these."""
+    return sum(len(one.tokens) for one in examples) - (len(examples) - 1) * shared_beginning(examples)
+
+
 def collate(examples: Sequence[Example], rows: Sequence[tuple[int, ...]], padding: int) -> Batch:
-    """Rows of tokens in which every text sees its own earlier tokens alone."""
-    length = max(sum(len(examples[index].tokens) for index in row) for row in rows)
+    """Rows of tokens in which every text sees its own earlier tokens alone, and what all in its row begin with."""
+    length = max(row_length([examples[index] for index in row]) for row in rows)
     tokens = torch.full((len(rows), length), padding, dtype=torch.long)
     targets = torch.full((len(rows), length), IGNORED, dtype=torch.long)
     positions = torch.zeros((len(rows), length), dtype=torch.long)
-    # Padding belongs to no text (-1) and looks at itself, as a row of attention without any place is not a number.
-    owner = torch.full((len(rows), length), -1, dtype=torch.long)
+    # Padding looks at itself, as a row of attention without any place is not a number.
+    owner = torch.full((len(rows), length), OF_NONE, dtype=torch.long)
     for number, row in enumerate(rows):
-        at = 0
+        shared = at = shared_beginning([examples[index] for index in row])
+        tokens[number, :at] = torch.tensor(examples[row[0]].tokens[:at])
+        positions[number, :at] = torch.arange(at)
+        owner[number, :at] = OF_ALL
         for index in row:
-            one = examples[index]
-            end = at + len(one.tokens)
-            tokens[number, at:end] = torch.tensor(one.tokens)
-            counted = torch.tensor(one.counted[1:])
-            targets[number, at : end - 1] = torch.where(counted, tokens[number, at + 1 : end], IGNORED)
-            positions[number, at:end] = torch.arange(len(one.tokens))
+            one = torch.tensor(examples[index].tokens[shared:])
+            counted = torch.tensor(examples[index].counted[shared + 1 :])
+            end = at + len(one)
+            tokens[number, at:end] = one
+            targets[number, at : end - 1] = torch.where(counted, one[1:], IGNORED)
+            positions[number, at:end] = torch.arange(shared, shared + len(one))
             owner[number, at:end] = index
             at = end
     earlier = torch.ones((length, length), dtype=torch.bool).tril()
-    seen = (owner[:, None, :] == owner[:, :, None]) & earlier & (owner[:, :, None] >= 0)
-    seen |= torch.eye(length, dtype=torch.bool)
-    visible = torch.zeros(seen.shape).masked_fill(~seen, LOWEST)
+    looks, seen = owner[:, :, None], owner[:, None, :]
+    may_see = ((seen == looks) | (seen == OF_ALL)) & earlier & (looks != OF_NONE)
+    may_see |= torch.eye(length, dtype=torch.bool)
+    visible = torch.zeros(may_see.shape).masked_fill(~may_see, LOWEST)
     return Batch(tokens, targets, positions, visible[:, None])
 
 

@@ -13,7 +13,9 @@ from worker.engines.text import base as bases
 from worker.engines.text import dataset
 from worker.engines.text.dataset import Batch, Example
 
-TOKENS_AT_ONCE = 2048
+ROW_TOKENS = 512
+"""Longer rows hold more texts, and attention, which looks at every pair of places, costs more."""
+ROWS_AT_ONCE = 4
 
 
 def token_losses(loaded, batch: Batch) -> tuple[torch.Tensor, int]:
@@ -46,15 +48,11 @@ def mean_loss(loaded, examples: Sequence[Example], told: Callable[[], None]) -> 
 
 
 def batches_by_length(loaded, examples: Sequence[Example]) -> list[Batch]:
+    """Packed as for training, so that a style guide, which all orders begin with, is read once a row."""
     order = sorted(range(len(examples)), key=lambda index: (len(examples[index].tokens), examples[index].key))
-    groups: list[list[int]] = []
-    for index in order:
-        longest = len(examples[index].tokens)
-        if not groups or (len(groups[-1]) + 1) * longest > TOKENS_AT_ONCE:
-            groups.append([])
-        groups[-1].append(index)
+    rows = dataset.packed(examples, order, ROW_TOKENS)
     padding = loaded.tokenizer.pad_token_id
-    return [dataset.collate(examples, [(index,) for index in group], padding) for group in groups]
+    return [dataset.collate(examples, batch, padding) for batch in dataset.batches_of_epoch(rows, ROWS_AT_ONCE)]
 
 
 def spread(count: int, most: int) -> tuple[int, ...]:

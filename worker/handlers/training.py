@@ -6,7 +6,6 @@ second; what an attempt stored for nothing is removed again, and nobody points a
 
 import contextlib
 import logging
-import time
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
@@ -23,32 +22,31 @@ from app.adapters.metadata import TrainingFacts
 from app.adapters.passport import facts_for
 from app.adapters.service import AdapterFiles
 from app.db import new_id, now
-from app.errors import N_, AppError, NotFound
+from app.errors import N_, AppError
 from app.jobs import service as jobs
 from app.jobs.service import Claim, LeaseLost
 from app.storage import StorageAway
 from app.trainings import queries, service
 from app.trainings.planner import Device
 from app.trainings.queries import TrainingOrder
-from app.trainings.service import Loss, Outcome, Sample
+from app.trainings.service import Outcome, Sample
 from worker import base_models
 from worker.context import WorkerContext
 from worker.engines import registry
 from worker.engines.contracts import (
     EngineError,
     SamplePicture,
-    Step,
     TrainedAdapter,
     TrainingInputs,
     TrainingPicture,
 )
 from worker.handlers.kept_checkpoints import KeptCheckpoints, from_last_checkpoint
+from worker.handlers.loss_line import LossLine
+from worker.handlers.registering import register
 from worker.progress import JobProgress
 from worker.workspace import bring_in, job_folder
 
 log = logging.getLogger("livery.worker")
-MOST_LOSS_POINTS = 500
-WRITE_LOSSES_EVERY_SECONDS = 1.0
 SAMPLE_QUALITY = 92
 VERSIONS_TRIED = 5
 PICTURE_GONE = N_(
@@ -71,10 +69,10 @@ def run(context: WorkerContext, claim: Claim, progress: JobProgress) -> None:
             pictures=_bring_pictures(context, order, folder / "pictures"),
         )
         watch = _Watch(context, claim, order)
-        progress.on_step, progress.on_sample, progress.on_checkpoint = watch.step, watch.sample, watch.checkpoint
+        progress.on_step, progress.on_sample, progress.on_checkpoint = watch.losses.step, watch.sample, watch.checkpoint
         progress.on_short_of_memory = watch.short_of_memory
         order, trained = _train_within_memory(context, claim, order, inputs, folder, progress)
-        watch.write_losses()
+        watch.losses.write()
         _keep(context, claim, order, trained, started_at, folder)
     with contextlib.suppress(StorageAway):  # what stays is swept later
         context.storage.delete_under(f"{order.folder}/checkpoints")
@@ -179,18 +177,8 @@ class _Watch:
 
     def __init__(self, context: WorkerContext, claim: Claim, order: TrainingOrder) -> None:
         self._context, self._claim, self._order = context, claim, order
-        self._stretch = -(-order.recipe.steps // MOST_LOSS_POINTS)
+        self.losses = LossLine(context, claim)
         self._checkpoints = KeptCheckpoints(context, claim, order.folder)
-        self._open: list[Step] = []
-        self._ready: list[Loss] = []
-        self._written = time.monotonic()
-
-    def step(self, step: Step) -> None:
-        self._open.append(step)
-        if step.step % self._stretch == 0 or step.step == step.total:
-            self._close_stretch()
-        if time.monotonic() - self._written >= WRITE_LOSSES_EVERY_SECONDS:
-            self.write_losses(whole=False)
 
     def sample(self, picture: SamplePicture) -> None:
         # The fence in the name: two attempts that overlap never write to the same file.
@@ -219,23 +207,8 @@ class _Watch:
         )
 
     def checkpoint(self, folder: Path, step: int) -> None:
-        self.write_losses()
+        self.losses.write()
         self._checkpoints.keep(folder, step)
-
-    def write_losses(self, *, whole: bool = True) -> None:
-        """Write the means that are complete; with ``whole`` also that of the stretch just under way."""
-        if whole:
-            self._close_stretch()
-        ready, self._ready = self._ready, []
-        self._written = time.monotonic()
-        if ready:
-            self._context.write(lambda session: service.note_losses(session, self._claim, ready))
-
-    def _close_stretch(self) -> None:
-        if self._open:
-            mean = sum(step.loss for step in self._open) / len(self._open)
-            self._ready.append(Loss(self._open[-1].step, mean, self._open[-1].learning_rate))
-            self._open = []
 
 
 def _keep(
@@ -281,24 +254,11 @@ def _keep(
             finished_at=finished_at,
         )
         try:
-            context.write(complete)
+            register(context, claim, adapter_id, stored, complete)
             return
         except VersionTaken:
             log.info("version %s was taken, trying the next", version, extra={"job": claim.job_id})
-        except LeaseLost:
-            if _is_registered(context, claim, adapter_id):
-                return  # The commit went through, only its answer was lost, and the second try found the job ended.
-            context.storage.delete_under(stored)
-            raise
     raise VersionTaken()
-
-
-def _is_registered(context: WorkerContext, claim: Claim, adapter_id: str) -> bool:
-    try:
-        context.read(lambda session: adapters.adapter(session, workspace_id=claim.workspace_id, adapter_id=adapter_id))
-    except NotFound:
-        return False
-    return True
 
 
 def _export(

@@ -6,22 +6,19 @@ second.
 
 import contextlib
 import hashlib
-import time
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from app.adapters import queries as adapters
 from app.adapters import service as adapter_service
 from app.adapters.service import AdapterFiles
 from app.db import new_id, now
-from app.errors import AppError, NotFound
-from app.jobs.service import Claim, LeaseLost
+from app.errors import AppError
+from app.jobs.service import Claim
 from app.storage import StorageAway
 from app.trainings import service as trainings
 from app.trainings import voice_queries, voice_service
-from app.trainings.service import Loss
 from app.trainings.voice_measures import ArmMeasure, HeldOut, Measures, distance_in_style
 from app.trainings.voice_queries import VoiceOrder
 from app.trainings.voice_service import VoiceOutcome
@@ -35,18 +32,16 @@ from worker.engines.contracts import (
     EngineError,
     Said,
     SampleText,
-    Step,
     TrainedVoice,
     VoiceInputs,
     VoiceMeasures,
     VoiceText,
 )
 from worker.handlers.kept_checkpoints import KeptCheckpoints, from_last_checkpoint
+from worker.handlers.loss_line import LossLine
+from worker.handlers.registering import register
 from worker.progress import JobProgress
 from worker.workspace import job_folder
-
-MOST_LOSS_POINTS = 500
-WRITE_LOSSES_EVERY_SECONDS = 1.0
 
 
 def run(context: WorkerContext, claim: Claim, progress: JobProgress) -> None:
@@ -67,7 +62,7 @@ def run(context: WorkerContext, claim: Claim, progress: JobProgress) -> None:
     engine = registry.text_engine_for(order.base.family)
     with job_folder("voice") as folder:
         watch = _Watch(context, claim, order)
-        progress.on_step, progress.on_checkpoint = watch.step, watch.checkpoint
+        progress.on_step, progress.on_checkpoint = watch.losses.step, watch.checkpoint
         progress.on_held_out, progress.on_sample_text = watch.held_out, watch.sample_text
         trained = from_last_checkpoint(
             context,
@@ -78,7 +73,7 @@ def run(context: WorkerContext, claim: Claim, progress: JobProgress) -> None:
                 order.recipe, replace(inputs, resume_from=resume_from), folder / "out", progress
             ),
         )
-        watch.write_losses()
+        watch.losses.write()
         gguf = engine.gguf_adapter(base, trained.weights, folder / "adapter.gguf", context.cache_folder)
         _keep(context, claim, order, trained, gguf)
     with contextlib.suppress(StorageAway):  # what stays is swept later
@@ -110,17 +105,8 @@ class _Watch:
 
     def __init__(self, context: WorkerContext, claim: Claim, order: VoiceOrder) -> None:
         self._context, self._claim = context, claim
+        self.losses = LossLine(context, claim)
         self._checkpoints = KeptCheckpoints(context, claim, order.folder)
-        self._open: list[Step] = []
-        self._ready: list[Loss] = []
-        self._written = time.monotonic()
-
-    def step(self, step: Step) -> None:
-        self._open.append(step)
-        if step.step % -(-step.total // MOST_LOSS_POINTS) == 0 or step.step == step.total:
-            self._close_stretch()
-        if time.monotonic() - self._written >= WRITE_LOSSES_EVERY_SECONDS:
-            self.write_losses(whole=False)
 
     def held_out(self, step: int, loss: float) -> None:
         self._context.write(lambda session: voice_service.note_held_out(session, self._claim, step=step, loss=loss))
@@ -130,23 +116,8 @@ class _Watch:
         self._context.write(lambda session: voice_service.note_texts(session, self._claim, [row]))
 
     def checkpoint(self, folder: Path, step: int) -> None:
-        self.write_losses()
+        self.losses.write()
         self._checkpoints.keep(folder, step)
-
-    def write_losses(self, *, whole: bool = True) -> None:
-        """Write the means that are complete; with ``whole`` also that of the stretch just under way."""
-        if whole:
-            self._close_stretch()
-        ready, self._ready = self._ready, []
-        self._written = time.monotonic()
-        if ready:
-            self._context.write(lambda session: trainings.note_losses(session, self._claim, ready))
-
-    def _close_stretch(self) -> None:
-        if self._open:
-            mean = sum(step.loss for step in self._open) / len(self._open)
-            self._ready.append(Loss(self._open[-1].step, mean, self._open[-1].learning_rate))
-            self._open = []
 
 
 def _keep(context: WorkerContext, claim: Claim, order: VoiceOrder, trained: TrainedVoice, gguf: Path | None) -> None:
@@ -192,21 +163,7 @@ def _keep(context: WorkerContext, claim: Claim, order: VoiceOrder, trained: Trai
         outcome=outcome,
         finished_at=finished_at,
     )
-    try:
-        context.write(complete)
-    except LeaseLost:
-        if _is_registered(context, claim, adapter_id):
-            return  # The commit went through, only its answer was lost, and the second try found the job ended.
-        context.storage.delete_under(stored)
-        raise
-
-
-def _is_registered(context: WorkerContext, claim: Claim, adapter_id: str) -> bool:
-    try:
-        context.read(lambda session: adapters.adapter(session, workspace_id=claim.workspace_id, adapter_id=adapter_id))
-    except NotFound:
-        return False
-    return True
+    register(context, claim, adapter_id, stored, complete)
 
 
 def _held_out(order: VoiceOrder, measured: VoiceMeasures) -> HeldOut:

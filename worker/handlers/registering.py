@@ -1,0 +1,36 @@
+"""The last step of a training: an adapter's row and the end of its job, in one transaction. For every modality."""
+
+from collections.abc import Callable
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from app.adapters import queries as adapters
+from app.errors import NotFound
+from app.jobs.service import Claim, LeaseLost
+from worker.context import WorkerContext
+
+
+def register(
+    context: WorkerContext, claim: Claim, adapter_id: str, stored: str, complete: Callable[[Session], Any]
+) -> None:
+    """Run ``complete``, which registers the adapter and ends the job.
+
+    What was put into the folder ``stored`` before is removed again where another attempt holds the job; then it raises
+    ``LeaseLost``. Whatever else ``complete`` raises goes through, and the files stay.
+    """
+    try:
+        context.write(complete)
+    except LeaseLost:
+        if _is_registered(context, claim, adapter_id):
+            return  # The commit went through, only its answer was lost, and the second try found the job ended.
+        context.storage.delete_under(stored)
+        raise
+
+
+def _is_registered(context: WorkerContext, claim: Claim, adapter_id: str) -> bool:
+    try:
+        context.read(lambda session: adapters.adapter(session, workspace_id=claim.workspace_id, adapter_id=adapter_id))
+    except NotFound:
+        return False
+    return True

@@ -195,6 +195,9 @@ def test_lines_that_come_back_are_decided_about(owner: SignedIn, project_id: str
     add_texts(database, owner.workspace_id, project_id, texts)
     address = f"/projects/{project_id}/voice"
     assert "A line or sentence comes back in 10 texts" in owner.client.get(address).text
+    owner.client.post("/preferences", data={"locale": "de"})
+    assert "„Unsubscribe &amp; more: click here“" in owner.client.get(address).text
+    owner.client.post("/preferences", data={"locale": "en"})
     line = {"line": "Unsubscribe & more: click here", "choice": "cut"}
     owner.client.post(f"{address}/lines", data=line)
     assert "Training does not read this line" in owner.client.get(address).text

@@ -32,6 +32,9 @@ MOST_ROWS = 20_000
 MOST_COLUMNS = 100
 MOST_PROBLEMS = 200
 LONGEST_CELL = 100_000  # characters
+SEPARATOR_LINE = re.compile(r'"?sep=([,;|\t])"?', re.IGNORECASE)
+"""A first line with which spreadsheet programs tell each other the delimiter."""
+csv.field_size_limit(2**31 - 1)  # the library's own limit is an error of the whole file; ours is a sentence about a row
 LONGEST_RECORD = 2_000
 """Lines of one CSV row."""
 
@@ -80,9 +83,12 @@ def read_csv(data: bytes, name: str) -> Table:
     """Raises ``NoTexts``, ``TooManyRows``, ``TooManyBrokenRows``."""
     text, _ = decode(data)
     lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    told = SEPARATOR_LINE.fullmatch(lines[0].strip(" "))
+    if told:
+        lines[0] = ""  # and still counts as a row
     if not any(line.strip() for line in lines):
         raise NoTexts(name=name)
-    delimiter = sniff_delimiter(lines)
+    delimiter = told[1] if told else sniff_delimiter(lines)
     width = _usual_width(lines, delimiter)
     table = Table(width=width)
     for found in _records(lines, delimiter, width):

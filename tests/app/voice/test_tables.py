@@ -5,7 +5,7 @@ import json
 import pytest
 
 from app.images.notes import Note
-from app.voice import intake, mapping
+from app.voice import intake, mapping, tables
 from app.voice.errors import (
     EncryptedTexts,
     NoTexts,
@@ -86,6 +86,21 @@ def test_a_quote_that_opens_and_never_closes_costs_one_row() -> None:
     drafts, problems = taken("\n".join(lines).encode(), "a.csv")
     assert len(drafts) == 49
     assert [note.params["row"] for note in problems] == [11]
+
+
+@pytest.mark.parametrize("cell", ["x" * 200_000, '"' + "x" * 200_000 + '"'])
+def test_a_cell_beyond_every_limit_costs_its_row(cell: str) -> None:
+    table = read(f"Titel;Text\nDecke;{cell}\nLampe;Die Lampe gibt ein ruhiges Licht.\n".encode(), "a.csv")
+    assert [(note.msgid, note.params["row"]) for note in table.problems] == [(tables.TOO_LONG, 2)]
+    assert [row.cells[0] for row in table.body(True)] == ["Lampe"]
+
+
+def test_a_line_that_tells_the_delimiter_is_no_text() -> None:
+    table = read(b"sep=;\r\nTitel;Text\r\nLampe;Ruhig, warm, leise.\r\n", "a.csv")
+    assert table.header and table.names(True) == ["Titel", "Text"]
+    assert [(row.number, row.cells) for row in table.body(True)] == [(3, ("Lampe", "Ruhig, warm, leise."))]
+    with pytest.raises(NoTexts):
+        read(b"sep=;\r\n", "a.csv")
 
 
 def test_files_without_a_header_or_with_one_column() -> None:

@@ -46,6 +46,10 @@ class NoTexts(TextsRefused):
     sentence = N_("There is no text in “%(name)s”.")
 
 
+class NothingPasted(NoTexts):
+    sentence = N_("There is nothing to read yet. Paste one text or several.")
+
+
 class TooManyRows(TextsRefused):
     """Params: name, limit."""
 

@@ -7,7 +7,7 @@ from app.images.names import shown_name
 from app.storage import Storage
 from app.voice import intake
 from app.voice.archives import MB
-from app.voice.errors import TextsTooLarge
+from app.voice.errors import NothingPasted, TextsTooLarge
 from app.voice.intake import Content, TextLimits
 from app.voice.service import StoredTexts, folder_of
 
@@ -30,7 +30,9 @@ def keep(
 
 
 def keep_pasted(storage: Storage, words: str, *, project_id: str, limits: TextLimits) -> tuple[str, StoredTexts]:
-    """The same for text that somebody pasted. Raises ``NoTexts``."""
+    """The same for text that somebody pasted. Raises ``NothingPasted``."""
+    if not words.strip():
+        raise NothingPasted()
     return _kept(storage, words.encode("utf-8", "ignore"), PASTED, "paste", project_id, limits)
 
 

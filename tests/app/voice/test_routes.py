@@ -105,7 +105,11 @@ def test_what_cannot_be_read_is_refused_and_not_kept(owner: SignedIn, project_id
         answer = send(owner, project_id, name, data)
         assert answer.status_code == status, name
         assert f"“{name}”" in answer.text
-    assert owner.client.post(f"/projects/{project_id}/voice/paste", data={"words": " "}).status_code == 422
+    pasted = owner.client.post(f"/projects/{project_id}/voice/paste", data={"words": " \n"}, headers=HTMX)
+    assert pasted.status_code == 422 and "nothing to read yet" in pasted.text and "<html" not in pasted.text
+    assert pasted.headers["hx-retarget"] == "find .form-error"
+    page = owner.client.get(f"/projects/{project_id}/voice/add").text
+    assert page.count('class="form-error"') == 2, "what is wrong is said in the form, and what was pasted stays"
     assert list(storage.keys_under("projects")) == []
 
 

@@ -3,18 +3,14 @@
 from collections.abc import Callable
 from typing import Any
 
-from sqlalchemy.orm import Session
-
 from app.adapters import queries as adapters
 from app.errors import NotFound
 from app.jobs.service import Claim, LeaseLost
 from worker.context import WorkerContext
 
 
-def register(
-    context: WorkerContext, claim: Claim, adapter_id: str, stored: str, complete: Callable[[Session], Any]
-) -> None:
-    """Run ``complete``, which registers the adapter and ends the job.
+def register(context: WorkerContext, claim: Claim, adapter_id: str, stored: str, complete: Callable[..., Any]) -> None:
+    """Run ``complete`` with a session, which registers the adapter and ends the job.
 
     What was put into the folder ``stored`` before is removed again where another attempt holds the job; then it raises
     ``LeaseLost``. Whatever else ``complete`` raises goes through, and the files stay.

@@ -14,6 +14,8 @@ from tests.conftest import SignedIn
 from tests.orders import make_brand
 
 pytestmark = pytest.mark.slow
+PATIENCE_MS = 120_000
+"""Only ends a test that hangs."""
 
 
 def test_a_wrong_number_costs_nothing_but_its_correction(
@@ -23,6 +25,8 @@ def test_a_wrong_number_costs_nothing_but_its_correction(
     context = browser.new_context(locale="en")
     context.add_cookies([{"name": SESSION_COOKIE, "value": owner.client.cookies[SESSION_COOKIE], "url": address}])
     page = context.new_page()
+    page.set_default_timeout(PATIENCE_MS)
+    expect.set_options(timeout=PATIENCE_MS)
     page.goto(f"{address}/projects/{project_id}/trainings/new")
     advanced, rank = page.get_by_text("Advanced", exact=True), page.locator("[name=rank]")
     advanced.click()
@@ -67,3 +71,4 @@ def test_a_wrong_number_costs_nothing_but_its_correction(
         recipe = session.scalars(select(Training)).one().recipe
     assert (recipe["rank"], recipe["flip"], recipe["sample_prompts"]) == (24, True, ["[trigger], a shelf"])
     context.close()
+    expect.set_options(timeout=5000)

@@ -32,6 +32,7 @@ SOME_NAMES = N_("It looks for other names in a part of the layers. Convert the f
 OTHER_LAYERS = N_("It has no place for a part of the layers.")
 TEXT_NAMES = N_("It looks for the text encoder under another name. Convert the file first.")
 NO_DORA = N_("It leaves out the lengths that DoRA has learned.")
+NO_DORA_IN_TEXT = N_("It leaves out the lengths that DoRA has learned in the text encoder.")
 DORA_OF_BASE = N_("It measures DoRA's lengths by the base's rows instead of the changed ones, and draws a little off.")
 DORA_OF_COLUMNS = N_("It takes DoRA's lengths of rows for those of columns, and draws something else.")
 NO_KIND = N_("It does not read this kind of adapter (%(kind)s) in these names.")

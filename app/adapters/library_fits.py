@@ -15,6 +15,7 @@ from app.adapters.fit import (
     NEEDS_LYCORIS,
     NO_ALPHA,
     NO_DORA,
+    NO_DORA_IN_TEXT,
     NO_KIND,
     NOT_KNOWN,
     ORIGINAL_FLUX,
@@ -65,13 +66,12 @@ def diffusers(contents: Contents) -> Fit:
         fit = Fit(program, name, contents.total, contents.total) if read else none(contents, program, name, OTHER_NAMES)
     # It throws away what bears LyCORIS's word, with a warning; and gives text encoders to transformers, whose loader
     # passes over DoRA's lengths under any name.
-    thrown = sum(
-        1
-        for one in contents.layers
-        if "dora_scale" in words(one) or (MAGNITUDE in one.names and one.component.startswith("text_encoder"))
-    )
-    if fit.loaded and thrown:
-        return replace(fit, loaded=fit.loaded - thrown, reason=NO_DORA)
+    everywhere = sum(1 for one in contents.layers if "dora_scale" in words(one))
+    if fit.loaded and everywhere:
+        return replace(fit, loaded=fit.loaded - everywhere, reason=NO_DORA)
+    in_text = sum(1 for one in contents.layers if MAGNITUDE in one.names and one.component.startswith("text_encoder"))
+    if fit.loaded and in_text:
+        return replace(fit, loaded=fit.loaded - in_text, reason=NO_DORA_IN_TEXT)
     return fit
 
 

@@ -84,6 +84,18 @@ def test_diffusers_keeps_as_many_of_doras_lengths_as_is_said(tmp_path, architect
         assert kept == 0 or fit.total - fit.loaded == len(lora.alphas) - kept, fit
 
 
+def test_diffusers_leaves_out_doras_lengths_of_text_encoders_alone():
+    """Measured in tests/worker/image/test_xl_files.py."""
+    lora = random_lora(SDXL, "stable_diffusion_xl", dora=True)
+    fit = fits(*dialects.write(lora, "canonical"))["diffusers"]
+    assert loaded(fit) == (51, 54) and "in the text encoder" in fit.reason
+    u_net = random_lora(
+        {name: SDXL[name] for name in SDXL if name.startswith("unet.")}, "stable_diffusion_xl", dora=True
+    )
+    fit = fits(*dialects.write(u_net, "canonical"))["diffusers"]
+    assert loaded(fit) == (45, 45) and not fit.reason
+
+
 # AUTOMATIC1111: extensions-builtin/Lora/networks.py
 
 

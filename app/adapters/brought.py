@@ -17,13 +17,14 @@ from sqlalchemy import delete as delete_rows
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from app.adapters import addresses, export, inspection, queries, service
+from app.adapters import addresses, dialects, export, inspection, queries, safetensors_file, service
 from app.adapters.dialects import Written
 from app.adapters.errors import VersionTaken
 from app.adapters.inspection import Passport
 from app.adapters.models import Adapter, BroughtFile
 from app.adapters.names import file_stem, slug
 from app.adapters.passport import architecture_of
+from app.adapters.products import ChangesT5
 from app.adapters.service import AdapterFiles
 from app.base_models import queries as base_models
 from app.base_models.catalogue import BaseModelEntry
@@ -82,6 +83,8 @@ class Adopted:
     rank: int
     alpha: float
     files: AdapterFiles
+    is_in_own_form: bool
+    """Whether its diffusers file is one for Livery alone."""
 
 
 def take_in(storage: Storage, file: BinaryIO, name: str, *, most_bytes: int, file_id: str | None = None) -> Stored:
@@ -224,7 +227,8 @@ def prepare(
 ) -> Adopted:
     """Store the files that an adapter of a brand has: for diffusers, for other programs, and the clean one.
 
-    Raises ``WrongBase``, ``UnknownDialect``, ``CannotHold``.
+    One whose kind other programs' names have no place for gets no file for them.
+    Raises ``WrongBase``, ``NotForDrawing``, ``UnknownDialect``, ``CannotHold``.
     """
     if not fits(base, passport):
         raise WrongBase(base=base.name)
@@ -233,16 +237,18 @@ def prepare(
     with _ONE_AT_A_TIME, tempfile.TemporaryDirectory(prefix="livery-adapter-") as local:
         source = Path(local) / "source.safetensors"
         storage.fetch(key, source)
-        lora = export.canonical(source)
+        tensors, header = safetensors_file.read(source)
+        lora = dialects.read(tensors, header)
+        if lora.architecture == "flux_1" and any(module.startswith("text_encoder_2.") for module in lora.alphas):
+            raise ChangesT5()
         programs = export.programs_dialect(lora.architecture)
-        made: dict[str, export.ExportedFile] = {}
-        kinds: tuple[tuple[str, Written, bool], ...] = (
-            ("diffusers", "canonical", False),
-            ("kohya", programs, False),
-            ("clean", programs, True),
-        )
-        for kind, dialect, clean in kinds:
-            made[kind] = export.converted(source, Path(local) / f"{kind}.safetensors", dialect, name=stem, clean=clean)
+        paths = {kind: Path(local) / f"{kind}.safetensors" for kind in ("diffusers", "kohya", "clean")}
+        made = {"diffusers": export.for_engines(source, paths["diffusers"], name=stem)}
+        try:
+            made["kohya"] = export.converted(source, paths["kohya"], programs, name=stem)
+            made["clean"] = export.converted(source, paths["clean"], programs, name=stem, clean=True)
+        except export.CannotHold:
+            made["clean"] = export.for_engines(source, paths["clean"], name=stem, clean=True)
         for kind, one in made.items():
             storage.put(f"{folder}/{kind}.safetensors", one.path)
         ranks, alphas = list(lora.ranks.values()), list(lora.alphas.values())
@@ -253,11 +259,12 @@ def prepare(
         alpha=max(set(alphas), key=alphas.count),
         files=AdapterFiles(
             diffusers_key=f"{folder}/diffusers.safetensors",
-            kohya_key=f"{folder}/kohya.safetensors",
+            kohya_key=f"{folder}/kohya.safetensors" if "kohya" in made else "",
             clean_key=f"{folder}/clean.safetensors",
             byte_count=made["diffusers"].byte_count,
             sha256=made["diffusers"].sha256,
         ),
+        is_in_own_form=export.is_in_own_form(lora, header),
     )
 
 
@@ -302,7 +309,11 @@ def _registered(
         alpha=adopted.alpha,
         trigger_word=trigger_word,
         files=adopted.files,
-        facts={"finished": True, "brought": {"name": row.name, "address": row.address, "sha256": row.sha256}},
+        facts={
+            "finished": True,
+            "own_form": adopted.is_in_own_form,
+            "brought": {"name": row.name, "address": row.address, "sha256": row.sha256},
+        },
         created_by=created_by,
     )
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from app.adapters import dialects, metadata, safetensors_file
+from app.adapters import dialects, metadata, products, safetensors_file
 from app.adapters.dialects import HEADER_KEY, CannotHold, Lora, Written
 from app.adapters.metadata import AdapterFacts
 from app.adapters.module_names import Architecture, UnknownDialect
@@ -84,6 +84,28 @@ def converted(source: Path, target: Path, dialect: Written, *, name: str, clean:
     if clean:
         kept = metadata.cleaned(kept)
     return _write(target, tensors, kept | metadata.hashes(tensors, kept) | own)
+
+
+def is_in_own_form(lora: Lora, header: Mapping[str, str]) -> bool:
+    """Whether ``for_engines`` writes this adapter in a form that is ours alone: products whose shapes PEFT would not
+    choose, so that no configuration of it would describe them."""
+    return products.is_one(lora) and HEADER_KEY not in header
+
+
+def for_engines(source: Path, target: Path, *, name: str, clean: bool = False) -> ExportedFile:
+    """Write any adapter as our engines read it, with what its header says about it; ``clean`` without its training.
+
+    Raises like ``converted``, and ``NotForDrawing``.
+    """
+    tensors, header = safetensors_file.read(source)
+    lora = dialects.read(tensors, header)
+    if not is_in_own_form(lora, header):
+        return converted(source, target, "canonical", name=name, clean=clean)
+    tensors = products.written(lora)
+    kept = completed(header, lora, tensors, name)
+    if clean:
+        kept = metadata.cleaned(kept)
+    return _write(target, tensors, kept | metadata.hashes(tensors, kept))
 
 
 def completed(header: Mapping[str, str], lora: Lora, tensors: Mapping[str, Tensor], name: str) -> dict[str, str]:

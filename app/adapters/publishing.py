@@ -136,7 +136,8 @@ def _samples(adapter: Adapter) -> list[tuple[str, str, str]]:
 
 def _card(session: Session, adapter: Adapter, row: Publication) -> CardFacts:
     base = base_models.find(session, workspace_id=adapter.workspace_id, key=adapter.base_model)
-    files = [(file_of(adapter, "diffusers").name, "diffusers")]
+    program = "Livery" if adapter.facts.get("own_form") else "diffusers"
+    files = [(file_of(adapter, "diffusers").name, program)]
     if adapter.kohya_key:
         files.append((file_of(adapter, "clean").name, "ComfyUI, AUTOMATIC1111, Forge, kohya"))
     return CardFacts(

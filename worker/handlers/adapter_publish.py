@@ -61,7 +61,7 @@ def _files(context: WorkerContext, order: PublishOrder, diffusers: tuple[str, st
     files = _brought_in(context, (*order.keys, (for_diffusers, own)), folder)
     target = folder / "diffusers.safetensors"
     stem = for_diffusers.removesuffix("-diffusers.safetensors")
-    export.converted(files[for_diffusers], target, "canonical", name=stem, clean=True)
+    export.for_engines(files[for_diffusers], target, name=stem, clean=True)
     card = folder / "README.md"
     card.write_text(model_card(order.card))
     return {"README.md": card, **files, for_diffusers: target}

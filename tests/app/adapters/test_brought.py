@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from app.adapters import brought, dialects, safetensors_file
+from app.adapters import brought, dialects, export, safetensors_file
 from app.adapters.safetensors_file import float32_tensor
 from app.db import Database
 from app.storage import Storage
@@ -84,6 +84,50 @@ def test_what_a_dialect_cannot_hold_is_refused_in_a_sentence(owner: SignedIn) ->
     assert refused.status_code == 422 and "no place for LoKr" in refused.text
     assert owner.client.get(f"{address}/files/kohya").status_code == 200
     assert "would have to be approximated" in owner.client.get(address).text
+
+
+@pytest.mark.parametrize("kind", ["lokr", "loha"])
+def test_products_of_matrices_are_taken_into_a_brand_and_can_be_published(
+    owner: SignedIn, database: Database, storage: Storage, tmp_path, kind: str
+) -> None:
+    name, project_id = "lora_unet_mid_block_attentions_0_proj_in", make_brand(database, storage, owner.workspace_id)
+    parts = {
+        "lokr": ("lokr_w1", "lokr_w2_a", "lokr_w2_b"),
+        "loha": ("hada_w1_a", "hada_w1_b", "hada_w2_a", "hada_w2_b"),
+    }[kind]
+    tensors = {f"{name}.{part}": float32_tensor([[1.0, 2.0], [3.0, 4.0]]) for part in parts}
+    tensors[f"{name}.alpha"] = float32_tensor(1.5)
+    address = dropped(owner, safetensors_file.to_bytes(tensors, {"ss_base_model_version": "sd_v1"}))
+    form = {
+        "project_id": project_id,
+        "base_model": "stable-diffusion-1-5",
+        "purpose": "style",
+        "trigger_word": "brandx",
+    }
+    answer = owner.client.post(f"{address}/adopt", data=form)
+    assert answer.status_code == 303, answer.text
+    assert "For Livery" in owner.client.get(answer.headers["location"]).text
+    own = tmp_path / "own.safetensors"
+    own.write_bytes(owner.client.get(f"{answer.headers['location']}/files/diffusers").content)
+    found = dialects.read(*safetensors_file.read(own))
+    assert found.alphas == {"unet.mid_block.attentions.0.proj_in": 1.5}
+    assert set(found.parts_of("unet.mid_block.attentions.0.proj_in")) == set(parts)
+    export.for_engines(own, tmp_path / "published.safetensors", name="x", clean=True)  # as the worker publishes it
+
+
+def test_what_no_engine_can_draw_with_is_refused_before_it_is_taken_in(
+    owner: SignedIn, database: Database, storage: Storage
+) -> None:
+    project_id = make_brand(database, storage, owner.workspace_id)
+    form = {"project_id": project_id, "base_model": "flux-1-dev", "purpose": "style", "trigger_word": "brandx"}
+    two = float32_tensor([[1.0, 2.0], [3.0, 4.0]])
+    fused = {f"lora_unet_double_blocks_0_img_attn_qkv.{part}": two for part in ("lokr_w1", "lokr_w2")}
+    names = ("lora_unet_double_blocks_0_img_attn_proj", "lora_te3_encoder_block_0_layer_0_SelfAttention_q")
+    t5 = {f"{name}.lora_{half}.weight": two for name in names for half in ("down", "up")}
+    for tensors, said in ((fused, "as one layer"), (t5, "T5 text encoder")):
+        address = dropped(owner, safetensors_file.to_bytes(tensors, {}))
+        refused = owner.client.post(f"{address}/adopt", data=form)
+        assert refused.status_code == 422 and said in refused.text
 
 
 def test_what_is_no_adapter_file_is_refused(owner: SignedIn) -> None:

@@ -17,7 +17,7 @@ from safetensors import SafetensorError
 
 from app.trainings.recipe import Quantization, TrainingRecipe
 from worker.engines.contracts import AdapterFile, Base, EngineError
-from worker.engines.image import hot_swap, kept, lora, orders, quantization, single_file
+from worker.engines.image import hot_swap, kept, lora, orders, products, quantization, single_file
 from worker.engines.image.kept import Loaded
 
 DECODING_BYTES_PER_PIXEL = 4096
@@ -243,6 +243,8 @@ def load_adapter(pipeline: Any, adapter: AdapterFile, name: str) -> bool:
     shape, ``adapter_unreadable`` for a damaged file.
     """
     try:
+        if products.is_one(adapter.path):
+            return products.load(_models(pipeline), adapter.path, name)
         # Whatever its dialect: names of this base's layers, and where the family reads them apart, alphas.
         tensors, *alphas, metadata = pipeline.lora_state_dict(
             adapter.path.parent,

@@ -11,7 +11,7 @@ from peft.utils import set_peft_model_state_dict
 from safetensors import SafetensorError
 
 from worker.engines.contracts import AdapterFile, EngineError
-from worker.engines.image import hot_swap, lora
+from worker.engines.image import hot_swap, lora, products
 
 Value = TypeVar("Value")
 
@@ -24,6 +24,8 @@ def load(pipeline: Any, adapter: AdapterFile, name: str) -> bool:
     """
     encoders = {key: getattr(pipeline, key) for key in ("text_encoder", "text_encoder_2") if hasattr(pipeline, key)}
     try:
+        if products.is_one(adapter.path):
+            return products.load({"unet": pipeline.unet} | encoders, adapter.path, name)
         tensors, alphas, metadata = pipeline.lora_state_dict(
             adapter.path.parent,
             weight_name=adapter.path.name,

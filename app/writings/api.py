@@ -32,7 +32,9 @@ class NewWriting(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    brief: Brief = Field(min_length=1, description="What the text should be about.")
+    brief: Brief = Field(
+        min_length=1, description="What the text should be about; with a voice of plain texts, how it begins."
+    )
     channel: str = Field(
         channels.DEFAULT_CHANNEL, max_length=20, description="One of: " + ", ".join(channels.CHANNEL_KEYS) + "."
     )
@@ -44,6 +46,11 @@ class NewWriting(BaseModel):
     seed: Seed = Field(None, description="Left out: a random one.")
     adapter_id: RowId | None = Field(None, description="Left out: the brand's newest voice.")
     without_voice: bool = Field(False, description="True: the base model alone, bare and with a style guide.")
+    base_model: str | None = Field(
+        None,
+        max_length=80,
+        description="Where no voice writes. Left out: the first that is ready and knows the language.",
+    )
     campaign_id: RowId | None = None
     output_id: RowId | None = Field(None, description="The visual that the text is for.")
 
@@ -58,6 +65,7 @@ class NewWriting(BaseModel):
             count=self.count,
             seed=self.seed,
             adapter_id=None if self.without_voice else self.adapter_id or wishes.NEWEST,
+            base_model=self.base_model,
             campaign_id=self.campaign_id,
             output_id=self.output_id,
         )

@@ -24,7 +24,7 @@ Most = Annotated[int | None, Field(ge=0, le=50), EmptyIsNone]
 
 
 class TextForm(BaseModel):
-    """The sheet of the writing studio. An empty voice is the base model alone."""
+    """The sheet of the writing studio. An empty voice is the base model alone, which ``base_model`` then names."""
 
     brief: Brief = ""
     channel: Annotated[Line, Field(max_length=20)] = channels.DEFAULT_CHANNEL
@@ -36,6 +36,7 @@ class TextForm(BaseModel):
     seed: Seed = None
     keep_seed: bool = False
     adapter_id: Annotated[Line, Field(max_length=32)] = NEWEST
+    base_model: Annotated[Line, Field(max_length=80)] = ""
     campaign_id: OptionalId = None
     output_id: OptionalId = None
 
@@ -50,6 +51,7 @@ class TextForm(BaseModel):
             count=self.count,
             seed=self.seed if self.keep_seed else None,
             adapter_id=self.adapter_id or None,
+            base_model=self.base_model or None,
             campaign_id=self.campaign_id,
             output_id=self.output_id,
         )

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session, aliased
 
 from app.accounts import queries as accounts
 from app.adapters.models import Adapter
+from app.base_files import queries as base_files
 from app.base_models import catalogue
 from app.base_models.catalogue import TextModelEntry
 from app.errors import NotFound
@@ -72,6 +73,22 @@ def voice(session: Session, *, workspace_id: str, project_id: str, adapter_id: s
     return found
 
 
+def ready_bases(session: Session, *, workspace_id: str) -> list[TextModelEntry]:
+    """The language models whose files are there, in the catalogue's order. The one that comes along always is."""
+    states = base_files.states(session, workspace_id=workspace_id)
+    return [one for one in catalogue.text_models() if one.ready or (one.key in states and states[one.key].is_here)]
+
+
+def usual_base(bases: Sequence[TextModelEntry], language: str) -> TextModelEntry:
+    """The first that knows the language, else the first."""
+    return next((one for one in bases if language in one.languages), bases[0])
+
+
+def is_foreign(base_model: str, language: str) -> bool:
+    """Whether the base model's makers do not name this language. Of one that has left the catalogue nothing is said."""
+    return any(one.key == base_model and language not in one.languages for one in catalogue.text_models())
+
+
 # Orders
 
 
@@ -116,6 +133,16 @@ class WritingView:
     @property
     def arms(self) -> list[tuple[Arm, list[VariantView]]]:
         return [(part.arm, [one for one in self.variants if one.variant.arm == part.arm]) for part in self.order.arms]
+
+    @property
+    def goes_on(self) -> bool:
+        """The voice has learned plain texts: the brief is how the text begins."""
+        return self.order.arms[0].recipe.kind == "plain_text"
+
+    @property
+    def is_foreign(self) -> bool:
+        """The base model was not made for the language that was asked for."""
+        return is_foreign(self.order.arms[0].recipe.base_model, self.writing.language)
 
     @property
     def written(self) -> int:

@@ -46,7 +46,7 @@ def compose(session: Session, *, workspace_id: str, project_id: str, wish: TextW
     """Work out an order. Reads every sample of the brand for the style guide, so do it outside a write transaction.
 
     Raises ``NotFound`` for another workspace's brand, ``EmptyBrief``, ``NoSuchTextChannel``, ``NoSuchVoice``,
-    ``NoSuchVisual``.
+    ``NoSuchVisual``, ``UnknownBaseModel``.
     """
     project = projects.project(session, workspace_id=workspace_id, project_id=project_id)
     channel = wishes.checked_channel(wish)
@@ -55,6 +55,10 @@ def compose(session: Session, *, workspace_id: str, project_id: str, wish: TextW
         adapter = next(iter(queries.voices(session, workspace_id=workspace_id, project_id=project.id)), None)
     elif wish.adapter_id is not None:
         adapter = queries.voice(session, workspace_id=workspace_id, project_id=project.id, adapter_id=wish.adapter_id)
+    if wish.base_model is not None:
+        base = catalogue.text_model(wish.base_model)  # refused where there is none, also when a voice writes
+    else:
+        base = queries.usual_base(queries.ready_bases(session, workspace_id=workspace_id), wish.language)
     if wish.output_id is not None:
         _check_visual(session, workspace_id, wish.output_id)
     samples = voice.training_set(session, workspace_id=workspace_id, project_id=project.id)
@@ -63,7 +67,7 @@ def compose(session: Session, *, workspace_id: str, project_id: str, wish: TextW
         wish,
         channel,
         queries.rules_of(session, [project.id])[project.id],
-        writer=_writer(adapter) if adapter else Writer(catalogue.text_models()[0].key),
+        writer=_writer(adapter) if adapter else Writer(base.key),
         guide=style_guide(samples, wish.language) if samples else "",
         seed=seed,
     )

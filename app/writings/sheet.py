@@ -5,6 +5,8 @@ from dataclasses import dataclass, replace
 from sqlalchemy.orm import Session
 
 from app.adapters.models import Adapter
+from app.base_models import catalogue
+from app.base_models.catalogue import TextModelEntry
 from app.errors import NotFound
 from app.generations import queries as generations
 from app.generations.models import Output
@@ -13,6 +15,7 @@ from app.voice import queries as voice
 from app.writings import channels, queries, wishes
 from app.writings.channels import LANGUAGES
 from app.writings.checks import Rules
+from app.writings.recipe import WritingOrder
 from app.writings.wishes import TextWish
 
 
@@ -25,10 +28,21 @@ class Sheet:
     seed: int
     voices: tuple[Adapter, ...]
     """Of the brand, the newest first."""
+    going_on: frozenset[str]
+    """Ids of those that have learned plain texts, and go on from a beginning."""
+    bases: tuple[TextModelEntry, ...]
+    """That are ready, for texts without a voice."""
     samples: int
     """That the style guide is made from."""
     rules: Rules
     visual: Output | None
+
+    @property
+    def foreign_base(self) -> str:
+        """Name of the base model that would write, if it was not made for the language chosen; else empty."""
+        of_voice = next((one.base_model for one in self.voices if one.id == self.wish.adapter_id), None)
+        key = of_voice or self.wish.base_model or ""
+        return catalogue.name_of(key) if queries.is_foreign(key, self.wish.language) else ""
 
 
 def sheet(
@@ -68,6 +82,7 @@ def sheet(
             length=ordered.length,
             count=ordered.count,
             adapter_id=ordered.adapter_id if ordered.adapter_id in there else None,
+            base_model=WritingOrder.model_validate(ordered.recipe).arms[0].recipe.base_model,
             campaign_id=ordered.campaign_id,
             output_id=ordered.output_id,
         )
@@ -82,11 +97,16 @@ def sheet(
             campaign_id=visual.campaign_id,
             output_id=visual.id,
         )
+    bases = queries.ready_bases(session, workspace_id=workspace_id)
+    if wish.base_model not in {one.key for one in bases}:
+        wish = replace(wish, base_model=queries.usual_base(bases, wish.language).key)
     return Sheet(
         wish=wish,
         keep_seed=keep_seed,
         seed=seed,
         voices=voices,
+        going_on=frozenset(one.id for one in voices if one.facts.get("recipe", {}).get("kind") == "plain_text"),
+        bases=tuple(bases),
         samples=voice.counts(session, [project_id])[project_id].included,
         rules=queries.rules_of(session, [project_id])[project_id],
         visual=visual,

@@ -43,6 +43,8 @@ class TextWish:
     seed: int | None = None
     adapter_id: str | None = NEWEST
     """``newest``: the brand's newest voice; None: no voice."""
+    base_model: str | None = None
+    """Where no voice writes; None: the first that is ready and knows the language."""
     campaign_id: str | None = None
     campaign: str = ""
     """Its name, as it is called when the order is given."""

@@ -12,6 +12,7 @@ from sqlalchemy import delete, select, update
 
 from app.accounts.models import User
 from app.adapters.models import Adapter
+from app.base_files.models import BaseCopy
 from app.db import Database
 from app.gallery.service import create_campaign
 from app.jobs.models import Job
@@ -112,6 +113,57 @@ def test_the_page_says_who_will_write(database: Database, storage: Storage, owne
     assert "Three write the same brief" in text(brand)
     assert "no voice of its own yet" in text(make_brand(database, storage, owner.workspace_id, voice=False))
     assert "writes alone" in text(make_brand(database, storage, owner.workspace_id, voice=False, samples=False))
+
+
+def test_a_voice_of_plain_texts_says_that_it_goes_on_from_a_beginning(brand: Brand, owner: SignedIn) -> None:
+    studio = f"/projects/{brand.project_id}/writing"
+    assert "goes on from" not in owner.client.get(studio).text
+    with brand.database.write() as session:
+        session.get_one(Adapter, brand.voice_id).facts = {"recipe": {"kind": "plain_text"}}
+    page = owner.client.get(studio).text
+    assert "version 1 · goes on from a beginning" in page and "Write how the text begins" in page
+    ordered = post(owner, brand, brief="Morgens kalt,", tone="trocken")
+    recipes = [part.recipe for part in WritingOrder.model_validate(ordered.recipe).arms]
+    assert {(one.kind, one.messages[-1].content) for one in recipes} == {("plain_text", "Morgens kalt,")}
+    assert "goes on from these words" in owner.client.get(f"/writings/{ordered.id}").text
+
+
+def test_without_a_voice_a_base_that_is_ready_and_knows_the_language_is_taken_and_another_can_be_chosen(
+    database: Database, storage: Storage, owner: SignedIn
+) -> None:
+    brand = make_brand(database, storage, owner.workspace_id, voice=False)
+    studio = f"/projects/{brand.project_id}/writing"
+
+    def base_of(ordered: Writing) -> str:
+        return WritingOrder.model_validate(ordered.recipe).arms[0].recipe.base_model
+
+    def foreign(ordered: Writing) -> bool:
+        return "was not made for texts in this language" in owner.client.get(f"/writings/{ordered.id}").text
+
+    ordered = post(owner, brand)
+    page = owner.client.get(studio).text
+    assert 'name="base_model"' not in page, "there is only one"
+    assert "SmolLM2 135M was not made for texts in the language chosen" in page
+    assert base_of(ordered) == "smollm2-135m-instruct" and foreign(ordered)
+    with database.write() as session:
+        session.add(
+            BaseCopy(
+                workspace_id=owner.workspace_id,
+                base_model="qwen3-1-7b",
+                machine="one",
+                byte_count=1,
+            )
+        )
+    page = html.unescape(owner.client.get(studio).text)
+    assert "SmolLM2 135M · English</option>" in page and "in the language chosen" not in page
+    assert re.search('value="qwen3-1-7b" selected>Qwen3 1.7B · Deutsch, English', page)
+    ordered = post(owner, brand)
+    assert base_of(ordered) == "qwen3-1-7b" and not foreign(ordered)
+    ordered = post(owner, brand, base_model="smollm2-135m-instruct")
+    assert base_of(ordered) == "smollm2-135m-instruct" and foreign(ordered)
+    assert 'value="smollm2-135m-instruct" selected' in owner.client.get(f"{studio}?writing_id={ordered.id}").text
+    given = {"brief": "x", "language": "de", "adapter_id": "", "base_model": "livery-builtin"}
+    assert owner.client.post(f"/projects/{brand.project_id}/writings", data=given).status_code == 404
 
 
 def test_texts_come_as_they_are_written(brand: Brand, owner: SignedIn) -> None:

@@ -206,6 +206,36 @@ def test_given_back_and_resumed_it_ends_in_the_same_bytes(model: Base, folder: P
     assert resumed.measures == whole.measures and resumed.best_step == whole.best_step
 
 
+class GivenBackIn(tiny.Notes):
+    """Gives the machine back at the report of ``phase`` with the number ``at`` after the first step."""
+
+    def __init__(self, phase: str, at: int) -> None:
+        super().__init__()
+        self.wanted, self.left = phase, at
+
+    def phase(self, name: str) -> None:
+        super().phase(name)
+        if self.steps and name == self.wanted:
+            self.left -= 1
+            if self.left == 0:
+                raise GiveBack()
+
+
+def test_given_back_while_it_measures_or_writes_samples_it_ends_in_the_same_bytes(model: Base, folder: Path) -> None:
+    # Ends at the first measurement that is no better: one that counted twice would end it.
+    inputs = tiny.voice_inputs(model)
+    recipe = tiny.voice_recipe(epochs=1, early_stop_patience=1, sample_count=1, sample_tokens=2, measured_texts=1)
+    whole = causal_lm.train(recipe, inputs, folder / "whole", tiny.Notes())
+    for phase, at in (("measuring", 2), ("sampling", 2), ("saving", 1)):
+        notes = GivenBackIn(phase, at)
+        with pytest.raises(GiveBack):
+            causal_lm.train(recipe, inputs, folder / "part", notes)
+        bases.drop_loaded()
+        again = replace(inputs, resume_from=notes.checkpoints[-1])
+        resumed = causal_lm.train(recipe, again, folder / "rest", tiny.Notes())
+        assert resumed.steps == whole.steps and sha(resumed.weights) == sha(whole.weights), f"{phase} {at}"
+
+
 def test_a_checkpoint_of_other_texts_is_refused(model: Base, folder: Path) -> None:
     notes = tiny.Notes(GiveBack(), stop_at=2)
     with pytest.raises(GiveBack):

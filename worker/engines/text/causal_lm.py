@@ -117,7 +117,9 @@ def _train(recipe: VoiceRecipe, inputs: VoiceInputs, out: Path, progress: VoiceP
     def evaluate() -> None:
         """Measure the held-out part and write the samples with the adapter as it is now."""
         nonlocal best, sampled
-        if held_out:
+        # Given back while the samples were written, the same measurement must not count twice: an equal loss is not a
+        # better one, and would end the training early.
+        if held_out and notes.get("measured_step") != step:
             progress.phase("measuring")
             loss = evaluation.mean_loss(loaded, held_out, lambda: progress.phase("measuring"))
             progress.held_out(step, loss)
@@ -127,6 +129,7 @@ def _train(recipe: VoiceRecipe, inputs: VoiceInputs, out: Path, progress: VoiceP
             elif step:
                 notes["without_better"] += 1
             notes["ended"] = 0 < recipe.early_stop_patience <= notes["without_better"]
+            notes["measured_step"] = step
         if sample_prompts:
             progress.phase("sampling")
             written = continue_texts(

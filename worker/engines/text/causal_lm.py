@@ -12,6 +12,7 @@ import json
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,8 @@ PLAIN_BEGINNING = 8
 """Tokens of a held-out text that a voice of plain texts is given to go on from, when it writes a sample."""
 AT_ONCE = 8
 """Texts written side by side when many are measured."""
+TEMPLATE_DAY = datetime(2025, 1, 1)
+"""The day that a chat template is told when it asks."""
 SMALLER = "Choose a smaller language model, 4 bits, or a machine with more memory."
 SMALLER_TO_WRITE = "Write with a smaller language model, or on a machine with more memory."
 UNFINISHED = "\N{REPLACEMENT CHARACTER}"
@@ -509,6 +512,9 @@ def prompt_tokens(loaded: Loaded, messages: Sequence[Turn]) -> list[int]:
         add_generation_prompt=True,
         # Models that think aloud are asked not to; templates that do not know the word ignore it.
         enable_thinking=False,
+        # Some templates tell the model what day it is: the same order must not be another one tomorrow, nor a training
+        # that goes on after midnight. Given by name, it is used in place of the clock that every template can ask.
+        strftime_now=TEMPLATE_DAY.strftime,
     )
     return list(loaded.tokenizer(text, add_special_tokens=False)["input_ids"])
 

@@ -35,10 +35,13 @@ def test_a_text_grows_word_by_word_and_the_same_order_gives_it_again(model: Base
 
 def test_a_template_that_tells_the_day_always_tells_the_same(model: Base, monkeypatch: pytest.MonkeyPatch) -> None:
     loaded = bases.load(model)
-    dated = "<|im_start|>system\nToday is {{ strftime_now('%d %B %Y') }}.<|im_end|>\n" + tiny.TEMPLATE
+    dated = (
+        "{%- set now = strftime_now( \"%d %B %Y\") -%}Today is {{ now }}, {{ strftime_now('%Y-%m') }}.\n"
+        + tiny.TEMPLATE
+    )
     monkeypatch.setattr(loaded.tokenizer, "chat_template", dated)
     prompt = loaded.tokenizer.decode(causal_lm.prompt_tokens(loaded, [Said("user", "Write about tea.")]))
-    assert "Today is 01 January 2025." in prompt and "Write about tea." in prompt
+    assert "Today is 01 January 2025, 2025-01." in prompt and "Write about tea." in prompt
 
 
 def test_a_voice_of_four_bits_writes_over_four_bits_what_its_training_measured(model: Base, folder: Path) -> None:

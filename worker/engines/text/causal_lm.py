@@ -10,6 +10,7 @@ import contextlib
 import hashlib
 import json
 import math
+import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
@@ -53,6 +54,7 @@ AT_ONCE = 8
 """Texts written side by side when many are measured."""
 TEMPLATE_DAY = datetime(2025, 1, 1)
 """The day that a chat template is told when it asks."""
+ASKS_FOR_THE_DAY = re.compile(r"""\bstrftime_now\(\s*(?P<quote>["'])(?P<format>[^"'\\]*)(?P=quote)\s*\)""")
 SMALLER = "Choose a smaller language model, 4 bits, or a machine with more memory."
 SMALLER_TO_WRITE = "Write with a smaller language model, or on a machine with more memory."
 UNFINISHED = "\N{REPLACEMENT CHARACTER}"
@@ -512,11 +514,15 @@ def prompt_tokens(loaded: Loaded, messages: Sequence[Turn]) -> list[int]:
         add_generation_prompt=True,
         # Models that think aloud are asked not to; templates that do not know the word ignore it.
         enable_thinking=False,
-        # Some templates tell the model what day it is: the same order must not be another one tomorrow, nor a training
-        # that goes on after midnight. Given by name, it is used in place of the clock that every template can ask.
-        strftime_now=TEMPLATE_DAY.strftime,
+        chat_template=_always_the_same_day(loaded.tokenizer.get_chat_template()),
     )
     return list(loaded.tokenizer(text, add_special_tokens=False)["input_ids"])
+
+
+def _always_the_same_day(template: str) -> str:
+    """The template with a fixed day in place of today. The same order must not be another one tomorrow, nor a training
+    that goes on after midnight."""
+    return ASKS_FOR_THE_DAY.sub(lambda asked: repr(TEMPLATE_DAY.strftime(asked["format"])), template)
 
 
 @torch.no_grad()

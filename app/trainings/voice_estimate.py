@@ -17,6 +17,18 @@ WORKING_SHARE = 0.5
 """Of the base's bytes, for what training keeps beside them: a rule of thumb for rows of 512 tokens, until measured."""
 WORKING_BYTES = 1_000_000_000
 """Libraries and the state of the smallest training."""
+DECIDES = (
+    "kind",
+    "quantization",
+    "rank",
+    "target_modules",
+    "batch_size",
+    "max_length",
+    "packing",
+    "gradient_checkpointing",
+    "evaluations_per_epoch",
+)
+"""What memory and time follow from, beside the texts: a measurement speaks for trainings alike in all of it."""
 
 
 @dataclass(frozen=True)
@@ -25,9 +37,7 @@ class VoicePace:
 
     measured_at: datetime
     device: str
-    quantization: str
-    kind: str
-    max_length: int
+    recipe: VoiceRecipe
     seconds_per_character: float
     """Of learned text, orders included, read once."""
     other_seconds: float
@@ -49,7 +59,7 @@ def voice_estimate(
     alike = [
         one
         for one in paces
-        if (one.quantization, one.kind, one.max_length) == (recipe.quantization, recipe.kind, recipe.max_length)
+        if all(getattr(one.recipe, name) == getattr(recipe, name) for name in DECIDES)
         and (not devices or one.device in devices)
     ]
     known = alike[0] if alike else None

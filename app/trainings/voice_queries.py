@@ -126,9 +126,7 @@ def _pace(given: Training, job: Job) -> VoicePace:
     return VoicePace(
         measured_at=job.finished_at or given.created_at,
         device=given.device or "",
-        quantization=recipe.quantization,
-        kind=recipe.kind,
-        max_length=recipe.max_length,
+        recipe=recipe,
         seconds_per_character=learning / max(1.0, read),
         other_seconds=max(0.0, job.device_seconds - learning),
         peak_memory_bytes=given.peak_memory_bytes,

@@ -78,7 +78,7 @@ class BaseModelEntry(BaseModel):
     """For one picture at the native resolution."""
     generation_memory_mb: Annotated[int, Field(ge=1)]
     training_memory_quantized_mb: dict[Literal["nf4", "int8"], int] = {}
-    """The same with the base held in 4 or 8 bits; empty where that is not on offer."""
+    """The same with the base held in 4 or 8 bits; empty where nobody has said (see ``quantizable_share``)."""
     generation_memory_quantized_mb: dict[Literal["nf4", "int8"], int] = {}
     quantization: Quantization = "none"
     """How the base is held unless an order says otherwise."""

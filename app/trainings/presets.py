@@ -89,8 +89,7 @@ def recipe_for(
     unless it is changed itself; changes that the base knows nothing of are left out. Raises pydantic's
     ``ValidationError`` for changes out of bounds.
     """
-    changes = {name: value for name, value in (changes or {}).items() if value is not None}
-    changes = {name: value for name, value in changes.items() if name not in _unknown_to(base)}
+    changes = known_to(base, changes or {})
     preset = preset_for(purpose, base)
     dropout = preset.caption_dropout if any(caption.strip() for caption in captions) else 0.0
     optimizer = changes.get("optimizer", preset.optimizer)
@@ -131,10 +130,16 @@ def recipe_for(
     return TrainingRecipe.model_validate(values)
 
 
+def known_to(base: BaseModelEntry, changes: Mapping[str, Any]) -> dict[str, Any]:
+    """The changes that ``recipe_for`` uses: those with a value, of fields that mean something on this base."""
+    unknown = _unknown_to(base)
+    return {name: value for name, value in changes.items() if value is not None and name not in unknown}
+
+
 def _unknown_to(base: BaseModelEntry) -> set[str]:
     """Fields of the recipe that mean nothing on this base; the page does not show them either."""
     unknown = {"min_snr_gamma", "noise_offset"} if base.is_flow else {"timestep_sampling", "timestep_shift"}
-    if not base.training_memory_quantized_mb:
+    if not base.quantizable_share:
         unknown.add("quantization")
     if not base.trains_text_encoder:
         unknown |= {"text_encoder_lr"}

@@ -42,7 +42,7 @@ from app.trainings.errors import (
 from app.trainings.estimate import Estimate, estimate_for
 from app.trainings.models import LossPoint, Training, TrainingSample
 from app.trainings.planner import Device, next_coarser, plan_for, planned, shortage, unplanned
-from app.trainings.presets import recipe_for, unheard
+from app.trainings.presets import known_to, recipe_for, unheard
 from app.trainings.recipe import TrainingRecipe
 from app.trainings.warnings import FEWEST, Warning, warnings_for
 
@@ -91,7 +91,7 @@ def plan_training(
     workspace = session.get_one(Workspace, workspace_id)
     workers = [one for one in job_queries.workers(session) if "training" in one.lanes.split("+")]
     device = largest_device(workers)
-    plan = plan_for(recipe, base, device, frozenset(changes)) if device is not None else None
+    plan = plan_for(recipe, base, device, frozenset(known_to(base, changes))) if device is not None else None
     if plan is not None:
         recipe = planned(recipe, plan)
     estimate = estimate_for(

@@ -65,6 +65,7 @@ FOR_BASES: dict[str, dict[str, Any]] = {
         "noise_offset": 0.5,
         "train_text_encoder": True,
         "text_encoder_lr": 1,
+        "quantization": "nf4",
     },
     "flux-1-dev": {
         "resolution": 768,

@@ -297,11 +297,12 @@ def test_the_api_plans_starts_follows_and_cancels(owner: SignedIn, project_id: s
         ("flux-1-dev", "min_snr_gamma", 5, "min_snr_gamma: that means nothing on FLUX.1"),
         ("flux-1-dev", "noise_offset", 0.05, "noise_offset: that means nothing on FLUX.1"),
         ("stable-diffusion-xl", "timestep_shift", 3, "timestep_shift: that means nothing on Stable Diffusion XL"),
+        ("livery-builtin", "quantization", "nf4", "quantization: that means nothing on"),
         ("flux-1-dev", "rnak", 8, "Please check it."),
     ],
 )
 def test_the_api_says_which_fields_mean_nothing_on_a_base(
-    owner: SignedIn, project_id: str, base: str, field: str, value: float, said: str
+    owner: SignedIn, project_id: str, base: str, field: str, value: float | str, said: str
 ) -> None:
     client, order = api_client(owner), {"base_model": base, field: value}
     for address in ("", "/plan"):

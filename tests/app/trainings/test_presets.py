@@ -6,7 +6,7 @@ import pytest
 
 from app.base_models import catalogue
 from app.trainings.choices import TrainingChoices
-from app.trainings.presets import PURPOSES, preset_for, recipe_for, sample_prompts_for, steps_for
+from app.trainings.presets import PURPOSES, known_to, preset_for, recipe_for, sample_prompts_for, steps_for
 
 BUILTIN = catalogue.get("livery-builtin")
 SD15 = catalogue.get("stable-diffusion-1-5")
@@ -88,4 +88,7 @@ def test_how_the_base_is_held_can_be_chosen_where_that_is_on_offer() -> None:
     recipe = recipe_for("product", klein, trigger_word="x", captions=CAPTIONS, changes=changes)
     assert (recipe.quantization, recipe.gradient_checkpointing) == ("int8", False)
     other = recipe_for("product", SD15, trigger_word="x", captions=CAPTIONS, changes=changes)
-    assert other.quantization == "none"
+    assert (other.quantization, other.gradient_checkpointing) == ("int8", False)
+    nothing_to_hold = recipe_for("product", BUILTIN, trigger_word="x", captions=CAPTIONS, changes=changes)
+    assert nothing_to_hold.quantization == "none"
+    assert known_to(BUILTIN, changes) == {"gradient_checkpointing": False}, "what was left out binds no plan"

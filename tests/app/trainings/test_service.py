@@ -219,6 +219,27 @@ def test_what_no_library_loads_into_a_text_encoder_is_not_ordered(
         start(network=network, train_text_encoder=True, base_model="stable-diffusion-xl")
 
 
+@pytest.mark.parametrize(("base", "asked"), [("stable-diffusion-xl", "nf4"), ("stable-diffusion-1-5", "int8")])
+def test_a_base_is_held_as_it_was_asked_for(
+    database: Database, start: Callable[..., Training], base: str, asked: str
+) -> None:
+    given = start()
+    with database.write() as session:
+        session.add(
+            Worker(
+                id="w",
+                lanes="training",
+                device="Small card",
+                device_kind="cuda",
+                device_memory_bytes=8 * 10**9,
+                last_seen_at=now(),
+            )
+        )
+    found = planned(database, given, base_model=base, quantization=asked)
+    assert found.estimate.plan is not None and found.estimate.plan.fits
+    assert (found.recipe.quantization, found.estimate.plan.decided) == (asked, ("quantization",))
+
+
 def test_what_the_plan_chose_binds_no_later_order(database: Database, start: Callable[..., Training]) -> None:
     with database.write() as session:
         session.add(

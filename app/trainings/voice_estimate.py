@@ -69,12 +69,13 @@ def voice_estimate(
     memory = known.peak_memory_bytes if known is not None else None
     on_card = any(not device.startswith("CPU") for device in devices)
     weights = base.weight_bytes(recipe.quantization, on_card=on_card)
+    working = WORKING_SHARE * max(1.0, recipe.max_length / 512)
     return Estimate(
         seconds=seconds,
         time_basis="none" if known is None else "measured",
         measured_at=known.measured_at if known else None,
         device=known.device if known else None,
-        memory_bytes=memory or round(weights * (1 + WORKING_SHARE)) + WORKING_BYTES,
+        memory_bytes=memory or round(weights * (1 + working)) + WORKING_BYTES,
         memory_basis="measured" if memory else "catalogue",
         file_bytes=base.adapter_bytes(recipe.rank, recipe.target_modules),
         cost=cost_of(seconds, price_per_hour),

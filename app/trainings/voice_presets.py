@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from app.base_models.catalogue import TextModelEntry
+from app.trainings.voice_lengths import length_for
 from app.trainings.voice_recipe import VoiceRecipe
 
 PRESETS = Path(__file__).with_name("voice_presets.toml")
@@ -21,8 +22,11 @@ def _tables() -> dict[str, Any]:
         return tomllib.load(file)
 
 
-def voice_recipe_for(base: TextModelEntry, samples: int, changes: Mapping[str, Any] | None = None) -> VoiceRecipe:
-    """The recipe for so many samples on this base, with ``changes`` on top; alpha follows a changed rank.
+def voice_recipe_for(
+    base: TextModelEntry, samples: int, changes: Mapping[str, Any] | None = None, *, longest: int = 0
+) -> VoiceRecipe:
+    """The recipe for so many samples on this base, with ``changes`` on top; alpha follows a changed rank, and the
+    length the ``longest`` sample in tokens, where briefs are answered: plain texts go on in the next row.
 
     Raises pydantic's ``ValidationError`` for changes out of bounds.
     """
@@ -35,6 +39,8 @@ def voice_recipe_for(base: TextModelEntry, samples: int, changes: Mapping[str, A
     values |= tables.get("model", {}).get(base.key, {})
     if base.weight_bytes("none") > CARD_BYTES_WITHOUT_QLORA:
         values |= {"quantization": "nf4", "gradient_checkpointing": True}
+    if changes.get("kind") != "plain_text":
+        values["max_length"] = max(values["max_length"], length_for(longest, base.context))
     usual = values["alpha"] / values["rank"]
     values |= changes
     if "rank" in changes and "alpha" not in changes:

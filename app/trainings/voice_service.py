@@ -28,6 +28,7 @@ from app.trainings.models import HeldOutPoint, Training, TrainingText
 from app.trainings.voice_choices import VoiceChoices
 from app.trainings.voice_estimate import voice_estimate
 from app.trainings.voice_findings import undecided
+from app.trainings.voice_lengths import tokens_at_most
 from app.trainings.voice_measures import Measures
 from app.trainings.voice_presets import voice_recipe_for
 from app.trainings.voice_recipe import VoiceRecipe
@@ -35,6 +36,7 @@ from app.trainings.voice_texts import FrozenVoice, freeze
 from app.trainings.voice_warnings import voice_warnings
 from app.trainings.warnings import Warning
 from app.voice import queries as voices
+from app.voice.pairs import conversation
 from app.voice.queries import ENOUGH_SAMPLES, LEAST_SAMPLES
 
 PURPOSE = "voice"
@@ -66,7 +68,8 @@ def plan_voice(session: Session, *, workspace_id: str, project_id: str, choices:
     project = projects.project(session, workspace_id=workspace_id, project_id=project_id)
     base = catalogue.text_model(choices.base_model) if choices.base_model else catalogue.text_models()[0]
     samples = voices.training_set(session, workspace_id=workspace_id, project_id=project_id)
-    recipe = voice_recipe_for(base, len(samples), choices.changes())
+    longest = max((tokens_at_most(turn["content"] for turn in conversation(one)) for one in samples), default=0)
+    recipe = voice_recipe_for(base, len(samples), choices.changes(), longest=longest)
     voice = freeze(samples, recipe)
     workspace = session.get_one(Workspace, workspace_id)
     devices = [one.device for one in job_queries.workers(session) if "training" in one.lanes.split("+")]

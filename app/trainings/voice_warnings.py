@@ -4,6 +4,7 @@ from collections import Counter
 
 from app.base_models.catalogue import TextModelEntry
 from app.errors import N_
+from app.trainings.voice_lengths import count_cut
 from app.trainings.voice_recipe import VoiceRecipe
 from app.trainings.voice_texts import FrozenVoice
 from app.trainings.warnings import NOT_READY, Warning
@@ -28,6 +29,10 @@ FEW_HELD_OUT = N_(
 NONE_HELD_OUT = N_(
     "The texts are so much alike that none can be kept back to measure with: it would be known already. Leave repeats "
     "out and add other texts; without, nothing will be measured at the end."
+)
+CUT = N_(
+    "Texts that may be longer than the %(length)s tokens of a row: up to %(count)s. They are cut there, and how they "
+    "end is not learned. Choose more tokens in a row, or split them."
 )
 CARD_NEEDED = N_("%(base)s is large: without a graphics card it would take many hours.")
 LARGE_PARAMETERS = 1_000_000_000
@@ -55,6 +60,11 @@ def voice_warnings(
         found.append(Warning("caution", CARD_NEEDED, {"base": base.name}))
     if count and sum(len(text.text) < SHORT_CHARACTERS for text in voice.texts) > count / 2:
         found.append(Warning("info", MOSTLY_SHORT, {}))
+    if recipe.kind == "instructions":
+        turns = [[*(content for _, content in text.order), text.text] for text in voice.texts]
+        cut = count_cut(turns, recipe.max_length)
+        if cut:
+            found.append(Warning("caution", CUT, {"count": cut, "length": recipe.max_length}))
     if count >= LEAST_SAMPLES and not voice.held_out:
         found.append(Warning("caution", NONE_HELD_OUT, {}))
     elif count >= LEAST_SAMPLES and len(voice.held_out) < FEWEST_HELD_OUT:

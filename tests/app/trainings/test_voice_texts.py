@@ -11,7 +11,7 @@ from app.trainings.voice_findings import LINES, PERSONAL, REPEATS
 from app.trainings.voice_recipe import VoiceRecipe
 from app.trainings.voice_service import plan_voice
 from app.trainings.voice_texts import freeze, held_out_ids
-from app.trainings.voice_warnings import NONE_HELD_OUT, voice_warnings
+from app.trainings.voice_warnings import CUT, NONE_HELD_OUT, voice_warnings
 from app.voice.families import families
 from app.voice.pairs import VoiceSample
 from tests import voices
@@ -87,6 +87,27 @@ def test_the_plan_says_that_nothing_can_be_measured() -> None:
     voice = freeze([sample(str(at), "The kettle hums.") for at in range(30)], RECIPE)
     found = voice_warnings(voice, RECIPE, catalogue.text_models()[0], on_card=False, ready=True)
     assert NONE_HELD_OUT in [warning.msgid for warning in found]
+
+
+def test_rows_are_long_enough_for_the_longest_text_or_the_plan_says_how_many_are_cut(
+    database: Database, owner: SignedIn
+) -> None:
+    project_id = make_brand(database, owner.workspace_id)
+    # As an import cuts documents: German of 1,600 characters is more than 512 tokens of SmolLM2.
+    add_texts(
+        database, owner.workspace_id, project_id, [*long_texts()[:30], ("Über die Wärme der Töpfe. " * 70)[:1600]]
+    )
+
+    def plan(**choices: object) -> tuple[int, list[object]]:
+        with database.read() as session:
+            made = plan_voice(
+                session, workspace_id=owner.workspace_id, project_id=project_id, choices=VoiceChoices(**choices)
+            )
+        return made.recipe.max_length, [one.params["count"] for one in made.warnings if one.msgid == CUT]
+
+    assert plan() == (1536, [])
+    assert plan(max_length=512) == (512, [1])
+    assert plan(kind="plain_text") == (512, []), "a plain text goes on in the next row"
 
 
 def test_the_plan_says_what_nobody_has_decided_about(database: Database, owner: SignedIn) -> None:

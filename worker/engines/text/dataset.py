@@ -8,6 +8,8 @@ import torch
 
 from worker.engines.contracts import EngineError, VoiceText
 
+PACKED = 512
+"""Tokens up to which texts share a row, so that one long text does not make few steps of all the others."""
 SHORTEST = 2
 """Tokens that an example needs: one to be told and one to be predicted."""
 IGNORED = -100
@@ -89,7 +91,7 @@ def rows_of_epoch(
     random numbers can change: a resumed training goes on with exactly the row that was next.
     """
     order = sorted(range(len(examples)), key=lambda index: _rank(seed, epoch, examples[index].key))
-    return packed(examples, order, max_length) if packing else [(index,) for index in order]
+    return packed(examples, order, min(max_length, PACKED)) if packing else [(index,) for index in order]
 
 
 def packed(examples: Sequence[Example], order: Sequence[int], max_length: int) -> list[tuple[int, ...]]:

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict
 
 from app.base_models.catalogue import BaseModelEntry
 from app.trainings.planner import Plan, Shortage
-from app.trainings.recipe import TrainingRecipe
+from app.trainings.recipe import Optimizer, Quantization, TargetModules, TrainingRecipe
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,11 @@ class Measurement:
     peak_memory_bytes: int | None
     bytes_per_rank: float | None
     """Of the adapter's file, by what was trained; None where that does not grow with the rank alone."""
-    target_modules: str
+    target_modules: TargetModules
+    quantization: Quantization
+    gradient_checkpointing: bool
+    """As ordered: an engine that ran out of memory and went over to it does so again."""
+    optimizer: Optimizer
 
 
 class Estimate(BaseModel):
@@ -71,15 +75,10 @@ def estimate_for(
 ) -> Estimate:
     """``measurements``: the newest first. ``devices``: those that would do it now; empty when no worker is there.
 
-    A measurement counts for the same size and number of pictures in a step only, and for a device that is there:
-    another card's pace says nothing about this one's.
+    A measurement counts for the same size and number of pictures in a step only, for a base held and a step computed
+    the same way, and for a device that is there: another card's pace says nothing about this one's.
     """
-    alike = [
-        one
-        for one in measurements
-        if (one.resolution, one.samples_per_step) == (recipe.resolution, samples_per_step(recipe))
-        and (not devices or one.device in devices)
-    ]
+    alike = [one for one in measurements if _is_like(one, recipe) and (not devices or one.device in devices)]
     known = alike[0] if alike else None
     seconds = None if known is None else known.seconds_per_step * recipe.steps + known.other_seconds
     memory = known.peak_memory_bytes if known is not None else None
@@ -99,6 +98,18 @@ def estimate_for(
         seconds_range=seconds_range,
         memory_range=(plan.memory_low, plan.memory_high) if plan is not None and not memory else None,
         plan=plan,
+    )
+
+
+def _is_like(one: Measurement, recipe: TrainingRecipe) -> bool:
+    """Whether it took the same time and memory for a step, as far as the order decides that."""
+    return (
+        one.resolution == recipe.resolution
+        and one.samples_per_step == samples_per_step(recipe)
+        and one.quantization == recipe.quantization
+        and one.gradient_checkpointing == recipe.gradient_checkpointing
+        and one.target_modules == recipe.target_modules
+        and one.optimizer == recipe.optimizer
     )
 
 

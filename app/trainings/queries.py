@@ -214,6 +214,9 @@ def _measured(given: Training, job: Job, adapter: Adapter | None) -> Measurement
         peak_memory_bytes=given.peak_memory_bytes,
         bytes_per_rank=adapter.byte_count / adapter.rank if adapter is not None and has_plain_layers(recipe) else None,
         target_modules=recipe.target_modules,
+        quantization=recipe.quantization,
+        gradient_checkpointing=recipe.gradient_checkpointing,
+        optimizer=recipe.optimizer,
     )
 
 

@@ -2,6 +2,9 @@
 
 from datetime import UTC, datetime
 from decimal import Decimal
+from typing import Any
+
+import pytest
 
 from app.base_models import catalogue
 from app.trainings.estimate import Estimate, Measurement, cost_of, estimate_for
@@ -12,7 +15,9 @@ BUILTIN = catalogue.get("livery-builtin")
 RECIPE = recipe_for("style", SD15, trigger_word="x", captions=["a"] * 20)
 
 
-def measured(device: str = "NVIDIA H100", resolution: int = 512, batch_size: int = 1, pace: float = 0.5) -> Measurement:
+def measured(
+    device: str = "NVIDIA H100", resolution: int = 512, batch_size: int = 1, pace: float = 0.5, **held: Any
+) -> Measurement:
     return Measurement(
         measured_at=datetime(2026, 11, 23, tzinfo=UTC),
         device=device,
@@ -22,7 +27,13 @@ def measured(device: str = "NVIDIA H100", resolution: int = 512, batch_size: int
         other_seconds=60.0,
         peak_memory_bytes=4_000_000_000,
         bytes_per_rank=1000.0,
-        target_modules="attention",
+        **{
+            "target_modules": "attention",
+            "quantization": "none",
+            "gradient_checkpointing": False,
+            "optimizer": "adamw",
+        }
+        | held,
     )
 
 
@@ -54,6 +65,20 @@ def test_another_size_batch_or_device_says_nothing() -> None:
     assert estimate(measured(batch_size=2)).seconds is None
     assert estimate(measured(device="CPU"), devices=("NVIDIA H100",)).seconds is None
     assert estimate(measured(device="CPU"), measured(), devices=("NVIDIA H100",)).device == "NVIDIA H100"
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("quantization", "nf4"),
+        ("gradient_checkpointing", True),
+        ("target_modules", "all_layers"),
+        ("optimizer", "adamw_8bit"),
+    ],
+)
+def test_what_was_held_or_learned_otherwise_says_nothing(field: str, value: Any) -> None:
+    found = estimate(measured(**{field: value}))
+    assert (found.seconds, found.memory_basis) == (None, "catalogue")
 
 
 def test_cost_is_device_time_at_the_workspace_price() -> None:

@@ -155,6 +155,8 @@ def test_the_estimate_knows_what_was_measured(database: Database, start: Callabl
     found = planned(database, given, steps=100).estimate
     assert found.seconds == pytest.approx(0.5 * 100 + 20)
     assert (found.device, found.memory_basis) == ("CPU", "measured")
+    for otherwise in ({"gradient_checkpointing": True}, {"optimizer": "prodigy"}):
+        assert planned(database, given, steps=100, **otherwise).estimate.time_basis == "none"
 
 
 def test_a_measurement_of_another_device_does_not_count_where_a_worker_is_there(

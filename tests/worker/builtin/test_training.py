@@ -1,13 +1,15 @@
 """The training's parts: the optimiser learns, checkpoints are whole, the loss has its targets, ranks are right."""
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
-from worker.engines.image.builtin import layout, measure
+from worker.engines.image.builtin import layout, measure, train_decoder
 from worker.engines.image.builtin.checkpoints import history, load_checkpoint, note, save_checkpoint
 from worker.engines.image.builtin.optimizer import Pair, orthogonalise
-from worker.engines.image.builtin.pictures import Picture
+from worker.engines.image.builtin.patch_autoencoder import PatchAutoencoder
+from worker.engines.image.builtin.pictures import Picture, save
 from worker.engines.image.builtin.train_autoencoder import compose, edge_loss, psnr, split
 from worker.engines.image.builtin.train_denoiser import loss_of
 
@@ -109,3 +111,57 @@ def test_features_find_a_picture_again_and_ranks_are_right():
     real = nn.functional.interpolate(torch.rand(6, 3, 8, 8) * 2 - 1, 128)
     assert measure.rank_of_right((real + 0.05 * torch.randn_like(real)), real).tolist() == [0] * 6
     assert measure.rank_of_right(real.flip(0), real).min() >= 1
+
+
+def test_the_contrast_loss_sees_a_blurred_line_and_not_one_that_moved_inside_its_cell():
+    sharp = torch.zeros(1, 3, 33, 33)
+    sharp[..., 15:18] = 1
+    moved = sharp.roll(1, -1)
+    blurred = nn.functional.avg_pool2d(sharp, 5, 1, 2, count_include_pad=False)
+    assert train_decoder.contrast_loss(sharp, sharp).item() == 0
+    assert train_decoder.contrast_loss(moved, sharp).item() == pytest.approx(0, abs=1e-6)
+    assert train_decoder.contrast_loss(blurred, sharp).item() > 0.05
+
+
+def test_both_losses_pull_equally_hard_once_balanced():
+    torch.manual_seed(0)
+    weights = torch.randn(5, requires_grad=True)
+    error, doubt = (weights**2).sum(), 40 * weights.sum()
+    balanced = train_decoder.balance(error, doubt, weights) * doubt
+    pull = torch.autograd.grad(error, weights, retain_graph=True)[0].norm()
+    assert torch.autograd.grad(balanced, weights)[0].norm().item() == pytest.approx(pull.item(), rel=1e-5)
+
+
+def test_the_critic_learns_to_tell_a_blurred_patch_from_a_sharp_one():
+    torch.manual_seed(0)
+    judge = train_decoder.critic(8)
+    optimizer = torch.optim.AdamW(judge.parameters(), 2e-3, betas=(0.5, 0.99))
+
+    def pictures():
+        sharp = nn.functional.interpolate(torch.randint(0, 2, (8, 3, 8, 8)).float() * 2 - 1, 32)
+        return sharp, nn.functional.avg_pool2d(sharp, 5, 1, 2)
+
+    for _ in range(80):
+        sharp, blurred = pictures()
+        loss = (1 - judge(sharp)).relu().mean() + (1 + judge(blurred)).relu().mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    sharp, blurred = pictures()
+    assert (judge(sharp).mean((1, 2, 3)) > judge(blurred).mean((1, 2, 3))).all()
+
+
+def test_training_the_decoder_leaves_the_latents_as_they_are(tmp_path):
+    rng = np.random.default_rng(0)
+    pixels = np.repeat(np.repeat(rng.integers(0, 255, (320, 1, 8, 8, 4), dtype=np.uint8), 16, 2), 16, 3)
+    save(tmp_path, "ae", [Picture("noto", f"icon-{n}", None) for n in range(320)], pixels)
+    torch.manual_seed(0)
+    before = PatchAutoencoder(widths=(16, 32), encoder_blocks=(1, 1), decoder_blocks=(1, 1), latent_channels=8)
+    before.save_pretrained(tmp_path / "vae")
+    train_decoder.train(train_decoder.Options(tmp_path, minutes=0.03, batch=4, processes=1))
+    after = PatchAutoencoder.from_pretrained(str(tmp_path / "vae"))
+    x = torch.rand(2, 3, 128, 128) * 2 - 1
+    with torch.no_grad():
+        assert torch.equal(before.encode(x).latent_dist.mode(), after.encode(x).latent_dist.mode())
+        assert not torch.equal(before(x), after(x))
+    assert history(tmp_path)["decoder alone"]["seen"] > 0 and load_checkpoint(tmp_path / "decoder.pt")

@@ -1,7 +1,7 @@
 """Builds the built-in model, step by step: `python -m worker.engines.image.builtin <step> --work DIR`.
 
-Steps in order: pictures, autoencoder, text-encoder, denoiser, pack, brand, measure. Each keeps its results in DIR and
-goes on from what it finds there. Only `pictures` opens the network.
+Steps in order: pictures, autoencoder, decoder, text-encoder, denoiser, pack, brand, measure. Each keeps its results in
+DIR and goes on from what it finds there. Only `pictures` opens the network.
 """
 
 import argparse
@@ -15,6 +15,7 @@ def _arguments() -> argparse.Namespace:
     for name, help_text, minutes in (
         ("pictures", "fetch the icon packages and render them", None),
         ("autoencoder", "train the autoencoder", 25.0),
+        ("decoder", "train the autoencoder's decoder alone, against a critic", 35.0),
         ("text-encoder", "train tokenizer and text encoder", 10.0),
         ("denoiser", "train the denoiser", 120.0),
         ("pack", "write the model as float16 safetensors", None),
@@ -31,7 +32,10 @@ def _arguments() -> argparse.Namespace:
             step.add_argument("--from-model", type=Path, help="start from a packed model's weights")
         if name == "autoencoder":
             step.add_argument("--lr", type=float, default=6e-3, help="learning rate after warming up")
-            step.add_argument("--decoder-only", action="store_true", help="leave encoder and latents as they are")
+        if name == "decoder":
+            step.add_argument("--lr", type=float, default=4e-4, help="learning rate after warming up")
+            step.add_argument("--critic", type=float, default=0.3, help="the critic's weight, 0 for none")
+            step.add_argument("--processes", type=int, default=2, help="processes to share the work on a CPU")
         if name == "denoiser":
             step.add_argument("--batch", type=int, default=64, help="latents per step, over all processes")
             step.add_argument("--lr", type=float, default=5e-3, help="learning rate after warming up")
@@ -59,7 +63,20 @@ def main() -> None:
         case "autoencoder":
             from worker.engines.image.builtin.train_autoencoder import train
 
-            train(args.work, args.minutes, lr=args.lr, from_model=args.from_model, decoder_only=args.decoder_only)
+            train(args.work, args.minutes, lr=args.lr, from_model=args.from_model)
+        case "decoder":
+            from worker.engines.image.builtin import train_decoder
+
+            train_decoder.train(
+                train_decoder.Options(
+                    args.work,
+                    args.minutes,
+                    lr=args.lr,
+                    critic=args.critic,
+                    processes=args.processes,
+                    from_model=args.from_model,
+                )
+            )
         case "text-encoder":
             from worker.engines.image.builtin import train_text_encoder
 

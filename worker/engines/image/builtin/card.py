@@ -14,7 +14,12 @@ _LICENCE_LINKS = {
     "Apache-2.0": "https://www.apache.org/licenses/LICENSE-2.0",
     "CC-BY-4.0": "https://creativecommons.org/licenses/by/4.0/",
 }
-_PARTS = {"autoencoder": "pictures", "text encoder": "captions", "denoiser": "latents with captions"}
+_PARTS = {
+    "autoencoder": "pictures",
+    "decoder alone": "pictures",
+    "text encoder": "captions",
+    "denoiser": "latents with captions",
+}
 
 
 def write(work: Path, folder: Path) -> None:
@@ -153,15 +158,16 @@ On two CPU cores that were shared with other work:
 {trained}
 
 The autoencoder learns from squared and absolute error, of pixels and of the steps between them, with noise on its
-latents; half of its last pictures had dark outlines drawn round their shapes, since no free set draws any. The text
-encoder learns to name concept, style, background and a coarse thumbnail, and is then frozen. The denoiser's shipped
-weights are a moving average; its learning rate fell to zero at the end. All parts went on from an earlier version that
-knew no outlines; the decoder was trained alone for the last 11 minutes.
+latents; half of its last pictures had dark outlines drawn round their shapes, since no free set draws any. Then its
+decoder goes on alone against a critic of patches, for sharp lines and flat grounds. The text encoder learns to name
+concept, style, background and a coarse thumbnail, and is then frozen. The denoiser's shipped weights are a moving
+average; its learning rate fell to zero at the end. All parts went on from an earlier version that knew no outlines.
 
 To repeat it: `python -m worker.engines.image.builtin STEP --work DIR`, steps `pictures`, `autoencoder --minutes 20`,
-`text-encoder --minutes 6`, `denoiser --minutes 180`, `pack`, `brand`, `measure`. To go on from these weights, in an
-empty folder: `pictures`, then `denoiser --from-model worker/engines/image/builtin/model --minutes 300`, `pack`,
-`measure`; the other two steps take `--from-model` too, and the denoiser must follow where they changed.
+`decoder --minutes 40`, `text-encoder --minutes 6`, `denoiser --minutes 280`, `pack`, `brand`, `measure`. To go on from
+these weights, in an empty folder: `pictures`, then `denoiser --from-model worker/engines/image/builtin/model`, `pack`,
+`brand`, `measure`; the other steps take `--from-model` too. The denoiser must follow where `autoencoder` or
+`text-encoder` changed; where only `decoder` did, it need not.
 It uses a GPU where there is one, goes on from its own checkpoints in DIR, and warms up again where only these weights
 are there (optimiser state is not shipped).
 

@@ -62,7 +62,11 @@ def edge_loss(difference: Tensor) -> Tensor:
     return across + (difference[..., 1:, :] - difference[..., :-1, :]).abs().mean()
 
 
-def _batch(pixels: np.ndarray, rows: np.ndarray, rng: np.random.Generator) -> Tensor:
+def composed_batch(pixels: np.ndarray, rows: np.ndarray, rng: np.random.Generator) -> Tensor:
+    """The pictures of these rows, moved a little, on white or on one random colour each: (n, 3, h, w) in -1..1.
+
+    ``pixels`` is uint8 (pictures, variants, h, w, 4); a variant of each is drawn.
+    """
     variants = rng.integers(0, pixels.shape[1], len(rows))
     picked = np.stack([pixels[r, v] for r, v in zip(rows, variants, strict=True)])
     if rng.random() < 0.5:
@@ -71,6 +75,11 @@ def _batch(pixels: np.ndarray, rows: np.ndarray, rng: np.random.Generator) -> Te
     background = rng.random((len(rows), 3), dtype=np.float32)
     background[rng.random(len(rows)) < 0.45] = 1.0
     return compose(torch.from_numpy(np.ascontiguousarray(picked)), torch.from_numpy(background))
+
+
+def held_out_pictures(pixels: np.ndarray, rows: np.ndarray) -> Tensor:
+    """The first variant of these rows on white: (n, 3, h, w) in -1..1."""
+    return compose(torch.from_numpy(np.ascontiguousarray(pixels[rows, 0])), torch.ones(len(rows), 3))
 
 
 @torch.no_grad()
@@ -88,16 +97,14 @@ def train(
     processes: int = 2,
     config: dict[str, Any] | None = None,
     from_model: Path | None = None,
-    decoder_only: bool = False,
 ) -> None:
     """Train for `minutes` of wall time (cosine decay to zero), going on from `work/autoencoder.pt` where it exists,
-    else from `from_model`'s weights. With `decoder_only` the encoder of `work/vae` stays as it is, and so do the
-    latents: a denoiser that was trained on them need not follow.
+    else from `from_model`'s weights.
 
     Writes the finished model to `work/vae`. `config` goes to PatchAutoencoder. Raises PicturesError if there are no
     pictures.
     """
-    parallel.run(_run, processes, work, minutes, batch, lr, noise, config or CONFIG, from_model, decoder_only)
+    parallel.run(_run, processes, work, minutes, batch, lr, noise, config or CONFIG, from_model)
 
 
 def _run(
@@ -110,20 +117,14 @@ def _run(
     noise: float,
     config: dict[str, Any],
     from_model: Path | None,
-    decoder_only: bool,
 ) -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     pictures, pixels = load(work, "ae")
-    kept = work / ("decoder.pt" if decoder_only else "autoencoder.pt")
+    kept = work / "autoencoder.pt"
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     rng, rows = np.random.default_rng((int(time.time()), rank)), split(pictures)
     torch.manual_seed(0)
-    start_from = work / "vae" if decoder_only else from_model and from_model / "vae"
-    fresh = PatchAutoencoder.from_pretrained(str(start_from)) if start_from else PatchAutoencoder(**config)
-    if decoder_only:
-        for part in (fresh.conv_in, fresh.encoder_fine, fresh.down, fresh.encoder_coarse, fresh.to_latent):
-            part.requires_grad_(False)
-    edges = 0.15 if decoder_only else 0.05
+    fresh = PatchAutoencoder.from_pretrained(str(from_model / "vae")) if from_model else PatchAutoencoder(**config)
     model = fresh.train().to(device, memory_format=torch.channels_last)
     optimizer = Pair(model, lr)
     checkpoint = load_checkpoint(kept)
@@ -131,18 +132,18 @@ def _run(
         model.load_state_dict(checkpoint["model"])
         optimizer.load_state_dict(checkpoint["optimizer"])
     torch.manual_seed(int(time.time()) + 1000 * rank)
-    held = compose(torch.from_numpy(np.ascontiguousarray(pixels[rows[1], 0])), torch.ones(HELD_OUT, 3)).to(device)
+    held = held_out_pictures(pixels, rows[1]).to(device)
     start = told = saved = time.monotonic()
     seen, step, mean_loss, passed = 0, 0, 0.0, 0.0
     while passed < 1:
         optimizer.set_lr(lr * min(1.0, (step + 1) / 100) * (0.5 + 0.5 * math.cos(math.pi * passed)))
-        x = _batch(pixels, rng.choice(rows[0], batch // size), rng).to(device)
+        x = composed_batch(pixels, rng.choice(rows[0], batch // size), rng).to(device)
         with torch.autocast(device.type, torch.bfloat16):
             z = model.encode(x).latent_dist.mode()
             spread = z.detach().float().std(dim=(0, 2, 3), keepdim=True)
             y = model.decode(z + noise * spread * torch.randn_like(z)).sample
         difference = y.float() - x
-        loss = difference.pow(2).mean() + 0.03 * difference.abs().mean() + edges * edge_loss(difference)
+        loss = difference.pow(2).mean() + 0.03 * difference.abs().mean() + 0.05 * edge_loss(difference)
         optimizer.zero_grad()
         loss.backward()
         now = time.monotonic()
@@ -169,8 +170,7 @@ def _run(
     if rank == 0:
         save_checkpoint(kept, {"model": model.state_dict(), "optimizer": optimizer.state_dict()})
         note(work, "autoencoder", minutes, seen)
-        if not decoder_only:
-            normalise(model, pixels, rows[0], held.device)
+        normalise(model, pixels, rows[0], held.device)
         finish(work, model, held)
 
 
@@ -178,7 +178,9 @@ def _run(
 def normalise(model: PatchAutoencoder, pixels: np.ndarray, rows: np.ndarray, device: torch.device) -> None:
     """Give the latents of training pictures unit variance."""
     rng = np.random.default_rng(0)
-    latents = [model.encode(_batch(pixels, rng.choice(rows, 64), rng).to(device)).latent_dist.mode() for _ in range(30)]
+    latents = [
+        model.encode(composed_batch(pixels, rng.choice(rows, 64), rng).to(device)).latent_dist.mode() for _ in range(30)
+    ]
     model.normalise_latents(torch.cat(latents))
 
 

@@ -10,11 +10,11 @@ run: install  ## install everything, start Livery, print its address
 	$(BIN)/python -m app
 
 # Two tests at once, each with one thread, and the types meanwhile.
-PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist worksteal
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2
 
 test: install-dev browser  ## everything: lint, types, fast and slow tests
 	$(MAKE) -j 2 lint types fast
-	$(PYTEST) -m "slow and not gpu" --durations=15
+	$(PYTEST) --dist loadgroup -m "slow and not gpu" --durations=15
 
 check: install-dev  ## lint, types and the fast tests
 	$(MAKE) -j 2 lint types fast
@@ -27,7 +27,7 @@ types:
 	$(BIN)/mypy
 
 fast:
-	$(PYTEST) -m "not slow and not gpu"
+	$(PYTEST) --dist worksteal -m "not slow and not gpu"
 
 install: $(VENV)/.installed
 install-dev: $(VENV)/.installed-dev

@@ -173,7 +173,7 @@ def make_pictures(
                 lane="generation",
                 kind="generation",
                 subject_id=generation_id,
-                title=prompt,
+                title=prompt[:200],
                 state=state,
                 created_by=user_id,
                 created_at=created_at,

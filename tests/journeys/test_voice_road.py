@@ -36,7 +36,7 @@ from worker.engines.contracts import AdapterFile, Base, Said, VoiceText
 from worker.engines.text import base as bases
 from worker.engines.text import causal_lm, evaluation
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("voice road")]  # both voices are trained once
 TEXTS = 120
 SEED = 11
 SHIPPED = Base("smollm2-135m-instruct", "causal_lm", "builtin")

@@ -79,10 +79,6 @@ class MergeOrder:
     card: str
 
 
-def base_of(adapter: Adapter) -> TextModelEntry | None:
-    return next((one for one in catalogue.text_models() if one.key == adapter.base_model), None)
-
-
 def forms_of(base: TextModelEntry | None) -> tuple[Form, ...]:
     """What can be made: a file for llama.cpp only of a base that can be written as one."""
     if base is None:
@@ -102,7 +98,7 @@ def about_bytes(base: TextModelEntry, form: Form) -> int:
 
 def shown(session: Session, adapter: Adapter) -> list[Shown]:
     """Every form that this voice can have, made or not."""
-    base = base_of(adapter)
+    base = catalogue.find_text_model(adapter.base_model)
     rows = queries.merged_files(session, workspace_id=adapter.workspace_id, adapter_id=adapter.id)
     active = jobs_of(session, [row.id for row in rows.values() if not row.key])
     found = []
@@ -120,7 +116,7 @@ def order(session: Session, *, workspace_id: str, adapter_id: str, form: Form, c
     Raises ``NotFound``, ``BaseGone``, ``NoSuchForm``, ``QueueFull``.
     """
     adapter = queries.voice(session, workspace_id=workspace_id, adapter_id=adapter_id)
-    base = base_of(adapter)
+    base = catalogue.find_text_model(adapter.base_model)
     if base is None:
         raise BaseGone()
     if form not in forms_of(base):
@@ -178,7 +174,7 @@ def order_of(session: Session, workspace_id: str, merged_id: str) -> MergeOrder:
     if row is None:
         raise NotFound()
     adapter = queries.voice(session, workspace_id=workspace_id, adapter_id=row.adapter_id)
-    base = base_of(adapter)
+    base = catalogue.find_text_model(adapter.base_model)
     if base is None:
         raise BaseGone()
     form: Form = next(one for one in FORMS if one == row.form)

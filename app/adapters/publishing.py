@@ -159,7 +159,7 @@ def _card(session: Session, adapter: Adapter, row: Publication) -> CardFacts:
 
 
 def _voice_card(adapter: Adapter, row: Publication) -> CardFacts:
-    base = next((one for one in catalogue.text_models() if one.key == adapter.base_model), None)
+    base = catalogue.find_text_model(adapter.base_model)
     repository = (base.hub_name or base.source) if base is not None else ""
     files = [(f"{CONFIGURATION_FILE}, {TENSORS}", "PEFT, transformers")]
     if adapter.gguf_key:

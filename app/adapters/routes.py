@@ -130,7 +130,7 @@ def _voice_card(session: ReadSession, adapter: Adapter) -> dict[str, Any]:
     measured = measures.held_out if measures else None
     return {
         "project": projects.project(session, workspace_id=adapter.workspace_id, project_id=adapter.project_id),
-        "base": next((model for model in catalogue.text_models() if model.key == adapter.base_model), None),
+        "base": catalogue.find_text_model(adapter.base_model),
         "base_name": catalogue.name_of(adapter.base_model),
         "recipe": VoiceRecipe.model_validate(facts["recipe"]) if "recipe" in facts else None,
         "measured": measured,
@@ -209,7 +209,7 @@ def voice_download(storage: FileStorage, adapter: Adapter, kind: voice_files.Voi
     """The answer that saves one of the files of a voice under a readable name. Raises ``NotFound``."""
     name = voice_files.name_of(adapter, kind)
     if kind == "peft":
-        base = next((model for model in catalogue.text_models() if model.key == adapter.base_model), None)
+        base = catalogue.find_text_model(adapter.base_model)
         packed = voice_files.peft_folder(storage, adapter, base)
         headers = {"content-disposition": disposition(name), "content-length": str(len(packed))}
         return StreamingResponse(packed, media_type="application/zip", headers=headers)

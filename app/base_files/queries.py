@@ -83,7 +83,7 @@ def source_of(session: Session, *, workspace_id: str, key: str) -> Source:
             is_text=False,
             is_own=True,
         )
-    text = next((one for one in catalogue.text_models() if one.key == key), None)
+    text = catalogue.find_text_model(key)
     found = text or catalogue.get(key)
     return Source(found.key, found.name, found.source, found.revision, None, False, text is not None, False)
 

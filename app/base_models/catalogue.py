@@ -221,12 +221,17 @@ def text_models() -> tuple[TextModelEntry, ...]:
         return tuple(TextModelEntry.model_validate(entry) for entry in tomllib.load(file)["text_model"])
 
 
+def find_text_model(key: str) -> TextModelEntry | None:
+    """None for the key of a model for pictures, or of one that has left the catalogue."""
+    return next((entry for entry in text_models() if entry.key == key), None)
+
+
 def text_model(key: str) -> TextModelEntry:
     """Raises ``UnknownBaseModel``, for the key of a model for pictures too."""
-    for entry in text_models():
-        if entry.key == key:
-            return entry
-    raise UnknownBaseModel(key=key[:80])
+    found = find_text_model(key)
+    if found is None:
+        raise UnknownBaseModel(key=key[:80])
+    return found
 
 
 def get(key: str) -> BaseModelEntry:

@@ -138,6 +138,21 @@ def measure(database: Database, given: Training, device: str = "CPU") -> None:
         )
 
 
+def add_card(database: Database, memory_bytes: int) -> None:
+    """A worker that trains on a card of this size."""
+    with database.write() as session:
+        session.add(
+            Worker(
+                id="w",
+                lanes="training",
+                device="Small card",
+                device_kind="cuda",
+                device_memory_bytes=memory_bytes,
+                last_seen_at=now(),
+            )
+        )
+
+
 def planned(database: Database, given: Training, **fields: Any) -> service.TrainingPlan:
     with database.read() as session:
         return service.plan_training(
@@ -226,34 +241,14 @@ def test_a_base_is_held_as_it_was_asked_for(
     database: Database, start: Callable[..., Training], base: str, asked: str
 ) -> None:
     given = start()
-    with database.write() as session:
-        session.add(
-            Worker(
-                id="w",
-                lanes="training",
-                device="Small card",
-                device_kind="cuda",
-                device_memory_bytes=8 * 10**9,
-                last_seen_at=now(),
-            )
-        )
+    add_card(database, 8 * 10**9)
     found = planned(database, given, base_model=base, quantization=asked)
     assert found.estimate.plan is not None and found.estimate.plan.fits
     assert (found.recipe.quantization, found.estimate.plan.decided) == (asked, ("quantization",))
 
 
 def test_what_the_plan_chose_binds_no_later_order(database: Database, start: Callable[..., Training]) -> None:
-    with database.write() as session:
-        session.add(
-            Worker(
-                id="w",
-                lanes="training",
-                device="Small card",
-                device_kind="cuda",
-                device_memory_bytes=12 * 10**9,
-                last_seen_at=now(),
-            )
-        )
+    add_card(database, 12 * 10**9)
     free = start(base_model="flux-1-dev", batch_size=4)
     assert free.recipe["quantization"] == "nf4" and free.estimate["plan"]
     fields = again.decided(free, catalogue.get("flux-1-dev"))

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import secrets
 import shutil
 import signal
 import socket
@@ -24,10 +25,20 @@ from obstore.store import S3Store
 ROOT = Path(__file__).parents[1]
 
 
+PORTS = range(10_000, 32_000)
+"""Below those that the system gives to connections by itself: of these, one that was free a moment ago may carry a
+connection of another test when the server comes to listen, and for as long as that lasts."""
+
+
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    while True:
+        port = secrets.choice(PORTS)
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
 
 
 PATIENCE = 4
@@ -145,10 +156,11 @@ class Server:
         leaves: Sequence[Path] = (),
     ) -> None:
         self._command, self._is_ready, self._ends_with, self._leaves = command, is_ready, ends_with, leaves
+        self._said = tempfile.TemporaryFile()  # noqa: SIM115 (it is the process's for as long as there is one)
         self.start()
 
     def start(self) -> None:
-        self.process = subprocess.Popen(self._command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self.process = subprocess.Popen(self._command, stdout=self._said, stderr=self._said)
 
     def wait_until_ready(self) -> None:
         """Started again if it ended, as it may while something of a killed one is still there."""
@@ -159,7 +171,12 @@ class Server:
                 self.start()
             return self._is_ready()
 
-        wait_until(is_ready, seconds=60, what=f"{self._command[0]} to start")
+        try:
+            wait_until(is_ready, seconds=60, what=f"{self._command[0]} to start")
+        except AssertionError as error:
+            self._said.seek(0)
+            error.add_note(self._said.read().decode(errors="replace")[-3000:])
+            raise
 
     def _family(self) -> list[psutil.Process]:
         parent = psutil.Process(self.process.pid)

@@ -75,7 +75,7 @@ class FakeEngine:
             while step < recipe.steps:
                 self.before_step(step + 1)
                 step += 1
-                progress.step(Step(step, recipe.steps, 1 / step, recipe.learning_rate, 0.01))
+                progress.step(Step(step, recipe.steps, 1 / step, recipe.learning_rate, 0.01, 120_000_000))
                 if step % recipe.checkpoint_every == 0 or step == recipe.steps:
                     self._draw(recipe, step, out, progress)
                     checkpoint()

@@ -15,6 +15,7 @@ from app.logs import same_lines
 from worker.context import WorkerContext
 from worker.engines.contracts import Cancelled, GiveBack, SamplePicture, SampleText, Step
 from worker.keeper import HUNG
+from worker.pace import Pace
 
 HEARTBEAT_SECONDS = jobs.LEASE.total_seconds() / 4
 WRITE_EVERY_SECONDS = 1.0
@@ -36,6 +37,8 @@ class JobProgress:
         self.on_held_out: Callable[[int, float], None] = lambda step, loss: None
         self.on_sample_text: Callable[[SampleText], None] = lambda text: None
         self.on_checkpoint: Callable[[Path, int], None] = lambda folder, step: None
+        self.pace: Pace | None = None
+        """Where a handler gives one, the time left is what it says."""
         self.held_back: str | None = None
         """The sentence with which the job goes back to the queue."""
         self._phase, self._done, self._total = "starting", 0, 0
@@ -78,11 +81,15 @@ class JobProgress:
 
     def phase(self, name: str) -> None:
         self._moved_at = time.monotonic()
+        if self.pace is not None:
+            self.pace.phase(name)
         new, self._phase = name != self._phase, name
         self._write(force=new)
         self.check()
 
     def step(self, step: Step) -> None:
+        if self.pace is not None:
+            self.pace.step(step)
         self.on_step(step)
         self._count(step.step, step.total)
 
@@ -123,6 +130,8 @@ class JobProgress:
 
     def seconds_left(self) -> float | None:
         """From this attempt's own pace, everything between the steps included; None before there is a pace."""
+        if self.pace is not None:
+            return self.pace.seconds_left
         if self._first is None or self._done <= self._first[1]:
             return None
         pace = (time.monotonic() - self._first[0]) / (self._done - self._first[1])

@@ -35,6 +35,22 @@ class Measurement:
     optimizer: Optimizer
 
 
+class FirstSteps(BaseModel):
+    """What the first steps of a training measured, once the device was warm."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    steps: int
+    """How many were measured."""
+    seconds_per_step: float
+    seconds_left: float
+    """From then on, with samples and checkpoints."""
+    seconds: float | None = None
+    """In all: those since the training's first start and those left."""
+    memory_bytes: int | None
+    """Largest while they were taken."""
+
+
 class Estimate(BaseModel):
     """Kept with the order, so that the promise can be compared with what came."""
 
@@ -59,6 +75,8 @@ class Estimate(BaseModel):
     """What was planned first, where the device's memory ran out and the base had to become coarser."""
     shortage: Shortage | None = None
     """How it went on where the memory ran out in a step, to the same result."""
+    first_steps: FirstSteps | None = None
+    """None before they were taken, and where there are too few steps to measure some first."""
     plan: Plan | None = None
     """How the device's memory is used, and why so; None where the catalogue does not know the base's cost."""
 

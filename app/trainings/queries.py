@@ -249,17 +249,25 @@ class Waiting:
 
 @dataclass(frozen=True)
 class Grade:
-    """What was said before a training, beside what came."""
+    """What was said of a training, before it and by its first steps, beside what came."""
 
     of: Literal["time", "memory", "file"]
     """Seconds, or bytes."""
-    said: float
+    said: float | tuple[float, float] | None
+    """Before the start: one number, from and to, or nothing."""
+    first: float | None
+    """By its first steps."""
     came: float
 
     @property
     def off(self) -> float:
-        """How much too much was said, as a share of what came; below zero: too little."""
-        return self.said / self.came - 1
+        """How much too much was said, as a share of what came; below zero: too little. Of a range what lies outside;
+        where nothing was said before the start, what the first steps said."""
+        if isinstance(self.said, tuple):
+            nearest = min(max(self.came, self.said[0]), self.said[1])
+            return nearest / self.came - 1
+        said = self.first if self.said is None else self.said
+        return 0.0 if said is None else said / self.came - 1
 
     @property
     def is_close(self) -> bool:
@@ -295,13 +303,16 @@ class TrainingView:
         """How good the promises were, for a training that went through; those alone that there is a measure of."""
         if self.job.state != "done":
             return []
-        promised = self.estimate.plan.memory_bytes if self.estimate.plan else self.estimate.memory_bytes
-        pairs: list[tuple[Literal["time", "memory", "file"], float | None, float | None]] = [
-            ("time", self.estimate.seconds, self.took_seconds),
-            ("memory", promised, self.training.peak_memory_bytes),
-            ("file", self.estimate.file_bytes, self.adapter.byte_count if self.adapter else None),
+        estimate, first = self.estimate, self.estimate.first_steps
+        fell_back = estimate.plan if estimate.fell_back_from else None
+        promised = fell_back.memory_bytes if fell_back else estimate.memory_bytes
+        seconds, memory = (first.seconds, first.memory_bytes) if first else (None, None)
+        grades = [
+            Grade("time", estimate.seconds or estimate.seconds_range, seconds, self.took_seconds or 0),
+            Grade("memory", promised, memory, self.training.peak_memory_bytes or 0),
+            Grade("file", estimate.file_bytes, None, self.adapter.byte_count if self.adapter else 0),
         ]
-        return [Grade(of, said, came) for of, said, came in pairs if said and came]
+        return [one for one in grades if one.came and (one.said or one.first)]
 
     @property
     def steps_done(self) -> int:

@@ -17,7 +17,7 @@ from app.base_files import queries as base_files
 from app.base_models import catalogue
 from app.base_models import queries as base_models
 from app.base_models.catalogue import BaseModelEntry
-from app.db import new_id
+from app.db import new_id, now
 from app.images import queries as images
 from app.images.crops import bucket_sizes, training_crop
 from app.images.models import Image
@@ -39,7 +39,7 @@ from app.trainings.errors import (
     OrderTaken,
     TooFewPictures,
 )
-from app.trainings.estimate import Estimate, estimate_for
+from app.trainings.estimate import Estimate, FirstSteps, estimate_for
 from app.trainings.models import LossPoint, Training, TrainingSample
 from app.trainings.planner import Device, next_coarser, plan_for, planned, shortage, unplanned
 from app.trainings.presets import known_to, recipe_for, unheard
@@ -158,7 +158,12 @@ def fall_back(session: Session, claim: Claim, device: Device) -> TrainingRecipe 
     recipe = planned(whole, coarser)
     training.recipe = recipe.model_dump(mode="json")
     training.estimate = estimate.model_copy(
-        update={"plan": coarser, "fell_back_from": estimate.fell_back_from or estimate.plan, "shortage": None}
+        update={
+            "plan": coarser,
+            "fell_back_from": estimate.fell_back_from or estimate.plan,
+            "shortage": None,
+            "first_steps": None,
+        }
     ).model_dump(mode="json")
     session.flush()
     return recipe
@@ -316,8 +321,24 @@ def note_shortage(session: Session, held: Claim, *, micro_batch_size: int, gradi
     jobs.keep_holding(session, held)
     training = session.get_one(Training, held.subject_id)
     told = shortage(TrainingRecipe.model_validate(training.recipe), micro_batch_size, gradient_checkpointing)
-    estimate = Estimate.model_validate(training.estimate).model_copy(update={"shortage": told})
+    estimate = Estimate.model_validate(training.estimate).model_copy(update={"shortage": told, "first_steps": None})
     training.estimate = estimate.model_dump(mode="json")
+    session.flush()
+
+
+def note_first_steps(session: Session, held: Claim, first: FirstSteps) -> None:
+    """Keep what the first steps measured, for the training's page. What those of an earlier attempt measured stays,
+    unless its steps were computed in another way. Raises ``LeaseLost``.
+    """
+    jobs.keep_holding(session, held)
+    training = session.get_one(Training, held.subject_id)
+    estimate = Estimate.model_validate(training.estimate)
+    if estimate.first_steps is not None:
+        return
+    started_at = job_queries.job_of(session, training.id).started_at
+    elapsed = (now() - started_at).total_seconds() if started_at is not None else 0.0
+    told = first.model_copy(update={"seconds": elapsed + first.seconds_left})
+    training.estimate = estimate.model_copy(update={"first_steps": told}).model_dump(mode="json")
     session.flush()
 
 

@@ -38,13 +38,14 @@ def static(path: str) -> str:
     return f"/static/{path}?v={_static_hash(path)}"
 
 
-def filesize(value: int) -> str:
+def filesize(value: int, fine: bool = False) -> str:
+    """``fine`` keeps a decimal in gigabytes, where sizes are held against each other."""
     number, unit = float(value), "B"
     for larger in ("kB", "MB", "GB", "TB"):
         if number < 1000:
             break
         number, unit = number / 1000, larger
-    digits = "#,##0" if number >= 10 or unit == "B" else "#,##0.0"
+    digits = "#,##0" if (number >= 10 and not (fine and unit == "GB")) or unit == "B" else "#,##0.0"
     return f"{babel.numbers.format_decimal(number, digits, locale=_locale.get())}\u00a0{unit}"
 
 

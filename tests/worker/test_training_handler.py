@@ -82,6 +82,11 @@ def test_what_it_learned_can_be_watched(
     assert points[3].loss == pytest.approx(1 / 4)
     assert sorted({sample.step for sample in samples}) == [0, 4, 8, 12]
     assert all(storage.exists(sample.key) for sample in samples)
+    first = Estimate.model_validate(training.estimate).first_steps
+    assert first is not None and (first.steps, first.memory_bytes) == (5, 120_000_000)
+    assert first.seconds_per_step == pytest.approx(0.01)
+    # Four steps were left when the first eight had been taken.
+    assert first.seconds is not None and first.seconds >= first.seconds_left >= 4 * 0.01
     # The worker's own name for its device, by which an estimate finds the measurement.
     assert (training.seconds_per_step, training.device) == (0.01, context.device.name)
     assert not list(storage.keys_under(f"projects/{training.project_id}/trainings/{training_id}/checkpoints"))
@@ -338,6 +343,7 @@ def test_out_of_memory_goes_on_with_a_coarser_base_and_says_so(
     assert told.plan is not None and told.fell_back_from == estimate.plan
     assert told.plan.memory_bytes < estimate.plan.memory_bytes and "4 bits" in told.plan.reason
     assert after.quantization == told.plan.quantization == "nf4"
+    assert told.first_steps is None, "the base is held in another way since, and too few steps were left to measure"
     assert (
         after.batch_size * after.gradient_accumulation_steps == before.batch_size * before.gradient_accumulation_steps
     )

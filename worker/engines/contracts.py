@@ -79,6 +79,8 @@ class Step:
     loss: float
     learning_rate: float
     seconds: float
+    peak_memory_bytes: int | None = None
+    """While steps were taken so far, what is drawn between them left out; None where nobody measures that."""
 
 
 @dataclass(frozen=True)

@@ -1,32 +1,49 @@
 """How much memory a job took, and what to say when there is not enough."""
 
+import re
 import resource
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import torch
 
 from worker.engines.contracts import EngineError
 
+STATUS, CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
+FORGET_THE_PEAK = "5"
+"""What Linux takes for it, see ``proc(5)``."""
+
 
 def peak_memory_bytes(device: torch.device) -> int:
-    """The largest memory in use so far, in bytes.
+    """The largest memory in use since ``reset_peak_memory``, in bytes.
 
-    On CUDA what PyTorch had allocated on the card since ``reset_peak_memory``; on a CPU the largest resident set of
-    this whole process since it started (``ru_maxrss``), libraries and earlier jobs included, because the system keeps
-    no other number.
+    On CUDA what PyTorch had allocated on the card, without the card's own context. On a CPU the largest resident set of
+    this whole process, libraries included; where the system cannot begin that anew, as only Linux can, the largest
+    since the process started.
     """
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
+    try:
+        found = re.search(r"^VmHWM:\s+(\d+) kB", STATUS.read_text(), re.MULTILINE)
+    except OSError:
+        found = None
+    if found is not None:
+        return int(found[1]) * 1024
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024
 
 
 def reset_peak_memory(device: torch.device) -> None:
-    """Start a new measurement on a card; does nothing on a CPU."""
+    """Start a new measurement; does nothing on a processor whose system cannot."""
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
+        return
+    try:
+        CLEAR.write_text(FORGET_THE_PEAK)
+    except OSError:  # no Linux, or not allowed in this container
+        return
 
 
 @contextmanager

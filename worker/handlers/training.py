@@ -27,6 +27,7 @@ from app.jobs import service as jobs
 from app.jobs.service import Claim, LeaseLost
 from app.storage import StorageAway
 from app.trainings import queries, service
+from app.trainings.estimate import FirstSteps
 from app.trainings.planner import Device
 from app.trainings.queries import TrainingOrder
 from app.trainings.service import Outcome, Sample
@@ -36,6 +37,7 @@ from worker.engines import registry
 from worker.engines.contracts import (
     EngineError,
     SamplePicture,
+    Step,
     TrainedAdapter,
     TrainingInputs,
     TrainingPicture,
@@ -43,6 +45,7 @@ from worker.engines.contracts import (
 from worker.handlers.kept_checkpoints import KeptCheckpoints, from_last_checkpoint
 from worker.handlers.loss_line import LossLine
 from worker.handlers.registering import register
+from worker.pace import Measured, Pace
 from worker.progress import JobProgress
 from worker.workspace import bring_in, job_folder
 
@@ -68,9 +71,10 @@ def run(context: WorkerContext, claim: Claim, progress: JobProgress) -> None:
             base=base_models.ready(context, claim, order.base, progress),
             pictures=_bring_pictures(context, order, folder / "pictures"),
         )
-        watch = _Watch(context, claim, order)
-        progress.on_step, progress.on_sample, progress.on_checkpoint = watch.losses.step, watch.sample, watch.checkpoint
+        watch = _Watch(context, claim, order, progress)
+        progress.on_sample, progress.on_checkpoint = watch.sample, watch.checkpoint
         progress.on_short_of_memory = watch.short_of_memory
+        progress.on_step = watch.step
         order, trained = _train_within_memory(context, claim, order, inputs, folder, progress)
         watch.losses.write()
         _keep(context, claim, order, trained, started_at, folder)
@@ -92,6 +96,7 @@ def _train_within_memory(
     Whatever leaves the result as it is the engine has tried by then, see ``Learning.gradient``.
     """
     while True:
+        progress.pace = Pace(order.recipe.steps, order.recipe.checkpoint_every)
         try:
             return order, _train(context, claim, order, inputs, folder, progress)
         except EngineError as error:
@@ -173,12 +178,26 @@ def _bring_pictures(context: WorkerContext, order: TrainingOrder, folder: Path) 
 
 
 class _Watch:
-    """Keeps what the loop hands over while it runs: losses, sample pictures, checkpoints."""
+    """Keeps what the loop hands over while it runs: losses, its first steps' pace, sample pictures, checkpoints."""
 
-    def __init__(self, context: WorkerContext, claim: Claim, order: TrainingOrder) -> None:
-        self._context, self._claim, self._order = context, claim, order
+    def __init__(self, context: WorkerContext, claim: Claim, order: TrainingOrder, progress: JobProgress) -> None:
+        self._context, self._claim, self._order, self._progress = context, claim, order, progress
+        self._noted: Measured | None = None
         self.losses = LossLine(context, claim)
         self._checkpoints = KeptCheckpoints(context, claim, order.folder)
+
+    def step(self, step: Step) -> None:
+        self.losses.step(step)
+        measured = self._progress.pace.measured if self._progress.pace is not None else None
+        if measured is not None and measured is not self._noted:
+            self._noted = measured
+            first = FirstSteps(
+                steps=measured.steps,
+                seconds_per_step=measured.seconds_per_step,
+                seconds_left=measured.seconds_left,
+                memory_bytes=measured.memory_bytes,
+            )
+            self._context.write(lambda session: service.note_first_steps(session, self._claim, first))
 
     def sample(self, picture: SamplePicture) -> None:
         # The fence in the name: two attempts that overlap never write to the same file.
@@ -197,6 +216,8 @@ class _Watch:
             raise
 
     def short_of_memory(self, micro_batch_size: int, gradient_checkpointing: bool) -> None:
+        if self._progress.pace is not None:
+            self._progress.pace.begin_anew()
         self._context.write(
             lambda session: service.note_shortage(
                 session,

@@ -162,6 +162,14 @@ def test_a_finished_training_grades_what_was_said_before(
     text = owner.client.get(f"/trainings/{training_id}").text
     assert "10 % too much" in text and "50 % too much" in text
     assert "1.2\u00a0GB" in text and "800\u00a0MB" in text
+    assert "by the first steps" in text and "120\u00a0MB" in text
+    with database.write() as session:
+        given = session.get_one(Training, training_id)
+        given.estimate = given.estimate | {"seconds": None, "seconds_range": [120.0, 240.0]}
+    with database.read() as session:
+        time, *_ = queries.view(session, session.get_one(Training, training_id)).grades
+    assert (time.said, round(time.off, 3)) == ((120.0, 240.0), 0.2)
+    assert "2 minutes to 4 minutes" in owner.client.get(f"/trainings/{training_id}").text
     with database.write() as session:
         session.execute(update(Job).where(Job.subject_id == training_id).values(state="failed"))
     assert "too much" not in owner.client.get(f"/trainings/{training_id}").text
@@ -207,6 +215,13 @@ def test_the_live_part_asks_again_while_it_runs_and_calls_for_new_samples(
     assert 'hx-trigger="livery:changed"' in answer.text
     assert 'data-progress="25"' in answer.text
     assert "about <span data-left>42 seconds</span> left" in answer.text
+    assert "Measured over" not in answer.text
+    with database.write() as session:
+        given = session.get_one(Training, running)
+        measured = {"steps": 5, "seconds_per_step": 1.0, "seconds_left": 280.0, "seconds": 300.0, "memory_bytes": 9}
+        given.estimate = given.estimate | {"first_steps": measured}
+    text = owner.client.get(f"/trainings/{running}/live?samples=0").text
+    assert "Measured over 5 steps, it takes about 5 minutes in all." in text
     assert "hx-trigger" not in answer.headers
 
 

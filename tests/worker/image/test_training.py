@@ -59,6 +59,7 @@ def test_what_is_returned_and_told(base, tmp_path):
     assert (trained.steps, trained.finished, trained.rank, trained.alpha) == (5, True, 4, 2.0)
     assert trained.device == "cpu" and trained.peak_memory_bytes > 2**20 and trained.seconds_per_step > 0
     assert [step.step for step in recorder.steps] == [1, 2, 3, 4, 5]
+    assert recorder.steps[-1].peak_memory_bytes == trained.peak_memory_bytes
     assert trained.final_loss == recorder.steps[-1].loss
     assert [step for _, step in recorder.checkpoints] == [2, 4, 5]
     assert [(s.step, s.index) for s in recorder.samples] == [(k, i) for k in (0, 2, 4, 5) for i in (0, 1)]

@@ -53,7 +53,8 @@ class Learning:
         self._average: dict[str, torch.Tensor] = {}
         self._at_once = recipe.batch_size  # samples in one pass; fewer after the memory ran out
         self._device = kept.device()
-        memory.reset_peak_memory(self._device)
+        self._peak = 0
+        self._is_interrupted = True  # by loading and drawing, whose memory is not that of a step
         # The only source of random numbers of a training. On the CPU whatever the device, so that its state is small
         # and the draws do not depend on the card.
         self.generator = torch.Generator("cpu").manual_seed(recipe.seed)
@@ -112,6 +113,9 @@ class Learning:
         ``torch.OutOfMemoryError`` only if that does not help either. What changes the result, a coarser base, is not
         decided here: ``app.trainings.planner.next_coarser``.
         """
+        if self._is_interrupted:
+            memory.reset_peak_memory(self._device)
+            self._is_interrupted = False
         while True:
             try:
                 loss = torch.zeros((), device=self._device)
@@ -134,6 +138,7 @@ class Learning:
             else:
                 self._denoiser.enable_gradient_checkpointing()
             memory.reset_peak_memory(self._device)  # the peak is to be that of the way it goes on
+            self._peak = 0
             self._progress.short_of_memory(
                 micro_batch_size=self._at_once, gradient_checkpointing=self._denoiser.is_gradient_checkpointing
             )
@@ -161,8 +166,9 @@ class Learning:
         self._follow()
         self._losses.append(loss)
         self._seconds.append(time.perf_counter() - began)
+        self._peak = max(self._peak, memory.peak_memory_bytes(self._device))
         in_use = optimizers.rate_in_use(self._optimizer, rate)
-        self._progress.step(Step(self.step, self.recipe.steps, loss, in_use, self._seconds[-1]))
+        self._progress.step(Step(self.step, self.recipe.steps, loss, in_use, self._seconds[-1], self._peak))
 
     @torch.no_grad()
     def _follow(self) -> None:
@@ -176,6 +182,7 @@ class Learning:
     @contextmanager
     def averaged(self) -> Iterator[None]:
         """Let the models draw with the moving average meanwhile, where one is kept."""
+        self._is_interrupted = True
         trained = self._copies() if self._average else {}
         self._put(self._average)
         try:
@@ -250,6 +257,6 @@ class Learning:
             finished=finished,
             final_loss=orders.final_loss(self._losses),
             seconds_per_step=sum(self._seconds) / len(self._seconds) if self._seconds else None,
-            peak_memory_bytes=memory.peak_memory_bytes(self._device),
+            peak_memory_bytes=self._peak,
             device=kept.device_name(self._device),
         )

@@ -37,12 +37,17 @@ SHARD = re.compile(r"(?:^|/)(?:model|diffusion_pytorch_model)-\d{5}-of-\d{5}\.sa
 INDEX = re.compile(r"(?:^|/)(?:model|diffusion_pytorch_model)\.safetensors\.index\.json$")
 HALF = re.compile(r"((?:^|/)(?:model|diffusion_pytorch_model))\.(?:fp16|bf16)\.safetensors$")
 NO_PIPELINE = N_(
-    "This repository holds no base model that can be used as it is: it has no model_index.json. If it holds one "
-    "checkpoint file, give the name of that file when you add it."
+    "This repository holds no base model that can be used as it is: it has neither a model_index.json, as models for "
+    "pictures have, nor a config.json, as language models have. If it holds one checkpoint file, give the name of that "
+    "file when you add it."
 )
 ONLY_PICKLES = N_(
     "The weights in this repository are in a format that can carry programs (.bin, .ckpt or .pt), which Livery does "
     "not open. Choose a repository or a file with safetensors."
+)
+NO_WEIGHTS = N_(
+    "This repository holds no language model in safetensors: it has no model.safetensors. Choose the repository that "
+    "it was made from."
 )
 NO_SUCH_FILE = N_("The repository has no file of that name. Please look it up on the hub and add it again.")
 
@@ -169,13 +174,16 @@ def of_pipeline(
 def of_language_model(repository: Repository) -> list[Wanted]:
     """Everything at the top of the repository that is configuration, word list or safetensors.
 
-    Raises ``EngineError``: ``no_pipeline``, ``only_pickles``.
+    Raises ``EngineError``: ``no_pipeline``, ``only_pickles``, ``no_weights``.
     """
     inside = [file for path, file in repository.files.items() if "/" not in path]
     if "config.json" not in repository.files:
         raise EngineError("no_pipeline", NO_PIPELINE)
     small = [Wanted(file, file.path) for file in inside if file.path.endswith(SMALL) and not _is_index(file.path)]
-    return small + _weights(inside)
+    weights = _weights(inside)
+    if not weights:
+        raise EngineError("no_weights", NO_WEIGHTS)
+    return small + weights
 
 
 def of_one_file(repository: Repository, path: str) -> list[Wanted]:

@@ -16,7 +16,7 @@ from app.base_files import queries as base_files
 from app.base_files import service as base_file_service
 from app.base_files.queries import Source
 from app.base_models import queries as base_models
-from app.base_models import recognition, service
+from app.base_models import recognition, service, text_recognition
 from app.base_models.catalogue import BaseModelEntry, TextModelEntry
 from app.base_models.recognition import Facts
 from app.disk import free_bytes
@@ -24,7 +24,7 @@ from app.errors import N_, AppError
 from app.jobs import service as jobs
 from app.jobs.service import Claim
 from app.sealing import CannotOpen
-from worker import base_folders, checkpoint_folder
+from worker import base_folders, checkpoint_folder, language_models
 from worker.base_folders import Copy, Wanted
 from worker.context import WorkerContext
 from worker.engines.contracts import Base, Cancelled, EngineError
@@ -43,6 +43,14 @@ LOCAL_GONE = N_(
     "choose another base model."
 )
 UNREADABLE = N_("This checkpoint is no safetensors file that can be read (%(reason)s). Choose another file.")
+UNUSABLE: dict[type[AppError], str] = {
+    text_recognition.NoLanguageModel: "no_language_model",
+    text_recognition.NotWholeNumbers: "packed_numbers",
+    text_recognition.LanguageModelTooLarge: "model_too_large",
+    text_recognition.UnknownLayers: "unknown_layers",
+    text_recognition.NoTokenizer: "no_tokenizer",
+}
+"""What is wrong with a language model → the code of the job's error."""
 IN_THE_FILE = {
     "stable_diffusion": frozenset({"unet", "vae", "text_encoder"}),
     "stable_diffusion_xl": frozenset({"unet", "vae", "text_encoder", "text_encoder_2"}),
@@ -95,8 +103,11 @@ def _copy(context: WorkerContext, claim: Claim, source: Source, progress: JobPro
         if source.file:
             wanted = base_folders.of_one_file(repository, source.file)
             facts = _facts_of_file(hub, repository, wanted[0].file)
-        elif source.is_text:
+        elif source.is_text and not source.is_own:
             return base_folders.of_language_model(repository)
+        elif language_models.is_one(top := _at_the_top(repository)):
+            wanted = base_folders.of_language_model(repository)
+            facts = _facts_of_language_model(hub, repository, top)
         else:
             index = _json(hub, repository, "model_index.json")
             wanted = base_folders.of_pipeline(repository, index)
@@ -249,6 +260,22 @@ def _facts_of_file(hub: Hub, repository: Repository, file: HubFile) -> Facts:
         raise EngineError("unreadable_checkpoint", UNREADABLE % error.params) from error
     except AppError as error:
         raise EngineError("unknown_checkpoint", str(error)) from error
+
+
+def _at_the_top(repository: Repository) -> dict[str, int]:
+    """Names and sizes of its files that are in no folder."""
+    return {path: file.size for path, file in repository.files.items() if "/" not in path}
+
+
+def _facts_of_language_model(hub: Hub, repository: Repository, sizes: dict[str, int]) -> Facts:
+    try:
+        return language_models.facts_of(
+            sizes, lambda name, count: hub.beginning(repository, repository.files[name], count)
+        )
+    except UnsafeFile as error:
+        raise EngineError("unreadable_checkpoint", UNREADABLE % error.params) from error
+    except AppError as error:
+        raise EngineError(UNUSABLE.get(type(error), "unknown_checkpoint"), str(error)) from error
 
 
 def _facts_of_pipeline(hub: Hub, repository: Repository, index: dict[str, Any]) -> Facts:

@@ -8,6 +8,7 @@ from app.adapters import safetensors_file
 from app.base_models import recognition
 from app.base_models.models import OfferedBase
 from app.errors import N_, AppError
+from worker import language_models
 
 MOST_BYTES = 200 * 2**30
 """Of one checkpoint file."""
@@ -20,7 +21,7 @@ CONFIGURATIONS = {
 }
 PICKLES = (".ckpt", ".pt", ".pth", ".bin", ".pkl")
 NO_SAFETENSORS = N_("it is in a format that can carry programs; only safetensors files are opened")
-NO_INDEX = N_("the folder has no model_index.json that can be read")
+NO_INDEX = N_("the folder has neither a model_index.json nor a config.json that can be read")
 
 
 def entry(folder: Path | None, name: str) -> Path | None:
@@ -68,6 +69,9 @@ def _facts(path: Path) -> recognition.Facts:
         if _has_only_pickles(path):
             raise ValueError(NO_SAFETENSORS)
         index = _json(path / "model_index.json")
+        top = {one.name: one.stat().st_size for one in path.iterdir() if one.is_file()}
+        if language_models.is_one(top):
+            return _language_model(path, top)
         if index is None:
             raise ValueError(NO_INDEX)
         parts = {part: _json(path / place) for part, place in CONFIGURATIONS.items()}
@@ -77,6 +81,17 @@ def _facts(path: Path) -> recognition.Facts:
     with path.open("rb") as file:
         header = safetensors_file.header_of(file, path.stat().st_size, most_bytes=MOST_BYTES)
     return recognition.of_tensors(header.tensors)
+
+
+def _language_model(folder: Path, sizes: dict[str, int]) -> recognition.Facts:
+    if not any(name.endswith(".safetensors") for name in sizes):
+        raise ValueError(NO_SAFETENSORS)
+
+    def read(name: str, count: int) -> bytes:
+        with (folder / name).open("rb") as file:
+            return file.read(count)
+
+    return language_models.facts_of(sizes, read)
 
 
 def _has_only_pickles(folder: Path) -> bool:

@@ -12,6 +12,7 @@ from app.adapters.forms import Note, PublishForm, Strength
 from app.adapters.models import Adapter, Publication
 from app.adapters.routes import adapter_file, merged_download, voice_download
 from app.adapters.voice_import import read_voice
+from app.base_models import queries as base_models
 from app.projects import queries as projects
 from app.web.paging import from_cursor, to_cursor
 from app.web.session_deps import FileStorage, ReadSession, WriteSession
@@ -202,7 +203,7 @@ def voice_file_of(
 ) -> Response:
     """`peft`: a folder as a ZIP. `safetensors`: one file. `gguf`: for llama.cpp and Ollama."""
     adapter = queries.voice(session, workspace_id=visitor.workspace.id, adapter_id=voice_adapter_id)
-    return voice_download(storage, adapter, voice_file)
+    return voice_download(session, storage, adapter, voice_file)
 
 
 class MergedFileOut(BaseModel):
@@ -288,7 +289,7 @@ def import_voice(
         storage,
         workspace_id=visitor.workspace.id,
         project_id=project_id,
-        voice=read_voice(file.file),
+        voice=read_voice(file.file, base_models.text_offered(session, workspace_id=visitor.workspace.id)),
         created_by=visitor.user.id,
     )
     return AdapterOut.of(adapter)

@@ -11,7 +11,7 @@ from app.adapters import queries
 from app.adapters.models import Adapter, MergedFile
 from app.adapters.names import file_stem
 from app.adapters.service import folder_of
-from app.base_models import catalogue
+from app.base_models import queries as base_models
 from app.base_models.catalogue import TextModelEntry
 from app.errors import N_, Conflict, NotFound
 from app.jobs import service as jobs
@@ -98,7 +98,7 @@ def about_bytes(base: TextModelEntry, form: Form) -> int:
 
 def shown(session: Session, adapter: Adapter) -> list[Shown]:
     """Every form that this voice can have, made or not."""
-    base = catalogue.find_text_model(adapter.base_model)
+    base = base_models.find_text(session, workspace_id=adapter.workspace_id, key=adapter.base_model)
     rows = queries.merged_files(session, workspace_id=adapter.workspace_id, adapter_id=adapter.id)
     active = jobs_of(session, [row.id for row in rows.values() if not row.key])
     found = []
@@ -116,7 +116,7 @@ def order(session: Session, *, workspace_id: str, adapter_id: str, form: Form, c
     Raises ``NotFound``, ``BaseGone``, ``NoSuchForm``, ``QueueFull``.
     """
     adapter = queries.voice(session, workspace_id=workspace_id, adapter_id=adapter_id)
-    base = catalogue.find_text_model(adapter.base_model)
+    base = base_models.find_text(session, workspace_id=adapter.workspace_id, key=adapter.base_model)
     if base is None:
         raise BaseGone()
     if form not in forms_of(base):
@@ -174,7 +174,7 @@ def order_of(session: Session, workspace_id: str, merged_id: str) -> MergeOrder:
     if row is None:
         raise NotFound()
     adapter = queries.voice(session, workspace_id=workspace_id, adapter_id=row.adapter_id)
-    base = catalogue.find_text_model(adapter.base_model)
+    base = base_models.find_text(session, workspace_id=adapter.workspace_id, key=adapter.base_model)
     if base is None:
         raise BaseGone()
     form: Form = next(one for one in FORMS if one == row.form)

@@ -12,7 +12,6 @@ from app.adapters.card import CardFacts
 from app.adapters.files import file_of
 from app.adapters.models import Adapter, Publication
 from app.adapters.voice_files import CONFIGURATION_FILE, TENSORS, name_of
-from app.base_models import catalogue
 from app.base_models import queries as base_models
 from app.errors import N_, Invalid, NotFound
 from app.jobs import service as jobs
@@ -96,7 +95,7 @@ def order_of(session: Session, workspace_id: str, publication_id: str) -> Publis
     row = publication(session, workspace_id=workspace_id, publication_id=publication_id)
     adapter = queries.adapter(session, workspace_id=workspace_id, adapter_id=row.adapter_id)
     if adapter.modality == "text":
-        card, keys = _voice_card(adapter, row), _voice_keys(adapter)
+        card, keys = _voice_card(session, adapter, row), _voice_keys(adapter)
         return PublishOrder(row.repository, row.is_private, card, None, tuple(keys))
     diffusers = file_of(adapter, "diffusers")
     return PublishOrder(
@@ -158,8 +157,8 @@ def _card(session: Session, adapter: Adapter, row: Publication) -> CardFacts:
     )
 
 
-def _voice_card(adapter: Adapter, row: Publication) -> CardFacts:
-    base = catalogue.find_text_model(adapter.base_model)
+def _voice_card(session: Session, adapter: Adapter, row: Publication) -> CardFacts:
+    base = base_models.find_text(session, workspace_id=adapter.workspace_id, key=adapter.base_model)
     repository = (base.hub_name or base.source) if base is not None else ""
     files = [(f"{CONFIGURATION_FILE}, {TENSORS}", "PEFT, transformers")]
     if adapter.gguf_key:

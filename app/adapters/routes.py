@@ -12,7 +12,6 @@ from app.adapters.card import LICENCES
 from app.adapters.forms import DescribeForm, PublishForm
 from app.adapters.models import Adapter
 from app.adapters.voice_import import read_voice
-from app.base_models import catalogue
 from app.base_models import queries as base_models
 from app.errors import N_, NotFound
 from app.images import queries as images
@@ -103,7 +102,7 @@ def import_voice(
         storage,
         workspace_id=visitor.workspace.id,
         project_id=project_id,
-        voice=read_voice(file.file),
+        voice=read_voice(file.file, base_models.text_offered(session, workspace_id=visitor.workspace.id)),
         created_by=visitor.user.id,
     )
     return go(request, f"/adapters/{adapter.id}", Flash("ok", translate(request.state.locale, IMPORTED)))
@@ -130,8 +129,8 @@ def _voice_card(session: ReadSession, adapter: Adapter) -> dict[str, Any]:
     measured = measures.held_out if measures else None
     return {
         "project": projects.project(session, workspace_id=adapter.workspace_id, project_id=adapter.project_id),
-        "base": catalogue.find_text_model(adapter.base_model),
-        "base_name": catalogue.name_of(adapter.base_model),
+        "base": base_models.find_text(session, workspace_id=adapter.workspace_id, key=adapter.base_model),
+        "base_name": base_models.name_of(session, workspace_id=adapter.workspace_id, key=adapter.base_model),
         "recipe": VoiceRecipe.model_validate(facts["recipe"]) if "recipe" in facts else None,
         "measured": measured,
         "verdict": verdict(measured) if measured else None,
@@ -200,16 +199,17 @@ def download_voice(
     voice_adapter_id: RowId,
     voice_file: voice_files.VoiceFile,
 ) -> Response:
-    return voice_download(
-        storage, queries.voice(session, workspace_id=visitor.workspace.id, adapter_id=voice_adapter_id), voice_file
-    )
+    adapter = queries.voice(session, workspace_id=visitor.workspace.id, adapter_id=voice_adapter_id)
+    return voice_download(session, storage, adapter, voice_file)
 
 
-def voice_download(storage: FileStorage, adapter: Adapter, kind: voice_files.VoiceFile) -> Response:
+def voice_download(
+    session: ReadSession, storage: FileStorage, adapter: Adapter, kind: voice_files.VoiceFile
+) -> Response:
     """The answer that saves one of the files of a voice under a readable name. Raises ``NotFound``."""
     name = voice_files.name_of(adapter, kind)
     if kind == "peft":
-        base = catalogue.find_text_model(adapter.base_model)
+        base = base_models.find_text(session, workspace_id=adapter.workspace_id, key=adapter.base_model)
         packed = voice_files.peft_folder(storage, adapter, base)
         headers = {"content-disposition": disposition(name), "content-length": str(len(packed))}
         return StreamingResponse(packed, media_type="application/zip", headers=headers)

@@ -8,6 +8,7 @@ import json
 import re
 import tempfile
 import zipfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -16,7 +17,6 @@ from app.adapters import safetensors_file
 from app.adapters.inspection import one_line
 from app.adapters.safetensors_file import Tensor, UnsafeFile
 from app.adapters.voice_files import CONFIGURATION
-from app.base_models import catalogue
 from app.base_models.catalogue import TextModelEntry
 from app.errors import N_, Invalid
 
@@ -68,8 +68,10 @@ class ImportedVoice:
     """The base is told from the layers alone, and its name says something else."""
 
 
-def read_voice(file: BinaryIO) -> ImportedVoice:
-    """Raises ``NotAVoice``, ``ForeignBase``, ``OtherLayers``, ``HalfALayer`` or ``UnsafeFile``."""
+def read_voice(file: BinaryIO, bases: Sequence[TextModelEntry]) -> ImportedVoice:
+    """A voice over one of ``bases``, the language models that the workspace may use.
+
+    Raises ``NotAVoice``, ``ForeignBase``, ``OtherLayers``, ``HalfALayer`` or ``UnsafeFile``."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "adapter.safetensors"
         configuration = _unpacked(file, path)
@@ -86,7 +88,7 @@ def read_voice(file: BinaryIO) -> ImportedVoice:
         raise NotAVoice(reason=f"it holds {foreign[:80]}")
     named = one_line(str(configuration.get("base_model_name_or_path") or ""))
     sides = _sides(tensors)
-    base, is_doubtful = recognised(named, sides)
+    base, is_doubtful = recognised(named, sides, bases)
     kept = {name: configuration[name] for name in KEPT if name in configuration} | {
         "peft_type": "LORA",
         "task_type": "CAUSAL_LM",
@@ -98,14 +100,16 @@ def read_voice(file: BinaryIO) -> ImportedVoice:
     return ImportedVoice(content, base, rank, float(alpha), named, is_doubtful)
 
 
-def recognised(name: str, sides: dict[str, tuple[int, int]]) -> tuple[TextModelEntry, bool]:
-    """The catalogue's model that goes by this name and has these layers, and whether there is doubt.
+def recognised(
+    name: str, sides: dict[str, tuple[int, int]], bases: Sequence[TextModelEntry]
+) -> tuple[TextModelEntry, bool]:
+    """The one of ``bases`` that goes by this name and has these layers, and whether there is doubt.
 
     ``sides`` holds what goes in and comes out of each layer. A name that nobody knows is no reason to refuse (it may be
     a folder, or a model trained on from one of ours) as long as the layers fit one model and no other; but then there
     is doubt. Raises ``ForeignBase`` and ``OtherLayers``.
     """
-    for entry in catalogue.text_models():
+    for entry in bases:
         if _goes_by(entry, name):
             layer = next((one for one, given in sides.items() if _of_base(entry, one) != given), None)
             if layer is not None:
@@ -117,10 +121,10 @@ def recognised(name: str, sides: dict[str, tuple[int, int]]) -> tuple[TextModelE
                     there=" × ".join(map(str, there)) if there else "0",
                 )
             return entry, False
-    fitting = [one for one in catalogue.text_models() if _fits_whole(one, sides)]
+    fitting = [one for one in bases if _fits_whole(one, sides)]
     if len(fitting) == 1:
         return fitting[0], True
-    known = ", ".join(entry.hub_name or entry.source for entry in catalogue.text_models())
+    known = ", ".join(entry.hub_name or entry.source for entry in bases)
     raise ForeignBase(base=name[:100] or "?", known=known)
 
 

@@ -9,6 +9,7 @@ from app import sealing
 from app.base_files.models import BaseCopy, BaseDownload, HubToken
 from app.base_models import catalogue
 from app.base_models.models import OwnBase
+from app.base_models.text_recognition import FAMILY as TEXT_FAMILY
 from app.errors import NotFound
 from app.jobs.models import Job
 
@@ -80,7 +81,7 @@ def source_of(session: Session, *, workspace_id: str, key: str) -> Source:
             revision=row.revision or None,
             file=row.file or None,
             is_local=row.place == "local",
-            is_text=False,
+            is_text=row.family == TEXT_FAMILY,
             is_own=True,
         )
     text = catalogue.find_text_model(key)

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict
 from app.base_files import queries as base_files
 from app.base_files import service as base_file_service
 from app.base_files.queries import FilesState
-from app.base_models import catalogue, queries, service
+from app.base_models import queries, service
 from app.base_models.catalogue import BaseModelEntry, TextModelEntry
 from app.base_models.forms import DescribeForm, HubForm, Key, LocalForm, TokenForm
 from app.base_models.models import OwnBase
@@ -52,6 +52,8 @@ class OwnBaseOut(BaseModel):
     licence: str
     licence_sentence: str
     commercial: bool | None
+    languages: str
+    """Of a language model: ISO 639 codes with spaces between them."""
     created_at: datetime
     archived_at: datetime | None
 
@@ -75,7 +77,7 @@ def own(session: ReadSession, visitor: Viewer, archived: bool = False) -> OwnBas
 
 @router.post("/own-base-models/hub", status_code=201, summary="Add a base model from the hub")
 def add_from_hub(session: WriteSession, visitor: Owner, order: HubForm) -> OwnBaseOut:
-    """A repository in diffusers' layout, or one safetensors file of it. A worker fetches it and tells its family."""
+    """A pipeline, one safetensors file, or a language model. A worker fetches it and tells its family."""
     workspace_id, user_id = visitor.workspace.id, visitor.user.id
     row = service.add_from_hub(
         session,
@@ -219,13 +221,13 @@ def forget_token(session: WriteSession, visitor: Owner) -> Response:
 
 
 class TextModelList(BaseModel):
-    """All language models of the catalogue, on one page."""
+    """All language models that an order may name, on one page: the catalogue's, then the workspace's own."""
 
     items: list[TextModelEntry]
     next: str | None = None
 
 
 @router.get("/text-models", summary="List the language models")
-def text_models(visitor: Viewer) -> TextModelList:
+def text_models(session: ReadSession, visitor: Viewer) -> TextModelList:
     """What a voice can be trained on and written with, with licence, languages and size."""
-    return TextModelList(items=list(catalogue.text_models()))
+    return TextModelList(items=queries.text_offered(session, workspace_id=visitor.workspace.id))

@@ -139,6 +139,16 @@ class Layout(BaseModel):
     """Of all heads together."""
     key_value: Annotated[int, Field(ge=1)]
     feed_forward: Annotated[int, Field(ge=1)]
+    vocabulary: Annotated[int, Field(ge=1)]
+    """Words that it weighs for each place."""
+
+    def parameters_per_rank(self) -> dict[Literal["attention", "attention_and_feed_forward"], int]:
+        """Numbers of an adapter of rank 1 (sum of inputs and outputs of each layer), by what is trained."""
+        attention, feed_forward = (
+            self.layers * sum(sum(self.sides(kind) or ()) for kind in kinds)
+            for kinds in (("q_proj", "k_proj", "v_proj", "o_proj"), ("gate_proj", "up_proj", "down_proj"))
+        )
+        return {"attention": attention, "attention_and_feed_forward": attention + feed_forward}
 
     def sides(self, kind: str) -> tuple[int, int] | None:
         """What goes in and what comes out of a layer such as ``q_proj``; None for a name that is not known."""
@@ -167,6 +177,8 @@ class TextModelEntry(BaseModel):
     """``builtin``, or the repository of a model hub."""
     hub_name: str | None = None
     """Its repository on the hub, where ``source`` says something else."""
+    place: Literal["hub", "local"] = "hub"
+    """Where ``source`` is: on a hub, or in the folder of checkpoints on a worker's machine."""
     revision: str | None = None
     parameters: Annotated[int, Field(ge=1)]
     """All of its numbers."""
@@ -179,8 +191,10 @@ class TextModelEntry(BaseModel):
     layout: Layout
     packs: bool = False
     """Whether it can be written as a file for llama.cpp: its vocabulary is of a kind that we know how to write."""
-    languages: Annotated[tuple[str, ...], Field(min_length=1)]
-    """Those that its makers name, as ISO 639-1 codes."""
+    has_chat_template: bool = True
+    """Without one it goes on from a text's beginning and answers no orders."""
+    languages: tuple[str, ...]
+    """Those that its makers name, as ISO 639 codes; empty where nobody has said."""
     gated: bool = False
     """Its licence must be accepted on the hub by the account whose token the worker has."""
     ready: bool
@@ -189,6 +203,10 @@ class TextModelEntry(BaseModel):
     licence_url: str
     licence_sentence: Sentence
     """Whether texts and adapters may be used commercially, in one sentence."""
+
+    def is_foreign(self, language: str) -> bool:
+        """Whether its makers name other languages than this one."""
+        return bool(self.languages) and language not in self.languages
 
     def weight_bytes(self, quantization: Quantization, *, on_card: bool = True) -> int:
         """Bytes of the base alone: arithmetic from the number of parameters, not a measurement.

@@ -37,3 +37,16 @@ class TooManyBases(Conflict):
 class UnknownKind(Invalid):
     field = "family"
     sentence = N_("A checkpoint of that kind cannot be added. Please choose another kind.")
+
+
+class BadLanguages(Invalid):
+    field = "languages"
+    sentence = N_("Please write languages as codes of two or three letters with spaces between them: “en de”.")
+
+
+class NotOneFile(Invalid):
+    field = "file"
+    sentence = N_(
+        "A language model is several files: its numbers, its configuration and its tokenizer. Leave this empty, and "
+        "the whole repository is fetched."
+    )

@@ -12,6 +12,7 @@ Revision = Annotated[Line, Field(max_length=80)]
 Family = Annotated[str, Field(pattern="^[a-z0-9_]{0,40}$")]
 Licence = Annotated[Line, Field(max_length=120)]
 LicenceSentence = Annotated[Text, Field(max_length=500)]
+Languages = Annotated[Line, Field(max_length=250)]
 Commercial = Literal["yes", "no", "unknown"]
 Key = Annotated[str, Field(pattern="^[a-z0-9-]{1,80}$")]
 COMMERCIAL: dict[str, bool | None] = {"yes": True, "no": False, "unknown": None}
@@ -26,6 +27,8 @@ class DescribeForm(BaseModel):
     licence: Licence = ""
     licence_sentence: LicenceSentence = ""
     commercial: Commercial = "unknown"
+    languages: Languages = ""
+    """Of a language model: ISO 639 codes; left empty, those that its makers name."""
 
     def described(self) -> dict[str, Any]:
         return {
@@ -33,6 +36,7 @@ class DescribeForm(BaseModel):
             "licence": self.licence,
             "licence_sentence": self.licence_sentence,
             "commercial": COMMERCIAL[self.commercial],
+            "languages": self.languages,
         }
 
 

@@ -31,6 +31,8 @@ class OwnBase(Base):
     licence_sentence: Mapped[str] = mapped_column(Text, default="")
     commercial: Mapped[bool | None] = mapped_column(default=None)
     """Whether its pictures and adapters may be used commercially, as the person says; None where nobody has said."""
+    languages: Mapped[str] = mapped_column(String(250), default="", server_default="")
+    """Of a language model: ISO 639 codes with spaces between them, as the person says or the card of its makers."""
     facts: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
     """What its files told: see ``recognition.Facts``."""
     created_by: Mapped[str | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))

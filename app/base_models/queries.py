@@ -6,9 +6,10 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.base_models import catalogue
-from app.base_models.catalogue import BaseModelEntry, Sentence, UnknownBaseModel
+from app.base_models.catalogue import BaseModelEntry, Sentence, TextModelEntry, UnknownBaseModel
 from app.base_models.models import OfferedBase, OwnBase
 from app.base_models.recognition import Facts
+from app.base_models.text_recognition import FAMILY as TEXT_FAMILY
 from app.errors import N_, NotFound
 
 ADDED_EN = "Added by your team: %(source)s."
@@ -44,6 +45,29 @@ def offered(session: Session, *, workspace_id: str) -> list[BaseModelEntry]:
     """Every base model for pictures that an order may name: the catalogue's, then the workspace's own by name."""
     entries = (entry_of(row) for row in own(session, workspace_id=workspace_id))
     return [*catalogue.all_models(), *(one for one in entries if one is not None)]
+
+
+def text_entry(session: Session, *, workspace_id: str, key: str) -> TextModelEntry:
+    """One language model, also one that was put away. Raises ``UnknownBaseModel``."""
+    found = find_text(session, workspace_id=workspace_id, key=key)
+    if found is None:
+        raise UnknownBaseModel(key=key[:80])
+    return found
+
+
+def find_text(session: Session, *, workspace_id: str, key: str) -> TextModelEntry | None:
+    """Like ``text_entry``; None where nobody knows it any more, and for a base model for pictures."""
+    known = catalogue.find_text_model(key)
+    if known is not None:
+        return known
+    row = session.scalar(select(OwnBase).where(OwnBase.id == key, OwnBase.workspace_id == workspace_id))
+    return text_entry_of(row) if row is not None else None
+
+
+def text_offered(session: Session, *, workspace_id: str) -> list[TextModelEntry]:
+    """Every language model that an order may name: the catalogue's, then the workspace's own by name."""
+    entries = (text_entry_of(row) for row in own(session, workspace_id=workspace_id))
+    return [*catalogue.text_models(), *(one for one in entries if one is not None)]
 
 
 def names(session: Session, *, workspace_id: str, keys: Iterable[str]) -> dict[str, str]:
@@ -96,7 +120,8 @@ def like(family: str, *, is_distilled: bool = False) -> BaseModelEntry | None:
 
 def families() -> list[str]:
     """Those of which a checkpoint may be added."""
-    return list(dict.fromkeys(one.family for one in catalogue.all_models() if one.source != "builtin"))
+    pictures = dict.fromkeys(one.family for one in catalogue.all_models() if one.source != "builtin")
+    return [*pictures, TEXT_FAMILY]
 
 
 def entry_of(row: OwnBase) -> BaseModelEntry | None:
@@ -105,14 +130,12 @@ def entry_of(row: OwnBase) -> BaseModelEntry | None:
     model = like(row.family, is_distilled=facts.is_distilled)
     if model is None:
         return None
-    what = f"{row.source}/{row.file}" if row.file else row.source
-    said = Sentence(en=row.licence_sentence, de=row.licence_sentence) if row.licence_sentence else NOT_SAID
     resolution = facts.resolution if facts.resolution in model.resolutions else model.resolution
     return model.model_copy(
         update={
             "key": row.id,
             "name": row.name,
-            "summary": Sentence(en=ADDED_EN % {"source": what}, de=ADDED_DE % {"source": what}),
+            "summary": _added(row),
             "source": row.source,
             "place": row.place,
             "file": row.file or None,
@@ -124,7 +147,44 @@ def entry_of(row: OwnBase) -> BaseModelEntry | None:
             "download_mb": model.download_mb if row.place == "hub" else None,
             "licence": row.licence,
             "licence_url": "",
-            "licence_sentence": said,
+            "licence_sentence": _licence_sentence(row),
             "commercial": row.commercial,
         }
     )
+
+
+def text_entry_of(row: OwnBase) -> TextModelEntry | None:
+    """The row as a language model of the catalogue; None for another kind, and while its files are not known."""
+    told = Facts.model_validate(row.facts).text if row.facts else None
+    if told is None:
+        return None
+    return TextModelEntry(
+        key=row.id,
+        name=row.name,
+        summary=_added(row),
+        family=row.family,
+        source=row.source,
+        place="local" if row.place == "local" else "hub",
+        revision=row.revision or None,
+        parameters=told.parameters,
+        embedding_parameters=told.embedding_parameters,
+        parameters_per_rank=told.layout.parameters_per_rank(),
+        context=told.context,
+        layout=told.layout,
+        packs=told.packs,
+        has_chat_template=told.has_chat_template,
+        languages=tuple(row.languages.split()),
+        ready=row.place == "local",
+        licence=row.licence,
+        licence_url="",
+        licence_sentence=_licence_sentence(row),
+    )
+
+
+def _added(row: OwnBase) -> Sentence:
+    what = f"{row.source}/{row.file}" if row.file else row.source
+    return Sentence(en=ADDED_EN % {"source": what}, de=ADDED_DE % {"source": what})
+
+
+def _licence_sentence(row: OwnBase) -> Sentence:
+    return Sentence(en=row.licence_sentence, de=row.licence_sentence) if row.licence_sentence else NOT_SAID

@@ -5,6 +5,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from app.base_models.catalogue import Layout
 from app.errors import N_, Invalid
 
 PIPELINES = {
@@ -32,6 +33,35 @@ class OtherFamily(Invalid):
     )
 
 
+class WholeLanguageModel(Invalid):
+    sentence = N_(
+        "This file holds a language model, which needs its configuration and tokenizer beside it. Add the whole "
+        "repository: leave “One file of it” empty."
+    )
+
+
+class TextFacts(BaseModel):
+    """What a language model's files tell."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    architecture: str
+    """Its class in transformers."""
+    parameters: int
+    embedding_parameters: int
+    context: int
+    """Tokens that it can look back on."""
+    layout: Layout
+    packs: bool
+    """Whether it can be written as a file for llama.cpp."""
+    has_chat_template: bool
+    """Without one it goes on from a text's beginning and answers no orders."""
+    licence: str = ""
+    """As the card of its makers says; empty where there is none."""
+    languages: tuple[str, ...] = ()
+    """Those that the card names, as ISO 639 codes."""
+
+
 class Facts(BaseModel):
     """What a checkpoint's files tell beside its family; None where they do not."""
 
@@ -43,6 +73,8 @@ class Facts(BaseModel):
     """Side in pixels of the square that it was trained at."""
     is_distilled: bool = False
     """Does without guidance, as FLUX.1 [schnell] does."""
+    text: TextFacts | None = None
+    """Of a language model."""
 
 
 def of_pipeline(
@@ -76,6 +108,8 @@ def of_tensors(names: Collection[str]) -> Facts:
             raise UnknownFamily(kind="FLUX.2")
         is_distilled = "guidance_in.in_layer.weight" not in plain
         return Facts(family="flux", prediction_type="flow", is_distilled=is_distilled)
+    if "model.embed_tokens.weight" in names or "model.layers.0.self_attn.q_proj.weight" in names:
+        raise WholeLanguageModel()
     if "model.diffusion_model.input_blocks.0.0.weight" not in names:
         raise UnknownFamily(kind="?")
     predicts: Literal["epsilon", "v_prediction"] = "v_prediction" if "v_pred" in names else "epsilon"

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Form, Request, Response
 
 from app.base_files import queries as base_files
 from app.base_files import service as base_file_service
-from app.base_models import catalogue, queries, service
+from app.base_models import queries, service
 from app.base_models.forms import DescribeForm, HubForm, Key, LocalForm, TokenForm
 from app.errors import N_
 from app.trainings import queries as trainings
@@ -43,15 +43,16 @@ def _done(request: Request, sentence: str) -> Response:
 def show(request: Request, session: ReadSession, visitor: Viewer) -> Response:
     workspace_id = visitor.workspace.id
     models = queries.offered(session, workspace_id=workspace_id)
+    text_models = queries.text_offered(session, workspace_id=workspace_id)
     return page(
         request,
         "pages/base_models.html",
         models=models,
-        text_models=catalogue.text_models(),
+        text_models=text_models,
         own={row.id: row for row in queries.own(session, workspace_id=workspace_id)},
         away=queries.own(session, workspace_id=workspace_id, archived=True),
         measured={model.key: next(iter(trainings.measurements(session, model.key)), None) for model in models},
-        paces={model.key: next(iter(voices.paces(session, model.key)), None) for model in catalogue.text_models()},
+        paces={model.key: next(iter(voices.paces(session, model.key)), None) for model in text_models},
         states=base_files.states(session, workspace_id=workspace_id),
         nothing=base_files.NOTHING,
         lying_ready=queries.lying_ready(session) if visitor.is_owner else [],

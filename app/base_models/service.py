@@ -10,15 +10,19 @@ from sqlalchemy.orm import Session
 from app.base_models import queries
 from app.base_models.errors import (
     BadFileName,
+    BadLanguages,
     BadRepository,
     HasItAlready,
     NotLyingReady,
+    NotOneFile,
     TooManyBases,
     UnknownKind,
     UnusableCheckpoint,
 )
 from app.base_models.models import OfferedBase, OwnBase
 from app.base_models.recognition import SINGLE_FILE_FAMILIES, Facts, OtherFamily
+from app.base_models.text_recognition import FAMILY as TEXT_FAMILY
+from app.base_models.text_recognition import languages_of
 from app.db import now
 
 REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}")
@@ -37,17 +41,22 @@ def add_from_hub(
     file: str = "",
     revision: str = "",
     family: str = "",
+    languages: str = "",
     created_by: str | None,
     **described: Any,
 ) -> OwnBase:
-    """Add a repository of the hub, or one file of it. Its family is told from its files if none is given.
+    """Add a repository of the hub, or one file of it. Its family is told from its files if none is given, and so are
+    licence and languages where its makers' card names them.
 
-    Raises ``BadRepository``, ``BadFileName``, ``UnknownKind``, ``HasItAlready``, ``TooManyBases``.
+    Raises ``BadRepository``, ``BadFileName``, ``NotOneFile``, ``UnknownKind``, ``BadLanguages``, ``HasItAlready``,
+    ``TooManyBases``.
     """
     if not REPOSITORY.fullmatch(repository) or ".." in repository or (revision and not REVISION.fullmatch(revision)):
         raise BadRepository()
     if file and (not FILE.fullmatch(file) or not file.endswith(".safetensors") or ".." in file):
         raise BadFileName()
+    if file and family == TEXT_FAMILY:
+        raise NotOneFile()
     if family and family not in (SINGLE_FILE_FAMILIES if file else queries.families()):
         raise UnknownKind()
     row = OwnBase(
@@ -58,6 +67,7 @@ def add_from_hub(
         source=repository,
         file=file,
         revision=revision,
+        languages=_languages(languages),
         created_by=created_by,
         **described,
     )
@@ -65,11 +75,18 @@ def add_from_hub(
 
 
 def add_local(
-    session: Session, *, workspace_id: str, name: str, entry: str, created_by: str | None, **described: Any
+    session: Session,
+    *,
+    workspace_id: str,
+    name: str,
+    entry: str,
+    languages: str = "",
+    created_by: str | None,
+    **described: Any,
 ) -> OwnBase:
     """Add an entry of the folder of checkpoints on the workers' machine.
 
-    Raises ``NotLyingReady``, ``UnusableCheckpoint``, ``HasItAlready``, ``TooManyBases``.
+    Raises ``NotLyingReady``, ``UnusableCheckpoint``, ``BadLanguages``, ``HasItAlready``, ``TooManyBases``.
     """
     there = next((one for one in queries.lying_ready(session) if one.name == entry), None)
     if there is None:
@@ -83,10 +100,27 @@ def add_local(
         place="local",
         source=there.name,
         facts=there.facts,
+        languages=_languages(languages),
         created_by=created_by,
         **described,
     )
+    _take_from_card(row, Facts.model_validate(there.facts))
     return _added(session, row)
+
+
+def _languages(told: str) -> str:
+    """As the row keeps them. Raises ``BadLanguages``."""
+    codes = languages_of(told)
+    if len(codes) < len(set(re.split(r"[\s,;]+", told.strip().lower())) - {""}):
+        raise BadLanguages()
+    return " ".join(codes)
+
+
+def _take_from_card(row: OwnBase, facts: Facts) -> None:
+    """What nobody has said is taken from the card of a language model's makers."""
+    if facts.text is not None:
+        row.licence = row.licence or facts.text.licence
+        row.languages = row.languages or " ".join(facts.text.languages)
 
 
 def _added(session: Session, row: OwnBase) -> OwnBase:
@@ -111,9 +145,11 @@ def describe(
     licence: str,
     licence_sentence: str,
     commercial: bool | None,
+    languages: str = "",
 ) -> OwnBase:
-    """Change its name and what people read of its licence. Raises ``NotFound``."""
+    """Change its name, its languages and what people read of its licence. Raises ``NotFound``, ``BadLanguages``."""
     row = queries.own_one(session, workspace_id=workspace_id, base_id=base_id)
+    row.languages = _languages(languages)
     row.name, row.licence, row.licence_sentence, row.commercial = name, licence, licence_sentence, commercial
     session.flush()
     return row
@@ -147,6 +183,7 @@ def note_facts(session: Session, *, workspace_id: str, base_id: str, facts: Fact
     if row.family and row.family != facts.family:
         raise OtherFamily(found=facts.family)
     row.family, row.facts = facts.family, facts.model_dump(mode="json")
+    _take_from_card(row, facts)
     session.flush()
 
 

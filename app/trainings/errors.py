@@ -55,3 +55,11 @@ class LokrAlone(Invalid):
         "A LoKr adapter cannot include the text encoder: no program would load it. Choose another kind of adapter, or "
         "leave the text encoder as it is."
     )
+
+
+class KnowsNoOrders(Invalid):
+    field = "kind"
+    sentence = N_(
+        "%(base)s has no chat template, so it cannot answer briefs. Let the voice learn the texts as they are, or "
+        "choose another base model."
+    )

@@ -39,7 +39,9 @@ def voice_recipe_for(
     values |= tables.get("model", {}).get(base.key, {})
     if base.weight_bytes("none") > CARD_BYTES_WITHOUT_QLORA:
         values |= {"quantization": "nf4", "gradient_checkpointing": True}
-    if changes.get("kind") != "plain_text":
+    if not base.has_chat_template:
+        values["kind"] = "plain_text"
+    if changes.get("kind", values.get("kind")) != "plain_text":
         values["max_length"] = max(values["max_length"], length_for(longest, base.context))
     usual = values["alpha"] / values["rank"]
     values |= changes

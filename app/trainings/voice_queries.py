@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from app.accounts import queries as accounts
 from app.adapters.models import Adapter
-from app.base_models import catalogue
+from app.base_models import queries as base_models
 from app.base_models.catalogue import TextModelEntry
 from app.errors import NotFound
 from app.jobs import queries as jobs
@@ -80,7 +80,7 @@ def order_of(session: Session, *, workspace_id: str, training_id: str) -> VoiceO
         project_id=given.project_id,
         brand=project.name,
         recipe=VoiceRecipe.model_validate(given.recipe),
-        base=catalogue.text_model(given.base_model),
+        base=base_models.text_entry(session, workspace_id=workspace_id, key=given.base_model),
         voice=FrozenVoice.model_validate(given.voice),
     )
 
@@ -169,12 +169,14 @@ def views(session: Session, given: list[Training]) -> list[VoiceView]:
     all_jobs, adapters = jobs.jobs_of(session, ids), queries.adapters_of(session, ids)
     names = accounts.names_of(session, {one.created_by for one in given if one.created_by})
     waiting = queries.waiting_of(session, all_jobs)
+    bases = {one.base_model for one in given}
+    base_names = base_models.names(session, workspace_id=given[0].workspace_id, keys=bases) if given else {}
     return [
         VoiceView(
             training=one,
             recipe=VoiceRecipe.model_validate(one.recipe),
             voice=FrozenVoice.model_validate(one.voice),
-            base_name=catalogue.name_of(one.base_model),
+            base_name=base_names[one.base_model],
             estimate=Estimate.model_validate(one.estimate),
             measures=Measures.model_validate(one.measures) if one.measures else None,
             job=all_jobs[one.id],

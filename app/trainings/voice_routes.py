@@ -5,7 +5,7 @@ from urllib.parse import urlencode
 
 from fastapi import APIRouter, Form, Query, Request, Response
 
-from app.base_models import catalogue
+from app.base_models import queries as base_models
 from app.db import new_id
 from app.errors import N_
 from app.projects import queries as projects
@@ -60,7 +60,7 @@ def new(
     return page(
         request,
         "pages/new_voice.html",
-        models=catalogue.text_models(),
+        models=base_models.text_offered(session, workspace_id=visitor.workspace.id),
         order_id=new_id(),
         form=form,
         **_planned(session, visitor, project_id, form),

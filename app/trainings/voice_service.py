@@ -14,6 +14,7 @@ from app.adapters.models import Adapter
 from app.adapters.service import AdapterFiles
 from app.base_files import queries as base_files
 from app.base_models import catalogue
+from app.base_models import queries as base_models
 from app.base_models.catalogue import TextModelEntry
 from app.db import new_id
 from app.jobs import queries as job_queries
@@ -22,7 +23,7 @@ from app.jobs.service import Claim
 from app.projects import queries as projects
 from app.projects.models import Project
 from app.trainings import voice_queries
-from app.trainings.errors import BrandPutAway, OrderTaken, TooFewTexts
+from app.trainings.errors import BrandPutAway, KnowsNoOrders, OrderTaken, TooFewTexts
 from app.trainings.estimate import Estimate
 from app.trainings.models import HeldOutPoint, Training, TrainingText
 from app.trainings.voice_choices import VoiceChoices
@@ -63,10 +64,13 @@ class VoicePlan:
 def plan_voice(session: Session, *, workspace_id: str, project_id: str, choices: VoiceChoices) -> VoicePlan:
     """Work out recipe, estimate and warnings for the brand's included samples. Changes nothing.
 
-    Raises ``NotFound``, ``UnknownBaseModel``.
+    Raises ``NotFound``, ``UnknownBaseModel``, ``KnowsNoOrders``.
     """
     project = projects.project(session, workspace_id=workspace_id, project_id=project_id)
-    base = catalogue.text_model(choices.base_model) if choices.base_model else catalogue.text_models()[0]
+    base_key = choices.base_model or catalogue.text_models()[0].key
+    base = base_models.text_entry(session, workspace_id=workspace_id, key=base_key)
+    if not base.has_chat_template and choices.kind == "instructions":
+        raise KnowsNoOrders(base=base.name)
     samples = voices.training_set(session, workspace_id=workspace_id, project_id=project_id)
     longest = max((tokens_at_most(turn["content"] for turn in conversation(one)) for one in samples), default=0)
     recipe = voice_recipe_for(base, len(samples), choices.changes(), longest=longest)
@@ -101,7 +105,7 @@ def start_voice(
     """Freeze the order and queue its job.
 
     ``order_id`` makes it safe to send twice: the same order under the same id is the training that there is already.
-    Raises ``NotFound``, ``UnknownBaseModel``, ``TooFewTexts``, ``BrandPutAway``, ``OrderTaken``.
+    Raises ``NotFound``, ``UnknownBaseModel``, ``KnowsNoOrders``, ``TooFewTexts``, ``BrandPutAway``, ``OrderTaken``.
     """
     plan = plan_voice(session, workspace_id=workspace_id, project_id=project_id, choices=choices)
     if plan.project.archived_at is not None:

@@ -34,6 +34,10 @@ CUT = N_(
     "Texts that may be longer than the %(length)s tokens of a row: up to %(count)s. They are cut there, and how they "
     "end is not learned. Choose more tokens in a row, or split them."
 )
+GOES_ON = N_(
+    "%(base)s was not made for conversations: it has no chat template. So the voice reads your texts as they are, and "
+    "goes on from a beginning instead of answering briefs."
+)
 CARD_NEEDED = N_("%(base)s is large: without a graphics card it would take many hours.")
 LARGE_PARAMETERS = 1_000_000_000
 FEWEST_HELD_OUT = 5
@@ -54,8 +58,10 @@ def voice_warnings(
     if count and languages[voice.language] < 0.9 * count:
         listed = ", ".join(f"{language} {number}" for language, number in languages.most_common())
         found.append(Warning("caution", SEVERAL_LANGUAGES, {"languages": listed}))
-    if count and voice.language not in base.languages:
+    if count and base.is_foreign(voice.language):
         found.append(Warning("caution", NOT_ITS_LANGUAGE, {"base": base.name}))
+    if not base.has_chat_template:
+        found.append(Warning("info", GOES_ON, {"base": base.name}))
     if base.parameters > LARGE_PARAMETERS and not on_card:
         found.append(Warning("caution", CARD_NEEDED, {"base": base.name}))
     if count and sum(len(text.text) < SHORT_CHARACTERS for text in voice.texts) > count / 2:

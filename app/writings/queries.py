@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session, aliased
 from app.accounts import queries as accounts
 from app.adapters.models import Adapter
 from app.base_files import queries as base_files
-from app.base_models import catalogue
+from app.base_models import queries as base_models
 from app.base_models.catalogue import TextModelEntry
 from app.errors import NotFound
 from app.generations.queries import Waiting
@@ -74,19 +74,15 @@ def voice(session: Session, *, workspace_id: str, project_id: str, adapter_id: s
 
 
 def ready_bases(session: Session, *, workspace_id: str) -> list[TextModelEntry]:
-    """The language models whose files are there, in the catalogue's order. The one that comes along always is."""
+    """The language models whose files are there, the workspace's own last. The one that comes along always is."""
     states = base_files.states(session, workspace_id=workspace_id)
-    return [one for one in catalogue.text_models() if one.ready or (one.key in states and states[one.key].is_here)]
+    offered = base_models.text_offered(session, workspace_id=workspace_id)
+    return [one for one in offered if one.ready or (one.key in states and states[one.key].is_here)]
 
 
 def usual_base(bases: Sequence[TextModelEntry], language: str) -> TextModelEntry:
-    """The first that knows the language, else the first."""
-    return next((one for one in bases if language in one.languages), bases[0])
-
-
-def is_foreign(base_model: str, language: str) -> bool:
-    """Whether the base model's makers do not name this language. Of one that has left the catalogue nothing is said."""
-    return any(one.key == base_model and language not in one.languages for one in catalogue.text_models())
+    """The first that knows the language and answers orders, else the first."""
+    return next((one for one in bases if language in one.languages and one.has_chat_template), bases[0])
 
 
 # Orders
@@ -123,6 +119,8 @@ class WritingView:
     """By arm and position."""
     adapter: Adapter | None
     base_name: str
+    is_foreign: bool
+    """The base model was not made for the language that was asked for."""
     asked_by: str
     waiting: Waiting | None
 
@@ -138,11 +136,6 @@ class WritingView:
     def goes_on(self) -> bool:
         """The voice has learned plain texts: the brief is how the text begins."""
         return self.order.arms[0].recipe.kind == "plain_text"
-
-    @property
-    def is_foreign(self) -> bool:
-        """The base model was not made for the language that was asked for."""
-        return is_foreign(self.order.arms[0].recipe.base_model, self.writing.language)
 
     @property
     def written(self) -> int:
@@ -191,6 +184,10 @@ def views(session: Session, writings: list[Writing]) -> list[WritingView]:
     names = accounts.names_of(session, {one.created_by for one in writings if one.created_by})
     waiting = _waiting(session, list(job_of.values()))
     orders = {one.id: WritingOrder.model_validate(one.recipe) for one in writings}
+    keys = {one.id: orders[one.id].arms[0].recipe.base_model for one in writings}
+    workspace_id = writings[0].workspace_id
+    base_names = base_models.names(session, workspace_id=workspace_id, keys=set(keys.values()))
+    bases = {key: base_models.find_text(session, workspace_id=workspace_id, key=key) for key in base_names}
     return [
         WritingView(
             writing=one,
@@ -199,7 +196,8 @@ def views(session: Session, writings: list[Writing]) -> list[WritingView]:
             job=job_of[one.id],
             variants=tuple(texts[one.id]),
             adapter=adapters.get(one.adapter_id or ""),
-            base_name=catalogue.name_of(orders[one.id].arms[0].recipe.base_model),
+            base_name=base_names[keys[one.id]],
+            is_foreign=(base := bases[keys[one.id]]) is not None and base.is_foreign(one.language),
             asked_by=names.get(one.created_by or "", ""),
             waiting=waiting.get(job_of[one.id].id),
         )
@@ -409,11 +407,8 @@ class Standing:
     adapter: Adapter | None
     """None once it is deleted; its votes stay."""
     base_model: str
+    base_name: str
     duels: list[Duel]
-
-    @property
-    def base_name(self) -> str:
-        return catalogue.name_of(self.base_model)
 
 
 def results(session: Session, *, workspace_id: str, project_id: str) -> list[Standing]:
@@ -449,8 +444,9 @@ def results(session: Session, *, workspace_id: str, project_id: str) -> list[Sta
         Adapter.workspace_id == workspace_id, Adapter.id.in_([adapter_id for adapter_id, _ in given if adapter_id])
     )
     adapters = {row.id: row for row in session.scalars(known)}
+    names = base_models.names(session, workspace_id=workspace_id, keys={base_model for _, base_model in given})
     standings = [
-        Standing(adapter_id, adapters.get(adapter_id or ""), base_model, duels(votes, ARMS))
+        Standing(adapter_id, adapters.get(adapter_id or ""), base_model, names[base_model], duels(votes, ARMS))
         for (adapter_id, base_model), votes in given.items()
     ]
     return sorted(standings, key=_newest_first)
@@ -512,7 +508,7 @@ def order_of(session: Session, writing_id: str) -> Order:
         workspace_id=ordered.workspace_id,
         project_id=ordered.project_id,
         order=order,
-        base=catalogue.text_model(order.arms[0].recipe.base_model),
+        base=base_models.text_entry(session, workspace_id=ordered.workspace_id, key=order.arms[0].recipe.base_model),
         voice=file,
         done=frozenset((arm, position) for arm, position in finished),
     )

@@ -9,7 +9,8 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from app.adapters.models import Adapter
-from app.base_models import catalogue
+from app.base_models import queries as base_models
+from app.base_models.catalogue import TextModelEntry
 from app.db import now
 from app.errors import NotFound
 from app.generations import queries as generations
@@ -17,6 +18,7 @@ from app.jobs import queries as job_queries
 from app.jobs import service as jobs
 from app.jobs.models import Job
 from app.projects import queries as projects
+from app.trainings.voice_recipe import VoiceKind
 from app.voice import queries as voice
 from app.voice.style_guide import style_guide
 from app.voice.stylometry import longest_overlap
@@ -55,10 +57,12 @@ def compose(session: Session, *, workspace_id: str, project_id: str, wish: TextW
         adapter = next(iter(queries.voices(session, workspace_id=workspace_id, project_id=project.id)), None)
     elif wish.adapter_id is not None:
         adapter = queries.voice(session, workspace_id=workspace_id, project_id=project.id, adapter_id=wish.adapter_id)
-    if wish.base_model is not None:
-        base = catalogue.text_model(wish.base_model)  # refused where there is none, also when a voice writes
+    if wish.base_model is not None:  # refused where there is none, also when a voice writes
+        base = base_models.text_entry(session, workspace_id=workspace_id, key=wish.base_model)
     else:
         base = queries.usual_base(queries.ready_bases(session, workspace_id=workspace_id), wish.language)
+    if adapter is not None:
+        of_voice = base_models.find_text(session, workspace_id=workspace_id, key=adapter.base_model)
     if wish.output_id is not None:
         _check_visual(session, workspace_id, wish.output_id)
     samples = voice.training_set(session, workspace_id=workspace_id, project_id=project.id)
@@ -67,21 +71,26 @@ def compose(session: Session, *, workspace_id: str, project_id: str, wish: TextW
         wish,
         channel,
         queries.rules_of(session, [project.id])[project.id],
-        writer=_writer(adapter) if adapter else Writer(base.key),
+        writer=_writer(adapter, of_voice) if adapter else Writer(base.key, kind=_usual_kind(base)),
         guide=style_guide(samples, wish.language) if samples else "",
         seed=seed,
     )
     return Composed(wish, order, adapter.id if adapter else None, seed)
 
 
-def _writer(voice: Adapter) -> Writer:
+def _usual_kind(base: TextModelEntry | None) -> VoiceKind:
+    """A base without a chat template knows no orders: it goes on from a beginning."""
+    return "instructions" if base is None or base.has_chat_template else "plain_text"
+
+
+def _writer(voice: Adapter, base: TextModelEntry | None) -> Writer:
     """From the recipe of its training, which an adapter outlives; one that came from elsewhere has none."""
     recipe = voice.facts.get("recipe", {})
     return Writer(
         voice.base_model,
         voice.id,
         quantization=recipe.get("quantization", "none"),
-        kind=recipe.get("kind", "instructions"),
+        kind=recipe.get("kind", _usual_kind(base)),
     )
 
 

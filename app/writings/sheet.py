@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from sqlalchemy.orm import Session
 
 from app.adapters.models import Adapter
-from app.base_models import catalogue
+from app.base_models import queries as base_models
 from app.base_models.catalogue import TextModelEntry
 from app.errors import NotFound
 from app.generations import queries as generations
@@ -36,13 +36,8 @@ class Sheet:
     """That the style guide is made from."""
     rules: Rules
     visual: Output | None
-
-    @property
-    def foreign_base(self) -> str:
-        """Name of the base model that would write, if it was not made for the language chosen; else empty."""
-        of_voice = next((one.base_model for one in self.voices if one.id == self.wish.adapter_id), None)
-        key = of_voice or self.wish.base_model or ""
-        return catalogue.name_of(key) if queries.is_foreign(key, self.wish.language) else ""
+    foreign_base: str
+    """Name of the base model that would write, if it was not made for the language chosen; else empty."""
 
 
 def sheet(
@@ -100,6 +95,8 @@ def sheet(
     bases = queries.ready_bases(session, workspace_id=workspace_id)
     if wish.base_model not in {one.key for one in bases}:
         wish = replace(wish, base_model=queries.usual_base(bases, wish.language).key)
+    of_voice = next((one.base_model for one in voices if one.id == wish.adapter_id), None)
+    writes = base_models.find_text(session, workspace_id=workspace_id, key=of_voice or wish.base_model or "")
     return Sheet(
         wish=wish,
         keep_seed=keep_seed,
@@ -110,6 +107,7 @@ def sheet(
         samples=voice.counts(session, [project_id])[project_id].included,
         rules=queries.rules_of(session, [project_id])[project_id],
         visual=visual,
+        foreign_base=writes.name if writes is not None and writes.is_foreign(wish.language) else "",
     )
 
 

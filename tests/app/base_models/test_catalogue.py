@@ -81,9 +81,7 @@ def test_the_api_lists_and_shows_models(owner: SignedIn) -> None:
 
 @pytest.mark.parametrize("entry", catalogue.text_models(), ids=lambda entry: entry.key)
 def test_the_layout_of_a_language_model_agrees_with_the_size_of_its_adapters(entry: catalogue.TextModelEntry) -> None:
-    def of_rank_1(*kinds: str) -> int:
-        return entry.layout.layers * sum(sum(entry.layout.sides(kind) or ()) for kind in kinds)
-
-    attention, feed_forward = ("q_proj", "k_proj", "v_proj", "o_proj"), ("gate_proj", "up_proj", "down_proj")
-    assert of_rank_1(*attention) == entry.parameters_per_rank["attention"]
-    assert of_rank_1(*attention, *feed_forward) == entry.parameters_per_rank["attention_and_feed_forward"]
+    assert entry.layout.parameters_per_rank() == entry.parameters_per_rank
+    table = entry.layout.vocabulary * entry.layout.width
+    assert entry.embedding_parameters in (table, 2 * table), "one table for reading and writing, or one each"
+    assert entry.languages and entry.has_chat_template

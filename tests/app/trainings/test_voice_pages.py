@@ -15,6 +15,7 @@ from app.adapters import service as adapters
 from app.adapters.models import Adapter
 from app.adapters.service import AdapterFiles
 from app.adapters.voice_import import read_voice
+from app.base_models.catalogue import text_models
 from app.db import Database, new_id, now
 from app.jobs import service as jobs
 from app.storage import Storage
@@ -258,7 +259,7 @@ def test_a_voice_from_elsewhere_is_read_and_its_base_recognised(
     ],
 )
 def test_the_base_is_told_by_its_name_and_its_layers(name: str, key: str, is_doubtful: bool) -> None:
-    voice = read_voice(io.BytesIO(packed(PEFT | {"base_model_name_or_path": name}, weights(upto=28))))
+    voice = read_voice(io.BytesIO(packed(PEFT | {"base_model_name_or_path": name}, weights(upto=28))), text_models())
     assert (voice.base.key, voice.is_doubtful, voice.named_base) == (key, is_doubtful, name)
 
 
@@ -272,7 +273,7 @@ def test_where_the_base_is_doubtful_the_page_says_so(owner: SignedIn, brand: str
 def test_two_voices_brought_at_once_are_two_versions(
     database: Database, storage: Storage, owner: SignedIn, brand: str
 ) -> None:
-    voice = read_voice(io.BytesIO(packed(PEFT, weights())))
+    voice = read_voice(io.BytesIO(packed(PEFT, weights())), text_models())
     versions = []
 
     def bring(before_the_commit: Callable[[], object]) -> None:

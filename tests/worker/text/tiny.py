@@ -35,7 +35,7 @@ def tokenizer(words: int = 300) -> PreTrainedTokenizerFast:
     return fast
 
 
-def save_model(folder: Path, *, seed: int = 0, width: int = 64, layers: int = 2, chat: bool = True) -> Base:
+def save_model(folder: Path, *, seed: int = 0, width: int = 64, layers: int = 2, chat: bool = True, context: int = 512) -> Base:
     """Write the model as a local folder and return it as the engine gets it. The random state is left as it was."""
     words = tokenizer()
     if not chat:
@@ -50,7 +50,7 @@ def save_model(folder: Path, *, seed: int = 0, width: int = 64, layers: int = 2,
                 num_hidden_layers=layers,
                 num_attention_heads=4,
                 num_key_value_heads=2,
-                max_position_embeddings=512,
+                max_position_embeddings=context,
                 bos_token_id=words.bos_token_id,
                 eos_token_id=words.eos_token_id,
                 pad_token_id=words.pad_token_id,

@@ -88,7 +88,7 @@ def load(base: Base, quantization: Quantization = "none", cache: Path | None = N
     transformers.utils.logging.set_verbosity_error()
     where, options = place(base, cache)
     try:
-        tokenizer = AutoTokenizer.from_pretrained(where, **options)
+        tokenizer = AutoTokenizer.from_pretrained(where, trust_remote_code=False, **options)
         model = AutoModelForCausalLM.from_pretrained(
             where,
             use_safetensors=True if "gguf_file" not in options else None,
@@ -224,7 +224,7 @@ def unpack(where: str, options: dict[str, Any], folder: Path) -> None:
     """Unpack to float32 safetensors as ``folder``, complete or not at all."""
     transformers.utils.logging.disable_progress_bar()
     model = AutoModelForCausalLM.from_pretrained(where, dtype=torch.float32, **options)
-    tokenizer = AutoTokenizer.from_pretrained(where, **options)
+    tokenizer = AutoTokenizer.from_pretrained(where, trust_remote_code=False, **options)
     folder.parent.mkdir(parents=True, exist_ok=True)
     part = Path(tempfile.mkdtemp(prefix=".part-", dir=folder.parent))
     try:

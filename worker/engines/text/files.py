@@ -86,7 +86,7 @@ def in_their_order(values: np.ndarray, layer: str, architecture: str, configurat
 def configuration_of(base: Base, cache: Path | None) -> Any:
     where, options = bases.place(base, cache)
     try:
-        return AutoConfig.from_pretrained(where, **options)
+        return AutoConfig.from_pretrained(where, trust_remote_code=False, **options)
     except (OSError, ValueError) as error:
         raise EngineError("model_unavailable", f"The language model {base.key} could not be read.") from error
 

@@ -62,7 +62,7 @@ def add_vocabulary(writer: gguf.GGUFWriter, folder: Path, vocabulary_size: int) 
     """
     try:
         told = json.loads((folder / "tokenizer.json").read_text("utf-8"))
-        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     except (OSError, ValueError) as error:
         raise EngineError("model_unavailable", "The language model's tokenizer could not be read.") from error
     model = told["model"]

@@ -1,12 +1,14 @@
 """The one place where routers, handlers and middleware meet."""
 
 import tempfile
+from functools import cache
 from pathlib import Path
 
-from fastapi import Depends, FastAPI
+from fastapi import APIRouter, Depends, FastAPI
 from fastapi.responses import RedirectResponse, Response
 from prometheus_client import CollectorRegistry
 from starlette.middleware import Middleware
+from starlette.routing import BaseRoute
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
@@ -106,6 +108,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         openapi_url="/api/openapi.json",
         docs_url=None,
         redoc_url=None,
+        routes=list(_routes()),
         max_body_size=max(settings.max_archive_mb, settings.max_adapter_mb) * 1_000_000 + BODY_MARGIN_BYTES,
         middleware=[
             Middleware(
@@ -125,17 +128,26 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.readiness = health.Readiness(database, app.state.storage, disk)
     app.state.ringing = ring_after_commit(bell_for(settings.broker_url))
     error_responses.register(app)
-    app.mount("/static", ForeverFiles(directory=TEMPLATES / "static"), name="static")
-    app.include_router(health.router)
-    app.add_route(METRICS, metrics_page.show, include_in_schema=False)
-    app.add_route(live.PATH, live.show, include_in_schema=False)
-    for pages in PAGES:
-        app.include_router(pages.router, include_in_schema=False, dependencies=[Depends(check_form)])
-    for api in API:
-        app.include_router(api.router, prefix="/api/v1")
-
-    @app.get("/", include_in_schema=False)
-    def home() -> RedirectResponse:
-        return RedirectResponse("/projects", 303)
-
     return app
+
+
+@cache
+def _routes() -> tuple[BaseRoute, ...]:
+    """Every address. Made once in a process: with its first requests FastAPI works out what each route asks for, and
+    would do so for every application anew.
+    """
+    router = APIRouter()
+    router.mount("/static", ForeverFiles(directory=TEMPLATES / "static"), name="static")
+    router.include_router(health.router)
+    router.add_route(METRICS, metrics_page.show, include_in_schema=False)
+    router.add_route(live.PATH, live.show, include_in_schema=False)
+    for pages in PAGES:
+        router.include_router(pages.router, include_in_schema=False, dependencies=[Depends(check_form)])
+    for api in API:
+        router.include_router(api.router, prefix="/api/v1")
+    router.add_api_route("/", _home, include_in_schema=False)
+    return tuple(router.routes)
+
+
+def _home() -> RedirectResponse:
+    return RedirectResponse("/projects", 303)

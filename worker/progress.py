@@ -34,6 +34,7 @@ class JobProgress:
         self.on_step: Callable[[Step], None] = lambda step: None
         self.on_sample: Callable[[SamplePicture], None] = lambda picture: None
         self.on_short_of_memory: Callable[[int, bool], None] = lambda micro_batch_size, gradient_checkpointing: None
+        self.on_drawing_smaller: Callable[[int, bool], None] = lambda at_once, tiled: None
         self.on_held_out: Callable[[int, float], None] = lambda step, loss: None
         self.on_sample_text: Callable[[SampleText], None] = lambda text: None
         self.on_checkpoint: Callable[[Path, int], None] = lambda folder, step: None
@@ -103,6 +104,10 @@ class JobProgress:
     def short_of_memory(self, *, micro_batch_size: int, gradient_checkpointing: bool) -> None:
         self._moved_at = time.monotonic()
         self.on_short_of_memory(micro_batch_size, gradient_checkpointing)
+
+    def drawing_smaller(self, *, at_once: int, tiled: bool) -> None:
+        self._moved_at = time.monotonic()
+        self.on_drawing_smaller(at_once, tiled)
 
     def held_out(self, step: int, loss: float) -> None:
         self._moved_at = time.monotonic()

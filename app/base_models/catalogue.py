@@ -45,6 +45,18 @@ class StepCost(BaseModel):
     """One way through, a multiplication and an addition counted as two."""
 
 
+class DrawingCost(BaseModel):
+    """What one picture holds at its widest while it is drawn, counted like ``StepCost`` (``drawing_cost``)."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    side: Pixels
+    denoising_mb: Annotated[float, Field(gt=0)]
+    """In one pass through the denoiser, in half precision."""
+    decoding_mb: Annotated[float, Field(gt=0)]
+    """On the autoencoder's way to pixels, in float32."""
+
+
 class UnknownBaseModel(NotFound):
     field = "base_model"
     sentence = N_("The base model “%(key)s” is not in the catalogue. Please choose another one.")
@@ -98,6 +110,14 @@ class BaseModelEntry(BaseModel):
     quantizable_share: Annotated[float, Field(ge=0, le=1)] = 0.0
     """Of those: in linear layers of its blocks, which 8 and 4 bits can hold."""
     step_cost: tuple[StepCost, ...] = ()
+    """Empty where nobody has counted it."""
+    encoder_parameters: Annotated[int, Field(ge=1)] | None = None
+    """Of all text encoders together, held in half precision."""
+    autoencoder_parameters: Annotated[int, Field(ge=1)] | None = None
+    """Held in float32."""
+    block_parameters: Annotated[int, Field(ge=1)] | None = None
+    """Of the denoiser: on the device at once when its blocks come one by one."""
+    drawing_cost: tuple[DrawingCost, ...] = ()
     """Empty where nobody has counted it."""
     steps: Annotated[int, Field(ge=1, le=100)]
     """Default denoising steps of a picture."""

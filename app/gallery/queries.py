@@ -21,6 +21,8 @@ from app.gallery.filters import Filters
 from app.gallery.models import Campaign, OutputTag
 from app.generations import queries as generations
 from app.generations.models import Generation, Output
+from app.generations.orders import as_drawn
+from app.generations.planner import DrawingPlan
 from app.generations.prompts import folded
 from app.generations.provenance import MadeBy, UsedAdapter, made_by
 from app.generations.recipe import GenerationRecipe
@@ -182,6 +184,8 @@ class OutputView:
     campaign: Campaign | None
     tags: list[str]
     asked_by: str
+    drawing: DrawingPlan | None
+    """How the card was used that drew it."""
 
 
 def view(session: Session, *, workspace_id: str, output_id: str) -> OutputView:
@@ -195,7 +199,7 @@ def views(session: Session, outputs: list[Output]) -> list[OutputView]:
         return []
     order_ids = {one.generation_id for one in outputs}
     ordered = {row.id: row for row in session.scalars(select(Generation).where(Generation.id.in_(order_ids)))}
-    recipes = {one: GenerationRecipe.model_validate(row.recipe) for one, row in ordered.items()}
+    recipes = {one: as_drawn(GenerationRecipe.model_validate(row.recipe), row.drawing) for one, row in ordered.items()}
     used = {use.adapter_id for recipe in recipes.values() for use in recipe.adapters}
     adapters = {row.id: row for row in session.scalars(select(Adapter).where(Adapter.id.in_(used)))} if used else {}
     brand_ids = {one.project_id for one in outputs}
@@ -216,6 +220,7 @@ def views(session: Session, outputs: list[Output]) -> list[OutputView]:
             campaign=campaign_of.get(one.campaign_id or ""),
             tags=tags_by_output[one.id],
             asked_by=names.get(ordered[one.generation_id].created_by or "", ""),
+            drawing=generations.drawing_of(ordered[one.generation_id]),
         )
         for one in outputs
     ]

@@ -1,11 +1,12 @@
 """Orders for pictures, as JSON."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, File, Query, Request, UploadFile
 from pydantic import BaseModel, ConfigDict, Field
 
+from app.base_models.catalogue import Quantization
 from app.gallery import queries as gallery
 from app.generations import orders, queries, service, start_pictures
 from app.generations.channels import CHANNEL_KEYS, CHANNELS
@@ -13,6 +14,7 @@ from app.generations.forms import Count, Guidance, Seed, Steps, Strength
 from app.generations.models import Generation
 from app.generations.orders import OrderedStart, Wish, WishedAdapter
 from app.generations.place import FromImage, FromOutput, StartPlace
+from app.generations.planner import DrawingPlan
 from app.generations.recipe import GenerationRecipe
 from app.generations.start import LONGEST_MASK, KeptPicture, Rectangle, keep_copy, keep_upload
 from app.web.paging import from_cursor, to_cursor
@@ -93,6 +95,9 @@ class NewGeneration(BaseModel):
     seed: Seed = Field(None, description="Left out: a random one.")
     steps: Steps = Field(None, description="Left out: the base model's own.")
     guidance_scale: Guidance = Field(None, description="Left out: the base model's own.")
+    quantization: Quantization | None = Field(
+        None, description="How the base is held: as it is, in 8 or in 4 bits. Left out: what fits the card that draws."
+    )
     campaign_id: RowId | None = Field(None, description="The campaign that the pictures land in.")
 
     start: StartWish | None = Field(None, description="Left out: from noise alone.")
@@ -112,6 +117,7 @@ class NewGeneration(BaseModel):
             negative_prompt=self.negative_prompt,
             steps=self.steps,
             guidance_scale=self.guidance_scale,
+            quantization=self.quantization,
             start=start,
         )
 
@@ -159,6 +165,20 @@ class FinishedOutput(BaseModel):
     picture_url: str
 
 
+class Drawing(BaseModel):
+    """How the memory of the card that draws is used."""
+
+    device: str
+    quantization: Quantization
+    offload: Literal["none", "models", "blocks"] = Field(
+        description="What leaves the card while it is not needed: nothing, whole models, or blocks of the denoiser too."
+    )
+    at_once: int = Field(description="Pictures drawn together.")
+    tiled: bool = Field(description="Whether the autoencoder works in tiles.")
+    memory_bytes: int = Field(description="Predicted at most.")
+    told: list[str] = Field(description="Why so, and what changed when the memory ran out all the same.")
+
+
 class GenerationOut(BaseModel):
     """An order, frozen when it was given, and what has come of it."""
 
@@ -167,6 +187,7 @@ class GenerationOut(BaseModel):
     kind: str = Field(description="``pictures``, or ``strip``: one seed at several strengths.")
     channel: str
     recipe: GenerationRecipe
+    drawing: Drawing | None = Field(description="None before it is drawn, and where there is nothing to plan.")
     source_output_id: str | None
     campaign_id: str | None
     created_at: datetime
@@ -181,6 +202,20 @@ class GenerationPage(BaseModel):
     next: str | None
 
 
+def _drawing(plan: DrawingPlan | None) -> Drawing | None:
+    if plan is None:
+        return None
+    return Drawing(
+        device=plan.device,
+        quantization=plan.quantization,
+        offload=plan.offload,
+        at_once=plan.at_once,
+        tiled=plan.tiled,
+        memory_bytes=plan.memory_bytes,
+        told=[text % facts for text, facts in plan.sentences],
+    )
+
+
 def _out(view: queries.GenerationView) -> GenerationOut:
     ordered, job = view.generation, view.job
     return GenerationOut(
@@ -189,6 +224,7 @@ def _out(view: queries.GenerationView) -> GenerationOut:
         kind=ordered.kind,
         channel=ordered.channel,
         recipe=view.recipe,
+        drawing=_drawing(view.drawing),
         source_output_id=ordered.source_output_id,
         campaign_id=ordered.campaign_id,
         created_at=ordered.created_at,

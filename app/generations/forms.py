@@ -4,6 +4,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, Field, field_validator
 
+from app.base_models.catalogue import Quantization
 from app.generations.channels import CHANNEL_KEYS, LIKE_START
 from app.generations.orders import (
     DEFAULT_CHANNEL,
@@ -30,6 +31,8 @@ Seed = Annotated[int | None, Field(ge=0, le=HIGHEST_SEED), EmptyIsNone]
 Steps = Annotated[int | None, Field(ge=1, le=100), EmptyIsNone]
 Guidance = Annotated[float | None, Field(ge=1, le=30, allow_inf_nan=False), EmptyIsNone]
 
+Held = Annotated[Quantization | None, EmptyIsNone]
+"""How the base is held; None for what fits."""
 Percent = Annotated[float | None, Field(ge=0, le=100, allow_inf_nan=False), EmptyIsNone]
 
 
@@ -48,6 +51,7 @@ class StudioForm(BaseModel):
     keep_seed: bool = False
     steps: Steps = None
     guidance_scale: Guidance = None
+    quantization: Held = None
     campaign: Annotated[str | None, Field(pattern="^[0-9a-f]{32}$"), EmptyIsNone] = None
     """Where the pictures land; none is chosen by an empty value."""
     start_id: Annotated[str | None, Field(pattern="^[0-9a-f]{32}$"), EmptyIsNone] = None
@@ -91,6 +95,7 @@ class StudioForm(BaseModel):
             negative_prompt=self.negative_prompt,
             steps=self.steps,
             guidance_scale=self.guidance_scale,
+            quantization=self.quantization,
             start=start,
         )
 

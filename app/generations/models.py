@@ -24,6 +24,8 @@ class Generation(Base):
     image_key: Mapped[str | None] = mapped_column(String(300), default=None)
     """The start picture's file; the recipe names its hash."""
     mask_key: Mapped[str | None] = mapped_column(String(300), default=None)
+    drawing: Mapped[dict[str, Any] | None] = mapped_column(JSON, default=None)
+    """A ``DrawingPlan``: how the worker's card was used; None before it is drawn, and without anything to plan."""
     source_output_id: Mapped[str | None] = mapped_column(String(ID_LENGTH), default=None)
     """The picture that "more like this" or "reuse" started from."""
     created_by: Mapped[str | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.adapters.models import Adapter
-from app.base_models.catalogue import BaseModelEntry
+from app.base_models.catalogue import BaseModelEntry, Quantization
 from app.generations import channels
 from app.generations.errors import EmptyPrompt, MixedBases, NoSuchChannel, OtherBase, PromptTooLong, TooManyAdapters
+from app.generations.planner import DrawingPlan
 from app.generations.prompts import with_trigger_words
 from app.generations.recipe import AdapterUse, GenerationRecipe
 
@@ -66,6 +67,8 @@ class Wish:
     negative_prompt: str = ""
     steps: int | None = None
     guidance_scale: float | None = None
+    quantization: Quantization | None = None
+    """None: what fits the device that draws."""
     start: OrderedStart | None = None
 
 
@@ -123,7 +126,7 @@ def recipe_for(wish: Wish, adapters: list[Adapter], base: BaseModelEntry) -> tup
         steps=base.steps if wish.steps is None else wish.steps,
         guidance_scale=_guidance(wish, base),
         **_start_of(wish.start),
-        quantization=base.quantization,
+        quantization=wish.quantization,
     )
     return recipe, added
 
@@ -141,6 +144,14 @@ def _start_of(start: OrderedStart | None) -> dict[str, Any]:
     return {"image": start.image, "mask": start.mask, "strength": start.strength or usual}
 
 
+def as_drawn(recipe: GenerationRecipe, drawing: dict[str, Any] | None) -> GenerationRecipe:
+    """The recipe with the base held as it was when the order was drawn (``Generation.drawing``), so that another
+    picture of it comes from the very same numbers."""
+    if drawing is None:
+        return recipe
+    return recipe.model_copy(update={"quantization": DrawingPlan.model_validate(drawing).quantization})
+
+
 def own_seed(recipe: GenerationRecipe, drawn_seed: int) -> int:
     """The seed to go on from for one picture of an order. A variation starts from its order's seed, turned; the seed
     that it was turned towards would give quite another picture."""
@@ -150,7 +161,8 @@ def own_seed(recipe: GenerationRecipe, drawn_seed: int) -> int:
 def more_like(
     recipe: GenerationRecipe, drawn_seed: int, strength: float, *, share: float, count: int
 ) -> GenerationRecipe:
-    """Pictures around one picture of an order; ``strength`` is that picture's multiplier."""
+    """Pictures around one picture of an order, as it was drawn (``as_drawn``); ``strength`` is that picture's
+    multiplier."""
     return _one_of(recipe, drawn_seed, strength).model_copy(update={"count": count, "variation_strength": share})
 
 

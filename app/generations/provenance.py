@@ -65,6 +65,8 @@ class MadeBy:
     mask: str | None = None
     strength: float | None = None
     """How far from that picture it went; None without one."""
+    quantization: str | None = None
+    """How the base was held; None where nobody knows any more."""
 
     def facts(self) -> dict[str, Any]:
         """As JSON, for the ``livery`` chunk and the API."""
@@ -85,6 +87,7 @@ class MadeBy:
             "image": self.image,
             "mask": self.mask,
             "strength": self.strength,
+            "quantization": self.quantization,
         }
 
     def parameters(self) -> str:
@@ -154,6 +157,7 @@ def made_by(recipe: GenerationRecipe, adapters: tuple[UsedAdapter, ...], *, seed
         image=recipe.image,
         mask=recipe.mask,
         strength=recipe.strength if recipe.image else None,
+        quantization=recipe.quantization,
     )
 
 

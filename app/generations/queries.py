@@ -14,6 +14,7 @@ from app.base_models.catalogue import BaseModelEntry
 from app.errors import NotFound
 from app.generations.errors import NoSuchAdapter
 from app.generations.models import Generation, Output
+from app.generations.planner import DrawingPlan
 from app.generations.provenance import UsedAdapter
 from app.generations.recipe import GenerationRecipe
 from app.jobs import queries as jobs
@@ -46,6 +47,8 @@ class GenerationView:
     adapters: tuple[Adapter, ...]
     """Those of the recipe that are still there."""
     asked_by: str
+    drawing: DrawingPlan | None
+    """How the card was used that drew it."""
     waiting: Waiting | None
 
     @property
@@ -138,6 +141,7 @@ def views(session: Session, generations: list[Generation]) -> list[GenerationVie
             outputs=tuple(outputs[one.id]),
             adapters=tuple(adapters[use.adapter_id] for use in recipes[one.id].adapters if use.adapter_id in adapters),
             asked_by=names.get(one.created_by or "", ""),
+            drawing=drawing_of(one),
             waiting=_waiting(job_of[one.id], ahead, until_free, unserved),
         )
         for one in generations
@@ -245,8 +249,14 @@ class Order:
     adapters: tuple[OrderedAdapter, ...]
     image_key: str | None
     mask_key: str | None
+    drawing: DrawingPlan | None
+    """How an earlier attempt went on, if there was one."""
     done: frozenset[int]
     """Positions that an earlier attempt has finished."""
+
+
+def drawing_of(ordered: Generation) -> DrawingPlan | None:
+    return None if ordered.drawing is None else DrawingPlan.model_validate(ordered.drawing)
 
 
 def order_of(session: Session, generation_id: str) -> Order:
@@ -273,5 +283,6 @@ def order_of(session: Session, generation_id: str) -> Order:
         ),
         image_key=ordered.image_key,
         mask_key=ordered.mask_key,
+        drawing=drawing_of(ordered),
         done=frozenset(session.scalars(select(Output.position).where(Output.generation_id == generation_id))),
     )

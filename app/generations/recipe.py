@@ -6,6 +6,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 ContentHash = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+TILE_SIDE = 512
+"""Pixels of a tile's side where an autoencoder works in tiles: plans count with it and engines cut by it."""
 
 
 class AdapterUse(BaseModel):
@@ -45,8 +47,9 @@ class GenerationRecipe(BaseModel):
     """SHA-256 of the mask, drawn anew where it is white; where it is black ``image`` stays to the pixel."""
     strength: Annotated[float, Field(gt=0, le=1)] = 0.6
     """With ``image``: the share of the denoising steps that it goes through, 1 leaves nothing of it but the size."""
-    quantization: Literal["none", "nf4", "int8"] = "none"
-    """How the base is held in memory: as it is, in 4 bits (NF4) or in 8, which changes the pictures a little."""
+    quantization: Literal["none", "nf4", "int8"] | None = None
+    """How the base is held in memory: as it is, in 4 bits (NF4) or in 8, which changes the pictures a little. None: as
+    the worker plans it for its device; with the order it is kept what that was."""
     strengths: Annotated[tuple[Annotated[float, Field(ge=-2, le=2)], ...], Field(max_length=8)] = ()
     """When given, picture i is drawn from ``seed`` itself with every adapter's strength multiplied by ``strengths[i]``
     (0 is the base alone), and ``count`` must be their number: the strip of strengths, the with-and-without pair."""

@@ -8,10 +8,12 @@ from sqlalchemy.orm import Session
 from app.adapters.models import Adapter
 from app.base_models import catalogue
 from app.base_models import queries as base_models
+from app.errors import NotFound
 from app.generations import orders, queries
 from app.generations.errors import NothingToCompare
 from app.generations.models import Generation, Output
 from app.generations.orders import Wish
+from app.generations.planner import DrawingPlan
 from app.generations.prompts import folded
 from app.generations.queries import Order
 from app.generations.recipe import GenerationRecipe
@@ -89,9 +91,7 @@ def more_like(session: Session, *, workspace_id: str, output_id: str, user_id: s
         )
     )
     share = orders.VARIATION_STRENGTHS[(earlier or 0) % len(orders.VARIATION_STRENGTHS)]
-    recipe = orders.more_like(
-        GenerationRecipe.model_validate(ordered.recipe), output.seed, output.strength, share=share, count=count
-    )
+    recipe = orders.more_like(_as_drawn(ordered), output.seed, output.strength, share=share, count=count)
     return _derived(session, output, ordered, recipe, "pictures", user_id)
 
 
@@ -103,7 +103,7 @@ def strip(
     Raises ``NotFound``, ``NothingToCompare`` for a picture made without an adapter.
     """
     output, ordered = _with_order(session, workspace_id, output_id)
-    recipe = GenerationRecipe.model_validate(ordered.recipe)
+    recipe = _as_drawn(ordered)
     if not recipe.adapters:
         raise NothingToCompare()
     return _derived(session, output, ordered, orders.strip(recipe, output.seed, strengths), "strip", user_id)
@@ -200,6 +200,21 @@ def add_output(session: Session, held: jobs.Claim, order: Order, picture: Finish
     session.flush()
     tallies.count(session, tallies.PICTURES, kind=LANE)
     return True
+
+
+def note_drawing(session: Session, held: jobs.Claim, generation_id: str, plan: DrawingPlan) -> None:
+    """Keep with the order how it is drawn from now on. Raises ``LeaseLost``, and ``NotFound`` for an order that is
+    gone."""
+    jobs.keep_holding(session, held)
+    ordered = session.get(Generation, generation_id)
+    if ordered is None:
+        raise NotFound()
+    ordered.drawing = plan.model_dump(mode="json")
+    session.flush()
+
+
+def _as_drawn(ordered: Generation) -> GenerationRecipe:
+    return orders.as_drawn(GenerationRecipe.model_validate(ordered.recipe), ordered.drawing)
 
 
 def _with_order(session: Session, workspace_id: str, output_id: str) -> tuple[Output, Generation]:

@@ -9,7 +9,7 @@ from app.adapters.models import Adapter
 from app.base_files import queries as base_files
 from app.base_models import catalogue
 from app.base_models import queries as base_models
-from app.base_models.catalogue import BaseModelEntry
+from app.base_models.catalogue import BaseModelEntry, Quantization
 from app.generations import channels, orders, queries, start_pictures
 from app.generations.channels import Channel
 from app.generations.models import Generation, Output, StartPicture
@@ -38,6 +38,8 @@ class Sheet:
     keep_seed: bool
     steps: int
     guidance_scale: float
+    quantization: Quantization | None
+    """None: what fits the card that draws."""
     campaign_id: str | None
     source: Output | None
     base: BaseModelEntry
@@ -97,6 +99,7 @@ def sheet(
         keep_seed=False,
         steps=base.steps,
         guidance_scale=base.guidance_scale,
+        quantization=None,
         campaign_id=None,
         source=None,
         base=base,
@@ -132,6 +135,7 @@ def _filled(session: Session, choices: tuple[Adapter, ...], ordered: Generation,
         keep_seed=True,
         steps=recipe.steps,
         guidance_scale=recipe.guidance_scale,
+        quantization=recipe.quantization,
         campaign_id=output.campaign_id if output else ordered.campaign_id,
         source=output,
         base=base,

@@ -14,7 +14,7 @@ from app.adapters.models import Adapter
 from app.db import Database
 from app.gallery import service as gallery
 from app.gallery.models import Campaign
-from app.generations import queries, service, start
+from app.generations import planner, queries, service, start
 from app.generations.models import Generation, Output
 from app.generations.orders import OrderedStart, Wish, WishedAdapter
 from app.generations.recipe import GenerationRecipe
@@ -24,9 +24,11 @@ from app.storage import Storage
 from tests.fake_engine import FakeEngine
 from tests.orders import make_workspace, worker_context
 from tests.visuals import make_adapter, make_pictures, make_project, png
+from worker import base_models
 from worker.context import WorkerContext
 from worker.engines import registry
-from worker.engines.contracts import Cancelled, GeneratedPicture, GenerationInputs, Progress
+from worker.engines.contracts import Base, Cancelled, EngineError, GeneratedPicture, GenerationInputs, Progress
+from worker.engines.device import DeviceFacts
 from worker.run_job import run_next
 
 LANES = ("generation",)
@@ -37,12 +39,14 @@ class Engine(FakeEngine):
     """Notes what it was asked, and lets a test step in after each picture, as the drawing of the next would."""
 
     asked: list[tuple[GenerationRecipe, GenerationInputs]] = field(default_factory=list)
+    before: Callable[[GenerationRecipe, GenerationInputs, Progress], None] = lambda recipe, inputs, progress: None
     after: Callable[[int], None] = lambda index: None
 
     def generate(
         self, recipe: GenerationRecipe, inputs: GenerationInputs, out: Path, progress: Progress
     ) -> Iterator[GeneratedPicture]:
         self.asked.append((recipe, inputs))
+        self.before(recipe, inputs, progress)
         try:
             for picture in super().generate(recipe, inputs, out, progress):
                 yield picture
@@ -89,6 +93,10 @@ class House:
         with self.database.read() as session:
             rows = select(Output).where(Output.generation_id == generation_id).order_by(Output.position)
             return list(session.scalars(rows))
+
+    def drawing(self, generation_id: str) -> planner.DrawingPlan:
+        with self.database.read() as session:
+            return planner.DrawingPlan.model_validate(session.get_one(Generation, generation_id).drawing)
 
     def job(self, generation_id: str) -> Job:
         with self.database.read() as session:
@@ -368,3 +376,74 @@ def test_nobody_elses_claim_adds_pictures(house: House, storage: Storage, contex
     late = service.FinishedPicture("1" * 32, 0, 1, 1.0, "k", "t", 1, 1, 1, "s", "", 0.1)
     with pytest.raises(jobs.LeaseLost), house.database.write() as session:
         service.add_output(session, claim, order, late)
+
+
+def test_out_of_memory_goes_on_in_a_smaller_way_and_says_so(
+    house: House, context: WorkerContext, storage: Storage, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A card of 12 GB that has less room than was thought: of three pictures one is there when it runs out."""
+    monkeypatch.setattr(
+        base_models, "ready", lambda context, claim, entry, progress: Base(entry.key, entry.family, "/x")
+    )
+    context.device = DeviceFacts("A card", "cuda", 12_000_000_000)
+    generation_id = house.order(count=3, adapters=(), base_model="flux-1-dev")
+
+    def short(recipe: GenerationRecipe, inputs: GenerationInputs, progress: Progress) -> None:
+        if len(engine.asked) == 1:
+            progress.drawing_smaller(at_once=1, tiled=False)
+
+    def full(index: int) -> None:
+        if len(engine.asked) == 1:
+            raise EngineError("out_of_memory", "Full.")
+
+    engine.before, engine.after = short, full
+    assert run_next(context, LANES)
+    assert house.job(generation_id).state == "done"
+    assert [(one.position, one.seed) for one in house.outputs(generation_id)] == [(0, 500), (1, 501), (2, 502)]
+    kept = house.drawing(generation_id)
+    assert (kept.quantization, kept.offload, kept.at_once) == ("none", "blocks", 1)
+    assert [change.reason for change in kept.changes] == [planner.FEWER, planner.THEN_BLOCK_BY_BLOCK]
+    (first, began), (second, went_on) = engine.asked
+    assert (first.quantization, began.offload, began.at_once) == ("nf4", "models", 3)
+    assert (second.quantization, went_on.offload, went_on.at_once) == ("none", "blocks", 1)
+    assert (second.seed, second.count) == (501, 2), "what is there is not drawn again"
+    held = []
+    for one in house.outputs(generation_id):
+        with Image.open(io.BytesIO(storage.get(one.key))) as picture:
+            held.append(json.loads(picture.text["livery"])["quantization"])
+    assert held == ["nf4", "none", "none"]
+
+
+def test_where_even_the_smallest_way_is_too_much_the_order_fails_with_the_reason(
+    house: House, context: WorkerContext, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        base_models, "ready", lambda context, claim, entry, progress: Base(entry.key, entry.family, "/x")
+    )
+    context.device = DeviceFacts("A card", "cuda", 12_000_000_000)
+    generation_id = house.order(count=1, adapters=(), base_model="flux-1-dev")
+
+    def full(recipe: GenerationRecipe, inputs: GenerationInputs, progress: Progress) -> None:
+        raise EngineError("out_of_memory", "Full.")
+
+    engine.before = full
+    run_next(context, LANES)
+    assert (house.job(generation_id).state, house.job(generation_id).error_code) == ("failed", "out_of_memory")
+    assert len(engine.asked) == 2
+
+
+def test_more_like_one_is_drawn_from_the_base_held_as_it_was(
+    house: House, context: WorkerContext, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        base_models, "ready", lambda context, claim, entry, progress: Base(entry.key, entry.family, "/x")
+    )
+    context.device = DeviceFacts("A card", "cuda", 12_000_000_000)
+    generation_id = house.order(count=1, adapters=(), base_model="flux-1-dev")
+    run_next(context, LANES)
+    output = house.outputs(generation_id)[0]
+    with house.database.write() as session:
+        service.more_like(session, workspace_id=house.workspace_id, output_id=output.id, user_id=None, count=2)
+    context.device = DeviceFacts("A larger card", "cuda", 80_000_000_000)
+    run_next(context, LANES)
+    assert [recipe.quantization for recipe, _ in engine.asked] == ["nf4", "nf4"]

@@ -128,6 +128,13 @@ class GenerationInputs:
     """The picture to start from, of any size; it is cropped around its middle to the proportion asked for."""
     mask: Path | None = None
     """Grey picture of the size of ``image``: white is drawn anew, black stays to the pixel, grey is blended."""
+    offload: Literal["none", "models", "blocks"] | None = None
+    """What leaves the card while it is not needed: nothing, whole models, or the denoiser's blocks too. None: as the
+    family thinks best."""
+    at_once: int | None = None
+    """Pictures to draw together at most; None: as the engine estimates."""
+    tiled: bool | None = None
+    """Whether the autoencoder works in tiles; None: where the memory looks short."""
 
 
 @dataclass(frozen=True)
@@ -372,6 +379,9 @@ class Progress(Protocol):
 
     def short_of_memory(self, *, micro_batch_size: int, gradient_checkpointing: bool) -> None:
         """Say that the memory ran out in a step and that this is how it goes on, to the same result."""
+
+    def drawing_smaller(self, *, at_once: int, tiled: bool) -> None:
+        """Say that the memory ran out while drawing and that this is how it goes on, to the same pictures."""
 
     def checkpoint(self, folder: Path, step: int) -> None:
         """Hand over a complete checkpoint folder."""

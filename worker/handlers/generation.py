@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import io
+from dataclasses import replace
 from pathlib import Path
 
 from PIL import Image
@@ -20,6 +21,7 @@ from worker import base_models
 from worker.context import WorkerContext
 from worker.engines import registry
 from worker.engines.contracts import AdapterFile, EngineError, GeneratedPicture, GenerationInputs
+from worker.handlers.drawing_plan import OrdersPlan
 from worker.progress import JobProgress
 from worker.workspace import bring_in, cached, job_folder
 
@@ -36,20 +38,41 @@ def run(context: WorkerContext, claim: Claim, progress: JobProgress) -> None:
     Raises ``EngineError``, ``Cancelled``, ``GiveBack``, ``LeaseLost``; in each case finished pictures stay.
     """
     order = _order(context, claim)
-    part = remaining(order.recipe, order.done)
-    left = set(range(order.recipe.count)) - order.done
-    if part is not None:
+    if len(order.done) < order.recipe.count:
         with job_folder("generation") as folder:
             inputs = _inputs(context, claim, order, progress, folder)
-            for picture in registry.engine_for(order.base.family).generate(part.recipe, inputs, folder, progress):
+            left = _draw(context, claim, order, inputs, folder, progress)
+        if left:
+            progress.check()
+            raise EngineError("stopped_short", STOPPED_SHORT)
+    context.write(lambda session: jobs.finish(session, claim))
+
+
+def _draw(
+    context: WorkerContext, claim: Claim, order: Order, inputs: GenerationInputs, folder: Path, progress: JobProgress
+) -> set[int]:
+    """Draw what is left and keep it; says which positions are empty when the drawing has ended.
+
+    When the memory runs out, what is there stays and the rest is drawn in the plan's next smaller way.
+    """
+    plan = OrdersPlan(context, claim, order)
+    progress.on_drawing_smaller = plan.went_smaller
+    engine = registry.engine_for(order.base.family)
+    everything = frozenset(range(order.recipe.count))
+    left = set(everything - order.done)
+    while (part := remaining(plan.recipe, everything - left)) is not None:
+        try:
+            for picture in engine.generate(part.recipe, plan.inputs(inputs), folder, progress):
                 position = part.positions[picture.index]
                 if position in left:
-                    _keep(context, claim, order, position, picture)
+                    _keep(context, claim, replace(order, recipe=plan.recipe), position, picture)
                     left.discard(position)
-    if left:
-        progress.check()
-        raise EngineError("stopped_short", STOPPED_SHORT)
-    context.write(lambda session: jobs.finish(session, claim))
+            break
+        except EngineError as error:
+            if error.code != "out_of_memory" or not plan.take_next():
+                raise
+        progress.phase("loading")
+    return left
 
 
 def _order(context: WorkerContext, claim: Claim) -> Order:

@@ -48,7 +48,10 @@ def test_no_adapters_means_the_base_alone(
     project_id = make_project(database, owner.workspace_id)
     make_adapter(database, storage, owner.workspace_id, project_id)
     answer = api.post(f"/api/v1/projects/{project_id}/generations", json={"prompt": "a", "adapters": []})
-    assert answer.json()["recipe"]["adapters"] == []
+    assert answer.json()["recipe"]["adapters"] == [] and answer.json()["recipe"]["quantization"] is None
+    held = {"prompt": "a", "adapters": [], "quantization": "int8"}
+    told = api.post(f"/api/v1/projects/{project_id}/generations", json=held).json()
+    assert told["recipe"]["quantization"] == "int8" and told["drawing"] is None
 
 
 @pytest.mark.parametrize(

@@ -32,9 +32,9 @@ def test_what_a_base_does_not_listen_to_stays_out_of_the_order() -> None:
     wish = Wish("a lighthouse", negative_prompt="people", guidance_scale=7.0)
     schnell = orders.recipe_for(wish, [], get("flux-1-schnell"))[0]
     assert (schnell.negative_prompt, schnell.guidance_scale, schnell.steps) == ("", 1.0, 4)
-    assert schnell.quantization == "nf4"
+    assert schnell.quantization is None, "what fits the card that draws"
     klein = orders.recipe_for(wish, [], get("flux-2-klein-base-4b"))[0]
-    assert (klein.negative_prompt, klein.guidance_scale, klein.quantization) == ("people", 7.0, "none")
+    assert (klein.negative_prompt, klein.guidance_scale, klein.quantization) == ("people", 7.0, None)
 
 
 def test_seeds_are_random_until_one_is_kept(base: BaseModelEntry) -> None:

@@ -8,12 +8,15 @@ import pytest
 from fastapi import FastAPI
 from sqlalchemy import select, update
 
+from app.base_models import catalogue
 from app.db import Database, new_id
 from app.gallery import service as gallery
+from app.generations import planner
 from app.generations.models import Generation, Output
 from app.generations.recipe import GenerationRecipe
 from app.jobs.models import Job, Worker
 from app.storage import Storage
+from app.trainings.planner import Device
 from tests.conftest import SignedIn, SignUp
 from tests.visuals import START, make_adapter, make_pictures, make_project
 
@@ -214,6 +217,21 @@ def test_a_finished_order_asks_no_more(studio: Studio) -> None:
         generation_id = session.get_one(Output, output_id).generation_id
     text = studio.owner.client.get(f"/generations/{generation_id}/progress?shown=0.1", headers=HTMX).text
     assert "hx-trigger" not in text
+
+
+def test_what_was_given_up_for_want_of_memory_is_said_where_people_look(studio: Studio) -> None:
+    (output_id,) = studio.pictures()
+    recipe = GenerationRecipe(base_model="flux-1-dev", prompt="a", width=1024, height=1024, seed=1, count=4)
+    plan = planner.plan_for(recipe, catalogue.get("flux-1-dev"), Device("A card", "cuda", 12_000_000_000))
+    assert plan is not None
+    with studio.database.write() as session:
+        ordered = session.get_one(Generation, session.get_one(Output, output_id).generation_id)
+        ordered.drawing = planner.with_fewer(plan, 2).model_dump(mode="json")
+    said = "Drawn with the base in 4 bits (NF4), as this card has 12.0 GB and the base as it is needs 38.0 GB."
+    for address in (studio.url, f"/outputs/{output_id}", f"/outputs/{output_id}/how"):
+        text = studio.owner.client.get(address).text
+        assert said in text, address
+        assert "with 4 pictures at once, so it went on with 2 at once" in text, address
 
 
 def test_a_finished_strip_is_shown_as_a_whole(studio: Studio) -> None:

@@ -31,7 +31,7 @@ from worker.engines.contracts import (
     GiveBack,
     TrainingInputs,
 )
-from worker.engines.image import flow, flux, flux2_klein, kept, losses, schedulers
+from worker.engines.image import autoencoder, flow, flux, flux2_klein, kept, losses, schedulers
 
 pytestmark = pytest.mark.slow
 
@@ -631,14 +631,28 @@ def test_all_stay_on_a_card_that_has_room_for_all(card):
     assert places(large)["text_encoder"] == "cpu"
 
 
+def test_models_that_take_turns_are_on_the_card_one_at_a_time(card):
+    loaded = card(transformer=Model(7, "cuda"), text_encoder=Model(10, "cuda"), vae=Model(1, "cuda"))
+    loaded.offload = "models"
+    flow.settle(loaded)
+    assert places(loaded) == {"transformer": "cuda", "text_encoder": "cpu", "vae": "cpu"}
+    with flow.awake(loaded, "vae"):
+        assert places(loaded) == {"transformer": "cpu", "text_encoder": "cpu", "vae": "cuda"}
+    loaded.offload = "none"
+    flow.settle(loaded)
+    assert set(places(loaded).values()) == {"cuda"}
+
+
 def test_the_autoencoder_works_in_tiles_when_the_card_is_nearly_full(card):
-    calls = []
-    vae = Model(0, "cuda")
-    vae.enable_tiling, vae.disable_tiling = (lambda: calls.append("tiles")), (lambda: calls.append("whole"))
-    flow.tile_if_short(card(transformer=Model(7, "cuda"), vae=vae), 1024, 1024)
-    assert calls == ["whole"]
-    flow.tile_if_short(card(transformer=Model(21, "cuda"), vae=vae), 1024, 1024)
-    assert calls == ["whole", "whole", "tiles"]
+    with_tiles = SimpleNamespace(use_tiling=False, device=torch.device("cuda"), bytes=0)
+    roomy = card(transformer=Model(7, "cuda"), vae=with_tiles)
+    assert not autoencoder._in_tiles(roomy, 1024 * 1024)
+    roomy.tiled = True
+    assert autoencoder._in_tiles(roomy, 1024 * 1024), "the plan says so"
+    full = card(transformer=Model(21, "cuda"), vae=with_tiles)
+    assert autoencoder._in_tiles(full, 1024 * 1024)
+    full.tiled = False
+    assert not autoencoder._in_tiles(full, 1024 * 1024)
 
 
 @both

@@ -196,6 +196,7 @@ class Recorder:
     checkpoints: list[tuple[Path, int]] = field(default_factory=list)
     drawn_calls: list[tuple[int, int]] = field(default_factory=list)
     shortages: list[tuple[int, bool]] = field(default_factory=list)
+    smaller: list[tuple[int, bool]] = field(default_factory=list)
 
     def phase(self, name: str) -> None:
         self.phases.append(name)
@@ -215,6 +216,9 @@ class Recorder:
 
     def short_of_memory(self, *, micro_batch_size: int, gradient_checkpointing: bool) -> None:
         self.shortages.append((micro_batch_size, gradient_checkpointing))
+
+    def drawing_smaller(self, *, at_once: int, tiled: bool) -> None:
+        self.smaller.append((at_once, tiled))
 
     def checkpoint(self, folder: Path, step: int) -> None:
         self.checkpoints.append((folder, step))

@@ -79,13 +79,17 @@ def pictures(
                 if len(indexes) == 1:
                     raise
                 batch_size, done = len(indexes) // 2, first * steps
+                progress.drawing_smaller(at_once=batch_size, tiled=bool(loaded.tiled))
                 continue
             first += len(indexes)
             denoised = (time.perf_counter() - began) / len(indexes)
             for n, index in enumerate(indexes):
                 began = time.perf_counter()
                 path = out / f"picture-{index:02d}.png"
+                was_tiled = loaded.tiled
                 dataset.save_picture(decode(latents[n : n + 1]), path)
+                if loaded.tiled and not was_tiled:
+                    progress.drawing_smaller(at_once=batch_size, tiled=True)
                 yield GeneratedPicture(
                     index=index,
                     path=path,

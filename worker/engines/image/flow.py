@@ -17,11 +17,9 @@ from safetensors import SafetensorError
 
 from app.trainings.recipe import Quantization, TrainingRecipe
 from worker.engines.contracts import AdapterFile, Base, EngineError
-from worker.engines.image import hot_swap, kept, lora, orders, products, quantization, single_file
+from worker.engines.image import hot_swap, kept, lora, orders, products, quantization, residence, single_file
 from worker.engines.image.kept import Loaded
 
-DECODING_BYTES_PER_PIXEL = 4096
-"""What an autoencoder in float32 needs for one pixel, roughly."""
 RESIDENT_SHARE = 0.7
 """The most of a device's memory that weights may take if all of them are to stay there."""
 
@@ -141,22 +139,11 @@ def batch_size(loaded: Loaded, width: int, height: int) -> int:
     return max(1, min(8, 8 * 256 * 256 // pixels))
 
 
-def tile_if_short(loaded: Loaded, width: int, height: int) -> None:
-    """Let the autoencoder work in overlapping tiles when the card has no room for the whole picture: slower, and with
-    seams that can hardly be seen."""
-    vae = loaded.pipeline.vae
-    vae.disable_tiling()
-    if loaded.device.type == "cuda":
-        free, _ = torch.cuda.mem_get_info(loaded.device)
-        if free < width * height * DECODING_BYTES_PER_PIXEL:
-            vae.enable_tiling()
-
-
 # The base model and its adapters ----------------------------------------------------------------------------------
 
 
-def fresh(pipeline_class: Any, kind: Quantization, base: Base) -> Loaded:
-    """Load a base model, on the CPU unless the device has room for all of it; quantised parts are on the device.
+def fresh(pipeline_class: Any, kind: Quantization, by_blocks: bool, base: Base) -> Loaded:
+    """Load a base model onto the CPU; quantised parts are on the device. See ``settle`` for the rest.
 
     Raises ``EngineError``: ``model_unavailable``, ``model_unsupported``.
     """
@@ -178,14 +165,20 @@ def fresh(pipeline_class: Any, kind: Quantization, base: Base) -> Loaded:
     if kind != "none":
         quantization.quantize(pipeline.transformer, kind, device, dtype)
         kept.wake(loaded, "transformer")
-    settle(loaded)
+    if by_blocks:
+        residence.block_by_block(loaded)
     return loaded
 
 
 def settle(loaded: Loaded) -> None:
-    """Bring every model to the device if it has room for all of them; else they come when they are needed."""
+    """Bring every model to the device if the order's plan says so, or without a plan if it has room for all of them;
+    else they come when they are needed."""
     models = _models(loaded.pipeline)
-    if loaded.device.type == "cuda":
+    if loaded.offload == "none":
+        kept.wake(loaded, *models)
+    elif loaded.offload is not None:
+        kept.rest(loaded, *(name for name in models if name != "transformer"))
+    elif loaded.device.type == "cuda":
         _, total = torch.cuda.mem_get_info(loaded.device)
         if sum(map(quantization.bytes_of, models.values())) < total * RESIDENT_SHARE:
             kept.wake(loaded, *models)
@@ -194,7 +187,8 @@ def settle(loaded: Loaded) -> None:
 @contextlib.contextmanager
 def awake(loaded: Loaded, *names: str) -> Iterator[None]:
     """These models are on the device meanwhile and afterwards where they were; the transformer makes room for them if
-    there is too little. A model that is larger than the device works on the CPU."""
+    there is too little, and always where the models take turns. A model that is larger than the device works on the
+    CPU."""
     if loaded.device.type != "cuda":
         yield
         return
@@ -202,7 +196,9 @@ def awake(loaded: Loaded, *names: str) -> Iterator[None]:
     sleeping = [name for name in names if name in models and models[name].device.type == "cpu"]
     needed = sum(quantization.bytes_of(models[name]) for name in sleeping)
     free, total = torch.cuda.mem_get_info(loaded.device)
-    aside = ["transformer"] if needed > free and models["transformer"].device.type != "cpu" else []
+    makes_room = needed > free or (loaded.offload == "models" and bool(sleeping))
+    there = models["transformer"].device.type != "cpu" and not loaded.by_blocks
+    aside = ["transformer"] if makes_room and there else []
     if needed > total * RESIDENT_SHARE:
         sleeping, aside = [], []
     kept.rest(loaded, *aside)

@@ -39,6 +39,7 @@ from worker.engines.contracts import (
     TrainingInputs,
 )
 from worker.engines.image import (
+    autoencoder,
     batches,
     drawing,
     flow,
@@ -49,6 +50,7 @@ from worker.engines.image import (
     orders,
     prior,
     prompts,
+    residence,
     samples,
     schedulers,
     start_picture,
@@ -123,6 +125,7 @@ def _train(recipe: TrainingRecipe, inputs: TrainingInputs, out: Path, progress: 
     try:
         progress.phase("loading")
         loaded = _load(inputs.base, recipe.quantization)
+        flow.settle(loaded)
         hot_swap.forget(loaded)
         pipeline, transformer = loaded.pipeline, loaded.pipeline.transformer
         layers = flow.layers_of(transformer, TRAINED, recipe.target_modules)
@@ -264,46 +267,48 @@ def generate(
         progress.phase("loading")
         schedulers.check_flow(recipe.scheduler)
         start = start_picture.start_picture(recipe, inputs)
-        loaded = _load(inputs.base, recipe.quantization)
+        loaded = _load(inputs.base, recipe.quantization or "none", inputs.offload)
         kept.check_size(loaded, recipe.width, recipe.height)
         names = [hot_swap.name_of(loaded, one, inputs.adapters, flow.load_adapter) for one in inputs.adapters]
-        shape = _latent_shape(loaded, recipe.width, recipe.height)
-        taken = start_picture.steps_taken(recipe, start is not None)
-        picture = None if start is None else _encode(loaded, start.pixels)
-        anew = None if start is None else start.anew(*shape[2:])
+        with residence.planned(loaded, inputs):
+            flow.settle(loaded)
+            shape = _latent_shape(loaded, recipe.width, recipe.height)
+            taken = start_picture.steps_taken(recipe, start is not None)
+            picture = None if start is None else _encode(loaded, start.pixels)
+            anew = None if start is None else start.anew(*shape[2:])
 
-        def denoise(noise: torch.Tensor, _: list[torch.Generator], on_step: Callable[[], None]) -> torch.Tensor:
-            return _denoise(
+            def denoise(noise: torch.Tensor, _: list[torch.Generator], on_step: Callable[[], None]) -> torch.Tensor:
+                return _denoise(
+                    loaded,
+                    recipe.scheduler,
+                    _words(loaded, recipe.prompt),
+                    _words(loaded, recipe.negative_prompt),
+                    noise,
+                    recipe.steps,
+                    recipe.guidance_scale,
+                    on_step,
+                    taken=taken,
+                    picture=picture,
+                    anew=anew,
+                )
+
+            def decode(drawn: torch.Tensor) -> Image.Image:
+                image = _decode(loaded, drawn)
+                return image if start is None else start.put_back(image)
+
+            yield from drawing.pictures(
                 loaded,
-                recipe.scheduler,
-                _words(loaded, recipe.prompt),
-                _words(loaded, recipe.negative_prompt),
-                noise,
-                recipe.steps,
-                recipe.guidance_scale,
-                on_step,
-                taken=taken,
-                picture=picture,
-                anew=anew,
+                recipe,
+                inputs,
+                names,
+                out,
+                progress,
+                shape=shape,
+                steps=taken,
+                batch_size=inputs.at_once or flow.batch_size(loaded, recipe.width, recipe.height),
+                denoise=denoise,
+                decode=decode,
             )
-
-        def decode(drawn: torch.Tensor) -> Image.Image:
-            image = _decode(loaded, drawn)
-            return image if start is None else start.put_back(image)
-
-        yield from drawing.pictures(
-            loaded,
-            recipe,
-            inputs,
-            names,
-            out,
-            progress,
-            shape=shape,
-            steps=taken,
-            batch_size=flow.batch_size(loaded, recipe.width, recipe.height),
-            denoise=denoise,
-            decode=decode,
-        )
 
 
 def _denoise(
@@ -423,9 +428,7 @@ def _encode(loaded: Loaded, pixels: torch.Tensor) -> torch.Tensor:
     """Pixels (1, 3, height, width) as latents in patches on the CPU, normalised as the transformer wants them."""
     vae = loaded.pipeline.vae
     with flow.awake(loaded, "vae"):
-        flow.tile_if_short(loaded, pixels.shape[3], pixels.shape[2])
-        # The mean, not a draw: the autoencoder's own spread is far below the noise that is added.
-        latents = flow.patches(vae.encode(pixels.to(vae.device)).latent_dist.mode())
+        latents = flow.patches(autoencoder.encode(loaded, pixels))
         mean, spread = _normal(vae)
         return ((latents - mean) / spread).cpu()
 
@@ -435,9 +438,8 @@ def _decode(loaded: Loaded, latents: torch.Tensor) -> Image.Image:
     """One picture from latents in patches (1, width, rows, columns)."""
     vae = loaded.pipeline.vae
     with flow.awake(loaded, "vae"):
-        flow.tile_if_short(loaded, latents.shape[3] * loaded.multiple, latents.shape[2] * loaded.multiple)
         mean, spread = _normal(vae)
-        pixels = vae.decode(flow.from_patches(latents.float().to(vae.device) * spread + mean), return_dict=False)[0]
+        pixels = autoencoder.decode(loaded, flow.from_patches(latents.float().to(vae.device) * spread + mean))
     return loaded.pipeline.image_processor.postprocess(pixels.float(), output_type="pil")[0]
 
 
@@ -454,12 +456,14 @@ def _latent_shape(loaded: Loaded, width: int, height: int) -> tuple[int, int, in
 # The base model ---------------------------------------------------------------------------------------------------
 
 
-def _load(base: Base, quantization: Quantization) -> Loaded:
-    """The base model, kept from the last job if it is the same.
+def _load(base: Base, quantization: Quantization, offload: str | None = None) -> Loaded:
+    """The base model, kept from the last job if it is the same; ``flow.settle`` brings it to the device.
 
     Raises ``EngineError``: ``model_unavailable``, ``model_unsupported``.
     """
-    return kept.kept(base, partial(flow.fresh, Flux2KleinPipeline, quantization), quantization)
+    by_blocks = offload == "blocks"
+    load = partial(flow.fresh, Flux2KleinPipeline, quantization, by_blocks)
+    return kept.kept(base, load, quantization, by_blocks=by_blocks)
 
 
 def drop_loaded() -> None:

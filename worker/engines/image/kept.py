@@ -37,6 +37,12 @@ class Loaded:
     """Embeddings of prompts, see ``prompts.remembered``."""
     fused: list[tuple[Any, torch.Tensor]] = field(default_factory=list)
     """Layers with adapters added to their weight, and that weight as it was; see ``fusing``."""
+    by_blocks: bool = False
+    """Whether the denoiser's blocks come to the card one by one, see ``residence``."""
+    offload: str | None = None
+    """What leaves the card while it is not needed, see ``GenerationInputs``; only while an order is drawn."""
+    tiled: bool | None = None
+    """Whether the autoencoder works in tiles; the same."""
 
     @property
     def denoiser(self) -> Any:
@@ -48,11 +54,11 @@ class Loaded:
 _kept: Loaded | None = None
 
 
-def kept(base: Base, load: Callable[[Base], Loaded], quantization: str = "none") -> Loaded:
+def kept(base: Base, load: Callable[[Base], Loaded], quantization: str = "none", *, by_blocks: bool = False) -> Loaded:
     """The base model, from the last job if it is the same; else what ``load`` gives, in place of the other."""
     global _kept
-    wanted = (base.key, base.revision, quantization)
-    if _kept is None or (_kept.base.key, _kept.base.revision, _kept.quantization) != wanted:
+    wanted = (base.key, base.revision, quantization, by_blocks)
+    if _kept is None or (_kept.base.key, _kept.base.revision, _kept.quantization, _kept.by_blocks) != wanted:
         drop()
         _kept = load(base)
     return _kept

@@ -45,6 +45,7 @@ from worker.engines.image import (
     prior,
     prompts,
     quantization,
+    residence,
     samples,
     schedulers,
     single_file,
@@ -271,24 +272,25 @@ def generate(
         drawing.check_order(recipe)
         out.mkdir(parents=True, exist_ok=True)
         progress.phase("loading")
-        loaded = _load(inputs.base, recipe.quantization)
+        loaded = _load(inputs.base, recipe.quantization or "none", inputs.offload)
         kept.check_size(loaded, recipe.width, recipe.height)
         given = start_picture.start_picture(recipe, inputs)
         schedulers.fresh(recipe.scheduler, loaded.pipeline.scheduler)  # refuses an unknown name before drawing
         names = [hot_swap.name_of(loaded, one, inputs.adapters, unet_adapters.load) for one in inputs.adapters]
-        yield from drawing.pictures(
-            loaded,
-            recipe,
-            inputs,
-            names,
-            out,
-            progress,
-            shape=unet_drawing.latent_shape(loaded, recipe.width, recipe.height),
-            steps=start_picture.steps_taken(recipe, given is not None),
-            batch_size=_batch_size(loaded, recipe.width, recipe.height),
-            denoise=_denoise_order(loaded, recipe, given),
-            decode=lambda drawn: _put_back(given, _decode(loaded, drawn)),
-        )
+        with residence.planned(loaded, inputs), residence.by_turns(loaded):
+            yield from drawing.pictures(
+                loaded,
+                recipe,
+                inputs,
+                names,
+                out,
+                progress,
+                shape=unet_drawing.latent_shape(loaded, recipe.width, recipe.height),
+                steps=start_picture.steps_taken(recipe, given is not None),
+                batch_size=inputs.at_once or _batch_size(loaded, recipe.width, recipe.height),
+                denoise=_denoise_order(loaded, recipe, given),
+                decode=lambda drawn: _put_back(given, _decode(loaded, drawn)),
+            )
 
 
 def _put_back(given: StartPicture | None, drawn: Image.Image) -> Image.Image:
@@ -393,25 +395,32 @@ def _batch_size(loaded: Loaded, width: int, height: int) -> int:
 # The base model ---------------------------------------------------------------------------------------------------
 
 
-def _load(base: Base, kind: Quantization = "none") -> Loaded:
-    """The base model, kept from the last job if it is the same; raises ``EngineError`` (``model_unavailable``)."""
-    return kept.kept(base, partial(_fresh, kind), kind)
+def _load(base: Base, kind: Quantization = "none", offload: str | None = None) -> Loaded:
+    """The base model, kept from the last job if it is the same; on the device unless the models take turns there.
+    Raises ``EngineError`` (``model_unavailable``)."""
+    by_blocks = offload == "blocks"
+    loaded = kept.kept(base, partial(_fresh, kind, by_blocks), kind, by_blocks=by_blocks)
+    if offload in (None, "none"):
+        kept.wake(loaded, *residence.IN_TURN)
+    return loaded
 
 
-def _fresh(kind: Quantization, base: Base) -> Loaded:
+def _fresh(kind: Quantization, by_blocks: bool, base: Base) -> Loaded:
     device = kept.device()
     dtype = kept.best_dtype(device)
     pipeline = _pipeline(base, dtype)
     pipeline.set_progress_bar_config(disable=True)
     quantization.quantize(pipeline.unet, kind, device, dtype)
-    pipeline.to(device)
     # The autoencoder is small, and in half precision some of them overflow to black.
     pipeline.vae.float()
     for model in (pipeline.vae, pipeline.text_encoder, pipeline.unet):
         model.requires_grad_(False).eval()
     halvings = len(pipeline.unet.config.block_out_channels) - 1
     multiple = pipeline.vae_scale_factor * 2**halvings
-    return Loaded(base, pipeline, device, dtype, multiple=multiple, quantization=kind)
+    loaded = Loaded(base, pipeline, device, dtype, multiple=multiple, quantization=kind)
+    if by_blocks:
+        residence.block_by_block(loaded)
+    return loaded
 
 
 def _pipeline(base: Base, dtype: torch.dtype) -> Any:

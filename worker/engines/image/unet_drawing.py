@@ -11,12 +11,9 @@ from typing import Any
 import torch
 from PIL import Image
 
-from worker.engines.image import start_picture
+from worker.engines.image import autoencoder, start_picture
 from worker.engines.image.kept import Loaded
 from worker.engines.image.start_picture import StartPicture
-
-DECODING_BYTES_PER_PIXEL = 7000
-"""An autoencoder of SD's or SDXL's size needs about so much at its widest layer, in float32."""
 
 
 @torch.no_grad()
@@ -75,50 +72,15 @@ def from_picture(
     )
 
 
-@torch.no_grad()
 def encoded(loaded: Loaded, pixels: torch.Tensor) -> torch.Tensor:
-    """Latents (1, channels, height, width) of pixels (1, 3, height, width), scaled for the U-Net.
-
-    The mean, not a draw: the autoencoder's own spread is far below the noise that is added.
-    """
-    vae = loaded.pipeline.vae
-    latents: torch.Tensor = vae.encode(pixels.to(vae.device, vae.dtype)).latent_dist.mode()
-    return latents * vae.config.scaling_factor
+    """Latents (1, channels, height, width) of pixels (1, 3, height, width), scaled for the U-Net."""
+    factor: float = loaded.pipeline.vae.config.scaling_factor
+    return autoencoder.encode(loaded, pixels) * factor
 
 
-@torch.no_grad()
 def decoded(loaded: Loaded, latents: torch.Tensor) -> Image.Image:
     """One picture from latents (1, channels, height, width); in overlapping tiles when the memory is short."""
-    vae = loaded.pipeline.vae
-    latents = latents.to(vae.device, vae.dtype) / vae.config.scaling_factor
-    tiled = can_tile(vae) and _is_short(loaded, latents)
-    try:
-        if not tiled:
-            try:
-                return _postprocessed(loaded, vae.decode(latents, return_dict=False)[0])
-            except torch.OutOfMemoryError:
-                if not can_tile(vae):
-                    raise
-        vae.enable_tiling()
-        return _postprocessed(loaded, vae.decode(latents, return_dict=False)[0])
-    finally:
-        if can_tile(vae):
-            vae.disable_tiling()
-
-
-def can_tile(vae: Any) -> bool:
-    return hasattr(vae, "use_tiling")
-
-
-def _is_short(loaded: Loaded, latents: torch.Tensor) -> bool:
-    if loaded.device.type != "cuda":
-        return False
-    free, _ = torch.cuda.mem_get_info(loaded.device)
-    pixels = latents.shape[-1] * latents.shape[-2] * loaded.pipeline.vae_scale_factor**2
-    return pixels * DECODING_BYTES_PER_PIXEL > free
-
-
-def _postprocessed(loaded: Loaded, pixels: torch.Tensor) -> Image.Image:
+    pixels = autoencoder.decode(loaded, latents.float() / loaded.pipeline.vae.config.scaling_factor)
     picture: Image.Image = loaded.pipeline.image_processor.postprocess(pixels.float(), output_type="pil")[0]
     return picture
 

@@ -1,0 +1,83 @@
+"""However little of a model is on the device at a time, the pictures are the same. Here the device is the processor, so
+that what is shown is the order of calls and the numbers, not the memory."""
+
+import numpy as np
+import pytest
+import torch
+from diffusers.hooks.group_offloading import _is_group_offload_enabled
+from PIL import Image
+
+from tests.worker.image import tiny, tiny_flux
+from worker.engines import registry
+from worker.engines.contracts import AdapterFile, Base, GenerationInputs, TrainingInputs
+from worker.engines.image import autoencoder, kept, residence
+
+pytestmark = pytest.mark.slow
+
+MAKE = {
+    "stable_diffusion": tiny.pipeline,
+    "stable_diffusion_xl": tiny.xl_pipeline,
+    "flux": tiny_flux.flux,
+    "flux2_klein": tiny_flux.klein,
+}
+
+
+def draw(base, out, adapter, **inputs):
+    recipe = tiny.generation_recipe(count=2, width=64, height=64)
+    given = GenerationInputs(base, (adapter,), **inputs)
+    drawn = registry.engine_for(base.family).generate(recipe, given, out, tiny.Recorder())
+    pictures = []
+    for picture in drawn:
+        with Image.open(picture.path) as image:
+            pictures.append(np.asarray(image).astype(int))
+    return pictures
+
+
+@pytest.mark.parametrize("family", MAKE)
+def test_models_by_turns_and_blocks_one_by_one_draw_the_same(family, tmp_path, monkeypatch):
+    MAKE[family]().save_pretrained(tmp_path / "base")
+    base = Base("tiny", family, str(tmp_path / "base"))
+    engine = registry.engine_for(family)
+    order = tiny.training_recipe(steps=2, learning_rate=0.5, sample_prompts=(), network="lokr")
+    pictures = TrainingInputs(base, tiny.pictures(tmp_path / "pictures"))
+    trained = engine.train(order, pictures, tmp_path / "trained", tiny.Recorder())
+    adapter = AdapterFile("key", trained.weights, 1.0)
+    expected = draw(base, tmp_path / "whole", adapter, offload="none", at_once=2)
+    unlike = draw(base, tmp_path / "base alone", AdapterFile("key", trained.weights, 0.0))
+    assert np.abs(expected[0] - unlike[0]).max() > 2, "the adapter changes nothing"
+
+    called = []
+    real = residence.cpu_offload_with_hook
+
+    def watched(model, device, before):
+        called.append(type(model).__name__)
+        return real(model, device, before)
+
+    monkeypatch.setattr(residence, "cpu_offload_with_hook", watched)
+    for offload in ("models", "blocks"):
+        drawn = draw(base, tmp_path / offload, adapter, offload=offload, at_once=1)
+        assert max(np.abs(one - other).max() for one, other in zip(drawn, expected, strict=True)) <= 1, offload
+        loaded = kept.current()
+        assert _is_group_offload_enabled(loaded.denoiser) is (offload == "blocks")
+        assert not any(
+            hasattr(model, "_hf_hook") for model in loaded.pipeline.components.values() if hasattr(model, "parameters")
+        )
+        assert (loaded.offload, loaded.tiled) == (None, None)
+    if family.startswith("stable"):
+        assert called.count("UNet2DConditionModel") == 1, "by turns once, and its blocks come by themselves"
+    again = draw(base, tmp_path / "again", adapter)
+    assert np.array_equal(again[0], expected[0]) and not kept.current().by_blocks
+
+
+def test_tiles_are_smaller_than_what_the_base_was_trained_at():
+    vae = tiny.autoencoder()
+    vae.tile_sample_min_size, vae.tile_latent_min_size = 1024, 512
+    latents = torch.zeros(1, 4, 512, 512)
+    seen = []
+    vae.decoder.forward = lambda part: (
+        seen.append(part.shape[-1]) or torch.zeros(1, 3, 2 * part.shape[-2], 2 * part.shape[-1])
+    )
+    with autoencoder.tiles(vae), torch.no_grad():
+        vae.decode(latents)
+    assert max(seen) == 256 and len(seen) > 4
+    assert (vae.tile_sample_min_size, vae.tile_latent_min_size, vae.use_tiling) == (1024, 512, False)

@@ -1,0 +1,68 @@
+"""How this worker's card is used for an order: kept with the order, and changed when the memory runs out all the
+same."""
+
+import logging
+from dataclasses import replace
+
+from app.generations import planner, service
+from app.generations.planner import DrawingPlan
+from app.generations.queries import Order
+from app.generations.recipe import GenerationRecipe
+from app.jobs.service import Claim
+from app.trainings.planner import Device
+from worker.context import WorkerContext
+from worker.engines.contracts import GenerationInputs
+
+log = logging.getLogger("livery.worker")
+
+
+class OrdersPlan:
+    """The plan of one order as it stands; there is none where the device is no card or the base's cost is not known."""
+
+    def __init__(self, context: WorkerContext, claim: Claim, order: Order) -> None:
+        self._context, self._claim, self._order = context, claim, order
+        facts = context.device
+        self._device = Device(facts.name, facts.kind, facts.memory_bytes) if facts.memory_bytes else None
+        self._plan: DrawingPlan | None = None
+        if self._device is not None:
+            earlier = order.drawing
+            is_alike = earlier is not None and earlier.device_bytes == self._device.memory_bytes
+            self._note(earlier if is_alike else planner.plan_for(order.recipe, order.base, self._device))
+
+    @property
+    def recipe(self) -> GenerationRecipe:
+        """The order's, which says now how the base is held."""
+        kind = (
+            self._plan.quantization if self._plan else self._order.recipe.quantization or self._order.base.quantization
+        )
+        return self._order.recipe.model_copy(update={"quantization": kind})
+
+    def inputs(self, given: GenerationInputs) -> GenerationInputs:
+        if self._plan is None:
+            return given
+        return replace(given, offload=self._plan.offload, at_once=self._plan.at_once, tiled=self._plan.tiled)
+
+    def went_smaller(self, at_once: int, tiled: bool) -> None:
+        """The engine has gone over to this within the stage."""
+        if self._plan is not None and at_once < self._plan.at_once:
+            self._note(planner.with_fewer(self._plan, at_once))
+        if self._plan is not None and tiled and not self._plan.tiled:
+            self._note(planner.with_tiles(self._plan))
+
+    def take_next(self) -> bool:
+        """Go over to the next smaller stage; False when there is none."""
+        if self._plan is None or self._device is None:
+            return False
+        smaller = planner.next_smaller(self._order.recipe, self._order.base, self._device, self._plan)
+        if smaller is None:
+            return False
+        log.warning("out of memory; going on with the base as %s, offloading %s", smaller.quantization, smaller.offload)
+        self._note(smaller)
+        return True
+
+    def _note(self, plan: DrawingPlan | None) -> None:
+        self._plan = plan
+        if plan is not None:
+            self._context.write(
+                lambda session: service.note_drawing(session, self._claim, self._order.generation_id, plan)
+            )

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from app.base_models.catalogue import Quantization
 from app.gallery import queries as gallery
-from app.generations import orders, queries, service, start_pictures
+from app.generations import orders, queries, schedulers, service, start_pictures
 from app.generations.channels import CHANNEL_KEYS, CHANNELS
 from app.generations.forms import Count, Guidance, Seed, Steps, Strength
 from app.generations.models import Generation
@@ -95,6 +95,13 @@ class NewGeneration(BaseModel):
     seed: Seed = Field(None, description="Left out: a random one.")
     steps: Steps = Field(None, description="Left out: the base model's own.")
     guidance_scale: Guidance = Field(None, description="Left out: the base model's own.")
+    scheduler: str = Field(
+        schedulers.OWN,
+        max_length=40,
+        description="The sampler: default (the base model's own), "
+        + ", ".join(f"{one.key}{'' if one.for_flow else ' (not for flow models)'}" for one in schedulers.SCHEDULERS)
+        + ".",
+    )
     quantization: Quantization | None = Field(
         None, description="How the base is held: as it is, in 8 or in 4 bits. Left out: what fits the card that draws."
     )
@@ -117,6 +124,7 @@ class NewGeneration(BaseModel):
             negative_prompt=self.negative_prompt,
             steps=self.steps,
             guidance_scale=self.guidance_scale,
+            scheduler=self.scheduler,
             quantization=self.quantization,
             start=start,
         )

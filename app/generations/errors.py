@@ -17,6 +17,11 @@ class PromptTooLong(Invalid):
     sentence = N_("This description is too long. Please keep it under 2,000 characters.")
 
 
+class OtherScheduler(Invalid):
+    field = "scheduler"
+    sentence = N_("%(base)s does not draw with the sampler “%(name)s”. Please choose one of: %(known)s.")
+
+
 class NoSuchAdapter(Invalid):
     sentence = N_("One of the chosen adapters is not there any more. Please choose another.")
 

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, Field, field_validator
 
 from app.base_models.catalogue import Quantization
+from app.generations import schedulers
 from app.generations.channels import CHANNEL_KEYS, LIKE_START
 from app.generations.orders import (
     DEFAULT_CHANNEL,
@@ -51,6 +52,7 @@ class StudioForm(BaseModel):
     keep_seed: bool = False
     steps: Steps = None
     guidance_scale: Guidance = None
+    scheduler: Annotated[Line, Field(max_length=40)] = schedulers.OWN
     quantization: Held = None
     campaign: Annotated[str | None, Field(pattern="^[0-9a-f]{32}$"), EmptyIsNone] = None
     """Where the pictures land; none is chosen by an empty value."""
@@ -95,6 +97,7 @@ class StudioForm(BaseModel):
             negative_prompt=self.negative_prompt,
             steps=self.steps,
             guidance_scale=self.guidance_scale,
+            scheduler=self.scheduler or schedulers.OWN,
             quantization=self.quantization,
             start=start,
         )

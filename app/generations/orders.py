@@ -6,8 +6,16 @@ from typing import Any
 
 from app.adapters.models import Adapter
 from app.base_models.catalogue import BaseModelEntry, Quantization
-from app.generations import channels
-from app.generations.errors import EmptyPrompt, MixedBases, NoSuchChannel, OtherBase, PromptTooLong, TooManyAdapters
+from app.generations import channels, schedulers
+from app.generations.errors import (
+    EmptyPrompt,
+    MixedBases,
+    NoSuchChannel,
+    OtherBase,
+    OtherScheduler,
+    PromptTooLong,
+    TooManyAdapters,
+)
 from app.generations.planner import DrawingPlan
 from app.generations.prompts import with_trigger_words
 from app.generations.recipe import AdapterUse, GenerationRecipe
@@ -67,6 +75,7 @@ class Wish:
     negative_prompt: str = ""
     steps: int | None = None
     guidance_scale: float | None = None
+    scheduler: str = schedulers.OWN
     quantization: Quantization | None = None
     """None: what fits the device that draws."""
     start: OrderedStart | None = None
@@ -92,7 +101,7 @@ def recipe_for(wish: Wish, adapters: list[Adapter], base: BaseModelEntry) -> tup
     """The recipe, and the trigger words that were added to the prompt. ``adapters`` are those of the wish, in order;
     where the wish leaves them open, they act at their recommended strength.
 
-    Raises ``EmptyPrompt``, ``PromptTooLong``, ``NoSuchChannel``, ``TooManyAdapters``.
+    Raises ``EmptyPrompt``, ``PromptTooLong``, ``NoSuchChannel``, ``TooManyAdapters``, ``OtherScheduler``.
     """
     if not wish.prompt.strip():
         raise EmptyPrompt()
@@ -103,6 +112,9 @@ def recipe_for(wish: Wish, adapters: list[Adapter], base: BaseModelEntry) -> tup
         channel = channels.like(wish.start.width, wish.start.height)
     if channel is None:
         raise NoSuchChannel()
+    if not schedulers.fits(wish.scheduler, base):
+        known = [schedulers.OWN, *(one.key for one in schedulers.fitting(base))]
+        raise OtherScheduler(base=base.name, name=wish.scheduler[:40], known=", ".join(known))
     prompt, added = with_trigger_words(wish.prompt, [adapter.trigger_word for adapter in adapters])
     if len(prompt) > LONGEST_PROMPT:
         raise PromptTooLong()
@@ -125,6 +137,7 @@ def recipe_for(wish: Wish, adapters: list[Adapter], base: BaseModelEntry) -> tup
         seed=random_seed() if wish.seed is None else wish.seed,
         steps=base.steps if wish.steps is None else wish.steps,
         guidance_scale=_guidance(wish, base),
+        scheduler=wish.scheduler,
         **_start_of(wish.start),
         quantization=wish.quantization,
     )

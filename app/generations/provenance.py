@@ -12,6 +12,7 @@ from xml.sax.saxutils import escape, quoteattr
 
 from PIL.PngImagePlugin import PngInfo
 
+from app.generations import schedulers
 from app.generations.recipe import GenerationRecipe
 
 SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
@@ -68,6 +69,11 @@ class MadeBy:
     quantization: str | None = None
     """How the base was held; None where nobody knows any more."""
 
+    @property
+    def sampler(self) -> str:
+        """The scheduler as other programs call it."""
+        return schedulers.name_of(self.scheduler)
+
     def facts(self) -> dict[str, Any]:
         """As JSON, for the ``livery`` chunk and the API."""
         return {
@@ -98,7 +104,7 @@ class MadeBy:
             lines.append(f"Negative prompt: {self.negative_prompt}")
         settings: dict[str, Any] = {
             "Steps": self.steps,
-            "Sampler": self.scheduler,
+            "Sampler": self.sampler,
             "CFG scale": f"{self.guidance_scale:g}",
             "Seed": self.seed if self.variation_of_seed is None else self.variation_of_seed,
             "Size": f"{self.width}x{self.height}",

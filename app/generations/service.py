@@ -47,7 +47,7 @@ def request_pictures(
     """Freeze an order and queue it. Its pictures land in the campaign, which must be of this workspace.
 
     Raises ``NotFound`` for another workspace's brand, ``EmptyPrompt``, ``PromptTooLong``, ``NoSuchChannel``,
-    ``NoSuchAdapter``, ``TooManyAdapters``, ``MixedBases``, ``OtherBase``, ``UnknownBaseModel``.
+    ``NoSuchAdapter``, ``TooManyAdapters``, ``MixedBases``, ``OtherBase``, ``UnknownBaseModel``, ``OtherScheduler``.
     """
     project = projects.project(session, workspace_id=workspace_id, project_id=project_id)
     if wish.adapters is None:

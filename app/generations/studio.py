@@ -10,10 +10,11 @@ from app.base_files import queries as base_files
 from app.base_models import catalogue
 from app.base_models import queries as base_models
 from app.base_models.catalogue import BaseModelEntry, Quantization
-from app.generations import channels, orders, queries, start_pictures
+from app.generations import channels, orders, queries, schedulers, start_pictures
 from app.generations.channels import Channel
 from app.generations.models import Generation, Output, StartPicture
 from app.generations.recipe import AdapterUse, GenerationRecipe
+from app.generations.schedulers import Scheduler
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,7 @@ class Sheet:
     keep_seed: bool
     steps: int
     guidance_scale: float
+    scheduler: str
     quantization: Quantization | None
     """None: what fits the card that draws."""
     campaign_id: str | None
@@ -46,6 +48,8 @@ class Sheet:
     bases: tuple[BaseModelEntry, ...]
     """Those that can draw without an adapter: what is ready, and ``base`` in any case."""
     formats: tuple[Format, ...]
+    schedulers: tuple[Scheduler, ...]
+    """Those that draw with ``base``, its own aside."""
     start: StartPicture | None
     start_strength: float
     mask_keeps: bool
@@ -99,12 +103,14 @@ def sheet(
         keep_seed=False,
         steps=base.steps,
         guidance_scale=base.guidance_scale,
+        scheduler=schedulers.OWN,
         quantization=None,
         campaign_id=None,
         source=None,
         base=base,
         bases=_ready(session, workspace_id, base),
         formats=formats_for(base, given),
+        schedulers=schedulers.fitting(base),
         start=given,
         start_strength=orders.START_STRENGTH,
         mask_keeps=True,
@@ -135,12 +141,14 @@ def _filled(session: Session, choices: tuple[Adapter, ...], ordered: Generation,
         keep_seed=True,
         steps=recipe.steps,
         guidance_scale=recipe.guidance_scale,
+        scheduler=recipe.scheduler if schedulers.fits(recipe.scheduler, base) else schedulers.OWN,
         quantization=recipe.quantization,
         campaign_id=output.campaign_id if output else ordered.campaign_id,
         source=output,
         base=base,
         bases=_ready(session, ordered.workspace_id, base),
         formats=formats_for(base, start),
+        schedulers=schedulers.fitting(base),
         start=start,
         start_strength=recipe.strength,
         mask_keeps=True,
@@ -170,6 +178,7 @@ def sheet_on(
         fresh,
         base=base,
         formats=formats,
+        schedulers=schedulers.fitting(base),
         channel=channel if channel in [one.channel.key for one in formats] else fresh.channel,
         negative_prompt=negative_prompt,
         steps=base.steps,

@@ -63,9 +63,7 @@ def hub(saved: Path) -> Iterator[FakeHub]:
 def context(database: Database, storage: Storage, hub: FakeHub, tmp_path: Path) -> WorkerContext:
     plain = worker_context(database, storage)
     (tmp_path / "checkpoints").mkdir()
-    return replace(
-        plain, cache_folder=tmp_path / "cache", hub_url=hub.url, checkpoints_folder=tmp_path / "checkpoints"
-    )
+    return replace(plain, cache_folder=tmp_path / "cache", hub_url=hub.url, checkpoints_folder=tmp_path / "checkpoints")
 
 
 def add(owner: SignedIn, database: Database, **fields: str) -> str:

@@ -52,6 +52,11 @@ def test_no_adapters_means_the_base_alone(
     held = {"prompt": "a", "adapters": [], "quantization": "int8"}
     told = api.post(f"/api/v1/projects/{project_id}/generations", json=held).json()
     assert told["recipe"]["quantization"] == "int8" and told["drawing"] is None
+    named = {"prompt": "a", "adapters": [], "scheduler": "euler_a"}
+    address = f"/api/v1/projects/{project_id}/generations"
+    assert api.post(address, json=named).json()["recipe"]["scheduler"] == "euler_a"
+    refused = api.post(address, json=named | {"scheduler": "magic"})
+    assert refused.status_code == 422 and "Please choose one of: default, euler" in refused.text
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,15 @@ from app.adapters.models import Adapter
 from app.base_models.catalogue import BaseModelEntry, get
 from app.db import new_id
 from app.generations import channels, orders
-from app.generations.errors import EmptyPrompt, MixedBases, NoSuchChannel, OtherBase, PromptTooLong, TooManyAdapters
+from app.generations.errors import (
+    EmptyPrompt,
+    MixedBases,
+    NoSuchChannel,
+    OtherBase,
+    OtherScheduler,
+    PromptTooLong,
+    TooManyAdapters,
+)
 from app.generations.orders import Wish, WishedAdapter
 from app.generations.prompts import with_trigger_words
 from app.generations.recipe import AdapterUse, GenerationRecipe
@@ -35,6 +43,16 @@ def test_what_a_base_does_not_listen_to_stays_out_of_the_order() -> None:
     assert schnell.quantization is None, "what fits the card that draws"
     klein = orders.recipe_for(wish, [], get("flux-2-klein-base-4b"))[0]
     assert (klein.negative_prompt, klein.guidance_scale, klein.quantization) == ("people", 7.0, None)
+
+
+def test_a_sampler_is_chosen_by_name_where_it_draws_with_the_base(base: BaseModelEntry) -> None:
+    flux = get("flux-1-dev")
+    assert orders.recipe_for(Wish("a"), [], base)[0].scheduler == "default"
+    assert orders.recipe_for(Wish("a", scheduler="euler_a"), [], base)[0].scheduler == "euler_a"
+    assert orders.recipe_for(Wish("a", scheduler="unipc"), [], flux)[0].scheduler == "unipc"
+    with pytest.raises(OtherScheduler) as refused:
+        orders.recipe_for(Wish("a", scheduler="ddim"), [], flux)
+    assert "ddim" in str(refused.value) and "default, euler, dpmpp_2m, unipc" in str(refused.value)
 
 
 def test_seeds_are_random_until_one_is_kept(base: BaseModelEntry) -> None:

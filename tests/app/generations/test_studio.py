@@ -285,13 +285,20 @@ def test_comparing_needs_an_adapter(studio: Studio) -> None:
 
 
 def test_everything_of_a_picture_can_be_used_again(studio: Studio) -> None:
-    output_id = studio.pictures(count=2, seed=777, recipe={"steps": 33, "negative_prompt": "blur"})[1]
+    output_id = studio.pictures(
+        count=2, seed=777, recipe={"steps": 33, "negative_prompt": "blur", "scheduler": "unipc"}
+    )[1]
     text = studio.owner.client.get(f"{studio.url}?from={output_id}").text
     assert ">nordlicht, a lighthouse in fog</textarea>" in text
     assert re.search(r'name="seed" type="number" value="778"', text)
     assert re.search(r'name="keep_seed"[^>]* checked', text)
     assert re.search(r'name="steps" value="33"', text) and ">blur</textarea>" in text
     assert f'name="source" value="{output_id}"' in text
+    assert '<option value="unipc" selected>UniPC</option>' in text
+    studio.owner.client.post(f"/outputs/{output_id}/more-like-this", data={"count": "1"})
+    assert studio.last().recipe["scheduler"] == "unipc"
+    assert studio.post(scheduler="dpmpp_2m").recipe["scheduler"] == "dpmpp_2m"
+    assert ">UniPC<" in studio.owner.client.get(f"/outputs/{output_id}/how").text
 
 
 def test_the_history_comes_in_pages(studio: Studio) -> None:

@@ -4,6 +4,7 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
+from app.generations import schedulers as app_schedulers
 from tests.worker.image import tiny
 from worker.engines.contracts import AdapterFile, Base, Cancelled, EngineError, GenerationInputs, GiveBack
 from worker.engines.image import hot_swap, lora, noise, prompts, schedulers, stable_diffusion
@@ -49,6 +50,11 @@ def test_pictures_have_their_seeds_sizes_and_no_metadata(base, tmp_path):
         assert (image.format, image.size, image.info) == ("PNG", (96, 64), {})
     assert recorder.drawn_calls == [(3, 9), (6, 9), (9, 9)]
     assert difference(pictures[0], pictures[1]) > 0
+
+
+def test_the_samplers_on_offer_are_those_that_draw():
+    offered = {one.key: one.for_flow for one in app_schedulers.SCHEDULERS}
+    assert offered == {name: name in schedulers.FLOW_BY_NAME for name in schedulers.BY_NAME}
 
 
 @pytest.mark.parametrize("scheduler", ["default", *schedulers.BY_NAME])

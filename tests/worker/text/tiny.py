@@ -35,7 +35,9 @@ def tokenizer(words: int = 300) -> PreTrainedTokenizerFast:
     return fast
 
 
-def save_model(folder: Path, *, seed: int = 0, width: int = 64, layers: int = 2, chat: bool = True, context: int = 512) -> Base:
+def save_model(
+    folder: Path, *, seed: int = 0, width: int = 64, layers: int = 2, chat: bool = True, context: int = 512
+) -> Base:
     """Write the model as a local folder and return it as the engine gets it. The random state is left as it was."""
     words = tokenizer()
     if not chat:

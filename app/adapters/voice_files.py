@@ -22,6 +22,7 @@ CONFIGURATION = "lora_adapter_metadata"
 CONFIGURATION_FILE, TENSORS = "adapter_config.json", "adapter_model.safetensors"
 """What PEFT calls the two files of an adapter."""
 LONGEST_HEADER = 10_000_000
+HELD = {"int8": "in 8 bits", "nf4": "in 4 bits (NF4)"}
 
 
 def name_of(adapter: Adapter, kind: VoiceFile) -> str:
@@ -71,6 +72,7 @@ def card(adapter: Adapter, base: TextModelEntry | None, facts: dict[str, Any]) -
         "",
         f"- Base model: {base.name if base else adapter.base_model} ({base.licence if base else 'see its page'})",
         f"- Rank {adapter.rank}, alpha {adapter.alpha:g}",
+        f"- Base model held {_held(told)} while it learned",
         f"- Learned from {told.get('sample_count', '?')} texts; {told.get('held_out_count', '?')} kept back to measure",
         f"- {told.get('best_step', told.get('steps', '?'))} of {told.get('planned_steps', '?')} steps",
     ]
@@ -101,6 +103,10 @@ def card(adapter: Adapter, base: TextModelEntry | None, facts: dict[str, Any]) -
         "",
     ]
     return "\n".join(lines)
+
+
+def _held(told: dict[str, Any]) -> str:
+    return HELD.get((told.get("recipe") or {}).get("quantization", ""), "as it is")
 
 
 def _shown(value: float | None) -> str:

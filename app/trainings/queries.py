@@ -274,6 +274,19 @@ class Grade:
         return abs(self.off) <= CLOSE
 
 
+def graded(estimate: Estimate, given: Training, took_seconds: float | None, adapter: Adapter | None) -> list[Grade]:
+    """Those alone that there is a measure of."""
+    first, fell_back = estimate.first_steps, estimate.plan if estimate.fell_back_from else None
+    promised = fell_back.memory_bytes if fell_back else estimate.memory_bytes
+    seconds, memory = (first.seconds, first.memory_bytes) if first else (None, None)
+    grades = [
+        Grade("time", estimate.seconds or estimate.seconds_range, seconds, took_seconds or 0),
+        Grade("memory", promised, memory, given.peak_memory_bytes or 0),
+        Grade("file", estimate.file_bytes, None, adapter.byte_count if adapter else 0),
+    ]
+    return [one for one in grades if one.came and (one.said or one.first)]
+
+
 @dataclass(frozen=True)
 class TrainingView:
     """A training with all that a page shows of it."""
@@ -303,16 +316,7 @@ class TrainingView:
         """How good the promises were, for a training that went through; those alone that there is a measure of."""
         if self.job.state != "done":
             return []
-        estimate, first = self.estimate, self.estimate.first_steps
-        fell_back = estimate.plan if estimate.fell_back_from else None
-        promised = fell_back.memory_bytes if fell_back else estimate.memory_bytes
-        seconds, memory = (first.seconds, first.memory_bytes) if first else (None, None)
-        grades = [
-            Grade("time", estimate.seconds or estimate.seconds_range, seconds, self.took_seconds or 0),
-            Grade("memory", promised, memory, self.training.peak_memory_bytes or 0),
-            Grade("file", estimate.file_bytes, None, self.adapter.byte_count if self.adapter else 0),
-        ]
-        return [one for one in grades if one.came and (one.said or one.first)]
+        return graded(self.estimate, self.training, self.took_seconds, self.adapter)
 
     @property
     def steps_done(self) -> int:

@@ -2,35 +2,57 @@
 
 from typing import Any
 
-from app.base_models import catalogue
+from app.base_models.catalogue import TextModelEntry
 from app.errors import N_
 from app.jobs.models import Job
 from app.trainings.again import RETRY_RANK, RETRY_RATE, RETRY_SAME, Retry
+from app.trainings.estimate import Estimate
+from app.trainings.models import Training
+from app.trainings.planner import PLANNED
 from app.trainings.voice_choices import VoiceChoices
+from app.trainings.voice_planner import longest, unplanned
 from app.trainings.voice_presets import voice_recipe_for
 from app.trainings.voice_recipe import VoiceRecipe
+from app.trainings.voice_texts import FrozenVoice
 
 RETRY_FOUR_BITS = N_("Try again with the base model in 4 bits")
 RETRY_TWICE = N_("Try again with less memory, a third slower")
 
 
-def decided(recipe: VoiceRecipe) -> dict[str, Any]:
-    """The form's fields that lead to this recipe again: those in which it differs from the middle preset."""
-    known = {entry.key: entry for entry in catalogue.text_models()}
-    if recipe.base_model not in known:
+def decided(given: Training, base: TextModelEntry | None) -> dict[str, Any]:
+    """The form's fields that lead to this order again: those in which it differs from what the preset gives for the
+    same texts.
+
+    What a plan chose is left out, so that the next one is free to choose for the device that is there then.
+    """
+    if base is None:
         return {}
-    usual = voice_recipe_for(known[recipe.base_model], 100)
-    return {"base_model": recipe.base_model} | {
+    recipe, estimate = VoiceRecipe.model_validate(given.recipe), Estimate.model_validate(given.estimate)
+    voice = FrozenVoice.model_validate(given.voice)
+    plan = estimate.fell_back_from or estimate.plan
+    free: set[str] = set()
+    if estimate.plan is not None and plan is not None:
+        # What a person chose and had to give up for want of memory is still their choice.
+        recipe = unplanned(recipe, estimate.plan).model_copy(
+            update={"quantization": plan.quantization, "gradient_checkpointing": plan.gradient_checkpointing}
+        )
+        free = {name for name in PLANNED if name not in plan.decided} - {"batch_size"}
+    usual = voice_recipe_for(base, len(voice.texts), {"kind": recipe.kind}, longest=longest(voice))
+    names = set(VoiceChoices.model_fields) - {"base_model", "kind"} - free
+    found: dict[str, Any] = {"base_model": recipe.base_model}
+    if recipe.kind != voice_recipe_for(base, len(voice.texts)).kind:
+        found["kind"] = recipe.kind
+    return found | {
         name: getattr(recipe, name)
         for name in VoiceChoices.model_fields
-        if name != "base_model" and getattr(recipe, name) != getattr(usual, name)
+        if name in names and getattr(recipe, name) != getattr(usual, name)
     }
 
 
-def retries(recipe: VoiceRecipe, job: Job) -> list[Retry]:
-    """What to offer, the most promising first."""
+def retries(given: Training, base: TextModelEntry | None, job: Job) -> list[Retry]:
+    """What to offer, the most promising first; ``base`` is None where nobody knows it any more."""
     found: list[Retry] = []
-    same = decided(recipe)
+    recipe, same = VoiceRecipe.model_validate(given.recipe), decided(given, base)
     if job.error_code == "out_of_memory":
         if recipe.quantization != "nf4":
             found.append(Retry(RETRY_FOUR_BITS, {}, same | {"quantization": "nf4"}))

@@ -10,19 +10,18 @@ from decimal import Decimal
 
 from app.base_models.catalogue import TextModelEntry
 from app.trainings.estimate import Estimate, cost_of
+from app.trainings.planner import Plan
+from app.trainings.voice_planner import memory_of, row_tokens
 from app.trainings.voice_recipe import VoiceRecipe
 from app.trainings.voice_texts import FrozenVoice
 
-WORKING_SHARE = 0.5
-"""Of the base's bytes, for what training keeps beside them: a rule of thumb for rows of 512 tokens, until measured."""
-WORKING_BYTES = 1_000_000_000
-"""Libraries and the state of the smallest training."""
 DECIDES = (
     "kind",
     "quantization",
     "rank",
     "target_modules",
     "batch_size",
+    "gradient_accumulation_steps",
     "max_length",
     "packing",
     "gradient_checkpointing",
@@ -54,8 +53,10 @@ def voice_estimate(
     devices: Sequence[str],
     price_per_hour: Decimal | None,
     currency: str,
+    plan: Plan | None = None,
 ) -> Estimate:
-    """``paces``: the newest first. ``devices``: those that would do it now; empty when no worker is there."""
+    """``paces``: the newest first. ``devices``: those that would do it now; empty when no worker is there, and then
+    there is no ``plan`` either, and the memory is that of a card."""
     alike = [
         one
         for one in paces
@@ -67,17 +68,29 @@ def voice_estimate(
     if known is not None:
         seconds = known.seconds_per_character * voice.characters * recipe.epochs + known.other_seconds
     memory = known.peak_memory_bytes if known is not None else None
-    on_card = any(not device.startswith("CPU") for device in devices)
-    weights = base.weight_bytes(recipe.quantization, on_card=on_card)
-    working = WORKING_SHARE * max(1.0, recipe.max_length / 512)
+    predicted = plan.memory_bytes if plan is not None else _on_a_card(recipe, base, voice)
     return Estimate(
         seconds=seconds,
         time_basis="none" if known is None else "measured",
         measured_at=known.measured_at if known else None,
         device=known.device if known else None,
-        memory_bytes=memory or round(weights * (1 + working)) + WORKING_BYTES,
-        memory_basis="measured" if memory else "catalogue",
+        memory_bytes=memory or predicted,
+        memory_basis="measured" if memory else "calculated" if plan is not None else "catalogue",
         file_bytes=base.adapter_bytes(recipe.rank, recipe.target_modules),
         cost=cost_of(seconds, price_per_hour),
         currency=currency,
+        memory_range=(plan.memory_low, plan.memory_high) if plan is not None and not memory else None,
+        plan=plan,
+    )
+
+
+def _on_a_card(recipe: VoiceRecipe, base: TextModelEntry, voice: FrozenVoice) -> int:
+    return memory_of(
+        recipe,
+        base,
+        row_tokens(recipe, voice),
+        precision="bfloat16",
+        quantization=recipe.quantization,
+        gradient_checkpointing=recipe.gradient_checkpointing,
+        micro_batch_size=recipe.batch_size,
     )

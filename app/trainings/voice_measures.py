@@ -65,6 +65,8 @@ class Measures(BaseModel):
     best_step: int
     base_bytes: int
     tokens_per_step: float | None
+    cut_texts: int | None = None
+    """Texts of which the end was not read, because a row was too short; None where nobody has counted."""
     held_out: HeldOut | None
 
 

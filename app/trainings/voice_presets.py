@@ -11,9 +11,6 @@ from app.trainings.voice_lengths import length_for
 from app.trainings.voice_recipe import VoiceRecipe
 
 PRESETS = Path(__file__).with_name("voice_presets.toml")
-CARD_BYTES_WITHOUT_QLORA = 8_000_000_000
-"""A base whose weights alone take more in half precision is held in 4 bits unless somebody decides otherwise: with what
-training adds it would not fit a usual card of 12 to 16 GB."""
 
 
 @cache
@@ -37,8 +34,6 @@ def voice_recipe_for(
         if samples >= layer["from"]:
             values |= {name: value for name, value in layer.items() if name != "from"}
     values |= tables.get("model", {}).get(base.key, {})
-    if base.weight_bytes("none") > CARD_BYTES_WITHOUT_QLORA:
-        values |= {"quantization": "nf4", "gradient_checkpointing": True}
     if not base.has_chat_template:
         values["kind"] = "plain_text"
     if changes.get("kind", values.get("kind")) != "plain_text":

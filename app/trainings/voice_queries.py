@@ -18,7 +18,7 @@ from app.projects import queries as projects
 from app.trainings import queries
 from app.trainings.estimate import Estimate
 from app.trainings.models import HeldOutPoint, Training, TrainingText
-from app.trainings.queries import LATEST_MEASUREMENTS, PAGE, Waiting
+from app.trainings.queries import LATEST_MEASUREMENTS, PAGE, Grade, Waiting, graded
 from app.trainings.voice_estimate import VoicePace
 from app.trainings.voice_measures import Measures
 from app.trainings.voice_recipe import VoiceRecipe
@@ -157,6 +157,13 @@ class VoiceView:
         if self.job.started_at is None or self.job.finished_at is None:
             return None
         return (self.job.finished_at - self.job.started_at).total_seconds()
+
+    @property
+    def grades(self) -> list[Grade]:
+        """How good the promises were, for a training that went through."""
+        if self.job.state != "done":
+            return []
+        return graded(self.estimate, self.training, self.took_seconds, self.adapter)
 
 
 def view(session: Session, given: Training) -> VoiceView:

@@ -33,7 +33,9 @@ class VoiceRecipe(BaseModel):
     epochs: Annotated[int, Field(ge=1, le=50)]
     """How often every text is read."""
     batch_size: Annotated[int, Field(ge=1, le=64)] = 1
-    """Rows of one step; a row holds one text, or several with ``packing``."""
+    """Rows computed at a time; a row holds one text, or several with ``packing``."""
+    gradient_accumulation_steps: Annotated[int, Field(ge=1, le=64)] = 1
+    """So many times ``batch_size`` rows make one step. A plan raises it where fewer rows fit at a time."""
     max_length: Annotated[int, Field(ge=64, le=8192)] = 512
     """Tokens of a row; a longer text is cut (conversations) or goes on in the next row (plain text)."""
     packing: bool = True

@@ -13,7 +13,6 @@ from app.trainings import queries, voice_again, voice_queries, voice_service
 from app.trainings.models import Training
 from app.trainings.voice_forms import StartVoiceForm, VoiceForm
 from app.trainings.voice_measures import copies, verdict
-from app.trainings.voice_recipe import VoiceRecipe
 from app.web.answers import go
 from app.web.flashes import Flash
 from app.web.language import translate
@@ -112,7 +111,8 @@ def live(request: Request, session: ReadSession, visitor: Viewer, voice_training
 def _live(session: ReadSession, given: Training) -> dict[str, Any]:
     seen = voice_queries.view(session, given)
     measured = seen.measures.held_out if seen.measures else None
-    offers = [] if seen.is_active else voice_again.retries(VoiceRecipe.model_validate(given.recipe), seen.job)
+    base = base_models.find_text(session, workspace_id=given.workspace_id, key=given.base_model)
+    offers = [] if seen.is_active else voice_again.retries(given, base, seen.job)
     return {
         "view": seen,
         "training": given,

@@ -22,10 +22,12 @@ from app.jobs import service as jobs
 from app.jobs.service import Claim
 from app.projects import queries as projects
 from app.projects.models import Project
-from app.trainings import voice_queries
+from app.trainings import voice_planner, voice_queries
 from app.trainings.errors import BrandPutAway, KnowsNoOrders, OrderTaken, TooFewTexts
 from app.trainings.estimate import Estimate
 from app.trainings.models import HeldOutPoint, Training, TrainingText
+from app.trainings.planner import PLANNED, Device
+from app.trainings.service import largest_device
 from app.trainings.voice_choices import VoiceChoices
 from app.trainings.voice_estimate import voice_estimate
 from app.trainings.voice_findings import undecided
@@ -76,7 +78,13 @@ def plan_voice(session: Session, *, workspace_id: str, project_id: str, choices:
     recipe = voice_recipe_for(base, len(samples), choices.changes(), longest=longest)
     voice = freeze(samples, recipe)
     workspace = session.get_one(Workspace, workspace_id)
-    devices = [one.device for one in job_queries.workers(session) if "training" in one.lanes.split("+")]
+    workers = [one for one in job_queries.workers(session) if "training" in one.lanes.split("+")]
+    devices, device = [one.device for one in workers], largest_device(workers)
+    plan = None
+    if device is not None:
+        decided = frozenset(choices.changes()) & set(PLANNED)
+        plan = voice_planner.plan_for(recipe, base, voice, device, decided)
+        recipe = voice_planner.planned(recipe, plan)
     estimate = voice_estimate(
         recipe,
         base,
@@ -85,6 +93,7 @@ def plan_voice(session: Session, *, workspace_id: str, project_id: str, choices:
         devices=devices,
         price_per_hour=workspace.price_per_hour,
         currency=workspace.currency,
+        plan=plan,
     )
     on_card = any(not device.startswith("CPU") for device in devices)
     ready = base.ready or base_files.state(session, workspace_id=workspace_id, key=base.key).is_here
@@ -146,6 +155,39 @@ def start_voice(
         created_by=created_by,
     )
     return order
+
+
+def fall_back(session: Session, claim: Claim, device: Device) -> VoiceRecipe | None:
+    """Give a training whose rows do not fit the memory one by one a plan with a coarser base, and return the recipe for
+    it; None where it was the coarsest already. Raises ``LeaseLost``.
+    """
+    jobs.keep_holding(session, claim)
+    given = session.get_one(Training, claim.subject_id)
+    recipe, estimate = VoiceRecipe.model_validate(given.recipe), Estimate.model_validate(given.estimate)
+    voice = FrozenVoice.model_validate(given.voice)
+    base = base_models.text_entry(session, workspace_id=given.workspace_id, key=given.base_model)
+    plan = estimate.plan or voice_planner.as_ordered(recipe, base, voice, device)
+    whole = voice_planner.unplanned(recipe, plan)
+    coarser = voice_planner.next_coarser(whole, base, voice, device, plan)
+    if coarser is None:
+        return None
+    recipe = voice_planner.planned(whole, coarser)
+    given.recipe = recipe.model_dump(mode="json")
+    given.estimate = estimate.model_copy(
+        update={"plan": coarser, "fell_back_from": estimate.fell_back_from or plan, "shortage": None}
+    ).model_dump(mode="json")
+    session.flush()
+    return recipe
+
+
+def note_shortage(session: Session, held: Claim, *, micro_batch_size: int, gradient_checkpointing: bool) -> None:
+    """Keep for the training's page how it goes on after its memory ran out in a step. Raises ``LeaseLost``."""
+    jobs.keep_holding(session, held)
+    given = session.get_one(Training, held.subject_id)
+    told = voice_planner.shortage(VoiceRecipe.model_validate(given.recipe), micro_batch_size, gradient_checkpointing)
+    estimate = Estimate.model_validate(given.estimate).model_copy(update={"shortage": told})
+    given.estimate = estimate.model_dump(mode="json")
+    session.flush()
 
 
 def cancel_voice(session: Session, *, workspace_id: str, training_id: str) -> Training:

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import pytest
 from sqlalchemy import select
 
+from app.adapters import voice_files
 from app.adapters.models import Adapter
 from app.db import Database
 from app.jobs import service as jobs
@@ -14,16 +15,19 @@ from app.jobs.models import Job
 from app.storage import Storage
 from app.trainings import voice_queries, voice_service
 from app.trainings.errors import TooFewTexts
+from app.trainings.estimate import Estimate
 from app.trainings.models import HeldOutPoint, LossPoint, Training, TrainingText
 from app.trainings.voice_choices import VoiceChoices
 from app.trainings.voice_measures import Measures, verdict
+from tests.conftest import SignedIn
 from tests.orders import make_brand
 from tests.voices import add_texts
 from tests.worker.text import tiny
 from worker import run_job
 from worker.context import WorkerContext
 from worker.engines import registry
-from worker.engines.contracts import Base, TrainedVoice, VoiceInputs
+from worker.engines.contracts import Base, EngineError, TrainedVoice, VoiceInputs
+from worker.engines.device import DeviceFacts
 from worker.engines.text import base as bases
 from worker.engines.text import causal_lm, files
 
@@ -141,6 +145,48 @@ def test_a_cancelled_one_keeps_what_it_has_learned(
         assert adapter.facts["steps"] < adapter.facts["planned_steps"] and not adapter.facts["finished"]
         assert Measures.model_validate(session.get_one(Training, training_id).measures).held_out is None
         assert adapter.diffusers_key in set(storage.keys_under("projects"))
+
+
+@pytest.mark.slow
+def test_out_of_memory_goes_on_with_a_coarser_base_and_everything_says_so(
+    context: WorkerContext, workspace_id: str, small_engine: SimpleNamespace, owner: SignedIn
+) -> None:
+    context.device = DeviceFacts("A card", "cuda", 8_000_000_000)
+    with context.database.write() as session:
+        jobs.report_worker(
+            session,
+            "w1",
+            lanes=("training",),
+            device="A card",
+            job_id=None,
+            device_kind="cuda",
+            device_memory_bytes=8_000_000_000,
+        )
+    training_id = order(context, owner.workspace_id)
+    with context.database.read() as session:
+        plan = Estimate.model_validate(session.get_one(Training, training_id).estimate).plan
+    assert plan is not None and plan.fits and plan.quantization == "none"
+    left = [3]
+
+    def full(step: int) -> None:
+        if left and step == left[0]:
+            left.pop()
+            raise EngineError("out_of_memory", "The card's memory ran out.")
+
+    small_engine.before = full
+    assert run_job.run_next(context, ("training",))
+    with context.database.read() as session:
+        assert session.scalars(select(Job)).one().state == "done"
+        given, adapter = session.get_one(Training, training_id), session.scalars(select(Adapter)).one()
+        told = Estimate.model_validate(given.estimate)
+        assert told.fell_back_from == plan and told.plan is not None and "memory ran out" in told.plan.reason
+        held = given.recipe["quantization"]
+        assert held == told.plan.quantization == adapter.facts["recipe"]["quantization"] != "none"
+        assert [grade.of for grade in voice_queries.view(session, given).grades] == ["memory", "file"]
+    page = owner.client.get(f"/voice-trainings/{training_id}").text
+    assert "goes on with the base in" in page and "What was said before, and what came" in page
+    card = voice_files.card(adapter, None, {})
+    assert "- Base model held in 8 bits while it learned" in card or "- Base model held in 4 bits" in card
 
 
 def test_too_few_texts_are_refused_with_the_number_that_would_do(context: WorkerContext, workspace_id: str) -> None:

@@ -305,6 +305,8 @@ class TrainedVoice:
     base_bytes: int
     """Of the base's numbers as they were held."""
     device: str
+    cut_texts: int
+    """Texts of which the end was not read, because a row was too short for them; learned and kept back together."""
     measures: VoiceMeasures | None
     """None without a held-out part, or when a person stopped it."""
 
@@ -323,6 +325,8 @@ class VoiceProgress(Protocol):
     def step(self, step: Step) -> None: ...
 
     def drawn(self, done: int, total: int) -> None: ...
+
+    def short_of_memory(self, *, micro_batch_size: int, gradient_checkpointing: bool) -> None: ...
 
     def checkpoint(self, folder: Path, step: int) -> None: ...
 

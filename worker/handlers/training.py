@@ -28,7 +28,6 @@ from app.jobs.service import Claim, LeaseLost
 from app.storage import StorageAway
 from app.trainings import queries, service
 from app.trainings.estimate import FirstSteps
-from app.trainings.planner import Device
 from app.trainings.queries import TrainingOrder
 from app.trainings.service import Outcome, Sample
 from worker import base_models
@@ -44,6 +43,7 @@ from worker.engines.contracts import (
 )
 from worker.handlers.kept_checkpoints import KeptCheckpoints, from_last_checkpoint
 from worker.handlers.loss_line import LossLine
+from worker.handlers.planning import device_of
 from worker.handlers.registering import register
 from worker.pace import Measured, Pace
 from worker.progress import JobProgress
@@ -100,7 +100,7 @@ def _train_within_memory(
         try:
             return order, _train(context, claim, order, inputs, folder, progress)
         except EngineError as error:
-            device = _device(context)
+            device = device_of(context)
             if error.code != "out_of_memory" or device is None:
                 raise
             coarser = context.write(partial(service.fall_back, claim=claim, device=device))
@@ -111,13 +111,6 @@ def _train_within_memory(
             progress.phase("loading")
             checkpoint = context.read(partial(jobs.checkpoint_of, job_id=claim.job_id))
             claim = replace(claim, checkpoint=checkpoint)
-
-
-def _device(context: WorkerContext) -> Device | None:
-    facts = context.device
-    if facts.memory_bytes is None:
-        return None
-    return Device(facts.name, facts.kind, facts.memory_bytes, facts.tera_operations)
 
 
 def _train(

@@ -6,6 +6,7 @@ second.
 
 import contextlib
 import hashlib
+import logging
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
@@ -15,12 +16,14 @@ from app.adapters import service as adapter_service
 from app.adapters.service import AdapterFiles
 from app.db import new_id, now
 from app.errors import AppError
+from app.jobs import service as jobs
 from app.jobs.service import Claim
 from app.storage import StorageAway
 from app.trainings import service as trainings
 from app.trainings import voice_queries, voice_service
 from app.trainings.voice_measures import ArmMeasure, HeldOut, Measures, distance_in_style
 from app.trainings.voice_queries import VoiceOrder
+from app.trainings.voice_recipe import VoiceRecipe
 from app.trainings.voice_service import VoiceOutcome
 from app.trainings.voice_texts import FrozenText
 from app.voice import stylometry
@@ -39,9 +42,12 @@ from worker.engines.contracts import (
 )
 from worker.handlers.kept_checkpoints import KeptCheckpoints, from_last_checkpoint
 from worker.handlers.loss_line import LossLine
+from worker.handlers.planning import device_of
 from worker.handlers.registering import register
 from worker.progress import JobProgress
 from worker.workspace import job_folder
+
+log = logging.getLogger("livery.worker")
 
 
 def run(context: WorkerContext, claim: Claim, progress: JobProgress) -> None:
@@ -64,20 +70,48 @@ def run(context: WorkerContext, claim: Claim, progress: JobProgress) -> None:
         watch = _Watch(context, claim, order)
         progress.on_step, progress.on_checkpoint = watch.losses.step, watch.checkpoint
         progress.on_held_out, progress.on_sample_text = watch.held_out, watch.sample_text
-        trained = from_last_checkpoint(
-            context,
-            claim,
-            folder,
-            begin=lambda step: _begin(context, claim, step),
-            train=lambda resume_from: engine.train(
-                order.recipe, replace(inputs, resume_from=resume_from), folder / "out", progress
-            ),
-        )
+        progress.on_short_of_memory = watch.short_of_memory
+        trained = _train_within_memory(context, claim, order, inputs, folder, progress)
         watch.losses.write()
         gguf = engine.gguf_adapter(base, trained.weights, folder / "adapter.gguf", context.cache_folder)
         _keep(context, claim, order, trained, gguf)
     with contextlib.suppress(StorageAway):  # what stays is swept later
         context.storage.delete_under(f"{order.folder}/checkpoints")
+
+
+def _train_within_memory(
+    context: WorkerContext,
+    claim: Claim,
+    order: VoiceOrder,
+    inputs: VoiceInputs,
+    folder: Path,
+    progress: JobProgress,
+) -> TrainedVoice:
+    """Train; where the device's memory is not enough for one row with the base as it is, go on with a coarser base
+    while there is one.
+
+    Whatever leaves the result as it is the engine has tried by then.
+    """
+    engine, recipe = registry.text_engine_for(order.base.family), order.recipe
+    while True:
+
+        def train(resume_from: Path | None, recipe: VoiceRecipe = recipe) -> TrainedVoice:
+            return engine.train(recipe, replace(inputs, resume_from=resume_from), folder / "out", progress)
+
+        try:
+            begin = partial(_begin, context, claim)
+            return from_last_checkpoint(context, claim, folder, begin=begin, train=train)
+        except EngineError as error:
+            device = device_of(context)
+            if error.code != "out_of_memory" or device is None:
+                raise
+            coarser = context.write(partial(voice_service.fall_back, claim=claim, device=device))
+            if coarser is None:
+                raise
+            log.warning("out of memory; going on with a coarser base: %s", error)
+            recipe = coarser
+            progress.phase("loading")
+            claim = replace(claim, checkpoint=context.read(partial(jobs.checkpoint_of, job_id=claim.job_id)))
 
 
 def _order(context: WorkerContext, claim: Claim) -> VoiceOrder:
@@ -114,6 +148,16 @@ class _Watch:
     def sample_text(self, text: SampleText) -> None:
         row = (text.step, text.index, text.brief, text.seed, text.text)
         self._context.write(lambda session: voice_service.note_texts(session, self._claim, [row]))
+
+    def short_of_memory(self, micro_batch_size: int, gradient_checkpointing: bool) -> None:
+        self._context.write(
+            lambda session: voice_service.note_shortage(
+                session,
+                self._claim,
+                micro_batch_size=micro_batch_size,
+                gradient_checkpointing=gradient_checkpointing,
+            )
+        )
 
     def checkpoint(self, folder: Path, step: int) -> None:
         self.losses.write()
@@ -152,6 +196,7 @@ def _keep(context: WorkerContext, claim: Claim, order: VoiceOrder, trained: Trai
             best_step=trained.best_step,
             base_bytes=trained.base_bytes,
             tokens_per_step=trained.tokens_per_step,
+            cut_texts=trained.cut_texts,
             held_out=_held_out(order, trained.measures) if trained.measures is not None else None,
         ),
     )

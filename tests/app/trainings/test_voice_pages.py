@@ -124,11 +124,17 @@ def test_the_plan_says_what_is_kept_back_and_what_it_has_to_beat(app: FastAPI, o
     text = owner.client.get(f"/projects/{brand}/voice-trainings/new").text
     assert "From 90 texts with SmolLM2 135M." in text and "10 more are kept back" in text
     assert "Write in the voice of the brand" in text and "not known yet" in text
-    changed = owner.client.get(
-        f"/projects/{brand}/voice-trainings/summary",
-        params={"base_model": "qwen3-8b", "held_out_share": "0.2", "epochs": ""},
-    ).text
-    assert "From 80 texts with Qwen3 8B." in changed and "in 4 bits" in changed and "without a graphics card" in changed
+    address = f"/projects/{brand}/voice-trainings/summary"
+    larger = {"base_model": "qwen3-8b", "held_out_share": "0.2", "epochs": ""}
+    changed = owner.client.get(address, params=larger).text
+    assert "From 80 texts with Qwen3 8B." in changed and "without a graphics card" in changed
+    with app.state.database.write() as session:
+        card = {"device_kind": "cuda", "device_memory_bytes": 12_000_000_000}
+        jobs.report_worker(session, "w", lanes=("training",), device="A card", job_id=None, **card)
+    changed = owner.client.get(address, params=larger).text
+    assert (
+        "In 4 bits (NF4) it needs" in changed and "calculated:" in changed and "without a graphics card" not in changed
+    )
 
 
 def test_ordered_twice_it_is_one_training_that_can_be_cancelled(app: FastAPI, owner: SignedIn, brand: str) -> None:

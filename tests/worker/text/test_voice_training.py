@@ -8,6 +8,7 @@ import sys
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -313,3 +314,62 @@ def test_an_adapter_of_another_model_is_refused(model: Base, folder: Path) -> No
     with pytest.raises(EngineError, match="another language model"):
         list(causal_lm.write(tiny.Asked(), WritingInputs(other, adapter), tiny.Notes()))
     assert list(causal_lm.write(tiny.Asked(), WritingInputs(model, adapter), tiny.Notes()))
+
+
+def test_short_of_memory_it_says_how_it_goes_on_to_the_same_result(
+    model: Base, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = tiny.voice_recipe(batch_size=4, epochs=2, max_length=128, packing=False, sample_count=0, measured_texts=0)
+    plain = causal_lm.train(recipe, tiny.voice_inputs(model), folder / "plain", tiny.Notes())
+    real = evaluation.token_losses
+
+    def small(loaded: Any, batch: Any) -> Any:
+        is_large = batch.tokens.shape[0] > 1 or not loaded.model.is_activation_checkpointing
+        if torch.is_grad_enabled() and is_large:
+            raise torch.OutOfMemoryError("full")
+        return real(loaded, batch)
+
+    monkeypatch.setattr(evaluation, "token_losses", small)
+    notes = tiny.Notes()
+    short = causal_lm.train(recipe, tiny.voice_inputs(model), folder / "short", notes)
+    assert notes.shortages[0] == (2, False) and notes.shortages[-1] == (1, True)
+    for name, tensor in load_file(plain.weights).items():
+        assert torch.allclose(tensor, load_file(short.weights)[name], atol=1e-5), name
+
+
+def test_rows_of_a_step_are_the_same_however_many_are_computed_at_a_time(model: Base, folder: Path) -> None:
+    whole = tiny.voice_recipe(batch_size=2, epochs=1, sample_count=0, measured_texts=0)
+    parts = whole.model_copy(update={"batch_size": 1, "gradient_accumulation_steps": 2})
+    first, second = tiny.Notes(), tiny.Notes()
+    one = causal_lm.train(whole, tiny.voice_inputs(model), folder / "whole", first)
+    two = causal_lm.train(parts, tiny.voice_inputs(model), folder / "parts", second)
+    assert one.steps == two.steps == one.planned_steps
+    # A checkpoint of the one serves the other.
+    on = tiny.voice_inputs(model, resume_from=first.checkpoints[0])
+    assert causal_lm.train(parts, on, folder / "on", tiny.Notes()).steps == one.steps
+    for name, tensor in load_file(one.weights).items():
+        assert torch.allclose(tensor, load_file(two.weights)[name], atol=1e-5), name
+
+
+def test_a_coarser_base_goes_on_from_the_checkpoint_and_measures_anew(model: Base, folder: Path) -> None:
+    recipe = tiny.voice_recipe(epochs=3, sample_count=0, measured_texts=1)
+    stopped = tiny.Notes(stop=GiveBack(), stop_at=3)
+    with pytest.raises(GiveBack):
+        causal_lm.train(recipe, tiny.voice_inputs(model), folder / "fine", stopped)
+    coarse, notes = recipe.model_copy(update={"quantization": "nf4"}), tiny.Notes()
+    on = tiny.voice_inputs(model, resume_from=stopped.checkpoints[0])
+    done = causal_lm.train(coarse, on, folder / "coarse", notes)
+    first = stopped.losses[-1][0]
+    assert notes.losses[0][0] == first and notes.losses[0][1] != stopped.losses[-1][1], "measured over the coarser base"
+    assert done.steps == done.planned_steps and done.measures is not None
+    assert done.measures.adapter.loss < done.measures.base.loss
+
+
+def test_texts_that_were_cut_are_counted(model: Base, folder: Path) -> None:
+    long = tuple(replace(text, text=text.text * 20) for text in tiny.voice_texts(3, "Long"))
+    inputs = tiny.voice_inputs(model)
+    inputs = replace(inputs, texts=(*inputs.texts, *long[:2]), held_out=(*inputs.held_out, long[2]))
+    recipe = tiny.voice_recipe(epochs=1, sample_count=0, measured_texts=0)
+    assert causal_lm.train(recipe, inputs, folder / "cut", tiny.Notes()).cut_texts == 3
+    plain = recipe.model_copy(update={"kind": "plain_text"})
+    assert causal_lm.train(plain, inputs, folder / "plain", tiny.Notes()).cut_texts == 0, "they go on in the next row"

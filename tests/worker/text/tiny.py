@@ -92,6 +92,7 @@ class Notes:
     """Step and mean loss of the held-out part."""
     samples: list[SampleText] = field(default_factory=list)
     checkpoints: list[Path] = field(default_factory=list)
+    shortages: list[tuple[int, bool]] = field(default_factory=list)
 
     def phase(self, name: str) -> None:
         self.phases.append(name)
@@ -110,7 +111,8 @@ class Notes:
 
     def drawing_smaller(self, *, at_once: int, tiled: bool) -> None: ...
 
-    def short_of_memory(self, *, micro_batch_size: int, gradient_checkpointing: bool) -> None: ...
+    def short_of_memory(self, *, micro_batch_size: int, gradient_checkpointing: bool) -> None:
+        self.shortages.append((micro_batch_size, gradient_checkpointing))
 
     def held_out(self, step: int, loss: float) -> None:
         self.losses.append((step, loss))

@@ -87,6 +87,11 @@ def _train(recipe: VoiceRecipe, inputs: VoiceInputs, out: Path, progress: VoiceP
     sampled = resumed.sampled if resumed else False
     notes = dict(resumed.notes) if resumed else {"best_step": 0, "best_loss": None, "without_better": 0, "ended": False}
     best: dict[str, torch.Tensor] = resumed.optimizer["best"] if resumed else {}
+    if resumed and notes.get("quantization", recipe.quantization) != recipe.quantization:
+        # What was measured over a finer base says nothing beside what will be measured over this one.
+        notes |= {"best_loss": None, "without_better": 0, "ended": False, "measured_step": None}
+        best, sampled = {}, False
+    notes["quantization"] = recipe.quantization
     seconds: list[float] = []
     tokens_seen: list[int] = []
     parameters: dict[str, torch.nn.Parameter] = {}
@@ -169,6 +174,7 @@ def _train(recipe: VoiceRecipe, inputs: VoiceInputs, out: Path, progress: VoiceP
             peak_memory_bytes=memory.peak_memory_bytes(device),
             base_bytes=bases.weight_bytes(loaded.model) if loaded is not None else 0,
             device=bases.device_name(device),
+            cut_texts=notes.get("cut_texts", 0),
             measures=measures,
         )
 
@@ -182,13 +188,14 @@ def _train(recipe: VoiceRecipe, inputs: VoiceInputs, out: Path, progress: VoiceP
         progress.phase("caching")
         examples = _examples(loaded, recipe, inputs.texts)
         held_out = _examples(loaded, recipe, inputs.held_out)
+        notes["cut_texts"] = _count_cut(loaded, recipe, [*examples, *held_out])
         sample_prompts = _sample_prompts(loaded, recipe, inputs)
         # No text of the brand is longer, and a base that was taught nothing would go on to the very end each time.
         sample_tokens = min(recipe.sample_tokens, max(sum(one.counted) for one in (*examples, *held_out)))
         epochs = [
             dataset.batches_of_epoch(
                 dataset.rows_of_epoch(examples, recipe.max_length, recipe.packing, recipe.seed, epoch),
-                recipe.batch_size,
+                recipe.batch_size * recipe.gradient_accumulation_steps,
             )
             for epoch in range(recipe.epochs)
         ]
@@ -244,6 +251,10 @@ def _train(recipe: VoiceRecipe, inputs: VoiceInputs, out: Path, progress: VoiceP
                         at_once = -(-at_once // 2)
                     else:
                         _compute_twice(loaded)
+                    progress.short_of_memory(
+                        micro_batch_size=at_once,
+                        gradient_checkpointing=bool(loaded.model.is_activation_checkpointing),
+                    )
             length = torch.nn.utils.clip_grad_norm_(parameters.values(), recipe.max_grad_norm)
             if not math.isfinite(loss) or not math.isfinite(length.item()):
                 raise EngineError("diverged", _diverged(step + 1, learning_rate))
@@ -315,6 +326,13 @@ def _examples(loaded: Loaded, recipe: VoiceRecipe, texts: Sequence[VoiceText]) -
         told = dataset.answer(loaded.tokenizer, text, prompt, recipe.max_length)
         examples.append(dataset.example(text.key, prompt, told))
     return examples
+
+
+def _count_cut(loaded: Loaded, recipe: VoiceRecipe, examples: Sequence[Example]) -> int:
+    """How many do not end as their text does; plain texts go on in the next row."""
+    if recipe.kind == "plain_text":
+        return 0
+    return sum(one.tokens[-1] != loaded.tokenizer.eos_token_id for one in examples)
 
 
 def _guided(loaded: Loaded, recipe: VoiceRecipe, inputs: VoiceInputs) -> list[Example]:
@@ -399,7 +417,12 @@ def _order(recipe: VoiceRecipe, inputs: VoiceInputs) -> str:
         [text.key, [[turn.role, turn.content] for turn in text.order], text.text]
         for text in (*inputs.texts, *inputs.held_out)
     ]
-    facts = [recipe.model_dump(mode="json"), inputs.base.key, inputs.base.revision, len(inputs.texts), texts]
+    # What a plan may change leaves what is learned as it is, but for the base's fineness, and then it goes on too.
+    rows = recipe.batch_size * recipe.gradient_accumulation_steps
+    asked = recipe.model_dump(
+        mode="json", exclude={"quantization", "gradient_checkpointing", "batch_size", "gradient_accumulation_steps"}
+    )
+    facts = [asked, rows, inputs.base.key, inputs.base.revision, len(inputs.texts), texts]
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
 
@@ -601,7 +624,14 @@ def _side_by_side(
     ended = [False] * len(prompts)
     cache: Any = None
     for _ in range(most):
-        out = loaded.model(input_ids=tokens, attention_mask=mask, position_ids=positions, cache=cache, use_cache=True)
+        out = loaded.model(
+            input_ids=tokens,
+            attention_mask=mask,
+            position_ids=positions,
+            cache=cache,
+            use_cache=True,
+            logits_to_keep=1,
+        )
         cache = out.cache
         chosen = []
         for number, generator in enumerate(generators):

@@ -15,7 +15,6 @@ from worker.engines.text.dataset import Batch, Example
 
 ROW_TOKENS = 512
 """Longer rows hold more texts, and attention, which looks at every pair of places, costs more."""
-ROWS_AT_ONCE = 4
 
 
 def token_losses(loaded, batch: Batch) -> tuple[torch.Tensor, int]:
@@ -52,7 +51,8 @@ def batches_by_length(loaded, examples: Sequence[Example]) -> list[Batch]:
     order = sorted(range(len(examples)), key=lambda index: (len(examples[index].tokens), examples[index].key))
     rows = dataset.packed(examples, order, ROW_TOKENS)
     padding = loaded.tokenizer.pad_token_id
-    return [dataset.collate(examples, batch, padding) for batch in dataset.batches_of_epoch(rows, ROWS_AT_ONCE)]
+    # One row at a time: several would need more memory than learning does, and take no less time.
+    return [dataset.collate(examples, [row], padding) for row in rows]
 
 
 def spread(count: int, most: int) -> tuple[int, ...]:

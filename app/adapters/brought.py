@@ -322,7 +322,7 @@ def delete(session: Session, *, workspace_id: str, file_id: str) -> str:
     """Remove the row; returns the key of its file, to be removed after the commit. Raises ``NotFound``."""
     row = queries.brought_file(session, workspace_id=workspace_id, file_id=file_id)
     for job in jobs_of(session, [row.id]).values():
-        if job.state in ("queued", "running"):
+        if job.is_active:
             jobs.request_cancel(session, workspace_id=workspace_id, job_id=job.id)
     session.delete(row)
     session.flush()

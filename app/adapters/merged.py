@@ -61,7 +61,7 @@ class Shown:
 
     @property
     def is_active(self) -> bool:
-        return not self.is_there and self.job is not None and self.job.state in ("queued", "running")
+        return not self.is_there and self.job is not None and self.job.is_active
 
 
 @dataclass(frozen=True)
@@ -206,7 +206,7 @@ def complete(session: Session, held: Claim, *, key: str, byte_count: int) -> Non
 
 def _is_active(session: Session, row: MergedFile) -> bool:
     job = jobs_of(session, [row.id]).get(row.id)
-    return job is not None and job.state in ("queued", "running")
+    return job is not None and job.is_active
 
 
 def _card(adapter: Adapter, base: TextModelEntry) -> str:

@@ -29,7 +29,7 @@ class FilesState:
 
     @property
     def is_active(self) -> bool:
-        return self.job is not None and self.job.state in ("queued", "running")
+        return self.job is not None and self.job.is_active
 
     @property
     def share(self) -> float | None:

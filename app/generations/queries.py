@@ -53,7 +53,7 @@ class GenerationView:
 
     @property
     def is_active(self) -> bool:
-        return self.job.state in ("queued", "running")
+        return self.job.is_active
 
     @property
     def has_all(self) -> bool:
@@ -91,9 +91,7 @@ def recent(
     wanted = (
         select(Generation)
         .join(Job, Job.subject_id == Generation.id)
-        .where(
-            Generation.workspace_id == workspace_id, or_(Job.state.in_(("queued", "running", "failed")), has_pictures)
-        )
+        .where(Generation.workspace_id == workspace_id, or_(Job.is_active, Job.state == "failed", has_pictures))
     )
     if project_id is not None:
         wanted = wanted.where(Generation.project_id == project_id)

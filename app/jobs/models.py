@@ -4,13 +4,15 @@ import hashlib
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, Float, ForeignKey, Index, String, Text
+from sqlalchemy import JSON, BigInteger, ColumnElement, Float, ForeignKey, Index, String, Text
+from sqlalchemy.ext.hybrid import hybrid_property
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.db import ID_LENGTH, Base, new_id, now
 
 LANES = ("training", "generation")
 STATES = ("queued", "running", "done", "failed", "cancelled")
+ACTIVE_STATES = ("queued", "running")
 
 
 class Job(Base):
@@ -58,6 +60,16 @@ class Job(Base):
     over, however it ended; None where there was none."""
     error_code: Mapped[str | None] = mapped_column(String(40), default=None)
     error_sentence: Mapped[str | None] = mapped_column(Text, default=None)
+
+    @hybrid_property
+    def is_active(self) -> bool:
+        """It waits or runs; in a query, the condition that it does."""
+        return self.state in ACTIVE_STATES
+
+    @is_active.inplace.expression
+    @classmethod
+    def _is_active(cls) -> ColumnElement[bool]:
+        return cls.state.in_(ACTIVE_STATES)
 
     __table_args__ = (
         # A claim jumps through this index from one workspace that waits to the next.

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from app.db import now
 from app.errors import NotFound
-from app.jobs.models import LANES, Job, Worker, version_of
+from app.jobs.models import ACTIVE_STATES, LANES, Job, Worker, version_of
 
 PAGE = 30
 ALIVE_FOR = timedelta(seconds=60)
@@ -42,7 +42,7 @@ def active(session: Session, *, workspace_id: str) -> list[Job]:
     return list(
         session.scalars(
             select(Job)
-            .where(Job.workspace_id == workspace_id, Job.state.in_(("running", "queued")))
+            .where(Job.workspace_id == workspace_id, Job.is_active)
             .order_by(Job.state.desc(), Job.created_at, Job.id)
         )
     )
@@ -88,7 +88,6 @@ class Pulse(NamedTuple):
 
 def pulses(session: Session, *, subject_ids: set[str], workspace_ids: set[str]) -> list[Pulse]:
     """The jobs of these trainings and generations, and all that wait or run in these workspaces: one question."""
-    is_active = Job.state.in_(("queued", "running"))
     rows = session.execute(
         select(
             Job.subject_id,
@@ -107,7 +106,9 @@ def pulses(session: Session, *, subject_ids: set[str], workspace_ids: set[str]) 
             or_(
                 Job.subject_id.in_(subject_ids) if subject_ids else false(),
                 # The lanes are named so that the claim's index is walked.
-                and_(is_active, Job.lane.in_(LANES), Job.workspace_id.in_(workspace_ids)) if workspace_ids else false(),
+                and_(Job.is_active, Job.lane.in_(LANES), Job.workspace_id.in_(workspace_ids))
+                if workspace_ids
+                else false(),
             )
         )
     )
@@ -117,7 +118,7 @@ def pulses(session: Session, *, subject_ids: set[str], workspace_ids: set[str]) 
             row.workspace_id,
             version_of(row),
             (row.progress_done, row.progress_total, row.seconds_left),
-            row.state in ("queued", "running"),
+            row.state in ACTIVE_STATES,
         )
         for row in rows
     ]

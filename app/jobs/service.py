@@ -142,9 +142,7 @@ def enqueue(
     goes when the job ends. Raises ``QueueFull``.
     """
     there = session.scalar(
-        select(func.count())
-        .select_from(Job)
-        .where(Job.workspace_id == workspace_id, Job.lane == lane, Job.state.in_(("queued", "running")))
+        select(func.count()).select_from(Job).where(Job.workspace_id == workspace_id, Job.lane == lane, Job.is_active)
     )
     if (there or 0) >= session.info.get("most_jobs_at_once", MOST_AT_ONCE):
         raise QueueFull(count=there)
@@ -319,7 +317,7 @@ def request_cancel(session: Session, *, workspace_id: str, job_id: str) -> Job:
     job = session.scalar(select(Job).where(Job.id == job_id, Job.workspace_id == workspace_id).with_for_update())
     if job is None:
         raise NotFound()
-    if job.state not in ("queued", "running"):
+    if not job.is_active:
         raise AlreadyEnded()
     job.cancel_requested = True
     if job.state == "queued":

@@ -12,7 +12,7 @@ from app.db import now
 from app.generations.models import Output
 from app.images.models import Image
 from app.jobs import queries as jobs
-from app.jobs.models import LANES, Job, LeaseExpiry, Worker
+from app.jobs.models import ACTIVE_STATES, LANES, Job, LeaseExpiry, Worker
 from app.projects.models import Project
 
 MOST_SHOWN = 50
@@ -44,13 +44,13 @@ def waiting(session: Session) -> list[Waiting]:
         (lane, state): (count, oldest)
         for lane, state, count, oldest in session.execute(
             select(Job.lane, Job.state, func.count(), func.min(Job.created_at))
-            .where(Job.state.in_(("queued", "running")))
+            .where(Job.is_active)
             .group_by(Job.lane, Job.state)
         )
     }
     moment, rows = now(), []
     for lane in LANES:
-        for state in ("queued", "running"):
+        for state in ACTIVE_STATES:
             count, oldest = found.get((lane, state), (0, None))
             rows.append(Waiting(lane, state, count, max(0.0, (moment - oldest).total_seconds()) if oldest else 0.0))
     return rows

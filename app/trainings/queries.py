@@ -302,7 +302,7 @@ class TrainingView:
 
     @property
     def is_active(self) -> bool:
-        return self.job.state in ("queued", "running")
+        return self.job.is_active
 
     @property
     def took_seconds(self) -> float | None:

@@ -150,7 +150,7 @@ class VoiceView:
 
     @property
     def is_active(self) -> bool:
-        return self.job.state in ("queued", "running")
+        return self.job.is_active
 
     @property
     def took_seconds(self) -> float | None:

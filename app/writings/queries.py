@@ -126,7 +126,7 @@ class WritingView:
 
     @property
     def is_active(self) -> bool:
-        return self.job.state in ("queued", "running")
+        return self.job.is_active
 
     @property
     def arms(self) -> list[tuple[Arm, list[VariantView]]]:

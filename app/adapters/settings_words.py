@@ -48,6 +48,7 @@ KEYS = {
     "timestep_shift": "ss_discrete_flow_shift",
     "quantization": "livery.quantization",
     "gradient_checkpointing": "ss_gradient_checkpointing",
+    "block_offload": "livery.block_offload",
     "flip": "ss_flip_aug",
     "class_prompt": "livery.class_prompt",
     "num_class_images": "ss_num_reg_images",

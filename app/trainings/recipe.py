@@ -66,6 +66,9 @@ class TrainingRecipe(BaseModel):
     """How the frozen base is held in memory: as it is, in 4 bits (NF4) or in 8. The adapter is always in float32."""
     gradient_checkpointing: bool = False
     """Compute activations again on the way back instead of keeping them: about a third slower, in far less memory."""
+    block_offload: bool = False
+    """The base's blocks wait in the machine's memory and come to the card one at a time; needs
+    ``gradient_checkpointing``. Each step copies the base twice, in a small part of the card's memory."""
     flip: bool = False
     """Also train on mirrored pictures. Off by default: logos and lettering must not be mirrored."""
     class_prompt: Annotated[str, Field(max_length=300)] = ""

@@ -31,7 +31,7 @@ from worker.engines.contracts import (
     GiveBack,
     TrainingInputs,
 )
-from worker.engines.image import autoencoder, flow, flux, flux2_klein, kept, losses, schedulers
+from worker.engines.image import autoencoder, flow, flux, flux2_klein, kept, losses, offload, schedulers
 
 pytestmark = pytest.mark.slow
 
@@ -344,6 +344,55 @@ def test_activations_computed_twice_change_nothing(bases, pictures, tmp_path):
         again, _ = train(bases[name], pictures, tmp_path / "again", steps=2, gradient_checkpointing=True)
         ours, theirs = load_file(plain.weights), load_file(again.weights)
         assert all(torch.allclose(ours[key], theirs[key], atol=1e-4) for key in ours)
+
+
+@pytest.mark.parametrize(
+    ("name", "changes"),
+    [
+        ("dev", {}),
+        ("dev", {"quantization": "nf4", "network": "dora"}),
+        ("klein", {"quantization": "int8", "target_modules": "all_layers"}),
+        ("klein", {"quantization": "nf4", "network": "lokr", "sample_prompts": ("a [trigger] jar",)}),
+    ],
+)
+def test_blocks_that_wait_their_turn_change_nothing(bases, pictures, tmp_path, monkeypatch, name, changes):
+    asked = {"steps": 2, "batch_size": 2, "gradient_checkpointing": True} | changes
+    plain, drawn = train(bases[name], pictures, tmp_path / "plain", **asked)
+    blocks, come, init = [], offload._Block.come, offload._Block.__init__
+
+    def note(self, *arguments):
+        init(self, *arguments)
+        blocks.append(self)
+
+    def alone(self):
+        come(self)
+        for other in blocks:
+            for put, held in other._slots if other is not self else ():
+                if isinstance(held, torch.Tensor):
+                    put(torch.zeros_like(held))  # would spoil every number that came of it
+
+    monkeypatch.setattr(offload._Block, "__init__", note)
+    monkeypatch.setattr(offload._Block, "come", alone)
+    waited, others = train(bases[name], pictures, tmp_path / "waited", block_offload=True, **asked)
+    assert len(blocks) > 2 and kept.current().waiting is not None
+    ours, theirs = load_file(waited.weights), load_file(plain.weights)
+    assert ours.keys() == theirs.keys() and all(torch.equal(ours[key], theirs[key]) for key in ours)
+    assert [step.loss for step in others.steps] == [step.loss for step in drawn.steps]
+    pairs = zip(others.samples, drawn.samples, strict=True)
+    assert all(one.path.read_bytes() == other.path.read_bytes() for one, other in pairs)
+
+
+def test_a_base_whose_blocks_wait_is_loaded_anew_to_draw_with(bases, pictures, tmp_path):
+    train(bases["dev"], pictures, tmp_path / "a", steps=1, gradient_checkpointing=True, block_offload=True)
+    draw(bases["dev"], tmp_path / "b", count=1)
+    assert kept.current().waiting is None
+
+
+def test_blocks_wait_only_where_they_are_computed_twice(bases, base, pictures, tmp_path):
+    for one, twice in ((bases["dev"], False), (base, True)):
+        with pytest.raises(EngineError) as raised:
+            train(one, pictures, tmp_path, gradient_checkpointing=twice, block_offload=True)
+        assert raised.value.code == "bad_order"
 
 
 @both

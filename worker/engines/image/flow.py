@@ -19,6 +19,7 @@ from app.trainings.recipe import Quantization, TrainingRecipe
 from worker.engines.contracts import AdapterFile, Base, EngineError
 from worker.engines.image import hot_swap, kept, lora, orders, products, quantization, residence, single_file
 from worker.engines.image.kept import Loaded
+from worker.engines.image.offload import Offloaded
 
 RESIDENT_SHARE = 0.7
 """The most of a device's memory that weights may take if all of them are to stay there."""
@@ -85,7 +86,7 @@ def add_noise(clean: torch.Tensor, noise: torch.Tensor, levels: torch.Tensor) ->
 
 def check(recipe: TrainingRecipe) -> None:
     """Raises ``EngineError`` (``bad_order``) for what a flow model cannot be asked."""
-    orders.check(recipe)
+    orders.check(recipe, can_offload=True)
     if recipe.train_text_encoder:
         raise EngineError(
             "bad_order", "The text encoders of this base model are not trained. Switch that off and start again."
@@ -142,8 +143,10 @@ def batch_size(loaded: Loaded, width: int, height: int) -> int:
 # The base model and its adapters ----------------------------------------------------------------------------------
 
 
-def fresh(pipeline_class: Any, kind: Quantization, by_blocks: bool, base: Base) -> Loaded:
+def fresh(pipeline_class: Any, kind: Quantization, offload: str | None, base: Base) -> Loaded:
     """Load a base model onto the CPU; quantised parts are on the device. See ``settle`` for the rest.
+
+    ``offload``: ``blocks`` as an order to draw says it; ``waiting`` for a training whose blocks wait their turn.
 
     Raises ``EngineError``: ``model_unavailable``, ``model_unsupported``.
     """
@@ -163,10 +166,13 @@ def fresh(pipeline_class: Any, kind: Quantization, by_blocks: bool, base: Base) 
         model.requires_grad_(False).eval()
     loaded = Loaded(base, pipeline, device, dtype, multiple=pipeline.vae_scale_factor * 2, quantization=kind)
     if kind != "none":
-        quantization.quantize(pipeline.transformer, kind, device, dtype)
-        kept.wake(loaded, "transformer")
-    if by_blocks:
+        quantization.quantize(pipeline.transformer, kind, device, dtype, away=offload == "waiting")
+        if offload != "waiting":
+            kept.wake(loaded, "transformer")
+    if offload == "blocks":
         residence.block_by_block(loaded)
+    elif offload == "waiting":
+        loaded.waiting = Offloaded(pipeline.transformer, device)
     return loaded
 
 

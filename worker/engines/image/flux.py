@@ -127,7 +127,7 @@ def _train(recipe: TrainingRecipe, inputs: TrainingInputs, out: Path, progress: 
 
     try:
         progress.phase("loading")
-        loaded = _load(inputs.base, recipe.quantization)
+        loaded = _load(inputs.base, recipe.quantization, "waiting" if recipe.block_offload else None)
         flow.settle(loaded)
         hot_swap.forget(loaded)
         pipeline, transformer = loaded.pipeline, loaded.pipeline.transformer
@@ -431,9 +431,8 @@ def _load(base: Base, quantization: Quantization, offload: str | None = None) ->
 
     Raises ``EngineError``: ``model_unavailable``, ``model_unsupported``.
     """
-    by_blocks = offload == "blocks"
-    load = partial(flow.fresh, FluxPipeline, quantization, by_blocks)
-    return kept.kept(base, load, quantization, by_blocks=by_blocks)
+    load = partial(flow.fresh, FluxPipeline, quantization, offload)
+    return kept.kept(base, load, quantization, by_blocks=offload == "blocks", waits=offload == "waiting")
 
 
 def drop_loaded() -> None:

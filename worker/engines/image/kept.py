@@ -15,6 +15,7 @@ import torch
 import transformers
 
 from worker.engines.contracts import Base, EngineError
+from worker.engines.image.offload import Offloaded
 
 
 @dataclass
@@ -27,6 +28,8 @@ class Loaded:
     multiple: int
     """Pixels that both sides of a picture must be a multiple of."""
     quantization: str = "none"
+    waiting: Offloaded | None = None
+    """Moves the denoiser's blocks while it is trained; then nobody else may move them."""
     adapters: OrderedDict[str, str] = field(default_factory=OrderedDict)
     """Key of an ``AdapterFile`` → its name in the model, the longest unused first."""
     on_words: set[str] = field(default_factory=set)
@@ -54,14 +57,25 @@ class Loaded:
 _kept: Loaded | None = None
 
 
-def kept(base: Base, load: Callable[[Base], Loaded], quantization: str = "none", *, by_blocks: bool = False) -> Loaded:
+def kept(
+    base: Base,
+    load: Callable[[Base], Loaded],
+    quantization: str = "none",
+    *,
+    by_blocks: bool = False,
+    waits: bool = False,
+) -> Loaded:
     """The base model, from the last job if it is the same; else what ``load`` gives, in place of the other."""
     global _kept
-    wanted = (base.key, base.revision, quantization, by_blocks)
-    if _kept is None or (_kept.base.key, _kept.base.revision, _kept.quantization, _kept.by_blocks) != wanted:
+    wanted = (base.key, base.revision, quantization, by_blocks, waits)
+    if _kept is None or _identity(_kept) != wanted:
         drop()
         _kept = load(base)
     return _kept
+
+
+def _identity(one: Loaded) -> tuple[str, str | None, str, bool, bool]:
+    return one.base.key, one.base.revision, one.quantization, one.by_blocks, one.waiting is not None
 
 
 def drop() -> None:
@@ -98,17 +112,19 @@ def rest(loaded: Loaded, *names: str) -> None:
     """Take these models off the card until ``wake``, to make room there."""
     for name in names:
         model = getattr(loaded.pipeline, name, None)
-        if model is not None and loaded.device.type == "cuda":
+        if loaded.waiting is not None and model is loaded.denoiser:
+            loaded.waiting.rest()
+        elif model is not None and loaded.device.type == "cuda":
             model.to("cpu")
     if loaded.device.type == "cuda":
         torch.cuda.empty_cache()
 
 
 def wake(loaded: Loaded, *names: str) -> None:
-    """Bring these models back to the device."""
+    """Bring these models back to the device; one whose blocks come by themselves is left alone."""
     for name in names:
         model = getattr(loaded.pipeline, name, None)
-        if model is not None:
+        if model is not None and not (loaded.waiting is not None and model is loaded.denoiser):
             model.to(loaded.device)
 
 

@@ -85,6 +85,8 @@ class Learning:
             added = lora.inject(model, recipe.rank, recipe.alpha, targets[name], self.generator, recipe.network)
             self._parameters |= {f"{name}.{key}": parameter for key, parameter in added.items()}
             groups.append(list(added.values()))
+            for parameter in added.values():  # PEFT puts them beside the base, whose blocks may wait elsewhere
+                parameter.data = parameter.data.to(self._device)
         if self.recipe.gradient_checkpointing:
             self._denoiser.enable_gradient_checkpointing()
         self._optimizer = optimizers.make(self.recipe, [groups[0], [one for group in groups[1:] for one in group]])

@@ -10,10 +10,18 @@ from worker.engines.contracts import EngineError, TrainingInputs
 
 CHECKPOINTS_KEPT = 2
 TRAIN_SMALLER = "Choose a smaller resolution, a smaller batch or a lower rank, or a machine with more memory."
+HOW_NOT_WHAT = {
+    "quantization",
+    "gradient_checkpointing",
+    "block_offload",
+    "batch_size",
+    "gradient_accumulation_steps",
+}
+"""Fields of a recipe that a training may change on its way."""
 DRAW_SMALLER = "Choose smaller pictures, or a machine with more memory."
 
 
-def check(recipe: TrainingRecipe) -> None:
+def check(recipe: TrainingRecipe, *, can_offload: bool = False) -> None:
     """Raises ``EngineError`` (``bad_order``) for what does not go together."""
     if recipe.network == "lokr" and recipe.train_text_encoder:
         raise EngineError(
@@ -25,6 +33,14 @@ def check(recipe: TrainingRecipe) -> None:
             "bad_order",
             "A DoRA adapter cannot include the text encoder: diffusers would leave out the lengths that it learned "
             "there. Choose one of both.",
+        )
+
+
+    if recipe.block_offload and not (can_offload and recipe.gradient_checkpointing):
+        raise EngineError(
+            "bad_order",
+            "Blocks of the base can wait in the machine's memory only in FLUX's families, and where what they keep is "
+            "computed again. Switch that off and start again.",
         )
 
 
@@ -45,7 +61,7 @@ def identity(recipe: TrainingRecipe, inputs: TrainingInputs) -> str:
             raise EngineError("bad_picture", f"The training picture {p.path.name} cannot be read.") from error
         pictures.append([content, p.caption, p.left, p.top, p.width, p.height, p.target_width, p.target_height])
     asked = recipe.model_dump(
-        mode="json", exclude={"quantization", "gradient_checkpointing", "batch_size", "gradient_accumulation_steps"}
+        mode="json", exclude=HOW_NOT_WHAT
     )
     at_once = recipe.batch_size * recipe.gradient_accumulation_steps
     facts = [asked, at_once, inputs.base.key, inputs.base.revision, pictures]

@@ -17,17 +17,22 @@ IN_A_BLOCK = re.compile(r"(^|\.)\w*blocks?\.")
 and decide much of the picture."""
 
 
-def quantize(model: torch.nn.Module, kind: Quantization, device: torch.device, dtype: torch.dtype) -> None:
+def quantize(
+    model: torch.nn.Module, kind: Quantization, device: torch.device, dtype: torch.dtype, *, away: bool = False
+) -> None:
     """Replace every linear layer inside the model's blocks, which must be on the CPU, by one in 4 or 8 bits on
     ``device``; computes in ``dtype``. The rest of the model stays where it is.
 
     One layer after the other, so that the device never holds the whole of the original. ``none`` does nothing. The same
-    weights give the same bytes again.
+    weights give the same bytes again. With ``away`` each layer goes back to the CPU when it has been replaced.
     """
     if kind == "none":
         return
     for parent, name, layer in _linear_layers(model):
-        setattr(parent, name, _nf4(layer, device, dtype) if kind == "nf4" else _int8(layer, device))
+        made = _nf4(layer, device, dtype) if kind == "nf4" else _int8(layer, device)
+        if away and device.type != "cpu":
+            _to_cpu(made)
+        setattr(parent, name, made)
     # What PEFT looks at to choose an adapter layer that can stand on such a base.
     model.is_loaded_in_4bit = kind == "nf4"
     model.is_loaded_in_8bit = kind == "int8"
@@ -100,6 +105,17 @@ def _int8(layer: torch.nn.Linear, device: torch.device) -> torch.nn.Module:
     made.weight = bnb.nn.Int8Params(layer.weight.data, requires_grad=False, has_fp16_weights=False).to(device)
     made.bias = _frozen(layer.bias, device)
     return made
+
+
+def _to_cpu(layer: torch.nn.Module) -> None:
+    """What bitsandbytes moves too, but its scales stay those of this layer and are never made anew."""
+    layer.weight.data = layer.weight.data.cpu()
+    if layer.bias is not None:
+        layer.bias.data = layer.bias.data.cpu()
+    if isinstance(layer, bnb.nn.Linear4bit):
+        layer.weight.quant_state.to("cpu")
+    else:
+        layer.weight.CB, layer.weight.SCB = layer.weight.data, layer.weight.SCB.cpu()
 
 
 def _frozen(bias: torch.nn.Parameter | None, device: torch.device) -> torch.nn.Parameter | None:

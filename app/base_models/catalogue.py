@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from app.errors import N_, NotFound
 
 CATALOGUE = Path(__file__).with_name("catalogue.toml")
+KEPT = Path(__file__).with_name("kept.toml")
 Quantization = Literal["none", "int8", "nf4"]
 """How the base's numbers are held while an adapter is trained on it."""
 TargetModules = Literal["attention", "attention_and_feed_forward", "all_layers"]
@@ -55,6 +56,23 @@ class DrawingCost(BaseModel):
     """In one pass through the denoiser, in half precision."""
     decoding_mb: Annotated[float, Field(gt=0)]
     """On the autoencoder's way to pixels, in float32."""
+
+
+class Kept(BaseModel):
+    """What the way back of one picture keeps, by the kind of adapter and the layers it learns in, at rank 16.
+
+    In megabytes, in bfloat16, counted like ``StepCost``.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    network: Literal["lora", "dora", "lokr"]
+    target_modules: TargetModules
+    side: Pixels
+    trained_parameters: Annotated[int, Field(ge=1)]
+    mb: Annotated[float, Field(gt=0)]
+    mb_checkpointed: Annotated[float, Field(gt=0)]
+    mb_of_a_block: Annotated[float, Field(ge=0)]
 
 
 class UnknownBaseModel(NotFound):
@@ -119,6 +137,18 @@ class BaseModelEntry(BaseModel):
     """Of the denoiser: on the device at once when its blocks come one by one."""
     drawing_cost: tuple[DrawingCost, ...] = ()
     """Empty where nobody has counted it."""
+    kept: tuple[Kept, ...] = ()
+    """From ``kept.toml``; empty where nobody has counted it."""
+    offloadable_share: Annotated[float, Field(ge=0, le=1)] = 0.0
+    """Share of the denoiser's parameters in blocks that can wait in the machine's memory; 0 where none can."""
+    largest_block_parameters: Annotated[int, Field(ge=0)] = 0
+    text_encoder_parameters: Annotated[int, Field(ge=0)] = 0
+    """Of the text encoders that an adapter can learn in; 0 where nobody has counted."""
+    text_encoder_parameters_per_rank: Annotated[int, Field(ge=0)] = 0
+    text_encoder_kept_mb: Annotated[float, Field(ge=0)] = 0.0
+    """Kept for their way back, for one caption."""
+    text_encoder_tera_operations: Annotated[float, Field(ge=0)] = 0.0
+    """Of their way there, for one caption."""
     steps: Annotated[int, Field(ge=1, le=100)]
     """Default denoising steps of a picture."""
     guidance_scale: Annotated[float, Field(ge=1, le=30)]
@@ -248,8 +278,14 @@ class TextModelEntry(BaseModel):
 @cache
 def all_models() -> tuple[BaseModelEntry, ...]:
     """Every base model for pictures, the recommended one first."""
-    with CATALOGUE.open("rb") as file:
-        return tuple(BaseModelEntry.model_validate(entry) for entry in tomllib.load(file)["model"])
+    with CATALOGUE.open("rb") as file, KEPT.open("rb") as counted:
+        kept = tomllib.load(counted)
+        return tuple(
+            BaseModelEntry.model_validate(
+                entry | {"kept": [dict(zip(Kept.model_fields, row, strict=True)) for row in kept.get(entry["key"], ())]}
+            )
+            for entry in tomllib.load(file)["model"]
+        )
 
 
 @cache

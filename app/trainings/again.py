@@ -50,6 +50,9 @@ def decided(given: Training, base: BaseModelEntry | None) -> dict[str, Any]:
         recipe = unplanned(recipe, estimate.plan).model_copy(
             update={"quantization": plan.quantization, "gradient_checkpointing": plan.gradient_checkpointing}
         )
+        if "batch_size" not in plan.decided:  # said as what is added up, which lets the next plan choose again
+            at_once = recipe.batch_size * recipe.gradient_accumulation_steps
+            recipe = recipe.model_copy(update={"batch_size": 1, "gradient_accumulation_steps": at_once})
         free = tuple(name for name in PLANNED if name not in plan.decided and name != "batch_size")
     fields: dict[str, Any] = {"purpose": recipe.purpose, "base_model": recipe.base_model}
     if base is None:

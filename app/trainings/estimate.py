@@ -9,6 +9,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 from app.base_models.catalogue import BaseModelEntry
+from app.trainings.needs import samples_per_step
 from app.trainings.planner import Plan, Shortage
 from app.trainings.recipe import Optimizer, Quantization, TargetModules, TrainingRecipe
 
@@ -129,12 +130,6 @@ def _is_like(one: Measurement, recipe: TrainingRecipe) -> bool:
         and one.target_modules == recipe.target_modules
         and one.optimizer == recipe.optimizer
     )
-
-
-def samples_per_step(recipe: TrainingRecipe) -> int:
-    """How many pictures are computed for one step, those of the class included."""
-    own = recipe.batch_size * recipe.gradient_accumulation_steps
-    return own * 2 if recipe.with_prior_preservation else own
 
 
 def cost_of(seconds: float | None, price_per_hour: Decimal | None) -> Decimal | None:

@@ -3,38 +3,27 @@
 Pure arithmetic over what the catalogue knows of a base (``step_cost``, counted from its configuration) and what a
 worker says of its device. A base is not made coarser where it fits as it is: quantisation comes after everything else.
 
-Memory is the sum of the base's numbers, the adapter with its gradients and AdamW's two moments in float32, what the
-step keeps, and a fixed working share. What it does not know: the allocator's waste, other programs on the card, kernels
-that need room of their own. So it predicts a range, and what really happened is recorded beside it.
+What it needs is counted in ``needs``, which says what it does not know. So it predicts a range, and what really
+happened is recorded beside it.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import pairwise
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict
 
-from app.base_models.catalogue import BaseModelEntry, StepCost
+from app.base_models.catalogue import BaseModelEntry
 from app.errors import N_
+from app.trainings.needs import Precision, Way, memory_of, step_seconds
 from app.trainings.recipe import Quantization, TrainingRecipe
 
-BYTES = {"float32": 4.0, "bfloat16": 2.0, "int8": 1.0, "nf4": 0.53}
-"""Of one number of the base; NF4 with the constants of its blocks of 64."""
-SLOWER = {"none": 1.0, "int8": 1.3, "nf4": 1.25}
-"""Time of a step with a base that must be made whole again layer by layer."""
-ADAPTER_BYTES = 16
-"""Of one number of the adapter: itself, its gradient and two moments, in float32."""
-WORKING_BYTES = 900_000_000
-"""A card's own context and the libraries' working memory."""
 SPREAD = 0.15
 """Half of the range round a predicted memory."""
 CLEARLY_LESS = 0.92
 """Share of what ran out that a coarser plan may need at most."""
 ROOM = 0.95
 """Share of a device's memory that a plan may fill."""
-UTILISATION = (0.3, 0.65)
-"""Share of what a device does in one large matrix product that a training step reaches."""
 GIGA = 1_000_000_000
 
 
@@ -47,6 +36,21 @@ class Device:
     memory_bytes: int
     tera_operations: float | None = None
     """A second, in the precision that it trains in; None where it was not measured."""
+    computes_in: Precision | None = None
+    """None: bfloat16 on a card, float32 on a processor."""
+
+    @property
+    def precision(self) -> Precision:
+        return self.computes_in or ("bfloat16" if self.kind == "cuda" else "float32")
+
+
+class Stage(NamedTuple):
+    """What a plan may choose."""
+
+    quantization: Quantization
+    gradient_checkpointing: bool
+    micro_batch_size: int
+    block_offload: bool = False
 
 
 class Plan(BaseModel):
@@ -55,12 +59,14 @@ class Plan(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     device: str
-    precision: Literal["float32", "bfloat16"]
+    precision: Precision
     quantization: Quantization
     gradient_checkpointing: bool
     micro_batch_size: int
-    """Pictures at a time; the recipe's batch is made up of several where it is larger."""
+    """Pictures at a time; a step is made up of several where it takes more."""
+    block_offload: bool = False
     whole_batch_size: int
+    """Pictures that could be computed at once for a step."""
     memory_bytes: int
     memory_low: int
     memory_high: int
@@ -87,16 +93,18 @@ def plan_for(
     """
     if not base.step_cost or base.denoiser_parameters is None:
         return None
-    plans = [_plan(recipe, base, device, *stage) for stage in stages(recipe, decided)]
+    plans = [_plan(recipe, base, device, stage) for stage in stages(recipe, decided) if _can(base, device, stage)]
     chosen = next((plan for plan in plans if plan.fits), None) or min(plans, key=lambda plan: plan.memory_bytes)
     reason, facts = _reason(chosen, plans, device, base)
     left = tuple(name for name in PLANNED if name in decided)
-    return chosen.model_copy(update={"reason": reason, "facts": facts, "decided": left})
+    whole = _at_once(recipe, decided)
+    return chosen.model_copy(update={"reason": reason, "facts": facts, "decided": left, "whole_batch_size": whole})
 
 
 def next_coarser(recipe: TrainingRecipe, base: BaseModelEntry, device: Device, plan: Plan) -> Plan | None:
     """What to fall back to when the memory is not enough for one picture at a time with the base held as ``plan`` says:
-    the fastest stage with a coarser base that needs clearly less than that, or None.
+    the fastest stage with a coarser base, or at last with one whose blocks wait elsewhere, that needs clearly less than
+    that, or None.
 
     Smaller batches and gradient checkpointing are not among the stages left: an engine goes over to them by itself, in
     the step that runs out of memory, as they do not change what is learned. ``recipe`` is the one before any plan. A
@@ -104,12 +112,17 @@ def next_coarser(recipe: TrainingRecipe, base: BaseModelEntry, device: Device, p
     """
     if not base.step_cost or base.denoiser_parameters is None:
         return None
-    plans = [_plan(recipe, base, device, *stage) for stage in stages(recipe)]
-    tried = [one.memory_bytes for one in plans if one.quantization == plan.quantization]
-    coarser = ("int8", "nf4") if plan.quantization == "none" else ("nf4",) if plan.quantization == "int8" else ()
-    for one in plans:
-        if one.quantization in coarser and one.memory_bytes < CLEARLY_LESS * min(tried):
+    plans = [_plan(recipe, base, device, stage) for stage in stages(recipe) if _can(base, device, stage)]
+    held = [(one.block_offload, one.quantization) for one in plans]
+    now = (plan.block_offload, plan.quantization)
+    if now not in held:
+        return None
+    least = min(one.memory_bytes for one, way in zip(plans, held, strict=True) if way == now)
+    last = max(place for place, way in enumerate(held) if way == now)
+    for one in plans[last + 1 :]:
+        if one.memory_bytes < CLEARLY_LESS * least:
             reason = FELL_BACK_TO_8_BITS if one.quantization == "int8" else FELL_BACK_TO_4_BITS
+            reason = FELL_BACK_TO_OFFLOAD if one.block_offload else reason
             return one.model_copy(update={"reason": reason, "facts": {"needed": gigabytes(one.memory_bytes)}})
     return None
 
@@ -131,93 +144,53 @@ def shortage(recipe: TrainingRecipe, micro_batch_size: int, gradient_checkpointi
     return Shortage(reason=RAN_OUT, facts={"batch": str(recipe.batch_size), "at_a_time": str(micro_batch_size)})
 
 
-def stages(recipe: TrainingRecipe, decided: frozenset[str] = frozenset()) -> Iterator[tuple[Quantization, bool, int]]:
-    """Quantisation, checkpointing and pictures at a time, the fastest and finest first."""
+def stages(recipe: TrainingRecipe, decided: frozenset[str] = frozenset()) -> Iterator[Stage]:
+    """The fastest and finest first; last those whose blocks wait in the machine's memory."""
     finest: tuple[Quantization, ...] = ("none", "int8", "nf4")
     quantizations = (recipe.quantization,) if "quantization" in decided else finest
     checkpointings = (recipe.gradient_checkpointing,) if "gradient_checkpointing" in decided else (False, True)
-    whole = recipe.batch_size
+    whole = _at_once(recipe, decided)
     micro_batches = [n for n in range(whole, 0, -1) if whole % n == 0 and (n == whole or "batch_size" not in decided)]
     for quantization in quantizations:
         for checkpointing in checkpointings:
             for micro_batch in micro_batches:
-                yield quantization, checkpointing, micro_batch
+                yield Stage(quantization, checkpointing, micro_batch)
+    if True in checkpointings:  # else the way back would need a block that has left
+        for micro_batch in micro_batches:
+            yield Stage(quantizations[-1], True, micro_batch, block_offload=True)
+
+
+def _at_once(recipe: TrainingRecipe, decided: frozenset[str]) -> int:
+    """Pictures of a step that may be computed at once: all of them, unless a person has said how many."""
+    return recipe.batch_size if "batch_size" in decided else recipe.batch_size * recipe.gradient_accumulation_steps
+
+
+def _can(base: BaseModelEntry, device: Device, stage: Stage) -> bool:
+    return not stage.block_offload or (device.kind == "cuda" and base.offloadable_share > 0)
 
 
 def planned(recipe: TrainingRecipe, plan: Plan) -> TrainingRecipe:
     """The recipe with what the plan chose; as many pictures go into a step as before."""
-    times = recipe.batch_size // plan.micro_batch_size
+    at_once = recipe.batch_size * recipe.gradient_accumulation_steps
     return recipe.model_copy(
         update={
+            "block_offload": plan.block_offload,
             "quantization": plan.quantization,
             "gradient_checkpointing": plan.gradient_checkpointing,
             "batch_size": plan.micro_batch_size,
-            "gradient_accumulation_steps": recipe.gradient_accumulation_steps * times,
+            "gradient_accumulation_steps": at_once // plan.micro_batch_size,
         }
     )
 
 
 def unplanned(recipe: TrainingRecipe, plan: Plan) -> TrainingRecipe:
     """The recipe before ``planned``, as far as a later plan needs it: all pictures of a step at once."""
-    times = plan.whole_batch_size // plan.micro_batch_size
+    at_once = recipe.batch_size * recipe.gradient_accumulation_steps
     return recipe.model_copy(
         update={
             "batch_size": plan.whole_batch_size,
-            "gradient_accumulation_steps": recipe.gradient_accumulation_steps // times,
+            "gradient_accumulation_steps": at_once // plan.whole_batch_size,
         }
-    )
-
-
-def memory_of(
-    recipe: TrainingRecipe,
-    base: BaseModelEntry,
-    *,
-    precision: Literal["float32", "bfloat16"],
-    quantization: Quantization,
-    gradient_checkpointing: bool,
-    micro_batch_size: int,
-) -> int:
-    """Predicted peak in bytes while training; text encoders and autoencoder have left the device by then."""
-    parameters = base.denoiser_parameters or 0
-    plain = BYTES[precision]
-    held = BYTES[quantization] if quantization != "none" else plain
-    weights = parameters * (base.quantizable_share * held + (1 - base.quantizable_share) * plain)
-    adapter = base.parameters_per_rank.get(recipe.target_modules, 0) * recipe.rank * ADAPTER_BYTES
-    cost = cost_at(base.step_cost, recipe.resolution)
-    wide = 2 if precision == "float32" else 1
-    kept = cost.kept_mb
-    if gradient_checkpointing:
-        kept = cost.kept_mb_checkpointed + cost.kept_mb_of_a_block
-    return round(weights + adapter + kept * 1_000_000 * wide * micro_batch_size + WORKING_BYTES)
-
-
-def cost_at(costs: tuple[StepCost, ...], side: int) -> StepCost:
-    """Interpolated in the area of the picture; beyond the largest side, and below the smallest, in proportion to it."""
-    known = sorted(costs, key=lambda cost: cost.side)
-    area = side * side
-    if area <= known[0].side ** 2:
-        return _scaled(known[0], side)
-    if area >= known[-1].side ** 2:
-        return _scaled(known[-1], side)
-    for lower, upper in pairwise(known):
-        if area <= upper.side**2:
-            share = (area - lower.side**2) / (upper.side**2 - lower.side**2)
-            mixed = {
-                name: getattr(lower, name) * (1 - share) + getattr(upper, name) * share
-                for name in ("kept_mb", "kept_mb_checkpointed", "kept_mb_of_a_block", "tera_operations")
-            }
-            return StepCost(side=side, **mixed)
-    raise AssertionError("unreachable: the area lies between two known ones")
-
-
-def _scaled(cost: StepCost, side: int) -> StepCost:
-    share = side * side / cost.side**2
-    return StepCost(
-        side=side,
-        kept_mb=cost.kept_mb * share,
-        kept_mb_checkpointed=cost.kept_mb_checkpointed * share,
-        kept_mb_of_a_block=cost.kept_mb_of_a_block * share,
-        tera_operations=cost.tera_operations * share,
     )
 
 
@@ -226,38 +199,17 @@ def room_of(device: Device) -> float:
     return device.memory_bytes * ROOM / (1 + SPREAD / 2)
 
 
-def _plan(
-    recipe: TrainingRecipe,
-    base: BaseModelEntry,
-    device: Device,
-    quantization: Quantization,
-    gradient_checkpointing: bool,
-    micro_batch_size: int,
-) -> Plan:
-    precision: Literal["float32", "bfloat16"] = "bfloat16" if device.kind == "cuda" else "float32"
-    memory = memory_of(
-        recipe,
-        base,
-        precision=precision,
-        quantization=quantization,
-        gradient_checkpointing=gradient_checkpointing,
-        micro_batch_size=micro_batch_size,
-    )
+def _plan(recipe: TrainingRecipe, base: BaseModelEntry, device: Device, stage: Stage) -> Plan:
+    way = Way(precision=device.precision, **stage._asdict())
+    memory = memory_of(recipe, base, way)
     seconds = None
-    if device.tera_operations:  # steps that were asked for together count together
-        # There, and back through what is frozen; with checkpointing there once more.
-        ways = 3 if gradient_checkpointing else 2
-        operations = cost_at(base.step_cost, recipe.resolution).tera_operations * ways
-        operations *= recipe.batch_size * recipe.gradient_accumulation_steps
-        ideal = operations / device.tera_operations * SLOWER[quantization]
-        seconds = (ideal / UTILISATION[1], ideal / UTILISATION[0])
+    if device.tera_operations:
+        seconds = step_seconds(recipe, base, way, device.tera_operations)
     return Plan(
         device=device.name,
-        precision=precision,
-        quantization=quantization,
-        gradient_checkpointing=gradient_checkpointing,
-        micro_batch_size=micro_batch_size,
-        whole_batch_size=recipe.batch_size,
+        precision=device.precision,
+        **stage._asdict(),
+        whole_batch_size=_at_once(recipe, frozenset()),
         memory_bytes=memory,
         memory_low=round(memory * (1 - SPREAD)),
         memory_high=round(memory * (1 + SPREAD)),
@@ -287,6 +239,15 @@ IN_4_BITS = N_(
 FELL_BACK_TO_8_BITS = N_(
     "The device's memory ran out even with one picture at a time, so it goes on with the base in 8 bits, which needs "
     "about %(needed)s; pictures may lose a little fineness."
+)
+WAITING_BLOCKS = N_(
+    "Even so it would need %(before)s, and of %(memory)s only %(room)s can be counted on. With the base's blocks "
+    "waiting in the machine's memory and coming to the card one at a time it needs %(needed)s; each step takes longer, "
+    "as the base is copied twice for it."
+)
+FELL_BACK_TO_OFFLOAD = N_(
+    "The device's memory ran out even with one picture at a time, so it goes on with the base's blocks waiting in the "
+    "machine's memory, which needs about %(needed)s on the card. What it learns is the same; each step takes longer."
 )
 FELL_BACK_TO_4_BITS = N_(
     "The device's memory ran out even with one picture at a time, so it goes on with the base in 4 bits (NF4), which "
@@ -319,6 +280,9 @@ def _reason(chosen: Plan, plans: list[Plan], device: Device, base: BaseModelEntr
     }
     if not chosen.fits:
         return TOO_LARGE, facts
+    if chosen.block_offload:
+        least = min(plan.memory_bytes for plan in plans if not plan.block_offload)
+        return WAITING_BLOCKS, facts | {"before": gigabytes(least)}
     if chosen.quantization != first.quantization:
         return (IN_8_BITS if chosen.quantization == "int8" else IN_4_BITS), facts
     if chosen.gradient_checkpointing != first.gradient_checkpointing:

@@ -18,8 +18,9 @@ from app.images.models import Image
 from app.jobs import queries as jobs
 from app.jobs.models import Job
 from app.projects import queries as projects
-from app.trainings.estimate import Estimate, Measurement, has_plain_layers, samples_per_step
+from app.trainings.estimate import Estimate, Measurement, has_plain_layers
 from app.trainings.models import LossPoint, Training, TrainingSample
+from app.trainings.needs import samples_per_step
 from app.trainings.recipe import TrainingRecipe
 
 PAGE = 24

@@ -6,7 +6,8 @@ Nothing is run; the memory is the planner's prediction. The second table holds i
 from dataclasses import dataclass
 
 from app.base_models import catalogue
-from app.trainings.planner import GIGA, Device, Plan, memory_of, plan_for
+from app.trainings.needs import Way, memory_of
+from app.trainings.planner import GIGA, Device, Plan, plan_for
 from app.trainings.recipe import Quantization, TargetModules, TrainingRecipe
 
 CARDS = (8, 12, 16, 24, 80)
@@ -61,10 +62,7 @@ def predicted(run: Published) -> float:
     memory = memory_of(
         recipe(run.base, run.side, run.rank, run.target_modules),
         catalogue.get(run.base),
-        precision="bfloat16",
-        quantization=run.quantization,
-        gradient_checkpointing=True,
-        micro_batch_size=1,
+        Way("bfloat16", run.quantization, gradient_checkpointing=True, micro_batch_size=1),
     )
     return memory / GIGA
 
@@ -88,6 +86,7 @@ def main() -> None:
             plan = plan_on(card, key)
             held = plan.precision if plan.quantization == "none" else plan.quantization
             again = "computed again" if plan.gradient_checkpointing else "kept"
+            again += ", blocks waiting in the machine's memory" if plan.block_offload else ""
             fits = "" if plan.fits else "  DOES NOT FIT"
             print(
                 f"  {card:3} GB: base in {held}, activations {again}, {plan.micro_batch_size} at a time, "

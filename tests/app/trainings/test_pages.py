@@ -76,7 +76,10 @@ def test_the_card_says_how_the_training_fits_the_card_that_is_there(
     assert "In 4 bits (NF4) it needs" in text and "of 12.0 GB" in text
     assert "calculated from the speed of A card" in text and "calculated: " in text
     fixed = owner.client.get(address, params={"base_model": "flux-1-dev", "quantization": "none"}).text
-    assert "Even in its smallest form" in fixed, "a person's choice is not overruled"
+    assert "coming to the card one at a time" in fixed and "4 bits" not in fixed, "a person's choice is not overruled"
+    choices = {"quantization": "none", "gradient_checkpointing": "false"}
+    kept = owner.client.get(address, params={"base_model": "flux-1-dev"} | choices).text
+    assert "Even in its smallest form" in kept
 
 
 def test_the_card_follows_the_choices(owner: SignedIn, project_id: str) -> None:

@@ -4,7 +4,8 @@ import pytest
 
 from app.base_models import catalogue
 from app.base_models.catalogue import StepCost
-from app.trainings.planner import GIGA, Device, cost_at, next_coarser, plan_for, shortage, stages
+from app.trainings.needs import Way, cost_at, memory_of, step_seconds
+from app.trainings.planner import GIGA, Device, Stage, next_coarser, plan_for, planned, shortage, stages, unplanned
 from tests.benchmarks.plans import PUBLISHED, plan_on, predicted, recipe
 
 SDXL, FLUX = "stable-diffusion-xl", "flux-1-dev"
@@ -19,7 +20,7 @@ def test_larger_cards_never_get_slower_or_coarser_plans():
     for key in (SDXL, FLUX):
         order = list(stages(recipe(key, 1024, 16, "attention", batch_size=4)))
         chosen = [plan_on(card, key) for card in (8, 12, 16, 24, 48, 80)]
-        places = [order.index((p.quantization, p.gradient_checkpointing, p.micro_batch_size)) for p in chosen if p.fits]
+        places = [order.index(Stage(**{name: getattr(p, name) for name in Stage._fields})) for p in chosen if p.fits]
         assert places == sorted(places, reverse=True), key
 
 
@@ -41,8 +42,68 @@ def test_every_plan_that_fits_leaves_room_and_says_why():
 
 def test_a_base_that_does_not_fit_at_all_is_said_so():
     plan = plan_on(4, FLUX)
-    assert not plan.fits and plan.quantization == "nf4" and plan.micro_batch_size == 1
+    assert not plan.fits and plan.quantization == "nf4" and plan.block_offload and plan.micro_batch_size == 1
     assert "smaller base" in plan.reason
+
+
+def test_flux_on_8_gigabytes_waits_in_the_machines_memory_and_says_so():
+    plan = plan_on(8, FLUX)
+    assert plan.fits and plan.block_offload and plan.gradient_checkpointing and plan.quantization == "nf4"
+    assert "machine's memory" in plan.reason and plan.facts["before"] == "9.8 GB"
+    base, order = catalogue.get(FLUX), recipe(FLUX, 1024, 16, "attention")
+    ways = [Way("bfloat16", "nf4", True, 1, block_offload=waits) for waits in (False, True)]
+    resident, waiting = (step_seconds(order, base, way, 100.0) for way in ways)
+    # Six gigabytes are copied twice, between half a second and two and a half.
+    assert 0.4 < waiting[0] - resident[0] < 0.6 and 1.8 < waiting[1] - resident[1] < 2.5
+    assert planned(order, plan).block_offload
+    processor = plan_for(order, base, Device("a", "cpu", 8 * GIGA))
+    assert processor is not None and not processor.block_offload and not processor.fits
+    kept = plan_for(
+        order.model_copy(update={"gradient_checkpointing": False}), base, Device("a", "cuda", 8 * GIGA),
+        frozenset({"gradient_checkpointing"}),
+    )  # fmt: skip
+    assert kept is not None and not kept.block_offload
+
+
+def test_batches_that_are_added_up_are_computed_at_once_where_there_is_room():
+    base = catalogue.get(SDXL)
+    order = recipe(SDXL, 1024, 16, "attention", batch_size=1, gradient_accumulation_steps=4)
+    plan = plan_for(order, base, Device("a", "cuda", 80 * GIGA))
+    made = planned(order, plan)
+    assert (plan.micro_batch_size, made.batch_size, made.gradient_accumulation_steps) == (4, 4, 1)
+    small = plan_for(order, base, Device("a", "cuda", 16 * GIGA))
+    assert planned(order, small).batch_size * planned(order, small).gradient_accumulation_steps == 4
+    assert unplanned(planned(order, small), small).batch_size == 4
+    bound = plan_for(order, base, Device("a", "cuda", 80 * GIGA), frozenset({"batch_size"}))
+    assert planned(order, bound) == order.model_copy(update={"quantization": "none"})
+
+
+def test_what_is_learned_and_how_counts_in_memory_and_time():
+    base = catalogue.get("stable-diffusion-1-5")
+    way = Way("bfloat16", "none", False, 1)
+
+    def needs(**changes):
+        return memory_of(recipe(base.key, 512, 16, "attention", **changes), base, way)
+
+    plain = needs()
+    adapter = 199_296 * 16
+    assert needs(optimizer="prodigy") - plain == 8 * adapter
+    assert plain - needs(optimizer="adamw_8bit") == 6 * adapter
+    assert needs(ema_decay=0.99) - plain == 4 * adapter
+    assert needs(extra_resolutions=(768,)) == memory_of(recipe(base.key, 768, 16, "attention"), base, way)
+    words = needs(train_text_encoder=True) - plain
+    assert words == 123_060_480 * 2 + 73_728 * 16 * 16 + 23_000_000
+    assert needs(network="dora") - plain > 400_000_000, "DoRA keeps what each layer gave"
+    assert needs(network="lokr") < plain + 143_000_000 - 15 * adapter
+    assert needs(network="rslora") == plain
+
+    def seconds(**changes):
+        return step_seconds(recipe(base.key, 512, 16, "attention", **changes), base, way, 100.0)[0]
+
+    assert seconds(class_prompt="a dog") == pytest.approx(2 * seconds())
+    assert seconds(class_prompt="a dog", prior_loss_weight=0) == seconds()
+    assert seconds(train_text_encoder=True) == pytest.approx(seconds() * (1 + 0.013 / 0.81))
+    assert seconds(extra_resolutions=(768,)) == pytest.approx(seconds() * (0.81 + 2.16) / 2 / 0.81)
 
 
 def test_what_the_order_asks_for_is_kept():
@@ -64,8 +125,9 @@ def test_out_of_memory_makes_the_base_coarser_by_a_stage_that_needs_clearly_less
         seen.append(plan)
         plan = next_coarser(order, base, card, plan)
     needs = [one.memory_bytes for one in seen]
-    assert [one.quantization for one in seen] == ["none", "int8", "nf4"] and needs == sorted(needs, reverse=True)
+    assert [one.quantization for one in seen] == ["none", "int8", "nf4", "nf4"] and needs == sorted(needs, reverse=True)
     assert "8 bits" in seen[1].reason and "4 bits" in seen[2].reason and "GB" in seen[2].reason % seen[2].facts
+    assert [one.block_offload for one in seen] == [False, False, False, True] and "waiting" in seen[3].reason
 
 
 def test_a_base_whose_weights_are_not_what_fills_the_memory_is_not_made_coarser():

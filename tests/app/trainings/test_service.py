@@ -253,6 +253,9 @@ def test_what_the_plan_chose_binds_no_later_order(database: Database, start: Cal
     assert free.recipe["quantization"] == "nf4" and free.estimate["plan"]
     fields = again.decided(free, catalogue.get("flux-1-dev"))
     assert fields.keys().isdisjoint({"quantization", "gradient_checkpointing"}) and fields["batch_size"] == 4
+    added = start(base_model="flux-1-dev", gradient_accumulation_steps=4)
+    fields = again.decided(added, catalogue.get("flux-1-dev"))
+    assert fields["gradient_accumulation_steps"] == 4 and "batch_size" not in fields
     bound = start(base_model="flux-1-dev", quantization="int8", gradient_checkpointing=False)
     fields = again.decided(bound, catalogue.get("flux-1-dev"))
     assert (fields["quantization"], fields["gradient_checkpointing"]) == ("int8", False)

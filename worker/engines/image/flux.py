@@ -24,7 +24,7 @@ from diffusers import FluxPipeline
 from PIL import Image
 
 from app.generations.recipe import GenerationRecipe
-from app.trainings.recipe import Quantization, TrainingRecipe
+from app.trainings.recipe import Network, Quantization, TrainingRecipe
 from worker.engines import memory
 from worker.engines.contracts import (
     Base,
@@ -73,6 +73,11 @@ WHOLE_FOR_DORA = r"|single_transformer_blocks\.\d+\.proj_mlp"
 """What a DoRA of the attention takes along. Most programs hold a single block's q, k, v and the way into its
 feed-forward as one layer, and DoRA's lengths are those of whole rows: lengths of the attention's rows alone have no
 place in such a file."""
+
+
+def trained_by(network: Network) -> dict[str, str]:
+    """``TRAINED``, as far as this kind of adapter can have it."""
+    return TRAINED | {"attention": f"{ATTENTION}{WHOLE_FOR_DORA if network == 'dora' else ''}"}
 
 
 Words = tuple[torch.Tensor, torch.Tensor]
@@ -131,8 +136,7 @@ def _train(recipe: TrainingRecipe, inputs: TrainingInputs, out: Path, progress: 
         flow.settle(loaded)
         hot_swap.forget(loaded)
         pipeline, transformer = loaded.pipeline, loaded.pipeline.transformer
-        more = WHOLE_FOR_DORA if recipe.network == "dora" else ""
-        layers = flow.layers_of(transformer, TRAINED | {"attention": f"{ATTENTION}{more}"}, recipe.target_modules)
+        layers = flow.layers_of(transformer, trained_by(recipe.network), recipe.target_modules)
 
         progress.phase("caching")
         pictures = latents.cached(loaded, recipe, inputs, progress, partial(_encode, loaded))

@@ -1,8 +1,8 @@
 """Blocks of a frozen transformer that wait in the machine's memory and come to the device one at a time.
 
 With gradient checkpointing a block is computed once on the way there and once more on the way back, right before its
-gradients: it comes when it is called and leaves when the next one is. What waits is never changed, so that leaving costs
-nothing. The adapter, and whatever is outside the blocks, stays on the device.
+gradients: it comes when it is called and leaves when the next one is. What waits is never changed, so that leaving
+costs nothing. The adapter, and whatever is outside the blocks, stays on the device.
 
 Not diffusers' own group offloading: that takes a block away as soon as it has been computed, while the way back still
 needs it, and would carry the adapter away with it, under the optimizer's hands.

@@ -35,7 +35,6 @@ def check(recipe: TrainingRecipe, *, can_offload: bool = False) -> None:
             "there. Choose one of both.",
         )
 
-
     if recipe.block_offload and not (can_offload and recipe.gradient_checkpointing):
         raise EngineError(
             "bad_order",
@@ -60,9 +59,7 @@ def identity(recipe: TrainingRecipe, inputs: TrainingInputs) -> str:
         except OSError as error:
             raise EngineError("bad_picture", f"The training picture {p.path.name} cannot be read.") from error
         pictures.append([content, p.caption, p.left, p.top, p.width, p.height, p.target_width, p.target_height])
-    asked = recipe.model_dump(
-        mode="json", exclude=HOW_NOT_WHAT
-    )
+    asked = recipe.model_dump(mode="json", exclude=HOW_NOT_WHAT)
     at_once = recipe.batch_size * recipe.gradient_accumulation_steps
     facts = [asked, at_once, inputs.base.key, inputs.base.revision, pictures]
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()

@@ -2,31 +2,45 @@
 arithmetic operations of the way there.
 
     python -m worker.engines.image.step_cost
+    python -m worker.engines.image.step_cost kept
 
 The models are built on torch's meta device from their published configurations: shapes flow, numbers do not, so that a
 model of twelve billion needs no memory and no card. Kept bytes are counted where autograd keeps them
-(``saved_tensors_hooks``), operations by torch's own counter. What it prints stands in ``catalogue.toml``.
+(``saved_tensors_hooks``), operations by torch's own counter. What it prints stands in ``catalogue.toml``, and what it
+prints with ``kept``, for every kind of adapter and choice of layers, in ``kept.toml``.
 
 Known limits: the configurations are written here, not fetched. Attention is counted as fused kernels keep it (query,
-key, value, output), whatever a card really runs. The working memory of a kernel and the allocator's waste are not seen.
+key, value, output), whatever a card really runs. Adapters are counted in bfloat16, in which autocast lets them
+compute; what DoRA's lengths make float32 is counted as half of that. The working memory of a kernel and the
+allocator's waste are not seen.
 """
 
-from collections.abc import Callable, Iterator
+import sys
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 import torch.utils.checkpoint
 from diffusers import Flux2Transformer2DModel, FluxTransformer2DModel, UNet2DConditionModel
-from peft import LoraConfig
+from peft import LoKrConfig, LoraConfig, inject_adapter_in_model
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
+from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
 
-from worker.engines.image.lora import TARGETS
+from app.trainings.recipe import Network, TargetModules
+from worker.engines.image import flow, flux, flux2_klein
+from worker.engines.image.lora import TARGETS, TEXT_TARGETS
+from worker.engines.image.offload import BLOCK
 from worker.engines.image.quantization import IN_A_BLOCK
 
 SIDES = (512, 768, 1024)
+KEPT_SIDES = (512, 1024)
+RANK = 16
+NETWORKS: tuple[Network, ...] = ("lora", "dora", "lokr")
+LAYERS: tuple[TargetModules, ...] = ("attention", "attention_and_feed_forward", "all_layers")
 Step = Callable[[nn.Module, int], Tensor]
 
 
@@ -94,9 +108,62 @@ def _kept_bytes(weights: set[int]) -> Iterator[dict[int, int]]:
 
 def count(model: nn.Module, step: Step, side: int) -> StepCost:
     """What one picture costs, counted with and without checkpointing. The model is on the meta device."""
+    put_in(model, "lora", TARGETS["attention"])
+    with _fused_attention() as attention, FlopCounterMode(display=False) as counter:
+        kept = _kept(model, step, side)
+    operations = counter.get_total_flops() + attention[0]
+    again, of_a_block = _kept_checkpointed(model, step, side)
+    return StepCost(
+        side=side,
+        kept_mb=round(kept / 1e6),
+        kept_mb_checkpointed=round(again / 1e6),
+        kept_mb_of_a_block=round(of_a_block / 1e6),
+        tera_operations=round(operations / 1e12, 2),
+    )
+
+
+def put_in(model: nn.Module, network: Network, targets: Sequence[str]) -> int:
+    """Freeze the model and put an adapter in, in bfloat16; how many numbers it learns."""
     model.requires_grad_(False)
     model.train()
-    model.add_adapter(LoraConfig(r=16, target_modules=list(TARGETS["attention"])))  # type: ignore[operator]
+    configuration: Any = LoKrConfig(r=RANK, alpha=RANK, target_modules=list(targets))
+    if network != "lokr":
+        configuration = LoraConfig(r=RANK, target_modules=list(targets), use_dora=network == "dora")
+    inject_adapter_in_model(configuration, model, "counted")
+    learned = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    for parameter in learned:
+        parameter.data = parameter.data.to("meta", torch.bfloat16)
+    return sum(parameter.numel() for parameter in learned)
+
+
+def kept_rows(key: str) -> Iterator[tuple[Any, ...]]:
+    """Network, layers, side, numbers learned, and megabytes kept: of all, with checkpointing, of the largest block."""
+    build, step = BASES[key]
+    for network in NETWORKS:
+        for layers in LAYERS:
+            for side in KEPT_SIDES:
+                model = made(build)
+                learned = put_in(model, network, _targets(key, model, network, layers))
+                with _fused_attention():
+                    sizes = (_kept(model, step, side), *_kept_checkpointed(model, step, side))
+                yield network, layers, side, learned, *(round(size / 1e6) for size in sizes)
+
+
+def _targets(key: str, model: nn.Module, network: Network, layers: TargetModules) -> Sequence[str]:
+    if key.startswith("stable-diffusion"):
+        return TARGETS[layers]
+    patterns = flux.trained_by(network) if key.startswith("flux-1") else flux2_klein.TRAINED
+    return flow.layers_of(model, patterns, layers)
+
+
+def _kept(model: nn.Module, step: Step, side: int) -> int:
+    with _kept_bytes({id(parameter) for parameter in model.parameters()}) as plain:
+        step(model, side)
+    return sum(plain.values())
+
+
+def _kept_checkpointed(model: nn.Module, step: Step, side: int) -> tuple[int, int]:
+    """What goes into the blocks, and what the largest of them keeps."""
     weights = {id(parameter) for parameter in model.parameters()}
     blocks = [0]
 
@@ -106,19 +173,27 @@ def count(model: nn.Module, step: Step, side: int) -> StepCost:
         blocks.append(sum(inside.values()))
         return torch.utils.checkpoint.checkpoint(block, *inputs, use_reentrant=False)
 
-    with _fused_attention() as attention, FlopCounterMode(display=False) as counter, _kept_bytes(weights) as plain:
-        step(model, side)
-    operations = counter.get_total_flops() + attention[0]
     model.enable_gradient_checkpointing(block_by_block)  # type: ignore[operator]
     with _fused_attention(), _kept_bytes(weights) as checkpointed:
         step(model, side)
-    return StepCost(
-        side=side,
-        kept_mb=round(sum(plain.values()) / 1e6),
-        kept_mb_checkpointed=round(sum(checkpointed.values()) / 1e6),
-        kept_mb_of_a_block=round(max(blocks) / 1e6),
-        tera_operations=round(operations / 1e12, 2),
-    )
+    return sum(checkpointed.values()), max(blocks)
+
+
+def words(key: str) -> dict[str, float]:
+    """What training a base's CLIP text encoders costs for one caption: numbers, megabytes kept, operations there."""
+    found = {"parameters": 0.0, "parameters_per_rank": 0.0, "kept_mb": 0.0, "tera_operations": 0.0}
+    for kind, shape in ENCODERS[key]:
+        with torch.device("meta"):
+            model = kind(CLIPTextConfig(**shape)).to(torch.bfloat16)
+        found["parameters"] += sum(parameter.numel() for parameter in model.parameters())
+        found["parameters_per_rank"] += put_in(model, "lora", TEXT_TARGETS) / RANK
+        ids = torch.zeros(1, 77, dtype=torch.long, device="meta")
+        weights = {id(parameter) for parameter in model.parameters()}
+        with _fused_attention() as attention, FlopCounterMode(display=False) as counter, _kept_bytes(weights) as kept:
+            model(ids)
+        found["kept_mb"] += sum(kept.values()) / 1e6
+        found["tera_operations"] += (counter.get_total_flops() + attention[0]) / 1e12
+    return found
 
 
 def _half(*shape: int) -> Tensor:
@@ -199,6 +274,18 @@ BASES: dict[str, tuple[Callable[[], nn.Module], Step]] = {
 """Key in the catalogue → the denoiser as published, and one way through it."""
 
 
+CLIP_L = {"hidden_size": 768, "intermediate_size": 3072, "num_hidden_layers": 12, "num_attention_heads": 12}
+CLIP_G = {"hidden_size": 1280, "intermediate_size": 5120, "num_hidden_layers": 32, "num_attention_heads": 20}
+ENCODERS: dict[str, tuple[tuple[Any, dict[str, int]], ...]] = {
+    "stable-diffusion-1-5": ((CLIPTextModel, CLIP_L),),
+    "stable-diffusion-xl": (
+        (CLIPTextModel, CLIP_L),
+        (CLIPTextModelWithProjection, CLIP_G | {"projection_dim": 1280}),
+    ),
+}
+"""Text encoders that an adapter can learn in."""
+
+
 def made(build: Callable[[], nn.Module]) -> nn.Module:
     """The model on the meta device, in bfloat16."""
     with torch.device("meta"):
@@ -215,6 +302,15 @@ def in_blocks(model: nn.Module) -> float:
     return inside / sum(parameter.numel() for parameter in model.parameters())
 
 
+def print_kept() -> None:
+    """Prints what ``kept.toml`` holds of the bases."""
+    for key in BASES:
+        print(f"{key} = [")
+        for row in kept_rows(key):
+            print(f"    {list(row)},".replace("'", '"'), flush=True)
+        print("]")
+
+
 def main() -> None:
     """Prints, for every base, what its entry in the catalogue holds."""
     for key, (build, step) in BASES.items():
@@ -222,6 +318,16 @@ def main() -> None:
         print(f"# {key}")
         print(f"denoiser_parameters = {sum(parameter.numel() for parameter in model.parameters())}")
         print(f"quantizable_share = {in_blocks(model):.3f}")
+        blocks = [
+            sum(parameter.numel() for parameter in module.parameters())
+            for name, module in model.named_modules()
+            if BLOCK.search(name)
+        ]
+        if key not in ENCODERS and blocks:
+            share = sum(blocks) / sum(parameter.numel() for parameter in model.parameters())
+            print(f"offloadable_share = {share:.3f}\nlargest_block_parameters = {max(blocks)}")
+        for name, value in words(key).items() if key in ENCODERS else ():
+            print(f"text_encoder_{name} = {value:.3f}" if value < 10 else f"text_encoder_{name} = {round(value)}")
         print("step_cost = [")
         for side in SIDES:
             cost = asdict(count(made(build), step, side))
@@ -230,4 +336,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    print_kept() if sys.argv[1:] == ["kept"] else main()

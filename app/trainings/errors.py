@@ -35,6 +35,13 @@ class NoTextEncoder(Invalid):
     sentence = N_("Of %(base)s no text encoder is trained, only what draws. Please switch that off.")
 
 
+class DeviceTooSmall(Conflict):
+    sentence = N_(
+        "The worker that took this training has less memory than it was planned for, and on it no way to train fits. "
+        "Let only workers with more memory train, or choose something smaller, and start it again."
+    )
+
+
 class NotOnThisBase(Invalid):
     sentence = N_(
         "%(fields)s: that means nothing on %(base)s. Please leave it out, or choose a base model that knows it."

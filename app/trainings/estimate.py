@@ -72,6 +72,8 @@ class Estimate(BaseModel):
     """From the device's speed, where nothing alike has been measured but the base's cost is known."""
     memory_range: tuple[int, int] | None = None
     """Round ``memory_bytes`` where it is the plan's prediction."""
+    moved_from: Plan | None = None
+    """What was planned for the device that the order was made for, where one with less memory took it."""
     fell_back_from: Plan | None = None
     """What was planned first, where the device's memory ran out and the base had to become coarser."""
     shortage: Shortage | None = None

@@ -101,6 +101,15 @@ def plan_for(
     return chosen.model_copy(update={"reason": reason, "facts": facts, "decided": left, "whole_batch_size": whole})
 
 
+def suits(plan: Plan, device: Device) -> bool:
+    """Whether a plan that was made for a device that has room can be followed on this one too."""
+    return (
+        plan.memory_bytes <= room_of(device)
+        and plan.precision == device.precision
+        and (device.kind == "cuda" or not plan.block_offload)
+    )
+
+
 def next_coarser(recipe: TrainingRecipe, base: BaseModelEntry, device: Device, plan: Plan) -> Plan | None:
     """What to fall back to when the memory is not enough for one picture at a time with the base held as ``plan`` says:
     the fastest stage with a coarser base, or at last with one whose blocks wait elsewhere, that needs clearly less than

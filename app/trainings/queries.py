@@ -277,7 +277,7 @@ class Grade:
 
 def graded(estimate: Estimate, given: Training, took_seconds: float | None, adapter: Adapter | None) -> list[Grade]:
     """Those alone that there is a measure of."""
-    first, fell_back = estimate.first_steps, estimate.plan if estimate.fell_back_from else None
+    first, fell_back = estimate.first_steps, estimate.plan if estimate.fell_back_from or estimate.moved_from else None
     promised = fell_back.memory_bytes if fell_back else estimate.memory_bytes
     seconds, memory = (first.seconds, first.memory_bytes) if first else (None, None)
     grades = [

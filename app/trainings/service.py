@@ -32,6 +32,7 @@ from app.trainings.choices import TrainingChoices
 from app.trainings.errors import (
     BadResolution,
     BrandPutAway,
+    DeviceTooSmall,
     DoraAlone,
     LokrAlone,
     NoTextEncoder,
@@ -41,7 +42,7 @@ from app.trainings.errors import (
 )
 from app.trainings.estimate import Estimate, FirstSteps, estimate_for
 from app.trainings.models import LossPoint, Training, TrainingSample
-from app.trainings.planner import Device, next_coarser, plan_for, planned, shortage, unplanned
+from app.trainings.planner import Device, next_coarser, plan_for, planned, shortage, suits, unplanned
 from app.trainings.presets import known_to, recipe_for, unheard
 from app.trainings.recipe import TrainingRecipe
 from app.trainings.warnings import FEWEST, Warning, warnings_for
@@ -138,6 +139,30 @@ def largest_device(workers: Sequence[Worker]) -> Device | None:
         chosen.device_memory_bytes or 0,
         chosen.device_tera_operations,
     )
+
+
+def plan_for_taker(session: Session, claim: Claim, device: Device) -> TrainingRecipe:
+    """The training's recipe as it suits the device that has taken it; where that has less memory than the plan was made
+    for, there is another plan, which the training's page tells. Raises ``DeviceTooSmall``, ``LeaseLost``.
+    """
+    jobs.keep_holding(session, claim)
+    training = session.get_one(Training, claim.subject_id)
+    recipe, estimate = TrainingRecipe.model_validate(training.recipe), Estimate.model_validate(training.estimate)
+    plan = estimate.plan
+    if plan is None or not plan.fits or suits(plan, device):
+        return recipe
+    whole = unplanned(recipe, plan)
+    base = base_models.entry(session, workspace_id=training.workspace_id, key=training.base_model)
+    found = plan_for(whole, base, device, frozenset(plan.decided))
+    if found is None or not found.fits:
+        raise DeviceTooSmall()
+    recipe = planned(whole, found)
+    training.recipe = recipe.model_dump(mode="json")
+    training.estimate = estimate.model_copy(
+        update={"plan": found, "moved_from": estimate.moved_from or plan, "first_steps": None}
+    ).model_dump(mode="json")
+    session.flush()
+    return recipe
 
 
 def fall_back(session: Session, claim: Claim, device: Device) -> TrainingRecipe | None:

@@ -350,6 +350,34 @@ def test_out_of_memory_goes_on_with_a_coarser_base_and_says_so(
     assert engine.first_steps == [0, 0, 4], "the last attempt goes on from the checkpoint before the shortage"
 
 
+def test_a_worker_with_less_memory_plans_anew_or_refuses_in_words(
+    database: Database, context: WorkerContext, engine: FakeEngine, order: Callable[..., str]
+) -> None:
+    with database.write() as session:
+        jobs.report_worker(
+            session, "w1", lanes=LANES, device="Large", job_id=None, device_kind="cuda", device_memory_bytes=80 * 10**9
+        )
+    small, too_small, chosen = (
+        order(base_model="flux-1-dev"),
+        order(base_model="flux-1-dev"),
+        order(base_model="flux-1-dev", quantization="none"),
+    )
+    for training_id, memory in ((small, 12), (too_small, 3), (chosen, 12)):
+        context.device = DeviceFacts("Small", "cuda", memory * 10**9)
+        assert run_next(context, LANES)
+        assert job_of(database, training_id).state == ("failed" if memory == 3 else "done")
+    assert job_of(database, too_small).error_code == "device_too_small"
+    with database.read() as session:
+        trainings = [session.get_one(Training, one) for one in (small, chosen)]
+        recipes = [TrainingRecipe.model_validate(one.recipe) for one in trainings]
+        told = [Estimate.model_validate(one.estimate) for one in trainings]
+    assert [one.quantization for one in recipes] == ["nf4", "none"] and recipes[1].block_offload
+    for one in told:
+        assert one.plan is not None and one.plan.fits and one.plan.device == "Small"
+        assert one.moved_from is not None and one.moved_from.device == "Large"
+    assert len(engine.trained) == 2
+
+
 def test_out_of_memory_without_a_coarser_base_fails_with_its_sentence(
     database: Database, context: WorkerContext, engine: FakeEngine, order: Callable[..., str]
 ) -> None:

@@ -27,6 +27,7 @@ from app.jobs import service as jobs
 from app.jobs.service import Claim, LeaseLost
 from app.storage import StorageAway
 from app.trainings import queries, service
+from app.trainings.errors import DeviceTooSmall
 from app.trainings.estimate import FirstSteps
 from app.trainings.queries import TrainingOrder
 from app.trainings.service import Outcome, Sample
@@ -65,7 +66,7 @@ def run(context: WorkerContext, claim: Claim, progress: JobProgress) -> None:
     ``Cancelled``, ``GiveBack``, ``LeaseLost``.
     """
     started_at = now()
-    order = _order(context, claim)
+    order = _suited(context, claim, _order(context, claim))
     with job_folder("training") as folder:
         inputs = TrainingInputs(
             base=base_models.ready(context, claim, order.base, progress),
@@ -111,6 +112,17 @@ def _train_within_memory(
             progress.phase("loading")
             checkpoint = context.read(partial(jobs.checkpoint_of, job_id=claim.job_id))
             claim = replace(claim, checkpoint=checkpoint)
+
+
+def _suited(context: WorkerContext, claim: Claim, order: TrainingOrder) -> TrainingOrder:
+    """The order as it can be done on this worker's device, which need not be the one that it was planned for."""
+    device = device_of(context)
+    if device is None:
+        return order
+    try:
+        return replace(order, recipe=context.write(partial(service.plan_for_taker, claim=claim, device=device)))
+    except DeviceTooSmall as error:
+        raise EngineError("device_too_small", error.sentence) from error
 
 
 def _train(

@@ -57,7 +57,10 @@ def _looked_at(path: Path, machine: str) -> OfferedBase:
         seen.family, seen.facts = facts.family, facts.model_dump(mode="json")
     except safetensors_file.UnsafeFile as error:
         seen.problem = str(error.params.get("reason", error))
-    except (AppError, ValueError) as error:
+    except AppError as error:
+        seen.problem = str(error)[:500]
+        seen.facts = {"sentence": error.sentence, "params": error.params}  # for readers of other languages
+    except ValueError as error:
         seen.problem = str(error)[:500]
     except OSError as error:
         seen.problem = error.strerror or str(error)

@@ -208,7 +208,8 @@ def voice_file_of(
 
 class MergedFileOut(BaseModel):
     """A voice and its base model as one model in one file: `safetensors` (a folder for transformers, as a ZIP),
-    `gguf_f16` or `gguf_q8_0` (for llama.cpp and Ollama)."""
+    `gguf_f16` or `gguf_q8_0` (for llama.cpp and Ollama). Of a voice that was trained elsewhere also `gguf_adapter`: the
+    adapter alone for llama.cpp, which is then among the voice's own files (`gguf`)."""
 
     form: merged.Form
     name: str

@@ -1,4 +1,7 @@
-"""A voice merged with its base into one model: ordered by a person, made by a worker, kept until it is deleted."""
+"""A voice merged with its base into one model: ordered by a person, made by a worker, kept until it is deleted.
+
+In the same way a worker writes the adapter for llama.cpp of a voice that was trained elsewhere and came without one; it
+then belongs to the voice."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -21,9 +24,16 @@ from app.jobs.service import Claim
 
 KIND = "voice_merge"
 LANE = "generation"
-Form = Literal["safetensors", "gguf_f16", "gguf_q8_0"]
-FORMS: tuple[Form, ...] = ("safetensors", "gguf_f16", "gguf_q8_0")
-_ENDINGS: dict[str, str] = {"safetensors": "-merged.zip", "gguf_f16": "-f16.gguf", "gguf_q8_0": "-q8_0.gguf"}
+Form = Literal["safetensors", "gguf_f16", "gguf_q8_0", "gguf_adapter"]
+FORMS: tuple[Form, ...] = ("safetensors", "gguf_f16", "gguf_q8_0", "gguf_adapter")
+ADAPTER_ALONE = "gguf_adapter"
+"""The one form without the base."""
+_ENDINGS: dict[str, str] = {
+    "safetensors": "-merged.zip",
+    "gguf_f16": "-f16.gguf",
+    "gguf_q8_0": "-q8_0.gguf",
+    "gguf_adapter": ".gguf",
+}
 MEDIA_TYPES: dict[str, str] = {"safetensors": "application/zip"}
 """Of the forms that have one of their own."""
 
@@ -37,6 +47,10 @@ class NoSuchForm(Conflict):
         "Livery does not write this base model for llama.cpp. Take the merged safetensors, from which llama.cpp's own "
         "convert_hf_to_gguf.py makes such a file."
     )
+
+
+class HasItAlready(Conflict):
+    sentence = N_("This voice has its file for llama.cpp already. It is among the downloads.")
 
 
 class BeingMade(Conflict):
@@ -79,11 +93,14 @@ class MergeOrder:
     card: str
 
 
-def forms_of(base: TextModelEntry | None) -> tuple[Form, ...]:
-    """What can be made: a file for llama.cpp only of a base that can be written as one."""
+def forms_of(adapter: Adapter, base: TextModelEntry | None) -> tuple[Form, ...]:
+    """What can be made: a file for llama.cpp only of a base that can be written as one; the adapter alone of a voice
+    that was brought from elsewhere."""
     if base is None:
         return ()
-    return FORMS if base.packs else FORMS[:1]
+    forms: tuple[Form, ...] = ("safetensors", "gguf_f16", "gguf_q8_0") if base.packs else ("safetensors",)
+    is_missing = bool(adapter.facts.get("imported")) and not adapter.gguf_key
+    return (*forms, "gguf_adapter") if is_missing else forms
 
 
 def name_of(adapter: Adapter, form: Form) -> str:
@@ -91,8 +108,11 @@ def name_of(adapter: Adapter, form: Form) -> str:
     return file_stem(adapter.name, adapter.purpose, adapter.version) + _ENDINGS[form]
 
 
-def about_bytes(base: TextModelEntry, form: Form) -> int:
-    """Two bytes a number, or in blocks of 32 numbers one byte each and a scale of two."""
+def about_bytes(adapter: Adapter, base: TextModelEntry, form: Form) -> int:
+    """Two bytes a number, or in blocks of 32 numbers one byte each and a scale of two; the adapter alone in four, of
+    which its own file may have two."""
+    if form == ADAPTER_ALONE:
+        return 2 * adapter.byte_count
     return base.parameters * 34 // 32 if form == "gguf_q8_0" else base.parameters * 2
 
 
@@ -102,24 +122,26 @@ def shown(session: Session, adapter: Adapter) -> list[Shown]:
     rows = queries.merged_files(session, workspace_id=adapter.workspace_id, adapter_id=adapter.id)
     active = jobs_of(session, [row.id for row in rows.values() if not row.key])
     found = []
-    for form in forms_of(base):
+    for form in forms_of(adapter, base):
         assert base is not None
         row = rows.get(form)
         job = active.get(row.id) if row is not None else None
-        found.append(Shown(form, name_of(adapter, form), about_bytes(base, form), row, job))
+        found.append(Shown(form, name_of(adapter, form), about_bytes(adapter, base, form), row, job))
     return found
 
 
 def order(session: Session, *, workspace_id: str, adapter_id: str, form: Form, created_by: str | None) -> MergedFile:
     """Let a worker make the file. Asked for again while it is made or there, it is the same one.
 
-    Raises ``NotFound``, ``BaseGone``, ``NoSuchForm``, ``QueueFull``.
+    Raises ``NotFound``, ``BaseGone``, ``NoSuchForm``, ``HasItAlready``, ``QueueFull``.
     """
     adapter = queries.voice(session, workspace_id=workspace_id, adapter_id=adapter_id)
     base = base_models.find_text(session, workspace_id=adapter.workspace_id, key=adapter.base_model)
     if base is None:
         raise BaseGone()
-    if form not in forms_of(base):
+    if form == ADAPTER_ALONE and adapter.gguf_key:
+        raise HasItAlready()
+    if form not in forms_of(adapter, base):
         raise NoSuchForm()
     # The adapter's row is the lock that keeps two from adding the same form.
     session.scalars(select(Adapter.id).where(Adapter.id == adapter.id).with_for_update()).one()
@@ -179,28 +201,36 @@ def order_of(session: Session, workspace_id: str, merged_id: str) -> MergeOrder:
         raise BaseGone()
     form: Form = next(one for one in FORMS if one == row.form)
     ending = "zip" if form == "safetensors" else "gguf"
+    folder = folder_of(adapter.project_id, adapter.id)
     return MergeOrder(
         base=base,
         adapter_key=adapter.diffusers_key,
         sha256=adapter.sha256,
         form=form,
         title=f"{adapter.name}, version {adapter.version}",
-        key=f"{folder_of(adapter.project_id, adapter.id)}/merged/{row.id}.{ending}",
-        about_bytes=about_bytes(base, form),
+        key=f"{folder}/adapter.gguf" if form == ADAPTER_ALONE else f"{folder}/merged/{row.id}.{ending}",
+        about_bytes=about_bytes(adapter, base, form),
         card=_card(adapter, base),
     )
 
 
 def complete(session: Session, held: Claim, *, key: str, byte_count: int) -> None:
-    """It is there. Raises ``NotFound`` when it is not wanted any more, and ``LeaseLost``."""
-    found = session.scalar(
+    """It is there. Raises ``NotFound`` when it is not wanted any more, and ``LeaseLost``.
+
+    An adapter alone is the voice's own file from then on.
+    """
+    jobs.keep_holding(session, held)  # an attempt that comes late must not remove what the one in time has made
+    found = session.execute(
         update(MergedFile)
         .where(MergedFile.id == held.subject_id, MergedFile.workspace_id == held.workspace_id)
         .values(key=key, byte_count=byte_count)
-        .returning(MergedFile.id)
-    )
+        .returning(MergedFile.id, MergedFile.form, MergedFile.adapter_id)
+    ).one_or_none()
     if found is None:
         raise NotFound()
+    if found.form == ADAPTER_ALONE:
+        session.execute(update(Adapter).where(Adapter.id == found.adapter_id).values(gguf_key=key))
+        session.execute(delete_rows(MergedFile).where(MergedFile.id == found.id))
     jobs.finish(session, held)
 
 

@@ -84,7 +84,7 @@ class MergedFile(Base):
     workspace_id: Mapped[str] = mapped_column(ForeignKey("workspaces.id", ondelete="CASCADE"))
     adapter_id: Mapped[str] = mapped_column(ForeignKey("adapters.id", ondelete="CASCADE"))
     form: Mapped[str] = mapped_column(String(16))
-    """``safetensors``, ``gguf_f16`` or ``gguf_q8_0``."""
+    """``safetensors``, ``gguf_f16`` or ``gguf_q8_0``; ``gguf_adapter`` while the voice's own file is made."""
     key: Mapped[str] = mapped_column(String(300), default="")
     """Empty until it is there."""
     byte_count: Mapped[int] = mapped_column(BigInteger, default=0)

@@ -59,6 +59,7 @@ class OfferedBase(Base):
     family: Mapped[str] = mapped_column(String(40), default="")
     """Empty where it cannot be used."""
     facts: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
+    """What its files told; of one that cannot be used the reason, as a ``sentence`` with ``params``."""
     problem: Mapped[str] = mapped_column(Text, default="")
     """Why it cannot be used, as a sentence."""
     seen_at: Mapped[datetime] = mapped_column(default=now)

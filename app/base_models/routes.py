@@ -14,6 +14,7 @@ from app.base_models.forms import DescribeForm, HubForm, Key, LocalForm, TokenFo
 from app.errors import N_
 from app.trainings import queries as trainings
 from app.trainings import voice_queries as voices
+from app.trainings.voice_planner import usual_needs
 from app.web.answers import go
 from app.web.flashes import Flash
 from app.web.language import translate
@@ -52,6 +53,7 @@ def show(request: Request, session: ReadSession, visitor: Viewer) -> Response:
         own={row.id: row for row in queries.own(session, workspace_id=workspace_id)},
         away=queries.own(session, workspace_id=workspace_id, archived=True),
         measured={model.key: next(iter(trainings.measurements(session, model.key)), None) for model in models},
+        needs={model.key: usual_needs(model) for model in text_models},
         paces={model.key: next(iter(voices.paces(session, model.key)), None) for model in text_models},
         states=base_files.states(session, workspace_id=workspace_id),
         nothing=base_files.NOTHING,

@@ -13,6 +13,7 @@ from app.errors import N_
 from app.trainings import planner
 from app.trainings.planner import CLEARLY_LESS, PLANNED, SPREAD, Device, Plan, Shortage
 from app.trainings.voice_lengths import tokens_at_most
+from app.trainings.voice_presets import voice_recipe_for
 from app.trainings.voice_recipe import Quantization, VoiceRecipe
 from app.trainings.voice_texts import FrozenVoice
 
@@ -28,6 +29,7 @@ COUNTED = 0.5
 WEIGHED_BYTES = 12
 """For each word of the vocabulary at such a place: its score in two precisions, its logarithm, its gradient."""
 Precision = Literal["float32", "bfloat16"]
+FINEST_AND_COARSEST: tuple[Quantization, Quantization] = ("none", "nf4")
 
 
 def plan_for(
@@ -141,6 +143,24 @@ def memory_of(
     # A layer of a base in fewer bits is made whole again while it computes.
     whole_again = 0 if quantization == "none" else layout.width * layout.feed_forward * plain
     return round(weights + adapter + (kept + weighed) * row * micro_batch_size + whole_again + WORKING_BYTES)
+
+
+def usual_needs(base: TextModelEntry) -> tuple[int, int]:
+    """Bytes that a usual training takes on a card: as fast as it can be, and in its smallest form."""
+    recipe = voice_recipe_for(base, 100)
+    fast, small = (
+        memory_of(
+            recipe,
+            base,
+            PACKED,
+            precision="bfloat16",
+            quantization=quantization,
+            gradient_checkpointing=quantization != "none",
+            micro_batch_size=1,
+        )
+        for quantization in FINEST_AND_COARSEST
+    )
+    return fast, small
 
 
 def _kept_of_a_block(base: TextModelEntry, rank: int, precision: Precision) -> int:

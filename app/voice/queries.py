@@ -308,6 +308,22 @@ def counts(session: Session, project_ids: Sequence[str]) -> dict[str, Counts]:
     return {project_id: found.get(project_id, Counts()) for project_id in project_ids}
 
 
+def main_language(session: Session, *, workspace_id: str, project_id: str) -> str | None:
+    """Of most texts that training reads; None for a brand without any."""
+    return session.scalar(
+        select(TextSample.language)
+        .where(
+            TextSample.workspace_id == workspace_id,
+            TextSample.project_id == project_id,
+            TextSample.deleted_at.is_(None),
+            TextSample.included.is_(True),
+        )
+        .group_by(TextSample.language)
+        .order_by(func.count().desc(), TextSample.language)
+        .limit(1)
+    )
+
+
 def judged_set(session: Session, *, workspace_id: str, project_id: str) -> JudgedSet:
     """Every text of the brand with what is to be said about it. Texts that are left out repeat nothing."""
     rows = all_samples(session, workspace_id=workspace_id, project_id=project_id)

@@ -10,6 +10,7 @@ from app.errors import N_
 from app.gallery import queries as gallery
 from app.projects import queries as projects
 from app.projects.models import Project
+from app.voice.shown import LANGUAGE_NAMES
 from app.web import files
 from app.web.answers import go, is_htmx
 from app.web.flashes import Flash
@@ -98,6 +99,7 @@ def show(
         sheet=filled,
         channels=channels.CHANNELS,
         languages=channels.LANGUAGES,
+        language_names=LANGUAGE_NAMES,
         campaigns=gallery.campaigns(session, workspace_id=workspace_id),
         brands=projects.projects(session, workspace_id=workspace_id),
         most=wishes.MOST_VARIANTS,

@@ -36,6 +36,8 @@ class Sheet:
     """That the style guide is made from."""
     rules: Rules
     visual: Output | None
+    other_language: str
+    """Of most of the brand's texts, where orders are not worded in it; else empty."""
     foreign_base: str
     """Name of the base model that would write, if it was not made for the language chosen; else empty."""
 
@@ -95,6 +97,7 @@ def sheet(
     bases = queries.ready_bases(session, workspace_id=workspace_id)
     if wish.base_model not in {one.key for one in bases}:
         wish = replace(wish, base_model=queries.usual_base(bases, wish.language).key)
+    main = voice.main_language(session, workspace_id=workspace_id, project_id=project_id)
     of_voice = next((one.base_model for one in voices if one.id == wish.adapter_id), None)
     writes = base_models.find_text(session, workspace_id=workspace_id, key=of_voice or wish.base_model or "")
     return Sheet(
@@ -107,6 +110,7 @@ def sheet(
         samples=voice.counts(session, [project_id])[project_id].included,
         rules=queries.rules_of(session, [project_id])[project_id],
         visual=visual,
+        other_language=main if main is not None and main not in LANGUAGES else "",
         foreign_base=writes.name if writes is not None and writes.is_foreign(wish.language) else "",
     )
 

@@ -18,8 +18,10 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
+import torch
 from playwright.sync_api import Browser, Locator, Page, expect
 from sqlalchemy import select
+from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from app.accounts.models import Membership, User
 from app.db import Database
@@ -184,6 +186,34 @@ def test_the_voice_is_taken_along_for_other_programs(road: Road) -> None:
         assert configuration["base_model_name_or_path"] == "HuggingFaceTB/SmolLM2-135M-Instruct"
         assert packed.read("adapter_model.safetensors") == plain.read_bytes()
     assert gguf.read_bytes()[:4] == b"GGUF"
+
+
+def test_voice_and_base_become_one_model_that_plain_transformers_loads(road: Road) -> None:
+    """From the button on the page through the worker's process to a folder that says what base and adapter say."""
+    page = road.page
+    page.goto(f"/adapters/{road.adapters[NORDLICHT]}")
+    page.locator("#merged-safetensors").get_by_role("button", name="Make it").click()
+    link = page.locator("#merged-safetensors a[download]")
+    expect(link).to_be_visible(timeout=LONG_MS)
+    with page.expect_download(timeout=LONG_MS) as started:
+        link.click()
+    assert started.value.suggested_filename == "nordlicht-voice-v1-merged.zip"
+    folder = road.folder / "merged"
+    with zipfile.ZipFile(started.value.path()) as packed:
+        packed.extractall(folder)
+    assert "HuggingFaceTB/SmolLM2-135M-Instruct" in (folder / "README.md").read_text()
+    adapter = downloaded(road, "safetensors")
+    loaded = bases.load(SHIPPED, cache=road.cache)
+    bases.use_adapter(loaded, AdapterFile("nordlicht", adapter, 1.0))
+    words = torch.tensor([causal_lm.prompt_tokens(loaded, [Said("user", "Write about a woollen cap.")])])
+    with torch.no_grad():
+        wanted = loaded.model(input_ids=words).logits.log_softmax(-1)
+        merged = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
+        found = merged(input_ids=words).logits.log_softmax(-1)
+    prompt = loaded.tokenizer.decode(words[0])
+    assert AutoTokenizer.from_pretrained(folder)(prompt, add_special_tokens=False)["input_ids"] == words[0].tolist()
+    assert torch.equal(found.argmax(-1), wanted.argmax(-1))
+    assert (found.exp() - wanted.exp()).abs().max() < 0.01, "float16 is all the difference"
 
 
 def test_three_write_the_same_brief_and_a_blind_vote_says_who_wins(road: Road) -> None:

@@ -10,6 +10,7 @@ import pytest
 from safetensors.numpy import load
 from sqlalchemy import select
 
+from app.adapters import merged
 from app.adapters.models import Adapter, MergedFile
 from app.db import Database
 from app.jobs import service as jobs
@@ -47,6 +48,9 @@ class OnTheTinyModel:
             told(done, total)
 
         return causal_lm.merged_folder(self.base, weights, out, cache, say)
+
+    def gguf_adapter(self, base: Base, weights: Path, out: Path, cache: Path) -> Path | None:
+        return causal_lm.gguf_adapter(self.base, weights, out)
 
     def merged_gguf(self, base: Base, *rest: Any) -> Path:
         return causal_lm.merged_gguf(self.base, *rest)
@@ -179,3 +183,30 @@ def test_a_voice_that_was_deleted_meanwhile_leaves_no_file(
     run_job.run_next(context, ("generation",))
     assert job_of_merging(database).error_code == "order_outdated"
     assert not [key for key in storage.keys_under("projects") if "/merged/" in key]
+
+
+def test_a_voice_from_elsewhere_gets_its_file_for_llama_cpp(
+    owner: SignedIn, database: Database, storage: Storage, context: WorkerContext, voice: str
+) -> None:
+    address = f"/api/v1/adapters/{voice}"
+    client = api_client(owner)
+    assert client.post(f"{address}/merged/gguf_adapter").status_code == 409, "it came with one"
+    with database.write() as session:
+        row = session.get_one(Adapter, voice)
+        storage.delete(row.gguf_key)
+        row.gguf_key, row.facts = "", row.facts | {"imported": True}
+    assert [one["form"] for one in client.get(f"{address}/merged").json()][-1] == "gguf_adapter"
+    page = owner.client.get(f"/adapters/{voice}").text
+    assert page.count("Make it") == 4 and "as its makers publish it" in page
+    assert owner.client.post(f"/adapters/{voice}/merged/gguf_adapter").status_code == 303
+    assert run_job.run_next(context, ("generation",))
+    assert job_of_merging(database).state == "done", job_of_merging(database).error_sentence
+    saved = owner.client.get(f"/adapters/{voice}/voice-files/gguf")
+    assert "nordlicht-voice-v1.gguf" in saved.headers["content-disposition"] and saved.content[:4] == b"GGUF"
+    assert owner.client.get(f"/adapters/{voice}").text.count("Make it") == 3
+    with database.read() as session:
+        assert session.scalars(select(MergedFile)).all() == []
+    job = job_of_merging(database)
+    late = jobs.Claim(job.id, job.workspace_id, job.kind, job.subject_id, job.fence, job.attempt, None)
+    with pytest.raises(jobs.LeaseLost), database.write() as session:
+        merged.complete(session, late, key="elsewhere", byte_count=1)

@@ -23,6 +23,10 @@ NO_ROOM = N_(
     "There is no room to merge this voice with its base: %(needed)s GB are needed, and %(free)s GB are free for that. "
     "Make some room, or delete merged files that nobody needs, and try again."
 )
+NO_ADAPTER_FILE = N_(
+    "Livery does not write adapters of this base model for llama.cpp: its layout is not one of those that are known. "
+    "llama.cpp's own convert_lora_to_gguf.py makes one from the folder for PEFT."
+)
 GONE = N_("The voice or its base was deleted since. Please order anew.")
 
 
@@ -67,6 +71,11 @@ def _make(context: WorkerContext, order: MergeOrder, base: Base, folder: Path, p
     engine = registry.text_engine_for(order.base.family)
     cache = context.cache_folder
     progress.phase("merging")
+    if order.form == "gguf_adapter":
+        written = engine.gguf_adapter(base, weights, folder / "adapter.gguf", cache)
+        if written is None:
+            raise EngineError("no_adapter_file", NO_ADAPTER_FILE)
+        return written
     if order.form == "safetensors":
         made = engine.merged_folder(base, weights, folder / "merged", cache, progress.drawn)
         return _zipped(made, order.card, folder / "merged.zip", progress)

@@ -247,7 +247,8 @@ def test_a_voice_from_elsewhere_is_read_and_its_base_recognised(
         assert (kept.modality, kept.base_model, kept.rank, kept.alpha) == ("text", "qwen3-0-6b", 2, 4.0)
         stored = storage.get(kept.diffusers_key)
     page = owner.client.get(f"/adapters/{adapter_id}").text
-    assert "trained elsewhere" in page and "Qwen3 0.6B" in page and "there is no file" in page
+    assert "trained elsewhere" in page and "Qwen3 0.6B" in page
+    assert f"/adapters/{adapter_id}/merged/gguf_adapter" in page, "a worker makes the file for llama.cpp"
     client = api_client(owner)
     again = client.post(f"/api/v1{address}", files={"file": ("one.safetensors", stored, "application/octet-stream")})
     assert again.status_code == 201 and again.json()["version"] == 2, again.text

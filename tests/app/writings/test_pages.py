@@ -17,6 +17,7 @@ from app.db import Database
 from app.gallery.service import create_campaign
 from app.jobs.models import Job
 from app.storage import Storage
+from app.voice.models import TextSample
 from app.writings.models import BlindPair, BlindVote, Writing, WritingVariant
 from app.writings.recipe import WritingOrder
 from tests.conftest import SignedIn, SignUp
@@ -113,6 +114,10 @@ def test_the_page_says_who_will_write(database: Database, storage: Storage, owne
     assert "Three write the same brief" in text(brand)
     assert "no voice of its own yet" in text(make_brand(database, storage, owner.workspace_id, voice=False))
     assert "writes alone" in text(make_brand(database, storage, owner.workspace_id, voice=False, samples=False))
+    assert "Orders are worded in German or English" not in text(brand)
+    with database.write() as session:
+        session.execute(update(TextSample).where(TextSample.project_id == brand.project_id).values(language="fr"))
+    assert "texts are in French. Orders are worded in German or English" in text(brand)
 
 
 def test_a_voice_of_plain_texts_says_that_it_goes_on_from_a_beginning(brand: Brand, owner: SignedIn) -> None:

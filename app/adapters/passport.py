@@ -13,6 +13,9 @@ ARCHITECTURES = {
     "livery-builtin": ("livery-builtin", "livery_builtin"),
     "flux-1-schnell": ("flux-1-schnell", "flux1"),
     "flux-2-klein-base-4b": ("flux-2-klein", "flux2"),
+    "flux-2-klein-4b": ("flux-2-klein", "flux2"),
+    "flux-2-klein-base-9b": ("flux-2-klein", "flux2"),
+    "flux-2-klein-9b": ("flux-2-klein", "flux2"),
 }
 """By catalogue key, where a base has words of its own in headers."""
 SD_VERSIONS = {"sd_v1": "SD1", "sd_v2": "SD2", "sdxl_base_v1-0": "SDXL", "flux1": "Flux"}

@@ -97,6 +97,7 @@ class BaseModelEntry(BaseModel):
     file: str | None = None
     """Of the source: the one file that is the whole checkpoint; None for diffusers' layout."""
     revision: str | None = None
+    """Commit or branch of the repository; None for the newest."""
     prediction_type: Literal["epsilon", "v_prediction", "flow"]
     resolution: Pixels
     """Side in pixels of the square that it was trained at."""
@@ -125,6 +126,8 @@ class BaseModelEntry(BaseModel):
     trains_text_encoder: bool = False
     """Whether an adapter can learn in its CLIP text encoders too."""
     denoiser_parameters: Annotated[int, Field(ge=1)] | None = None
+    denoiser_width: Annotated[int, Field(ge=1)] | None = None
+    """Of its tokens, by which sizes of one family are told apart; None where the family has one size."""
     quantizable_share: Annotated[float, Field(ge=0, le=1)] = 0.0
     """Of those: in linear layers of its blocks, which 8 and 4 bits can hold."""
     step_cost: tuple[StepCost, ...] = ()

@@ -111,9 +111,10 @@ def lying_ready(session: Session) -> list[OfferedBase]:
     return list({one.name: one for one in found}.values())
 
 
-def like(family: str, *, is_distilled: bool = False) -> BaseModelEntry | None:
+def like(family: str, *, is_distilled: bool = False, denoiser_width: int | None = None) -> BaseModelEntry | None:
     """The catalogue's entry that a checkpoint of this family takes its sizes and defaults from."""
     same = [one for one in catalogue.all_models() if one.family == family and one.source != "builtin"]
+    same = [one for one in same if one.denoiser_width == denoiser_width] or same
     fitting = [one for one in same if one.distilled == is_distilled]
     return next(iter(fitting or same), None)
 
@@ -127,7 +128,7 @@ def families() -> list[str]:
 def entry_of(row: OwnBase) -> BaseModelEntry | None:
     """The row as an entry of the catalogue; None while its family is not known."""
     facts = Facts.model_validate(row.facts) if row.facts else Facts(family=row.family)
-    model = like(row.family, is_distilled=facts.is_distilled)
+    model = like(row.family, is_distilled=facts.is_distilled, denoiser_width=facts.denoiser_width)
     if model is None:
         return None
     resolution = facts.resolution if facts.resolution in model.resolutions else model.resolution

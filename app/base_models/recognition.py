@@ -73,6 +73,8 @@ class Facts(BaseModel):
     """Side in pixels of the square that it was trained at."""
     is_distilled: bool = False
     """Does without guidance, as FLUX.1 [schnell] does."""
+    denoiser_width: int | None = None
+    """Of its tokens, where that tells sizes of the family apart."""
     text: TextFacts | None = None
     """Of a language model."""
 
@@ -89,9 +91,14 @@ def of_pipeline(
     family = PIPELINES.get(kind)
     if family is None:
         raise UnknownFamily(kind=kind[:60])
-    if family in ("flux", "flux2_klein"):
-        is_distilled = family == "flux" and not (transformer or {}).get("guidance_embeds", True)
-        return Facts(family=family, prediction_type="flow", is_distilled=is_distilled)
+    shape = transformer or {}
+    if family == "flux":
+        return Facts(family=family, prediction_type="flow", is_distilled=not shape.get("guidance_embeds", True))
+    if family == "flux2_klein":
+        heads, each = shape.get("num_attention_heads"), shape.get("attention_head_dim", 128)
+        width = heads * each if isinstance(heads, int) and isinstance(each, int) else None
+        distilled = index.get("is_distilled") is True
+        return Facts(family=family, prediction_type="flow", is_distilled=distilled, denoiser_width=width)
     predicts, side = (scheduler or {}).get("prediction_type", "epsilon"), (unet or {}).get("sample_size")
     return Facts(
         family=family,

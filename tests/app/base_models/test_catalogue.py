@@ -1,5 +1,7 @@
 """The catalogue: every entry can be used as it stands."""
 
+import re
+
 import pytest
 
 from app.base_models import catalogue
@@ -23,7 +25,10 @@ def test_every_entry_has_an_engine_and_sizes_that_fit() -> None:
 
 def test_flow_models_say_what_they_know_and_what_they_take() -> None:
     flow = [model for model in catalogue.all_models() if model.is_flow]
-    assert {model.key for model in flow} == {"flux-1-dev", "flux-1-schnell", "flux-2-klein-base-4b"}
+    assert {model.key for model in flow} == {
+        "flux-1-dev", "flux-1-schnell", "flux-2-klein-base-4b", "flux-2-klein-4b", "flux-2-klein-base-9b",
+        "flux-2-klein-9b",
+    }  # fmt: skip
     for model in flow:
         assert model.training_memory("nf4") < model.training_memory("int8") < model.training_memory("none")
         assert set(model.training_memory_quantized_mb) == set(model.generation_memory_quantized_mb) == {"nf4", "int8"}
@@ -34,6 +39,20 @@ def test_flow_models_say_what_they_know_and_what_they_take() -> None:
     # What trainers report for rank 16: 52 MB of attention, 172 MB of everything.
     assert round((dev.adapter_bytes(16, "attention") or 0) / 1e6) == 52
     assert round((dev.adapter_bytes(16, "all_layers") or 0) / 1e6) == 172
+
+
+def test_what_is_fetched_is_pinned_and_its_size_and_memory_are_known() -> None:
+    for model in catalogue.all_models():
+        if model.source == "builtin":
+            continue
+        assert model.revision == "main" or re.fullmatch("[0-9a-f]{40}", model.revision or ""), model.key
+        assert model.download_mb and set(model.generation_memory_quantized_mb) == {"nf4", "int8"}
+        held: list[catalogue.Quantization] = ["none", "int8", "nf4"]
+        memory = [model.training_memory(kind) for kind in held]
+        assert memory == sorted(memory, reverse=True)
+        parts = (model.denoiser_parameters or 0, model.encoder_parameters or 0, model.autoencoder_parameters or 0)
+        # On the hub U-Nets lie in 32 bits, transformers in 16.
+        assert model.download_mb == pytest.approx(sum(parts) * (2 if model.is_flow else 4) / 1e6, rel=0.02)
 
 
 def test_every_language_model_has_an_engine_and_its_own_key() -> None:

@@ -33,6 +33,13 @@ def test_a_pipeline_is_known_by_its_index_and_configurations() -> None:
     assert sd == Facts(family="stable_diffusion", prediction_type="v_prediction", resolution=768)
     schnell = of_pipeline({"_class_name": "FluxPipeline"}, transformer={"guidance_embeds": False})
     assert schnell.is_distilled and schnell.prediction_type == "flow"
+    shapes = {"4B": {"num_attention_heads": 24}, "9B": {"num_attention_heads": 32, "attention_head_dim": 128}}
+    for size, shape in shapes.items():
+        for is_distilled, name in ((True, f"FLUX.2 [klein] {size}"), (False, f"FLUX.2 [klein] base {size}")):
+            index = {"_class_name": "Flux2KleinPipeline", "is_distilled": is_distilled}
+            klein = of_pipeline(index, transformer=shape)
+            found = queries.like(klein.family, is_distilled=klein.is_distilled, denoiser_width=klein.denoiser_width)
+            assert found is not None and found.name == name
     with pytest.raises(UnknownFamily, match="KandinskyPipeline"):
         of_pipeline({"_class_name": "KandinskyPipeline"})
 

@@ -24,7 +24,7 @@ from transformers import (
     CLIPTextModel,
     CLIPTextModelWithProjection,
     Qwen3Config,
-    Qwen3Model,
+    Qwen3ForCausalLM,
     T5Config,
     T5EncoderModel,
 )
@@ -129,8 +129,8 @@ def _t5() -> nn.Module:
     )
 
 
-def _qwen3(width: int, feed_forward: int, heads: int) -> nn.Module:
-    return Qwen3Model(
+def _qwen3(width: int, feed_forward: int, heads: int, *, tied: bool = True) -> nn.Module:
+    return Qwen3ForCausalLM(
         Qwen3Config(
             hidden_size=width,
             intermediate_size=feed_forward,
@@ -139,6 +139,7 @@ def _qwen3(width: int, feed_forward: int, heads: int) -> nn.Module:
             num_key_value_heads=8,
             head_dim=128,
             vocab_size=151936,
+            tie_word_embeddings=tied,
         )
     )
 
@@ -148,6 +149,7 @@ PARTS: dict[str, tuple[tuple[Part, ...], Part]] = {
     "stable-diffusion-xl": ((_clip, _large_clip), _autoencoder),
     "flux-1-dev": ((_clip, _t5), lambda: _autoencoder(16)),
     "flux-2-klein-base-4b": ((lambda: _qwen3(2560, 9728, 32),), AutoencoderKLFlux2),
+    "flux-2-klein-base-9b": ((lambda: _qwen3(4096, 12288, 32, tied=False),), AutoencoderKLFlux2),
 }
 """Key in the catalogue → its text encoders and its autoencoder, as published."""
 

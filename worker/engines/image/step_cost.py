@@ -253,11 +253,17 @@ def _flux2_klein() -> nn.Module:
     )
 
 
+def _flux2_klein_9b() -> nn.Module:
+    return Flux2Transformer2DModel(
+        num_layers=8, num_single_layers=24, num_attention_heads=32, joint_attention_dim=12288, guidance_embeds=False
+    )
+
+
 def _flux2_klein_step(model: nn.Module, side: int) -> Tensor:
-    patches = (side // 16) ** 2
+    patches, width = (side // 16) ** 2, model.config.joint_attention_dim  # type: ignore[union-attr]
     return model(
         hidden_states=_half(1, patches, 128),
-        encoder_hidden_states=_half(1, 512, 7680),
+        encoder_hidden_states=_half(1, 512, width),  # type: ignore[arg-type]
         timestep=_half(1),
         img_ids=_half(1, patches, 4),
         txt_ids=_half(1, 512, 4),
@@ -270,6 +276,7 @@ BASES: dict[str, tuple[Callable[[], nn.Module], Step]] = {
     "stable-diffusion-xl": (_stable_diffusion_xl, _stable_diffusion_xl_step),
     "flux-1-dev": (_flux, _flux_step),
     "flux-2-klein-base-4b": (_flux2_klein, _flux2_klein_step),
+    "flux-2-klein-base-9b": (_flux2_klein_9b, _flux2_klein_step),
 }
 """Key in the catalogue → the denoiser as published, and one way through it."""
 

@@ -138,7 +138,7 @@ def upload(
     judged = queries.judged_set(session, workspace_id=place.workspace_id, project_id=place.project_id)
     tiles = [queries.Tile(image, judged.of(image.id)) for image in reversed(added.images)]
     html = render(request, "partials/image_tiles.html", {"tiles": tiles, "shown": shown, "show": "all", "more": None})
-    return JSONResponse({"ok": True, "html": html, "notes": notes})
+    return JSONResponse({"ok": True, "html": html, "notes": notes, "new": added.new})
 
 
 def _back(request: Request, project_id: str, form: SelectionForm, flash: Flash) -> Response:

@@ -1,6 +1,7 @@
 """Pages and fragments from ``templates/``: what every template is given, and the filters that speak its language."""
 
 import hashlib
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -24,6 +25,7 @@ from app.web.language import LOCALES, translations
 TEMPLATES = Path(__file__).parents[2] / "templates"
 PAGE_WIDE = ("visitor", "locale", "theme", "csrf_token", "path", "flashes")
 """What ``render`` gives to every template: components may read these and their own parameters, nothing else."""
+GIGABYTES = re.compile(r"(\d+\.\d) GB")
 _locale: ContextVar[str] = ContextVar("locale", default="en")
 _imported: ContextVar[dict[str, TemplateModule] | None] = ContextVar("imported", default=None)
 
@@ -84,10 +86,18 @@ def money(value: float | Decimal, currency: str) -> str:
 
 
 def sentence(pair: tuple[str, Mapping[str, Any]] | list[Any]) -> str:
-    """A marked sentence and its parameters, in the reader's language; nothing stays nothing."""
+    """A marked sentence and its parameters, in the reader's language; nothing stays nothing.
+
+    Sizes that are kept in a row as text (``12.0 GB``) get the reader's decimal sign.
+    """
     # gettext keeps a catalogue's own header under the empty sentence.
     text = translations(_locale.get()).gettext(pair[0]) if pair[0] else ""
-    return text % pair[1] if pair[1] else text
+    return text % {name: _in_place(value) for name, value in pair[1].items()} if pair[1] else text
+
+
+def _in_place(value: Any) -> Any:
+    found = GIGABYTES.fullmatch(value) if isinstance(value, str) else None
+    return f"{number(Decimal(found[1]), 1)} GB" if found else value
 
 
 class _Template(Template):

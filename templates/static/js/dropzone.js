@@ -178,7 +178,7 @@ class DropZone {
         // No JSON: a proxy or an error page. The general sentence is shown.
       }
       if (request.status < 400 && answer.ok) this.arrived(item, answer);
-      else this.failed(item, answer.sentence ?? this.words.textFailed, request.status !== 413 && request.status !== 415);
+      else this.failed(item, answer.sentence ?? this.words.textFailed, request.status >= 500 || request.status === 429);
     };
     request.onerror = () => this.failed(item, this.words.textFailed, true);
     request.ontimeout = request.onerror;
@@ -198,7 +198,9 @@ class DropZone {
 
   arrived(item, answer) {
     this.running.delete(item);
-    this.count.done += 1;
+    // A picture that is here already is shown, but nothing was added.
+    if (answer.new === 0) this.count.all -= 1;
+    else this.count.done += 1;
     const target = document.querySelector(this.words.target);
     if (target && answer.html) {
       target.hidden = false;
@@ -215,7 +217,7 @@ class DropZone {
     if (answer.notes?.length) {
       // What a ZIP could not give stays readable.
       item.row.bar.remove();
-      item.row.said.textContent = this.words.textDone;
+      item.row.said.textContent = answer.new === 0 ? "" : this.words.textDone;
       const notes = document.createElement("p");
       notes.className = "drop__said pre";
       notes.textContent = answer.notes.join("\n");

@@ -2,7 +2,7 @@
 // the painted part in a hidden field; without this script the rectangle's fields alone say it.
 const COLOUR = "rgb(255, 64, 64)";
 
-for (const box of document.querySelectorAll("[data-mask]")) {
+function prepare(box) {
   const canvas = box.querySelector("canvas");
   const field = box.querySelector('[name="mask"]');
   const size = box.querySelector("[data-brush]");
@@ -99,3 +99,10 @@ for (const box of document.querySelectorAll("[data-mask]")) {
   box.querySelector("[data-mask-clear]").addEventListener("click", clear);
   box.classList.add("start--ready");
 }
+
+for (const box of document.querySelectorAll("[data-mask]")) prepare(box);
+// One that comes while the page is open.
+document.addEventListener("htmx:load", ({ detail: { elt } }) => {
+  for (const box of elt.matches("[data-mask]") ? [elt] : elt.querySelectorAll("[data-mask]"))
+    if (!box.classList.contains("start--ready")) prepare(box);
+});

@@ -16,12 +16,12 @@ from tests.html_forms import controls
 from tests.visuals import START, make_adapter, make_pictures, make_project
 
 MOST_BYTES = 100_000
-ADAPTERS, BASES, ORDERS, OF_EACH = 40, 8, 63, 8
+ADAPTERS, BASES, ORDERS, OF_EACH = 40, 12, 63, 8
 LONG_NAME = "Nordlicht, winter campaign for the northern countries, tried again with other pictures"
 PROMPT = "nordlicht, a lighthouse on a cliff in the morning, seen from the sea, with gulls and a small red boat " * 3
 
 
-def test_40_adapters_8_bases_and_500_pictures(
+def test_40_adapters_12_bases_and_500_pictures(
     app: FastAPI, owner: SignedIn, database: Database, storage: Storage
 ) -> None:
     project_id = make_project(database, owner.workspace_id)

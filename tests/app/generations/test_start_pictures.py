@@ -66,6 +66,25 @@ def test_an_upload_becomes_a_png_and_fills_the_sheet(
     assert owner.client.get(f"/starts/{start_id}/picture").content == storage.get(row.key)
 
 
+def test_a_picture_takes_its_place_in_the_open_sheet_and_leaves_it_again(
+    owner: SignedIn, project_id: str, start_id: str
+) -> None:
+    """The rest of the sheet is not sent, so that what was written there stays."""
+    htmx = {"hx-request": "true", "hx-target": "start"}
+    files = {"file": ("jar.png", png(96, 64), "image/png")}
+    chosen = {"adapter_id": [""], "base_model": "stable-diffusion-xl"}
+    answer = owner.client.post(f"/projects/{project_id}/starts", files=files, data=chosen, headers=htmx)
+    assert answer.status_code == 200 and "textarea" not in answer.text
+    assert answer.headers["hx-push-url"] == f"/projects/{project_id}/studio?start={start_id}"
+    assert f'name="start_id" value="{start_id}"' in answer.text and "1280 × 832" in answer.text
+    assert 'id="formats" hx-swap-oob="innerHTML"' in answer.text and 'name="file"' not in answer.text
+    url = f"/projects/{project_id}/studio/start"
+    gone = owner.client.get(url, params=chosen | {"channel": "start"}, headers=htmx)
+    assert "start_id" not in gone.text and 'name="file"' in gone.text and 'value="square" checked' in gone.text
+    kept = owner.client.get(url, params=chosen | {"channel": "story"}, headers=htmx)
+    assert 'value="story" checked' in kept.text
+
+
 def test_the_same_picture_twice_is_one_start(
     owner: SignedIn, database: Database, project_id: str, start_id: str
 ) -> None:

@@ -32,7 +32,7 @@ def send(owner: SignedIn, project_id: str, name: str, data: bytes) -> Any:
 def test_a_dropped_file_is_answered_with_its_tile(owner: SignedIn, project_id: str) -> None:
     answer = send(owner, project_id, "red rocket.png", png(1)).json()
     assert answer["ok"] is True
-    assert answer["notes"] == []
+    assert answer["notes"] == [] and answer["new"] == 1
     image_id = re.search(r'data-tile="([0-9a-f]{32})"', answer["html"])
     assert image_id
     assert 'width="640"' in answer["html"]
@@ -40,7 +40,7 @@ def test_a_dropped_file_is_answered_with_its_tile(owner: SignedIn, project_id: s
     again = send(owner, project_id, "copy.png", png(1)).json()
     assert again["ok"] is True
     assert f'data-tile="{image_id[1]}"' in again["html"]
-    assert again["notes"] == ["“copy.png” is here already."]
+    assert again["notes"] == ["“copy.png” is here already."] and again["new"] == 0
 
 
 def test_a_refused_file_is_answered_with_its_sentence(owner: SignedIn, project_id: str, storage: Storage) -> None:

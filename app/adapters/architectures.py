@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from app.adapters.module_names import TRANSFORMERS, U_NETS, Architecture
 from app.adapters.parts import DOWN, UP, Shaped
 
+T5 = re.compile(r"(^|[._])block[._]\d+[._]layer[._]\d")
+"""Names of a T5's layers; where a second text encoder is one, the base is FLUX.1."""
+
 
 def architecture_of(
     found: Mapping[tuple[str, str], Mapping[str, str]],
@@ -43,6 +46,8 @@ def architecture_of(
         # Attention alone, and 60 blocks: only Qwen-Image has that many.
         numbers = [int(path.split(".")[1]) for path in paths if re.match(r"transformer_blocks\.\d+\.", path)]
         return "qwen_image" if max(numbers, default=0) >= 19 else "flux_1"
+    if not paths and any(component == "text_encoder_2" and T5.search(path) for component, path in found):
+        return "flux_1"
     if not paths:
         said = told_by(metadata)
         if said != "unknown" or hint:

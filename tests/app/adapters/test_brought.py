@@ -124,7 +124,16 @@ def test_what_no_engine_can_draw_with_is_refused_before_it_is_taken_in(
     fused = {f"lora_unet_double_blocks_0_img_attn_qkv.{part}": two for part in ("lokr_w1", "lokr_w2")}
     names = ("lora_unet_double_blocks_0_img_attn_proj", "lora_te3_encoder_block_0_layer_0_SelfAttention_q")
     t5 = {f"{name}.lora_{half}.weight": two for name in names for half in ("down", "up")}
-    for tensors, said in ((fused, "as one layer"), (t5, "T5 text encoder")):
+    alone = {name: tensor for name, tensor in t5.items() if name.startswith("lora_te3")}
+    canonical = {
+        f"text_encoder_2.encoder.block.0.layer.0.SelfAttention.q.lora_{half}.weight": two for half in ("A", "B")
+    }
+    for tensors, said in (
+        (fused, "as one layer"),
+        (t5, "T5 text encoder"),
+        (alone, "T5 text encoder"),
+        (canonical, "T5 text encoder"),
+    ):
         address = dropped(owner, safetensors_file.to_bytes(tensors, {}))
         refused = owner.client.post(f"{address}/adopt", data=form)
         assert refused.status_code == 422 and said in refused.text

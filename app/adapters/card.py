@@ -36,17 +36,24 @@ class CardFacts:
     """Names of sample pictures and their prompts."""
     languages: Sequence[str] = ()
     """That a voice writes in, as ISO 639 codes."""
+    is_product: bool = False
+    """Whether it is one of LyCORIS's kinds (LoKr, LoHa), which diffusers does not load."""
+    is_brought: bool = False
+    """Whether another program trained it."""
 
 
 def model_card(facts: CardFacts) -> str:
     """The ``README.md``, with the header that the hub reads."""
     header = {
         "license": facts.licence,
-        "tags": ["lora", "text-to-image", "diffusers", "template:sd-lora", "livery"],
+        "tags": ["lycoris", "text-to-image", "livery"]
+        if facts.is_product
+        else ["lora", "text-to-image", "diffusers", "template:sd-lora", "livery"],
         "pipeline_tag": "text-to-image",
-        "library_name": "diffusers",
         "instance_prompt": facts.trigger_word,
     }
+    if not facts.is_product:
+        header["library_name"] = "diffusers"
     if facts.base_repository:
         header["base_model"] = facts.base_repository
     lines = ["---", *_lines(header)]
@@ -55,7 +62,8 @@ def model_card(facts: CardFacts) -> str:
         for name, prompt in facts.samples:
             lines += [f"- text: {json.dumps(prompt, ensure_ascii=False)}", "  output:", f"    url: {json.dumps(name)}"]
     lines += ["---", "", f"# {_plain(facts.name)}, version {facts.version}", ""]
-    lines += [f"A LoRA that has learned a {facts.purpose}, for {_plain(facts.base_name)}.", ""]
+    what = "An adapter of LyCORIS's kinds (LoKr or LoHa)" if facts.is_product else "A LoRA"
+    lines += [f"{what} that has learned a {facts.purpose}, for {_plain(facts.base_name)}.", ""]
     if facts.trigger_word:
         lines += [f"Write `{_plain(facts.trigger_word)}` into the prompt; recommended strength {facts.strength:g}.", ""]
     if facts.note:
@@ -67,7 +75,7 @@ def model_card(facts: CardFacts) -> str:
     lines += [
         "Pictures made with it are made by a machine; say so where the law asks for it.",
         "",
-        "Trained with Livery.",
+        "Trained elsewhere, published with Livery." if facts.is_brought else "Trained with Livery.",
         "",
     ]
     return "\n".join(lines)

@@ -154,6 +154,8 @@ def _card(session: Session, adapter: Adapter, row: Publication) -> CardFacts:
         note=adapter.note,
         files=files,
         samples=[(name, prompt) for name, _, prompt in _samples(adapter)] if row.has_samples else (),
+        is_product=bool(adapter.facts.get("own_form")),
+        is_brought="brought" in adapter.facts,
     )
 
 

@@ -7,6 +7,7 @@ import json
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from app.adapters import addresses, brought, dialects, publishing, safetensors_f
 from app.adapters.addresses import OnlySafetensors, UnknownAddress
 from app.adapters.card import CardFacts, model_card
 from app.adapters.models import Adapter, BroughtFile, Publication
+from app.adapters.safetensors_file import float32_tensor
 from app.db import Database
 from app.jobs.models import Job
 from app.storage import Storage
@@ -365,6 +367,54 @@ def test_an_adapter_goes_to_the_hub_private_and_clean(
             assert "ss_tag_frequency" not in said and said["modelspec.trigger_phrase"]
     text = owner.client.get(f"/adapters/{adapter.id}").text
     assert f"{hub.url}/ada/look" in text and TOKEN not in text
+
+
+@pytest.mark.parametrize(
+    ("kind", "parts"),
+    [
+        ("LoKr", ("lokr_w1", "lokr_w2_a", "lokr_w2_b")),
+        ("LoHa", ("hada_w1_a", "hada_w1_b", "hada_w2_a", "hada_w2_b")),
+    ],
+)
+def test_a_product_of_matrices_from_elsewhere_goes_to_the_hub_with_its_very_factors(
+    owner: SignedIn,
+    database: Database,
+    storage: Storage,
+    context: WorkerContext,
+    hub: FakeHub,
+    tmp_path: Path,
+    kind: str,
+    parts: tuple[str, ...],
+) -> None:
+    hub.answers["/api/models/ada/look"] = {"id": "ada/look", "private": True}
+    project_id = make_brand(database, storage, owner.workspace_id, name="Nordlicht")
+    layer = "lora_unet_down_blocks_0_attentions_0_proj_in"
+    given = {f"{layer}.{part}": float32_tensor([[1.0, 2.0], [3.0, 4.0 + n]]) for n, part in enumerate(parts)}
+    content = safetensors_file.to_bytes(given | {f"{layer}.alpha": float32_tensor(1.5)}, {"ss_tag_frequency": "{}"})
+    brought_in = owner.client.post("/adapter-files", files={"file": ("look.safetensors", content)})
+    form = {"project_id": project_id, "base_model": "stable-diffusion-1-5", "purpose": "style", "trigger_word": "x"}
+    assert owner.client.post(f"{brought_in.headers['location']}/adopt", data=form).status_code == 303
+    with database.read() as session:
+        adapter = session.scalars(select(Adapter)).one()
+    _, job = published(owner, context, database, adapter)
+    assert (job.state, job.error_sentence) == ("done", None), hub.asked
+    weights = {name: base64.b64decode(content) for name, content in hub.committed.items() if name != "README.md"}
+    assert weights
+    for name, content in weights.items():
+        path = tmp_path / name
+        path.write_bytes(content)
+        tensors, header = safetensors_file.read(path)
+        found = dialects.read(tensors, header)
+        assert found.alphas == {"unet.down_blocks.0.attentions.0.proj_in": 1.5}, name
+        assert set(found.parts_of("unet.down_blocks.0.attentions.0.proj_in")) == set(parts)
+        for part in parts:
+            (kept,) = (tensor for key, tensor in tensors.items() if key.endswith(part))
+            assert kept == given[f"{layer}.{part}"], (name, part)
+        assert "ss_tag_frequency" not in header
+    card = base64.b64decode(hub.committed["README.md"]).decode()
+    said = yaml.safe_load(card.split("---")[1])
+    assert "diffusers" not in said["tags"] and "library_name" not in said, "it does not load there"
+    assert kind in card and "Trained elsewhere" in card
 
 
 def test_a_public_repository_of_that_name_gets_nothing_private(

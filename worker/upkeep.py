@@ -37,6 +37,7 @@ def tick(context: WorkerContext, bell: Bell) -> None:
             device_kind=context.device.kind,
             device_memory_bytes=context.device.memory_bytes,
             device_tera_operations=context.device.tera_operations,
+            device_computes_in=context.device.computes_in,
             job_id=context.job_id,
             memory_bytes=process_memory(),
             free_bytes=context.disk.free(),

@@ -423,6 +423,7 @@ def report_worker(
     device_kind: str = "cpu",
     device_memory_bytes: int | None = None,
     device_tera_operations: float | None = None,
+    device_computes_in: str | None = None,
 ) -> None:
     """Note that a worker is alive and what it does."""
     worker = session.get(Worker, worker_id)
@@ -432,7 +433,7 @@ def report_worker(
     worker.lanes, worker.device, worker.last_seen_at, worker.job_id = "+".join(lanes), device, now(), job_id
     worker.memory_bytes, worker.free_bytes, worker.short_of_disk = memory_bytes, free_bytes, short_of_disk
     worker.device_kind, worker.device_memory_bytes = device_kind, device_memory_bytes
-    worker.device_tera_operations = device_tera_operations
+    worker.device_tera_operations, worker.device_computes_in = device_tera_operations, device_computes_in
     session.flush()
 
 

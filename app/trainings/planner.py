@@ -94,8 +94,11 @@ def plan_for(
     if not base.step_cost or base.denoiser_parameters is None:
         return None
     plans = [_plan(recipe, base, device, stage) for stage in stages(recipe, decided) if _can(base, device, stage)]
-    chosen = next((plan for plan in plans if plan.fits), None) or min(plans, key=lambda plan: plan.memory_bytes)
+    fitting = [plan for plan in plans if plan.fits and not _is_beyond(base, device)]
+    chosen = fitting[0] if fitting else min(plans, key=lambda plan: plan.memory_bytes)
     reason, facts = _reason(chosen, plans, device, base)
+    if _is_beyond(base, device):
+        chosen, reason = chosen.model_copy(update={"fits": False}), NEEDS_BFLOAT16
     left = tuple(name for name in PLANNED if name in decided)
     whole = _at_once(recipe, decided)
     return chosen.model_copy(update={"reason": reason, "facts": facts, "decided": left, "whole_batch_size": whole})
@@ -172,6 +175,11 @@ def stages(recipe: TrainingRecipe, decided: frozenset[str] = frozenset()) -> Ite
 def _at_once(recipe: TrainingRecipe, decided: frozenset[str]) -> int:
     """Pictures of a step that may be computed at once: all of them, unless a person has said how many."""
     return recipe.batch_size if "batch_size" in decided else recipe.batch_size * recipe.gradient_accumulation_steps
+
+
+def _is_beyond(base: BaseModelEntry, device: Device) -> bool:
+    """Whether the family's engine refuses this card: flow models are not trained in float32 there."""
+    return base.is_flow and device.kind == "cuda" and device.precision == "float32"
 
 
 def _can(base: BaseModelEntry, device: Device, stage: Stage) -> bool:
@@ -269,6 +277,10 @@ RAN_OUT = N_(
 RAN_OUT_AT_ONE = N_(
     "The device's memory ran out with one picture at a time, so it goes on by computing again what it would have kept. "
     "A step takes about half as long again; what it learns is the same."
+)
+NEEDS_BFLOAT16 = N_(
+    "This base needs a card that computes in bfloat16 (NVIDIA RTX 30 or newer), which the one here does not. Choose "
+    "Stable Diffusion, or a newer card."
 )
 TOO_LARGE = N_(
     "Even in its smallest form this training needs %(needed)s, and of the device's %(memory)s only %(room)s can be "

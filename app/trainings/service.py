@@ -42,10 +42,14 @@ from app.trainings.errors import (
 )
 from app.trainings.estimate import Estimate, FirstSteps, estimate_for
 from app.trainings.models import LossPoint, Training, TrainingSample
+from app.trainings.needs import Precision
 from app.trainings.planner import Device, next_coarser, plan_for, planned, shortage, suits, unplanned
 from app.trainings.presets import known_to, recipe_for, unheard
 from app.trainings.recipe import TrainingRecipe
 from app.trainings.warnings import FEWEST, Warning, warnings_for
+
+
+PRECISIONS: dict[str, Precision] = {"bfloat16": "bfloat16", "float32": "float32"}
 
 
 @dataclass(frozen=True)
@@ -138,6 +142,7 @@ def largest_device(workers: Sequence[Worker]) -> Device | None:
         "cuda" if chosen.device_kind == "cuda" else "cpu",
         chosen.device_memory_bytes or 0,
         chosen.device_tera_operations,
+        PRECISIONS.get(chosen.device_computes_in or ""),
     )
 
 

@@ -16,6 +16,7 @@ def test_the_device_is_measured():
     assert facts.name and facts.kind in ("cpu", "cuda")
     assert facts.memory_bytes is not None and facts.memory_bytes > 500_000_000
     assert facts.tera_operations is not None and facts.tera_operations > 0.0005
+    assert facts.computes_in == "float32" or facts.kind == "cuda"
 
 
 @pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="only Linux begins its count anew")

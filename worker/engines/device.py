@@ -16,6 +16,8 @@ class DeviceFacts:
     """Of the card; of the machine where the processor computes. None where the system does not say."""
     tera_operations: float | None = None
     """A second, on one large matrix product in the precision that is trained in; None before it was measured."""
+    computes_in: Literal["bfloat16", "float32"] | None = None
+    """While it trains: a card that has no bfloat16 of its own takes float32. None before anybody has looked."""
 
 
 def measure_device() -> DeviceFacts:
@@ -24,15 +26,18 @@ def measure_device() -> DeviceFacts:
 
     if torch.cuda.is_available():
         memory = torch.cuda.get_device_properties(0).total_memory
-        return DeviceFacts(device_name(), "cuda", memory, _tera_operations("cuda", 4096))
-    return DeviceFacts(device_name(), "cpu", _machine_memory(), _tera_operations("cpu", 1024))
+        precision: Literal["bfloat16", "float32"] = "float32"
+        if torch.cuda.is_bf16_supported(including_emulation=False):
+            precision = "bfloat16"
+        return DeviceFacts(device_name(), "cuda", memory, _tera_operations("cuda", 4096, precision), precision)
+    return DeviceFacts(device_name(), "cpu", _machine_memory(), _tera_operations("cpu", 1024, "float32"), "float32")
 
 
-def _tera_operations(kind: Literal["cpu", "cuda"], side: int) -> float:
+def _tera_operations(kind: Literal["cpu", "cuda"], side: int, precision: Literal["bfloat16", "float32"]) -> float:
     """The best of three products of two ``side`` × ``side`` matrices, after one to warm up."""
     import torch
 
-    dtype = torch.bfloat16 if kind == "cuda" else torch.float32
+    dtype = torch.bfloat16 if precision == "bfloat16" else torch.float32
     one, other = (torch.ones(side, side, device=kind, dtype=dtype) for _ in range(2))
     best = float("inf")
     for _ in range(4):

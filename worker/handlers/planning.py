@@ -9,4 +9,4 @@ def device_of(context: WorkerContext) -> Device | None:
     facts = context.device
     if facts.memory_bytes is None:
         return None
-    return Device(facts.name, facts.kind, facts.memory_bytes, facts.tera_operations)
+    return Device(facts.name, facts.kind, facts.memory_bytes, facts.tera_operations, facts.computes_in)

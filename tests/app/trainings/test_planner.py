@@ -78,6 +78,23 @@ def test_batches_that_are_added_up_are_computed_at_once_where_there_is_room():
     assert planned(order, bound) == order.model_copy(update={"quantization": "none"})
 
 
+def test_a_card_without_bfloat16_is_planned_for_in_float32_and_told_where_that_does_not_go():
+    card = Device("A card", "cuda", 16 * GIGA, computes_in="float32")
+    plan = plan_for(recipe(SDXL, 1024, 16, "attention"), catalogue.get(SDXL), card)
+    assert plan.precision == "float32" and plan.fits
+    newer = plan_for(recipe(SDXL, 1024, 16, "attention"), catalogue.get(SDXL), Device("A card", "cuda", 16 * GIGA))
+    assert stages_of(newer) < stages_of(plan), "twice the bytes leave less room"
+    refused = plan_for(
+        recipe(FLUX, 1024, 16, "attention"), catalogue.get(FLUX), Device("A", "cuda", 80 * GIGA, 1, "float32")
+    )
+    assert not refused.fits and "bfloat16" in refused.reason
+
+
+def stages_of(plan):
+    order = list(stages(recipe(SDXL, 1024, 16, "attention")))
+    return order.index(Stage(**{name: getattr(plan, name) for name in Stage._fields}))
+
+
 def test_what_is_learned_and_how_counts_in_memory_and_time():
     base = catalogue.get("stable-diffusion-1-5")
     way = Way("bfloat16", "none", False, 1)

@@ -1,13 +1,14 @@
 import hashlib
 import json
 
+import bitsandbytes as bnb
 import pytest
 import torch
 from safetensors import safe_open
 from safetensors.torch import load_file
 
 from tests.worker.image import tiny
-from worker.engines import checkpoints
+from worker.engines import checkpoints, registry
 from worker.engines.contracts import Base, Cancelled, EngineError, GiveBack, TrainingInputs
 from worker.engines.image import dataset, kept, losses, orders, prompts, stable_diffusion, unet_drawing
 
@@ -270,6 +271,78 @@ def test_with_a_coarser_base_it_goes_on_from_its_checkpoint(base, tmp_path):
     assert [step.step for step in recorder.steps] == [4, 5, 6] and trained.finished
     with pytest.raises(EngineError, match="another recipe"):
         train(base, tmp_path, out="fewer", resume_from=folder, batch_size=1, **held)
+
+
+def test_class_pictures_are_drawn_fewer_at_once_when_the_memory_is_short(base, tmp_path, monkeypatch):
+    asked = {"class_prompt": "a jar", "num_class_images": 5, "steps": 1}
+    whole, _ = train(base, tmp_path, **asked)
+    real, drawn = stable_diffusion._draw_square, []
+
+    def small_card(loaded, recipe, pair, generators, on_step):
+        drawn.append(len(generators))
+        if len(generators) > 2:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return real(loaded, recipe, pair, generators, on_step)
+
+    monkeypatch.setattr(stable_diffusion, "_draw_square", small_card)
+    small, recorder = train(base, tmp_path, out="small", **asked)
+    assert drawn == [4, 2, 2, 1] and recorder.shortages == []
+    ours, theirs = load_file(small.weights), load_file(whole.weights)
+    for name, tensor in ours.items():
+        torch.testing.assert_close(tensor.float(), theirs[name].float(), atol=2e-4, rtol=2e-2)
+
+
+def test_pictures_are_encoded_in_tiles_when_the_memory_is_short(base, tmp_path, monkeypatch):
+    loaded = stable_diffusion._load(base)
+    vae, seen = loaded.pipeline.vae, []
+    real = vae.encode
+
+    def small_card(pixels):
+        seen.append(vae.use_tiling)
+        if not vae.use_tiling:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return real(pixels)
+
+    monkeypatch.setattr(vae, "encode", small_card)
+    trained, _ = train(base, tmp_path, steps=1)
+    assert trained.finished and seen[:2] == [False, True] and all(seen[1:]), "it goes on in tiles"
+
+
+def test_what_went_wrong_first_is_told_though_the_memory_is_not_enough_to_tidy_up(base, tmp_path, monkeypatch):
+    def full(*_arguments):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    def astray(*_arguments):
+        monkeypatch.setattr(kept, "wake", full)
+        raise EngineError("diverged", "not a number")
+
+    monkeypatch.setattr(losses, "weighted_mse", astray)
+    with pytest.raises(EngineError) as raised:
+        train(base, tmp_path)
+    assert raised.value.code == "diverged" and kept.current() is None
+
+
+@pytest.mark.parametrize("quantization", ["none", "nf4"])
+def test_a_card_without_bfloat16_trains_in_full_precision(any_base, tmp_path, monkeypatch, quantization):
+    monkeypatch.setattr(kept, "best_dtype", lambda _device: torch.float16)
+    real, seen = losses.weighted_mse, []
+
+    def spy(prediction, wanted, weights):
+        pipeline = kept.current().pipeline
+        packed = {m.compute_dtype for m in pipeline.unet.modules() if isinstance(m, bnb.nn.Linear4bit)}
+        seen.append((prediction.dtype, pipeline.unet.dtype, pipeline.text_encoder.dtype, packed))
+        return real(prediction, wanted, weights)
+
+    monkeypatch.setattr(losses, "weighted_mse", spy)
+    engine = registry.engine_for(any_base.family)
+    inputs = TrainingInputs(any_base, tiny.pictures(tmp_path / "pictures"))
+    asked = {"steps": 2, "train_text_encoder": True, "quantization": quantization}
+    trained = engine.train(tiny.training_recipe(**asked), inputs, tmp_path / "out", tiny.Recorder())
+    whole = torch.float32
+    assert trained.finished
+    assert set(map(str, seen)) == {str((whole, whole, whole, {whole} if quantization == "nf4" else set()))}
+    pipeline = kept.current().pipeline
+    assert pipeline.unet.dtype == pipeline.text_encoder.dtype == torch.float16
 
 
 def test_running_out_of_memory_is_told_in_a_sentence(base, tmp_path, monkeypatch):

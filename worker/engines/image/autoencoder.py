@@ -42,13 +42,22 @@ def decode(loaded: Loaded, latents: torch.Tensor) -> torch.Tensor:
 def encode(loaded: Loaded, pixels: torch.Tensor) -> torch.Tensor:
     """Latents of pixels (1, 3, height, width), as the autoencoder gives them.
 
-    The mean, not a draw: its own spread is far below the noise that is added.
+    The mean, not a draw: its own spread is far below the noise that is added. When the memory runs out it goes on in
+    tiles, as ``decode`` does.
     """
     vae = loaded.pipeline.vae
     pixels = pixels.to(loaded.device, torch.float32)
-    short = _in_tiles(loaded, pixels.shape[-1] * pixels.shape[-2])
-    with tiles(vae) if short else contextlib.nullcontext():
-        latents: torch.Tensor = vae.encode(pixels).latent_dist.mode()
+    latents: torch.Tensor
+    if not _in_tiles(loaded, pixels.shape[-1] * pixels.shape[-2]):
+        try:
+            latents = vae.encode(pixels).latent_dist.mode()
+            return latents
+        except torch.OutOfMemoryError:
+            if not can_tile(vae):
+                raise
+            loaded.tiled = True
+    with tiles(vae):
+        latents = vae.encode(pixels).latent_dist.mode()
     return latents
 
 

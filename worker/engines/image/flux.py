@@ -207,8 +207,7 @@ def _train(recipe: TrainingRecipe, inputs: TrainingInputs, out: Path, progress: 
     finally:
         learning.end()
         if loaded is not None:
-            hot_swap.forget(loaded)
-            flow.settle(loaded)
+            kept.put_back(loaded, partial(hot_swap.forget, loaded), partial(flow.settle, loaded))
 
 
 def _batch(

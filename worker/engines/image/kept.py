@@ -15,6 +15,7 @@ import torch
 import transformers
 
 from worker.engines.contracts import Base, EngineError
+from worker.engines.image import quantization
 from worker.engines.image.offload import Offloaded
 
 
@@ -86,6 +87,17 @@ def drop() -> None:
         torch.cuda.empty_cache()
 
 
+def put_back(loaded: Loaded, *ways: Callable[[], object]) -> None:
+    """Leave a base as it was found. Where the memory is not enough even for that it is forgotten, so that the next job
+    loads it anew, and that what happened before is what is told."""
+    try:
+        for way in ways:
+            way()
+    except torch.OutOfMemoryError:
+        if current() is loaded:
+            drop()
+
+
 def current() -> Loaded | None:
     return _kept
 
@@ -126,6 +138,23 @@ def wake(loaded: Loaded, *names: str) -> None:
         model = getattr(loaded.pipeline, name, None)
         if model is not None and not (loaded.waiting is not None and model is loaded.denoiser):
             model.to(loaded.device)
+
+
+def widen(loaded: Loaded, *names: str) -> None:
+    """Let these models compute in float32 where the card knows no bfloat16: in float16 gradients would need loss
+    scaling."""
+    if loaded.dtype == torch.float16:
+        for name in names:
+            model = getattr(loaded.pipeline, name).float()
+            quantization.compute_in(model, torch.float32)
+
+
+def narrow(loaded: Loaded, *names: str) -> None:
+    """The way back from ``widen``."""
+    if loaded.dtype == torch.float16:
+        for name in names:
+            model = getattr(loaded.pipeline, name).to(loaded.dtype)
+            quantization.compute_in(model, loaded.dtype)
 
 
 def check_size(loaded: Loaded, width: int, height: int) -> None:

@@ -19,17 +19,24 @@ def cached(
 ) -> torch.Tensor | None:
     """Latents of the class pictures, (``num_class_images``, …), on the CPU; None where none are wanted.
 
-    ``draw`` gives one for each generator from the base alone. They are part of every checkpoint.
+    ``draw`` gives one for each generator from the base alone. They are part of every checkpoint. When the memory runs
+    out, fewer are drawn at once; raises ``torch.OutOfMemoryError`` where it is not enough for one.
     """
     if not recipe.with_prior_preservation:
         return None
     if CACHE not in learning.caches:
-        drawn = []
-        for first in range(0, recipe.num_class_images, AT_ONCE):
-            last = min(first + AT_ONCE, recipe.num_class_images)
-            seeds = [(recipe.seed + 1 + number) % 2**32 for number in range(first, last)]
-            drawn.append(draw([torch.Generator("cpu").manual_seed(seed) for seed in seeds]).float().cpu())
-        learning.caches[CACHE] = torch.cat(drawn)
+        drawn: list[torch.Tensor] = []
+        at_once = AT_ONCE
+        while len(drawn) < recipe.num_class_images:
+            numbers = range(len(drawn), min(len(drawn) + at_once, recipe.num_class_images))
+            seeds = [(recipe.seed + 1 + number) % 2**32 for number in numbers]
+            try:
+                drawn += draw([torch.Generator("cpu").manual_seed(seed) for seed in seeds]).float().cpu()
+            except torch.OutOfMemoryError:
+                if at_once == 1:
+                    raise
+                at_once //= 2
+        learning.caches[CACHE] = torch.stack(drawn)
     return learning.caches[CACHE]
 
 

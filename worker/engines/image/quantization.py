@@ -38,6 +38,13 @@ def quantize(
     model.is_loaded_in_8bit = kind == "int8"
 
 
+def compute_in(model: torch.nn.Module, dtype: torch.dtype) -> None:
+    """What layers in 4 bits are made whole to when they compute; those in 8 bits follow what comes in."""
+    for module in model.modules():
+        if isinstance(module, bnb.nn.Linear4bit):
+            module.compute_dtype = dtype
+
+
 def is_quantized(model: torch.nn.Module) -> bool:
     return bool(getattr(model, "is_loaded_in_4bit", False) or getattr(model, "is_loaded_in_8bit", False))
 

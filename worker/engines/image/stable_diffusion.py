@@ -121,9 +121,7 @@ def _train(recipe: TrainingRecipe, inputs: TrainingInputs, out: Path, progress: 
         loaded = _load(inputs.base, recipe.quantization)
         hot_swap.forget(loaded)
         pipeline, unet = loaded.pipeline, loaded.pipeline.unet
-        if loaded.dtype == torch.float16:
-            # Without bf16 the gradients would need loss scaling; such a card trains in full precision instead.
-            unet.float()
+        kept.widen(loaded, *targets)
         noising = losses.Noising.of(pipeline.scheduler, recipe)
 
         progress.phase("caching")
@@ -209,10 +207,12 @@ def _train(recipe: TrainingRecipe, inputs: TrainingInputs, out: Path, progress: 
     finally:
         learning.end()
         if loaded is not None:
-            hot_swap.forget(loaded)
-            kept.wake(loaded, *kept.ENCODERS)
-            if loaded.pipeline.unet.dtype != loaded.dtype:
-                loaded.pipeline.unet.to(loaded.dtype)
+            kept.put_back(
+                loaded,
+                partial(hot_swap.forget, loaded),
+                partial(kept.wake, loaded, *kept.ENCODERS),
+                partial(kept.narrow, loaded, *targets),
+            )
 
 
 @torch.no_grad()

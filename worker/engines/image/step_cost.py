@@ -279,6 +279,8 @@ BASES: dict[str, tuple[Callable[[], nn.Module], Step]] = {
     "flux-2-klein-base-9b": (_flux2_klein_9b, _flux2_klein_step),
 }
 """Key in the catalogue → the denoiser as published, and one way through it."""
+ALIKE = {"flux-1-schnell": "flux-1-dev"}
+"""Bases whose denoiser has the shape of another's."""
 
 
 CLIP_L = {"hidden_size": 768, "intermediate_size": 3072, "num_hidden_layers": 12, "num_attention_heads": 12}
@@ -312,10 +314,9 @@ def in_blocks(model: nn.Module) -> float:
 def print_kept() -> None:
     """Prints what ``kept.toml`` holds of the bases."""
     for key in BASES:
-        print(f"{key} = [")
-        for row in kept_rows(key):
-            print(f"    {list(row)},".replace("'", '"'), flush=True)
-        print("]")
+        rows = "".join(f"    {list(row)},\n".replace("'", '"') for row in kept_rows(key))
+        for name in (key, *(other for other, like in ALIKE.items() if like == key)):
+            print(f"{name} = [\n{rows}]", flush=True)
 
 
 def main() -> None:

@@ -51,6 +51,22 @@ def plan_for(
     return chosen.model_copy(update={"reason": reason, "facts": facts, "decided": left})
 
 
+def suits(plan: Plan, device: Device) -> bool:
+    """Whether a plan that was made for a device that has room can be followed on this one too."""
+    return plan.memory_bytes <= planner.room_of(device) and plan.precision == precision_on(device)
+
+
+def precision_on(device: Device) -> Precision:
+    """In two bytes on every card, where one without bfloat16 takes float16."""
+    return "bfloat16" if device.kind == "cuda" else "float32"
+
+
+def decided_in(recipe: VoiceRecipe, base: TextModelEntry, voice: FrozenVoice) -> frozenset[str]:
+    """Of the fields that a plan may change, those in which an order without a plan differs from the preset's."""
+    usual = voice_recipe_for(base, len(voice.texts))
+    return frozenset(name for name in PLANNED if getattr(recipe, name) != getattr(usual, name))
+
+
 def next_coarser(
     recipe: VoiceRecipe, base: TextModelEntry, voice: FrozenVoice, device: Device, plan: Plan
 ) -> Plan | None:
@@ -186,7 +202,7 @@ def _plan(
     gradient_checkpointing: bool,
     micro_batch_size: int,
 ) -> Plan:
-    precision: Precision = "bfloat16" if device.kind == "cuda" else "float32"
+    precision = precision_on(device)
     memory = memory_of(
         recipe,
         base,

@@ -23,7 +23,7 @@ from app.jobs.service import Claim
 from app.projects import queries as projects
 from app.projects.models import Project
 from app.trainings import voice_planner, voice_queries
-from app.trainings.errors import BrandPutAway, KnowsNoOrders, OrderTaken, TooFewTexts
+from app.trainings.errors import BrandPutAway, DeviceTooSmall, KnowsNoOrders, OrderTaken, TooFewTexts
 from app.trainings.estimate import Estimate
 from app.trainings.models import HeldOutPoint, Training, TrainingText
 from app.trainings.planner import PLANNED, Device
@@ -155,6 +155,34 @@ def start_voice(
         created_by=created_by,
     )
     return order
+
+
+def plan_for_taker(session: Session, claim: Claim, device: Device) -> VoiceRecipe:
+    """The training's recipe as it suits the device that has taken it. One that was ordered when no device was known is
+    planned now; where this one has less memory than the plan was made for, there is another plan, which the training's
+    page tells. Raises ``DeviceTooSmall``, ``LeaseLost``.
+    """
+    jobs.keep_holding(session, claim)
+    given = session.get_one(Training, claim.subject_id)
+    recipe, estimate = VoiceRecipe.model_validate(given.recipe), Estimate.model_validate(given.estimate)
+    plan = estimate.plan
+    if plan is not None and (not plan.fits or voice_planner.suits(plan, device)):
+        return recipe
+    voice = FrozenVoice.model_validate(given.voice)
+    base = base_models.text_entry(session, workspace_id=given.workspace_id, key=given.base_model)
+    if plan is None:
+        whole, decided = recipe, voice_planner.decided_in(recipe, base, voice)
+    else:
+        whole, decided = voice_planner.unplanned(recipe, plan), frozenset(plan.decided)
+    found = voice_planner.plan_for(whole, base, voice, device, decided)
+    if plan is not None and not found.fits:
+        raise DeviceTooSmall()
+    recipe = voice_planner.planned(whole, found)
+    given.recipe = recipe.model_dump(mode="json")
+    moved = {"moved_from": estimate.moved_from or plan} if plan is not None else {}
+    given.estimate = estimate.model_copy(update={"plan": found} | moved).model_dump(mode="json")
+    session.flush()
+    return recipe
 
 
 def fall_back(session: Session, claim: Claim, device: Device) -> VoiceRecipe | None:

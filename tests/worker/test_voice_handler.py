@@ -147,21 +147,50 @@ def test_a_cancelled_one_keeps_what_it_has_learned(
         assert adapter.diffusers_key in set(storage.keys_under("projects"))
 
 
+def report_card(context: WorkerContext) -> None:
+    with context.database.write() as session:
+        card = {"device_kind": "cuda", "device_memory_bytes": 8_000_000_000}
+        jobs.report_worker(session, "w1", lanes=("training",), device="A card", job_id=None, **card)
+
+
+def test_a_smaller_card_plans_anew_or_says_that_it_cannot(
+    context: WorkerContext, workspace_id: str, small_engine: SimpleNamespace
+) -> None:
+    report_card(context)
+    training_id = order(context, workspace_id)
+    context.device = DeviceFacts("A small card", "cuda", 1_000_000_000)
+    assert run_job.run_next(context, ("training",))
+    with context.database.read() as session:
+        assert session.scalars(select(Job)).one().error_code == "device_too_small"
+    another = order(context, workspace_id)
+    context.device = DeviceFacts("A small card", "cuda", 2_000_000_000)
+    assert run_job.run_next(context, ("training",))
+    with context.database.read() as session:
+        told = Estimate.model_validate(session.get_one(Training, another).estimate)
+        first = Estimate.model_validate(session.get_one(Training, training_id).estimate)
+        assert told.moved_from == first.plan and told.plan is not None and told.plan.device == "A small card"
+        assert session.get_one(Training, another).recipe["gradient_checkpointing"], "computed again, and fine as it was"
+        assert session.get_one(Training, another).recipe["quantization"] == "none"
+
+
+def test_what_was_ordered_without_a_worker_is_planned_when_it_is_taken(
+    context: WorkerContext, workspace_id: str, small_engine: SimpleNamespace
+) -> None:
+    training_id = order(context, workspace_id)
+    context.device = DeviceFacts("A card", "cuda", 8_000_000_000)
+    assert run_job.run_next(context, ("training",))
+    with context.database.read() as session:
+        told = Estimate.model_validate(session.get_one(Training, training_id).estimate)
+    assert told.plan is not None and told.plan.device == "A card" and told.moved_from is None
+    assert told.plan.decided == ("batch_size",), "two rows at a time were asked for"
+
+
 @pytest.mark.slow
 def test_out_of_memory_goes_on_with_a_coarser_base_and_everything_says_so(
     context: WorkerContext, workspace_id: str, small_engine: SimpleNamespace, owner: SignedIn
 ) -> None:
     context.device = DeviceFacts("A card", "cuda", 8_000_000_000)
-    with context.database.write() as session:
-        jobs.report_worker(
-            session,
-            "w1",
-            lanes=("training",),
-            device="A card",
-            job_id=None,
-            device_kind="cuda",
-            device_memory_bytes=8_000_000_000,
-        )
+    report_card(context)
     training_id = order(context, owner.workspace_id)
     with context.database.read() as session:
         plan = Estimate.model_validate(session.get_one(Training, training_id).estimate).plan

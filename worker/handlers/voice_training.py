@@ -21,6 +21,7 @@ from app.jobs.service import Claim
 from app.storage import StorageAway
 from app.trainings import service as trainings
 from app.trainings import voice_queries, voice_service
+from app.trainings.errors import DeviceTooSmall
 from app.trainings.voice_measures import ArmMeasure, HeldOut, Measures, distance_in_style
 from app.trainings.voice_queries import VoiceOrder
 from app.trainings.voice_recipe import VoiceRecipe
@@ -56,7 +57,7 @@ def run(context: WorkerContext, claim: Claim, progress: JobProgress) -> None:
     A person's cancellation after the first step leaves an adapter of the steps so far. Raises ``EngineError``,
     ``Cancelled``, ``GiveBack``, ``LeaseLost``.
     """
-    order = _order(context, claim)
+    order = _suited(context, claim, _order(context, claim))
     base = base_models.ready(context, claim, order.base, progress)
     inputs = VoiceInputs(
         base=base,
@@ -77,6 +78,17 @@ def run(context: WorkerContext, claim: Claim, progress: JobProgress) -> None:
         _keep(context, claim, order, trained, gguf)
     with contextlib.suppress(StorageAway):  # what stays is swept later
         context.storage.delete_under(f"{order.folder}/checkpoints")
+
+
+def _suited(context: WorkerContext, claim: Claim, order: VoiceOrder) -> VoiceOrder:
+    """The order as it can be done on this worker's device, which need not be the one that it was planned for."""
+    device = device_of(context)
+    if device is None:
+        return order
+    try:
+        return replace(order, recipe=context.write(partial(voice_service.plan_for_taker, claim=claim, device=device)))
+    except DeviceTooSmall as error:
+        raise EngineError("device_too_small", error.sentence) from error
 
 
 def _train_within_memory(

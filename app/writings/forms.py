@@ -10,7 +10,7 @@ from app.writings import channels
 from app.writings.checks import MOST_CLAIMS, MOST_WORDS, Rules
 from app.writings.errors import RulesTooMany
 from app.writings.filters import Review, TextFilters
-from app.writings.wishes import DEFAULT_COUNT, MOST_VARIANTS, NEWEST, TextWish
+from app.writings.wishes import DEFAULT_COUNT, MOST_VARIANTS, NEWEST, NOBODY, TextWish
 
 Brief = Annotated[Text, Field(max_length=1000)]
 Audience = Annotated[Line, Field(max_length=200)]
@@ -24,7 +24,8 @@ Most = Annotated[int | None, Field(ge=0, le=50), EmptyIsNone]
 
 
 class TextForm(BaseModel):
-    """The sheet of the writing studio. An empty voice is the base model alone, which ``base_model`` then names."""
+    """The sheet of the writing studio. ``NOBODY`` as the voice is the base model alone, which ``base_model`` names:
+    an empty field of a form counts as one that is not there."""
 
     brief: Brief = ""
     channel: Annotated[Line, Field(max_length=20)] = channels.DEFAULT_CHANNEL
@@ -50,7 +51,7 @@ class TextForm(BaseModel):
             length=self.length,
             count=self.count,
             seed=self.seed if self.keep_seed else None,
-            adapter_id=self.adapter_id or None,
+            adapter_id=None if self.adapter_id == NOBODY else self.adapter_id,
             base_model=self.base_model or None,
             campaign_id=self.campaign_id,
             output_id=self.output_id,

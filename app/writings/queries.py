@@ -138,6 +138,13 @@ class WritingView:
         return self.order.arms[0].recipe.kind == "plain_text"
 
     @property
+    def held_coarser(self) -> str:
+        """``int8`` or ``nf4`` where the memory alone decided so; else empty."""
+        quantization = self.order.arms[0].recipe.quantization
+        is_learned = self.adapter is not None and "recipe" in self.adapter.facts
+        return "" if quantization == "none" or is_learned else quantization
+
+    @property
     def written(self) -> int:
         return sum(one.variant.finished for one in self.variants)
 

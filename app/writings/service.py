@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from app.adapters.models import Adapter
 from app.base_models import queries as base_models
-from app.base_models.catalogue import TextModelEntry
+from app.base_models.catalogue import Quantization, TextModelEntry
 from app.db import now
 from app.errors import NotFound
 from app.generations import queries as generations
@@ -18,6 +18,7 @@ from app.jobs import queries as job_queries
 from app.jobs import service as jobs
 from app.jobs.models import Job
 from app.projects import queries as projects
+from app.trainings.service import largest_device
 from app.trainings.voice_recipe import VoiceKind
 from app.voice import queries as voice
 from app.voice.style_guide import style_guide
@@ -26,6 +27,7 @@ from app.writings import queries, wishes
 from app.writings.checks import Rules
 from app.writings.errors import AlreadyVoted, EmptyText, NoSuchVisual, NotWrittenYet
 from app.writings.filters import Review
+from app.writings.holding import held_on
 from app.writings.models import BlindPair, BlindVote, TextRules, Writing, WritingVariant
 from app.writings.queries import Order
 from app.writings.recipe import Arm, WritingOrder
@@ -71,7 +73,9 @@ def compose(session: Session, *, workspace_id: str, project_id: str, wish: TextW
         wish,
         channel,
         queries.rules_of(session, [project.id])[project.id],
-        writer=_writer(adapter, of_voice) if adapter else Writer(base.key, kind=_usual_kind(base)),
+        writer=_writer(session, adapter, of_voice)
+        if adapter
+        else Writer(base.key, kind=_usual_kind(base), quantization=_held(session, base)),
         guide=style_guide(samples, wish.language) if samples else "",
         seed=seed,
     )
@@ -83,9 +87,15 @@ def _usual_kind(base: TextModelEntry | None) -> VoiceKind:
     return "instructions" if base is None or base.has_chat_template else "plain_text"
 
 
-def _writer(voice: Adapter, base: TextModelEntry | None) -> Writer:
+def _held(session: Session, base: TextModelEntry | None) -> Quantization:
+    """On the device that would write."""
+    workers = [one for one in job_queries.workers(session) if LANE in one.lanes.split("+")]
+    return held_on(base, largest_device(workers)) if base is not None else "none"
+
+
+def _writer(session: Session, voice: Adapter, base: TextModelEntry | None) -> Writer:
     """From the recipe of its training, which an adapter outlives; one that came from elsewhere has none."""
-    recipe = voice.facts.get("recipe", {})
+    recipe = voice.facts.get("recipe") or {"quantization": _held(session, base)}
     return Writer(
         voice.base_model,
         voice.id,

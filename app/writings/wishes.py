@@ -20,7 +20,7 @@ TOKENS_PER_WORD = 3.5
 """Room for German on a model whose vocabulary is English; the model ends earlier by itself."""
 LEAST_TOKENS, MOST_TOKENS = 48, 1024
 TEMPERATURE = 0.7
-NEWEST = "newest"
+NEWEST, NOBODY = "newest", "none"
 
 _AUDIENCE = {"en": "It is for {words}.", "de": "Er ist für: {words}."}
 _TONE = {"en": "Tone: {words}.", "de": "Ton: {words}."}

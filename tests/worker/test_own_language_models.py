@@ -172,7 +172,7 @@ def test_a_local_folder_without_a_chat_template_learns_texts_as_they_are(
     header = storage.get(adapter.diffusers_key)
     assert b"our-words" in header and str(context.checkpoints_folder).encode() not in header
     assert load(header)
-    asked = {"brief": "In the morning", "adapter_id": "", "base_model": row.id, "count": "1"}
+    asked = {"brief": "In the morning", "adapter_id": "none", "base_model": row.id, "count": "1"}
     assert owner.client.post(f"/projects/{project_id}/writings", data=asked).status_code == 303
     assert run_next(context, ("generation",))
     job = last_job(database)

@@ -15,6 +15,7 @@ from app.adapters.models import Adapter
 from app.base_files.models import BaseCopy
 from app.db import Database
 from app.gallery.service import create_campaign
+from app.jobs import service as jobs
 from app.jobs.models import Job
 from app.storage import Storage
 from app.voice.models import TextSample
@@ -29,7 +30,7 @@ WORDS = {"adapter": "Regen? Wir halten dicht.", "prompted_base": "Eine Jacke fü
 
 
 def post(owner: SignedIn, brand: Brand, **fields: object) -> Writing:
-    given = {"brief": "die neue Regenjacke", "language": "de", "adapter_id": brand.voice_id or ""}
+    given = {"brief": "die neue Regenjacke", "language": "de", "adapter_id": brand.voice_id or "none"}
     answer = owner.client.post(f"/projects/{brand.project_id}/writings", data=given | fields)
     assert answer.status_code == 303, answer.text
     with brand.database.read() as session:
@@ -120,6 +121,32 @@ def test_the_page_says_who_will_write(database: Database, storage: Storage, owne
     assert "texts are in French. Orders are worded in German or English" in text(brand)
 
 
+def test_without_a_voice_the_base_writes_though_the_brand_has_one(brand: Brand, owner: SignedIn) -> None:
+    page = owner.client.get(f"/projects/{brand.project_id}/writing").text
+    [value] = re.findall(r'<option value="([^"]*)"[^>]*>No voice<', page)
+    assert post(owner, brand, adapter_id=value).adapter_id is None
+    assert post(owner, brand, adapter_id="newest").adapter_id == brand.voice_id
+
+
+def test_a_base_alone_is_held_as_the_device_that_writes_has_room_for(brand: Brand, owner: SignedIn) -> None:
+    def held(base_model: str, **fields: str) -> set[str]:
+        order = WritingOrder.model_validate(post(owner, brand, base_model=base_model, **fields).recipe)
+        return {part.recipe.quantization for part in order.arms}
+
+    assert held("qwen3-8b", adapter_id="none") == {"none"}, "nobody knows what will write"
+    with brand.database.write() as session:
+        card = {"device_kind": "cuda", "device_memory_bytes": 14_000_000_000}
+        jobs.report_worker(session, "w", lanes=("generation",), device="A card", job_id=None, **card)
+    assert held("qwen3-8b", adapter_id="none") == {"int8"}
+    assert held("qwen3-14b", adapter_id="none") == {"nf4"}
+    assert held("qwen3-0-6b", adapter_id="none") == {"none"}
+    page = owner.client.get(f"/projects/{brand.project_id}/writing").text
+    assert "Written with the base model in 4 bits" in page and "Written with the base model in 8 bits" in page
+    with brand.database.write() as session:
+        session.get_one(Adapter, brand.voice_id).facts = {"recipe": {"quantization": "nf4"}}
+    assert held("qwen3-0-6b", adapter_id=brand.voice_id) == {"nf4"}, "as its training held it"
+
+
 def test_a_voice_of_plain_texts_says_that_it_goes_on_from_a_beginning(brand: Brand, owner: SignedIn) -> None:
     studio = f"/projects/{brand.project_id}/writing"
     assert "goes on from" not in owner.client.get(studio).text
@@ -167,7 +194,7 @@ def test_without_a_voice_a_base_that_is_ready_and_knows_the_language_is_taken_an
     ordered = post(owner, brand, base_model="smollm2-135m-instruct")
     assert base_of(ordered) == "smollm2-135m-instruct" and foreign(ordered)
     assert 'value="smollm2-135m-instruct" selected' in owner.client.get(f"{studio}?writing_id={ordered.id}").text
-    given = {"brief": "x", "language": "de", "adapter_id": "", "base_model": "livery-builtin"}
+    given = {"brief": "x", "language": "de", "adapter_id": "none", "base_model": "livery-builtin"}
     assert owner.client.post(f"/projects/{brand.project_id}/writings", data=given).status_code == 404
 
 

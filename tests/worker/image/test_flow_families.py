@@ -304,21 +304,33 @@ class Killed(tiny.Recorder):
             os.kill(os.getpid(), signal.SIGKILL)
 
 
-for family, source, kind, folder, out in json.loads(sys.argv[1]):
+for family, source, order, folder, out in json.loads(sys.argv[1]):
     if os.fork() == 0:
         base = Base("tiny-" + Path(source).name, family, source)
-        recipe = tiny.training_recipe(quantization=kind, sample_prompts=("a jar",))
+        recipe = tiny.training_recipe(**order, sample_prompts=("a jar",))
         inputs = TrainingInputs(base, tiny.pictures(Path(folder)))
         registry.engine_for(family).train(recipe, inputs, Path(out), Killed())
     assert os.wait()[1] == signal.SIGKILL
 """
 
 
+KILLED_AS = [
+    ("dev", {}),
+    ("klein", {}),
+    ("dev", {"quantization": "nf4"}),
+    ("klein", {"quantization": "int8"}),
+    ("dev", {"quantization": "nf4", "network": "dora"}),
+    ("klein", {"network": "lokr"}),
+    # Large enough that its moments are kept in 8 bits; those of smaller tensors are kept in full.
+    ("dev", {"optimizer": "adamw_8bit", "rank": 128, "alpha": 128.0}),
+]
+
+
 def test_a_training_killed_in_the_middle_goes_on_bit_for_bit(bases, pictures, tmp_path):
-    cases = [("dev", "none"), ("klein", "none"), ("dev", "nf4")]
+    folders = [tmp_path / f"killed-{number}" for number in range(len(KILLED_AS))]
     order = [
-        [bases[name].family, bases[name].source, kind, str(pictures[0].path.parent), str(tmp_path / f"{name}-{kind}")]
-        for name, kind in cases
+        [bases[name].family, bases[name].source, changes, str(pictures[0].path.parent), str(folder)]
+        for (name, changes), folder in zip(KILLED_AS, folders, strict=True)
     ]
     # The same pictures in their own folder, as the killed process makes them again.
     own = tiny.pictures(pictures[0].path.parent)
@@ -329,13 +341,17 @@ def test_a_training_killed_in_the_middle_goes_on_bit_for_bit(bases, pictures, tm
         env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
     )
     assert done.returncode == 0, done.stderr
-    for name, kind in cases:
-        folder = checkpoints.folder_of(tmp_path / f"{name}-{kind}" / "checkpoints", 3)
-        asked = {"quantization": kind, "sample_prompts": ("a jar",)}
+    for (name, changes), killed in zip(KILLED_AS, folders, strict=True):
+        folder = checkpoints.folder_of(killed / "checkpoints", 3)
+        asked = changes | {"sample_prompts": ("a jar",)}
         resumed, recorder = train(bases[name], own, tmp_path / "resumed", resume_from=folder, **asked)
         whole, _ = train(bases[name], own, tmp_path / "whole", **asked)
         assert [step.step for step in recorder.steps] == [4, 5, 6]
-        assert digest(resumed.weights) == digest(whole.weights), (name, kind)
+        assert digest(resumed.weights) == digest(whole.weights), (name, changes)
+        if changes.get("optimizer") == "adamw_8bit":
+            states = checkpoints.read(folder).optimizer["state"].values()
+            held = {state["__bnb_optimizer_quant_state__"]["state1"].dtype for state in states}
+            assert torch.uint8 in held, "nothing was held in 8 bits"
 
 
 def test_activations_computed_twice_change_nothing(bases, pictures, tmp_path):

@@ -48,7 +48,6 @@ from app.trainings.presets import known_to, recipe_for, unheard
 from app.trainings.recipe import TrainingRecipe
 from app.trainings.warnings import FEWEST, Warning, warnings_for
 
-
 PRECISIONS: dict[str, Precision] = {"bfloat16": "bfloat16", "float32": "float32"}
 
 

@@ -72,6 +72,15 @@ FOR_BASES: dict[str, dict[str, Any]] = {
         "extra_resolutions": [512],
         "timestep_sampling": "uniform",
         "timestep_shift": 2.5,
+        "train_text_encoder": True,
+        "text_encoder_lr": 1,
+        "quantization": "int8",
+    },
+    "flux-2-klein-base-4b": {
+        "resolution": 768,
+        "extra_resolutions": [512],
+        "timestep_sampling": "uniform",
+        "timestep_shift": 2.5,
         "quantization": "int8",
     },
 }
@@ -119,7 +128,7 @@ def test_what_is_filled_in_is_what_is_stored(base: str, owner: SignedIn, project
     values = {"base_model": base} | FOR_ALL | FOR_BASES[base]
     if base != "livery-builtin":
         values["optimizer"] = "adamw_8bit"
-    if base == "flux-1-dev":
+    if base == "flux-2-klein-base-4b":
         values["network"] = "dora"
     address = f"/projects/{project_id}/trainings"
     page = owner.client.get(f"{address}/new", params={"base_model": base}).text

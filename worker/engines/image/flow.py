@@ -17,7 +17,17 @@ from safetensors import SafetensorError
 
 from app.trainings.recipe import Quantization, TrainingRecipe
 from worker.engines.contracts import AdapterFile, Base, EngineError
-from worker.engines.image import hot_swap, kept, lora, orders, products, quantization, residence, single_file
+from worker.engines.image import (
+    hot_swap,
+    kept,
+    lora,
+    orders,
+    products,
+    quantization,
+    residence,
+    single_file,
+    unet_adapters,
+)
 from worker.engines.image.kept import Loaded
 from worker.engines.image.offload import Offloaded
 
@@ -84,10 +94,11 @@ def add_noise(clean: torch.Tensor, noise: torch.Tensor, levels: torch.Tensor) ->
     return (1 - t) * clean + t * noise
 
 
-def check(recipe: TrainingRecipe) -> None:
-    """Raises ``EngineError`` (``bad_order``) for what a flow model cannot be asked."""
+def check(recipe: TrainingRecipe, *, has_clip: bool = False) -> None:
+    """Raises ``EngineError`` (``bad_order``) for what a flow model cannot be asked; of text encoders CLIP alone can
+    learn."""
     orders.check(recipe, can_offload=True)
-    if recipe.train_text_encoder:
+    if recipe.train_text_encoder and not has_clip:
         raise EngineError(
             "bad_order", "The text encoders of this base model are not trained. Switch that off and start again."
         )
@@ -263,9 +274,8 @@ def load_adapter(pipeline: Any, adapter: AdapterFile, name: str) -> bool:
         pipeline.load_lora_into_transformer(tensors, transformer=pipeline.transformer, **facts)
         on_words = any(key.startswith("text_encoder.") for key in tensors)
         if on_words:
-            pipeline.load_lora_into_text_encoder(
-                tensors, text_encoder=pipeline.text_encoder, prefix="text_encoder", **facts
-            )
+            given = alphas[0] if alphas else None
+            unet_adapters.load_into_text_encoder(pipeline.text_encoder, "text_encoder", tensors, given, metadata, name)
     except (OSError, SafetensorError) as error:
         raise EngineError("adapter_unreadable", "The adapter's file is missing or damaged. Export it again.") from error
     except (ValueError, KeyError, RuntimeError, AttributeError, TypeError) as error:

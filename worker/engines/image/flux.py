@@ -5,7 +5,7 @@ guidance of 1 and drawn with the one asked for. [schnell] was distilled to about
 is trained all the same way, but what it learned of drawing in four steps wears off a little with every step.
 
 What this module does not know: what is in the pictures; whether an adapter suits a prompt; how much memory another
-process on the same card takes a moment later. It trains the transformer alone, never a text encoder, and knows no
+process on the same card takes a moment later. It trains the transformer and if asked CLIP, never T5, and knows no
 negative prompt, because the base has no use for one. CLIP reads the first 77 tokens of a text, T5 the first 512 (256
 for [schnell]). A card must compute in bfloat16. On a CPU the same order gives the same numbers again, with the same
 number of threads and the same libraries; on a card the same picture up to the card's own rounding.
@@ -44,6 +44,7 @@ from worker.engines.image import (
     hot_swap,
     kept,
     latents,
+    lora,
     losses,
     orders,
     prior,
@@ -94,6 +95,7 @@ class _Batch:
     levels: torch.Tensor
     """Noise levels in 0..1."""
     words: Words
+    """With CLIP in training its tokens (batch, limit) in place of its sentence vectors."""
     share: float
 
     @property
@@ -105,8 +107,8 @@ class _Batch:
 
 
 def train(recipe: TrainingRecipe, inputs: TrainingInputs, out: Path, progress: Progress) -> TrainedAdapter:
-    """Train one adapter of the transformer; writes ``adapter.safetensors``, ``samples/`` and ``checkpoints/`` under
-    ``out``.
+    """Train one adapter of the transformer, and if asked of CLIP; writes ``adapter.safetensors``, ``samples/`` and
+    ``checkpoints/`` under ``out``.
 
     A checkpoint is handed over every ``checkpoint_every`` steps and after the last one, after its sample pictures. On
     ``Cancelled`` the adapter is saved as it is and returned with ``finished=False``; before the first step there is
@@ -122,12 +124,15 @@ def train(recipe: TrainingRecipe, inputs: TrainingInputs, out: Path, progress: P
 
 
 def _train(recipe: TrainingRecipe, inputs: TrainingInputs, out: Path, progress: Progress) -> TrainedAdapter:
-    flow.check(recipe)
+    flow.check(recipe, has_clip=True)
     learning = Learning(recipe, inputs, out, progress)
     loaded: Loaded | None = None
 
     def result(finished: bool) -> TrainedAdapter:
-        targets = {"transformer": flow.layers_in(learning.adapter())}
+        of_transformer = [name for name in learning.adapter() if name.startswith("transformer.")]
+        targets: dict[str, Sequence[str]] = {"transformer": flow.layers_in(of_transformer)}
+        if recipe.train_text_encoder:
+            targets["text_encoder"] = lora.TEXT_TARGETS
         return learning.result(finished=finished, targets=targets, save_weights=FluxPipeline.save_lora_weights)
 
     try:
@@ -142,8 +147,20 @@ def _train(recipe: TrainingRecipe, inputs: TrainingInputs, out: Path, progress: 
         pictures = latents.cached(loaded, recipe, inputs, progress, partial(_encode, loaded))
         texts = [*(picture.caption for picture in pictures), recipe.class_prompt, "", *samples.prompts_of(recipe)]
         words = _embedded(loaded, texts, progress)
+        # What CLIP's adapter is to change is read anew in every step.
+        read = {text: (said, _tokens(pipeline, text)) for text, (said, _) in words.items()}
+        asked = read if recipe.train_text_encoder else words
         # All that they are needed for is cached, but for the decoding of samples.
-        kept.rest(loaded, *kept.ENCODERS)
+        kept.rest(loaded, *(one for one in kept.ENCODERS if one != "text_encoder" or not recipe.train_text_encoder))
+        if recipe.train_text_encoder:
+            kept.wake(loaded, "text_encoder")
+
+        def words_now(text: str) -> Words:
+            if not recipe.train_text_encoder or not learning.has_begun:
+                return words[text]
+            said, tokens = read[text]
+            with torch.no_grad():
+                return said, _sentence(pipeline, tokens).cpu()
 
         def noise_from(generator: torch.Generator) -> torch.Tensor:
             side = samples.side_of(recipe, loaded)
@@ -151,7 +168,7 @@ def _train(recipe: TrainingRecipe, inputs: TrainingInputs, out: Path, progress: 
 
         def draw_sample(_: int, prompt: str, generator: torch.Generator) -> torch.Tensor:
             noise = noise_from(generator)
-            return _draw(loaded, recipe, words[prompt], noise, lambda: progress.phase("sampling"))
+            return _draw(loaded, recipe, words_now(prompt), noise, lambda: progress.phase("sampling"))
 
         def draw_class(generators: list[torch.Generator]) -> torch.Tensor:
             noise = torch.cat([noise_from(generator) for generator in generators])
@@ -165,17 +182,23 @@ def _train(recipe: TrainingRecipe, inputs: TrainingInputs, out: Path, progress: 
         class_latents = prior.cached(recipe, learning, draw_class)
 
         kept.wake(loaded, "transformer")
-        learning.begin({"transformer": transformer}, {"transformer": layers})
+        models, targets = {"transformer": transformer}, {"transformer": layers}
+        if recipe.train_text_encoder:
+            models["text_encoder"], targets["text_encoder"] = pipeline.text_encoder, list(lora.TEXT_TARGETS)
+        learning.begin(models, targets)
         if not learning.is_new and not learning.sampled and orders.checkpoint_is_due(recipe, learning.step):
             draw_samples()  # given back between the step and its samples
 
         def loss_of(batch: _Batch, part: slice) -> torch.Tensor:
+            said, sentence = (tensor[part].to(loaded.device) for tensor in batch.words)
             with kept.autocast(loaded.device, loaded.dtype):
+                if recipe.train_text_encoder:
+                    sentence = _sentence(pipeline, sentence)
                 predicted = _velocity(
                     transformer,
                     batch.noisy[part].to(loaded.device, loaded.dtype),
                     batch.levels[part].to(loaded.device),
-                    tuple(tensor[part].to(loaded.device, loaded.dtype) for tensor in batch.words),
+                    (said.to(loaded.dtype), sentence.to(loaded.dtype)),
                     guidance=1.0,
                 )
             return losses.weighted_mse(predicted, batch.wanted[part].to(loaded.device), torch.ones(len(predicted)))
@@ -184,7 +207,7 @@ def _train(recipe: TrainingRecipe, inputs: TrainingInputs, out: Path, progress: 
         while learning.step < recipe.steps:
             began = time.perf_counter()
             step = [
-                _batch(drawn, words, pipeline.scheduler, recipe, learning.generator)
+                _batch(drawn, asked, pipeline.scheduler, recipe, learning.generator)
                 for drawn in batches.of_step(pictures, class_latents, recipe, learning)
             ]
             learning.update(learning.gradient(step, loss_of), began)
@@ -392,6 +415,21 @@ def _embed(loaded: Loaded, prompt: str) -> Words:
             prompt, None, device=pipeline.text_encoder_2.device, max_sequence_length=limit
         )
     return said.cpu(), sentence.cpu()
+
+
+def _tokens(pipeline: Any, text: str) -> torch.Tensor:
+    """CLIP's tokens (1, limit) of a text, as the pipeline cuts and fills it."""
+    limit = pipeline.tokenizer_max_length
+    read = pipeline.tokenizer(text, padding="max_length", max_length=limit, truncation=True, return_tensors="pt")
+    tokens: torch.Tensor = read.input_ids
+    return tokens
+
+
+def _sentence(pipeline: Any, tokens: torch.Tensor) -> torch.Tensor:
+    """CLIP's sentence vectors (batch, width) of tokens (batch, limit), with whatever acts on it."""
+    clip = pipeline.text_encoder
+    sentence: torch.Tensor = clip(tokens.to(clip.device), output_hidden_states=False).pooler_output
+    return sentence
 
 
 def _embedded(loaded: Loaded, texts: Sequence[str], progress: Progress) -> dict[str, Words]:

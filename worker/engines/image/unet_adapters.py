@@ -40,7 +40,7 @@ def load(pipeline: Any, adapter: AdapterFile, name: str) -> bool:
         if any(key.startswith("unet.") for key in tensors):
             pipeline.load_lora_into_unet(tensors, unet=pipeline.unet, **facts)
         for key in touched:
-            _load_into_text_encoder(encoders[key], key, tensors, alphas, metadata, name)
+            load_into_text_encoder(encoders[key], key, tensors, alphas, metadata, name)
     except (OSError, SafetensorError) as error:
         raise EngineError("adapter_unreadable", "The adapter's file is missing or damaged. Export it again.") from error
     except (ValueError, KeyError, RuntimeError, TypeError) as error:
@@ -55,7 +55,7 @@ def load(pipeline: Any, adapter: AdapterFile, name: str) -> bool:
     return bool(touched)
 
 
-def _load_into_text_encoder(
+def load_into_text_encoder(
     encoder: Any,
     prefix: str,
     tensors: Mapping[str, torch.Tensor],

@@ -127,7 +127,7 @@ def write_down(brand: Brand, writing_id: str, words: dict[str, str], moment: dat
     from sqlalchemy import update
 
     from app.jobs import service as jobs
-    from app.writings import queries
+    from app.writings import orders
 
     with brand.database.write() as session:
         session.execute(
@@ -142,4 +142,4 @@ def write_down(brand: Brand, writing_id: str, words: dict[str, str], moment: dat
                 row.text = text if row.position == 0 else f"{text} {row.position}"
         claim = jobs.claim(session, lanes=("generation",), owner="test")
         assert claim is not None and claim.subject_id == writing_id
-        service.complete(session, claim, queries.order_of(session, writing_id))
+        service.complete(session, claim, orders.order_of(session, writing_id))

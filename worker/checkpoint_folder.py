@@ -21,6 +21,7 @@ CONFIGURATIONS = {
 }
 PICKLES = (".ckpt", ".pt", ".pth", ".bin", ".pkl")
 NO_SAFETENSORS = N_("it is in a format that can carry programs; only safetensors files are opened")
+NO_NUMBERS = N_("the folder has a config.json, but no model.safetensors beside it")
 NO_INDEX = N_("the folder has neither a model_index.json nor a config.json that can be read")
 
 
@@ -69,12 +70,12 @@ def _looked_at(path: Path, machine: str) -> OfferedBase:
 
 def _facts(path: Path) -> recognition.Facts:
     if path.is_dir():
-        if _has_only_pickles(path):
-            raise ValueError(NO_SAFETENSORS)
-        index = _json(path / "model_index.json")
         top = {one.name: one.stat().st_size for one in path.iterdir() if one.is_file()}
         if language_models.is_one(top):
             return _language_model(path, top)
+        if _has_only_pickles(path):
+            raise ValueError(NO_SAFETENSORS)
+        index = _json(path / "model_index.json")
         if index is None:
             raise ValueError(NO_INDEX)
         parts = {part: _json(path / place) for part, place in CONFIGURATIONS.items()}
@@ -88,7 +89,7 @@ def _facts(path: Path) -> recognition.Facts:
 
 def _language_model(folder: Path, sizes: dict[str, int]) -> recognition.Facts:
     if not any(name.endswith(".safetensors") for name in sizes):
-        raise ValueError(NO_SAFETENSORS)
+        raise ValueError(NO_SAFETENSORS if any(name.endswith(PICKLES) for name in sizes) else NO_NUMBERS)
 
     def read(name: str, count: int) -> bytes:
         with (folder / name).open("rb") as file:

@@ -88,7 +88,7 @@ def money(value: float | Decimal, currency: str) -> str:
 def sentence(pair: tuple[str, Mapping[str, Any]] | list[Any]) -> str:
     """A marked sentence and its parameters, in the reader's language; nothing stays nothing.
 
-    Sizes that are kept in a row as text (``12.0 GB``) get the reader's decimal sign.
+    Numbers with decimals, and sizes that are kept in a row as text (``12.0 GB``), get the reader's decimal sign.
     """
     # gettext keeps a catalogue's own header under the empty sentence.
     text = translations(_locale.get()).gettext(pair[0]) if pair[0] else ""
@@ -96,6 +96,8 @@ def sentence(pair: tuple[str, Mapping[str, Any]] | list[Any]) -> str:
 
 
 def _in_place(value: Any) -> Any:
+    if isinstance(value, float):
+        return number(value)
     found = GIGABYTES.fullmatch(value) if isinstance(value, str) else None
     return f"{number(Decimal(found[1]), 1)} GB" if found else value
 

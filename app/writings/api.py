@@ -15,7 +15,7 @@ from app.web.paging import from_cursor, to_cursor
 from app.web.session_deps import ReadSession, WriteSession
 from app.web.signed_in import Editor, Viewer
 from app.web.text import Line, RowId, Text
-from app.writings import channels, exports, queries, service, wishes
+from app.writings import ballots, channels, exports, queries, service, wishes
 from app.writings.checks import Rules
 from app.writings.filters import Review, TextFilters
 from app.writings.forms import Audience, Brief, Choice, Language, Length, Tone, VariantCount
@@ -434,7 +434,7 @@ def get_pair(session: ReadSession, visitor: Viewer, project_id: RowId) -> NextPa
     """Without a word of who wrote them."""
     workspace_id, user_id = visitor.workspace.id, visitor.user.id
     projects.project(session, workspace_id=workspace_id, project_id=project_id)
-    found = queries.next_pair(session, workspace_id=workspace_id, project_id=project_id, user_id=user_id)
+    found = ballots.next_pair(session, workspace_id=workspace_id, project_id=project_id, user_id=user_id)
     shown = None
     if found is not None:
         shown = PairOut(
@@ -445,7 +445,7 @@ def get_pair(session: ReadSession, visitor: Viewer, project_id: RowId) -> NextPa
             right=found.right,
             is_own=found.is_own,
         )
-    left = queries.pairs_left(session, workspace_id=workspace_id, project_id=project_id, user_id=user_id)
+    left = ballots.pairs_left(session, workspace_id=workspace_id, project_id=project_id, user_id=user_id)
     return NextPair(pair=shown, pairs_left=left)
 
 
@@ -456,7 +456,7 @@ def vote(session: WriteSession, visitor: Editor, pair_id: RowId, wanted: VoteIn)
     given = service.vote(
         session, workspace_id=workspace_id, pair_id=pair_id, user_id=visitor.user.id, choice=wanted.choice
     )
-    left, right = queries.arms_of_pair(session, queries.pair(session, workspace_id=workspace_id, pair_id=given.pair_id))
+    left, right = ballots.arms_of_pair(session, ballots.pair(session, workspace_id=workspace_id, pair_id=given.pair_id))
     return VoteOut(pair_id=given.pair_id, choice=wanted.choice, left=left, right=right)
 
 
@@ -464,7 +464,7 @@ def vote(session: WriteSession, visitor: Editor, pair_id: RowId, wanted: VoteIn)
 def get_results(session: ReadSession, visitor: Viewer, project_id: RowId) -> VoteResults:
     """With the exact binomial interval of Clopper and Pearson; below ten decided votes it is too early to tell."""
     projects.project(session, workspace_id=visitor.workspace.id, project_id=project_id)
-    found = queries.results(session, workspace_id=visitor.workspace.id, project_id=project_id)
+    found = ballots.results(session, workspace_id=visitor.workspace.id, project_id=project_id)
     return VoteResults(
         items=[
             DuelOut(

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, cast
 
 from sqlalchemy import Select, exists, func, or_, select, tuple_
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy.orm import Session
 
 from app.accounts import queries as accounts
 from app.adapters.models import Adapter
@@ -23,9 +23,8 @@ from app.writings.channels import TextChannel
 from app.writings.checks import Finding, Rules, Segment
 from app.writings.errors import NoSuchVoice
 from app.writings.filters import TextFilters
-from app.writings.models import BlindPair, BlindVote, TextRules, Writing, WritingVariant
+from app.writings.models import TextRules, Writing, WritingVariant
 from app.writings.recipe import ARMS, Arm, WritingOrder
-from app.writings.votes import Cast, Duel, duels
 
 PAGE = 3
 """Of orders, each with up to a dozen texts."""
@@ -342,183 +341,6 @@ def text_counts(session: Session, project_ids: Sequence[str]) -> dict[str, int]:
         .group_by(WritingVariant.project_id)
     )
     return dict.fromkeys(project_ids, 0) | {str(project_id): int(count) for project_id, count in rows}
-
-
-# The blind vote
-
-
-@dataclass(frozen=True)
-class PairView:
-    """Two texts without a word of who wrote them."""
-
-    pair: BlindPair
-    writing: Writing
-    left: str
-    right: str
-    is_own: bool
-    """The voter gave the order."""
-
-
-def pair(session: Session, *, workspace_id: str, pair_id: str) -> BlindPair:
-    """Raises ``NotFound`` for another workspace's pair too."""
-    found = session.scalar(select(BlindPair).where(BlindPair.id == pair_id, BlindPair.workspace_id == workspace_id))
-    if found is None:
-        raise NotFound()
-    return found
-
-
-def next_pair(session: Session, *, workspace_id: str, project_id: str, user_id: str) -> PairView | None:
-    """A pair that this member has not voted on: others' orders before their own, else in the pairs' random order."""
-    voted = exists().where(BlindVote.pair_id == BlindPair.id, BlindVote.user_id == user_id)
-    found = session.scalars(
-        select(BlindPair)
-        .join(Writing, Writing.id == BlindPair.writing_id)
-        .where(BlindPair.workspace_id == workspace_id, BlindPair.project_id == project_id, ~voted)
-        .order_by(func.coalesce(Writing.created_by, "") == user_id, BlindPair.id)
-        .limit(1)
-    ).first()
-    return None if found is None else pair_view(session, found, user_id)
-
-
-def pair_view(session: Session, found: BlindPair, user_id: str) -> PairView:
-    ordered = session.get_one(Writing, found.writing_id)
-    left, right = (session.get_one(WritingVariant, one).text for one in (found.left_id, found.right_id))
-    return PairView(found, ordered, left, right, ordered.created_by == user_id)
-
-
-def arms_of_pair(session: Session, found: BlindPair) -> tuple[Arm, Arm]:
-    """Who wrote left and right; to be told only after the vote."""
-    left, right = (session.get_one(WritingVariant, one).arm for one in (found.left_id, found.right_id))
-    return cast(Arm, left), cast(Arm, right)
-
-
-def vote_of(session: Session, *, pair_id: str, user_id: str) -> BlindVote | None:
-    return session.scalar(select(BlindVote).where(BlindVote.pair_id == pair_id, BlindVote.user_id == user_id))
-
-
-def pairs_left(session: Session, *, workspace_id: str, project_id: str, user_id: str) -> int:
-    """How many pairs this member has not voted on."""
-    voted = exists().where(BlindVote.pair_id == BlindPair.id, BlindVote.user_id == user_id)
-    counted = select(func.count()).where(
-        BlindPair.workspace_id == workspace_id, BlindPair.project_id == project_id, ~voted
-    )
-    return session.scalar(counted) or 0
-
-
-@dataclass(frozen=True)
-class Standing:
-    """How the vote stands where one voice wrote over one base model, or that base without a voice."""
-
-    adapter_id: str | None
-    """None where no voice wrote."""
-    adapter: Adapter | None
-    """None once it is deleted; its votes stay."""
-    base_model: str
-    base_name: str
-    duels: list[Duel]
-
-
-def results(session: Session, *, workspace_id: str, project_id: str) -> list[Standing]:
-    """Every two arms that the brand's members voted on, by the voice that wrote and its base model: what an older
-    version lost says nothing of a newer one. The newest voice first, deleted ones and none at the end."""
-    left, right = aliased(WritingVariant), aliased(WritingVariant)
-    rows = session.execute(
-        select(
-            # From the frozen order, as a deleted voice leaves no other trace; the voice's arm is the first.
-            Writing.recipe[("arms", 0, "adapter_id")].as_string(),
-            Writing.recipe[("arms", 0, "recipe", "base_model")].as_string(),
-            left.arm,
-            right.arm,
-            BlindVote.choice,
-            BlindVote.user_id,
-            Writing.created_by,
-        )
-        .select_from(BlindVote)
-        .join(BlindPair, BlindPair.id == BlindVote.pair_id)
-        .join(left, left.id == BlindPair.left_id)
-        .join(right, right.id == BlindPair.right_id)
-        .join(Writing, Writing.id == BlindPair.writing_id)
-        .where(BlindVote.workspace_id == workspace_id, BlindVote.project_id == project_id)
-    )
-    given: dict[tuple[str | None, str], list[Cast]] = {}
-    for adapter_id, base_model, first, second, choice, user_id, ordered_by in rows:
-        better = cast(Arm | None, {"left": first, "right": second}.get(choice))
-        own = user_id is not None and user_id == ordered_by
-        given.setdefault((adapter_id, base_model), []).append(
-            Cast(cast(Arm, first), cast(Arm, second), better, own=own)
-        )
-    known = select(Adapter).where(
-        Adapter.workspace_id == workspace_id, Adapter.id.in_([adapter_id for adapter_id, _ in given if adapter_id])
-    )
-    adapters = {row.id: row for row in session.scalars(known)}
-    names = base_models.names(session, workspace_id=workspace_id, keys={base_model for _, base_model in given})
-    standings = [
-        Standing(adapter_id, adapters.get(adapter_id or ""), base_model, names[base_model], duels(votes, ARMS))
-        for (adapter_id, base_model), votes in given.items()
-    ]
-    return sorted(standings, key=_newest_first)
-
-
-def _newest_first(one: Standing) -> tuple[bool, bool, int, str, str]:
-    version = one.adapter.version if one.adapter else 0
-    return one.adapter_id is None, one.adapter is None, -version, one.adapter_id or "", one.base_name
-
-
-# The worker
-
-
-@dataclass(frozen=True)
-class VoiceFile:
-    """Where a voice's file is, and the hash of its content."""
-
-    key: str
-    sha256: str
-
-
-@dataclass(frozen=True)
-class Order:
-    """An order as plain values, to be carried out of the transaction."""
-
-    writing_id: str
-    workspace_id: str
-    project_id: str
-    order: WritingOrder
-    base: TextModelEntry
-    voice: VoiceFile | None
-    done: frozenset[tuple[str, int]]
-    """Arms and positions that an earlier attempt has finished."""
-
-
-def order_of(session: Session, writing_id: str) -> Order:
-    """For the worker. Raises ``NotFound``, ``NoSuchVoice``, ``UnknownBaseModel``."""
-    ordered = session.get(Writing, writing_id)
-    if ordered is None:
-        raise NotFound()
-    order = WritingOrder.model_validate(ordered.recipe)
-    part = order.of("adapter")
-    file = None
-    if part is not None:
-        adapter = voice(
-            session,
-            workspace_id=ordered.workspace_id,
-            project_id=ordered.project_id,
-            adapter_id=part.adapter_id or "",
-        )
-        file = VoiceFile(adapter.diffusers_key, adapter.sha256)
-    finished = session.execute(
-        select(WritingVariant.arm, WritingVariant.position).where(
-            WritingVariant.writing_id == writing_id, WritingVariant.finished.is_(True)
-        )
-    )
-    return Order(
-        writing_id=ordered.id,
-        workspace_id=ordered.workspace_id,
-        project_id=ordered.project_id,
-        order=order,
-        base=base_models.text_entry(session, workspace_id=ordered.workspace_id, key=order.arms[0].recipe.base_model),
-        voice=file,
-        done=frozenset((arm, position) for arm, position in finished),
-    )
 
 
 def brands_with_texts(session: Session, *, workspace_id: str) -> list[Project]:

@@ -21,7 +21,7 @@ from app.web.signed_in import Editor, Viewer
 from app.web.templating import fragment, page
 from app.web.text import RowId
 from app.web.visitor import Visitor
-from app.writings import channels, checks, exports, queries, service, wishes
+from app.writings import ballots, channels, checks, exports, queries, service, wishes
 from app.writings.errors import NothingToExport
 from app.writings.filters import REVIEWS, Review, TextFilters
 from app.writings.forms import EditForm, RulesForm, TextForm, TextsQuery, VoteForm
@@ -395,16 +395,16 @@ def _ballot(
     project = projects.project(session, workspace_id=workspace_id, project_id=project_id)
     context: dict[str, Any] = {
         "project": project,
-        "view": queries.next_pair(session, workspace_id=workspace_id, project_id=project_id, user_id=user_id),
-        "left": queries.pairs_left(session, workspace_id=workspace_id, project_id=project_id, user_id=user_id),
-        "standings": queries.results(session, workspace_id=workspace_id, project_id=project_id),
+        "view": ballots.next_pair(session, workspace_id=workspace_id, project_id=project_id, user_id=user_id),
+        "left": ballots.pairs_left(session, workspace_id=workspace_id, project_id=project_id, user_id=user_id),
+        "standings": ballots.results(session, workspace_id=workspace_id, project_id=project_id),
         "told": None,
         "arms": ARMS,
         "arm_names": ARM_NAMES,
     }
     if told is not None:
-        pair = queries.pair(session, workspace_id=workspace_id, pair_id=told)
-        given = queries.vote_of(session, pair_id=told, user_id=user_id)
-        context["told"] = (queries.arms_of_pair(session, pair), given.choice if given else "same")
+        pair = ballots.pair(session, workspace_id=workspace_id, pair_id=told)
+        given = ballots.vote_of(session, pair_id=told, user_id=user_id)
+        context["told"] = (ballots.arms_of_pair(session, pair), given.choice if given else "same")
         return fragment(request, "partials/ballot.html", **context)
     return page(request, "pages/blind_vote.html", **context)

@@ -23,13 +23,13 @@ from app.trainings.voice_recipe import VoiceKind
 from app.voice import queries as voice
 from app.voice.style_guide import style_guide
 from app.voice.stylometry import longest_overlap
-from app.writings import queries, wishes
+from app.writings import ballots, queries, wishes
 from app.writings.checks import Rules
 from app.writings.errors import AlreadyVoted, EmptyText, NoSuchVisual, NotWrittenYet
 from app.writings.filters import Review
 from app.writings.holding import held_on
 from app.writings.models import BlindPair, BlindVote, TextRules, Writing, WritingVariant
-from app.writings.queries import Order
+from app.writings.orders import Order
 from app.writings.recipe import Arm, WritingOrder
 from app.writings.wishes import TextWish, Writer
 
@@ -326,8 +326,8 @@ def set_rules(session: Session, *, workspace_id: str, project_id: str, rules: Ru
 
 def vote(session: Session, *, workspace_id: str, pair_id: str, user_id: str, choice: str) -> BlindVote:
     """Count a member's vote on a pair, once. Raises ``NotFound``, ``AlreadyVoted``."""
-    pair = queries.pair(session, workspace_id=workspace_id, pair_id=pair_id)
-    if queries.vote_of(session, pair_id=pair.id, user_id=user_id) is not None:
+    pair = ballots.pair(session, workspace_id=workspace_id, pair_id=pair_id)
+    if ballots.vote_of(session, pair_id=pair.id, user_id=user_id) is not None:
         raise AlreadyVoted()
     given = BlindVote(
         workspace_id=workspace_id, project_id=pair.project_id, pair_id=pair.id, user_id=user_id, choice=choice

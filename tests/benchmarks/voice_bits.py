@@ -27,10 +27,10 @@ def told(text: FrozenText) -> VoiceText:
     return VoiceText(text.sample_id, tuple(Said(role, said) for role, said in text.order), text.text)
 
 
-def measure(quantization: str, texts: int, epochs: int, cache: Path) -> TrainedVoice:
+def measure(quantization: str, texts: int, epochs: int, cache: Path, written: int = 2) -> TrainedVoice:
     base = catalogue.text_model(BUILTIN)
     given = samples(NORDLICHT, "en")[:texts]
-    changes = {"quantization": quantization, "epochs": epochs, "sample_count": 0, "measured_texts": 1}
+    changes = {"quantization": quantization, "epochs": epochs, "sample_count": 0, "measured_texts": written}
     recipe = voice_recipe_for(base, len(given), changes)
     voice: FrozenVoice = freeze(given, recipe)
     inputs = VoiceInputs(

@@ -28,7 +28,7 @@ from app.db import Database
 from app.trainings.models import Training
 from app.trainings.voice_recipe import VoiceRecipe
 from app.trainings.voice_texts import FrozenVoice
-from app.writings import queries, service
+from app.writings import ballots, service
 from app.writings.models import BlindPair, Writing
 from app.writings.recipe import WritingOrder
 from tests.journeys.test_whole_road import become_owner, make_brand
@@ -327,6 +327,6 @@ def choices_for_the_voice(road: Road) -> dict[str, str]:
     with road.database.read() as session:
         found = {}
         for pair in session.scalars(select(BlindPair)):
-            sides = queries.arms_of_pair(session, pair)
+            sides = ballots.arms_of_pair(session, pair)
             found[pair.id] = ("left", "right")[sides.index("adapter")] if "adapter" in sides else "same"
         return found

@@ -142,13 +142,18 @@ def test_a_local_folder_without_a_chat_template_learns_texts_as_they_are(
     folder = context.checkpoints_folder / "our-words"
     shutil.copytree(saved, folder)
     (folder / "chat_template.jinja").unlink()
-    (folder / "pickles").mkdir()
+    (folder / "original").mkdir()
+    (folder / "original" / "consolidated.00.pth").write_bytes(b"what its makers trained with, and nobody opens")
+    (context.checkpoints_folder / "packed").mkdir()
+    (context.checkpoints_folder / "packed" / "config.json").write_text("{}")
+    (context.checkpoints_folder / "packed" / "model.gguf").write_bytes(b"GGUF")
     (context.checkpoints_folder / "bert").mkdir()
     (context.checkpoints_folder / "bert" / "config.json").write_text('{"architectures": ["BertForMaskedLM"]}')
     (context.checkpoints_folder / "bert" / "model.safetensors").write_bytes(b"")
     base_upkeep.tell_what_lies_ready(context)
     page = owner.client.get("/base-models").text
     assert "our-words · Language model" in page and "BertForMaskedLM" in page
+    assert "no model.safetensors beside it" in page
     form = {"name": "House words", "entry": "our-words", "languages": "de, en", "licence": "Ours"}
     assert owner.client.post("/base-models/local", data=form).status_code == 303
     with database.read() as session:
@@ -224,6 +229,18 @@ def test_what_cannot_be_used_says_why_before_its_gigabytes_are_fetched(
     assert "Cannot be used yet" in page
     assert not any(given.endswith("-") or not given for given in hub.ranges_of("model.safetensors"))
     assert not list(context.cache_folder.rglob("*.safetensors"))
+
+
+def test_in_several_files_it_is_the_same_model(saved: Path, tmp_path: Path) -> None:
+    def told(folder: Path) -> object:
+        sizes = {path.name: path.stat().st_size for path in folder.iterdir()}
+        return language_models.facts_of(sizes, lambda name, count: (folder / name).read_bytes()[:count])
+
+    shutil.copytree(saved, tmp_path / "shards", ignore=shutil.ignore_patterns("*.safetensors"))
+    model = transformers.AutoModelForCausalLM.from_pretrained(saved)
+    model.save_pretrained(tmp_path / "shards", max_shard_size="60KB")
+    assert len(list((tmp_path / "shards").glob("*.safetensors"))) > 2
+    assert told(tmp_path / "shards") == told(saved)
 
 
 def test_one_that_is_too_large_is_told_by_its_headers(saved: Path) -> None:

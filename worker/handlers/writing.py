@@ -7,8 +7,8 @@ from app.db import DATABASE_AWAY
 from app.errors import N_, AppError
 from app.jobs.service import Claim
 from app.voice import queries as voice
-from app.writings import queries, service
-from app.writings.queries import Order
+from app.writings import orders, service
+from app.writings.orders import Order
 from app.writings.recipe import Arm, ArmRecipe
 from app.writings.wishes import remaining
 from worker import base_models
@@ -44,7 +44,7 @@ def run(context: WorkerContext, claim: Claim, progress: JobProgress) -> None:
 
 def _order(context: WorkerContext, claim: Claim) -> Order:
     try:
-        return context.read(lambda session: queries.order_of(session, claim.subject_id))
+        return context.read(lambda session: orders.order_of(session, claim.subject_id))
     except AppError as error:
         raise EngineError("order_outdated", str(error)) from error
 

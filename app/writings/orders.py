@@ -1,0 +1,67 @@
+"""What a worker needs to know of an order of texts."""
+
+from dataclasses import dataclass
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app.base_models import queries as base_models
+from app.base_models.catalogue import TextModelEntry
+from app.errors import NotFound
+from app.writings.models import Writing, WritingVariant
+from app.writings.queries import voice
+from app.writings.recipe import WritingOrder
+
+
+@dataclass(frozen=True)
+class VoiceFile:
+    """Where a voice's file is, and the hash of its content."""
+
+    key: str
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Order:
+    """An order as plain values, to be carried out of the transaction."""
+
+    writing_id: str
+    workspace_id: str
+    project_id: str
+    order: WritingOrder
+    base: TextModelEntry
+    voice: VoiceFile | None
+    done: frozenset[tuple[str, int]]
+    """Arms and positions that an earlier attempt has finished."""
+
+
+def order_of(session: Session, writing_id: str) -> Order:
+    """For the worker. Raises ``NotFound``, ``NoSuchVoice``, ``UnknownBaseModel``."""
+    ordered = session.get(Writing, writing_id)
+    if ordered is None:
+        raise NotFound()
+    order = WritingOrder.model_validate(ordered.recipe)
+    part = order.of("adapter")
+    file = None
+    if part is not None:
+        adapter = voice(
+            session,
+            workspace_id=ordered.workspace_id,
+            project_id=ordered.project_id,
+            adapter_id=part.adapter_id or "",
+        )
+        file = VoiceFile(adapter.diffusers_key, adapter.sha256)
+    finished = session.execute(
+        select(WritingVariant.arm, WritingVariant.position).where(
+            WritingVariant.writing_id == writing_id, WritingVariant.finished.is_(True)
+        )
+    )
+    return Order(
+        writing_id=ordered.id,
+        workspace_id=ordered.workspace_id,
+        project_id=ordered.project_id,
+        order=order,
+        base=base_models.text_entry(session, workspace_id=ordered.workspace_id, key=order.arms[0].recipe.base_model),
+        voice=file,
+        done=frozenset((arm, position) for arm, position in finished),
+    )

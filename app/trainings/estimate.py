@@ -9,9 +9,12 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 from app.base_models.catalogue import BaseModelEntry
-from app.trainings.needs import samples_per_step
+from app.trainings.needs import samples_per_step, trained
 from app.trainings.planner import Plan, Shortage
-from app.trainings.recipe import Optimizer, Quantization, TargetModules, TrainingRecipe
+from app.trainings.recipe import TrainingRecipe
+
+HALF_PRECISION_BYTES = 2
+"""Of a number in an adapter's file, unless it needs more."""
 
 
 @dataclass(frozen=True)
@@ -20,20 +23,34 @@ class Measurement:
 
     measured_at: datetime
     device: str
-    resolution: int
-    samples_per_step: int
-    """See ``samples_per_step``."""
+    recipe: TrainingRecipe
+    """As it was carried out; an engine that ran out of memory in a step and went over to another way does so again."""
     seconds_per_step: float
     other_seconds: float
     """Loading, sample pictures and saving."""
     peak_memory_bytes: int | None
     bytes_per_rank: float | None
-    """Of the adapter's file, by what was trained; None where that does not grow with the rank alone."""
-    target_modules: TargetModules
-    quantization: Quantization
-    gradient_checkpointing: bool
-    """As ordered: an engine that ran out of memory and went over to it does so again."""
-    optimizer: Optimizer
+    """Of the adapter's file; None where there is none."""
+
+    @property
+    def samples_per_step(self) -> int:
+        return samples_per_step(self.recipe)
+
+
+DECIDING = (
+    "resolution",
+    "extra_resolutions",
+    "rank",
+    "network",
+    "target_modules",
+    "train_text_encoder",
+    "optimizer",
+    "batch_size",
+    "quantization",
+    "gradient_checkpointing",
+    "block_offload",
+)
+"""Fields of a recipe that decide what a step takes, besides how many pictures are in it."""
 
 
 class FirstSteps(BaseModel):
@@ -96,8 +113,8 @@ def estimate_for(
 ) -> Estimate:
     """``measurements``: the newest first. ``devices``: those that would do it now; empty when no worker is there.
 
-    A measurement counts for the same size and number of pictures in a step only, for a base held and a step computed
-    the same way, and for a device that is there: another card's pace says nothing about this one's.
+    A measurement counts for the same size, adapter and number of pictures in a step only, for a base held and a step
+    computed the same way, and for a device that is there: another card's pace says nothing about this one's.
     """
     alike = [one for one in measurements if _is_like(one, recipe) and (not devices or one.device in devices)]
     known = alike[0] if alike else None
@@ -125,12 +142,9 @@ def estimate_for(
 def _is_like(one: Measurement, recipe: TrainingRecipe) -> bool:
     """Whether it took the same time and memory for a step, as far as the order decides that."""
     return (
-        one.resolution == recipe.resolution
-        and one.samples_per_step == samples_per_step(recipe)
-        and one.quantization == recipe.quantization
-        and one.gradient_checkpointing == recipe.gradient_checkpointing
-        and one.target_modules == recipe.target_modules
-        and one.optimizer == recipe.optimizer
+        all(getattr(one.recipe, name) == getattr(recipe, name) for name in DECIDING)
+        and samples_per_step(one.recipe) == samples_per_step(recipe)
+        and bool(one.recipe.ema_decay) == bool(recipe.ema_decay)
     )
 
 
@@ -142,16 +156,21 @@ def cost_of(seconds: float | None, price_per_hour: Decimal | None) -> Decimal | 
 
 
 def _file_bytes(recipe: TrainingRecipe, base: BaseModelEntry, measurements: Sequence[Measurement]) -> int | None:
-    if not has_plain_layers(recipe):
+    if recipe.network == "lokr":  # a part of it does not grow with the rank
         return None
     # What came before knows whether half precision was enough for files of this base, which the catalogue takes for
     # granted.
     for one in measurements:
-        if one.bytes_per_rank is not None and one.target_modules == recipe.target_modules:
+        if one.bytes_per_rank is not None and _learns_in_the_same(one.recipe, recipe):
             return round(one.bytes_per_rank * recipe.rank)
-    return base.adapter_bytes(recipe.rank, recipe.target_modules)
+    if recipe.target_modules not in base.parameters_per_rank:
+        return None
+    if recipe.train_text_encoder and not base.text_encoder_parameters_per_rank:
+        return None
+    return trained(recipe, base) * HALF_PRECISION_BYTES
 
 
-def has_plain_layers(recipe: TrainingRecipe) -> bool:
-    """Whether the file grows with the rank alone: layers of the denoiser, and none of LyCORIS's kinds."""
-    return recipe.network != "lokr" and not recipe.train_text_encoder
+def _learns_in_the_same(one: TrainingRecipe, other: TrainingRecipe) -> bool:
+    return all(
+        getattr(one, name) == getattr(other, name) for name in ("network", "target_modules", "train_text_encoder")
+    )

@@ -18,9 +18,8 @@ from app.images.models import Image
 from app.jobs import queries as jobs
 from app.jobs.models import Job
 from app.projects import queries as projects
-from app.trainings.estimate import Estimate, Measurement, has_plain_layers
+from app.trainings.estimate import Estimate, Measurement
 from app.trainings.models import LossPoint, Training, TrainingSample
-from app.trainings.needs import samples_per_step
 from app.trainings.recipe import TrainingRecipe
 
 PAGE = 24
@@ -208,16 +207,11 @@ def _measured(given: Training, job: Job, adapter: Adapter | None) -> Measurement
     return Measurement(
         measured_at=job.finished_at or given.created_at,
         device=given.device or "",
-        resolution=recipe.resolution,
-        samples_per_step=samples_per_step(recipe),
+        recipe=recipe,
         seconds_per_step=pace,
         other_seconds=max(0.0, job.device_seconds - pace * steps),
         peak_memory_bytes=given.peak_memory_bytes,
-        bytes_per_rank=adapter.byte_count / adapter.rank if adapter is not None and has_plain_layers(recipe) else None,
-        target_modules=recipe.target_modules,
-        quantization=recipe.quantization,
-        gradient_checkpointing=recipe.gradient_checkpointing,
-        optimizer=recipe.optimizer,
+        bytes_per_rank=adapter.byte_count / adapter.rank if adapter is not None else None,
     )
 
 

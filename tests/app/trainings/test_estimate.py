@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from app.base_models import catalogue
+from app.base_models.catalogue import BaseModelEntry
 from app.trainings.estimate import Estimate, Measurement, cost_of, estimate_for
 from app.trainings.presets import recipe_for
 
@@ -21,19 +22,11 @@ def measured(
     return Measurement(
         measured_at=datetime(2026, 11, 23, tzinfo=UTC),
         device=device,
-        resolution=resolution,
-        samples_per_step=batch_size,
+        recipe=RECIPE.model_copy(update={"resolution": resolution, "batch_size": batch_size, **held}),
         seconds_per_step=pace,
         other_seconds=60.0,
         peak_memory_bytes=4_000_000_000,
         bytes_per_rank=1000.0,
-        **{
-            "target_modules": "attention",
-            "quantization": "none",
-            "gradient_checkpointing": False,
-            "optimizer": "adamw",
-        }
-        | held,
     )
 
 
@@ -74,6 +67,13 @@ def test_another_size_batch_or_device_says_nothing() -> None:
         ("gradient_checkpointing", True),
         ("target_modules", "all_layers"),
         ("optimizer", "adamw_8bit"),
+        ("rank", 64),
+        ("network", "dora"),
+        ("train_text_encoder", True),
+        ("extra_resolutions", (384,)),
+        ("block_offload", True),
+        ("ema_decay", 0.99),
+        ("class_prompt", "a jar"),
     ],
 )
 def test_what_was_held_or_learned_otherwise_says_nothing(field: str, value: Any) -> None:
@@ -95,6 +95,19 @@ def test_the_file_size_is_known_from_the_catalogue_or_from_earlier_adapters() ->
     nothing = estimate_for(recipe, unknown, [], devices=(), price_per_hour=None, currency="EUR")
     known = estimate_for(recipe, unknown, [measured()], devices=(), price_per_hour=None, currency="EUR")
     assert (nothing.file_bytes, known.file_bytes) == (None, 1000 * recipe.rank)
+
+
+def test_the_file_size_is_that_of_this_kind_of_adapter_in_these_layers() -> None:
+    def size(*measurements: Measurement, base: BaseModelEntry = SD15, **changes: Any) -> int | None:
+        recipe = RECIPE.model_copy(update=changes)
+        found = estimate_for(recipe, base, measurements, devices=(), price_per_hour=None, currency="EUR")
+        return found.file_bytes
+
+    assert size(measured(network="dora")) == size()
+    assert size(network="dora") == round(3_288_576 * RECIPE.rank / 16) * 2
+    assert size(train_text_encoder=True) == (199_296 + 73_728) * RECIPE.rank * 2
+    assert size(measured(train_text_encoder=True), train_text_encoder=True) == 1000 * RECIPE.rank
+    assert size(network="lokr") is None and size(base=BUILTIN, train_text_encoder=True) is None
 
 
 def test_it_survives_being_kept_as_json() -> None:

@@ -1,4 +1,5 @@
-"""FLUX.1 and FLUX.2 klein in their whole size, with random weights, on a card; prints seconds a step and peak memory.
+"""SDXL, FLUX.1 and FLUX.2 klein in their whole size, with random weights, on a card; prints seconds a step and peak
+memory beside what the plan says.
 
 Text encoders have the real widths but few layers, because they are at rest while it trains. Run with
 ``pytest -m gpu -s tests/worker/image/test_whole_size.py``.
@@ -9,13 +10,25 @@ from typing import Any
 import pytest
 import torch
 from diffusers import AutoencoderKL, AutoencoderKLFlux2, Flux2Transformer2DModel, FluxTransformer2DModel
-from transformers import CLIPTextConfig, CLIPTextModel, Qwen3Config, Qwen3ForCausalLM, T5Config, T5EncoderModel
+from diffusers import UNet2DConditionModel as UNet
+from transformers import (
+    CLIPTextConfig,
+    CLIPTextModel,
+    CLIPTextModelWithProjection,
+    Qwen3Config,
+    Qwen3ForCausalLM,
+    T5Config,
+    T5EncoderModel,
+)
 
 from app.base_models import catalogue
+from app.trainings.planner import PLANNED, Device, Plan, plan_for
+from app.trainings.recipe import TrainingRecipe
 from tests.worker.image import tiny, tiny_flux
 from worker.engines import registry
 from worker.engines.contracts import Base, GenerationInputs, TrainingInputs
-from worker.engines.image import flow
+from worker.engines.device import measure_device
+from worker.engines.image import flow, stable_diffusion_xl, step_cost
 
 pytestmark = [pytest.mark.gpu, pytest.mark.slow]
 STEPS = 6
@@ -63,6 +76,28 @@ def klein(device: torch.device, **shape: Any) -> Any:
     )
 
 
+def sdxl(device: torch.device, **shape: Any) -> Any:
+    """Stable Diffusion XL: 2.6 billion numbers."""
+    pipeline = tiny.xl_pipeline()
+    first, second = (
+        CLIPTextConfig(**encoder.config.to_dict() | {"hidden_size": width, "projection_dim": width})
+        for encoder, width in ((pipeline.text_encoder, 768), (pipeline.text_encoder_2, 1280))
+    )
+    with torch.device("meta"):
+        whole = dict(step_cost.BASES["stable-diffusion-xl"][0]().config)
+    return type(pipeline)(
+        scheduler=pipeline.scheduler,
+        vae=AutoencoderKL(latent_channels=4, scaling_factor=0.13025, **LEVELS).bfloat16(),
+        text_encoder=CLIPTextModel(first).bfloat16(),
+        text_encoder_2=CLIPTextModelWithProjection(second).bfloat16(),
+        tokenizer=pipeline.tokenizer,
+        tokenizer_2=pipeline.tokenizer_2,
+        unet=random_weights(UNet, device, whole | shape),
+        force_zeros_for_empty_prompt=True,
+        add_watermarker=False,
+    )
+
+
 def random_weights(kind: Any, device: torch.device, shape: dict[str, Any]) -> Any:
     with torch.device("meta"):
         model = kind(**shape).bfloat16()
@@ -74,39 +109,69 @@ def random_weights(kind: Any, device: torch.device, shape: dict[str, Any]) -> An
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
-@pytest.mark.parametrize("quantization", ["none", "int8", "nf4"])
 @pytest.mark.parametrize(
-    ("make", "family", "key"), [(flux, "flux", "flux-1-dev"), (klein, "flux2_klein", "flux-2-klein-base-4b")]
+    ("make", "family", "key"),
+    [
+        (sdxl, "stable_diffusion_xl", "stable-diffusion-xl"),
+        (flux, "flux", "flux-1-dev"),
+        (klein, "flux2_klein", "flux-2-klein-base-4b"),
+    ],
 )
-def test_a_whole_flux_trains_and_draws(make, family, key, quantization, tmp_path, monkeypatch):
-    device = torch.device("cuda")
-    measure(make, family, key, quantization, tmp_path, monkeypatch, device, side=1024)
+@pytest.mark.parametrize(
+    "way",
+    [
+        {"quantization": "none", "gradient_checkpointing": False},
+        {"quantization": "none", "gradient_checkpointing": True},
+        {"quantization": "int8", "gradient_checkpointing": True},
+        {"quantization": "nf4", "gradient_checkpointing": True},
+        {"quantization": "nf4", "gradient_checkpointing": True, "block_offload": True},
+    ],
+    ids=lambda way: "-".join(map(str, way.values())),
+)
+def test_a_whole_base_trains_and_draws(make, family, key, way, tmp_path, monkeypatch):
+    if way.get("block_offload") and not catalogue.get(key).offloadable_share:
+        pytest.skip("its blocks cannot wait")
+    measure(make, family, key, way, tmp_path, monkeypatch, torch.device("cuda"), side=1024)
 
 
-def measure(make, family, key, quantization, tmp_path, monkeypatch, device, side, **shape):
-    """Train some steps and draw one picture; prints what they took beside the catalogue's word."""
+def predicted(recipe: TrainingRecipe, key: str) -> Plan:
+    """What the planner says of this very way, on the device that is there."""
+    facts = measure_device()
+    assert facts.memory_bytes is not None
+    # Only on a small card would the planner let blocks wait.
+    room = 6_000_000_000 if recipe.block_offload else facts.memory_bytes
+    device = Device(facts.name, facts.kind, room, facts.tera_operations, facts.computes_in)
+    plan = plan_for(recipe, catalogue.get(key), device, frozenset(PLANNED))
+    assert plan is not None
+    return plan
+
+
+def measure(make, family, key, way, tmp_path, monkeypatch, device, side, **shape):
+    """Train some steps and draw one picture; prints what they took beside what the plan says."""
     monkeypatch.setattr(flow, "_pipeline", lambda *_: make(device, **shape))
-    if device.type == "cuda":
-        needed = catalogue.get(key).training_memory(quantization)
-        if needed > torch.cuda.mem_get_info()[0]:
-            pytest.skip("the card is too small")
+    monkeypatch.setattr(stable_diffusion_xl, "_pipeline", lambda *_: make(device, **shape))
     engine, base = registry.engine_for(family), Base(key, family, str(tmp_path))
     recipe = tiny.training_recipe(
-        rank=16, alpha=16, batch_size=1, steps=STEPS, checkpoint_every=99, resolution=side,
-        quantization=quantization, gradient_checkpointing=True,
+        rank=16, alpha=16, batch_size=1, steps=STEPS, checkpoint_every=99, resolution=side, **way
     )  # fmt: skip
+    plan = predicted(recipe, key)
+    if device.type == "cuda":
+        assert plan.block_offload == recipe.block_offload
+        if plan.memory_high > torch.cuda.mem_get_info()[0]:
+            pytest.skip("the card is too small")
     recorder = tiny.Recorder()
     inputs = TrainingInputs(base, tiny.pictures(tmp_path / "pictures", count=2, size=(side, side)))
     trained = engine.train(recipe, inputs, tmp_path / "out", recorder)
     assert trained.finished and trained.final_loss is not None
     pace = min(step.seconds for step in recorder.steps[2:])
+    quickest, slowest = plan.step_seconds or (0.0, 0.0)
     print(
-        f"\n{key}, {quantization}, {side} pixels, rank 16, on {trained.device}: {pace:.2f} s a step, peak "
-        f"{trained.peak_memory_bytes / 1e9:.1f} GB; the catalogue says "
-        f"{catalogue.get(key).training_memory(quantization) / 1e9:.1f} GB",
+        f"\n{key}, {way}, {side} pixels, rank 16, on {trained.device}: {pace:.2f} s a step (planned: {quickest:.2f} to "
+        f"{slowest:.2f}), peak {trained.peak_memory_bytes / 1e9:.1f} GB (planned: {plan.memory_bytes / 1e9:.1f}, "
+        f"{plan.memory_low / 1e9:.1f} to {plan.memory_high / 1e9:.1f})",
         end=" ",
     )
-    order = tiny.generation_recipe(width=side, height=side, count=1, steps=4, quantization=quantization)
+    order = tiny.generation_recipe(width=side, height=side, count=1, steps=4, quantization=recipe.quantization)
     drawn = list(engine.generate(order, GenerationInputs(base), tmp_path / "drawn", tiny.Recorder()))
     assert len(drawn) == 1
     print(f"and {drawn[0].seconds:.1f} s for a picture of 4 steps")

@@ -279,7 +279,11 @@ BASES: dict[str, tuple[Callable[[], nn.Module], Step]] = {
     "flux-2-klein-base-9b": (_flux2_klein_9b, _flux2_klein_step),
 }
 """Key in the catalogue → the denoiser as published, and one way through it."""
-ALIKE = {"flux-1-schnell": "flux-1-dev"}
+ALIKE = {
+    "flux-1-schnell": "flux-1-dev",
+    "flux-2-klein-4b": "flux-2-klein-base-4b",
+    "flux-2-klein-9b": "flux-2-klein-base-9b",
+}
 """Bases whose denoiser has the shape of another's."""
 
 

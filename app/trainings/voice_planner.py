@@ -271,6 +271,9 @@ def shortage(recipe: VoiceRecipe, micro_batch_size: int, gradient_checkpointing:
 
 def _reason(chosen: Plan, plans: list[Plan], device: Device) -> tuple[str, dict[str, str]]:
     first, before = plans[0], plans[max(0, plans.index(chosen) - 1)]
+    finer = {"int8": "none", "nf4": "int8"}.get(chosen.quantization)
+    if any(one.quantization == finer for one in plans):
+        before = min((one for one in plans if one.quantization == finer), key=lambda one: one.memory_bytes)
     facts = {
         "needed": planner.gigabytes(chosen.memory_bytes),
         "memory": planner.gigabytes(device.memory_bytes),

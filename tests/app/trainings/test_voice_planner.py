@@ -83,6 +83,16 @@ def test_larger_cards_never_get_slower_or_coarser_plans_and_each_says_why() -> N
     assert plan_for(recipe(base), base, voice(), card(16)).quantization == "nf4"
 
 
+def test_a_coarser_base_is_held_against_the_smallest_form_of_the_finer_one() -> None:
+    base = catalogue.text_model("smollm3-3b")
+    order = recipe(base)
+    plan = plan_for(order, base, voice(), card(8))
+    finest = order.model_copy(update={"gradient_checkpointing": True})
+    smallest = voice_planner.as_ordered(finest, base, voice(), card(8))
+    assert (plan.quantization, plan.gradient_checkpointing) == ("int8", True)
+    assert plan.facts["before"] == f"{smallest.memory_bytes / GIGA:.1f} GB"
+
+
 def test_rows_and_ranks_and_what_is_kept_count() -> None:
     base = catalogue.text_model("qwen3-1-7b")
 

@@ -1,16 +1,30 @@
 """However little of a model is on the device at a time, the pictures are the same. Here the device is the processor, so
 that what is shown is the order of calls and the numbers, not the memory."""
 
+import io
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 from diffusers.hooks.group_offloading import _is_group_offload_enabled
 from PIL import Image
+from sqlalchemy import select
 
+from app.db import Database
+from app.generations import planner, service
+from app.generations.models import Generation, Output
+from app.generations.orders import Wish
+from app.storage import Storage
+from tests.visuals import make_project
 from tests.worker.image import tiny, tiny_flux
+from worker import base_models
+from worker.context import WorkerContext
 from worker.engines import registry
 from worker.engines.contracts import AdapterFile, Base, GenerationInputs, TrainingInputs
-from worker.engines.image import autoencoder, kept, residence
+from worker.engines.device import DeviceFacts
+from worker.engines.image import autoencoder, flux, kept, residence
+from worker.run_job import run_next
 
 pytestmark = pytest.mark.slow
 
@@ -81,3 +95,49 @@ def test_tiles_are_smaller_than_what_the_base_was_trained_at():
         vae.decode(latents)
     assert max(seen) == 256 and len(seen) > 4
     assert (vae.tile_sample_min_size, vae.tile_latent_min_size, vae.use_tiling) == (1024, 512, False)
+
+
+def test_an_order_that_runs_out_of_memory_ends_block_by_block_with_the_picture_of_the_whole_base(
+    database: Database,
+    storage: Storage,
+    context: WorkerContext,
+    workspace_id: str,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    """Through the real handler and the real engine; the card is what the worker says of its device."""
+    tiny_flux.flux().save_pretrained(tmp_path / "base")
+    base = Base("tiny", "flux", str(tmp_path / "base"))
+    monkeypatch.setattr(base_models, "ready", lambda context, claim, entry, progress: base)
+    context.device = DeviceFacts("A card", "cuda", 12_000_000_000)
+    context.cache_folder = tmp_path / "cache"
+    project_id = make_project(database, workspace_id)
+    wish = Wish("a jar", adapters=(), base_model="flux-1-dev", count=2, seed=11, steps=3)
+    with database.write() as session:
+        ordered = service.request_pictures(
+            session, workspace_id=workspace_id, project_id=project_id, user_id=None, wish=wish
+        ).generation
+        ordered.recipe = ordered.recipe | {"width": 64, "height": 64}
+        generation_id = ordered.id
+    tried = []
+    real = flux._denoise
+
+    def small_card(loaded, *rest, **more):
+        tried.append((loaded.quantization, loaded.offload, len(rest[2])))
+        if loaded.quantization == "nf4":
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return real(loaded, *rest, **more)
+
+    monkeypatch.setattr(flux, "_denoise", small_card)
+    assert run_next(context, ("generation",))
+    assert tried == [("nf4", "models", 2), ("nf4", "models", 1), ("none", "blocks", 1), ("none", "blocks", 1)]
+    with database.read() as session:
+        plan = planner.DrawingPlan.model_validate(session.get_one(Generation, generation_id).drawing)
+        outputs = list(session.scalars(select(Output).order_by(Output.position)))
+    assert [change.reason for change in plan.changes] == [planner.FEWER, planner.THEN_BLOCK_BY_BLOCK]
+    kept.drop()
+    recipe = tiny.generation_recipe(prompt="a jar", count=2, width=64, height=64, steps=3, seed=11, guidance_scale=3.5)
+    whole = flux.generate(recipe, GenerationInputs(base), tmp_path / "whole", tiny.Recorder())
+    for output, expected in zip(outputs, whole, strict=True):
+        with Image.open(io.BytesIO(storage.get(output.key))) as drawn, Image.open(expected.path) as plain:
+            assert np.abs(np.asarray(drawn).astype(int) - np.asarray(plain).astype(int)).max() <= 1

@@ -138,3 +138,14 @@ def test_the_model_that_comes_along_writes_and_is_kept_unpacked(folder: Path) ->
     assert torch.equal(unpacked, packed)
     [kept] = (folder / "bases").iterdir()
     assert (kept / "model.safetensors").is_file() and (kept / "tokenizer.json").is_file()
+
+
+def test_a_template_that_knows_no_system_turn_gets_its_words_before_the_users(model: Base) -> None:
+    loaded = bases.load(model)
+    strict = "{% if messages[0]['role'] == 'system' %}{{ raise_exception('System role not supported') }}{% endif %}"
+    loaded.tokenizer.chat_template = strict + tiny.TEMPLATE
+    asked = causal_lm.prompt_tokens(loaded, [Said("system", "Be kind."), Said("user", "Write about tea.")])
+    assert loaded.tokenizer.decode(asked).startswith("<|im_start|>user\nBe kind.\n\nWrite about tea.<|im_end|>")
+    loaded.tokenizer.chat_template = "{{ raise_exception('never') }}"
+    with pytest.raises(EngineError, match="does not take an order"):
+        causal_lm.prompt_tokens(loaded, [Said("user", "Write about tea.")])

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from jinja2 import TemplateError
 
 from app.trainings.voice_recipe import VoiceRecipe
 from worker.engines import checkpoints, memory
@@ -531,15 +532,37 @@ def prompt_tokens(loaded: Loaded, messages: Sequence[Turn]) -> list[int]:
             "no_chat_template",
             f"The language model {loaded.base.key} was not made for conversations. Choose an “instruct” model.",
         )
-    text = loaded.tokenizer.apply_chat_template(
-        [{"role": turn.role, "content": turn.content} for turn in messages],
+    turns = [{"role": turn.role, "content": turn.content} for turn in messages]
+    try:
+        text = _in_template(loaded, turns)
+    except TemplateError:
+        # Gemma's template, and Mistral's older ones, know no system turn: what it says goes before the user's words.
+        try:
+            text = _in_template(loaded, _without_system(turns))
+        except TemplateError as error:
+            raise EngineError(
+                "no_chat_template",
+                f"The chat template of {loaded.base.key} does not take an order. Choose an “instruct” model.",
+            ) from error
+    return list(loaded.tokenizer(text, add_special_tokens=False)["input_ids"])
+
+
+def _in_template(loaded: Loaded, turns: list[dict[str, str]]) -> str:
+    return loaded.tokenizer.apply_chat_template(
+        turns,
         tokenize=False,
         add_generation_prompt=True,
         # Models that think aloud are asked not to; templates that do not know the word ignore it.
         enable_thinking=False,
         chat_template=_always_the_same_day(loaded.tokenizer.get_chat_template()),
     )
-    return list(loaded.tokenizer(text, add_special_tokens=False)["input_ids"])
+
+
+def _without_system(turns: list[dict[str, str]]) -> list[dict[str, str]]:
+    above = [turn["content"] for turn in turns if turn["role"] == "system"]
+    others = [turn for turn in turns if turn["role"] != "system"]
+    first = {"role": "user", "content": "\n\n".join([*above, *(turn["content"] for turn in others[:1])])}
+    return [first, *others[1:]]
 
 
 def _always_the_same_day(template: str) -> str:

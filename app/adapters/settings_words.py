@@ -49,6 +49,7 @@ KEYS = {
     "quantization": "livery.quantization",
     "gradient_checkpointing": "ss_gradient_checkpointing",
     "block_offload": "livery.block_offload",
+    "compile": "livery.compile",
     "flip": "ss_flip_aug",
     "class_prompt": "livery.class_prompt",
     "num_class_images": "ss_num_reg_images",

@@ -49,6 +49,7 @@ DECIDING = (
     "quantization",
     "gradient_checkpointing",
     "block_offload",
+    "compile",
 )
 """Fields of a recipe that decide what a step takes, besides how many pictures are in it."""
 

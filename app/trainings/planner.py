@@ -22,6 +22,8 @@ SPREAD = 0.15
 """Half of the range round a predicted memory."""
 CLEARLY_LESS = 0.92
 """Share of what ran out that a coarser plan may need at most."""
+COMPILED_FROM = 1800.0
+"""Seconds of steps from which compiling is tried: a tenth saved of them repays three minutes of compiling."""
 ROOM = 0.95
 """Share of a device's memory that a plan may fill."""
 GIGA = 1_000_000_000
@@ -65,6 +67,8 @@ class Plan(BaseModel):
     micro_batch_size: int
     """Pictures at a time; a step is made up of several where it takes more."""
     block_offload: bool = False
+    compile: bool = False
+    """Whether the steps are enough to try compiled blocks and to be repaid."""
     whole_batch_size: int
     """Pictures that could be computed at once for a step."""
     memory_bytes: int
@@ -192,6 +196,7 @@ def planned(recipe: TrainingRecipe, plan: Plan) -> TrainingRecipe:
     return recipe.model_copy(
         update={
             "block_offload": plan.block_offload,
+            "compile": plan.compile,
             "quantization": plan.quantization,
             "gradient_checkpointing": plan.gradient_checkpointing,
             "batch_size": plan.micro_batch_size,
@@ -226,6 +231,7 @@ def _plan(recipe: TrainingRecipe, base: BaseModelEntry, device: Device, stage: S
         device=device.name,
         precision=device.precision,
         **stage._asdict(),
+        compile=_repays_compiling(recipe, device, stage, seconds),
         whole_batch_size=_at_once(recipe, frozenset()),
         memory_bytes=memory,
         memory_low=round(memory * (1 - SPREAD)),
@@ -235,6 +241,14 @@ def _plan(recipe: TrainingRecipe, base: BaseModelEntry, device: Device, stage: S
         reason="",
         facts={},
     )
+
+
+def _repays_compiling(
+    recipe: TrainingRecipe, device: Device, stage: Stage, seconds: tuple[float, float] | None
+) -> bool:
+    """On cards alone, and with a plain base: what stands in 4 or 8 bits is computed by kernels of its own."""
+    is_plain = stage.quantization == "none" and not stage.block_offload
+    return device.kind == "cuda" and is_plain and seconds is not None and seconds[0] * recipe.steps >= COMPILED_FROM
 
 
 AS_IT_IS = N_("The base fits as it is: %(needed)s of %(memory)s. This is the fastest way.")

@@ -69,6 +69,9 @@ class TrainingRecipe(BaseModel):
     block_offload: bool = False
     """The base's blocks wait in the machine's memory and come to the card one at a time; needs
     ``gradient_checkpointing``. Each step copies the base twice, in a small part of the card's memory."""
+    compile: bool = False
+    """Try, once some steps were taken, whether the denoiser's blocks are faster compiled, and leave them so if they
+    are."""
     flip: bool = False
     """Also train on mirrored pictures. Off by default: logos and lettering must not be mirrored."""
     class_prompt: Annotated[str, Field(max_length=300)] = ""

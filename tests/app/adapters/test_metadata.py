@@ -122,9 +122,9 @@ CHANGED = TrainingRecipe(
     text_encoder_lr=2e-5, lr_scheduler="cosine", warmup_steps=7, steps=90, batch_size=2, gradient_accumulation_steps=3,
     resolution=512, extra_resolutions=(384, 640), crops=2, caption_dropout=0.25, min_snr_gamma=4.0, noise_offset=0.05,
     timestep_sampling="uniform", timestep_shift=2.5, quantization="nf4", gradient_checkpointing=True,
-    block_offload=True, flip=True, class_prompt="a jar", num_class_images=12, prior_loss_weight=0.5, ema_decay=0.9,
-    max_grad_norm=0.5, weight_decay=0.02, seed=3, sample_prompts=("brandx, ein Glas", "brandx, “jar”"), sample_seed=4,
-    sample_steps=11, sample_guidance_scale=6.5, checkpoint_every=30,
+    block_offload=True, compile=True, flip=True, class_prompt="a jar", num_class_images=12, prior_loss_weight=0.5,
+    ema_decay=0.9, max_grad_norm=0.5, weight_decay=0.02, seed=3, sample_prompts=("brandx, ein Glas", "brandx, “jar”"),
+    sample_seed=4, sample_steps=11, sample_guidance_scale=6.5, checkpoint_every=30,
 )  # fmt: skip
 ONLY_FLOW, NEVER_FLOW = {"timestep_sampling", "timestep_shift"}, {"min_snr_gamma", "noise_offset"}
 

@@ -84,7 +84,7 @@ FOR_BASES: dict[str, dict[str, Any]] = {
         "quantization": "int8",
     },
 }
-NOT_ON_THE_PAGE = {"block_offload", "sample_seed", "sample_steps", "sample_guidance_scale"}
+NOT_ON_THE_PAGE = {"block_offload", "compile", "sample_seed", "sample_steps", "sample_guidance_scale"}
 """Of the recipe: how sample pictures are drawn, which is the base's own affair."""
 
 

@@ -95,6 +95,18 @@ def stages_of(plan):
     return order.index(Stage(**{name: getattr(plan, name) for name in Stage._fields}))
 
 
+def test_compiling_is_tried_where_the_steps_are_enough_to_repay_it():
+    base, order = catalogue.get(SDXL), recipe(SDXL, 1024, 16, "attention", batch_size=4, steps=3000)
+    card = Device("A card", "cuda", 80 * GIGA, tera_operations=100)
+    plan = plan_for(order, base, card)
+    assert plan.compile and planned(order, plan).compile, "3000 steps of nearly a second"
+    assert not plan_for(order.model_copy(update={"steps": 1000}), base, card).compile
+    assert not plan_for(order, base, Device("A card", "cuda", 80 * GIGA)).compile, "its speed is not known"
+    assert not plan_for(order, base, Device("A", "cpu", 80 * GIGA, tera_operations=1)).compile
+    packed = order.model_copy(update={"quantization": "nf4"})
+    assert not plan_for(packed, base, card, frozenset({"quantization"})).compile
+
+
 def test_what_is_learned_and_how_counts_in_memory_and_time():
     base = catalogue.get("stable-diffusion-1-5")
     way = Way("bfloat16", "none", False, 1)

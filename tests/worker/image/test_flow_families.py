@@ -16,6 +16,7 @@ from diffusers import Flux2KleinInpaintPipeline, FluxImg2ImgPipeline, FluxInpain
 from PIL import Image
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
+from torch._dynamo.utils import counters
 
 from app.adapters import export
 from app.adapters.passport import facts_for
@@ -31,7 +32,7 @@ from worker.engines.contracts import (
     GiveBack,
     TrainingInputs,
 )
-from worker.engines.image import autoencoder, flow, flux, flux2_klein, kept, losses, offload, schedulers
+from worker.engines.image import autoencoder, compiling, flow, flux, flux2_klein, kept, losses, offload, schedulers
 
 pytestmark = pytest.mark.slow
 
@@ -397,6 +398,47 @@ def test_blocks_that_wait_their_turn_change_nothing(bases, pictures, tmp_path, m
     assert [step.loss for step in others.steps] == [step.loss for step in drawn.steps]
     pairs = zip(others.samples, drawn.samples, strict=True)
     assert all(one.path.read_bytes() == other.path.read_bytes() for one, other in pairs)
+
+
+class Clocked(compiling.Trial):
+    """With times of the test's, and a backend that generates no code, which takes minutes on a busy machine."""
+
+    compiled_takes = 0.5
+
+    def __init__(self, model):
+        super().__init__(model, backend="aot_eager")
+        self.seen = []
+
+    def step(self, seconds):
+        compiled = [block._compiled_call_impl is not None for block in self._blocks]
+        self.seen.append(any(compiled))
+        super().step(self.compiled_takes if any(compiled) else 1.0)
+
+
+@pytest.mark.parametrize(("compiled_takes", "stays"), [(0.5, True), (1.5, False)])
+def test_blocks_stay_compiled_only_where_that_is_faster_and_learn_the_same(
+    bases, pictures, tmp_path, monkeypatch, compiled_takes, stays
+):
+    asked = {"steps": 18, "gradient_checkpointing": True, "checkpoint_every": 99}
+    plain, _ = train(bases["dev"], pictures, tmp_path / "plain", **asked)
+    trials = []
+
+    def clocked(model):
+        trials.append(Clocked(model))
+        return trials[-1]
+
+    monkeypatch.setattr(compiling, "Trial", clocked)
+    monkeypatch.setattr(Clocked, "compiled_takes", compiled_takes)
+    torch._dynamo.reset()
+    counters.clear()
+    made, _ = train(bases["dev"], pictures, tmp_path / "compiled", compile=True, **asked)
+    (trial,) = trials
+    assert trial.seen == [False] * 8 + [True] * 8 + [stays] * 2
+    assert counters["frames"]["ok"] > 0, "something was compiled indeed"
+    assert all(block._compiled_call_impl is None for block in trial._blocks), "left as it was found"
+    ours, theirs = load_file(made.weights), load_file(plain.weights)
+    for name, tensor in ours.items():
+        torch.testing.assert_close(tensor.float(), theirs[name].float(), atol=2e-4, rtol=2e-2)
 
 
 def test_a_base_whose_blocks_wait_is_loaded_anew_to_draw_with(bases, pictures, tmp_path):

@@ -15,7 +15,7 @@ import torch
 from app.trainings.recipe import TrainingRecipe
 from worker.engines import checkpoints, memory
 from worker.engines.contracts import Progress, Step, TrainedAdapter, TrainingInputs
-from worker.engines.image import kept, lora, optimizers, orders
+from worker.engines.image import compiling, kept, lora, optimizers, orders
 
 
 class Weighed(Protocol):
@@ -53,6 +53,7 @@ class Learning:
         self._average: dict[str, torch.Tensor] = {}
         self._at_once = recipe.batch_size  # samples in one pass; fewer after the memory ran out
         self._device = kept.device()
+        self._trial: compiling.Trial | None = None
         self._peak = 0
         self._is_interrupted = True  # by loading and drawing, whose memory is not that of a step
         # The only source of random numbers of a training. On the CPU whatever the device, so that its state is small
@@ -89,6 +90,8 @@ class Learning:
                 parameter.data = parameter.data.to(self._device)
         if self.recipe.gradient_checkpointing:
             self._denoiser.enable_gradient_checkpointing()
+        if recipe.compile:
+            self._trial = compiling.Trial(self._denoiser)
         self._optimizer = optimizers.make(self.recipe, [groups[0], [one for group in groups[1:] for one in group]])
         if self._resumed is not None:
             if self.recipe.ema_decay:
@@ -102,6 +105,8 @@ class Learning:
 
     def end(self) -> None:
         """Leave the denoiser as it was found; the adapters are taken out by ``hot_swap.forget``."""
+        if self._trial is not None:
+            self._trial.end()
         if self._models:
             self._denoiser.disable_gradient_checkpointing()
 
@@ -168,6 +173,8 @@ class Learning:
         self._follow()
         self._losses.append(loss)
         self._seconds.append(time.perf_counter() - began)
+        if self._trial is not None:
+            self._trial.step(self._seconds[-1])
         self._peak = max(self._peak, memory.peak_memory_bytes(self._device))
         in_use = optimizers.rate_in_use(self._optimizer, rate)
         self._progress.step(Step(self.step, self.recipe.steps, loss, in_use, self._seconds[-1], self._peak))

@@ -14,6 +14,7 @@ HOW_NOT_WHAT = {
     "quantization",
     "gradient_checkpointing",
     "block_offload",
+    "compile",
     "batch_size",
     "gradient_accumulation_steps",
 }

@@ -104,10 +104,14 @@ class _Need:
         return round(max(denoiser + denoising, encoders, autoencoder + decoding) + WORKING_BYTES)
 
 
-def plan_for(recipe: GenerationRecipe, base: BaseModelEntry, device: Device) -> DrawingPlan | None:
+def plan_for(
+    recipe: GenerationRecipe, base: BaseModelEntry, device: Device, ran_out: DrawingPlan | None = None
+) -> DrawingPlan | None:
     """The fastest and finest plan that fits, else the smallest there is. A quantisation that the recipe names stays.
 
-    None without a card, where nothing could be moved aside, and where the catalogue does not know the base's cost.
+    ``ran_out`` is how an order on this base went on a short while ago, when the memory of this card ran out: nothing
+    larger is tried, as every try loads the base anew. None without a card, where nothing could be moved aside, and
+    where the catalogue does not know the base's cost.
     """
     if device.kind != "cuda" or not base.drawing_cost or base.denoiser_parameters is None:
         return None
@@ -118,7 +122,13 @@ def plan_for(recipe: GenerationRecipe, base: BaseModelEntry, device: Device) -> 
     chosen = found or min(stages, key=lambda one: need.peak(one, 1))
     count = 1 if recipe.strengths else min(recipe.count, MOST_AT_ONCE)
     at_once = next((n for n in range(count, 1, -1) if need.peak(chosen, n) <= room), 1)
-    return _plan(need, chosen, at_once, _reason(recipe, chosen, fits=found is not None))
+    plan = _plan(need, chosen, at_once, _reason(recipe, chosen, fits=found is not None))
+    if ran_out is None or ran_out.device_bytes != device.memory_bytes:
+        return plan
+    known = _Stage(ran_out.quantization, ran_out.offload, ran_out.tiled)
+    if known not in stages or need.peak(known, 1) >= need.peak(chosen, 1):
+        return plan.model_copy(update={"at_once": min(at_once, ran_out.at_once)})
+    return _plan(need, known, min(at_once, ran_out.at_once), AS_BEFORE)
 
 
 def next_smaller(
@@ -221,6 +231,7 @@ BLOCK_BY_BLOCK = N_(
 )
 CHOSEN_8_BITS = N_("Drawn with the base in 8 bits, as chosen; about %(needed)s of this card's %(memory)s.")
 CHOSEN_4_BITS = N_("Drawn with the base in 4 bits (NF4), as chosen; about %(needed)s of this card's %(memory)s.")
+AS_BEFORE = N_("The memory of this card ran out a short while ago, so it began in the smaller way that worked then.")
 TOO_LARGE = N_(
     "Even in the smallest way this order needs about %(needed)s, and the card has %(memory)s. It was tried all the "
     "same."

@@ -26,6 +26,10 @@ MOST_PICTURES_AT_ONCE = 24
 """On one page of orders; a page that shows more is heavy before anybody scrolls to them."""
 
 
+LOOKED_BACK = 50
+"""Orders among which one is looked for whose memory ran out."""
+
+
 class Waiting(NamedTuple):
     """Why an order does not run yet."""
 
@@ -255,6 +259,23 @@ class Order:
 
 def drawing_of(ordered: Generation) -> DrawingPlan | None:
     return None if ordered.drawing is None else DrawingPlan.model_validate(ordered.drawing)
+
+
+def ran_out(
+    session: Session, *, workspace_id: str, base_model: str, device_bytes: int, since: datetime
+) -> DrawingPlan | None:
+    """How the newest order went on, of those on this base whose memory ran out on such a card since then."""
+    rows = session.scalars(
+        select(Generation)
+        .where(Generation.workspace_id == workspace_id, Generation.created_at > since, Generation.drawing.is_not(None))
+        .order_by(Generation.created_at.desc())
+        .limit(LOOKED_BACK)
+    )
+    for row in rows:
+        plan = drawing_of(row)
+        if plan and plan.changes and plan.device_bytes == device_bytes and row.recipe["base_model"] == base_model:
+            return plan
+    return None
 
 
 def order_of(session: Session, generation_id: str) -> Order:

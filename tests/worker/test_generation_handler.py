@@ -4,6 +4,7 @@ import io
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from PIL import Image
 from sqlalchemy import select, update
 
 from app.adapters.models import Adapter
-from app.db import Database
+from app.db import Database, now
 from app.gallery import service as gallery
 from app.gallery.models import Campaign
 from app.generations import planner, queries, service, start
@@ -412,6 +413,37 @@ def test_out_of_memory_goes_on_in_a_smaller_way_and_says_so(
         with Image.open(io.BytesIO(storage.get(one.key))) as picture:
             held.append(json.loads(picture.text["livery"])["quantization"])
     assert held == ["nf4", "none", "none"]
+
+
+def test_what_ran_out_a_short_while_ago_is_not_tried_again_by_the_next_order(
+    house: House, context: WorkerContext, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        base_models, "ready", lambda context, claim, entry, progress: Base(entry.key, entry.family, "/x")
+    )
+    context.device = DeviceFacts("A card", "cuda", 12_000_000_000)
+    fields = {"count": 1, "adapters": (), "base_model": "flux-1-dev"}
+    first = house.order(**fields)
+
+    def short(recipe: GenerationRecipe, inputs: GenerationInputs, progress: Progress) -> None:
+        if recipe.quantization == "nf4":
+            raise EngineError("out_of_memory", "Full.")
+
+    engine.before = short
+    run_next(context, LANES)
+    second = house.order(**fields)
+    run_next(context, LANES)
+    assert [recipe.quantization for recipe, _ in engine.asked] == ["nf4", "none", "none"]
+    assert [inputs.offload for _, inputs in engine.asked] == ["models", "blocks", "blocks"]
+    assert house.drawing(first).changes and not house.drawing(second).changes
+    assert house.drawing(second).reason == planner.AS_BEFORE
+    # Once that is an hour ago it is tried again, and so it is for what a person chose.
+    with house.database.write() as session:
+        session.execute(update(Generation).values(created_at=now() - timedelta(hours=2)))
+    engine.before = lambda recipe, inputs, progress: None
+    house.order(**fields)
+    run_next(context, LANES)
+    assert engine.asked[-1][0].quantization == "nf4"
 
 
 def test_where_even_the_smallest_way_is_too_much_the_order_fails_with_the_reason(

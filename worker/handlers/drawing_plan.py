@@ -3,8 +3,10 @@ same."""
 
 import logging
 from dataclasses import replace
+from datetime import timedelta
 
-from app.generations import planner, service
+from app.db import now
+from app.generations import planner, queries, service
 from app.generations.planner import DrawingPlan
 from app.generations.queries import Order
 from app.generations.recipe import GenerationRecipe
@@ -13,6 +15,8 @@ from app.trainings.planner import Device
 from worker.context import WorkerContext
 from worker.engines.contracts import GenerationInputs
 
+TRIED_AGAIN_AFTER = timedelta(hours=1)
+"""A card whose memory ran out may have had a training beside it, which ends."""
 log = logging.getLogger("livery.worker")
 
 
@@ -27,7 +31,20 @@ class OrdersPlan:
         if self._device is not None:
             earlier = order.drawing
             is_alike = earlier is not None and earlier.device_bytes == self._device.memory_bytes
-            self._note(earlier if is_alike else planner.plan_for(order.recipe, order.base, self._device))
+            self._note(earlier if is_alike else self._planned(self._device))
+
+    def _planned(self, device: Device) -> DrawingPlan | None:
+        order = self._order
+        ran_out = self._context.read(
+            lambda session: queries.ran_out(
+                session,
+                workspace_id=order.workspace_id,
+                base_model=order.recipe.base_model,
+                device_bytes=device.memory_bytes,
+                since=now() - TRIED_AGAIN_AFTER,
+            )
+        )
+        return planner.plan_for(order.recipe, order.base, device, ran_out)
 
     @property
     def recipe(self) -> GenerationRecipe:

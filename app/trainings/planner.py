@@ -131,14 +131,16 @@ def next_coarser(recipe: TrainingRecipe, base: BaseModelEntry, device: Device, p
     plans = [_plan(recipe, base, device, stage) for stage in stages(recipe) if _can(base, device, stage)]
     held = [(one.block_offload, one.quantization) for one in plans]
     now = (plan.block_offload, plan.quantization)
-    if now not in held:
-        return None
-    least = min(one.memory_bytes for one, way in zip(plans, held, strict=True) if way == now)
-    last = max(place for place, way in enumerate(held) if way == now)
+    least = min(
+        (one.memory_bytes for one, way in zip(plans, held, strict=True) if way == now), default=plan.memory_bytes
+    )
+    # A person's own choice may be none of the stages; then any of them that needs clearly less will do.
+    last = max((place for place, way in enumerate(held) if way == now), default=-1)
     for one in plans[last + 1 :]:
         if one.memory_bytes < CLEARLY_LESS * least:
             reason = FELL_BACK_TO_8_BITS if one.quantization == "int8" else FELL_BACK_TO_4_BITS
-            reason = FELL_BACK_TO_OFFLOAD if one.block_offload else reason
+            if one.quantization == plan.quantization:
+                reason = FELL_BACK_TO_OFFLOAD
             return one.model_copy(update={"reason": reason, "facts": {"needed": gigabytes(one.memory_bytes)}})
     return None
 

@@ -159,6 +159,17 @@ def test_out_of_memory_makes_the_base_coarser_by_a_stage_that_needs_clearly_less
     assert [one.block_offload for one in seen] == [False, False, False, True] and "waiting" in seen[3].reason
 
 
+def test_a_choice_that_is_none_of_the_stages_gives_way_too():
+    base, card = catalogue.get(FLUX), Device("8 GB", "cuda", 8 * GIGA)
+    order = recipe(FLUX, 1024, 16, "attention", quantization="none")
+    chosen = plan_for(order, base, card, frozenset({"quantization"}))
+    assert chosen is not None and chosen.block_offload and chosen.quantization == "none"
+    coarser = next_coarser(order, base, card, chosen)
+    assert coarser is not None and (coarser.block_offload, coarser.quantization) == (True, "nf4")
+    assert "4 bits" in coarser.reason, "the base is not the same any more"
+    assert next_coarser(order, base, card, coarser) is None
+
+
 def test_a_base_whose_weights_are_not_what_fills_the_memory_is_not_made_coarser():
     base, card = catalogue.get(SDXL), Device("24 GB", "cuda", 24 * GIGA)
     order = recipe(SDXL, 1024, 16, "attention", batch_size=4)

@@ -7,7 +7,7 @@ What it needs is counted in ``needs``, which says what it does not know. So it p
 happened is recorded beside it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
@@ -262,21 +262,21 @@ COMPUTED_AGAIN = N_(
     "Computing it again needs %(needed)s and takes about half as long again."
 )
 IN_8_BITS = N_(
-    "Even so the base as it is would need %(before)s, and of %(memory)s only %(room)s can be counted on. In 8 bits it "
-    "needs %(needed)s; pictures may lose a little fineness."
+    "Held as it is the base would need %(before)s at least, and of %(memory)s only %(room)s can be counted on. In 8 "
+    "bits it needs %(needed)s; pictures may lose a little fineness."
 )
 IN_4_BITS = N_(
-    "Even in 8 bits the base would need %(before)s, and of %(memory)s only %(room)s can be counted on. In 4 bits (NF4) "
-    "it needs %(needed)s; pictures may lose a little fineness."
+    "Even in 8 bits the base would need %(before)s at least, and of %(memory)s only %(room)s can be counted on. In 4 "
+    "bits (NF4) it needs %(needed)s; pictures may lose a little fineness."
 )
 FELL_BACK_TO_8_BITS = N_(
     "The device's memory ran out even with one picture at a time, so it goes on with the base in 8 bits, which needs "
     "about %(needed)s; pictures may lose a little fineness."
 )
 WAITING_BLOCKS = N_(
-    "Even so it would need %(before)s, and of %(memory)s only %(room)s can be counted on. With the base's blocks "
-    "waiting in the machine's memory and coming to the card one at a time it needs %(needed)s; each step takes longer, "
-    "as the base is copied twice for it."
+    "Whole on the card the base would need %(before)s at least, and of %(memory)s only %(room)s can be counted on. "
+    "With its blocks waiting in the machine's memory and coming to the card one at a time it needs %(needed)s; each "
+    "step takes longer, as the base is copied twice for it."
 )
 FELL_BACK_TO_OFFLOAD = N_(
     "The device's memory ran out even with one picture at a time, so it goes on with the base's blocks waiting in the "
@@ -305,28 +305,38 @@ TOO_LARGE = N_(
 
 
 def _reason(chosen: Plan, plans: list[Plan], device: Device, base: BaseModelEntry) -> tuple[str, dict[str, str]]:
-    place = next(n for n, plan in enumerate(plans) if plan == chosen)
-    first, before = plans[0], plans[max(0, place - 1)]
+    first = plans[0]
     facts = {
         "needed": gigabytes(chosen.memory_bytes),
         "memory": gigabytes(device.memory_bytes),
         "room": gigabytes(round(room_of(device))),
-        "before": gigabytes(before.memory_bytes),
+        "before": gigabytes(least_given_up(chosen, plans)),
         "batch": str(first.micro_batch_size),
         "at_a_time": str(chosen.micro_batch_size),
     }
     if not chosen.fits:
         return TOO_LARGE, facts
     if chosen.block_offload:
-        least = min(plan.memory_bytes for plan in plans if not plan.block_offload)
-        return WAITING_BLOCKS, facts | {"before": gigabytes(least)}
+        return WAITING_BLOCKS, facts
     if chosen.quantization != first.quantization:
         return (IN_8_BITS if chosen.quantization == "int8" else IN_4_BITS), facts
     if chosen.gradient_checkpointing != first.gradient_checkpointing:
         return COMPUTED_AGAIN, facts
     if chosen.micro_batch_size != first.micro_batch_size:
-        return SMALLER_BATCHES, facts | {"before": gigabytes(first.memory_bytes)}
+        return SMALLER_BATCHES, facts
     return AS_IT_IS, facts
+
+
+def least_given_up(chosen: Plan, plans: Sequence[Plan]) -> int:
+    """Bytes that what was given up for ``chosen`` would have needed at least: the whole base on the card, the next
+    finer one, or keeping everything for the way back, whichever of them went last; else all samples at once.
+    """
+    finer = {"int8": "none", "nf4": "int8"}.get(chosen.quantization)
+    given_up = [plan for plan in plans if chosen.block_offload and not plan.block_offload]
+    given_up = given_up or [plan for plan in plans if plan.quantization == finer]
+    same = [plan for plan in plans if plan.quantization == chosen.quantization and not plan.gradient_checkpointing]
+    given_up = given_up or (same if chosen.gradient_checkpointing else [])
+    return min((plan.memory_bytes for plan in given_up), default=plans[0].memory_bytes)
 
 
 def gigabytes(count: int) -> str:

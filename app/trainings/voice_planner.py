@@ -233,12 +233,12 @@ SMALLER_BATCHES = N_(
     "%(batch)s rows at once would need %(before)s; %(at_a_time)s at a time need %(needed)s of %(memory)s."
 )
 IN_8_BITS = N_(
-    "Even so the base as it is would need %(before)s, and of %(memory)s only %(room)s can be counted on. In 8 bits it "
-    "needs %(needed)s; it may write a little less finely."
+    "Held as it is the base would need %(before)s at least, and of %(memory)s only %(room)s can be counted on. In 8 "
+    "bits it needs %(needed)s; it may write a little less finely."
 )
 IN_4_BITS = N_(
-    "Even in 8 bits the base would need %(before)s, and of %(memory)s only %(room)s can be counted on. In 4 bits (NF4) "
-    "it needs %(needed)s; it may write a little less finely."
+    "Even in 8 bits the base would need %(before)s at least, and of %(memory)s only %(room)s can be counted on. In 4 "
+    "bits (NF4) it needs %(needed)s; it may write a little less finely."
 )
 FELL_BACK_TO_8_BITS = N_(
     "The device's memory ran out even with one row at a time, so it goes on with the base in 8 bits, which needs about "
@@ -270,15 +270,12 @@ def shortage(recipe: VoiceRecipe, micro_batch_size: int, gradient_checkpointing:
 
 
 def _reason(chosen: Plan, plans: list[Plan], device: Device) -> tuple[str, dict[str, str]]:
-    first, before = plans[0], plans[max(0, plans.index(chosen) - 1)]
-    finer = {"int8": "none", "nf4": "int8"}.get(chosen.quantization)
-    if any(one.quantization == finer for one in plans):
-        before = min((one for one in plans if one.quantization == finer), key=lambda one: one.memory_bytes)
+    first = plans[0]
     facts = {
         "needed": planner.gigabytes(chosen.memory_bytes),
         "memory": planner.gigabytes(device.memory_bytes),
         "room": planner.gigabytes(round(planner.room_of(device))),
-        "before": planner.gigabytes(before.memory_bytes),
+        "before": planner.gigabytes(planner.least_given_up(chosen, plans)),
         "batch": str(first.micro_batch_size),
         "at_a_time": str(chosen.micro_batch_size),
     }
@@ -289,5 +286,5 @@ def _reason(chosen: Plan, plans: list[Plan], device: Device) -> tuple[str, dict[
     if chosen.gradient_checkpointing != first.gradient_checkpointing:
         return planner.COMPUTED_AGAIN, facts
     if chosen.micro_batch_size != first.micro_batch_size:
-        return SMALLER_BATCHES, facts | {"before": planner.gigabytes(first.memory_bytes)}
+        return SMALLER_BATCHES, facts
     return planner.AS_IT_IS, facts

@@ -5,7 +5,18 @@ import pytest
 from app.base_models import catalogue
 from app.base_models.catalogue import StepCost
 from app.trainings.needs import Way, cost_at, memory_of, step_seconds
-from app.trainings.planner import GIGA, Device, Stage, next_coarser, plan_for, planned, shortage, stages, unplanned
+from app.trainings.planner import (
+    AS_IT_IS,
+    GIGA,
+    Device,
+    Stage,
+    next_coarser,
+    plan_for,
+    planned,
+    shortage,
+    stages,
+    unplanned,
+)
 from tests.benchmarks.plans import PUBLISHED, plan_on, predicted, recipe
 
 SDXL, FLUX = "stable-diffusion-xl", "flux-1-dev"
@@ -38,6 +49,9 @@ def test_every_plan_that_fits_leaves_room_and_says_why():
             assert "GB" in sentence and sentence.endswith(".")
             if plan.fits:
                 assert plan.memory_bytes < card * GIGA * 0.95
+            if plan.reason != AS_IT_IS:
+                given_up, room = (float(plan.facts[name].removesuffix(" GB")) for name in ("before", "room"))
+                assert given_up > room, "what is said to need too much would have fitted"
 
 
 def test_a_base_that_does_not_fit_at_all_is_said_so():

@@ -37,6 +37,7 @@ from tests.voices import FIZZBEE, NORDLICHT, voice_rows
 from worker.engines.contracts import AdapterFile, Base, Said, VoiceText
 from worker.engines.text import base as bases
 from worker.engines.text import causal_lm, evaluation
+from worker.engines.text.chat import prompt_tokens
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("voice road")]  # both voices are trained once
 TEXTS = 120
@@ -205,7 +206,7 @@ def test_voice_and_base_become_one_model_that_plain_transformers_loads(road: Roa
     adapter = downloaded(road, "safetensors")
     loaded = bases.load(SHIPPED, cache=road.cache)
     bases.use_adapter(loaded, AdapterFile("nordlicht", adapter, 1.0))
-    words = torch.tensor([causal_lm.prompt_tokens(loaded, [Said("user", "Write about a woollen cap.")])])
+    words = torch.tensor([prompt_tokens(loaded, [Said("user", "Write about a woollen cap.")])])
     with torch.no_grad():
         wanted = loaded.model(input_ids=words).logits.log_softmax(-1)
         merged = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)

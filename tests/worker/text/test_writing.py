@@ -12,6 +12,8 @@ from worker.engines import registry
 from worker.engines.contracts import AdapterFile, Base, Cancelled, EngineError, GiveBack, Said, WritingInputs
 from worker.engines.text import base as bases
 from worker.engines.text import causal_lm, dataset
+from worker.engines.text.chat import prompt_tokens
+from worker.engines.text.continuing import draw
 
 
 def finished(recipe: tiny.Asked, inputs: WritingInputs) -> list[str]:
@@ -40,7 +42,7 @@ def test_a_template_that_tells_the_day_always_tells_the_same(model: Base, monkey
         + tiny.TEMPLATE
     )
     monkeypatch.setattr(loaded.tokenizer, "chat_template", dated)
-    prompt = loaded.tokenizer.decode(causal_lm.prompt_tokens(loaded, [Said("user", "Write about tea.")]))
+    prompt = loaded.tokenizer.decode(prompt_tokens(loaded, [Said("user", "Write about tea.")]))
     assert "Today is 01 January 2025, 2025-01." in prompt and "Write about tea." in prompt
 
 
@@ -98,9 +100,9 @@ def test_without_temperature_the_likeliest_word_is_taken(model: Base) -> None:
 def test_only_likely_words_are_drawn() -> None:
     logits = torch.log(torch.tensor([0.5, 0.3, 0.15, 0.05]))
     generator = torch.Generator().manual_seed(0)
-    drawn = {causal_lm._draw(logits, 1.0, 0.7, generator) for _ in range(200)}
+    drawn = {draw(logits, 1.0, 0.7, generator) for _ in range(200)}
     assert drawn == {0, 1}
-    assert {causal_lm._draw(logits, 1.0, 1.0, generator) for _ in range(400)} == {0, 1, 2, 3}
+    assert {draw(logits, 1.0, 1.0, generator) for _ in range(400)} == {0, 1, 2, 3}
 
 
 def test_a_cancelled_text_ends_with_what_there_is_and_a_given_back_one_goes_through(model: Base) -> None:
@@ -130,7 +132,7 @@ def test_the_model_that_comes_along_writes_and_is_kept_unpacked(folder: Path) ->
     assert "coffee" in first.lower()
     loaded = bases.load(shipped)
     assert {parameter.dtype for parameter in loaded.model.parameters()} == {torch.float32}
-    probe = torch.tensor([causal_lm.prompt_tokens(loaded, asked.messages)])
+    probe = torch.tensor([prompt_tokens(loaded, asked.messages)])
     with torch.no_grad():
         unpacked = loaded.model(input_ids=probe).logits
         bases.drop_loaded()
@@ -144,8 +146,8 @@ def test_a_template_that_knows_no_system_turn_gets_its_words_before_the_users(mo
     loaded = bases.load(model)
     strict = "{% if messages[0]['role'] == 'system' %}{{ raise_exception('System role not supported') }}{% endif %}"
     loaded.tokenizer.chat_template = strict + tiny.TEMPLATE
-    asked = causal_lm.prompt_tokens(loaded, [Said("system", "Be kind."), Said("user", "Write about tea.")])
+    asked = prompt_tokens(loaded, [Said("system", "Be kind."), Said("user", "Write about tea.")])
     assert loaded.tokenizer.decode(asked).startswith("<|im_start|>user\nBe kind.\n\nWrite about tea.<|im_end|>")
     loaded.tokenizer.chat_template = "{{ raise_exception('never') }}"
     with pytest.raises(EngineError, match="does not take an order"):
-        causal_lm.prompt_tokens(loaded, [Said("user", "Write about tea.")])
+        prompt_tokens(loaded, [Said("user", "Write about tea.")])

@@ -10,15 +10,12 @@ import contextlib
 import hashlib
 import json
 import math
-import re
 import time
-from collections.abc import Callable, Iterator, Sequence
-from datetime import datetime
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
-from jinja2 import TemplateError
 
 from app.trainings.voice_recipe import VoiceRecipe
 from worker.engines import checkpoints, memory
@@ -30,7 +27,6 @@ from worker.engines.contracts import (
     SampleText,
     Step,
     TrainedVoice,
-    Turn,
     VoiceInputs,
     VoiceMeasures,
     VoiceProgress,
@@ -42,6 +38,8 @@ from worker.engines.contracts import (
 from worker.engines.text import base as bases
 from worker.engines.text import dataset, evaluation, lora
 from worker.engines.text.base import Loaded
+from worker.engines.text.chat import prompt_tokens
+from worker.engines.text.continuing import continue_text, continue_texts
 from worker.engines.text.dataset import Example
 from worker.engines.text.files import gguf_adapter as gguf_adapter
 from worker.engines.text.merging import merged_folder as merged_folder
@@ -51,14 +49,8 @@ BUILTIN_ON_THE_HUB = "HuggingFaceTB/SmolLM2-135M-Instruct"
 CHECKPOINTS_KEPT = 2
 PLAIN_BEGINNING = 8
 """Tokens of a held-out text that a voice of plain texts is given to go on from, when it writes a sample."""
-AT_ONCE = 8
-"""Texts written side by side when many are measured."""
-TEMPLATE_DAY = datetime(2025, 1, 1)
-"""The day that a chat template is told when it asks."""
-ASKS_FOR_THE_DAY = re.compile(r"""\bstrftime_now\(\s*(?P<quote>["'])(?P<format>[^"'\\]*)(?P=quote)\s*\)""")
 SMALLER = "Choose a smaller language model, 4 bits, or a machine with more memory."
 SMALLER_TO_WRITE = "Write with a smaller language model, or on a machine with more memory."
-UNFINISHED = "\N{REPLACEMENT CHARACTER}"
 
 
 # Training ---------------------------------------------------------------------------------------------------------
@@ -520,179 +512,6 @@ def _asked(loaded: Loaded, recipe: WritingOrder) -> tuple[list[int], list[int]]:
 def _above(loaded: Loaded, guide: str) -> list[int]:
     """A style guide as it stands above a plain text."""
     return dataset.plain_beginning(loaded.tokenizer, guide + "\n\n") if guide else []
-
-
-def prompt_tokens(loaded: Loaded, messages: Sequence[Turn]) -> list[int]:
-    """The conversation up to where the model's answer begins, in its own template.
-
-    Raises ``EngineError`` (``no_chat_template``).
-    """
-    if not loaded.tokenizer.chat_template:
-        raise EngineError(
-            "no_chat_template",
-            f"The language model {loaded.base.key} was not made for conversations. Choose an “instruct” model.",
-        )
-    turns = [{"role": turn.role, "content": turn.content} for turn in messages]
-    try:
-        text = _in_template(loaded, turns)
-    except TemplateError:
-        # Gemma's template, and Mistral's older ones, know no system turn: what it says goes before the user's words.
-        try:
-            text = _in_template(loaded, _without_system(turns))
-        except TemplateError as error:
-            raise EngineError(
-                "no_chat_template",
-                f"The chat template of {loaded.base.key} does not take an order. Choose an “instruct” model.",
-            ) from error
-    return list(loaded.tokenizer(text, add_special_tokens=False)["input_ids"])
-
-
-def _in_template(loaded: Loaded, turns: list[dict[str, str]]) -> str:
-    return loaded.tokenizer.apply_chat_template(
-        turns,
-        tokenize=False,
-        add_generation_prompt=True,
-        # Models that think aloud are asked not to; templates that do not know the word ignore it.
-        enable_thinking=False,
-        chat_template=_always_the_same_day(loaded.tokenizer.get_chat_template()),
-    )
-
-
-def _without_system(turns: list[dict[str, str]]) -> list[dict[str, str]]:
-    above = [turn["content"] for turn in turns if turn["role"] == "system"]
-    others = [turn for turn in turns if turn["role"] != "system"]
-    first = {"role": "user", "content": "\n\n".join([*above, *(turn["content"] for turn in others[:1])])}
-    return [first, *others[1:]]
-
-
-def _always_the_same_day(template: str) -> str:
-    """The template with a fixed day in place of today. The same order must not be another one tomorrow, nor a training
-    that goes on after midnight."""
-    return ASKS_FOR_THE_DAY.sub(lambda asked: repr(TEMPLATE_DAY.strftime(asked["format"])), template)
-
-
-@torch.no_grad()
-def continue_text(
-    loaded: Loaded,
-    prompt: list[int],
-    most: int,
-    temperature: float,
-    top_p: float,
-    generator: torch.Generator,
-    begun: Sequence[int] = (),
-) -> Iterator[tuple[int, str]]:
-    """Number of tokens so far and the text so far, after every token, until the model ends it or ``most`` is reached.
-    ``begun`` are the prompt's last tokens, where the text begins with them.
-
-    Draws from the smallest set of words that holds ``top_p`` of the probability (Holtzman et al. 2020); temperature 0
-    takes the likeliest.
-    """
-    ends = end_tokens(loaded)
-    tokens = torch.tensor([prompt], device=loaded.device)
-    written: list[int] = []
-    cache: Any = None
-    while len(written) < most:
-        out = loaded.model(input_ids=tokens, cache=cache, use_cache=True, logits_to_keep=1)
-        cache = out.cache
-        token = _draw(out.logits[0, -1].float().cpu(), temperature, top_p, generator)
-        if token in ends:
-            return
-        written.append(token)
-        tokens = torch.tensor([[token]], device=loaded.device)
-        text = loaded.tokenizer.decode([*begun, *written], skip_special_tokens=True)
-        # A letter or an emoji of several tokens is half there now and then.
-        yield len(written), text.rstrip(UNFINISHED)
-
-
-@torch.no_grad()
-def continue_texts(
-    loaded: Loaded,
-    prompts: Sequence[list[int]],
-    most: int,
-    temperature: float,
-    top_p: float,
-    seeds: Sequence[int],
-    told: Callable[[], None],
-) -> list[str]:
-    """Continue several prompts side by side, each from its own seed; ``told`` is called for every token and may raise.
-
-    On a processor several texts take little longer than one, as reading the weights is what takes the time.
-    """
-    texts: list[str] = []
-    for at in range(0, len(prompts), AT_ONCE):
-        texts += _side_by_side(
-            loaded, prompts[at : at + AT_ONCE], most, temperature, top_p, seeds[at : at + AT_ONCE], told
-        )
-    return texts
-
-
-def _side_by_side(
-    loaded: Loaded,
-    prompts: Sequence[list[int]],
-    most: int,
-    temperature: float,
-    top_p: float,
-    seeds: Sequence[int],
-    told: Callable[[], None],
-) -> list[str]:
-    ends, device = end_tokens(loaded), loaded.device
-    longest = max(len(prompt) for prompt in prompts)
-    padding = loaded.tokenizer.pad_token_id
-    # Padded on the left, so that all go on at the same place.
-    tokens = torch.tensor([[padding] * (longest - len(prompt)) + prompt for prompt in prompts], device=device)
-    mask = torch.tensor([[0] * (longest - len(prompt)) + [1] * len(prompt) for prompt in prompts], device=device)
-    positions = (mask.cumsum(-1) - 1).clamp(min=0)
-    generators = [torch.Generator("cpu").manual_seed(seed) for seed in seeds]
-    written: list[list[int]] = [[] for _ in prompts]
-    ended = [False] * len(prompts)
-    cache: Any = None
-    for _ in range(most):
-        out = loaded.model(
-            input_ids=tokens,
-            attention_mask=mask,
-            position_ids=positions,
-            cache=cache,
-            use_cache=True,
-            logits_to_keep=1,
-        )
-        cache = out.cache
-        chosen = []
-        for number, generator in enumerate(generators):
-            token = padding
-            if not ended[number]:
-                token = _draw(out.logits[number, -1].float().cpu(), temperature, top_p, generator)
-                ended[number] = token in ends
-            if not ended[number]:
-                written[number].append(token)
-            chosen.append([token])
-        told()
-        if all(ended):
-            break
-        tokens = torch.tensor(chosen, device=device)
-        mask = torch.cat([mask, mask.new_ones((len(prompts), 1))], dim=-1)
-        positions = positions[:, -1:] + 1
-    return [loaded.tokenizer.decode(one, skip_special_tokens=True).rstrip(UNFINISHED) for one in written]
-
-
-def end_tokens(loaded: Loaded) -> set[int]:
-    """Tokens after which a model has said what it had to say."""
-    named = loaded.model.generation_config.eos_token_id
-    listed = named if isinstance(named, list) else [named]
-    return {token for token in (*listed, loaded.tokenizer.eos_token_id) if token is not None}
-
-
-def _draw(logits: torch.Tensor, temperature: float, top_p: float, generator: torch.Generator) -> int:
-    """One token from ``logits``, (vocabulary,), float32. Raises ``EngineError`` (``diverged``)."""
-    if logits.isnan().any():
-        raise EngineError(
-            "diverged", "The adapter has run into values that are not numbers. Train it with a lower learning rate."
-        )
-    if temperature == 0:
-        return int(logits.argmax())
-    chances, tokens = (logits / temperature).softmax(-1).sort(descending=True, stable=True)
-    beyond = chances.cumsum(-1) - chances >= top_p
-    chances = chances.masked_fill(beyond, 0.0)
-    return int(tokens[torch.multinomial(chances, 1, generator=generator)])
 
 
 def _room(loaded: Loaded) -> int | None:

@@ -181,7 +181,8 @@ def add_recipe_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--resolution", type=int, default=128)
     parser.add_argument("--sample-steps", type=int, default=20)
     parser.add_argument("--guidance-scale", type=float, default=4.0)
-    parser.add_argument("--min-snr-gamma", type=float, default=5.0, help="0 for none")
+    parser.add_argument("--min-snr-gamma", type=float, default=0.0, help="0 for none")
+    parser.add_argument("--caption-dropout", type=float, default=0.25)
     parser.add_argument("--target-modules", default="all_layers", choices=get_args(TargetModules))
 
 
@@ -200,6 +201,7 @@ def recipe_of(options: argparse.Namespace) -> TrainingRecipe:
         batch_size=options.batch_size,
         resolution=options.resolution,
         min_snr_gamma=options.min_snr_gamma or None,
+        caption_dropout=options.caption_dropout,
         checkpoint_every=10_000,
         sample_steps=options.sample_steps,
         sample_guidance_scale=options.guidance_scale,

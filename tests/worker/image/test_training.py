@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 from tests.worker.image import tiny
 from worker.engines import checkpoints, registry
 from worker.engines.contracts import Base, Cancelled, EngineError, GiveBack, TrainingInputs
-from worker.engines.image import dataset, kept, losses, orders, prompts, stable_diffusion, unet_drawing
+from worker.engines.image import dataset, kept, lora, losses, orders, prompts, stable_diffusion, unet_drawing
 
 pytestmark = pytest.mark.slow
 
@@ -77,6 +77,26 @@ def test_the_file_is_half_precision_with_the_true_alpha_in_its_header(base, tmp_
         assert file.get_tensor(names[0]).dtype == torch.float16
     assert header["unet.lora_alpha"] == 3.0 and header["unet.r"] == 4
     assert all(name.startswith("unet.") and ".lora_" in name for name in names)
+
+
+@pytest.mark.parametrize(
+    ("size_of_b", "held"),
+    [
+        ((1e-2, 1e-2, 1e-2), torch.float16),
+        ((1e-2, 1e-2, 1e-9), torch.float16),  # has learned nothing that shows
+        ((1e-2, 1e-2, 1e-5), torch.float16),
+        ((1e-7, 1e-7, 1e-7), torch.float32),  # all of it would be lost
+        ((1e-2, 1e-2, 1e5), torch.float32),  # above what float16 can hold
+    ],
+)
+def test_a_file_is_in_half_precision_where_nothing_that_counts_is_lost(size_of_b, held, tmp_path):
+    random = torch.Generator().manual_seed(0)
+    tensors = {}
+    for number, size in enumerate(size_of_b):
+        tensors[f"mid_block.{number}.to_q.lora_A.weight"] = torch.randn(4, 32, generator=random)
+        tensors[f"mid_block.{number}.to_q.lora_B.weight"] = torch.randn(32, 4, generator=random) * size
+    lora.save({"unet": tensors}, 4, 4.0, {"unet": ["to_q"]}, tmp_path / "adapter.safetensors")
+    assert {tensor.dtype for tensor in load_file(tmp_path / "adapter.safetensors").values()} == {held}
 
 
 def test_the_feed_forward_layers_are_trained_on_request(base, tmp_path):

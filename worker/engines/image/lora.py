@@ -5,6 +5,7 @@
 
 import math
 import re
+import statistics
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -41,6 +42,9 @@ TEXT_TARGETS = ("q_proj", "k_proj", "v_proj", "out_proj")
 HALF_PRECISION_LOSS = 1e-3
 """Largest relative error (Frobenius norm) of a tensor stored in float16 before the file keeps float32 instead. Rounding
 alone costs about 3e-4; more means that the values reach below what float16 can hold."""
+NEGLIGIBLE = 0.01
+"""Of the usual norm among its like: what a tensor below it loses is counted against this much. A layer that has hardly
+learned anything, of 1e-7 where the others are 1e-2, shows in no picture."""
 
 
 class LoKrOnFourBits(lokr.Linear):
@@ -162,8 +166,7 @@ def save(
     if not all(torch.isfinite(tensor).all() for tensor in flat.values()):
         raise EngineError("diverged", "The training has run into values that are not numbers; no adapter was written.")
     halves = {name: tensor.half() for name, tensor in flat.items()}
-    safe = all(_relative_error(halves[name], flat[name]) <= HALF_PRECISION_LOSS for name in flat)
-    chosen = halves if safe else flat
+    chosen = halves if _is_enough(halves, flat) else flat
     order: dict[str, Any] = {}
     for part in parts:
         order[f"{part}_lora_layers"] = {
@@ -236,8 +239,20 @@ def layers_in(tensors: Iterable[str]) -> set[str] | None:
     return set(found) if all(parts in COMPLETE for parts in found.values()) else None
 
 
-def _relative_error(rounded: torch.Tensor, exact: torch.Tensor) -> float:
-    size = exact.norm().item()
-    error = (rounded.float() - exact).norm().item()
-    # An untrained B is all zero and loses nothing; an overflow gives an infinite error.
-    return error / size if size else error
+def _is_enough(rounded: Mapping[str, torch.Tensor], exact: Mapping[str, torch.Tensor]) -> bool:
+    """Whether no tensor loses more than ``HALF_PRECISION_LOSS`` by rounding; an overflow is an infinite loss."""
+    norms = {name: tensor.norm().item() for name, tensor in exact.items()}
+    like: dict[str, list[float]] = {}
+    for name, norm in norms.items():
+        like.setdefault(_kind(name), []).append(norm)
+    usual = {kind: statistics.median(found) for kind, found in like.items()}
+    return all(
+        (rounded[name].float() - tensor).norm().item()
+        <= HALF_PRECISION_LOSS * max(norms[name], NEGLIGIBLE * usual[_kind(name)])
+        for name, tensor in exact.items()
+    )
+
+
+def _kind(name: str) -> str:
+    """``lora_A``, ``lora_B``, ``lokr_w1`` and so on: tensors of one kind start from the same values."""
+    return name.removesuffix(".weight").rsplit(".", 1)[-1]

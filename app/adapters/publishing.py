@@ -133,9 +133,14 @@ def _samples(adapter: Adapter) -> list[tuple[str, str, str]]:
     return [(f"samples/{number}.webp", one["key"], one.get("prompt", "")) for number, one in enumerate(listed[:8], 1)]
 
 
+def _is_product(adapter: Adapter) -> bool:
+    """Whether it is of LyCORIS's kinds, from elsewhere or of our own training; diffusers loads neither."""
+    return bool(adapter.facts.get("own_form")) or adapter.facts.get("recipe", {}).get("network") == "lokr"
+
+
 def _card(session: Session, adapter: Adapter, row: Publication) -> CardFacts:
     base = base_models.find(session, workspace_id=adapter.workspace_id, key=adapter.base_model)
-    program = "Livery" if adapter.facts.get("own_form") else "diffusers"
+    program = "Livery" if _is_product(adapter) else "diffusers"
     files = [(file_of(adapter, "diffusers").name, program)]
     if adapter.kohya_key:
         files.append((file_of(adapter, "clean").name, "ComfyUI, AUTOMATIC1111, Forge, kohya"))
@@ -154,7 +159,7 @@ def _card(session: Session, adapter: Adapter, row: Publication) -> CardFacts:
         note=adapter.note,
         files=files,
         samples=[(name, prompt) for name, _, prompt in _samples(adapter)] if row.has_samples else (),
-        is_product=bool(adapter.facts.get("own_form")),
+        is_product=_is_product(adapter),
         is_brought="brought" in adapter.facts,
     )
 

@@ -369,6 +369,20 @@ def test_an_adapter_goes_to_the_hub_private_and_clean(
     assert f"{hub.url}/ada/look" in text and TOKEN not in text
 
 
+def test_a_lokr_of_our_own_training_is_called_one(
+    owner: SignedIn, database: Database, context: WorkerContext, hub: FakeHub, adapter: Adapter
+) -> None:
+    with database.write() as session:
+        row = session.get_one(Adapter, adapter.id)
+        row.facts = {**row.facts, "recipe": {**row.facts.get("recipe", {}), "network": "lokr"}}
+    hub.answers["/api/models/ada/look"] = {"id": "ada/look", "private": True}
+    _, job = published(owner, context, database, adapter)
+    assert job.state == "done", job.error_sentence
+    card = base64.b64decode(hub.committed["README.md"]).decode()
+    assert "diffusers" not in yaml.safe_load(card.split("---")[1])["tags"], "it does not load there"
+    assert "LoKr" in card and "Trained with Livery" in card
+
+
 @pytest.mark.parametrize(
     ("kind", "parts"),
     [

@@ -14,6 +14,7 @@ from app.jobs.service import Claim
 from app.trainings.planner import Device
 from worker.context import WorkerContext
 from worker.engines.contracts import GenerationInputs
+from worker.handlers.planning import device_of
 
 TRIED_AGAIN_AFTER = timedelta(hours=1)
 """A card whose memory ran out may have had a training beside it, which ends."""
@@ -25,8 +26,7 @@ class OrdersPlan:
 
     def __init__(self, context: WorkerContext, claim: Claim, order: Order) -> None:
         self._context, self._claim, self._order = context, claim, order
-        facts = context.device
-        self._device = Device(facts.name, facts.kind, facts.memory_bytes) if facts.memory_bytes else None
+        self._device = device_of(context)
         self._plan: DrawingPlan | None = None
         if self._device is not None:
             earlier = order.drawing

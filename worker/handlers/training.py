@@ -23,11 +23,9 @@ from app.adapters.passport import facts_for
 from app.adapters.service import AdapterFiles
 from app.db import new_id, now
 from app.errors import N_, AppError
-from app.jobs import service as jobs
 from app.jobs.service import Claim, LeaseLost
 from app.storage import StorageAway
 from app.trainings import queries, service
-from app.trainings.errors import DeviceTooSmall
 from app.trainings.estimate import FirstSteps
 from app.trainings.queries import TrainingOrder
 from app.trainings.service import Outcome, Sample
@@ -44,7 +42,7 @@ from worker.engines.contracts import (
 )
 from worker.handlers.kept_checkpoints import KeptCheckpoints, from_last_checkpoint
 from worker.handlers.loss_line import LossLine
-from worker.handlers.planning import device_of
+from worker.handlers.planning import coarser, suited
 from worker.handlers.registering import register
 from worker.pace import Measured, Pace
 from worker.progress import JobProgress
@@ -66,7 +64,8 @@ def run(context: WorkerContext, claim: Claim, progress: JobProgress) -> None:
     ``Cancelled``, ``GiveBack``, ``LeaseLost``.
     """
     started_at = now()
-    order = _suited(context, claim, _order(context, claim))
+    order = _order(context, claim)
+    order = replace(order, recipe=suited(context, claim, order.recipe, service.plan_for_taker))
     with job_folder("training") as folder:
         inputs = TrainingInputs(
             base=base_models.ready(context, claim, order.base, progress),
@@ -101,28 +100,9 @@ def _train_within_memory(
         try:
             return order, _train(context, claim, order, inputs, folder, progress)
         except EngineError as error:
-            device = device_of(context)
-            if error.code != "out_of_memory" or device is None:
-                raise
-            coarser = context.write(partial(service.fall_back, claim=claim, device=device))
-            if coarser is None:
-                raise
-            log.warning("out of memory; going on with a coarser base: %s", error)
-            order = replace(order, recipe=coarser)
+            recipe, claim = coarser(context, claim, error, service.fall_back)
+            order = replace(order, recipe=recipe)
             progress.phase("loading")
-            checkpoint = context.read(partial(jobs.checkpoint_of, job_id=claim.job_id))
-            claim = replace(claim, checkpoint=checkpoint)
-
-
-def _suited(context: WorkerContext, claim: Claim, order: TrainingOrder) -> TrainingOrder:
-    """The order as it can be done on this worker's device, which need not be the one that it was planned for."""
-    device = device_of(context)
-    if device is None:
-        return order
-    try:
-        return replace(order, recipe=context.write(partial(service.plan_for_taker, claim=claim, device=device)))
-    except DeviceTooSmall as error:
-        raise EngineError("device_too_small", error.sentence) from error
 
 
 def _train(

@@ -6,7 +6,6 @@ second.
 
 import contextlib
 import hashlib
-import logging
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
@@ -16,12 +15,10 @@ from app.adapters import service as adapter_service
 from app.adapters.service import AdapterFiles
 from app.db import new_id, now
 from app.errors import AppError
-from app.jobs import service as jobs
 from app.jobs.service import Claim
 from app.storage import StorageAway
 from app.trainings import service as trainings
 from app.trainings import voice_queries, voice_service
-from app.trainings.errors import DeviceTooSmall
 from app.trainings.voice_measures import ArmMeasure, HeldOut, Measures, distance_in_style
 from app.trainings.voice_queries import VoiceOrder
 from app.trainings.voice_recipe import VoiceRecipe
@@ -43,12 +40,10 @@ from worker.engines.contracts import (
 )
 from worker.handlers.kept_checkpoints import KeptCheckpoints, from_last_checkpoint
 from worker.handlers.loss_line import LossLine
-from worker.handlers.planning import device_of
+from worker.handlers.planning import coarser, suited
 from worker.handlers.registering import register
 from worker.progress import JobProgress
 from worker.workspace import job_folder
-
-log = logging.getLogger("livery.worker")
 
 
 def run(context: WorkerContext, claim: Claim, progress: JobProgress) -> None:
@@ -57,7 +52,8 @@ def run(context: WorkerContext, claim: Claim, progress: JobProgress) -> None:
     A person's cancellation after the first step leaves an adapter of the steps so far. Raises ``EngineError``,
     ``Cancelled``, ``GiveBack``, ``LeaseLost``.
     """
-    order = _suited(context, claim, _order(context, claim))
+    order = _order(context, claim)
+    order = replace(order, recipe=suited(context, claim, order.recipe, voice_service.plan_for_taker))
     base = base_models.ready(context, claim, order.base, progress)
     inputs = VoiceInputs(
         base=base,
@@ -78,17 +74,6 @@ def run(context: WorkerContext, claim: Claim, progress: JobProgress) -> None:
         _keep(context, claim, order, trained, gguf)
     with contextlib.suppress(StorageAway):  # what stays is swept later
         context.storage.delete_under(f"{order.folder}/checkpoints")
-
-
-def _suited(context: WorkerContext, claim: Claim, order: VoiceOrder) -> VoiceOrder:
-    """The order as it can be done on this worker's device, which need not be the one that it was planned for."""
-    device = device_of(context)
-    if device is None:
-        return order
-    try:
-        return replace(order, recipe=context.write(partial(voice_service.plan_for_taker, claim=claim, device=device)))
-    except DeviceTooSmall as error:
-        raise EngineError("device_too_small", error.sentence) from error
 
 
 def _train_within_memory(
@@ -114,16 +99,8 @@ def _train_within_memory(
             begin = partial(_begin, context, claim)
             return from_last_checkpoint(context, claim, folder, begin=begin, train=train)
         except EngineError as error:
-            device = device_of(context)
-            if error.code != "out_of_memory" or device is None:
-                raise
-            coarser = context.write(partial(voice_service.fall_back, claim=claim, device=device))
-            if coarser is None:
-                raise
-            log.warning("out of memory; going on with a coarser base: %s", error)
-            recipe = coarser
+            recipe, claim = coarser(context, claim, error, voice_service.fall_back)
             progress.phase("loading")
-            claim = replace(claim, checkpoint=context.read(partial(jobs.checkpoint_of, job_id=claim.job_id)))
 
 
 def _order(context: WorkerContext, claim: Claim) -> VoiceOrder:

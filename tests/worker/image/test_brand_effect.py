@@ -1,12 +1,14 @@
+import argparse
+
 import numpy as np
 import pytest
 from PIL import Image
 
+from app.base_models import catalogue
+from app.trainings.presets import recipe_for
 from tests.worker.image import tiny
 from worker.engines.image import brand_effect
 from worker.engines.image.style_statistics import StyleDistance
-
-pytestmark = pytest.mark.slow
 
 
 def stripes(folder, names, colour):
@@ -17,6 +19,7 @@ def stripes(folder, names, colour):
         Image.fromarray(pixels).save(folder / f"{name}.png")
 
 
+@pytest.mark.slow
 def test_the_command_trains_draws_and_measures(base, tmp_path):
     stripes(tmp_path / "brand", ["red-jar", "lid"], (200, 0, 0))
     stripes(tmp_path / "held_out", ["old-tin"], (200, 0, 0))
@@ -35,3 +38,15 @@ def test_moved_means_nearer_in_all_three():
     assert effect(9.0).moved_towards_the_brand
     assert effect(4.0).share_of_the_way == pytest.approx({"palette": 0.6, "edges": 0.5, "texture": 0.5})
     assert not effect(11.0).moved_towards_the_brand
+
+
+def test_what_is_measured_is_what_people_get():
+    parser = argparse.ArgumentParser()
+    brand_effect.add_recipe_options(parser)
+    measured = brand_effect.recipe_of(parser.parse_args([])).model_dump()
+    captions = [f"[trigger] style thing {number}" for number in range(24)]
+    base = catalogue.get("livery-builtin")
+    given = recipe_for("style", base, trigger_word=brand_effect.TRIGGER, captions=captions).model_dump()
+    for made_on_the_way in ("sample_prompts", "checkpoint_every"):
+        del measured[made_on_the_way], given[made_on_the_way]
+    assert measured == given

@@ -178,6 +178,7 @@ def add_recipe_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--batch-size", type=int, default=4)
     parser.add_argument("--rank", type=int, default=16)
     parser.add_argument("--learning-rate", type=float, default=2e-3)
+    parser.add_argument("--lr-scheduler", default="cosine", choices=("constant", "cosine"))
     parser.add_argument("--resolution", type=int, default=128)
     parser.add_argument("--sample-steps", type=int, default=20)
     parser.add_argument("--guidance-scale", type=float, default=4.0)
@@ -196,7 +197,7 @@ def recipe_of(options: argparse.Namespace) -> TrainingRecipe:
         alpha=options.rank,
         target_modules=options.target_modules,
         learning_rate=options.learning_rate,
-        lr_scheduler="cosine",
+        lr_scheduler=options.lr_scheduler,
         steps=options.steps,
         batch_size=options.batch_size,
         resolution=options.resolution,

@@ -3,6 +3,8 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# Modules are compiled once, not again by every process that is started.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: run test check lint types fast lock install install-dev browser clean bench
 

@@ -1,9 +1,9 @@
-"""The voice's whole road in a browser: 120 texts from a file, a training as the page proposes it, honest numbers, files
-for other programs, and texts that the voice writes beside the base.
+"""The voice's whole road in a browser: 120 texts from a file, a training as the page proposes it but for its rounds,
+honest numbers, files for other programs, and texts that the voice writes beside the base.
 
 Everything is real: ``python -m app`` with its workers on embedded defaults and the language model that comes along.
-Each of the two voices is trained once, and all tests here use it; the second, which is there to be told from the first,
-reads its texts once instead of four times.
+Each of the two voices is trained once, and all tests here use it. Instead of four times the first reads its texts
+twice, and the second, which is there to be told from it, once.
 """
 
 import csv
@@ -84,8 +84,8 @@ def road(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         brands = {voice: make_brand(page, voice.capitalize()) for voice in (NORDLICHT, FIZZBEE)}
         for voice, brand in brands.items():
             bring_texts(page, voice, brand, folder)
-        trainings = {NORDLICHT: start(page, NORDLICHT, brands[NORDLICHT])}
-        trainings[FIZZBEE] = start(page, FIZZBEE, brands[FIZZBEE], rounds=1)
+        rounds = {NORDLICHT: 2, FIZZBEE: 1}
+        trainings = {voice: start(page, voice, brand, rounds[voice]) for voice, brand in brands.items()}
         adapters = {voice: learned(page, training) for voice, training in trainings.items()}
         database = Database(f"sqlite:///{folder / 'data' / 'livery.sqlite3'}")
         yield Road(page, folder, database, brands, trainings, adapters)
@@ -107,15 +107,14 @@ def bring_texts(page: Page, voice: str, brand: str, folder: Path) -> None:
     expect(page.get_by_text(re.compile(f"{TEXTS} of 100")).first).to_be_visible()
 
 
-def start(page: Page, voice: str, brand: str, rounds: int | None = None) -> str:
-    """Order the training as the page proposes it, but for ``rounds`` where they are given."""
+def start(page: Page, voice: str, brand: str, rounds: int) -> str:
+    """Order the training as the page proposes it, but for its rounds."""
     page.goto(f"/projects/{brand}/voice")
     page.get_by_role("link", name="Train the voice").click()
     expect(page.get_by_text(f"It will learn how {voice.capitalize()} writes")).to_be_visible()
     expect(page.get_by_text(f"From {TEXTS * 9 // 10} texts with SmolLM2 135M.")).to_be_visible()
-    if rounds is not None:
-        page.get_by_text("Advanced").click()
-        page.locator("[name=epochs]").fill(str(rounds))
+    page.get_by_text("Advanced").click()
+    page.locator("[name=epochs]").fill(str(rounds))
     page.get_by_role("button", name="Start learning").click()
     expect(page).to_have_url(re.compile("/voice-trainings/[0-9a-f]{32}"))
     return page.url.rsplit("/", 1)[1]

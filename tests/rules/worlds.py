@@ -360,6 +360,20 @@ def rows_of(database: Database, world: World) -> dict[str, list[dict[str, Any]]]
     return found
 
 
+def rows_that_name(database: Database, world: World) -> list[str]:
+    """Rows of others, whoever they are, that hold an id of the world anywhere."""
+    own = {table: {repr(row) for row in rows} for table, rows in rows_of(database, world).items()}
+    found = []
+    with database.read() as session:
+        for table in Base.metadata.sorted_tables:
+            if table.name in NOT_OF_A_WORKSPACE:
+                continue
+            rows = [repr(dict(row)) for row in session.execute(select(table)).mappings()]
+            others = [row for row in rows if row not in own[table.name]]
+            found += [f"{table.name}: {row}" for row in others for one in world.ids if one in row]
+    return found
+
+
 @dataclass(frozen=True)
 class Walk:
     """One method of one route."""

@@ -31,6 +31,8 @@ from worker.engines.device import DeviceFacts
 from worker.engines.text import base as bases
 from worker.engines.text import causal_lm, files
 
+pytestmark = pytest.mark.slow
+
 QUICK = VoiceChoices(epochs=2, rank=4, learning_rate=0.01, max_length=384, batch_size=2)
 
 
@@ -185,7 +187,6 @@ def test_what_was_ordered_without_a_worker_is_planned_when_it_is_taken(
     assert told.plan.decided == ("batch_size",), "two rows at a time were asked for"
 
 
-@pytest.mark.slow
 def test_out_of_memory_goes_on_with_a_coarser_base_and_everything_says_so(
     context: WorkerContext, workspace_id: str, small_engine: SimpleNamespace, owner: SignedIn
 ) -> None:

@@ -27,6 +27,8 @@ from worker.engines import registry
 from worker.engines.contracts import Base
 from worker.engines.text import causal_lm
 
+pytestmark = pytest.mark.slow
+
 LAYER = "base_model.model.model.layers.0.self_attn.q_proj"
 
 

@@ -16,6 +16,8 @@ from worker.engines.contracts import AdapterFile, Base, EngineError
 from worker.engines.text import base as bases
 from worker.engines.text import causal_lm, files, merging
 
+pytestmark = pytest.mark.slow
+
 SHIPPED = Base("smollm2-135m-instruct", "causal_lm", "builtin")
 PROBE = torch.tensor([[5, 60, 61, 62, 9, 70, 8]])
 
@@ -216,7 +218,6 @@ def test_what_llama_cpp_would_read_wrongly_is_refused(
     assert raised.value.code == "not_packed" and not (folder / "merged.gguf").exists()
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("precision", "most"), [("f16", 0.02), ("q8_0", 0.1)])
 def test_merged_into_the_packed_model_that_comes_along_it_says_the_same(
     folder: Path, precision: merging.Precision, most: float

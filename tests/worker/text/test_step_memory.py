@@ -13,6 +13,8 @@ from app.trainings import voice_planner
 from tests.worker.text import tiny
 from worker.engines.text import lora
 
+pytestmark = pytest.mark.slow
+
 TOKENS, RANK = 128, 8
 
 

@@ -30,6 +30,8 @@ from worker.engines.text import base as bases
 from worker.engines.text import causal_lm, dataset, evaluation, lora
 from worker.engines.text.dataset import IGNORED
 
+pytestmark = pytest.mark.slow
+
 
 def sha(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
@@ -191,7 +193,6 @@ def test_a_voice_is_learned_measured_and_loads_in_plain_peft(model: Base, folder
     assert not torch.allclose(ours, bare)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("stop_at", [2, 7])
 def test_given_back_and_resumed_it_ends_in_the_same_bytes(model: Base, folder: Path, stop_at: int) -> None:
     inputs, recipe = tiny.voice_inputs(model), tiny.voice_recipe()
@@ -223,7 +224,6 @@ class GivenBackIn(tiny.Notes):
                 raise GiveBack()
 
 
-@pytest.mark.slow
 def test_given_back_while_it_measures_or_writes_samples_it_ends_in_the_same_bytes(model: Base, folder: Path) -> None:
     # Ends at the first measurement that is no better: one that counted twice would end it.
     inputs = tiny.voice_inputs(model)
@@ -289,7 +289,6 @@ def test_plain_texts_are_learned_as_they_are(model: Base, folder: Path) -> None:
     assert notes.samples[0].brief.startswith("Tide")
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("held", ["nf4", "int8"])
 def test_over_a_base_in_few_bits_the_loss_falls(folder: Path, held: str) -> None:
     wide = tiny.save_model(folder / "wide", width=256, layers=4)

@@ -15,6 +15,8 @@ from worker.engines.text import causal_lm, dataset
 from worker.engines.text.chat import prompt_tokens
 from worker.engines.text.continuing import draw
 
+pytestmark = pytest.mark.slow
+
 
 def finished(recipe: tiny.Asked, inputs: WritingInputs) -> list[str]:
     return [one.text_so_far for one in causal_lm.write(recipe, inputs, tiny.Notes()) if one.finished]
@@ -124,7 +126,6 @@ def test_what_cannot_be_written_is_said_in_a_sentence(model: Base, folder: Path)
         list(causal_lm.write(tiny.Asked(), WritingInputs(replace(model, source=str(folder / "empty"))), tiny.Notes()))
 
 
-@pytest.mark.slow
 def test_the_model_that_comes_along_writes_and_is_kept_unpacked(folder: Path) -> None:
     shipped = Base("smollm2-135m-instruct", "causal_lm", "builtin")
     asked = tiny.Asked((Said("user", "Write one sentence about coffee."),), max_new_tokens=16, temperature=0)

@@ -7,6 +7,7 @@ import pytest
 
 from worker.engines.image.builtin import pictures
 from worker.engines.image.builtin.pictures import (
+    ONE_OUTLINE,
     Picture,
     PicturesError,
     catalogue,
@@ -110,3 +111,11 @@ def test_an_outlined_style_draws_a_sets_icons_with_a_dark_line_round_them(cache)
     assert (before[64, 64, :3] == after[64, 64, :3]).all(), "the inside keeps its colour"
     rim = after[64][after[64, :, 3] > 200][0]
     assert rim[:3].max() < 80 < before[64][before[64, :, 3] > 200][0].max()
+
+
+def test_the_style_of_outlines_is_one_at_its_plain_place_and_varies_where_it_is_moved(cache):
+    pictures_of_it = catalogue(cache, ONE_OUTLINE, concepts(cache))
+    _, pixels = render_all(cache, pictures_of_it, 4, processes=1)
+    rims = [tuple(int(part) for part in variant[64][variant[64, :, 3] == 255][0, :3]) for variant in pixels[0]]
+    assert rims[0] == (0x26, 0x26, 0x2E)
+    assert len(set(rims)) == 4

@@ -58,7 +58,7 @@ def _notice(licences: list[dict[str, str]]) -> str:
 
 BRAND_EXPLAINED = """\
 Adapters for the style that was left out, by the `brand` step: 24 of its pictures are learned with the preset (400 steps
-of 4, all layers, rank 16, 2e-3, no min-SNR, a quarter of the captions dropped), then 40 other subjects are drawn twice
+of 4, all layers, rank 16, 2e-3 falling to zero, no min-SNR, a quarter of the captions dropped), then 40 other subjects are drawn twice
 and compared with the brand's own pictures, and 100 subjects are asked for by name. Distances before → after, share of
 the way to the brand, and share of the pictures whose subject is among the first five, without and with the adapter. The
 set was divided by seed; settings were tried on another division, none was chosen with these figures.
@@ -161,7 +161,8 @@ The autoencoder learns from squared and absolute error, of pixels and of the ste
 latents; half of its last pictures had dark outlines drawn round their shapes, since no free set draws any. Then its
 decoder goes on alone against a critic of patches, for sharp lines and flat grounds. The text encoder learns to name
 concept, style, background and a coarse thumbnail, and is then frozen. The denoiser's shipped weights are a moving
-average; its learning rate fell to zero at the end. All parts went on from an earlier version that knew no outlines.
+average; its learning rate fell to zero at the end. In its last part the outlined pictures came with outlines of eleven
+colours too, from black to mid-grey, which their captions do not name: a brand's outlines are rarely those of a style. All parts went on from an earlier version that knew no outlines.
 
 To repeat it: `python -m worker.engines.image.builtin STEP --work DIR`, steps `pictures`, `autoencoder --minutes 20`,
 `decoder --minutes 40`, `text-encoder --minutes 6`, `denoiser --minutes 280`, `pack`, `brand`, `measure`. To go on from

@@ -9,13 +9,17 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
+from worker.engines.image.builtin.precision import fastest
+
 _COEFFICIENTS = (3.4445, -4.7750, 2.0315)
 
 
 def orthogonalise(matrix: Tensor, steps: int = 5) -> Tensor:
-    """The nearest matrix of about orthonormal rows or columns, in bfloat16; `matrix` is (m, n)."""
+    """The nearest matrix of about orthonormal rows or columns, in the device's fastest precision; `matrix` is
+    (m, n).
+    """
     a, b, c = _COEFFICIENTS
-    x = matrix.bfloat16()
+    x = matrix.to(fastest(matrix.device.type))
     flip = x.shape[0] > x.shape[1]
     if flip:
         x = x.T

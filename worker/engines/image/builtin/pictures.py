@@ -24,9 +24,13 @@ BRAND_SET = "streamline-emojis"  # never trained on: the style that adapters are
 OUTLINED = "outlined-"
 """Prefix of a style that is a set's icons with a dark outline round every shape: no free set draws outlines, and an
 autoencoder that has never seen one blurs it."""
-OUTLINES = ("#26262e", "#3b2a20", "#17324a", "#000000", "#4a1f3d")
+OUTLINES = (
+    *("#26262e", "#3b2a20", "#17324a", "#000000", "#4a1f3d"),
+    *("#4d4d55", "#6b6b6b", "#5a4632", "#2f4f7a", "#7a3b2e", "#2e5a3f"),
+)
 ONE_OUTLINE = ("outlined-fluent-emoji-flat",)
-"""Styles that the denoiser learns too, all with the outline of kind 0; the others vary it."""
+"""Styles that the denoiser learns too: the plain placement has the outline of kind 0, the moved ones vary it. Captions
+name the style for the first alone, so that it stays one style, and adapters still find outlines of every colour."""
 OUTLINE_WIDTH = (0.022, 0.016, 0.028)  # of the icon's longer edge
 TEXT_PACKAGE = "emojibase-data"
 
@@ -238,13 +242,16 @@ def placements(variants: int, seed: int = 0) -> list[tuple[float, float, float]]
 def _render_some(job: tuple[Path, str, list[str], list[tuple[float, float, float]]]) -> list[np.ndarray | None]:
     cache, style, icons, places = job
     data = _read(cache, source(style), "icons.json")
-    one_kind = style in ONE_OUTLINE
     drawn: list[np.ndarray | None] = []
     for number, icon in enumerate(icons):
         body, width, height = _body(data, icon)
+        bodies = [body] * len(places)
         if style.startswith(OUTLINED):
-            body = outlined(body, width, height, 0 if one_kind else number)
-        variants = [render(body, width, height, fill=f, dx=x, dy=y) for f, x, y in places]
+            kinds = [number * len(places) + place for place in range(len(places))]
+            if style in ONE_OUTLINE:
+                kinds[0] = 0
+            bodies = [outlined(body, width, height, kind) for kind in kinds]
+        variants = [render(b, width, height, fill=f, dx=x, dy=y) for b, (f, x, y) in zip(bodies, places, strict=True)]
         drawn.append(None if any(v is None for v in variants) else np.stack(variants))  # type: ignore[arg-type]
     return drawn
 

@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from worker.engines.image.builtin import parallel
+from worker.engines.image.builtin import parallel, precision
 from worker.engines.image.builtin.checkpoints import load_checkpoint, note, save_checkpoint
 from worker.engines.image.builtin.optimizer import Pair
 from worker.engines.image.builtin.patch_autoencoder import PatchAutoencoder
@@ -138,7 +138,7 @@ def _run(
     while passed < 1:
         optimizer.set_lr(lr * min(1.0, (step + 1) / 100) * (0.5 + 0.5 * math.cos(math.pi * passed)))
         x = composed_batch(pixels, rng.choice(rows[0], batch // size), rng).to(device)
-        with torch.autocast(device.type, torch.bfloat16):
+        with precision.autocast(device):
             z = model.encode(x).latent_dist.mode()
             spread = z.detach().float().std(dim=(0, 2, 3), keepdim=True)
             y = model.decode(z + noise * spread * torch.randn_like(z)).sample

@@ -17,7 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from worker.engines.image.builtin import parallel
+from worker.engines.image.builtin import parallel, precision
 from worker.engines.image.builtin.checkpoints import load_checkpoint, note, save_checkpoint
 from worker.engines.image.builtin.optimizer import Pair
 from worker.engines.image.builtin.patch_autoencoder import PatchAutoencoder
@@ -140,14 +140,14 @@ def _run(rank: int, size: int, options: Options) -> None:
     while passed < 1:
         optimizer.set_lr(options.lr * min(1.0, (step + 1) / 50) * min(1.0, (1 - passed) / 0.1))
         real = composed_batch(pixels, rng.choice(rows[0], options.batch // size), rng).to(device)
-        with torch.autocast(device.type, torch.bfloat16):
+        with precision.autocast(device):
             with torch.no_grad():
                 z = model.encode(real).latent_dist.mode()
                 z = z + options.noise * torch.randn_like(z)
             made = model.decode(z).sample
         loss = error = error_of(made.float(), real)
         if options.critic:
-            with torch.autocast(device.type, torch.bfloat16):
+            with precision.autocast(device):
                 doubt = -judge(made).float().mean()
             listened = options.critic if checkpoint or step >= WITHOUT_CRITIC else 0.0
             loss = error + listened * balance(error, doubt, model.conv_out.weight) * doubt
@@ -156,7 +156,7 @@ def _run(rank: int, size: int, options: Options) -> None:
         judged = torch.zeros(())
         if options.critic:
             judging.zero_grad()
-            with torch.autocast(device.type, torch.bfloat16):
+            with precision.autocast(device):
                 right, wrong = judge(real).float(), judge(made.detach()).float()
             judged = F.relu(1 - right).mean() + F.relu(1 + wrong).mean()
             judged.backward()

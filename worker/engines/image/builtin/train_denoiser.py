@@ -17,12 +17,12 @@ from diffusers import UNet2DConditionModel
 from torch import Tensor
 from transformers import CLIPTextModel, CLIPTokenizer
 
-from worker.engines.image.builtin import layout, parallel
+from worker.engines.image.builtin import layout, parallel, precision
 from worker.engines.image.builtin.captions import COLOURS, WHITE, Choice, caption
 from worker.engines.image.builtin.checkpoints import load_checkpoint, note, save_checkpoint
 from worker.engines.image.builtin.optimizer import Pair
 from worker.engines.image.builtin.patch_autoencoder import PatchAutoencoder
-from worker.engines.image.builtin.pictures import Concept, load
+from worker.engines.image.builtin.pictures import ONE_OUTLINE, Concept, load
 from worker.engines.image.builtin.prepare import read_concepts
 from worker.engines.image.builtin.train_autoencoder import compose, sheet
 from worker.engines.image.builtin.train_text_encoder import tokens
@@ -102,7 +102,7 @@ def _cache_part(rank: int, size: int, work: Path) -> None:
     for n, i in enumerate(rows):
         rgba = torch.from_numpy(np.array(pixels[i])).repeat_interleave(1 + COLOURED, 0)
         x = compose(rgba, palette[colours[n].flatten()]).to(device)
-        with torch.autocast(device.type, torch.bfloat16):
+        with precision.autocast(device):
             parts.append(vae.encode(x).latent_dist.mode().half().cpu())
         if n % 200 == 0:
             log.info("latents of %d / %d pictures", n, len(rows))
@@ -138,26 +138,30 @@ class Examples:
         """Latents float32 (n, c, h, w) and hidden states of their captions (n, length, width)."""
         texts, rows = [], []
         for i in self.rng.integers(len(self.pictures), size=n):
-            place = 0 if self.rng.random() < 0.7 else int(self.rng.integers(self.latents.shape[1]))
+            varied = self.pictures[i].style in ONE_OUTLINE
+            place = 0 if self.rng.random() < (0.4 if varied else 0.7) else int(self.rng.integers(self.latents.shape[1]))
             ground = 0 if self.rng.random() < 0.6 else int(self.rng.integers(1, self.latents.shape[2]))
             rows.append(self.latents[i, place, ground])
-            texts.append(self.caption(int(i), int(self.colours[i, place, ground])))
+            texts.append(self.caption(int(i), place, int(self.colours[i, place, ground])))
         return torch.stack(rows).float().to(self.device), self.embed(texts)
 
-    def caption(self, picture: int, colour: int) -> str:
-        """A caption, or none in one of ten cases (for guidance); a white background often goes without saying."""
+    def caption(self, picture: int, place: int, colour: int) -> str:
+        """A caption, or none in one of ten cases (for guidance); a white background often goes without saying, and so
+        does an outline of another colour than the style's own (``ONE_OUTLINE``).
+        """
         if self.rng.random() < 0.1:
             return ""
         p = self.pictures[picture]
         said = colour if self.rng.random() < (0.25 if colour == WHITE else 0.98) else None
-        style = p.style if self.rng.random() < 0.93 else None
+        named = self.rng.random() < 0.85 and not (place > 0 and p.style in ONE_OUTLINE)
+        style = p.style if named else None
         return caption(Choice(self.concepts[p.concept or ""], style, said), self.rng)
 
     @torch.no_grad()
     def embed(self, texts: list[str]) -> Tensor:
         """Hidden states (n, length, width) as the pipeline gives them to the denoiser."""
         ids = tokens(self.tokenizer, texts).to(self.device)
-        with torch.autocast(self.device.type, torch.bfloat16):
+        with precision.autocast(self.device):
             return self.text(ids).last_hidden_state
 
 
@@ -169,7 +173,7 @@ def loss_of(unet: UNet2DConditionModel, alphas: Tensor, z: Tensor, hidden: Tenso
     alpha = alphas[t]
     a, s = alpha.sqrt()[:, None, None, None], (1 - alpha).sqrt()[:, None, None, None]
     noise = torch.randn_like(z)
-    with torch.autocast(z.device.type, torch.bfloat16):
+    with precision.autocast(z.device):
         v = unet(a * z + s * noise, t, hidden).sample
     error = (v.float() - (a * noise - s * z)).pow(2).mean(dim=(1, 2, 3))
     snr = alpha / (1 - alpha)

@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from transformers import CLIPTextModel, CLIPTokenizer
 
+from worker.engines.image.builtin import precision
 from worker.engines.image.builtin.captions import COLOURS, STYLES, WHITE, Choice, caption
 from worker.engines.image.builtin.checkpoints import load_checkpoint, note, save_checkpoint
 from worker.engines.image.builtin.layout import text_encoder
@@ -132,7 +133,7 @@ def train(work: Path, minutes: float, batch: int = 256, lr: float = 4e-3, from_m
         optimizer.set_lr(lr * min(1.0, (step + 1) / 50) * (0.5 + 0.5 * math.cos(math.pi * passed)))
         texts, labels = sample_captions(rng, all_concepts, batch)
         ids, labels = tokens(tokenizer, texts).to(device), labels.to(device)
-        with torch.autocast(device.type, torch.bfloat16):
+        with precision.autocast(device):
             hidden = model(ids).last_hidden_state.float()
         x = summary(hidden, ids, model.config.eos_token_id)
         loss = (

@@ -162,7 +162,8 @@ latents; half of its last pictures had dark outlines drawn round their shapes, s
 decoder goes on alone against a critic of patches, for sharp lines and flat grounds. The text encoder learns to name
 concept, style, background and a coarse thumbnail, and is then frozen. The denoiser's shipped weights are a moving
 average; its learning rate fell to zero at the end. In its last part the outlined pictures came with outlines of eleven
-colours too, from black to mid-grey, which their captions do not name: a brand's outlines are rarely those of a style. All parts went on from an earlier version that knew no outlines.
+colours too, from black to mid-grey, which their captions do not name: a brand's outlines are rarely those of a style.
+All parts went on from an earlier version that knew no outlines.
 
 To repeat it: `python -m worker.engines.image.builtin STEP --work DIR`, steps `pictures`, `autoencoder --minutes 20`,
 `decoder --minutes 40`, `text-encoder --minutes 6`, `denoiser --minutes 280`, `pack`, `brand`, `measure`. To go on from

@@ -58,10 +58,10 @@ def _notice(licences: list[dict[str, str]]) -> str:
 
 BRAND_EXPLAINED = """\
 Adapters for the style that was left out, by the `brand` step: 24 of its pictures are learned with the preset (400 steps
-of 4, all layers, rank 16, 2e-3 falling to zero, no min-SNR, a quarter of the captions dropped), then 40 other subjects are drawn twice
-and compared with the brand's own pictures, and 100 subjects are asked for by name. Distances before → after, share of
-the way to the brand, and share of the pictures whose subject is among the first five, without and with the adapter. The
-set was divided by seed; settings were tried on another division, none was chosen with these figures.
+of 4, all layers, rank 16, 2e-3 falling to zero, no min-SNR, a quarter of the captions dropped), then 40 other subjects
+are drawn twice and compared with the brand's own pictures, and 100 subjects are asked for by name. Distances before →
+after, share of the way to the brand, and share of the pictures whose subject is among the first five, without and with
+the adapter. The set was divided by seed; settings were tried on another division, none was chosen with these figures.
 
 | division | palette (ΔE2000) | edges | texture | obeyed |
 |---|---|---|---|---|"""

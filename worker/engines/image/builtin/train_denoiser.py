@@ -30,6 +30,7 @@ from worker.engines.image.builtin.train_text_encoder import tokens
 log = logging.getLogger(__name__)
 WIDTHS = (128, 256)
 COLOURED = 2  # coloured backgrounds cached per placement of a picture, beside the white one
+UNCAPTIONED = 0.2  # share of pictures without a caption, for guidance
 EMA = 0.99  # of about a hundred steps: on a processor an hour has no more than two thousand
 SAMPLES = (
     "flat style rocket",
@@ -141,16 +142,19 @@ class Examples:
             varied = self.pictures[i].style in ONE_OUTLINE
             place = 0 if self.rng.random() < (0.4 if varied else 0.7) else int(self.rng.integers(self.latents.shape[1]))
             ground = 0 if self.rng.random() < 0.6 else int(self.rng.integers(1, self.latents.shape[2]))
+            text = self.caption(int(i), place, int(self.colours[i, place, ground]))
+            if self.rng.random() < UNCAPTIONED:
+                # Always on white: guidance pushes away from what is drawn without a caption, and a mixture of colours
+                # there pushes a white background beyond white, into tints.
+                text, ground = "", 0
             rows.append(self.latents[i, place, ground])
-            texts.append(self.caption(int(i), place, int(self.colours[i, place, ground])))
+            texts.append(text)
         return torch.stack(rows).float().to(self.device), self.embed(texts)
 
     def caption(self, picture: int, place: int, colour: int) -> str:
-        """A caption, or none in one of ten cases (for guidance); a white background often goes without saying, and so
-        does an outline of another colour than the style's own (``ONE_OUTLINE``).
+        """A caption; a white background often goes without saying, and so does an outline of another colour than the
+        style's own (``ONE_OUTLINE``).
         """
-        if self.rng.random() < 0.1:
-            return ""
         p = self.pictures[picture]
         said = colour if self.rng.random() < (0.25 if colour == WHITE else 0.98) else None
         named = self.rng.random() < 0.85 and not (place > 0 and p.style in ONE_OUTLINE)

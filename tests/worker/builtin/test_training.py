@@ -9,9 +9,9 @@ from worker.engines.image.builtin import layout, measure, train_decoder
 from worker.engines.image.builtin.checkpoints import history, load_checkpoint, note, save_checkpoint
 from worker.engines.image.builtin.optimizer import Pair, orthogonalise
 from worker.engines.image.builtin.patch_autoencoder import PatchAutoencoder
-from worker.engines.image.builtin.pictures import Picture, save
+from worker.engines.image.builtin.pictures import ONE_OUTLINE, Concept, Picture, save
 from worker.engines.image.builtin.train_autoencoder import compose, edge_loss, psnr, split
-from worker.engines.image.builtin.train_denoiser import loss_of
+from worker.engines.image.builtin.train_denoiser import Examples, loss_of
 
 pytestmark = pytest.mark.slow
 
@@ -104,6 +104,17 @@ def test_a_denoiser_that_knows_the_answer_has_no_loss():
 
     loss, _ = loss_of(Knows(), alphas, z, torch.zeros(4, 1, 1))
     assert loss.item() < 1e-4
+
+
+def test_only_the_outlined_style_itself_is_called_so():
+    examples = object.__new__(Examples)
+    examples.rng = np.random.default_rng(0)
+    examples.pictures = [Picture(ONE_OUTLINE[0], "rocket", "rocket")]
+    examples.concepts = {"rocket": Concept("rocket", "1f680", ("rocket",), ("rakete",), 5)}
+    named = [[examples.caption(0, place, 0) for _ in range(200)] for place in (0, 1)]
+    outlined, varied = (sum("outlined" in text or "umrandet" in text for text in texts) for texts in named)
+    assert outlined > 120
+    assert varied == 0
 
 
 def test_features_find_a_picture_again_and_ranks_are_right():

@@ -29,9 +29,8 @@ OUTLINES = (
     *("#4d4d55", "#6b6b6b", "#5a4632", "#2f4f7a", "#7a3b2e", "#2e5a3f"),
 )
 ONE_OUTLINE = ("outlined-fluent-emoji-flat",)
-"""Styles that the denoiser learns too: the plain placement has the outline of kind 0, the moved ones vary it, so that
-adapters find outlines of every colour. Captions call all of them outlined: where they went without a style's name, the
-base drew outlines for every word it did not know."""
+"""Styles that the denoiser learns too: the plain placement has the outline of kind 0, the moved ones vary it. Captions
+name the style for the first alone, so that it stays one style, and adapters still find outlines of every colour."""
 OUTLINE_WIDTH = (0.022, 0.016, 0.028)  # of the icon's longer edge
 TEXT_PACKAGE = "emojibase-data"
 

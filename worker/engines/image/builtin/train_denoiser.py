@@ -142,7 +142,7 @@ class Examples:
             varied = self.pictures[i].style in ONE_OUTLINE
             place = 0 if self.rng.random() < (0.4 if varied else 0.7) else int(self.rng.integers(self.latents.shape[1]))
             ground = 0 if self.rng.random() < 0.6 else int(self.rng.integers(1, self.latents.shape[2]))
-            text = self.caption(int(i), int(self.colours[i, place, ground]))
+            text = self.caption(int(i), place, int(self.colours[i, place, ground]))
             if self.rng.random() < UNCAPTIONED:
                 # Always on white: guidance pushes away from what is drawn without a caption, and a mixture of colours
                 # there pushes a white background beyond white, into tints.
@@ -151,11 +151,14 @@ class Examples:
             texts.append(text)
         return torch.stack(rows).float().to(self.device), self.embed(texts)
 
-    def caption(self, picture: int, colour: int) -> str:
-        """A caption; a white background often goes without saying, and so do style and outline's colour."""
+    def caption(self, picture: int, place: int, colour: int) -> str:
+        """A caption; a white background often goes without saying, and so does an outline of another colour than the
+        style's own (``ONE_OUTLINE``).
+        """
         p = self.pictures[picture]
         said = colour if self.rng.random() < (0.25 if colour == WHITE else 0.98) else None
-        style = p.style if self.rng.random() < 0.85 else None
+        named = self.rng.random() < 0.85 and not (place > 0 and p.style in ONE_OUTLINE)
+        style = p.style if named else None
         return caption(Choice(self.concepts[p.concept or ""], style, said), self.rng)
 
     @torch.no_grad()

@@ -141,12 +141,12 @@ class Examples:
         for i in self.rng.integers(len(self.pictures), size=n):
             varied = self.pictures[i].style in ONE_OUTLINE
             place = 0 if self.rng.random() < (0.4 if varied else 0.7) else int(self.rng.integers(self.latents.shape[1]))
-            ground = 0 if self.rng.random() < 0.6 else int(self.rng.integers(1, self.latents.shape[2]))
-            text = self.caption(int(i), place, int(self.colours[i, place, ground]))
-            if self.rng.random() < UNCAPTIONED:
-                # Always on white: guidance pushes away from what is drawn without a caption, and a mixture of colours
-                # there pushes a white background beyond white, into tints.
-                text, ground = "", 0
+            # Without a caption always on white: guidance pushes away from what is drawn then, and a mixture of colours
+            # there pushes a white background beyond white, into tints.
+            text, ground = "", 0
+            if self.rng.random() >= UNCAPTIONED:
+                ground = 0 if self.rng.random() < 0.6 else int(self.rng.integers(1, self.latents.shape[2]))
+                text = self.caption(int(i), place, int(self.colours[i, place, ground]))
             rows.append(self.latents[i, place, ground])
             texts.append(text)
         return torch.stack(rows).float().to(self.device), self.embed(texts)

@@ -46,6 +46,8 @@ class Choice:
     concept: Concept
     style: str | None
     colour: int | None
+    outline: tuple[str, str] | None = None
+    """Word for the colour of an outline that is not the style's own, English and German; said before the style's."""
 
 
 # {thing}, {style} (in German with the ending that the template asks for), {ground}; those in HELD_OUT are for
@@ -142,6 +144,8 @@ def caption(choice: Choice, rng: np.random.Generator, german: bool | None = None
         templates = GERMAN_PLAIN if german else ENGLISH_PLAIN
     else:
         style = str(rng.choice(STYLES[choice.style][int(german)]))
+        if choice.outline is not None:
+            style = f"{choice.outline[int(german)]} {STYLES[choice.style][int(german)][0]}"
         if held_out:
             templates = GERMAN_HELD_OUT if german else ENGLISH_HELD_OUT
         else:

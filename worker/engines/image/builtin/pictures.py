@@ -8,6 +8,7 @@ import io
 import json
 import subprocess
 import tarfile
+import zlib
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,13 +25,23 @@ BRAND_SET = "streamline-emojis"  # never trained on: the style that adapters are
 OUTLINED = "outlined-"
 """Prefix of a style that is a set's icons with a dark outline round every shape: no free set draws outlines, and an
 autoencoder that has never seen one blurs it."""
-OUTLINES = (
-    *("#26262e", "#3b2a20", "#17324a", "#000000", "#4a1f3d"),
-    *("#4d4d55", "#6b6b6b", "#5a4632", "#2f4f7a", "#7a3b2e", "#2e5a3f"),
+OUTLINES: tuple[tuple[str, str, str], ...] = (
+    ("#26262e", "dark", "dunkel"),
+    ("#3b2a20", "dark brown", "dunkelbraun"),
+    ("#17324a", "navy", "marineblau"),
+    ("#000000", "black", "schwarz"),
+    ("#4a1f3d", "purple", "lila"),
+    ("#4d4d55", "dark grey", "dunkelgrau"),
+    ("#6b6b6b", "grey", "grau"),
+    ("#5a4632", "brown", "braun"),
+    ("#2f4f7a", "blue", "blau"),
+    ("#7a3b2e", "red brown", "rotbraun"),
+    ("#2e5a3f", "green", "grün"),
 )
+"""Colours of outlines as SVG writes them, with their words (German uninflected)."""
 ONE_OUTLINE = ("outlined-fluent-emoji-flat",)
 """Styles that the denoiser learns too: the plain placement has the outline of kind 0, the moved ones vary it. Captions
-name the style for the first alone, so that it stays one style, and adapters still find outlines of every colour."""
+name the colour of the varied ones, so that nobody gets them unasked and adapters still find outlines of many."""
 OUTLINE_WIDTH = (0.022, 0.016, 0.028)  # of the icon's longer edge
 TEXT_PACKAGE = "emojibase-data"
 
@@ -183,8 +194,15 @@ def source(style: str) -> str:
 def outlined(body: str, width: float, height: float, kind: int = 0) -> str:
     """The body with an outline round every shape that has none; kinds differ in colour and width."""
     thick = max(width, height) * OUTLINE_WIDTH[kind % len(OUTLINE_WIDTH)]
-    colour = OUTLINES[kind % len(OUTLINES)]
+    colour = OUTLINES[kind % len(OUTLINES)][0]
     return f'<g stroke="{colour}" stroke-width="{thick:.3f}" stroke-linejoin="round">{body}</g>'
+
+
+def outline_kind(picture: Picture, place: int) -> int:
+    """Which kind of outline an outlined picture has in a placement."""
+    if place == 0 and picture.style in ONE_OUTLINE:
+        return 0
+    return zlib.crc32(picture.icon.encode()) + place
 
 
 def every_icon(cache: Path, icon_set: str) -> list[Picture]:
@@ -243,13 +261,11 @@ def _render_some(job: tuple[Path, str, list[str], list[tuple[float, float, float
     cache, style, icons, places = job
     data = _read(cache, source(style), "icons.json")
     drawn: list[np.ndarray | None] = []
-    for number, icon in enumerate(icons):
+    for icon in icons:
         body, width, height = _body(data, icon)
         bodies = [body] * len(places)
         if style.startswith(OUTLINED):
-            kinds = [number * len(places) + place for place in range(len(places))]
-            if style in ONE_OUTLINE:
-                kinds[0] = 0
+            kinds = [outline_kind(Picture(style, icon, None), place) for place in range(len(places))]
             bodies = [outlined(body, width, height, kind) for kind in kinds]
         variants = [render(b, width, height, fill=f, dx=x, dy=y) for b, (f, x, y) in zip(bodies, places, strict=True)]
         drawn.append(None if any(v is None for v in variants) else np.stack(variants))  # type: ignore[arg-type]

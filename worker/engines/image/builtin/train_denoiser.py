@@ -22,7 +22,7 @@ from worker.engines.image.builtin.captions import COLOURS, WHITE, Choice, captio
 from worker.engines.image.builtin.checkpoints import load_checkpoint, note, save_checkpoint
 from worker.engines.image.builtin.optimizer import Pair
 from worker.engines.image.builtin.patch_autoencoder import PatchAutoencoder
-from worker.engines.image.builtin.pictures import ONE_OUTLINE, Concept, load
+from worker.engines.image.builtin.pictures import ONE_OUTLINE, OUTLINES, Concept, load, outline_kind
 from worker.engines.image.builtin.prepare import read_concepts
 from worker.engines.image.builtin.train_autoencoder import compose, sheet
 from worker.engines.image.builtin.train_text_encoder import tokens
@@ -152,14 +152,14 @@ class Examples:
         return torch.stack(rows).float().to(self.device), self.embed(texts)
 
     def caption(self, picture: int, place: int, colour: int) -> str:
-        """A caption; a white background often goes without saying, and so does an outline of another colour than the
-        style's own (``ONE_OUTLINE``).
+        """A caption; a white background often goes without saying, the colour of an outline that is not the style's own
+        (``ONE_OUTLINE``) never does.
         """
         p = self.pictures[picture]
         said = colour if self.rng.random() < (0.25 if colour == WHITE else 0.98) else None
-        named = self.rng.random() < 0.85 and not (place > 0 and p.style in ONE_OUTLINE)
-        style = p.style if named else None
-        return caption(Choice(self.concepts[p.concept or ""], style, said), self.rng)
+        outline = OUTLINES[outline_kind(p, place) % len(OUTLINES)][1:] if place > 0 and p.style in ONE_OUTLINE else None
+        style = p.style if outline or self.rng.random() < 0.85 else None
+        return caption(Choice(self.concepts[p.concept or ""], style, said, outline), self.rng)
 
     @torch.no_grad()
     def embed(self, texts: list[str]) -> Tensor:

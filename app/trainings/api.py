@@ -13,6 +13,7 @@ from app.trainings.estimate import Estimate
 from app.trainings.forms import CleanChoices
 from app.trainings.models import Training
 from app.trainings.recipe import TrainingRecipe
+from app.trainings.rows import PAGE
 from app.web.files import send
 from app.web.language import translate
 from app.web.paging import from_cursor, to_cursor
@@ -131,7 +132,7 @@ def of_project(
     workspace_id = visitor.workspace.id
     projects.project(session, workspace_id=workspace_id, project_id=project_id)
     found = queries.of_project(session, workspace_id=workspace_id, project_id=project_id, before=from_cursor(cursor))
-    shown, more = found[: queries.PAGE], found[queries.PAGE :]
+    shown, more = found[:PAGE], found[PAGE:]
     following = to_cursor(shown[-1].created_at, shown[-1].id) if more else None
     return TrainingList(items=_out(session, shown), next=following)
 

@@ -3,9 +3,8 @@
 from dataclasses import dataclass, fields
 from datetime import datetime
 from statistics import fmean
-from typing import Literal
 
-from sqlalchemy import func, select, tuple_
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from app.accounts import queries as accounts
@@ -18,27 +17,20 @@ from app.images.models import Image
 from app.jobs import queries as jobs
 from app.jobs.models import Job
 from app.projects import queries as projects
+from app.trainings import rows
 from app.trainings.estimate import Estimate, Measurement
 from app.trainings.models import LossPoint, Training, TrainingSample
+from app.trainings.promises import Grade, graded
 from app.trainings.recipe import TrainingRecipe
+from app.trainings.rows import PAGE
 
-PAGE = 24
 LATEST_MEASUREMENTS = 50
 MOST_THUMBNAILS = 60
-CLOSE = 0.25
-"""Share by which a prediction may be off and still be called close."""
 
 
 def training(session: Session, *, workspace_id: str, training_id: str) -> Training:
     """Raises ``NotFound`` for another workspace's training too, and for that of a voice (``voice_queries``)."""
-    found = session.scalar(
-        select(Training).where(
-            Training.id == training_id, Training.workspace_id == workspace_id, Training.modality == "image"
-        )
-    )
-    if found is None:
-        raise NotFound()
-    return found
+    return rows.training(session, workspace_id=workspace_id, training_id=training_id, modality="image")
 
 
 def of_project(
@@ -49,13 +41,10 @@ def of_project(
     before: tuple[datetime, str] | None = None,
     limit: int = PAGE,
 ) -> list[Training]:
-    """A brand's trainings, the newest first, at most ``limit`` + 1 (the last one says that there are more)."""
-    wanted = select(Training).where(
-        Training.workspace_id == workspace_id, Training.project_id == project_id, Training.modality == "image"
+    """A brand's trainings as ``rows.of_project`` gives them."""
+    return rows.of_project(
+        session, workspace_id=workspace_id, project_id=project_id, modality="image", before=before, limit=limit
     )
-    if before is not None:
-        wanted = wanted.where(tuple_(Training.created_at, Training.id) < tuple_(*before))
-    return list(session.scalars(wanted.order_by(Training.created_at.desc(), Training.id.desc()).limit(limit + 1)))
 
 
 @dataclass(frozen=True)
@@ -185,7 +174,7 @@ def measurements(session: Session, base_model: str) -> list[Measurement]:
 
     Of all workspaces: a machine's pace tells nothing about anybody's pictures, and a new workspace needs it too.
     """
-    rows = session.execute(
+    measured = session.execute(
         select(Training, Job, Adapter)
         .join(Job, Job.subject_id == Training.id)
         .outerjoin(Adapter, Adapter.training_id == Training.id)
@@ -197,7 +186,7 @@ def measurements(session: Session, base_model: str) -> list[Measurement]:
         .order_by(Training.created_at.desc(), Training.id.desc())
         .limit(LATEST_MEASUREMENTS)
     )
-    return [_measured(given, job, adapter) for given, job, adapter in rows]
+    return [_measured(given, job, adapter) for given, job, adapter in measured]
 
 
 def _measured(given: Training, job: Job, adapter: Adapter | None) -> Measurement:
@@ -240,46 +229,6 @@ class Waiting:
     seconds: float | None
     """Until the one that runs now is through; None where nobody can know."""
     nobody_serves: bool
-
-
-@dataclass(frozen=True)
-class Grade:
-    """What was said of a training, before it and by its first steps, beside what came."""
-
-    of: Literal["time", "memory", "file"]
-    """Seconds, or bytes."""
-    said: float | tuple[float, float] | None
-    """Before the start: one number, from and to, or nothing."""
-    first: float | None
-    """By its first steps."""
-    came: float
-
-    @property
-    def off(self) -> float:
-        """How much too much was said, as a share of what came; below zero: too little. Of a range what lies outside;
-        where nothing was said before the start, what the first steps said."""
-        if isinstance(self.said, tuple):
-            nearest = min(max(self.came, self.said[0]), self.said[1])
-            return nearest / self.came - 1
-        said = self.first if self.said is None else self.said
-        return 0.0 if said is None else said / self.came - 1
-
-    @property
-    def is_close(self) -> bool:
-        return abs(self.off) <= CLOSE
-
-
-def graded(estimate: Estimate, given: Training, took_seconds: float | None, adapter: Adapter | None) -> list[Grade]:
-    """Those alone that there is a measure of."""
-    first, fell_back = estimate.first_steps, estimate.plan if estimate.fell_back_from or estimate.moved_from else None
-    promised = fell_back.memory_bytes if fell_back else estimate.memory_bytes
-    seconds, memory = (first.seconds, first.memory_bytes) if first else (None, None)
-    grades = [
-        Grade("time", estimate.seconds or estimate.seconds_range, seconds, took_seconds or 0),
-        Grade("memory", promised, memory, given.peak_memory_bytes or 0),
-        Grade("file", estimate.file_bytes, None, adapter.byte_count if adapter else 0),
-    ]
-    return [one for one in grades if one.came and (one.said or one.first)]
 
 
 @dataclass(frozen=True)

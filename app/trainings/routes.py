@@ -16,6 +16,7 @@ from app.trainings.forms import StartForm, TrainingForm
 from app.trainings.models import Training
 from app.trainings.presets import PURPOSES
 from app.trainings.recipe import TrainingRecipe
+from app.trainings.rows import PAGE
 from app.web.answers import go, is_htmx
 from app.web.files import send
 from app.web.flashes import Flash
@@ -44,7 +45,7 @@ def of_project(
     workspace_id = visitor.workspace.id
     project = projects.project(session, workspace_id=workspace_id, project_id=project_id)
     found = queries.of_project(session, workspace_id=workspace_id, project_id=project_id, before=from_cursor(before))
-    there, more = found[: queries.PAGE], found[queries.PAGE :]
+    there, more = found[:PAGE], found[PAGE:]
     return page(
         request,
         "pages/trainings.html",

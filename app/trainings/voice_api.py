@@ -12,6 +12,7 @@ from app.trainings import queries, voice_queries, voice_service
 from app.trainings.api import LossOut
 from app.trainings.estimate import Estimate
 from app.trainings.models import Training
+from app.trainings.rows import PAGE
 from app.trainings.voice_choices import VoiceChoices
 from app.trainings.voice_measures import Measures
 from app.trainings.voice_recipe import VoiceRecipe
@@ -129,7 +130,7 @@ def of_project(
     found = voice_queries.of_project(
         session, workspace_id=workspace_id, project_id=project_id, before=from_cursor(cursor)
     )
-    shown, more = found[: queries.PAGE], found[queries.PAGE :]
+    shown, more = found[:PAGE], found[PAGE:]
     following = to_cursor(shown[-1].created_at, shown[-1].id) if more else None
     return VoiceTrainingList(items=_out(session, shown), next=following)
 

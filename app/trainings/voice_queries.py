@@ -4,21 +4,22 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select, tuple_
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.accounts import queries as accounts
 from app.adapters.models import Adapter
 from app.base_models import queries as base_models
 from app.base_models.catalogue import TextModelEntry
-from app.errors import NotFound
 from app.jobs import queries as jobs
 from app.jobs.models import Job
 from app.projects import queries as projects
-from app.trainings import queries
+from app.trainings import queries, rows
 from app.trainings.estimate import Estimate
 from app.trainings.models import HeldOutPoint, Training, TrainingText
-from app.trainings.queries import LATEST_MEASUREMENTS, PAGE, Grade, Waiting, graded
+from app.trainings.promises import Grade, graded
+from app.trainings.queries import LATEST_MEASUREMENTS, Waiting
+from app.trainings.rows import PAGE
 from app.trainings.voice_estimate import VoicePace
 from app.trainings.voice_measures import Measures
 from app.trainings.voice_recipe import VoiceRecipe
@@ -27,14 +28,7 @@ from app.trainings.voice_texts import FrozenVoice
 
 def training(session: Session, *, workspace_id: str, training_id: str) -> Training:
     """Raises ``NotFound`` for another workspace's, and for one that learns from pictures."""
-    found = session.scalar(
-        select(Training).where(
-            Training.id == training_id, Training.workspace_id == workspace_id, Training.modality == "text"
-        )
-    )
-    if found is None:
-        raise NotFound()
-    return found
+    return rows.training(session, workspace_id=workspace_id, training_id=training_id, modality="text")
 
 
 def of_project(
@@ -45,13 +39,10 @@ def of_project(
     before: tuple[datetime, str] | None = None,
     limit: int = PAGE,
 ) -> list[Training]:
-    """A brand's trainings of its voice, the newest first, at most ``limit`` + 1 (the last says that there are more)."""
-    wanted = select(Training).where(
-        Training.workspace_id == workspace_id, Training.project_id == project_id, Training.modality == "text"
+    """A brand's trainings of its voice as ``rows.of_project`` gives them."""
+    return rows.of_project(
+        session, workspace_id=workspace_id, project_id=project_id, modality="text", before=before, limit=limit
     )
-    if before is not None:
-        wanted = wanted.where(tuple_(Training.created_at, Training.id) < tuple_(*before))
-    return list(session.scalars(wanted.order_by(Training.created_at.desc(), Training.id.desc()).limit(limit + 1)))
 
 
 @dataclass(frozen=True)
@@ -104,7 +95,7 @@ def texts(session: Session, training_id: str) -> list[TrainingText]:
 
 def paces(session: Session, base_model: str) -> list[VoicePace]:
     """What trainings on this base took, the newest first. Of all workspaces, as a pace tells nothing of anybody."""
-    rows = session.execute(
+    measured = session.execute(
         select(Training, Job)
         .join(Job, Job.subject_id == Training.id)
         .where(
@@ -116,7 +107,7 @@ def paces(session: Session, base_model: str) -> list[VoicePace]:
         .order_by(Training.created_at.desc(), Training.id.desc())
         .limit(LATEST_MEASUREMENTS)
     )
-    return [_pace(given, job) for given, job in rows]
+    return [_pace(given, job) for given, job in measured]
 
 
 def _pace(given: Training, job: Job) -> VoicePace:
@@ -210,11 +201,11 @@ def sample_rows(written: list[TrainingText]) -> list[SampleRow]:
     by_position: dict[int, list[TrainingText]] = {}
     for one in written:
         by_position.setdefault(one.position, []).append(one)
-    rows = []
+    found = []
     for position in sorted(by_position):
         course = by_position[position]
         learned = [one for one in course if one.step > 0]
-        rows.append(
+        found.append(
             SampleRow(
                 brief=course[0].brief,
                 base=next((one.text for one in course if one.step == 0), None),
@@ -222,7 +213,7 @@ def sample_rows(written: list[TrainingText]) -> list[SampleRow]:
                 earlier=tuple(learned[:-1]),
             )
         )
-    return rows
+    return found
 
 
 def facts_for_passport(given: Training) -> dict[str, Any]:

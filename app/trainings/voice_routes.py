@@ -11,6 +11,7 @@ from app.errors import N_
 from app.projects import queries as projects
 from app.trainings import queries, voice_again, voice_queries, voice_service
 from app.trainings.models import Training
+from app.trainings.rows import PAGE
 from app.trainings.voice_forms import StartVoiceForm, VoiceForm
 from app.trainings.voice_measures import copies, verdict
 from app.web.answers import go
@@ -41,7 +42,7 @@ def of_project(
     found = voice_queries.of_project(
         session, workspace_id=workspace_id, project_id=project_id, before=from_cursor(before)
     )
-    there, more = found[: queries.PAGE], found[queries.PAGE :]
+    there, more = found[:PAGE], found[PAGE:]
     older = f"/projects/{project_id}/voice-trainings?before="
     return page(
         request,

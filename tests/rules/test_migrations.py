@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
@@ -19,6 +20,7 @@ def test_the_tables_are_those_of_the_code(database: Database) -> None:
         assert compare_metadata(MigrationContext.configure(connection), models.Base.metadata) == []
 
 
+@pytest.mark.slow
 def test_down_to_nothing_and_up_again(database: Database) -> None:
     config = Config(toml_file=ROOT / "pyproject.toml")
     config.attributes["database"] = database

@@ -73,6 +73,7 @@ def test_every_parameter_of_an_address_is_known(app: FastAPI) -> None:
     assert not unknown, "add them to TABLE_OF_PARAMETER, or to PLAIN_PARAMETERS if they are no ids"
 
 
+@pytest.mark.slow
 def test_an_address_with_anothers_id_is_not_found_and_changes_nothing(
     app: FastAPI, storage: Storage, theirs: World
 ) -> None:
@@ -92,6 +93,7 @@ def test_an_address_with_anothers_id_is_not_found_and_changes_nothing(
 
 
 @pytest.mark.parametrize("where", ["body_params", "query_params"])
+@pytest.mark.slow
 def test_anothers_id_in_a_form_a_body_or_a_query_leads_nowhere(
     app: FastAPI, storage: Storage, theirs: World, where: str
 ) -> None:
@@ -128,6 +130,7 @@ def test_lists_show_only_ones_own(app: FastAPI, storage: Storage, theirs: World)
             assert SECRET not in walk.send(ours).text, str(walk)
 
 
+@pytest.mark.slow
 def test_the_requests_of_this_walk_are_real(app: FastAPI, storage: Storage) -> None:
     """With one's own ids the same requests arrive: otherwise a 404 above would say nothing."""
     wrong, worlds = [], Unspent(app, storage, "ours")

@@ -158,6 +158,7 @@ def test_on_a_real_disk_work_stops_with_a_sentence_before_anything_breaks(
     assert (job().state, engine.first_steps) == ("done", [0, 6])
 
 
+@pytest.mark.slow
 def test_a_disk_that_is_full_to_the_last_byte_costs_nothing_but_time(
     cramped: tuple[Settings, Database],
     small_disk: Path,

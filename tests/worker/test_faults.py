@@ -103,6 +103,7 @@ def test_a_storage_that_stays_away_ends_the_job_with_a_sentence(
     assert "storage did not answer" in (job.error_sentence or "")
 
 
+@pytest.mark.slow
 def test_what_cannot_pass_is_not_tried_again(
     database: Database,
     storage: Storage,

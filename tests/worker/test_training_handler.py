@@ -258,6 +258,7 @@ def test_the_next_attempt_goes_on_from_the_last_checkpoint(
     assert [one.version for one in adapters(database)] == [1]
 
 
+@pytest.mark.slow
 def test_two_checkpoints_are_kept_while_it_runs(
     database: Database,
     storage: Storage,
@@ -307,6 +308,7 @@ def test_versions_count_up_within_a_brand(
     assert [(one.version, one.purpose) for one in adapters(database)] == [(1, "style"), (2, "product")]
 
 
+@pytest.mark.slow
 def test_out_of_memory_goes_on_with_a_coarser_base_and_says_so(
     database: Database, context: WorkerContext, engine: FakeEngine, order: Callable[..., str]
 ) -> None:
@@ -350,6 +352,7 @@ def test_out_of_memory_goes_on_with_a_coarser_base_and_says_so(
     assert engine.first_steps == [0, 0, 4], "the last attempt goes on from the checkpoint before the shortage"
 
 
+@pytest.mark.slow
 def test_a_worker_with_less_memory_plans_anew_or_refuses_in_words(
     database: Database, context: WorkerContext, engine: FakeEngine, order: Callable[..., str]
 ) -> None:

@@ -162,6 +162,7 @@ def test_strange_words_in_a_header_do_no_harm(key):
             assert len(passport.model_dump_json()) < 200_000
 
 
+@pytest.mark.slow
 def test_a_thousand_damaged_files_get_a_sentence_or_a_passport(tmp_path):
     """Bytes of a real header changed at random: whatever comes of it, it is no crash."""
     chance = random.Random(7)

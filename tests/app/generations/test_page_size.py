@@ -4,6 +4,7 @@ import re
 from datetime import timedelta
 from html import unescape
 
+import pytest
 from fastapi import FastAPI
 
 from app.base_files.models import BaseCopy
@@ -21,6 +22,7 @@ LONG_NAME = "Nordlicht, winter campaign for the northern countries, tried again 
 PROMPT = "nordlicht, a lighthouse on a cliff in the morning, seen from the sea, with gulls and a small red boat " * 3
 
 
+@pytest.mark.slow
 def test_40_adapters_12_bases_and_500_pictures(
     app: FastAPI, owner: SignedIn, database: Database, storage: Storage
 ) -> None:

@@ -94,6 +94,7 @@ def test_archives_in_archives_are_left_out_by_name_and_by_content() -> None:
     assert [s.note.msgid for s in skipped] == [archive.NESTED, archive.NESTED]
 
 
+@pytest.mark.slow
 def test_a_bomb_is_left_out_by_its_ratio_with_little_memory() -> None:
     source = zipped(("zeros.jpg", bytes(300 * 1024 * 1024)), ("good.jpg", PICTURE))
     assert len(source.getvalue()) < 400_000

@@ -541,6 +541,7 @@ def test_live_text_is_mentioned() -> None:
 # Measures
 
 
+@pytest.mark.slow
 def test_sharpness_tells_sharp_from_blurred() -> None:
     noise = np.random.default_rng(3).integers(0, 255, (60, 80, 3), dtype=np.uint8)
     sharp = Image.fromarray(noise).resize((800, 600), Image.Resampling.NEAREST)
@@ -549,6 +550,7 @@ def test_sharpness_tells_sharp_from_blurred() -> None:
     assert taken_in(encoded(blurred, "PNG")).sharpness < 10
 
 
+@pytest.mark.slow
 def test_sharpness_hardly_depends_on_the_number_of_pixels() -> None:
     small, large = scene(640, 400), scene(640, 400).resize((1920, 1200), Image.Resampling.BICUBIC)
     one, other = (taken_in(encoded(image, "PNG")).sharpness for image in (small, large))

@@ -23,6 +23,7 @@ def hash_of(image: Image.Image, image_format: str = "PNG", **options: object) ->
     return prepare(inspect(encoded(image, image_format, **options), "x")).dhash
 
 
+@pytest.mark.slow
 def test_the_same_photo_in_another_size_format_and_light_is_found() -> None:
     original = scene(640, 400, seed=5)
     hashes = [

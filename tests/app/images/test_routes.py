@@ -249,6 +249,7 @@ def test_the_pictures_suggest_a_palette(owner: SignedIn, project_id: str, databa
     assert re.search(r'name="colours" value="#[0-9a-f]{6}"', suggestion)
 
 
+@pytest.mark.slow
 def test_a_demo_brand_is_one_click(owner: SignedIn, database: Database) -> None:
     answer = owner.client.post("/projects/demo")
     project_id = answer.headers["location"].rsplit("/", 1)[1]
@@ -263,6 +264,7 @@ def test_a_demo_brand_is_one_click(owner: SignedIn, database: Database) -> None:
     assert "Let Livery learn the style" in home
 
 
+@pytest.mark.slow
 def test_a_page_of_500_pictures_is_small_and_the_rest_follows(
     owner: SignedIn, project_id: str, database: Database
 ) -> None:

@@ -68,6 +68,7 @@ def rows_read(plan: dict[str, Any]) -> int:
     return int(here * plan["Actual Loops"]) + sum(rows_read(below) for below in plan.get("Plans", []))
 
 
+@pytest.mark.slow
 def test_a_claim_costs_the_same_however_long_the_queue(database: Database) -> None:
     queue(database, 30)
     work_done_by(database, claim_one)

@@ -71,6 +71,7 @@ def expire(database: Database, job_id: str) -> None:
         session.execute(update(Job).where(Job.id == job_id).values(lease_until=now() - timedelta(seconds=1)))
 
 
+@pytest.mark.slow
 def test_each_job_is_taken_by_one_of_many_workers(database: Database, workspace_id: str) -> None:
     wanted = {add(database, workspace_id) for _ in range(60)}
 

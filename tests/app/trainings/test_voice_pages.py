@@ -153,6 +153,7 @@ def test_ordered_twice_it_is_one_training_that_can_be_cancelled(app: FastAPI, ow
     assert "cancelled before it had learned anything" in owner.client.get(f"/voice-trainings/{order_id}").text
 
 
+@pytest.mark.slow
 def test_what_was_measured_stands_in_one_sentence_and_a_table(
     app: FastAPI, owner: SignedIn, brand: str, storage: Storage
 ) -> None:

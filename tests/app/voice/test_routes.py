@@ -32,6 +32,7 @@ def send(person: SignedIn, project_id: str, name: str, data: bytes) -> Any:
     return person.client.post(f"/projects/{project_id}/voice/files", files={"file": (name, data)})
 
 
+@pytest.mark.slow
 def test_two_thousand_rows_are_imported_with_three_sentences(
     owner: SignedIn, project_id: str, database: Database, storage: Storage
 ) -> None:

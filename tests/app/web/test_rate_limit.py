@@ -57,6 +57,7 @@ def test_counted_in_memory_while_the_broker_is_away() -> None:
     counted(NOBODY_THERE)
 
 
+@pytest.mark.slow
 def test_a_broker_that_hangs_is_asked_once_and_not_for_long(hanging_broker: str) -> None:
     began = time.monotonic()
     rate_limit.count(hanging_broker, THREE, "ada")

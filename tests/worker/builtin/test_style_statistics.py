@@ -32,6 +32,7 @@ def test_white_and_red_in_lab():
     assert lab[1] == pytest.approx([53.24, 80.09, 67.20], abs=0.02)
 
 
+@pytest.mark.slow
 def test_two_halves_of_a_brand_are_closer_than_another_palette():
     pictures = [Image.open(p) for p in sorted((DATA / "brand").glob("*.png"))]
     one, other = style_statistics(pictures[::2]), style_statistics(pictures[1::2])

@@ -14,6 +14,7 @@ from worker.hub import Hub
 
 
 @pytest.mark.parametrize("variant", [None, "fp16"])
+@pytest.mark.slow
 def test_what_is_fetched_of_a_repository_is_all_that_the_engine_needs(tmp_path: Path, variant: str | None) -> None:
     there, here = tmp_path / "there", tmp_path / "here"
     tiny.pipeline().save_pretrained(there, variant=variant)

@@ -154,6 +154,7 @@ def _weights(pipeline: StableDiffusionPipeline | StableDiffusionXLPipeline) -> d
     return {f"{part}.{name}": tensor for part, model in models.items() for name, tensor in model.state_dict().items()}
 
 
+@pytest.mark.slow
 def test_a_stable_diffusion_file_loads_to_the_last_bit_and_draws(
     parts: tuple[StableDiffusionPipeline, Path, Path], tmp_path: Path
 ) -> None:

@@ -121,3 +121,29 @@ def test_the_jobs_page_shows_what_comes_and_goes(
     with app.state.database.write() as session:
         jobs.end_cancelled(session, claim)
     expect(lanes).to_contain_text("Nothing is running")
+
+
+def test_a_button_that_is_held_down_stays_until_it_is_let_go(
+    app: FastAPI, storage: Storage, owner: SignedIn, open_page: OpenPage
+) -> None:
+    project_id = make_brand(app.state.database, storage, owner.workspace_id)
+    training_id = order_training(app.state.database, owner.workspace_id, project_id, steps=5000)
+    page = open_page(f"/trainings/{training_id}", NO_POLLING)
+    live, dialog = page.locator("#live"), page.locator("#cancel-training")
+    live.get_by_role("button", name="Cancel the training").hover()
+    page.mouse.down()
+    with page.expect_response(lambda answer: f"/trainings/{training_id}/live" in answer.url):
+        claim = take(app)
+    expect(live).to_contain_text("No worker for trainings is running")
+    page.mouse.up()
+    expect(dialog).to_be_visible()
+    expect(live).to_contain_text("Getting ready")
+    page.keyboard.press("Escape")
+    expect(dialog).to_be_hidden()
+
+    # Whoever goes through the page with the keyboard stays where they are.
+    button = live.get_by_role("button", name="Cancel the training")
+    button.focus()
+    learn(app, claim, 1200, 300)
+    expect(live).to_contain_text("Step 1,200 of 5,000")
+    expect(button).to_be_focused()

@@ -6,7 +6,7 @@ from pathlib import Path
 from worker.engines.image.builtin.captions import COLOURS, STYLES
 from worker.engines.image.builtin.checkpoints import history
 from worker.engines.image.builtin.layout import size_of
-from worker.engines.image.builtin.pictures import BRAND_SET, load, source
+from worker.engines.image.builtin.pictures import BRAND_SET, OUTLINES, load, source
 from worker.engines.image.builtin.prepare import read_concepts
 
 _LICENCE_LINKS = {
@@ -106,6 +106,7 @@ def _card(work: Path, folder: Path, licences: list[dict[str, str]], figures: dic
         f"| {part} | {row['minutes']:.0f} | {int(row['seen']):,} {_PARTS[part]} |"
         for part, row in history(work).items()
     )
+    outlines = ", ".join(f"{english} ({german})" for _, english, german in OUTLINES[1:])
     if figures:
         measured = "\n".join(
             f"| {title} | {name} | {value:.3f} |" for title, rows in figures.items() for name, value in rows.items()
@@ -132,6 +133,9 @@ marineblauem Hintergrund".
 | style word | German | learnt from |
 |---|---|---|
 {styles}
+
+An outline is dark unless its colour is named before the word, as in "navy outlined style rocket" or "Rakete im
+marineblau umrandeten Stil": {outlines}.
 
 ## Parts
 - `vae`: `PatchAutoencoder` of this project, 16×16 pixels to one cell of 24 channels (8×8 cells for a picture).
@@ -165,7 +169,8 @@ latents; half of its last pictures had dark outlines drawn round their shapes, s
 decoder goes on alone against a critic of patches, for sharp lines and flat grounds. The text encoder learns to name
 concept, style, background and a coarse thumbnail, and is then frozen. The denoiser's shipped weights are a moving
 average; its learning rate fell to zero at the end. In its last part the outlined pictures came with outlines of eleven
-colours too, from black to mid-grey, which their captions do not name: a brand's outlines are rarely those of a style.
+colours too, from black to mid-grey: a brand's outlines are rarely those of a style. At first their captions did not say
+so, and the model drew outlines that nobody had asked for; then they named the colour.
 All parts went on from an earlier version that knew no outlines.
 
 To repeat it: `python -m worker.engines.image.builtin STEP --work DIR`, steps `pictures`, `autoencoder --minutes 20`,

@@ -11,12 +11,13 @@ unexport PYTHONDONTWRITEBYTECODE
 run: install  ## install everything, start Livery, print its address
 	$(BIN)/python -m app
 
-# Two tests at once, each with one thread, and the types meanwhile.
+# Two tests at once, each with one thread, and the types meanwhile. Slow tests of one file stay together: they share what
+# takes long to make.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2
 
 test: install-dev browser  ## everything: lint, types, fast and slow tests
 	$(MAKE) -j 2 lint types fast
-	$(PYTEST) --dist loadgroup -m "slow and not gpu" --durations=15
+	$(PYTEST) --dist loadscope --no-loadscope-reorder -m "slow and not gpu" --durations=15
 
 check: install-dev  ## lint, types and the fast tests
 	$(MAKE) -j 2 lint types fast

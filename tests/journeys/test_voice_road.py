@@ -39,7 +39,7 @@ from worker.engines.text import base as bases
 from worker.engines.text import causal_lm, evaluation
 from worker.engines.text.chat import prompt_tokens
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("voice road")]  # both voices are trained once
+pytestmark = pytest.mark.slow
 TEXTS = 120
 SEED = 11
 SHIPPED = Base("smollm2-135m-instruct", "causal_lm", "builtin")

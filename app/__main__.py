@@ -90,7 +90,6 @@ def main() -> None:
     signal.signal(signal.SIGTERM, ask)
     signal.signal(signal.SIGINT, ask)
     family = children(settings)
-    print(f"\n  Livery is at {settings.public_url or f'http://{settings.host}:{settings.port}'}\n", flush=True)
     while not asked_to_end:
         for child in family:
             child.look_after()

@@ -21,7 +21,17 @@ def _end_with_parent() -> None:
 
 
 class Server(uvicorn.Server):
-    """Waits for requests that are being answered, but not for live pages: they would never end by themselves."""
+    """Says where it is once it answers there. Waits for requests that are being answered, but not for live pages: they
+    would never end by themselves."""
+
+    def __init__(self, config: uvicorn.Config, address: str = "") -> None:
+        super().__init__(config)
+        self.address = address
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started and self.address:
+            print(f"\n  Livery is at {self.address}\n", flush=True)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self.config.app.state.streams.close()  # type: ignore[union-attr]
@@ -42,7 +52,7 @@ def main() -> None:
         server_header=False,
         timeout_graceful_shutdown=10,
     )
-    server = Server(config)
+    server = Server(config, settings.public_url or f"http://{settings.host}:{settings.port}")
     with contextlib.suppress(KeyboardInterrupt):  # raised again by uvicorn once it has ended cleanly
         server.run()
     if not server.started:

@@ -131,11 +131,20 @@ def test_a_press_that_is_taken_back_leaves_the_summary_up_to_date(page: Page) ->
 def test_what_is_focused_and_unfolded_stays_so_when_the_summary_comes_anew(page: Page) -> None:
     fold = page.locator("#summary details", has_text="The recipe in numbers").first
     fold.locator("summary").click()
+    page.evaluate(
+        """() => {
+          const twin = document.querySelector("#summary details[open]").cloneNode(true);
+          twin.open = false;
+          twin.id = "twin";
+          document.querySelector("#summary").before(twin);
+        }"""
+    )
     page.locator("[name=steps]").fill("321")
     with page.expect_response(re.compile("/summary")):
         start_button(page).focus()
     expect(page.locator("#summary")).to_contain_text("with 321 steps")
     expect(fold).to_have_attribute("open", "")
+    expect(page.locator("#twin")).not_to_have_attribute("open", "")
     expect(start_button(page)).to_be_focused()
     page.keyboard.press("Enter")
     expect(page).to_have_url(re.compile("/trainings/[0-9a-f]{32}"))

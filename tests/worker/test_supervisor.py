@@ -22,17 +22,14 @@ def gone(processes: list[psutil.Process]) -> bool:
     return not any(process.is_running() and process.status() != psutil.STATUS_ZOMBIE for process in processes)
 
 
-def test_it_prints_its_address_once_it_answers_there(tmp_path: Path) -> None:
-    started = Livery(tmp_path)
+def test_it_prints_its_address_once_it_answers_there_and_starts_web_and_two_workers(tmp_path: Path) -> None:
+    livery = Livery(tmp_path)
     try:
-        wait_until(lambda: f"Livery is at {started.address}" in started.tail(), seconds=120, what="the address")
-        assert answers(f"{started.address}/health/live")
+        wait_until(lambda: f"Livery is at {livery.address}" in livery.tail(), seconds=120, what="the address")
+        assert answers(f"{livery.address}/health/live")
+        wait_until(lambda: len(livery.workers()) == 2, seconds=30, what="two workers")
     finally:
-        started.stop()
-
-
-def test_it_starts_web_and_two_workers(livery: Livery) -> None:
-    wait_until(lambda: len(livery.workers()) == 2, seconds=30, what="two workers")
+        livery.stop()
 
 
 def test_a_killed_worker_is_started_again(livery: Livery) -> None:

@@ -13,8 +13,8 @@ function release() {
   setTimeout(() => {
     held = false;
     for (const [asker, event] of left) {
-      const place = event.target.isConnected ? event.target : asker;
-      if (asker.isConnected) place.dispatchEvent(new CustomEvent(event.type, { bubbles: event.bubbles }));
+      const source = event.target.isConnected ? event.target : asker;
+      if (asker.isConnected) source.dispatchEvent(new CustomEvent(event.type, { bubbles: event.bubbles }));
     }
     left.clear();
   });
@@ -33,7 +33,15 @@ function likeness(control) {
   return JSON.stringify([control.tagName, form, ...said, control.textContent.trim()]);
 }
 
-const find = (tag, like) => [...document.querySelectorAll(tag)].find((one) => likeness(one) === like);
+const alike = (tag, like) => [...document.querySelectorAll(tag)].filter((one) => likeness(one) === like);
+
+// Which of those that are alike it is: several orders have the same fold.
+function place(control) {
+  const like = likeness(control);
+  return [control.localName, like, alike(control.localName, like).indexOf(control)];
+}
+
+const find = ([tag, like, at]) => alike(tag, like)[at];
 
 document.addEventListener("htmx:beforeSwap", (event) => {
   const { requestConfig, elt: asker, target } = event.detail;
@@ -44,14 +52,14 @@ document.addEventListener("htmx:beforeSwap", (event) => {
   }
   const focused = document.activeElement;
   before = {
-    focused: target.contains(focused) && !focused.id ? [focused.localName, likeness(focused)] : null, // htmx minds ids
-    unfolded: [...target.querySelectorAll("details[open] > summary")].map(likeness),
+    focused: target.contains(focused) && !focused.id ? place(focused) : null, // htmx minds ids
+    unfolded: [...target.querySelectorAll("details[open] > summary")].map(place),
   };
 });
 
 document.addEventListener("htmx:afterSwap", () => {
   if (!before) return;
-  for (const like of before.unfolded) find("summary", like)?.parentElement.setAttribute("open", "");
-  if (before.focused && document.activeElement === document.body) find(...before.focused)?.focus({ preventScroll: true });
+  for (const one of before.unfolded) find(one)?.parentElement.setAttribute("open", "");
+  if (before.focused && document.activeElement === document.body) find(before.focused)?.focus({ preventScroll: true });
   before = null;
 });

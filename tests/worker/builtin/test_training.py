@@ -9,7 +9,7 @@ from worker.engines.image.builtin import layout, measure, train_decoder
 from worker.engines.image.builtin.checkpoints import history, load_checkpoint, note, save_checkpoint
 from worker.engines.image.builtin.optimizer import Pair, orthogonalise
 from worker.engines.image.builtin.patch_autoencoder import PatchAutoencoder
-from worker.engines.image.builtin.pictures import ONE_OUTLINE, OUTLINES, Concept, Picture, outline_kind, save
+from worker.engines.image.builtin.pictures import ONE_OUTLINE, Concept, Picture, outline, outline_kind, save
 from worker.engines.image.builtin.train_autoencoder import compose, edge_loss, psnr, split
 from worker.engines.image.builtin.train_denoiser import Examples, loss_of
 
@@ -113,9 +113,9 @@ def test_an_outline_of_another_colour_is_always_named_with_its_colour():
     examples.concepts = {"rocket": Concept("rocket", "1f680", ("rocket",), ("rakete",), 5)}
     own, varied = ([examples.caption(0, place, 0) for _ in range(200)] for place in (0, 1))
     assert 120 < sum("outlined" in text or "umrandet" in text for text in own) < 200
-    english, german = OUTLINES[outline_kind(examples.pictures[0], 1) % len(OUTLINES)][1:]
-    assert all(f"{english} outlined" in text or f"{german} umrandet" in text for text in varied)
-    assert not any(f"{english} outlined" in text or f"{german} umrandet" in text for text in own)
+    its = outline(outline_kind(ONE_OUTLINE[0], "rocket", 1))
+    assert all(f"{its.english} outlined" in text or f"{its.german} umrandet" in text for text in varied)
+    assert not any(f"{its.english} outlined" in text or f"{its.german} umrandet" in text for text in own)
 
 
 def test_features_find_a_picture_again_and_ranks_are_right():

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from worker.engines.image.builtin.pictures import Concept
+from worker.engines.image.builtin.pictures import Concept, Outline
 
 # style (icon set) -> words for it, English and German (uninflected); the first is the one for menus and documentation
 STYLES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
@@ -46,8 +46,8 @@ class Choice:
     concept: Concept
     style: str | None
     colour: int | None
-    outline: tuple[str, str] | None = None
-    """Word for the colour of an outline that is not the style's own, English and German; said before the style's."""
+    outline: Outline | None = None
+    """One that is not the style's own; its colour is said before the style's first word."""
 
 
 # {thing}, {style} (in German with the ending that the template asks for), {ground}; those in HELD_OUT are for
@@ -143,9 +143,11 @@ def caption(choice: Choice, rng: np.random.Generator, german: bool | None = None
     elif choice.style is None:
         templates = GERMAN_PLAIN if german else ENGLISH_PLAIN
     else:
-        style = str(rng.choice(STYLES[choice.style][int(german)]))
-        if choice.outline is not None:
-            style = f"{choice.outline[int(german)]} {STYLES[choice.style][int(german)][0]}"
+        names = STYLES[choice.style][int(german)]
+        if choice.outline is None:
+            style = str(rng.choice(names))
+        else:
+            style = f"{choice.outline.german if german else choice.outline.english} {names[0]}"
         if held_out:
             templates = GERMAN_HELD_OUT if german else ENGLISH_HELD_OUT
         else:

@@ -108,7 +108,7 @@ def _card(work: Path, folder: Path, licences: list[dict[str, str]], figures: dic
         f"| {part} | {row['minutes']:.0f} | {int(row['seen']):,} {_PARTS[part]} |"
         for part, row in history(work).items()
     )
-    outlines = ", ".join(f"{english} ({german})" for _, english, german in OUTLINES[1:])
+    outlines = ", ".join(f"{one.english} ({one.german})" for one in OUTLINES[1:])
     if figures:
         measured = "\n".join(
             f"| {title} | {name} | {value:.3f} |" for title, rows in figures.items() for name, value in rows.items()

@@ -25,20 +25,30 @@ BRAND_SET = "streamline-emojis"  # never trained on: the style that adapters are
 OUTLINED = "outlined-"
 """Prefix of a style that is a set's icons with a dark outline round every shape: no free set draws outlines, and an
 autoencoder that has never seen one blurs it."""
-OUTLINES: tuple[tuple[str, str, str], ...] = (
-    ("#26262e", "dark", "dunkel"),
-    ("#3b2a20", "dark brown", "dunkelbraun"),
-    ("#17324a", "navy", "marineblau"),
-    ("#000000", "black", "schwarz"),
-    ("#4a1f3d", "purple", "lila"),
-    ("#4d4d55", "dark grey", "dunkelgrau"),
-    ("#6b6b6b", "grey", "grau"),
-    ("#5a4632", "brown", "braun"),
-    ("#2f4f7a", "blue", "blau"),
-    ("#7a3b2e", "red brown", "rotbraun"),
-    ("#2e5a3f", "green", "grün"),
+
+
+@dataclass(frozen=True)
+class Outline:
+    """A colour as SVG writes it, and its words, German uninflected."""
+
+    colour: str
+    english: str
+    german: str
+
+
+OUTLINES = (
+    Outline("#26262e", "dark", "dunkel"),
+    Outline("#3b2a20", "dark brown", "dunkelbraun"),
+    Outline("#17324a", "navy", "marineblau"),
+    Outline("#000000", "black", "schwarz"),
+    Outline("#4a1f3d", "purple", "lila"),
+    Outline("#4d4d55", "dark grey", "dunkelgrau"),
+    Outline("#6b6b6b", "grey", "grau"),
+    Outline("#5a4632", "brown", "braun"),
+    Outline("#2f4f7a", "blue", "blau"),
+    Outline("#7a3b2e", "red brown", "rotbraun"),
+    Outline("#2e5a3f", "green", "grün"),
 )
-"""Colours of outlines as SVG writes them, with their words (German uninflected)."""
 ONE_OUTLINE = ("outlined-fluent-emoji-flat",)
 """Styles that the denoiser learns too: the plain placement has the outline of kind 0, the moved ones vary it. Captions
 name the colour of the varied ones, so that nobody gets them unasked and adapters still find outlines of many."""
@@ -194,15 +204,17 @@ def source(style: str) -> str:
 def outlined(body: str, width: float, height: float, kind: int = 0) -> str:
     """The body with an outline round every shape that has none; kinds differ in colour and width."""
     thick = max(width, height) * OUTLINE_WIDTH[kind % len(OUTLINE_WIDTH)]
-    colour = OUTLINES[kind % len(OUTLINES)][0]
+    colour = outline(kind).colour
     return f'<g stroke="{colour}" stroke-width="{thick:.3f}" stroke-linejoin="round">{body}</g>'
 
 
-def outline_kind(picture: Picture, place: int) -> int:
-    """Which kind of outline an outlined picture has in a placement."""
-    if place == 0 and picture.style in ONE_OUTLINE:
-        return 0
-    return zlib.crc32(picture.icon.encode()) + place
+def outline(kind: int) -> Outline:
+    return OUTLINES[kind % len(OUTLINES)]
+
+
+def outline_kind(style: str, icon: str, place: int) -> int:
+    """Which kind of outline an icon has in a placement, in a style of outlines."""
+    return 0 if place == 0 and style in ONE_OUTLINE else zlib.crc32(icon.encode()) + place
 
 
 def every_icon(cache: Path, icon_set: str) -> list[Picture]:
@@ -265,7 +277,7 @@ def _render_some(job: tuple[Path, str, list[str], list[tuple[float, float, float
         body, width, height = _body(data, icon)
         bodies = [body] * len(places)
         if style.startswith(OUTLINED):
-            kinds = [outline_kind(Picture(style, icon, None), place) for place in range(len(places))]
+            kinds = [outline_kind(style, icon, place) for place in range(len(places))]
             bodies = [outlined(body, width, height, kind) for kind in kinds]
         variants = [render(b, width, height, fill=f, dx=x, dy=y) for b, (f, x, y) in zip(bodies, places, strict=True)]
         drawn.append(None if any(v is None for v in variants) else np.stack(variants))  # type: ignore[arg-type]

@@ -22,7 +22,7 @@ from worker.engines.image.builtin.captions import COLOURS, WHITE, Choice, captio
 from worker.engines.image.builtin.checkpoints import load_checkpoint, note, save_checkpoint
 from worker.engines.image.builtin.optimizer import Pair
 from worker.engines.image.builtin.patch_autoencoder import PatchAutoencoder
-from worker.engines.image.builtin.pictures import ONE_OUTLINE, OUTLINES, Concept, load, outline_kind
+from worker.engines.image.builtin.pictures import ONE_OUTLINE, Concept, load, outline, outline_kind
 from worker.engines.image.builtin.prepare import read_concepts
 from worker.engines.image.builtin.train_autoencoder import compose, sheet
 from worker.engines.image.builtin.train_text_encoder import tokens
@@ -157,9 +157,9 @@ class Examples:
         """
         p = self.pictures[picture]
         said = colour if self.rng.random() < (0.25 if colour == WHITE else 0.98) else None
-        outline = OUTLINES[outline_kind(p, place) % len(OUTLINES)][1:] if place > 0 and p.style in ONE_OUTLINE else None
-        style = p.style if outline or self.rng.random() < 0.85 else None
-        return caption(Choice(self.concepts[p.concept or ""], style, said, outline), self.rng)
+        varied = outline(outline_kind(p.style, p.icon, place)) if place > 0 and p.style in ONE_OUTLINE else None
+        style = p.style if varied or self.rng.random() < 0.85 else None
+        return caption(Choice(self.concepts[p.concept or ""], style, said, varied), self.rng)
 
     @torch.no_grad()
     def embed(self, texts: list[str]) -> Tensor:

@@ -4,6 +4,7 @@ import base64
 import hashlib
 import io
 import json
+import socket
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -50,6 +51,8 @@ class FakeHub(ThreadingHTTPServer):
         self.asked: list[tuple[str, str]] = []
         self.committed: dict[str, str] = {}
         self.private = True
+        self.storage = ""
+        """Where large files are to be sent; they come with the rest without it."""
 
     @property
     def url(self) -> str:
@@ -83,8 +86,15 @@ class Answers(BaseHTTPRequestHandler):
             self._send(200, b'{"errors": [], "warnings": []}')
         elif "/preupload/" in self.path:
             asked = json.loads(body)["files"]
-            plan = [{"path": one["path"], "uploadMode": "regular", "shouldIgnore": False} for one in asked]
+            mode = "lfs" if self.server.storage else "regular"
+            plan = [{"path": one["path"], "uploadMode": mode, "shouldIgnore": False} for one in asked]
             self._send(200, json.dumps({"files": plan}).encode())
+        elif self.path.endswith("/info/lfs/objects/batch"):
+            sent = [
+                one | {"authenticated": True, "actions": {"upload": {"href": self.server.storage, "header": {}}}}
+                for one in json.loads(body)["objects"]
+            ]
+            self._send(200, json.dumps({"transfer": "basic", "objects": sent}).encode())
         elif "/commit/" in self.path:
             for line in body.splitlines():
                 entry = json.loads(line)
@@ -367,6 +377,48 @@ def test_an_adapter_goes_to_the_hub_private_and_clean(
             assert "ss_tag_frequency" not in said and said["modelspec.trigger_phrase"]
     text = owner.client.get(f"/adapters/{adapter.id}").text
     assert f"{hub.url}/ada/look" in text and TOKEN not in text
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        "http://169.254.169.254/latest",
+        "https://127.0.0.1/x",
+        "https://localhost/x",
+        "https://inside.example/x",
+        "http://storage.example/x",
+        "https://storage.example:6379/x",
+        "https://ada@storage.example/x",
+        "file:///etc/passwd",
+        "https://[::1/x",
+    ],
+)
+def test_large_files_are_sent_to_no_private_place(
+    owner: SignedIn,
+    database: Database,
+    context: WorkerContext,
+    hub: FakeHub,
+    adapter: Adapter,
+    monkeypatch: pytest.MonkeyPatch,
+    place: str,
+) -> None:
+    hub.answers["/api/models/ada/look"] = {"id": "ada/look", "private": True}
+    hub.storage = place
+    real, connected = socket.getaddrinfo, []
+
+    def resolve(host: str, *rest: Any, **more: Any) -> Any:
+        return real("10.0.0.1" if host == "inside.example" else host, *rest, **more)
+
+    def connect(address: tuple[str, int], *rest: Any, **more: Any) -> socket.socket:
+        connected.append(address)
+        return real_connect(address, *rest, **more)
+
+    real_connect = socket.create_connection
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+    monkeypatch.setattr(socket, "create_connection", connect)
+    _, job = published(owner, context, database, adapter)
+    assert (job.state, job.error_code) == ("failed", "elsewhere"), job.error_sentence
+    assert set(connected) == {hub.server_address}
 
 
 def test_a_lokr_of_our_own_training_is_called_one(

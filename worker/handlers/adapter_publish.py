@@ -9,7 +9,7 @@ os.environ.setdefault("HF_HUB_DISABLE_XET", "1")
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 
 import httpx2
-from huggingface_hub import CommitOperationAdd, HfApi
+from huggingface_hub import CommitOperationAdd, HfApi, set_client_factory
 from huggingface_hub.errors import HfHubHTTPError
 
 from app.adapters import brought, export, publishing, voice_files
@@ -19,9 +19,11 @@ from app.errors import N_, NotFound
 from app.jobs import service as jobs
 from app.jobs.service import Claim
 from app.sealing import CannotOpen, unseal
+from worker import fetching
 from worker.context import WorkerContext
 from worker.engines.contracts import EngineError
 from worker.progress import JobProgress
+from worker.uploading import client_for
 from worker.workspace import bring_in, job_folder
 
 NOT_ALLOWED = N_(
@@ -92,6 +94,8 @@ def _brought_in(context: WorkerContext, keys: tuple[tuple[str, str], ...], folde
 
 def _publish(context: WorkerContext, order: PublishOrder, files: dict[str, Path], token: str) -> str:
     hub = HfApi(endpoint=context.hub_url, token=token)
+    place = fetching.hugging_face(context.hub_url, context.hub_file_hosts)
+    set_client_factory(lambda: client_for(place))
     try:
         hub.create_repo(order.repository, private=order.is_private, exist_ok=True, repo_type="model")
         if order.is_private and not hub.model_info(order.repository).private:
@@ -107,6 +111,14 @@ def _publish(context: WorkerContext, order: PublishOrder, files: dict[str, Path]
         if status in (401, 403, 404):
             raise EngineError("hub_refuses", NOT_ALLOWED) from error
         raise EngineError("hub_trouble", FAILED) from error
-    except (OSError, httpx2.HTTPError) as error:
+    except (OSError, httpx2.HTTPError, httpx2.InvalidURL) as error:
         raise EngineError("hub_away", FAILED) from error
+    except RuntimeError as error:  # so the library calls whatever went wrong with one large file
+        if isinstance(error.__cause__, EngineError):
+            raise error.__cause__ from error
+        if isinstance(error.__cause__, httpx2.InvalidURL):
+            raise fetching.FetchError("elsewhere", fetching.ELSEWHERE) from error
+        if isinstance(error.__cause__, OSError | httpx2.HTTPError):
+            raise EngineError("hub_away", FAILED) from error
+        raise
     return f"{context.hub_url.rstrip('/')}/{order.repository}"

@@ -46,6 +46,7 @@ from app.voice import api as voice_api
 from app.voice import routes as voice
 from app.web import error_responses, health, live, metrics_page
 from app.web.csrf import check_form
+from app.web.deferred_route import DeferredRoute, included
 from app.web.gate import METRICS, Gate
 from app.web.latencies import Latencies
 from app.web.templating import TEMPLATES
@@ -133,18 +134,16 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
 @cache
 def _routes() -> tuple[BaseRoute, ...]:
-    """Every address. Made once in a process: with its first requests FastAPI works out what each route asks for, and
-    would do so for every application anew.
-    """
-    router = APIRouter()
+    """Every address. Made once in a process: what each route asks for is worked out once, whatever the application."""
+    router = APIRouter(route_class=DeferredRoute)
     router.mount("/static", ForeverFiles(directory=TEMPLATES / "static"), name="static")
-    router.include_router(health.router)
+    router.routes += health.router.routes
     router.add_route(METRICS, metrics_page.show, include_in_schema=False)
     router.add_route(live.PATH, live.show, include_in_schema=False)
     for pages in PAGES:
-        router.include_router(pages.router, include_in_schema=False, dependencies=[Depends(check_form)])
+        router.routes += included(pages.router, dependencies=[Depends(check_form)], include_in_schema=False)
     for api in API:
-        router.include_router(api.router, prefix="/api/v1")
+        router.routes += included(api.router, prefix="/api/v1")
     router.add_api_route("/", _home, include_in_schema=False)
     return tuple(router.routes)
 

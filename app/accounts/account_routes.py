@@ -9,6 +9,7 @@ from app.accounts.browsers import words_for
 from app.accounts.forms import NameForm, PasswordForm
 from app.errors import N_
 from app.web.answers import go
+from app.web.deferred_route import DeferredRoute
 from app.web.flashes import Flash
 from app.web.language import translate
 from app.web.session_cookie import count_try, forget_tries, let_in
@@ -17,7 +18,7 @@ from app.web.signed_in import Viewer
 from app.web.templating import page
 from app.web.text import RowId
 
-router = APIRouter(prefix="/account")
+router = APIRouter(prefix="/account", route_class=DeferredRoute)
 
 
 def _done(request: Request, sentence: str) -> Response:

@@ -11,11 +11,12 @@ from app.accounts.forms import Currency, InviteForm, Locale, Price, Role, RoleFo
 from app.accounts.member_routes import base_url
 from app.accounts.models import Invitation
 from app.web import rate_limit
+from app.web.deferred_route import DeferredRoute
 from app.web.session_deps import AppSettings, ReadSession, WriteSession
 from app.web.signed_in import Owner, Viewer
 from app.web.text import Name, RowId
 
-router = APIRouter(tags=["people"])
+router = APIRouter(tags=["people"], route_class=DeferredRoute)
 
 
 class Me(BaseModel):

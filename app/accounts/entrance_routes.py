@@ -9,6 +9,7 @@ from app.accounts import errors, members, queries, service
 from app.accounts.forms import AcceptForm, Address, PreferencesForm, SetupForm, Signed, SignInForm
 from app.errors import N_
 from app.web.answers import go, own_path
+from app.web.deferred_route import DeferredRoute
 from app.web.flashes import Flash
 from app.web.gate import LOCALE_COOKIE, THEME_COOKIE
 from app.web.language import translate
@@ -17,7 +18,7 @@ from app.web.session_deps import AppSettings, ReadSession, WriteSession
 from app.web.signed_in import Viewer
 from app.web.templating import page
 
-router = APIRouter()
+router = APIRouter(route_class=DeferredRoute)
 YEAR = 365 * 24 * 3600
 
 

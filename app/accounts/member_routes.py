@@ -10,6 +10,7 @@ from app.errors import N_
 from app.settings import Settings
 from app.web import rate_limit
 from app.web.answers import go
+from app.web.deferred_route import DeferredRoute
 from app.web.flashes import Flash
 from app.web.language import translate
 from app.web.session_deps import AppSettings, ReadSession, WriteSession
@@ -17,7 +18,7 @@ from app.web.signed_in import Owner, Viewer
 from app.web.templating import page
 from app.web.text import RowId
 
-router = APIRouter()
+router = APIRouter(route_class=DeferredRoute)
 
 
 def base_url(request: Request, settings: Settings) -> str:

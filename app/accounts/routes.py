@@ -3,9 +3,10 @@
 from fastapi import APIRouter
 
 from app.accounts import account_routes, entrance_routes, member_routes, settings_routes
+from app.web.deferred_route import DeferredRoute
 
-router = APIRouter()
-router.include_router(entrance_routes.router)
-router.include_router(account_routes.router)
-router.include_router(member_routes.router)
-router.include_router(settings_routes.router)
+router = APIRouter(route_class=DeferredRoute)
+router.routes += entrance_routes.router.routes
+router.routes += account_routes.router.routes
+router.routes += member_routes.router.routes
+router.routes += settings_routes.router.routes

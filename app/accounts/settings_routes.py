@@ -11,6 +11,7 @@ from app.accounts.forms import TokenForm, WorkspaceForm
 from app.accounts.member_routes import base_url
 from app.errors import N_
 from app.web.answers import go
+from app.web.deferred_route import DeferredRoute
 from app.web.flashes import Flash
 from app.web.language import translate
 from app.web.session_deps import AppSettings, ReadSession, WriteSession
@@ -18,7 +19,7 @@ from app.web.signed_in import Owner, Viewer
 from app.web.templating import page
 from app.web.text import RowId
 
-router = APIRouter(prefix="/settings")
+router = APIRouter(prefix="/settings", route_class=DeferredRoute)
 
 
 @router.get("")

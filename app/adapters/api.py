@@ -14,12 +14,13 @@ from app.adapters.routes import adapter_file, merged_download, voice_download
 from app.adapters.voice_import import read_voice
 from app.base_models import queries as base_models
 from app.projects import queries as projects
+from app.web.deferred_route import DeferredRoute
 from app.web.paging import from_cursor, to_cursor
 from app.web.session_deps import FileStorage, ReadSession, WriteSession
 from app.web.signed_in import Editor, Viewer
 from app.web.text import Name, RowId
 
-router = APIRouter(tags=["Adapters"])
+router = APIRouter(tags=["Adapters"], route_class=DeferredRoute)
 
 
 class AdapterOut(BaseModel):

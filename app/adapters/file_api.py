@@ -14,11 +14,12 @@ from app.adapters.file_routes import MB, Brought, adopted, converted_file
 from app.adapters.forms import AdoptForm, ImportForm
 from app.adapters.inspection import Passport
 from app.adapters.models import BroughtFile
+from app.web.deferred_route import DeferredRoute
 from app.web.session_deps import AppSettings, FileStorage, ReadSession, WriteSession
 from app.web.signed_in import Editor, Viewer
 from app.web.text import RowId
 
-router = APIRouter(tags=["Adapter files"])
+router = APIRouter(tags=["Adapter files"], route_class=DeferredRoute)
 
 
 class BroughtFileOut(BaseModel):

@@ -17,6 +17,7 @@ from app.jobs import queries as jobs
 from app.projects import queries as projects
 from app.storage import Storage
 from app.web.answers import go
+from app.web.deferred_route import DeferredRoute
 from app.web.files import disposition
 from app.web.flashes import Flash
 from app.web.language import translate
@@ -26,7 +27,7 @@ from app.web.templating import fragment, page
 from app.web.text import RowId
 from app.web.visitor import Visitor
 
-router = APIRouter()
+router = APIRouter(route_class=DeferredRoute)
 MB = 1_000_000
 MOST_BEGINNING = inspection.MOST_HEADER_BYTES + 8
 MOST_ALPHAS = 1_000_000

@@ -21,6 +21,7 @@ from app.trainings.recipe import TrainingRecipe
 from app.trainings.voice_measures import Measures, copies, verdict
 from app.trainings.voice_recipe import VoiceRecipe
 from app.web.answers import go
+from app.web.deferred_route import DeferredRoute
 from app.web.files import disposition, send
 from app.web.flashes import Flash
 from app.web.language import translate
@@ -31,8 +32,8 @@ from app.web.templating import page
 from app.web.text import RowId
 from app.web.visitor import Visitor
 
-router = APIRouter()
-router.include_router(file_routes.router)
+router = APIRouter(route_class=DeferredRoute)
+router.routes += file_routes.router.routes
 MOST_THUMBNAILS = 40
 SAVED = N_("Saved")
 IMPORTED = N_("The voice is here.")

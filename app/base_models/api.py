@@ -13,11 +13,12 @@ from app.base_models import queries, service
 from app.base_models.catalogue import BaseModelEntry, TextModelEntry
 from app.base_models.forms import DescribeForm, HubForm, Key, LocalForm, TokenForm
 from app.base_models.models import OwnBase
+from app.web.deferred_route import DeferredRoute
 from app.web.session_deps import ReadSession, WriteSession
 from app.web.signed_in import Owner, Viewer
 from app.web.text import RowId
 
-router = APIRouter(tags=["Base models"])
+router = APIRouter(tags=["Base models"], route_class=DeferredRoute)
 
 
 class BaseModelList(BaseModel):

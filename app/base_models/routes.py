@@ -16,6 +16,7 @@ from app.trainings import queries as trainings
 from app.trainings import voice_queries as voices
 from app.trainings.voice_planner import usual_needs
 from app.web.answers import go
+from app.web.deferred_route import DeferredRoute
 from app.web.flashes import Flash
 from app.web.language import translate
 from app.web.session_deps import ReadSession, WriteSession
@@ -23,7 +24,7 @@ from app.web.signed_in import Owner, Viewer
 from app.web.templating import fragment, page
 from app.web.text import RowId
 
-router = APIRouter(prefix="/base-models")
+router = APIRouter(prefix="/base-models", route_class=DeferredRoute)
 ADDED = N_("The base model is added. A worker fetches it now and tells its kind from its files.")
 ADDED_LOCAL = N_("The base model is added and can be used.")
 SAVED = N_("Saved")

@@ -13,13 +13,14 @@ from app.gallery.forms import Tag, Tags
 from app.gallery.models import Campaign
 from app.gallery.routes import DeletionNumber, Kind, send_archive, send_copy
 from app.generations import queries as generations
+from app.web.deferred_route import DeferredRoute
 from app.web.paging import from_cursor, to_cursor
 from app.web.session_deps import FileStorage, ReadSession, WriteSession
 from app.web.signed_in import Editor, Viewer
 from app.web.text import Line, Name, RowId
 from app.web.visitor import Visitor
 
-router = APIRouter()
+router = APIRouter(route_class=DeferredRoute)
 ids_field = Field(min_length=1, max_length=queries.MOST_CHOSEN)
 PICTURES: list[str | Enum] = ["Pictures"]
 CAMPAIGNS: list[str | Enum] = ["Campaigns"]

@@ -25,6 +25,7 @@ from app.generations import queries as generations
 from app.generations.models import Output
 from app.web import files
 from app.web.answers import go, is_htmx, own_path
+from app.web.deferred_route import DeferredRoute
 from app.web.flashes import Flash
 from app.web.language import translate, translations
 from app.web.paging import from_cursor, to_cursor
@@ -34,7 +35,7 @@ from app.web.templating import fragment, page
 from app.web.text import RowId
 from app.writings import queries as writings
 
-router = APIRouter()
+router = APIRouter(route_class=DeferredRoute)
 CREATED = N_("The campaign “%(name)s” is there now.")
 RENAMED = N_("The campaign is called “%(name)s” now.")
 DISSOLVED = N_("The campaign “%(name)s” was removed. Its pictures are still in the gallery.")

@@ -17,12 +17,13 @@ from app.generations.place import FromImage, FromOutput, StartPlace
 from app.generations.planner import DrawingPlan
 from app.generations.recipe import GenerationRecipe
 from app.generations.start import LONGEST_MASK, KeptPicture, Rectangle, keep_copy, keep_upload
+from app.web.deferred_route import DeferredRoute
 from app.web.paging import from_cursor, to_cursor
 from app.web.session_deps import FileStorage, ReadSession, WriteSession
 from app.web.signed_in import Editor, Viewer
 from app.web.text import RowId, Text
 
-router = APIRouter(tags=["Generations"])
+router = APIRouter(tags=["Generations"], route_class=DeferredRoute)
 
 
 class AdapterWish(BaseModel):

@@ -16,6 +16,7 @@ from app.projects.models import Project
 from app.trainings import queries as trainings
 from app.trainings.warnings import FEWEST
 from app.web.answers import go, is_htmx, with_toast
+from app.web.deferred_route import DeferredRoute
 from app.web.language import translate
 from app.web.paging import from_cursor, to_cursor
 from app.web.session_deps import FileStorage, ReadSession, WriteSession
@@ -24,8 +25,8 @@ from app.web.templating import fragment, page
 from app.web.text import RowId
 from app.web.visitor import Visitor
 
-router = APIRouter()
-router.include_router(start_routes.router)
+router = APIRouter(route_class=DeferredRoute)
+router.routes += start_routes.router.routes
 WORDS_ADDED = N_("“%(words)s” was put in front of your words, so that the adapter takes effect.")
 Shown = Annotated[str, Query(pattern="^[0-9.]{0,60}$")]
 

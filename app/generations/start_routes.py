@@ -11,13 +11,14 @@ from app.generations.place import FromImage, FromOutput, StartPlace
 from app.generations.start import keep_copy, keep_upload
 from app.projects import queries as projects
 from app.web.answers import go, is_htmx
+from app.web.deferred_route import DeferredRoute
 from app.web.files import send
 from app.web.session_deps import FileStorage, ReadSession, WriteSession
 from app.web.signed_in import Editor, Viewer
 from app.web.templating import fragment
 from app.web.text import RowId
 
-router = APIRouter()
+router = APIRouter(route_class=DeferredRoute)
 AdapterChoice = Annotated[str, StringConstraints(max_length=40)]
 
 

@@ -13,6 +13,7 @@ from app.images.palette import suggest_palette
 from app.images.place import UploadPlace
 from app.images.queries import Filter, Tile
 from app.projects import queries as projects
+from app.web.deferred_route import DeferredRoute
 from app.web.files import disposition, send
 from app.web.language import translate
 from app.web.paging import from_cursor, to_cursor
@@ -20,7 +21,7 @@ from app.web.session_deps import FileStorage, ReadSession, WriteSession
 from app.web.signed_in import Editor, Viewer
 from app.web.text import RowId
 
-router = APIRouter(tags=["Images"])
+router = APIRouter(tags=["Images"], route_class=DeferredRoute)
 ZIP: dict[int | str, dict[str, Any]] = {200: {"content": {"application/zip": {}}}}
 
 

@@ -20,6 +20,7 @@ from app.images.shown import address, shown
 from app.projects import queries as projects
 from app.projects.journey import ENOUGH_IMAGES, MANY_IMAGES
 from app.web.answers import go, is_htmx
+from app.web.deferred_route import DeferredRoute
 from app.web.files import disposition, send
 from app.web.flashes import Flash
 from app.web.language import translate, translations
@@ -29,7 +30,7 @@ from app.web.signed_in import Editor, Viewer
 from app.web.templating import fragment, page, render
 from app.web.text import RowId
 
-router = APIRouter()
+router = APIRouter(route_class=DeferredRoute)
 
 PREVIEW_BUCKETS = bucket_sizes(1024)
 """The crop that is shown is that of a base model with 1,024 pixels; smaller ones cut nearly the same."""

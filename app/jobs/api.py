@@ -7,12 +7,13 @@ from pydantic import BaseModel
 
 from app.jobs import queries, service
 from app.jobs.models import Job
+from app.web.deferred_route import DeferredRoute
 from app.web.paging import from_cursor, to_cursor
 from app.web.session_deps import ReadSession, WriteSession
 from app.web.signed_in import Editor, Viewer
 from app.web.text import RowId
 
-router = APIRouter(tags=["Jobs"])
+router = APIRouter(tags=["Jobs"], route_class=DeferredRoute)
 
 
 class JobOut(BaseModel):

@@ -5,6 +5,7 @@ from fastapi import APIRouter, Request, Response
 from app.jobs import service
 from app.jobs.board import board
 from app.web.answers import go
+from app.web.deferred_route import DeferredRoute
 from app.web.flashes import Flash
 from app.web.language import translate
 from app.web.paging import from_cursor, to_cursor
@@ -13,7 +14,7 @@ from app.web.signed_in import Editor, Viewer
 from app.web.templating import fragment, page
 from app.web.text import RowId
 
-router = APIRouter()
+router = APIRouter(route_class=DeferredRoute)
 
 
 @router.get("/jobs")

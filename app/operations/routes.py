@@ -8,6 +8,7 @@ from app.errors import N_, Forbidden
 from app.jobs import service as jobs
 from app.operations import queries
 from app.web.answers import go
+from app.web.deferred_route import DeferredRoute
 from app.web.flashes import Flash
 from app.web.language import translate
 from app.web.session_deps import ReadSession, WriteSession
@@ -15,7 +16,7 @@ from app.web.signed_in import Owner
 from app.web.templating import page
 from app.web.text import RowId
 
-router = APIRouter()
+router = APIRouter(route_class=DeferredRoute)
 WorkerId = Annotated[str, Path(max_length=80, pattern=r"^[A-Za-z0-9._-]+$")]
 
 QUEUED_AGAIN = N_("It is in the queue again.")

@@ -24,6 +24,7 @@ from app.projects.journey import ENOUGH_IMAGES, Holdings, journey
 from app.trainings import queries as trainings
 from app.voice import queries as voice
 from app.web.answers import go, is_htmx
+from app.web.deferred_route import DeferredRoute
 from app.web.flashes import Flash
 from app.web.language import translate
 from app.web.paging import from_cursor, to_cursor
@@ -33,7 +34,7 @@ from app.web.templating import fragment, page
 from app.web.text import RowId
 from app.web.visitor import Visitor
 
-router = APIRouter()
+router = APIRouter(route_class=DeferredRoute)
 
 HOME_ADAPTERS = 4
 HOME_VISUALS = 12

@@ -14,6 +14,7 @@ from app.trainings.forms import CleanChoices
 from app.trainings.models import Training
 from app.trainings.recipe import TrainingRecipe
 from app.trainings.rows import PAGE
+from app.web.deferred_route import DeferredRoute
 from app.web.files import send
 from app.web.language import translate
 from app.web.paging import from_cursor, to_cursor
@@ -21,7 +22,7 @@ from app.web.session_deps import FileStorage, ReadSession, WriteSession
 from app.web.signed_in import Editor, Viewer
 from app.web.text import RowId
 
-router = APIRouter(tags=["Trainings"])
+router = APIRouter(tags=["Trainings"], route_class=DeferredRoute)
 
 
 class Choices(CleanChoices):

@@ -18,6 +18,7 @@ from app.trainings.presets import PURPOSES
 from app.trainings.recipe import TrainingRecipe
 from app.trainings.rows import PAGE
 from app.web.answers import go, is_htmx
+from app.web.deferred_route import DeferredRoute
 from app.web.files import send
 from app.web.flashes import Flash
 from app.web.language import translate
@@ -28,7 +29,7 @@ from app.web.templating import fragment, page
 from app.web.text import RowId
 from app.web.visitor import Visitor
 
-router = APIRouter()
+router = APIRouter(route_class=DeferredRoute)
 WILL_STOP = N_("It stops after this step and keeps what it has learned.")
 NOT_STARTED = N_("The training was taken out of the queue.")
 Count = Annotated[int, Query(ge=0, le=1_000_000)]

@@ -16,13 +16,14 @@ from app.trainings.rows import PAGE
 from app.trainings.voice_choices import VoiceChoices
 from app.trainings.voice_measures import Measures
 from app.trainings.voice_recipe import VoiceRecipe
+from app.web.deferred_route import DeferredRoute
 from app.web.language import translate
 from app.web.paging import from_cursor, to_cursor
 from app.web.session_deps import ReadSession, WriteSession
 from app.web.signed_in import Editor, Viewer
 from app.web.text import RowId
 
-router = APIRouter(tags=["Trainings of a voice"])
+router = APIRouter(tags=["Trainings of a voice"], route_class=DeferredRoute)
 
 
 class NewVoiceTraining(VoiceChoices):

@@ -15,6 +15,7 @@ from app.trainings.rows import PAGE
 from app.trainings.voice_forms import StartVoiceForm, VoiceForm
 from app.trainings.voice_measures import copies, verdict
 from app.web.answers import go
+from app.web.deferred_route import DeferredRoute
 from app.web.flashes import Flash
 from app.web.language import translate
 from app.web.paging import from_cursor, to_cursor
@@ -24,7 +25,7 @@ from app.web.templating import fragment, page
 from app.web.text import RowId
 from app.web.visitor import Visitor
 
-router = APIRouter()
+router = APIRouter(route_class=DeferredRoute)
 WILL_STOP = N_("It stops after this step and keeps what it has learned.")
 NOT_STARTED = N_("The training was taken out of the queue.")
 

@@ -20,13 +20,14 @@ from app.voice.queries import Filter, Judged
 from app.voice.routes import take_in_opened
 from app.voice.shown import amount
 from app.voice.style_guide import style_guide
+from app.web.deferred_route import DeferredRoute
 from app.web.language import translate
 from app.web.paging import from_cursor, to_cursor
 from app.web.session_deps import FileStorage, ReadSession, WriteSession
 from app.web.signed_in import Editor, Viewer
 from app.web.text import RowId
 
-router = APIRouter(tags=["Voice"])
+router = APIRouter(tags=["Voice"], route_class=DeferredRoute)
 JSONL: dict[int | str, dict[str, Any]] = {200: {"content": {"application/jsonl": {}}}}
 
 

@@ -30,6 +30,7 @@ from app.voice.queries import Filter, JudgedSet
 from app.voice.shown import LANGUAGE_NAMES, amount, marked, rare_languages
 from app.voice.style_guide import style_guide
 from app.web.answers import go, is_htmx
+from app.web.deferred_route import DeferredRoute
 from app.web.files import disposition
 from app.web.flashes import Flash
 from app.web.language import translate, translations
@@ -40,7 +41,7 @@ from app.web.templating import fragment, page
 from app.web.text import RowId
 from app.web.visitor import Visitor
 
-router = APIRouter()
+router = APIRouter(route_class=DeferredRoute)
 
 Stamp = Annotated[int, Path(ge=0, le=4_000_000_000_000_000)]
 SAVED = N_("Saved")

@@ -22,8 +22,9 @@ from app.disk import DiskWatch
 from app.jobs import queries as jobs
 from app.jobs.models import LANES
 from app.storage import Storage
+from app.web.deferred_route import DeferredRoute
 
-router = APIRouter(include_in_schema=False)
+router = APIRouter(include_in_schema=False, route_class=DeferredRoute)
 KEEP_SECONDS = 1.0
 """So long is an answer used again: anybody may ask, and asking must stay cheap."""
 PATIENCE_SECONDS = 3.0

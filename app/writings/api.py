@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from app.db import now
 from app.generations.forms import Seed
 from app.projects import queries as projects
+from app.web.deferred_route import DeferredRoute
 from app.web.language import translate
 from app.web.paging import from_cursor, to_cursor
 from app.web.session_deps import ReadSession, WriteSession
@@ -22,7 +23,7 @@ from app.writings.forms import Audience, Brief, Choice, Language, Length, Tone, 
 from app.writings.recipe import Arm, WritingOrder
 from app.writings.routes import change_text, order, texts_to_export, words_in
 
-router = APIRouter()
+router = APIRouter(route_class=DeferredRoute)
 TEXTS: list[str | Enum] = ["Texts"]
 VOTES: list[str | Enum] = ["Blind vote"]
 

@@ -13,6 +13,7 @@ from app.projects.models import Project
 from app.voice.shown import LANGUAGE_NAMES
 from app.web import files
 from app.web.answers import go, is_htmx
+from app.web.deferred_route import DeferredRoute
 from app.web.flashes import Flash
 from app.web.language import translate
 from app.web.paging import from_cursor, to_cursor
@@ -29,7 +30,7 @@ from app.writings.models import Writing
 from app.writings.recipe import ARMS
 from app.writings.sheet import sheet
 
-router = APIRouter()
+router = APIRouter(route_class=DeferredRoute)
 SAVED = N_("Saved. The texts that are there are measured by these rules from now on.")
 Shown = Annotated[str, Query(pattern="^[a-z_0-9.]{0,300}$")]
 STATES = {"open": N_("Not judged yet"), "approved": N_("Approved"), "rejected": N_("Rejected")}

@@ -1,0 +1,113 @@
+"""Routes are worked out when they are asked for, and once."""
+
+from typing import Annotated, Any
+
+import pytest
+from fastapi import APIRouter, Depends, FastAPI
+from fastapi.exceptions import FastAPIError
+from fastapi.routing import APIRoute
+from fastapi.testclient import TestClient
+from pydantic import BaseModel
+
+from app.main import PAGES, _routes
+from app.web.csrf import check_form
+from app.web.deferred_route import DeferredRoute, included
+
+
+class Unknown:
+    """No type that pydantic knows."""
+
+
+class Answer(BaseModel):
+    number: int
+    said: list[str]
+
+
+@pytest.fixture
+def worked_out(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The paths of all routes that were worked out, in order."""
+    paths: list[str] = []
+    before = APIRoute.__init__
+
+    def counting(self: APIRoute, path: str, *args: Any, **options: Any) -> None:
+        paths.append(path)
+        before(self, path, *args, **options)
+
+    monkeypatch.setattr(APIRoute, "__init__", counting)
+    return paths
+
+
+def application() -> FastAPI:
+    said: list[str] = []
+    router = APIRouter(prefix="/rooms", tags=["Rooms"], route_class=DeferredRoute, dependencies=[Depends(_inner(said))])
+
+    @router.get("/{number}", summary="One room")
+    def one(number: int, word: Annotated[str, Depends(lambda q="": q)]) -> Answer:
+        return Answer(number=number, said=[*said, word])
+
+    @router.post("/{number}", include_in_schema=False)
+    def change(number: int) -> Answer:
+        return Answer(number=-number, said=[])
+
+    outer = [Depends(_outer(said))]
+    return FastAPI(routes=list(included(router, prefix="/api", dependencies=outer)))
+
+
+def _outer(said: list[str]) -> Any:
+    return lambda: said.append("outer")
+
+
+def _inner(said: list[str]) -> Any:
+    return lambda: said.append("inner")
+
+
+def test_a_route_is_worked_out_by_its_first_request_and_not_again(worked_out: list[str]) -> None:
+    app = application()
+    assert worked_out == []
+    with TestClient(app) as client:
+        assert client.get("/api/nowhere").status_code == 404
+        assert worked_out == []
+        answer = client.get("/api/rooms/4")
+        assert answer.json() == {"number": 4, "said": ["outer", "inner", ""]}, "outer dependencies come first"
+        client.get("/api/rooms/5")
+        assert worked_out == ["/api/rooms/{number}"]
+        assert client.get("/api/rooms/five").status_code == 422
+        assert client.post("/api/rooms/5").json()["number"] == -5
+        assert client.put("/api/rooms/5").status_code == 405
+        app.openapi()
+    assert worked_out == ["/api/rooms/{number}"] * 2
+    assert app.url_path_for("one", number="7") == "/api/rooms/7"
+
+
+def test_the_description_is_that_of_included_routers() -> None:
+    app = application()
+    operations = app.openapi()["paths"]["/api/rooms/{number}"]
+    assert list(operations) == ["get"], "what is left out of the description stays out"
+    assert operations["get"]["tags"] == ["Rooms"]
+    assert operations["get"]["operationId"] == "one_api_rooms__number__get"
+    schema = operations["get"]["responses"]["200"]["content"]["application/json"]["schema"]
+    assert schema == {"$ref": "#/components/schemas/Answer"}
+
+
+def test_a_router_without_deferred_routes_is_refused() -> None:
+    router = APIRouter()
+    router.get("/")(lambda: None)
+    with pytest.raises(TypeError, match="route_class=DeferredRoute"):
+        list(included(router))
+
+
+def test_an_unsound_route_says_so_each_time_it_is_asked_for() -> None:
+    router = APIRouter(route_class=DeferredRoute)
+    router.get("/", response_model=Unknown)(lambda: None)
+    for _ in range(2):
+        with pytest.raises(FastAPIError):
+            _ = router.routes[0].dependant  # type: ignore[attr-defined]
+
+
+def test_every_route_of_livery_is_sound_and_every_page_checks_its_forms() -> None:
+    pages = {route.endpoint for module in PAGES for route in module.router.routes if isinstance(route, DeferredRoute)}
+    ours = [route for route in _routes() if isinstance(route, DeferredRoute)]
+    assert len(ours) > 300
+    for route in ours:
+        calls = [dependant.call for dependant in route.dependant.dependencies]
+        assert (calls[:1] == [check_form]) == (route.endpoint in pages), route.path

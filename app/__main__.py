@@ -14,6 +14,7 @@ from app.db import Database
 from app.logs import start_logging
 from app.migrate import migrate
 from app.settings import Settings
+from app.startup import keep_private
 
 GRACE_SECONDS = 30.0
 LONGEST_PAUSE_SECONDS = 30.0
@@ -78,6 +79,7 @@ def end(processes: list[subprocess.Popen[bytes]]) -> None:
 def main() -> None:
     settings = Settings()
     start_logging(settings.log_level)
+    keep_private(settings)
     database = Database(settings.effective_database_url)
     migrate(database)
     database.engine.dispose()

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from app.operations.backup import BackupError, back_up
 from app.settings import Settings
+from app.startup import keep_private
 from app.storage import open_storage
 
 
@@ -14,6 +15,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("target", type=Path, help="a new or empty folder")
     target = parser.parse_args(arguments).target
     settings = Settings()
+    keep_private(settings)
     try:
         manifest = back_up(
             settings.effective_database_url,

@@ -10,6 +10,7 @@ from app.db import Database
 from app.errors import AppError
 from app.operations import erasure
 from app.settings import Settings
+from app.startup import keep_private
 from app.storage import open_storage
 
 
@@ -20,6 +21,7 @@ def main(arguments: list[str] | None = None) -> int:
     whom.add_argument("--person", metavar="EMAIL", help="a person, by their e-mail address")
     given = parser.parse_args(arguments)
     settings = Settings()
+    keep_private(settings)
     database, storage = Database(settings.effective_database_url), open_storage(settings)
     cache = settings.data_dir / "worker-cache"
     try:

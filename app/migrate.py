@@ -7,6 +7,7 @@ from alembic.config import Config
 
 from app.db import Database
 from app.settings import Settings
+from app.startup import keep_private
 
 
 def migrate(database: Database) -> None:
@@ -26,7 +27,9 @@ def migrate(database: Database) -> None:
 
 def main() -> None:
     """``python -m app.migrate``: bring the database of the settings up to date, and end."""
-    database = Database(Settings().effective_database_url)
+    settings = Settings()
+    keep_private(settings)
+    database = Database(settings.effective_database_url)
     migrate(database)
     database.engine.dispose()
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from app.operations.backup import BackupError, restore
 from app.settings import Settings
+from app.startup import keep_private
 from app.storage import open_storage
 
 
@@ -17,6 +18,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("source", type=Path, help="a folder that `python -m app.backup` has made")
     source = parser.parse_args(arguments).source
     settings = Settings()
+    keep_private(settings)
     try:
         manifest = restore(
             source,

@@ -18,6 +18,7 @@ from app.jobs.announce import bell_for, ring_after_commit
 from app.jobs.models import LANES
 from app.logs import start_logging
 from app.settings import Settings
+from app.startup import keep_private
 from app.storage import open_storage
 from worker import poll_loop
 from worker.context import WorkerContext
@@ -37,6 +38,7 @@ def main(named_lanes: str, pulse: Pulse, last_words: str) -> None:
         raise SystemExit(WRONG_USAGE)
     settings = Settings()
     start_logging(settings.log_level)
+    keep_private(settings)
     context = WorkerContext(
         database=Database(settings.effective_database_url),
         storage=open_storage(settings),

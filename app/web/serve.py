@@ -9,8 +9,10 @@ import threading
 
 import uvicorn
 
+from app.logs import start_logging
 from app.main import create_app
 from app.settings import Settings
+from app.startup import keep_private, warn_of_old_python
 
 
 def _end_with_parent() -> None:
@@ -40,6 +42,9 @@ class Server(uvicorn.Server):
 
 def main() -> None:
     settings = Settings()
+    start_logging(settings.log_level)
+    keep_private(settings)
+    warn_of_old_python()
     if "--end-with-parent" in sys.argv[1:]:
         threading.Thread(target=_end_with_parent, daemon=True).start()
     config = uvicorn.Config(

@@ -27,7 +27,7 @@ FEATURES = [
 ]
 MODEL_LIBRARIES = {"torch", "diffusers", "peft", "transformers", "bitsandbytes", "accelerate", "tokenizers", "gguf"}
 WEB_LIBRARIES = {"fastapi", "starlette", "jinja2", "uvicorn"}
-FOUNDATION = ("app.settings", "app.errors", "app.db", "app.logs", "app.migrate", "app.storage")
+FOUNDATION = ("app.settings", "app.errors", "app.db", "app.logs", "app.migrate", "app.startup", "app.storage")
 
 
 def modules(*folders: str) -> Iterator[tuple[str, Path]]:

@@ -3,8 +3,10 @@
 import re
 from collections.abc import Mapping
 
-from app.adapters.module_names import TRANSFORMERS, U_NETS, Architecture
+from app.adapters import signs
+from app.adapters.bases import TRANSFORMERS, U_NETS, Architecture
 from app.adapters.parts import DOWN, UP, Shaped
+from app.adapters.signs import denoiser_stems, width_of
 
 T5 = re.compile(r"(^|[._])block[._]\d+[._]layer[._]\d")
 """Names of a T5's layers; where a second text encoder is one, the base is FLUX.1."""
@@ -16,7 +18,25 @@ def architecture_of(
     metadata: Mapping[str, str],
     hint: Architecture | None,
 ) -> Architecture:
-    """Told by the names where they can, else by widths, else by what the header says, else by the hint."""
+    """Told by the names where they can, else by widths, else by what the header says, else by the hint.
+
+    Without a hint only where the width is one that the base has.
+    """
+    told = _told(found, entries, metadata, hint)
+    widths = signs.WIDTHS.get(told)
+    if hint is None and widths is not None:
+        width = width_of(denoiser_stems(entries), entries)
+        if width is not None and width not in widths:
+            return "unknown"
+    return told
+
+
+def _told(
+    found: Mapping[tuple[str, str], Mapping[str, str]],
+    entries: Mapping[str, Shaped],
+    metadata: Mapping[str, str],
+    hint: Architecture | None,
+) -> Architecture:
     paths = {path for component, path in found if component == "denoiser"}
     if any(
         re.match(r"model\.(layers|language_model)\b|transformer\.h\.|model\.decoder\.|gpt_neox\.", path)
@@ -109,7 +129,7 @@ def _flux(
             return "flux_2"
         if re.search(r"_mod\.lin$|modulation\.lin$|\.norm1?\.linear$|proj_mlp$", path):
             return "flux_1"
-        if UP not in names or DOWN not in names:
+        if any(len(entries[names[half]].shape) < 2 if half in names else True for half in (UP, DOWN)):
             continue
         rows, columns = entries[names[UP]].shape[0], entries[names[DOWN]].shape[1]
         # FLUX.1's feed-forward is four times as wide as the model, FLUX.2's three times and gated.
@@ -120,8 +140,13 @@ def _flux(
                     return "flux_1"
                 if rows * down2 == columns * up2:
                     return "flux_2"
+    if hint in ("flux_1", "flux_2"):
+        return hint
+    width = width_of(denoiser_stems(entries), entries)
+    if width is not None and width not in signs.WIDTHS["flux_1"]:
+        return "flux_2"
     said = told_by(metadata)
-    return said if said.startswith("flux") else hint if hint in ("flux_1", "flux_2") else "flux_1"
+    return said if said.startswith("flux") else "flux_1"
 
 
 def told_by(metadata: Mapping[str, str]) -> Architecture:

@@ -201,7 +201,10 @@ def bases_for(session: Session, workspace_id: str, passport: Passport) -> list[B
 
 
 def fits(base: BaseModelEntry, passport: Passport) -> bool:
+    """Whether the layers of the base have the names of this adapter's, and where both are known its width."""
     is_builtin = "livery" in passport.metadata.get("modelspec.architecture", "")
+    if None not in (base.denoiser_width, passport.width) and base.denoiser_width != passport.width:
+        return False
     return architecture_of(base) == passport.architecture and (base.source == "builtin") == is_builtin
 
 
@@ -239,6 +242,8 @@ def prepare(
         storage.fetch(key, source)
         tensors, header = safetensors_file.read(source)
         lora = dialects.read(tensors, header)
+        if lora.architecture != architecture_of(base):
+            raise WrongBase(base=base.name)  # its passport is of an older Livery, which took it for another
         if lora.architecture == "flux_1" and any(module.startswith("text_encoder_2.") for module in lora.alphas):
             raise ChangesT5()
         programs = export.programs_dialect(lora.architecture)

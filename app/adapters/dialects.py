@@ -11,15 +11,16 @@ LoHa) are renamed as they are; what a dialect cannot hold exactly is refused wit
 
 from collections.abc import Mapping
 
-from app.adapters import fusing
+from app.adapters import fusing, kinds, signs
 from app.adapters.architectures import architecture_of
-from app.adapters.layers import HEADER_KEY, PLAIN, CannotHold, Layer, Lora, Names, Written
-from app.adapters.module_names import TRANSFORMERS, U_NETS, Architecture, UnknownDialect, with_dots
+from app.adapters.bases import TRANSFORMERS, U_NETS, Architecture, UnknownDialect, check_supported
+from app.adapters.layers import HEADER_KEY, PLAIN, CannotHold, Dialect, Layer, Lora, Names, Written
+from app.adapters.module_names import with_dots
 from app.adapters.original_layers import canonical_modules, original_layers
 from app.adapters.parts import DOWN, INPUT_MAGNITUDE, LOHA, LOKR, MAGNITUDE, MID, UP, Shaped
 from app.adapters.safetensors_file import Tensor, float32_tensor
 from app.adapters.strengths import alpha_of, alphas_and_ranks, canonical_header, in_the_numbers, settings_in
-from app.adapters.tensor_names import EXTRA, detect, taken_apart
+from app.adapters.tensor_names import EXTRA, detect, halves_of, taken_apart
 
 KOHYA_PREFIXES: dict[Architecture, dict[str, str]] = {
     # Programs built on SD 1.5 know one text encoder and look for lora_te_; lora_te1_ and lora_te2_ belong to SDXL
@@ -48,9 +49,13 @@ _COMFYUI_TEXT: dict[Architecture, dict[str, str]] = {
 def parse(entries: Mapping[str, Shaped], metadata: Mapping[str, str], hint: Architecture | None = None) -> Names:
     """Read the names. ``hint`` decides where they fit more than one architecture.
 
-    Raises ``UnknownDialect`` with the first name that belongs to none.
+    Of a base that Livery has no table of, the layers keep the names that they have in the file.
+    Raises ``UnknownDialect`` with the first name that belongs to none, ``UnknownKind`` for what is no LoRA.
     """
     dialect = detect(entries)
+    kinds.check(entries)
+    if hint is None and (foreign := signs.foreign(entries, metadata)) is not None:
+        return _foreign_names(entries, dialect, foreign)
     if dialect == "unknown":
         raise UnknownDialect(name=next(iter(entries), ""))
     found: dict[tuple[str, str], dict[str, str]] = {}
@@ -75,12 +80,31 @@ def parse(entries: Mapping[str, Shaped], metadata: Mapping[str, str], hint: Arch
     return Names(dialect, architecture, layers, tuple(left_out))
 
 
+def _foreign_names(entries: Mapping[str, Shaped], dialect: Dialect, architecture: Architecture) -> Names:
+    layers: dict[tuple[str, str], dict[str, str]] = {}
+    left_out = []
+    for name in entries:
+        stem, part = halves_of(name)
+        parts = layers.setdefault(("text_encoder" if signs.is_of_text(name) else "transformer", stem), {})
+        if part is None or part in parts:
+            left_out.append(name)
+        else:
+            parts[part] = name
+    found = tuple(Layer(*place, parts) for place, parts in sorted(layers.items()) if set(parts) - {"alpha"})
+    if not found:
+        raise UnknownDialect(name=next(iter(entries), ""))
+    return Names(dialect, architecture, found, tuple(left_out))
+
+
 def read(tensors: Mapping[str, Tensor], metadata: Mapping[str, str], hint: Architecture | None = None) -> Lora:
     """The adapter under canonical names, with true alphas.
 
-    Raises ``UnknownDialect`` for a name of no known dialect, or a tensor whose other half is missing or does not fit.
+    Raises ``UnknownDialect`` for a name of no known dialect, or a tensor whose other half is missing or does not fit;
+    ``NoBase`` and ``UnknownBase``, which are such, for a base whose layers Livery has no table of.
     """
     names = parse(tensors, metadata, hint)
+    if names.architecture != "language_model":
+        check_supported(names.architecture)
     settings = settings_in(metadata) if names.dialect in ("canonical", "peft") else {}
     canonical: dict[str, Tensor] = {}
     alphas: dict[str, float] = {}

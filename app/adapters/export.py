@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from app.adapters import dialects, metadata, products, safetensors_file
+from app.adapters.bases import Architecture, UnknownDialect, check_supported
 from app.adapters.dialects import HEADER_KEY, CannotHold, Lora, Written
 from app.adapters.metadata import AdapterFacts
-from app.adapters.module_names import Architecture, UnknownDialect
 from app.adapters.safetensors_file import Tensor
 
 
@@ -76,6 +76,7 @@ def converted(source: Path, target: Path, dialect: Written, *, name: str, clean:
     """
     tensors, header = safetensors_file.read(source)
     lora = dialects.read(tensors, header)
+    check_supported(lora.architecture)
     if dialects.detect(tensors) == dialect == "canonical" and HEADER_KEY in header:
         own = {HEADER_KEY: header[HEADER_KEY]}
     else:
@@ -99,6 +100,7 @@ def for_engines(source: Path, target: Path, *, name: str, clean: bool = False) -
     """
     tensors, header = safetensors_file.read(source)
     lora = dialects.read(tensors, header)
+    check_supported(lora.architecture)
     if not is_in_own_form(lora, header):
         return converted(source, target, "canonical", name=name, clean=clean)
     tensors = products.written(lora)

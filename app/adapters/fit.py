@@ -3,8 +3,8 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from app.adapters.bases import Architecture
 from app.adapters.layers import Dialect, Layer, Names
-from app.adapters.module_names import Architecture
 from app.adapters.parts import INPUT_MAGNITUDE, MAGNITUDE, MID, Shaped
 from app.adapters.tensor_names import stem_of
 from app.errors import N_
@@ -40,6 +40,7 @@ NO_ALPHA = N_("It does not read the alpha of this file, and would draw %(factor)
 NEEDS_ALPHA = N_("It stops at layers without an alpha of their own. Convert the file first.")
 REFUSES_ALPHA = N_("It refuses alphas in these names. Convert the file first.")
 NEEDS_LYCORIS = N_("It reads this kind of adapter (%(kind)s) only with LyCORIS installed beside it.")
+TOO_MANY_LEFT = N_("It refuses a file with more than %(most)s tensors that it does not know. Convert the file first.")
 NOT_KNOWN = N_("We do not know.")
 NEEDS_CONFIG = N_("It needs the adapter_config.json that belongs to this file.")
 

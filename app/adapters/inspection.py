@@ -13,10 +13,10 @@ from typing import Any, BinaryIO
 
 from pydantic import BaseModel
 
-from app.adapters import dialects, metadata, programs, settings_words
+from app.adapters import dialects, metadata, programs, settings_words, signs
+from app.adapters.bases import NAMES, SUPPORTED, UnknownDialect, UnknownKind
 from app.adapters.dialects import Names, Written
 from app.adapters.fit import Contents
-from app.adapters.module_names import Architecture, UnknownDialect
 from app.adapters.safetensors_file import MAX_HEADER_BYTES, Header, Place, Tensor, header_of
 
 MOST_HEADER_BYTES = MAX_HEADER_BYTES
@@ -25,17 +25,6 @@ MOST_ENTRIES = 150
 LONGEST_ENTRY = 2000
 LONGEST_LINE = 200
 CHUNK = 2**20
-BASES: dict[Architecture, str] = {
-    "stable_diffusion_1": "Stable Diffusion 1.5",
-    "stable_diffusion_2": "Stable Diffusion 2",
-    "stable_diffusion_xl": "Stable Diffusion XL",
-    "flux_1": "FLUX.1",
-    "flux_2": "FLUX.2",
-    "z_image": "Z-Image",
-    "qwen_image": "Qwen-Image",
-    "language_model": "",
-    "unknown": "",
-}
 DIALECTS: dict[str, str] = {
     "canonical": "diffusers",
     "diffusers_old": "diffusers (2023)",
@@ -124,6 +113,12 @@ class Passport(BaseModel):
     metadata: dict[str, str]
     unknown_name: str | None
     """The first name that belongs to no known dialect."""
+    unknown_kind: str = ""
+    """What the file is instead of a LoRA, such as OFT; empty where it is one or nobody knows."""
+    has_base: bool = True
+    """Whether Livery knows the layers of its base. If not, it is neither used nor converted here."""
+    width: int | None = None
+    """Of the base's tokens, where the file's shapes say it: sizes of one family differ in it."""
 
 
 def of_file(path: Path, *, whole: bool = True) -> Passport:
@@ -168,17 +163,19 @@ def alpha_places(header: Header) -> list[tuple[str, Place]]:
 def of_header(header: Header, byte_count: int, alphas: Mapping[str, float]) -> Passport:
     """The passport from a checked header and the values of its alpha tensors."""
     told = header.metadata
-    unknown_name = None
+    unknown_name, unknown_kind = None, ""
     try:
         names = dialects.parse(header.tensors, told)
         layers = dialects.alphas_and_ranks(names, header.tensors, told, alphas)
     except UnknownDialect as error:
         names, layers = Names("unknown", "unknown", (), ()), []
         unknown_name = str(error.params.get("name", ""))[:LONGEST_LINE]
+        unknown_kind = str(error.params["kind"]) if isinstance(error, UnknownKind) else ""
     untold = [
         alpha / rank for layer, rank, alpha in layers if alpha is not None and rank and "alpha" not in layer.names
     ]
-    fits = programs.fits(Contents(names, header.tensors, untold)) if names.layers else []
+    has_base = names.architecture in (*SUPPORTED, "language_model")
+    fits = programs.fits(Contents(names, header.tensors, untold)) if names.layers and has_base else []
     tags = _tags(told)
     return Passport(
         byte_count=byte_count,
@@ -186,7 +183,7 @@ def of_header(header: Header, byte_count: int, alphas: Mapping[str, float]) -> P
         dialect=names.dialect,
         dialect_name=DIALECTS[names.dialect],
         architecture=names.architecture,
-        base_name=BASES[names.architecture],
+        base_name=NAMES[names.architecture],
         base_told=one_line(
             _first(told, "ss_sd_model_name", "ss_base_model_version", "modelspec.architecture", "base_model")
         ),
@@ -223,6 +220,9 @@ def of_header(header: Header, byte_count: int, alphas: Mapping[str, float]) -> P
         left_out=len(names.left_out),
         metadata={key[:LONGEST_LINE]: value[:LONGEST_ENTRY] for key, value in sorted(told.items())[:MOST_ENTRIES]},
         unknown_name=unknown_name,
+        unknown_kind=unknown_kind,
+        has_base=has_base,
+        width=signs.width_of(signs.denoiser_stems(header.tensors), header.tensors),
     )
 
 

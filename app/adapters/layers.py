@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
-from app.adapters.module_names import Architecture
+from app.adapters.bases import Architecture
 from app.adapters.parts import ALL_PARTS, DOWN, LOHA, LOKR, MAGNITUDE, UP, rank_of
 from app.adapters.safetensors_file import Tensor
 from app.errors import N_, Invalid

@@ -8,6 +8,7 @@ InvokeAI's ``backend/patches``, both of 2026. Of InvokeAI's newer bases we have 
 import re
 from dataclasses import replace
 
+from app.adapters.bases import U_NETS
 from app.adapters.fit import (
     DORA_OF_COLUMNS,
     MODERN,
@@ -33,7 +34,7 @@ from app.adapters.fit import (
     words,
 )
 from app.adapters.layers import Layer
-from app.adapters.module_names import U_NETS, stack_of
+from app.adapters.module_names import stack_of
 from app.adapters.parts import MAGNITUDE
 
 _FLUX_BLOCKS = ("double_blocks_", "single_blocks_")

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from app.adapters import safetensors_file, settings_words
-from app.adapters.module_names import Architecture
+from app.adapters.bases import Architecture
 from app.adapters.safetensors_file import Tensor
 from app.trainings.recipe import TrainingRecipe
 

@@ -12,29 +12,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import Literal, get_args
 
-from app.errors import N_, Invalid
-
-Architecture = Literal[
-    "stable_diffusion_1",
-    "stable_diffusion_2",
-    "stable_diffusion_xl",
-    "flux_1",
-    "flux_2",
-    "z_image",
-    "qwen_image",
-    "language_model",
-    "unknown",
-]
-ARCHITECTURES: tuple[Architecture, ...] = get_args(Architecture)
-U_NETS: tuple[Architecture, ...] = ("stable_diffusion_1", "stable_diffusion_2", "stable_diffusion_xl")
-TRANSFORMERS: tuple[Architecture, ...] = ("flux_1", "flux_2", "z_image", "qwen_image")
-
-
-class UnknownDialect(Invalid):
-    sentence = N_("The adapter's layers have names that Livery does not know (%(name)s), so it cannot be converted.")
-
+from app.adapters.bases import Architecture, UnknownDialect
 
 # Names of modules that hold an underscore themselves; any other underscore of a flat name is a dot.
 _JOINED = {

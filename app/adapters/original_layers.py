@@ -4,18 +4,10 @@ import math
 from collections.abc import Callable, Mapping
 
 from app.adapters import fusing
+from app.adapters.bases import U_NETS, Architecture, UnknownDialect
 from app.adapters.fusing import LowRank
 from app.adapters.layers import CannotHold, Layer, Lora, Names
-from app.adapters.module_names import (
-    U_NETS,
-    Architecture,
-    UnknownDialect,
-    fused_name,
-    original_of,
-    stack_of,
-    u_net_to_original,
-    unfused_original,
-)
+from app.adapters.module_names import fused_name, original_of, stack_of, u_net_to_original, unfused_original
 from app.adapters.parts import DOWN, INPUT_MAGNITUDE, LOHA, LOKR, MAGNITUDE, MID, UP
 from app.adapters.safetensors_file import Tensor
 

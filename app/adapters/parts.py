@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping
 from typing import Protocol
 
-from app.adapters.module_names import UnknownDialect
+from app.adapters.bases import UnknownDialect
 from app.adapters.safetensors_file import Tensor
 
 DOWN, UP, MID, MAGNITUDE = "lora_A.weight", "lora_B.weight", "lora_mid.weight", "lora_magnitude_vector"

@@ -3,9 +3,9 @@
 import json
 from datetime import datetime
 
+from app.adapters.bases import Architecture
 from app.adapters.metadata import WORDS, AdapterFacts, BaseModelFacts, TrainingFacts
 from app.adapters.models import Adapter
-from app.adapters.module_names import Architecture
 from app.adapters.names import file_stem
 from app.base_models.catalogue import BaseModelEntry
 

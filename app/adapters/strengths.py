@@ -9,8 +9,8 @@ from dataclasses import replace
 from typing import Any
 
 from app.adapters import fusing
+from app.adapters.bases import UnknownDialect
 from app.adapters.layers import HEADER_KEY, PLAIN, Layer, Lora, Names
-from app.adapters.module_names import UnknownDialect
 from app.adapters.parts import MAGNITUDE, UP, Shaped, first_number, rank_of
 from app.adapters.safetensors_file import Tensor
 

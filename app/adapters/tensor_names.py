@@ -3,11 +3,13 @@
 import re
 from collections.abc import Iterable
 
+from app.adapters.bases import UnknownDialect
 from app.adapters.layers import Dialect, Layer
-from app.adapters.module_names import UnknownDialect, u_net_from_original, with_dots
+from app.adapters.module_names import u_net_from_original, with_dots
 from app.adapters.parts import DOWN, ENDINGS, UP
 
 _FLAT = {
+    "lora_unet__": "denoiser",  # VideoX-Fun's, of Z-Image
     "lora_unet_": "denoiser",
     "lora_transformer_": "denoiser",
     "lycoris_": "denoiser",
@@ -104,6 +106,12 @@ def _plain_path(component: str, path: str) -> str:
     if re.search(r"attn[12]\.to_out$", path):
         return f"{path}.0"
     return u_net_from_original(path) if path.startswith(_ORIGINAL_U_NET) else path
+
+
+def halves_of(name: str) -> tuple[str, str | None]:
+    """The layer's name as the file has it, and the part that this tensor is of it; None for one of no known part."""
+    ending = next((ending for ending in _ENDINGS if name.endswith(ending)), None)
+    return (name, None) if ending is None else (name.removesuffix(ending), ENDINGS[ending])
 
 
 def stem_of(layer: Layer) -> str:

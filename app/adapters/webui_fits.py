@@ -7,6 +7,7 @@ the same from August 2024, without XLabs' names; A1111 1.10 by ``extensions-buil
 import re
 from dataclasses import replace
 
+from app.adapters.bases import U_NETS, Architecture
 from app.adapters.fit import (
     DORA_OF_BASE,
     DORA_OF_COLUMNS,
@@ -21,6 +22,7 @@ from app.adapters.fit import (
     OTHER_NAMES,
     SOME_NAMES,
     TEXT_NAMES,
+    TOO_MANY_LEFT,
     Contents,
     Fit,
     after,
@@ -29,10 +31,11 @@ from app.adapters.fit import (
     words,
 )
 from app.adapters.layers import Layer
-from app.adapters.module_names import U_NETS, Architecture
 
 _WHOLE_XLABS = ("single_blocks.37.processor.qkv_lora.up.weight", "double_blocks.18.processor.qkv_lora2.up.weight")
 """By these two ComfyUI knows XLabs' names: an adapter that leaves one of the layers out is not recognised."""
+_MOST_LEFT_OVER_IN_FORGE = 12
+"""With more tensors that belong to no layer of its own it says that the adapter was made for another base."""
 _CLIP = r"text_model[._]encoder[._]layers[._]\d+[._](mlp[._]fc[12]|self_attn[._](q|k|v|out)_proj)"
 _ONLY_IN_FLUX_2 = ("time_guidance_embed", "single_stream_modulation", "double_stream_modulation")
 _MODULES = (
@@ -52,11 +55,19 @@ def forge(contents: Contents) -> Fit:
         return none(contents, "forge", "Forge", OTHER_BASE)
     if contents.dialect == "xlabs":
         return none(contents, "forge", "Forge", OTHER_NAMES)
-    return _like_comfyui(contents, "forge", "Forge")
+    fit = _like_comfyui(contents, "forge", "Forge")
+    if fit.loaded and _left_over(contents) > _MOST_LEFT_OVER_IN_FORGE:
+        return none(contents, "forge", "Forge", TOO_MANY_LEFT, most=str(_MOST_LEFT_OVER_IN_FORGE))
+    return fit
+
+
+def _left_over(contents: Contents) -> int:
+    """Tensors that ``load_lora`` takes for no layer, with the alphas and what belongs to no layer at all."""
+    taken = [name for layer in contents.layers if _hears(contents, layer) for name in layer.names.values()]
+    return len(contents.entries) - sum(1 for name in taken if "magnitude_vector" not in name)
 
 
 def _like_comfyui(contents: Contents, program: str, name: str) -> Fit:
-    architecture = contents.architecture
     if contents.dialect == "xlabs":
         known = {tensor for layer in contents.layers for tensor in layer.names.values()}
         if not known.issuperset(_WHOLE_XLABS):
@@ -64,11 +75,7 @@ def _like_comfyui(contents: Contents, program: str, name: str) -> Fit:
         return Fit(program, name, contents.total, contents.total)
 
     def hears(layer: Layer) -> bool:
-        if layer.component.startswith("text_encoder"):
-            return _text_in_comfyui(layer, architecture)
-        if architecture in U_NETS:
-            return _u_net_in_comfyui(layer)
-        return _transformer_in_comfyui(layer, architecture)
+        return _hears(contents, layer)
 
     fit = by_layers(contents, program, name, hears)
     if not fit.loaded:
@@ -82,6 +89,14 @@ def _like_comfyui(contents: Contents, program: str, name: str) -> Fit:
     if contents.untold and set(contents.untold) != {1.0} and max(contents.untold) > 0:
         return replace(fit, reason=NO_ALPHA, params={"factor": f"{1 / max(contents.untold):.3g}"})
     return replace(fit, reason=DORA_OF_BASE) if contents.measures_rows else fit
+
+
+def _hears(contents: Contents, layer: Layer) -> bool:
+    if layer.component.startswith("text_encoder"):
+        return _text_in_comfyui(layer, contents.architecture)
+    if contents.architecture in U_NETS:
+        return _u_net_in_comfyui(layer)
+    return _transformer_in_comfyui(layer, contents.architecture)
 
 
 def _text_in_comfyui(layer: Layer, architecture: Architecture) -> bool:

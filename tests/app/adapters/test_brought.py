@@ -3,6 +3,7 @@
 import io
 import json
 
+import numpy as np
 import pytest
 
 from app.adapters import brought, dialects, export, safetensors_file
@@ -120,8 +121,11 @@ def test_what_no_engine_can_draw_with_is_refused_before_it_is_taken_in(
 ) -> None:
     project_id = make_brand(database, storage, owner.workspace_id)
     form = {"project_id": project_id, "base_model": "flux-1-dev", "purpose": "style", "trigger_word": "brandx"}
-    two = float32_tensor([[1.0, 2.0], [3.0, 4.0]])
-    fused = {f"lora_unet_double_blocks_0_img_attn_qkv.{part}": two for part in ("lokr_w1", "lokr_w2")}
+    two = float32_tensor(np.ones((12, 12)))
+    fused = {
+        "lora_unet_double_blocks_0_img_attn_qkv.lokr_w1": float32_tensor(np.ones((3, 1))),
+        "lora_unet_double_blocks_0_img_attn_qkv.lokr_w2": two,
+    }
     names = ("lora_unet_double_blocks_0_img_attn_proj", "lora_te3_encoder_block_0_layer_0_SelfAttention_q")
     t5 = {f"{name}.lora_{half}.weight": two for name in names for half in ("down", "up")}
     alone = {name: tensor for name, tensor in t5.items() if name.startswith("lora_te3")}

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from app.adapters import dialects, fusing
+from app.adapters.bases import UnknownDialect
 from app.adapters.dialects import CannotHold, Lora
-from app.adapters.module_names import UnknownDialect
 from app.adapters.parts import DOWN, MAGNITUDE, UP
 from app.adapters.safetensors_file import Tensor, float32_tensor
 from tests.app.adapters.deltas import FLUX_1, MODULES, SD_1, assert_same, deltas, random_lora

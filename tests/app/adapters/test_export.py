@@ -86,5 +86,5 @@ def test_the_other_programs_file_is_in_the_dialect_that_they_know(tmp_path):
 def test_a_file_in_a_dialect_that_is_not_read_is_refused(tmp_path):
     path = tmp_path / "a.safetensors"
     path.write_bytes(safetensors_file.to_bytes({"diffusion_model.x.lora_A.weight": float32_tensor([1.0])}, {}))
-    with pytest.raises(dialects.UnknownDialect, match=r"diffusion_model\.x"):
+    with pytest.raises(dialects.UnknownDialect, match="which base model"):
         export.canonical(path)

@@ -199,6 +199,21 @@ def test_comfyui_knows_xlabs_names_only_of_a_whole_adapter():
     assert loaded(fits(xlabs(19, 38))["forge"]) == (0, 114)
 
 
+def test_forge_refuses_a_file_of_which_more_than_twelve_tensors_are_left_over():
+    few = {f"unet.mid_block.attentions.0.transformer_blocks.{n}.ff.net.2": (8, 8) for n in range(3)}
+    attention = "unet.mid_block.attentions.0.transformer_blocks.{}.attn1.to_q"
+    for missed in (6, 7):  # ComfyUI and Forge look for attention under the names of 2023
+        modules = few | {attention.format(n): (8, 8) for n in range(missed)}
+        found = fits(*dialects.write(random_lora(modules, "stable_diffusion_xl"), "canonical"))
+        assert loaded(found["comfyui"]) == (6, 6 + 2 * missed)
+        assert loaded(found["forge"]) == ((6, 18) if missed == 6 else (0, 20))
+    assert "more than 12" in found["forge"].reason % found["forge"].params
+    # Alphas count, and so do DoRA's lengths under a name that it does not look for.
+    blocks = {name: shape for name, shape in MODULES["flux_1"].items() if name.startswith("transformer.t")}
+    dora = fits(*dialects.write(random_lora(blocks, "flux_1", alpha=4.0, dora=True), "canonical"))
+    assert dora["comfyui"].loaded and not dora["forge"].loaded
+
+
 def test_peft_files_keep_doras_lengths_from_comfyui():
     modules = {name: shape for name, shape in MODULES["flux_1"].items() if name.startswith("transformer.t")}
     lora = random_lora(modules, "flux_1", rank=4, alpha=4.0, dora=True)

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Form, Request, Response
 
-from app.accounts import errors, queries, service
+from app.accounts import errors, queries, recovery, service
 from app.accounts.browsers import words_for
 from app.accounts.forms import NameForm, PasswordForm
 from app.errors import N_
@@ -62,6 +62,8 @@ def change_password(
         workspace_id=visitor.workspace.id,
         user_agent=request.headers.get("user-agent", ""),
     )
+    if form.revoke_tokens:
+        recovery.revoke_all_tokens(session, visitor.user.id)
     response = _done(request, N_("Your password is changed. All other browsers are signed out."))
     let_in(request, response, token)
     return response

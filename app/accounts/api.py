@@ -6,7 +6,7 @@ from decimal import Decimal
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field
 
-from app.accounts import members, queries, service, tokens
+from app.accounts import members, queries, recovery, service, tokens
 from app.accounts.forms import Currency, InviteForm, Locale, Price, Role, RoleForm
 from app.accounts.member_routes import base_url
 from app.accounts.models import Invitation
@@ -52,6 +52,20 @@ class MemberItem(BaseModel):
 class MemberList(BaseModel):
     items: list[MemberItem]
     next: str | None = None
+
+
+class EndedLinks(BaseModel):
+    """What ended with somebody's right to let people in: links of theirs that still worked until then."""
+
+    invitations: int
+    reset_links: int
+
+
+class ResetLinkItem(BaseModel):
+    """A one-time link with which a member sets a new password. It is shown this once; pass it on."""
+
+    link: str
+    expires_at: datetime
 
 
 class InvitationItem(BaseModel):
@@ -132,16 +146,29 @@ def list_members(visitor: Viewer, session: ReadSession) -> MemberList:
     return MemberList(items=[MemberItem.model_validate(member._asdict()) for member in found])
 
 
-@router.patch("/members/{user_id}", status_code=204, summary="Change a member's role")
-def change_role(user_id: RowId, change: RoleForm, visitor: Owner, session: WriteSession) -> Response:
-    members.change_role(session, workspace_id=visitor.workspace.id, user_id=user_id, role=change.role)
-    return Response(status_code=204)
+@router.patch("/members/{user_id}", summary="Change a member's role")
+def change_role(user_id: RowId, change: RoleForm, visitor: Owner, session: WriteSession) -> EndedLinks:
+    done = members.change_role(session, workspace_id=visitor.workspace.id, user_id=user_id, role=change.role)
+    return EndedLinks(**done._asdict())
 
 
-@router.delete("/members/{user_id}", status_code=204, summary="Remove a member; what they made stays")
-def remove_member(user_id: RowId, visitor: Owner, session: WriteSession) -> Response:
-    members.remove_member(session, workspace_id=visitor.workspace.id, user_id=user_id)
-    return Response(status_code=204)
+@router.delete("/members/{user_id}", summary="Remove a member; what they made stays")
+def remove_member(user_id: RowId, visitor: Owner, session: WriteSession) -> EndedLinks:
+    done = members.remove_member(session, workspace_id=visitor.workspace.id, user_id=user_id)
+    return EndedLinks(**done._asdict())
+
+
+@router.post("/members/{user_id}/reset-link", status_code=201, summary="Make a link for a forgotten password")
+def make_reset_link(
+    request: Request, user_id: RowId, visitor: Owner, session: WriteSession, settings: AppSettings
+) -> ResetLinkItem:
+    """For a member who belongs to this workspace alone: a token reaches no other."""
+    rate_limit.count(settings.broker_url, rate_limit.INVITATIONS, visitor.workspace.id)
+    where = {"workspace_id": visitor.workspace.id}
+    recovery.check_reach(session, user_id=user_id, owner_id=visitor.user.id, only_here=True, **where)
+    link, token = recovery.make_link(session, user_id=user_id, made_by=visitor.user.id, **where)
+    address = recovery.link_address(base_url(request, settings), token)
+    return ResetLinkItem(link=address, expires_at=link.expires_at)
 
 
 @router.get("/invitations", summary="Invitations that still work")

@@ -57,3 +57,44 @@ class AlreadyMember(Conflict):
 
 class TooManyTokens(Conflict):
     sentence = N_("%(count)s tokens are enough for one person. Revoke one that is not used any more.")
+
+
+class ResetLinkSpent(NotFound):
+    sentence = N_("This link has been used, replaced or has expired. Ask the person who gave it to you for a new one.")
+
+
+class OwnPassword(Conflict):
+    sentence = N_("This is for others. Change your own password under “Your account”, or ask another owner for a link.")
+
+
+class NotYoursAlone(Conflict):
+    """Params: name, email."""
+
+    sentence = N_(
+        "%(name)s also belongs to a workspace that you do not own, so you cannot do this for them. Whoever runs this "
+        "Livery can, on its machine: python -m app.rescue %(email)s"
+    )
+
+
+class NobodyWithAddress(NotFound):
+    """Only ever said on the machine itself. Params: email."""
+
+    sentence = N_("Nobody here has the address “%(email)s”.")
+
+
+class NoSuchWorkspace(NotFound):
+    """Params: name."""
+
+    sentence = N_("There is no workspace “%(name)s”.")
+
+
+class SeveralWorkspaces(Conflict):
+    """Params: name, ids."""
+
+    sentence = N_("Several workspaces are called “%(name)s”. Give the id of one of them: %(ids)s")
+
+
+class HasAnOwner(Conflict):
+    """Params: name."""
+
+    sentence = N_("“%(name)s” has an owner. Owners make others owners, on the members' page.")

@@ -67,6 +67,14 @@ class PasswordForm(BaseModel):
     present: Password
     password: Password
     password_again: Password
+    revoke_tokens: bool = False
+
+
+class ResetForm(BaseModel):
+    token: Signed
+    password: Password
+    password_again: Password
+    revoke_tokens: bool = False
 
 
 class InviteForm(BaseModel):

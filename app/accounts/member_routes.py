@@ -1,10 +1,11 @@
 """Who belongs to the workspace, and the workspaces that one belongs to."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Form, Request, Response
+from sqlalchemy.orm import Session
 
-from app.accounts import members, queries
+from app.accounts import members, queries, recovery
 from app.accounts.forms import InviteForm, NameForm, RoleForm, SwitchForm
 from app.errors import N_
 from app.settings import Settings
@@ -12,11 +13,12 @@ from app.web import rate_limit
 from app.web.answers import go
 from app.web.deferred_route import DeferredRoute
 from app.web.flashes import Flash
-from app.web.language import translate
+from app.web.language import translate, translations
 from app.web.session_deps import AppSettings, ReadSession, WriteSession
 from app.web.signed_in import Owner, Viewer
 from app.web.templating import page
 from app.web.text import RowId
+from app.web.visitor import Visitor
 
 router = APIRouter(route_class=DeferredRoute)
 
@@ -26,12 +28,45 @@ def base_url(request: Request, settings: Settings) -> str:
     return settings.public_url or str(request.base_url)
 
 
+def ngettext(one: str, many: str, num: int) -> tuple[str, str, int]:
+    """Mark a sentence with a number for translation; ``_and_withdrawn`` speaks it."""
+    return one, many, num
+
+
+def _and_withdrawn(request: Request, sentence: str, withdrawn: members.Withdrawn) -> str:
+    """What happened, and which of the person's links ended with it."""
+    locale = request.state.locale
+    told = [translate(locale, sentence)]
+    for words in (
+        ngettext(
+            "%(num)s open invitation of theirs is withdrawn.",
+            "%(num)s open invitations of theirs are withdrawn.",
+            withdrawn.invitations,
+        ),
+        ngettext(
+            "%(num)s link of theirs for a new password no longer works.",
+            "%(num)s links of theirs for a new password no longer work.",
+            withdrawn.reset_links,
+        ),
+    ):
+        if words[2]:
+            told.append(translations(locale).ngettext(*words) % {"num": words[2]})
+    return " ".join(told)
+
+
 def _done(request: Request, sentence: str, where: str = "/members") -> Response:
     return go(request, where, Flash("ok", translate(request.state.locale, sentence)))
 
 
 @router.get("/members")
 def show(request: Request, visitor: Viewer, session: ReadSession, settings: AppSettings) -> Response:
+    return _page(request, visitor, session, settings)
+
+
+def _page(
+    request: Request, visitor: Visitor, session: Session, settings: Settings, made: dict[str, Any] | None = None
+) -> Response:
+    """The page; ``made`` is a one-time link made just now, which is shown this once."""
     key, base = request.app.state.signing_key, base_url(request, settings)
     open_ones = queries.open_invitations(session, visitor.workspace.id) if visitor.is_owner else []
     return page(
@@ -39,6 +74,7 @@ def show(request: Request, visitor: Viewer, session: ReadSession, settings: AppS
         "pages/members.html",
         members=queries.members(session, visitor.workspace.id),
         invitations=[(one, members.invitation_link(key, one.id, base)) for one in open_ones],
+        made=made,
     )
 
 
@@ -46,20 +82,39 @@ def show(request: Request, visitor: Viewer, session: ReadSession, settings: AppS
 def change_role(
     request: Request, user_id: RowId, form: Annotated[RoleForm, Form()], visitor: Owner, session: WriteSession
 ) -> Response:
-    members.change_role(session, workspace_id=visitor.workspace.id, user_id=user_id, role=form.role)
-    return _done(request, N_("The role is changed. It counts from now on."))
+    done = members.change_role(session, workspace_id=visitor.workspace.id, user_id=user_id, role=form.role)
+    text = _and_withdrawn(request, N_("The role is changed. It counts from now on."), done)
+    return go(request, "/members", Flash("ok", text))
 
 
 @router.post("/members/{user_id}/remove")
 def remove(request: Request, user_id: RowId, visitor: Owner, session: WriteSession) -> Response:
-    members.remove_member(session, workspace_id=visitor.workspace.id, user_id=user_id)
-    return _done(request, N_("That person no longer belongs to this workspace. What they made stays."))
+    done = members.remove_member(session, workspace_id=visitor.workspace.id, user_id=user_id)
+    sentence = N_("That person no longer belongs to this workspace. What they made stays.")
+    return go(request, "/members", Flash("ok", _and_withdrawn(request, sentence, done)))
 
 
 @router.post("/members/leave")
 def leave(request: Request, visitor: Viewer, session: WriteSession) -> Response:
-    members.remove_member(session, workspace_id=visitor.workspace.id, user_id=visitor.user.id)
-    return _done(request, N_("You have left the workspace."), "/sign-in")
+    done = members.remove_member(session, workspace_id=visitor.workspace.id, user_id=visitor.user.id)
+    text = translate(request.state.locale, N_("You have left the workspace."))
+    if any(done):
+        text += " " + translate(request.state.locale, N_("Your open invitations and links are withdrawn."))
+    return go(request, "/sign-in", Flash("ok", text))
+
+
+@router.post("/members/{user_id}/reset-link")
+def make_reset_link(
+    request: Request, user_id: RowId, visitor: Owner, session: WriteSession, settings: AppSettings
+) -> Response:
+    """The only answer that ever holds the link, so this one is a page and not a way to the next."""
+    rate_limit.count(settings.broker_url, rate_limit.INVITATIONS, visitor.workspace.id)
+    where = {"workspace_id": visitor.workspace.id}
+    user = recovery.check_reach(session, user_id=user_id, owner_id=visitor.user.id, only_here=False, **where)
+    link, token = recovery.make_link(session, user_id=user_id, made_by=visitor.user.id, **where)
+    address = recovery.link_address(base_url(request, settings), token)
+    made = {"name": user.name, "address": address, "expires_at": link.expires_at}
+    return _page(request, visitor, session, settings, made)
 
 
 @router.post("/members/invitations")

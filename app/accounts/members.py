@@ -2,19 +2,36 @@
 
 from datetime import timedelta
 from decimal import Decimal
+from typing import NamedTuple
 
 from itsdangerous import BadData, URLSafeSerializer
-from sqlalchemy import CursorResult, delete, select, update
+from sqlalchemy import ColumnElement, CursorResult, delete, select, update
 from sqlalchemy.orm import Session
 
 from app.accounts import errors
-from app.accounts.models import ROLES, ApiToken, BrowserSession, Invitation, Membership, User, Workspace
+from app.accounts.models import (
+    ROLES,
+    ApiToken,
+    BrowserSession,
+    Invitation,
+    Membership,
+    ResetLink,
+    User,
+    Workspace,
+)
 from app.accounts.service import checked_email, checked_name
 from app.db import now
 from app.errors import NotFound
 
 INVITATION_LIFE = timedelta(days=7)
 CURRENCIES = ("EUR", "CHF", "USD", "GBP", "DKK", "NOK", "SEK", "PLN", "CZK")
+
+
+class Withdrawn(NamedTuple):
+    """What went with somebody's right to let people in: how many links of theirs still worked until then."""
+
+    invitations: int = 0
+    reset_links: int = 0
 
 
 def create_workspace(session: Session, *, user_id: str, name: str) -> Workspace:
@@ -71,23 +88,46 @@ def _keep_an_owner(session: Session, membership: Membership) -> None:
         raise errors.LastOwner()
 
 
-def change_role(session: Session, *, workspace_id: str, user_id: str, role: str) -> None:
-    """Raises ``NotFound`` for somebody who is no member, ``LastOwner``."""
+def _withdraw_links(session: Session, workspace_id: str, user_id: str) -> Withdrawn:
+    """End what somebody handed out as an owner: open invitations, and links to set others' passwords."""
+    by_them = (Invitation.workspace_id == workspace_id, Invitation.invited_by == user_id)
+    gone = session.execute(
+        delete(Invitation)
+        .where(*by_them, Invitation.accepted_at.is_(None))
+        .returning(Invitation.expires_at)
+        .execution_options(synchronize_session=False)
+    )
+    links = session.execute(
+        delete(ResetLink)
+        .where(ResetLink.workspace_id == workspace_id, ResetLink.made_by == user_id)
+        .returning(ResetLink.expires_at)
+        .execution_options(synchronize_session=False)
+    )
+    moment = now()
+    return Withdrawn(*(sum(expires_at > moment for expires_at in ended.scalars()) for ended in (gone, links)))
+
+
+def change_role(session: Session, *, workspace_id: str, user_id: str, role: str) -> Withdrawn:
+    """Who is no owner any more cannot let anybody in: their open links end. Raises ``NotFound`` for somebody who is no
+    member, ``LastOwner``."""
     assert role in ROLES
     membership = _membership(session, workspace_id, user_id)
     if role != "owner":
         _keep_an_owner(session, membership)
     membership.role = role
     session.flush()
+    return Withdrawn() if role == "owner" else _withdraw_links(session, workspace_id, user_id)
 
 
-def remove_member(session: Session, *, workspace_id: str, user_id: str) -> None:
-    """End a membership, with the person's browsers and tokens in this workspace. What they made stays.
+def remove_member(session: Session, *, workspace_id: str, user_id: str) -> Withdrawn:
+    """End a membership, with the person's browsers and tokens in this workspace, and the links they handed out as an
+    owner. What they made stays.
 
     Raises ``NotFound`` for somebody who is no member, ``LastOwner``.
     """
     membership = _membership(session, workspace_id, user_id)
     _keep_an_owner(session, membership)
+    withdrawn = _withdraw_links(session, workspace_id, user_id)
     session.execute(
         delete(BrowserSession).where(BrowserSession.user_id == user_id, BrowserSession.workspace_id == workspace_id)
     )
@@ -98,6 +138,7 @@ def remove_member(session: Session, *, workspace_id: str, user_id: str) -> None:
     )
     session.delete(membership)
     session.flush()
+    return withdrawn
 
 
 def invite(session: Session, *, workspace_id: str, email: str, role: str, invited_by: str) -> Invitation:
@@ -144,17 +185,24 @@ def invitation_link(signing_key: bytes, invitation_id: str, base_url: str) -> st
     return f"{base_url.rstrip('/')}/invitations/accept?invitation={_signer(signing_key).dumps(invitation_id)}"
 
 
+def invitation_works() -> tuple[ColumnElement[bool], ...]:
+    """What an invitation needs so that its link opens something: unused, in time, and from somebody who is an owner of
+    its workspace now, whatever became of them meanwhile."""
+    inviter = select(Membership.user_id).where(
+        Membership.user_id == Invitation.invited_by,
+        Membership.workspace_id == Invitation.workspace_id,
+        Membership.role == "owner",
+    )
+    return Invitation.accepted_at.is_(None), Invitation.expires_at > now(), inviter.exists()
+
+
 def open_invitation(session: Session, signing_key: bytes, signed: str) -> Invitation:
     """The invitation behind a link. Raises ``InvitationSpent`` for anything that does not work (any more)."""
     try:
         invitation_id = _signer(signing_key).loads(signed)
     except BadData as error:
         raise errors.InvitationSpent() from error
-    found = session.scalar(
-        select(Invitation).where(
-            Invitation.id == str(invitation_id), Invitation.accepted_at.is_(None), Invitation.expires_at > now()
-        )
-    )
+    found = session.scalar(select(Invitation).where(Invitation.id == str(invitation_id), *invitation_works()))
     if found is None:
         raise errors.InvitationSpent()
     return found
@@ -167,8 +215,9 @@ def accept_invitation(session: Session, *, invitation_id: str, user_id: str) -> 
     """
     taken = session.execute(
         update(Invitation)
-        .where(Invitation.id == invitation_id, Invitation.accepted_at.is_(None), Invitation.expires_at > now())
+        .where(Invitation.id == invitation_id, *invitation_works())
         .values(accepted_at=now())
+        .execution_options(synchronize_session=False)
     )
     assert isinstance(taken, CursorResult)
     if taken.rowcount != 1:

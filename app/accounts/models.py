@@ -92,3 +92,21 @@ class ApiToken(Base):
     revoked_at: Mapped[datetime | None] = mapped_column(default=None)
 
     __table_args__ = (Index("ix_api_tokens_owner", "workspace_id", "user_id"),)
+
+
+class ResetLink(Base):
+    """A one-time link with which somebody who forgot their password sets a new one. The link holds a random token; only
+    its SHA-256 is kept. A person has one at most, so a new one ends the one before."""
+
+    __tablename__ = "reset_links"
+
+    id: Mapped[str] = mapped_column(String(ID_LENGTH), primary_key=True, default=new_id)
+    user_id: Mapped[str] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), unique=True)
+    """Who may set a password with it."""
+    token_hash: Mapped[str] = mapped_column(String(64), unique=True)
+    workspace_id: Mapped[str | None] = mapped_column(ForeignKey("workspaces.id", ondelete="CASCADE"))
+    """The workspace whose owner made it; None when it was made on the machine itself."""
+    made_by: Mapped[str | None] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
+    """That owner. It ends with them: nobody's link must turn into one of the machine."""
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    expires_at: Mapped[datetime]

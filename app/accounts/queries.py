@@ -7,6 +7,7 @@ from typing import NamedTuple
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from app.accounts.members import invitation_works
 from app.accounts.models import ApiToken, BrowserSession, Invitation, Membership, User, Workspace
 from app.accounts.service import sha256
 from app.db import now
@@ -114,7 +115,7 @@ def open_invitations(session: Session, workspace_id: str) -> Sequence[Invitation
     """Those whose links still work, the newest first."""
     return session.scalars(
         select(Invitation)
-        .where(Invitation.workspace_id == workspace_id, Invitation.accepted_at.is_(None), Invitation.expires_at > now())
+        .where(Invitation.workspace_id == workspace_id, *invitation_works())
         .order_by(Invitation.created_at.desc(), Invitation.id)
     ).all()
 
@@ -162,6 +163,12 @@ def tokens(session: Session, workspace_id: str, *, user_id: str | None) -> list[
         )
         for token, name in session.execute(wanted)
     ]
+
+
+def is_first_workspace(session: Session, workspace_id: str) -> bool:
+    """Whether this workspace was made by the first visit: its owners keep the installation."""
+    first = select(Workspace.id).order_by(Workspace.created_at, Workspace.id).limit(1)
+    return session.scalar(first) == workspace_id
 
 
 def is_known(session: Session, email: str) -> bool:

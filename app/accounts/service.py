@@ -14,7 +14,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from app.accounts import errors
-from app.accounts.models import ApiToken, BrowserSession, Membership, User, Workspace
+from app.accounts.models import ApiToken, BrowserSession, Membership, ResetLink, User, Workspace
 from app.db import now
 from app.errors import NotFound
 
@@ -173,11 +173,17 @@ def open_session(session: Session, user: User, *, user_agent: str, workspace_id:
 
 
 def change_password(session: Session, *, user_id: str, password_hash: str, workspace_id: str, user_agent: str) -> str:
-    """Set a new password: every signed-in browser is signed out, and this one gets the returned token."""
+    """Set a new password: every signed-in browser is signed out, and this one gets the returned token. A link to set
+    another one ends."""
     user = person(session, user_id)
     user.password_hash = password_hash
-    session.execute(delete(BrowserSession).where(BrowserSession.user_id == user_id))
+    sign_out_everywhere(session, user_id)
+    session.execute(delete(ResetLink).where(ResetLink.user_id == user_id))
     return open_session(session, user, user_agent=user_agent, workspace_id=workspace_id)
+
+
+def sign_out_everywhere(session: Session, user_id: str) -> None:
+    session.execute(delete(BrowserSession).where(BrowserSession.user_id == user_id))
 
 
 def close_session(session: Session, *, user_id: str, session_id: str) -> None:

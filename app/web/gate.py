@@ -34,7 +34,17 @@ LOCALE_COOKIE = "livery_locale"
 THEME_COOKIE = "livery_theme"
 METRICS = "/metrics"
 """Decides itself who may read it; like programs, it is asked with a token."""
-PUBLIC = ("/static/", "/setup", "/sign-in", "/invitations/accept", "/health", "/preferences", "/favicon.ico", METRICS)
+PUBLIC = (
+    "/static/",
+    "/setup",
+    "/sign-in",
+    "/invitations/accept",
+    "/password-reset",
+    "/health",
+    "/preferences",
+    "/favicon.ico",
+    METRICS,
+)
 POLICY = (
     "default-src 'self'; img-src 'self' data: blob:; style-src 'self'; style-src-attr 'unsafe-inline'; "
     "script-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
@@ -185,7 +195,7 @@ def _add_headers(message: Message, form_cookie: str | None, secure: bool) -> Non
     headers = MutableHeaders(scope=message)
     headers.setdefault("content-security-policy", POLICY)
     headers["x-content-type-options"] = "nosniff"
-    headers["referrer-policy"] = "same-origin"
+    headers.setdefault("referrer-policy", "same-origin")
     headers["cross-origin-opener-policy"] = "same-origin"
     headers.setdefault("cache-control", "no-store")
     if form_cookie:

@@ -17,6 +17,8 @@ from app.errors import TooMany
 SIGN_IN_BY_ADDRESS = RateLimitItemPerMinute(60, 15, namespace="sign-in-address")
 """Wider than by account: a whole office may share one address on a Monday morning."""
 SIGN_IN_BY_ACCOUNT = RateLimitItemPerMinute(10, 15, namespace="sign-in-account")
+RESET_LINKS = RateLimitItemPerMinute(30, 15, namespace="reset-links")
+"""By address; the tokens themselves cannot be guessed, and asking for them should cost something all the same."""
 INVITATIONS = RateLimitItemPerHour(50, namespace="invitations")
 
 

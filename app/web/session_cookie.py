@@ -36,14 +36,17 @@ def remember_device(request: Request, response: Response, email: str) -> None:
     _set(request, response, DEVICE_COOKIE, value, DEVICE_LIFE_SECONDS)
 
 
+def address_of(request: Request) -> str:
+    return request.client.host if request.client else "unknown"
+
+
 def count_try(request: Request, settings: Settings, email: str) -> None:
     """Count one try to sign in, before the password is looked at. Raises ``TooMany``."""
     device = _known_device(request, email)
     if device is not None:
         rate_limit.count(settings.broker_url, rate_limit.SIGN_IN_BY_ACCOUNT, f"device:{device}")
         return
-    address = request.client.host if request.client else "unknown"
-    rate_limit.count(settings.broker_url, rate_limit.SIGN_IN_BY_ADDRESS, address)
+    rate_limit.count(settings.broker_url, rate_limit.SIGN_IN_BY_ADDRESS, address_of(request))
     rate_limit.count(settings.broker_url, rate_limit.SIGN_IN_BY_ACCOUNT, f"account:{_digest(email)}")
 
 

@@ -34,6 +34,8 @@ PUBLIC = {
     "POST /preferences",
     "GET /invitations/accept",
     "POST /invitations/accept",
+    "GET /password-reset",
+    "POST /password-reset",
 }
 VIEWERS_MAY_CHANGE = {
     "POST /adapter-files/passport",  # looks, and keeps nothing

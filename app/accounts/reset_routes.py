@@ -1,0 +1,64 @@
+"""The page of a one-time link: somebody who forgot their password sets a new one."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Form, Query, Request, Response
+
+from app.accounts import errors, recovery, service
+from app.accounts.forms import ResetForm, Signed
+from app.errors import N_
+from app.settings import Settings
+from app.web import rate_limit
+from app.web.answers import go
+from app.web.deferred_route import DeferredRoute
+from app.web.flashes import Flash
+from app.web.language import translate
+from app.web.session_cookie import address_of, let_out
+from app.web.session_deps import AppSettings, ReadSession, WriteSession
+from app.web.templating import page
+
+router = APIRouter(prefix="/password-reset", route_class=DeferredRoute)
+
+
+def _count(request: Request, settings: Settings) -> None:
+    """Counted whether a link works or not, so that the count tells nothing of it either."""
+    rate_limit.count(settings.broker_url, rate_limit.RESET_LINKS, address_of(request))
+
+
+@router.get("")
+def show(
+    request: Request, session: ReadSession, settings: AppSettings, token: Annotated[Signed, Query()] = ""
+) -> Response:
+    """Looking uses nothing up: programs that preview links do so, too."""
+    _count(request, settings)
+    user = recovery.open_link(session, token)
+    response = page(
+        request, "pages/password_reset.html", token=token, email=user.email, minimum=service.MINIMUM_PASSWORD
+    )
+    # The link is the secret: what this page asks for must not carry it on. (Without any origin, plain HTTP's forms
+    # could not be told from foreign ones.)
+    response.headers["referrer-policy"] = "strict-origin"
+    return response
+
+
+@router.post("")
+def set_password(
+    request: Request,
+    form: Annotated[ResetForm, Form()],
+    reading: ReadSession,
+    session: WriteSession,
+    settings: AppSettings,
+) -> Response:
+    _count(request, settings)
+    recovery.open_link(reading, form.token)
+    if form.password != form.password_again:
+        raise errors.PasswordsDiffer()
+    password_hash = service.hash_password(form.password)
+    recovery.use_link(session, token=form.token, password_hash=password_hash, revoke_tokens=form.revoke_tokens)
+    visitor = request.state.visitor
+    if visitor is not None:  # somebody else in this browser, or the person themselves, who is out already
+        service.close_other_sessions(session, user_id=visitor.user.id, kept_session_id=None)
+    text = translate(request.state.locale, N_("Your new password is set. Sign in with it."))
+    response = go(request, "/sign-in", Flash("ok", text))
+    let_out(response)
+    return response

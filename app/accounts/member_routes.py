@@ -3,7 +3,6 @@
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Form, Request, Response
-from sqlalchemy.orm import Session
 
 from app.accounts import members, queries, recovery
 from app.accounts.forms import InviteForm, NameForm, RoleForm, SwitchForm
@@ -64,7 +63,7 @@ def show(request: Request, visitor: Viewer, session: ReadSession, settings: AppS
 
 
 def _page(
-    request: Request, visitor: Visitor, session: Session, settings: Settings, made: dict[str, Any] | None = None
+    request: Request, visitor: Visitor, session: ReadSession, settings: Settings, made: dict[str, Any] | None = None
 ) -> Response:
     """The page; ``made`` is a one-time link made just now, which is shown this once."""
     key, base = request.app.state.signing_key, base_url(request, settings)

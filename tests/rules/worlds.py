@@ -322,6 +322,8 @@ def _row(world: World, table: Table, given: dict[str, Any]) -> dict[str, Any]:
             row[column.name] = now() + timedelta(days=1)
         elif column.name.endswith("_at") and not column.nullable:
             row[column.name] = now()
+        elif column.unique:
+            row[column.name] = sha256(new_id())
         elif column.name in FREE_TEXTS or (column.default is None and not column.nullable):
             row[column.name] = _value(world, column)
     return row

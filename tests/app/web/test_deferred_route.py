@@ -101,7 +101,7 @@ def test_an_unsound_route_says_so_each_time_it_is_asked_for() -> None:
     router.get("/", response_model=Unknown)(lambda: None)
     for _ in range(2):
         with pytest.raises(FastAPIError):
-            _ = router.routes[0].dependant  # type: ignore[attr-defined]
+            _ = router.routes[0].app  # type: ignore[attr-defined]
 
 
 def test_every_route_of_livery_is_sound_and_every_page_checks_its_forms() -> None:

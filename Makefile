@@ -55,7 +55,7 @@ lock: install-dev  ## write the versions that are installed now into the lock fi
 	$(BIN)/python -m tests.tools.lock
 
 bench: install-dev  ## print what the benchmarks measure
-	for name in gallery claims streams upload plans training_loop fusing; do $(BIN)/python -m tests.benchmarks.$$name || exit 1; done
+	for name in start gallery claims streams upload plans training_loop fusing; do $(BIN)/python -m tests.benchmarks.$$name || exit 1; done
 	$(BIN)/python -m worker.engines.image.brand_effect --pictures tests/data/brand --held-out tests/data/brand_held_out
 
 clean:

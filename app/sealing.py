@@ -3,10 +3,12 @@
 import base64
 import hashlib
 import hmac
-
-from cryptography.fernet import Fernet, InvalidToken
+from typing import TYPE_CHECKING
 
 from app.errors import N_, AppError
+
+if TYPE_CHECKING:
+    from cryptography.fernet import Fernet
 
 
 class CannotOpen(AppError):
@@ -23,12 +25,17 @@ def seal(key: bytes, purpose: str, secret: str) -> str:
 
 def unseal(key: bytes, purpose: str, sealed: str) -> str:
     """Raises ``CannotOpen``."""
+    from cryptography.fernet import InvalidToken
+
     try:
         return _box(key, purpose).decrypt(sealed.encode()).decode()
     except InvalidToken as error:
         raise CannotOpen() from error
 
 
-def _box(key: bytes, purpose: str) -> Fernet:
+def _box(key: bytes, purpose: str) -> "Fernet":
+    # Imported for a secret: few requests have one, and the library takes 7 MB.
+    from cryptography.fernet import Fernet
+
     own = hmac.new(key, f"seal:{purpose}".encode(), hashlib.sha256).digest()
     return Fernet(base64.urlsafe_b64encode(own))

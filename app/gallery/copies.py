@@ -5,7 +5,6 @@ from collections.abc import Iterable
 from typing import Literal
 from zipfile import ZIP_STORED
 
-from PIL import Image
 from zipstream import ZipStream
 
 from app.gallery.names import all_different, file_name
@@ -24,6 +23,8 @@ def name_of(view: OutputView, kind: CopyFormat = "png") -> str:
 
 def smaller_copy(png: bytes, kind: Literal["webp", "jpeg"], xmp: str) -> bytes:
     """The picture as WebP or JPEG. ``xmp`` goes with it, so that it still says that a model made it."""
+    from PIL import Image  # here: pages need no pixels
+
     copy = io.BytesIO()
     with Image.open(io.BytesIO(png)) as picture:
         rgb = picture.convert("RGB")

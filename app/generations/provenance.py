@@ -10,8 +10,6 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 from xml.sax.saxutils import escape, quoteattr
 
-from PIL.PngImagePlugin import PngInfo
-
 from app.generations import schedulers
 from app.generations.recipe import GenerationRecipe
 
@@ -171,6 +169,8 @@ def stamped(png: bytes, made: MadeBy, created_at: datetime) -> bytes:
     """The same pixels, with how they were made in the file. ``png`` has no metadata of its own."""
     if png[:8] != PNG_SIGNATURE or png[12:16] != b"IHDR":
         raise ValueError("not a PNG")
+    from PIL.PngImagePlugin import PngInfo  # here: pages read what a picture says, workers write it
+
     info = PngInfo()
     info.add_text("parameters", made.parameters())
     info.add_text("Software", made.software)

@@ -6,14 +6,17 @@ Differences are CIEDE2000 (ΔE): about 1 is the least that an eye sees, 10 is cl
 import io
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-from coloraide import Color
 from PIL import Image
 
 from app.errors import N_
+
+if TYPE_CHECKING:
+    from coloraide import Color
 
 SAMPLE_SIDE = 128  # pixels; enough for shares of area
 BIN_BITS = 4  # per channel: 16 levels, small enough that a bin is one colour to the eye
@@ -77,7 +80,7 @@ def suggest_palette(pictures: Iterable[bytes], size: int = 6) -> list[PaletteCol
     clusters = _merged(_heaviest_bins(pictures))
     if not clusters:
         return []
-    white = Color("white")
+    white = _colours()("white")
     coloured = [c for c in clusters if c[0].delta_e(white, method="2000") > WHITE_DISTANCE]
     chosen = sorted(coloured or clusters, key=lambda c: c[1] * (1 + c[0].convert("lch")["chroma"] * ACCENT_BONUS))
     chosen = sorted(chosen[-size:], key=lambda c: -c[1])
@@ -88,8 +91,9 @@ def suggest_palette(pictures: Iterable[bytes], size: int = 6) -> list[PaletteCol
 @lru_cache(maxsize=512)
 def colour_name(hex_colour: str) -> str:
     """The plain name nearest to `#rrggbb`, as an English msgid."""
-    colour = Color(hex_colour)
-    return min(COLOUR_NAMES, key=lambda name: float(colour.delta_e(Color(COLOUR_NAMES[name]), method="2000")))
+    of = _colours()
+    colour = of(hex_colour)
+    return min(COLOUR_NAMES, key=lambda name: float(colour.delta_e(of(COLOUR_NAMES[name]), method="2000")))
 
 
 def read_pixels(picture: bytes) -> npt.NDArray[np.uint8]:
@@ -98,7 +102,15 @@ def read_pixels(picture: bytes) -> npt.NDArray[np.uint8]:
         return np.asarray(image.convert("RGB"))
 
 
-def _heaviest_bins(pictures: Iterable[bytes]) -> list[tuple[Color, float]]:
+@cache
+def _colours() -> "type[Color]":
+    # Imported where a colour is compared: the library works out tables of its own, a tenth of the time to start.
+    from coloraide import Color
+
+    return Color
+
+
+def _heaviest_bins(pictures: Iterable[bytes]) -> list[tuple["Color", float]]:
     """Mean colour and share of the fullest cells of an RGB grid, over all pictures."""
     levels = 1 << BIN_BITS
     weights = np.zeros(levels**3)
@@ -117,13 +129,13 @@ def _heaviest_bins(pictures: Iterable[bytes]) -> list[tuple[Color, float]]:
         return []
     fullest = np.argsort(-weights, kind="stable")[:MAX_BINS]
     return [
-        (Color("srgb", list(sums[cell] / weights[cell] / 255)), float(weights[cell] / count))
+        (_colours()("srgb", list(sums[cell] / weights[cell] / 255)), float(weights[cell] / count))
         for cell in fullest
         if weights[cell] > 0
     ]
 
 
-def _merged(bins: list[tuple[Color, float]]) -> list[tuple[Color, float]]:
+def _merged(bins: list[tuple["Color", float]]) -> list[tuple["Color", float]]:
     """Heaviest first: a bin joins the first cluster near it, which keeps its colour, so brand colours stay exact."""
     clusters: list[tuple[Color, float]] = []
     for colour, weight in bins:

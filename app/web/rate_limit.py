@@ -6,11 +6,9 @@ from functools import cache
 from typing import Any
 
 from limits import RateLimitItem, RateLimitItemPerHour, RateLimitItemPerMinute
+from limits.errors import StorageError
 from limits.storage import storage_from_string
 from limits.strategies import MovingWindowRateLimiter
-from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
-from redis.retry import Retry
 
 from app.errors import TooMany
 
@@ -26,9 +24,13 @@ INVITATIONS = RateLimitItemPerHour(50, namespace="invitations")
 def _limiter(address: str) -> MovingWindowRateLimiter:
     if not address:
         return MovingWindowRateLimiter(storage_from_string("memory://"))
+    # Imported where there is a broker: without one the web process never needs Redis' library.
+    from redis.backoff import NoBackoff
+    from redis.retry import Retry
+
     # Asked once and not for long: people wait for it, and when it hangs there is another way to count.
     once: Any = {"socket_timeout": 2, "socket_connect_timeout": 2, "retry": Retry(NoBackoff(), 0)}
-    return MovingWindowRateLimiter(storage_from_string(address, **once))
+    return MovingWindowRateLimiter(storage_from_string(address, wrap_exceptions=True, **once))
 
 
 def _limiter_for(broker_url: str) -> MovingWindowRateLimiter:
@@ -43,7 +45,7 @@ def count(broker_url: str, limit: RateLimitItem, who: str) -> None:
     limiter = _limiter_for(broker_url)
     try:
         allowed = limiter.hit(limit, who)
-    except RedisError:
+    except StorageError:
         limiter = _limiter("")
         allowed = limiter.hit(limit, who)
     if not allowed:
@@ -55,5 +57,5 @@ def forget(broker_url: str, limit: RateLimitItem, who: str) -> None:
     """Start counting anew, after a try that was right."""
     try:
         _limiter_for(broker_url).clear(limit, who)
-    except RedisError:
+    except StorageError:
         _limiter("").clear(limit, who)

@@ -7,7 +7,6 @@ from pathlib import Path
 from fastapi import APIRouter, Depends, FastAPI
 from fastapi.responses import RedirectResponse, Response
 from prometheus_client import CollectorRegistry
-from starlette.middleware import Middleware
 from starlette.routing import BaseRoute
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
@@ -48,7 +47,9 @@ from app.web import error_responses, health, live, metrics_page
 from app.web.csrf import check_form
 from app.web.deferred_route import DeferredRoute, included
 from app.web.gate import METRICS, Gate
+from app.web.incoming import Pace, UploadLimits, Uploads
 from app.web.latencies import Latencies
+from app.web.route_rules import RouteRules
 from app.web.templating import TEMPLATES
 from app.writings import api as writings_api
 from app.writings import routes as writings
@@ -83,7 +84,6 @@ API = (
     writings_api,
     gallery_api,
 )
-BODY_MARGIN_BYTES = 1_000_000
 
 
 class ForeverFiles(StaticFiles):
@@ -110,17 +110,16 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         routes=list(_routes()),
-        max_body_size=max(settings.max_archive_mb, settings.max_adapter_mb) * 1_000_000 + BODY_MARGIN_BYTES,
-        middleware=[
-            Middleware(
-                Gate,
-                database=database,
-                signing_key=signing_key,
-                secure_cookies=settings.secure_cookies,
-                disk=disk,
-                latencies=Latencies(registry),
-            )
-        ],
+    )
+    app.add_middleware(
+        Gate,
+        database=database,
+        signing_key=signing_key,
+        secure_cookies=settings.secure_cookies,
+        rules=RouteRules(app.routes, settings),
+        uploads=Uploads(disk, UploadLimits()),
+        pace=Pace(),
+        latencies=Latencies(registry),
     )
     app.state.settings, app.state.database = settings, database
     app.state.storage, app.state.signing_key = open_storage(settings), signing_key

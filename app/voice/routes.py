@@ -35,6 +35,7 @@ from app.web.files import disposition
 from app.web.flashes import Flash
 from app.web.language import translate, translations
 from app.web.paging import from_cursor, to_cursor
+from app.web.route_rules import TEXT_BYTES
 from app.web.session_deps import FileStorage, ReadSession, WriteSession
 from app.web.signed_in import Editor, Viewer
 from app.web.templating import fragment, page
@@ -135,7 +136,7 @@ def upload(
     return go(request, f"/voice/imports/{import_id}")
 
 
-@router.post("/projects/{project_id}/voice/paste")
+@router.post("/projects/{project_id}/voice/paste", form_limits={"max_part_size": TEXT_BYTES})
 def paste(
     request: Request,
     place: VoicePlace,

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, PlainTextResponse
 from starlette.exceptions import HTTPException
 
 from app.db import DATABASE_AWAY
@@ -14,6 +14,7 @@ from app.disk import NoRoom
 from app.errors import N_, AppError, Forbidden, Invalid, NotFound
 from app.web.answers import is_htmx
 from app.web.field_problems import field_problems
+from app.web.incoming import BodyRefused
 from app.web.language import translate
 from app.web.templating import fragment, page
 
@@ -22,7 +23,6 @@ FOR_SCRIPTS = ("application/json", "text/event-stream")
 INTERNAL = N_("Something went wrong on our side. It has been noted under %(number)s; please try again.")
 DATABASE_SILENT = N_("The database does not answer just now. Nothing is lost; please try again in a moment.")
 NOT_ALLOWED = N_("This address does not do that.")
-TOO_LARGE = N_("That is larger than Livery accepts here.")
 
 
 def answer(request: Request, status: int, sentence: str, fields: Mapping[str, str] | None = None) -> Response:
@@ -41,7 +41,7 @@ def answer(request: Request, status: int, sentence: str, fields: Mapping[str, st
     return page(request, "pages/error.html", status=status, code=status, sentence=sentence, fields=fields or {})
 
 
-def _app_error(request: Request, error: Exception) -> Response:
+def app_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, AppError)
     sentence = translate(request.state.locale, error.sentence, **error.params)
     response = answer(request, error.status, sentence, {error.field: sentence} if error.field else None)
@@ -66,7 +66,9 @@ def _invalid(request: Request, error: Exception) -> Response:
 
 def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    sentences = {403: Forbidden.sentence, 404: NotFound.sentence, 405: NOT_ALLOWED, 413: TOO_LARGE}
+    if isinstance(error, BodyRefused):
+        return app_error(request, error.error)
+    sentences = {403: Forbidden.sentence, 404: NotFound.sentence, 405: NOT_ALLOWED}
     response = answer(
         request, error.status_code, translate(request.state.locale, sentences.get(error.status_code, Invalid.sentence))
     )
@@ -89,22 +91,28 @@ def database_away(request: Request, error: Exception) -> Response:
 def _disk_full(request: Request, error: Exception) -> Response:
     assert isinstance(error, OSError)
     if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-        return _internal(request, error)
+        return internal(request, error)
     log.error("disk full", extra={"request": request.state.request_id})
     return answer(request, NoRoom.status, translate(request.state.locale, NoRoom.sentence))
 
 
-def _internal(request: Request, error: Exception) -> Response:
-    number = request.state.request_id
+def internal(request: Request, error: Exception) -> Response:
+    """Needs nothing that the gate finds out: the error may be from there, or from drawing the page."""
+    state = request.scope.get("state", {})
+    number, locale = state.get("request_id", ""), state.get("locale", "en")
     log.error("internal error", extra={"request": number}, exc_info=error)
-    return answer(request, 500, translate(request.state.locale, INTERNAL, number=number))
+    sentence = translate(locale, INTERNAL, number=number)
+    try:
+        return answer(request, 500, sentence)
+    except Exception:  # noqa: BLE001 - the first error is the one to mend, and it is noted
+        return PlainTextResponse(sentence, 500)
 
 
 def register(app: FastAPI) -> None:
-    app.add_exception_handler(AppError, _app_error)
+    app.add_exception_handler(AppError, app_error)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http_error)
     for kind in DATABASE_AWAY:
         app.add_exception_handler(kind, database_away)
     app.add_exception_handler(OSError, _disk_full)
-    app.add_exception_handler(Exception, _internal)
+    app.add_exception_handler(Exception, internal)

@@ -3,13 +3,10 @@
 A plain ASGI layer, because it must decide before a single byte of the body is read: nobody uploads without a session.
 """
 
-import json
 import logging
 import secrets
 import time
 from datetime import timedelta
-from http.cookies import SimpleCookie
-from typing import Any
 from urllib.parse import quote
 
 import anyio.to_thread
@@ -20,13 +17,13 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from app.accounts import queries, service
 from app.accounts.service import TOKEN_START
 from app.db import DATABASE_AWAY, Database, now
-from app.disk import DiskWatch, NoRoom
-from app.errors import N_, SignInNeeded
+from app.errors import N_, AppError, SignInNeeded
 from app.logs import request_id
-from app.web import csrf
-from app.web.error_responses import database_away
-from app.web.language import translate, wanted_locale
+from app.web import csrf, error_responses, incoming, signed_in
+from app.web.incoming import Body, Pace, Uploads, declared_length
+from app.web.language import wanted_locale
 from app.web.latencies import Latencies
+from app.web.route_rules import SMALL_BYTES, RouteRules, Rule
 from app.web.visitor import Visitor, VisitorUser, VisitorWorkspace
 
 SESSION_COOKIE = "livery_session"
@@ -53,8 +50,24 @@ SEEN_EVERY = timedelta(minutes=5)
 log = logging.getLogger("livery.web")
 
 
+class TokenNeeded(AppError):
+    status = 401
+    sentence = N_("Send an API token: “Authorization: Bearer lvy_…”.")
+
+
+class TurnedAway(Exception):
+    """A stranger goes where these headers say."""
+
+    def __init__(self, status: int, headers: dict[str, str]) -> None:
+        super().__init__(status)
+        self.status, self.headers = status, headers
+
+
 class Gate:
-    """Deny by default: what is not public needs a session cookie, or under ``/api/`` a bearer token."""
+    """Deny by default: what is not public needs a session cookie, or under ``/api/`` a bearer token.
+
+    Who may not do what the route does, and whoever sends what it does not take, is told so before the body is read.
+    """
 
     def __init__(
         self,
@@ -63,42 +76,68 @@ class Gate:
         database: Database,
         signing_key: bytes,
         secure_cookies: bool,
-        disk: DiskWatch,
+        rules: RouteRules,
+        uploads: Uploads,
+        pace: Pace,
         latencies: Latencies,
     ) -> None:
         self.app = app
         self.database = database
         self.signing_key = signing_key
         self.secure_cookies = secure_cookies
-        self.disk = disk
+        self.rules = rules
+        self.uploads = uploads
+        self.pace = pace
         self.latencies = latencies
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        headers, path, method = Headers(scope=scope), scope["path"], scope["method"]
-        cookies = {name: morsel.value for name, morsel in SimpleCookie(headers.get("cookie", "")).items()}
+        # First of all what every answer needs, also one about an error in what follows.
         state = scope.setdefault("state", {})
-        state["request_id"] = secrets.token_hex(8)
+        state.update(request_id=secrets.token_hex(8), visitor=None, locale="en", theme="auto", csrf_token="")
         request_id.set(state["request_id"])
-        state["visitor"] = None
-        state["locale"] = wanted_locale(cookies.get(LOCALE_COOKIE), headers.get("accept-language", ""))
-        state["theme"] = cookies.get(THEME_COOKIE, "auto")
-        is_api, is_public = path.startswith("/api/") or path == METRICS, path.startswith(PUBLIC)
-        form_cookie = None
-        started = time.monotonic()
+        body = Body(receive, SMALL_BYTES, self.pace)
+        answer = self._answering(scope, send, body)
+        request = Request(scope)
+        try:
+            await self._meet(request)
+            rule = await self._admit(request)
+            if rule is not None:
+                body.most_bytes = rule.most_bytes
+            if rule is not None and rule.is_upload:
+                expected = declared_length(request.headers)
+                async with self.uploads.coming(body, rule.most_bytes if expected is None else expected) as received:
+                    await self.app(scope, received, answer)
+            else:
+                await self.app(scope, body.receive, answer)
+        except TurnedAway as turned:
+            await _send(answer, turned.status, turned.headers, b"")
+        except AppError as error:
+            await error_responses.app_error(request, error)(scope, receive, answer)
+        except DATABASE_AWAY as error:
+            await error_responses.database_away(request, error)(scope, receive, answer)
+        except Exception as error:
+            if not body.is_answered:
+                await error_responses.internal(request, error)(scope, receive, answer)
+            raise  # for the server's log, and for tests
+
+    def _answering(self, scope: Scope, send: Send, body: Body) -> Send:
+        """``send`` with our headers, the request's number, and a line in the log."""
+        state, started = scope["state"], time.monotonic()
 
         async def answer(message: Message) -> None:
             if message["type"] == "http.response.start":
-                _add_headers(message, form_cookie, self.secure_cookies)
+                body.is_answered = True
+                _add_headers(message, state.get("form_cookie"), self.secure_cookies)
                 MutableHeaders(scope=message)["x-request-id"] = state["request_id"]
                 self.latencies.note(scope, message["status"], time.monotonic() - started)
                 log.info(
                     "request",
                     extra={
-                        "method": method,
-                        "path": path,
+                        "method": scope["method"],
+                        "path": scope["path"],
                         "status": message["status"],
                         "ms": round((time.monotonic() - started) * 1000),
                         "workspace": state["visitor"].workspace.id if state["visitor"] else None,
@@ -106,34 +145,41 @@ class Gate:
                 )
             await send(message)
 
+        return answer
+
+    async def _meet(self, request: Request) -> None:
+        """Find out who it is, and how they like their pages. Cookies of others on the same host do no harm."""
+        state, cookies, path = request.scope["state"], request.cookies, request.scope["path"]
+        state["locale"] = wanted_locale(cookies.get(LOCALE_COOKIE), request.headers.get("accept-language", ""))
+        state["theme"] = cookies.get(THEME_COOKIE, "auto")
+        is_api = _is_api(path)
         if not path.startswith("/static/"):
-            try:
-                state["visitor"] = await anyio.to_thread.run_sync(self._who, is_api, headers, cookies)
-            except DATABASE_AWAY as error:
-                state["csrf_token"] = ""
-                await database_away(Request(scope), error)(scope, receive, answer)
-                return
+            state["visitor"] = await anyio.to_thread.run_sync(self._who, is_api, request.headers, cookies)
         visitor: Visitor | None = state["visitor"]
         if visitor is not None:
             state["locale"], state["theme"] = visitor.user.locale, visitor.user.theme
         bound_to = visitor.session_id if visitor is not None else cookies.get(csrf.FORM_COOKIE)
         if not bound_to and not is_api:
-            bound_to = form_cookie = csrf.new_form_cookie()
+            bound_to = state["form_cookie"] = csrf.new_form_cookie()
         state["csrf_token"] = csrf.token_for(self.signing_key, bound_to or "")
 
-        if not is_api and not csrf.comes_from_us(method, headers):
-            await _refuse(scope, answer, 403, csrf.ForeignForm.sentence)
-        elif visitor is None and not is_public:
-            await self._turn_away(scope, headers, answer)
-        elif _is_upload(method, headers) and await anyio.to_thread.run_sync(self._has_no_room, headers):
-            await _refuse(scope, answer, NoRoom.status, NoRoom.sentence)
-        else:
-            await self.app(scope, receive, answer)
+    async def _admit(self, request: Request) -> Rule | None:
+        """The rule of the route that will answer, None where none will or none reads a body.
 
-    def _has_no_room(self, headers: Headers) -> bool:
-        """Decided before the body is read: the web process would put it into a temporary file first."""
-        coming = headers.get("content-length", "")
-        return self.disk.is_short() or self.disk.free() < (int(coming) if coming.isdecimal() else 0)
+        Raises ``TurnedAway`` and every refusal that needs no body.
+        """
+        path, method, visitor = request.scope["path"], request.method, request.state.visitor
+        if not _is_api(path) and not csrf.comes_from_us(method, request.headers):
+            raise csrf.ForeignForm()
+        if visitor is None and not path.startswith(PUBLIC):
+            await self._turn_away(request)
+        if method in csrf.SAFE_METHODS:
+            return None
+        rule = self.rules.rule_for(method, path)
+        if rule is not None:
+            signed_in.check(visitor, rule.role, method)
+            incoming.check(rule, request.headers)
+        return rule
 
     def _who(self, is_api: bool, headers: Headers, cookies: dict[str, str]) -> Visitor | None:
         with self.database.read() as session:
@@ -166,29 +212,28 @@ class Gate:
             with self.database.write() as session:
                 service.touch_token(session, found.token.id)
 
-    async def _turn_away(self, scope: Scope, headers: Headers, send: Send) -> None:
-        if scope["path"].startswith("/api/"):
-            await _refuse(scope, send, 401, N_("Send an API token: “Authorization: Bearer lvy_…”."))
-            return
+    async def _turn_away(self, request: Request) -> None:
+        """Raises where a stranger goes instead."""
+        path, query = request.scope["path"], request.scope["query_string"].decode("latin-1")
+        if path.startswith("/api/"):
+            raise TokenNeeded()
         nobody_here = await anyio.to_thread.run_sync(self._nobody_here)
         target = "/setup" if nobody_here else "/sign-in"
-        if not nobody_here and scope["method"] == "GET" and scope["path"] != "/":
-            query = scope["query_string"].decode("latin-1")
-            target += "?next=" + quote(scope["path"] + ("?" + query if query else ""), safe="")
-        if "hx-request" in headers:
-            await _send(send, 401, {"hx-redirect": target}, b"")
-        elif scope["method"] in csrf.SAFE_METHODS:
-            await _send(send, 303, {"location": target}, b"")
-        else:
-            await _refuse(scope, send, 401, SignInNeeded.sentence)
+        if not nobody_here and request.method == "GET" and path != "/":
+            target += "?next=" + quote(path + ("?" + query if query else ""), safe="")
+        if "hx-request" in request.headers:
+            raise TurnedAway(401, {"hx-redirect": target})
+        if request.method in csrf.SAFE_METHODS:
+            raise TurnedAway(303, {"location": target})
+        raise SignInNeeded()
 
     def _nobody_here(self) -> bool:
         with self.database.read() as session:
             return service.needs_owner(session)
 
 
-def _is_upload(method: str, headers: Headers) -> bool:
-    return method in ("POST", "PUT") and headers.get("content-type", "").startswith("multipart/form-data")
+def _is_api(path: str) -> bool:
+    return path.startswith("/api/") or path == METRICS
 
 
 def _add_headers(message: Message, form_cookie: str | None, secure: bool) -> None:
@@ -201,11 +246,6 @@ def _add_headers(message: Message, form_cookie: str | None, secure: bool) -> Non
     if form_cookie:
         flags = "; Path=/; HttpOnly; SameSite=Lax" + ("; Secure" if secure else "")
         headers.append("set-cookie", f"{csrf.FORM_COOKIE}={form_cookie}{flags}")
-
-
-async def _refuse(scope: Scope, send: Send, status: int, sentence: str) -> None:
-    body: dict[str, Any] = {"ok": False, "sentence": translate(scope["state"]["locale"], sentence)}
-    await _send(send, status, {"content-type": "application/json"}, json.dumps(body, ensure_ascii=False).encode())
 
 
 async def _send(send: Send, status: int, headers: dict[str, str], body: bytes) -> None:

@@ -8,6 +8,7 @@ import sys
 import threading
 
 import uvicorn
+from fastapi import FastAPI
 
 from app.logs import start_logging
 from app.main import create_app
@@ -40,15 +41,10 @@ class Server(uvicorn.Server):
         await super().shutdown(sockets)
 
 
-def main() -> None:
-    settings = Settings()
-    start_logging(settings.log_level)
-    keep_private(settings)
-    warn_of_old_python()
-    if "--end-with-parent" in sys.argv[1:]:
-        threading.Thread(target=_end_with_parent, daemon=True).start()
-    config = uvicorn.Config(
-        create_app(settings),
+def configured(app: FastAPI, settings: Settings) -> uvicorn.Config:
+    """How the web process listens."""
+    return uvicorn.Config(
+        app,
         host=settings.host,
         port=settings.port,
         log_level="warning",
@@ -57,6 +53,16 @@ def main() -> None:
         server_header=False,
         timeout_graceful_shutdown=10,
     )
+
+
+def main() -> None:
+    settings = Settings()
+    start_logging(settings.log_level)
+    keep_private(settings)
+    warn_of_old_python()
+    if "--end-with-parent" in sys.argv[1:]:
+        threading.Thread(target=_end_with_parent, daemon=True).start()
+    config = configured(create_app(settings), settings)
     server = Server(config, settings.public_url or f"http://{settings.host}:{settings.port}")
     with contextlib.suppress(KeyboardInterrupt):  # raised again by uvicorn once it has ended cleanly
         server.run()

@@ -122,7 +122,7 @@ async function act(tile, what) {
       return;
     }
   }
-  await send(tile, url, new FormData());
+  await send(tile, url, new URLSearchParams());
 }
 
 async function send(tile, url, body) {
@@ -183,7 +183,7 @@ document.addEventListener("submit", (event) => {
   const tile = form.dataset?.rejects && document.getElementById(`picture-${form.dataset.rejects}`);
   if (!tile) return;
   event.preventDefault();
-  const body = new FormData(form, event.submitter);
+  const body = new URLSearchParams(new FormData(form, event.submitter));
   form.closest("dialog")?.close();
   form.reset();
   send(tile, form.action, body);

@@ -9,5 +9,5 @@ document.addEventListener("click", async (event) => {
   for (const one of document.querySelectorAll("[data-theme-switch] button"))
     one.setAttribute("aria-pressed", String(one.value === button.value));
   const form = button.form;
-  await fetch(form.action, { method: "POST", body: new FormData(form, button), credentials: "same-origin", redirect: "manual" });
+  await fetch(form.action, { method: "POST", body: new URLSearchParams(new FormData(form, button)), credentials: "same-origin", redirect: "manual" });
 });

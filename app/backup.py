@@ -4,10 +4,27 @@ import argparse
 import sys
 from pathlib import Path
 
+from sqlalchemy.exc import SQLAlchemyError
+
+from app.audit import service as audit
+from app.db import Database
 from app.operations.backup import BackupError, back_up
 from app.settings import Settings
 from app.startup import keep_private
 from app.storage import open_storage
+
+
+def _record(settings: Settings, target: Path) -> None:
+    """Enter the backup into the audit log. It is whole already, so a busy database or one of an earlier version, which
+    has no log yet, is no reason to fail."""
+    database = Database(settings.effective_database_url)
+    try:
+        with database.write() as session:
+            audit.record_command(session, "app.backup", "backup.made", label=target.name)
+    except SQLAlchemyError as error:
+        print(f"The backup is whole, but the audit log could not be written: {error}", file=sys.stderr)
+    finally:
+        database.engine.dispose()
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -26,6 +43,7 @@ def main(arguments: list[str] | None = None) -> int:
     except BackupError as error:
         print(f"No backup was made: {error}.", file=sys.stderr)
         return 1
+    _record(settings, target)
     print(f"{target}: the {manifest.database} database and {len(manifest.files)} files ({manifest.byte_count} bytes).")
     return 0
 

@@ -2,6 +2,7 @@
 
 from app.accounts import models as accounts
 from app.adapters import models as adapters
+from app.audit import models as audit
 from app.base_files import models as base_files
 from app.base_models import models as base_models
 from app.db import Base
@@ -19,6 +20,7 @@ __all__ = [
     "Base",
     "accounts",
     "adapters",
+    "audit",
     "base_files",
     "base_models",
     "gallery",

@@ -10,6 +10,7 @@ import sys
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.accounts import recovery
+from app.audit import service as audit
 from app.db import Database
 from app.errors import AppError
 from app.settings import Settings
@@ -31,6 +32,8 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         with database.write() as session:
             done = recovery.rescue(session, email=given.email, make_owner_of=given.make_owner_of)
+            told = {"workspace": [None, done.workspace]} if done.workspace else {}
+            audit.record_command(session, "app.rescue", "person.rescued", label=done.name, id=done.user_id, **told)
     except AppError as error:
         print(f"Nothing was changed: {error}", file=sys.stderr)
         return 1

@@ -7,6 +7,9 @@ import argparse
 import sys
 from pathlib import Path
 
+from app.audit import service as audit
+from app.db import Database
+from app.migrate import migrate
 from app.operations.backup import BackupError, restore
 from app.settings import Settings
 from app.startup import keep_private
@@ -29,6 +32,12 @@ def main(arguments: list[str] | None = None) -> int:
     except BackupError as error:
         print(f"Nothing was restored: {error}.", file=sys.stderr)
         return 1
+    # A backup of an earlier version has no log yet; migrating is the first thing that Livery would do anyway.
+    database = Database(settings.effective_database_url)
+    migrate(database)
+    with database.write() as session:
+        audit.record_command(session, "app.restore", "backup.restored", label=source.name)
+    database.engine.dispose()
     print(f"Restored the {manifest.database} database and {len(manifest.files)} files ({manifest.byte_count} bytes).")
     return 0
 

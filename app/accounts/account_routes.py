@@ -9,6 +9,7 @@ from app.accounts.browsers import words_for
 from app.accounts.forms import NameForm, PasswordForm
 from app.errors import N_
 from app.web.answers import go
+from app.web.audited import audited
 from app.web.deferred_route import DeferredRoute
 from app.web.flashes import Flash
 from app.web.language import translate
@@ -32,12 +33,14 @@ def my_account(request: Request, visitor: Viewer, session: ReadSession) -> Respo
 
 
 @router.post("/name")
+@audited("person.changed")
 def rename(request: Request, form: Annotated[NameForm, Form()], visitor: Viewer, session: WriteSession) -> Response:
     service.rename_person(session, user_id=visitor.user.id, name=form.name)
     return _done(request, N_("Your name is changed."))
 
 
 @router.post("/password")
+@audited("person.password_changed")
 def change_password(
     request: Request,
     form: Annotated[PasswordForm, Form()],
@@ -70,12 +73,14 @@ def change_password(
 
 
 @router.post("/browsers/{session_id}/sign-out")
+@audited("session.ended")
 def sign_browser_out(request: Request, session_id: RowId, visitor: Viewer, session: WriteSession) -> Response:
     service.close_session(session, user_id=visitor.user.id, session_id=session_id)
     return _done(request, N_("That browser is signed out."))
 
 
 @router.post("/browsers/sign-out-others")
+@audited("session.others_ended")
 def sign_others_out(request: Request, visitor: Viewer, session: WriteSession) -> Response:
     service.close_other_sessions(session, user_id=visitor.user.id, kept_session_id=visitor.session_id)
     return _done(request, N_("All other browsers are signed out."))

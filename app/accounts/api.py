@@ -11,6 +11,7 @@ from app.accounts.forms import Currency, InviteForm, Locale, Price, Role, RoleFo
 from app.accounts.member_routes import base_url
 from app.accounts.models import Invitation
 from app.web import rate_limit
+from app.web.audited import audited
 from app.web.deferred_route import DeferredRoute
 from app.web.session_deps import AppSettings, ReadSession, WriteSession
 from app.web.signed_in import Owner, Viewer
@@ -133,6 +134,7 @@ def me(visitor: Viewer) -> Me:
 
 
 @router.patch("/me", status_code=204, summary="Change your name or language")
+@audited("person.changed")
 def change_me(change: ChangeMe, visitor: Viewer, session: WriteSession) -> Response:
     if change.name is not None:
         service.rename_person(session, user_id=visitor.user.id, name=change.name)
@@ -147,18 +149,21 @@ def list_members(visitor: Viewer, session: ReadSession) -> MemberList:
 
 
 @router.patch("/members/{user_id}", summary="Change a member's role")
+@audited("member.role_changed")
 def change_role(user_id: RowId, change: RoleForm, visitor: Owner, session: WriteSession) -> EndedLinks:
     done = members.change_role(session, workspace_id=visitor.workspace.id, user_id=user_id, role=change.role)
     return EndedLinks(**done._asdict())
 
 
 @router.delete("/members/{user_id}", summary="Remove a member; what they made stays")
+@audited("member.removed")
 def remove_member(user_id: RowId, visitor: Owner, session: WriteSession) -> EndedLinks:
     done = members.remove_member(session, workspace_id=visitor.workspace.id, user_id=user_id)
     return EndedLinks(**done._asdict())
 
 
 @router.post("/members/{user_id}/reset-link", status_code=201, summary="Make a link for a forgotten password")
+@audited("reset_link.created")
 def make_reset_link(
     request: Request, user_id: RowId, visitor: Owner, session: WriteSession, settings: AppSettings
 ) -> ResetLinkItem:
@@ -179,6 +184,7 @@ def list_invitations(request: Request, visitor: Owner, session: ReadSession, set
 
 
 @router.post("/invitations", status_code=201, summary="Invite somebody by e-mail address")
+@audited("invitation.created")
 def invite(
     request: Request, order: InviteForm, visitor: Owner, session: WriteSession, settings: AppSettings
 ) -> InvitationItem:
@@ -195,6 +201,7 @@ def _invitation(request: Request, one: Invitation, base: str) -> InvitationItem:
 
 
 @router.delete("/invitations/{invitation_id}", status_code=204, summary="Withdraw an invitation")
+@audited("invitation.withdrawn")
 def withdraw(invitation_id: RowId, visitor: Owner, session: WriteSession) -> Response:
     members.withdraw_invitation(session, workspace_id=visitor.workspace.id, invitation_id=invitation_id)
     return Response(status_code=204)
@@ -208,6 +215,7 @@ def list_tokens(visitor: Viewer, session: ReadSession) -> TokenList:
 
 
 @router.delete("/tokens/{token_id}", status_code=204, summary="Revoke a token")
+@audited("token.revoked")
 def revoke_token(token_id: RowId, visitor: Viewer, session: WriteSession) -> Response:
     whose = None if visitor.may("owner") else visitor.user.id
     tokens.revoke_token(session, workspace_id=visitor.workspace.id, token_id=token_id, user_id=whose)
@@ -220,6 +228,7 @@ def settings(visitor: Viewer, session: ReadSession) -> WorkspaceSettings:
 
 
 @router.patch("/workspace", summary="Change the workspace's settings")
+@audited("workspace.changed")
 def change_settings(change: ChangeWorkspace, visitor: Owner, session: WriteSession) -> WorkspaceSettings:
     present = queries.workspace(session, visitor.workspace.id)
     changed = members.change_workspace(

@@ -7,8 +7,10 @@ from fastapi.responses import RedirectResponse
 
 from app.accounts import errors, members, queries, service
 from app.accounts.forms import AcceptForm, Address, PreferencesForm, SetupForm, Signed, SignInForm
+from app.audit import service as audit
 from app.errors import N_
 from app.web.answers import go, own_path
+from app.web.audited import audited
 from app.web.deferred_route import DeferredRoute
 from app.web.flashes import Flash
 from app.web.gate import LOCALE_COOKIE, THEME_COOKIE
@@ -34,6 +36,7 @@ def setup(request: Request, session: ReadSession) -> Response:
 
 
 @router.post("/setup")
+@audited("installation.set_up")
 def make_owner(
     request: Request, form: Annotated[SetupForm, Form()], reading: ReadSession, session: WriteSession
 ) -> Response:
@@ -50,6 +53,7 @@ def make_owner(
         workspace_name=form.workspace_name,
         locale=form.locale,
     )
+    audit.by(session, id=user.id, name=user.name)
     response = go(request, "/")
     let_in(request, response, service.open_session(session, user, user_agent=_agent(request)))
     remember_device(request, response, user.email)
@@ -66,6 +70,7 @@ def sign_in_page(request: Request, session: ReadSession, next: Annotated[Address
 
 
 @router.post("/sign-in")
+@audited("session.opened")
 def sign_in(
     request: Request,
     form: Annotated[SignInForm, Form()],
@@ -77,6 +82,7 @@ def sign_in(
     known = service.check_password(reading, email=form.email, password=form.password)
     forget_tries(request, settings, form.email)
     user = service.still(session, known)
+    audit.by(session, id=user.id, name=user.name)
     _leave(request, session)
     response = go(request, own_path(form.next))
     let_in(request, response, service.open_session(session, user, user_agent=_agent(request)))
@@ -92,6 +98,7 @@ def _leave(request: Request, session: WriteSession) -> None:
 
 
 @router.post("/sign-out")
+@audited("session.closed")
 def sign_out(request: Request, visitor: Viewer, session: WriteSession) -> Response:
     _leave(request, session)
     text = translate(request.state.locale, N_("You are signed out."))
@@ -101,6 +108,7 @@ def sign_out(request: Request, visitor: Viewer, session: WriteSession) -> Respon
 
 
 @router.post("/preferences")
+@audited("person.changed")
 def prefer(request: Request, form: Annotated[PreferencesForm, Form()], session: WriteSession) -> Response:
     """Language and brightness: kept with the person, and in the browser for when nobody is signed in."""
     if request.state.visitor is not None:
@@ -127,6 +135,7 @@ def invitation_page(request: Request, session: ReadSession, invitation: Annotate
 
 
 @router.post("/invitations/accept")
+@audited("member.joined")
 def accept(
     request: Request,
     form: Annotated[AcceptForm, Form()],
@@ -138,6 +147,7 @@ def accept(
     invitation = members.open_invitation(reading, request.app.state.signing_key, form.invitation)
     visitor = request.state.visitor
     if visitor is not None:
+        audit.by(session, id=visitor.user.id, name=visitor.user.name, link=invitation.id)
         workspace_id = members.accept_invitation(session, invitation_id=invitation.id, user_id=visitor.user.id)
         members.switch_workspace(
             session, user_id=visitor.user.id, session_id=visitor.session_id, workspace_id=workspace_id
@@ -157,6 +167,7 @@ def accept(
             password_hash=password_hash,
             locale=request.state.locale,
         )
+    audit.by(session, id=user.id, name=user.name, link=invitation.id)
     workspace_id = members.accept_invitation(session, invitation_id=invitation.id, user_id=user.id)
     response = go(request, "/")
     token = service.open_session(session, user, user_agent=_agent(request), workspace_id=workspace_id)

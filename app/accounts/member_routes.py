@@ -10,6 +10,7 @@ from app.errors import N_
 from app.settings import Settings
 from app.web import rate_limit
 from app.web.answers import go
+from app.web.audited import audited
 from app.web.deferred_route import DeferredRoute
 from app.web.flashes import Flash
 from app.web.language import translate, translations
@@ -78,6 +79,7 @@ def _page(
 
 
 @router.post("/members/{user_id}/role")
+@audited("member.role_changed")
 def change_role(
     request: Request, user_id: RowId, form: Annotated[RoleForm, Form()], visitor: Owner, session: WriteSession
 ) -> Response:
@@ -87,6 +89,7 @@ def change_role(
 
 
 @router.post("/members/{user_id}/remove")
+@audited("member.removed")
 def remove(request: Request, user_id: RowId, visitor: Owner, session: WriteSession) -> Response:
     done = members.remove_member(session, workspace_id=visitor.workspace.id, user_id=user_id)
     sentence = N_("That person no longer belongs to this workspace. What they made stays.")
@@ -94,6 +97,7 @@ def remove(request: Request, user_id: RowId, visitor: Owner, session: WriteSessi
 
 
 @router.post("/members/leave")
+@audited("member.left")
 def leave(request: Request, visitor: Viewer, session: WriteSession) -> Response:
     done = members.remove_member(session, workspace_id=visitor.workspace.id, user_id=visitor.user.id)
     text = translate(request.state.locale, N_("You have left the workspace."))
@@ -103,6 +107,7 @@ def leave(request: Request, visitor: Viewer, session: WriteSession) -> Response:
 
 
 @router.post("/members/{user_id}/reset-link")
+@audited("reset_link.created")
 def make_reset_link(
     request: Request, user_id: RowId, visitor: Owner, session: WriteSession, settings: AppSettings
 ) -> Response:
@@ -117,6 +122,7 @@ def make_reset_link(
 
 
 @router.post("/members/invitations")
+@audited("invitation.created")
 def invite(
     request: Request,
     form: Annotated[InviteForm, Form()],
@@ -132,6 +138,7 @@ def invite(
 
 
 @router.post("/members/invitations/{invitation_id}/withdraw")
+@audited("invitation.withdrawn")
 def withdraw(request: Request, invitation_id: RowId, visitor: Owner, session: WriteSession) -> Response:
     members.withdraw_invitation(session, workspace_id=visitor.workspace.id, invitation_id=invitation_id)
     return _done(request, N_("The invitation is withdrawn; its link opens nothing any more."))
@@ -143,12 +150,14 @@ def workspaces(request: Request, visitor: Viewer, session: ReadSession) -> Respo
 
 
 @router.post("/workspaces")
+@audited("workspace.created")
 def create(request: Request, form: Annotated[NameForm, Form()], visitor: Viewer, session: WriteSession) -> Response:
     made = members.create_workspace(session, user_id=visitor.user.id, name=form.name)
     return _switch(request, visitor, session, made.id)
 
 
 @router.post("/workspace/switch")
+@audited("session.switched")
 def switch(request: Request, form: Annotated[SwitchForm, Form()], visitor: Viewer, session: WriteSession) -> Response:
     return _switch(request, visitor, session, form.workspace_id)
 

@@ -20,6 +20,7 @@ from app.accounts.models import (
     Workspace,
 )
 from app.accounts.service import checked_email, checked_name
+from app.audit import service as audit
 from app.db import now
 from app.errors import NotFound
 
@@ -40,6 +41,7 @@ def create_workspace(session: Session, *, user_id: str, name: str) -> Workspace:
     session.add(workspace)
     session.flush()
     session.add(Membership(workspace_id=workspace.id, user_id=user_id, role="owner"))
+    audit.within(session, workspace.id)
     session.flush()
     return workspace
 
@@ -227,5 +229,6 @@ def accept_invitation(session: Session, *, invitation_id: str, user_id: str) -> 
     if session.get(Membership, key) is not None:
         raise errors.AlreadyMember(email=user.email)
     session.add(Membership(**key, role=invitation.role))
+    audit.within(session, invitation.workspace_id)
     session.flush()
     return invitation.workspace_id

@@ -118,6 +118,7 @@ def revoke_all_tokens(session: Session, user_id: str) -> None:
 
 
 class Rescued(NamedTuple):
+    user_id: str
     name: str
     token: str
     """Of the link, which is shown once."""
@@ -134,7 +135,7 @@ def rescue(session: Session, *, email: str, make_owner_of: str | None) -> Rescue
         raise errors.NobodyWithAddress(email=email)
     workspace = adopt_workspace(session, user_id=user.id, named=make_owner_of) if make_owner_of else None
     _link, token = make_link(session, user_id=user.id)
-    return Rescued(user.name, token, workspace.name if workspace else None, bool(_roles(session, user.id)))
+    return Rescued(user.id, user.name, token, workspace.name if workspace else None, bool(_roles(session, user.id)))
 
 
 def adopt_workspace(session: Session, *, user_id: str, named: str) -> Workspace:

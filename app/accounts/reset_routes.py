@@ -6,10 +6,12 @@ from fastapi import APIRouter, Form, Query, Request, Response
 
 from app.accounts import errors, recovery, service
 from app.accounts.forms import ResetForm, Signed
+from app.audit import service as audit
 from app.errors import N_
 from app.settings import Settings
 from app.web import rate_limit
 from app.web.answers import go
+from app.web.audited import audited
 from app.web.deferred_route import DeferredRoute
 from app.web.flashes import Flash
 from app.web.language import translate
@@ -42,6 +44,7 @@ def show(
 
 
 @router.post("")
+@audited("person.password_reset")
 def set_password(
     request: Request,
     form: Annotated[ResetForm, Form()],
@@ -54,7 +57,8 @@ def set_password(
     if form.password != form.password_again:
         raise errors.PasswordsDiffer()
     password_hash = service.hash_password(form.password)
-    recovery.use_link(session, token=form.token, password_hash=password_hash, revoke_tokens=form.revoke_tokens)
+    user = recovery.use_link(session, token=form.token, password_hash=password_hash, revoke_tokens=form.revoke_tokens)
+    audit.by(session, id=user.id, name=user.name, link=user.id)
     visitor = request.state.visitor
     if visitor is not None:  # somebody else in this browser, or the person themselves, who is out already
         service.close_other_sessions(session, user_id=visitor.user.id, kept_session_id=None)

@@ -11,6 +11,7 @@ from app.accounts.forms import TokenForm, WorkspaceForm
 from app.accounts.member_routes import base_url
 from app.errors import N_
 from app.web.answers import go
+from app.web.audited import audited
 from app.web.deferred_route import DeferredRoute
 from app.web.flashes import Flash
 from app.web.language import translate
@@ -30,6 +31,7 @@ def show(request: Request, visitor: Viewer, session: ReadSession) -> Response:
 
 
 @router.post("")
+@audited("workspace.changed")
 def change(request: Request, form: Annotated[WorkspaceForm, Form()], visitor: Owner, session: WriteSession) -> Response:
     members.change_workspace(
         session,
@@ -53,6 +55,7 @@ def _tokens(visitor: Viewer, session: ReadSession) -> list[queries.TokenOf]:
 
 
 @router.post("/tokens")
+@audited("token.created")
 def make_token(
     request: Request, form: Annotated[TokenForm, Form()], visitor: Viewer, session: WriteSession
 ) -> Response:
@@ -70,6 +73,7 @@ def make_token(
 
 
 @router.post("/tokens/{token_id}/revoke")
+@audited("token.revoked")
 def revoke_token(request: Request, token_id: RowId, visitor: Viewer, session: WriteSession) -> Response:
     whose = None if visitor.is_owner else visitor.user.id
     tokens.revoke_token(session, workspace_id=visitor.workspace.id, token_id=token_id, user_id=whose)

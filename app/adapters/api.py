@@ -14,6 +14,7 @@ from app.adapters.routes import adapter_file, merged_download, voice_download
 from app.adapters.voice_import import read_voice
 from app.base_models import queries as base_models
 from app.projects import queries as projects
+from app.web.audited import audited
 from app.web.deferred_route import DeferredRoute
 from app.web.paging import from_cursor, to_cursor
 from app.web.session_deps import FileStorage, ReadSession, WriteSession
@@ -106,6 +107,7 @@ def show(session: ReadSession, visitor: Viewer, adapter_id: RowId) -> AdapterOut
 
 
 @router.patch("/adapters/{adapter_id}", summary="Describe an adapter")
+@audited("adapter.changed")
 def describe(session: WriteSession, visitor: Editor, adapter_id: RowId, changes: AdapterChanges) -> AdapterOut:
     adapter = service.describe(
         session,
@@ -136,6 +138,7 @@ class PublicationOut(BaseModel):
 
 
 @router.post("/adapters/{adapter_id}/publish", summary="Publish an adapter", status_code=202)
+@audited("adapter.published")
 def publish(
     request: Request, session: WriteSession, visitor: Editor, adapter_id: RowId, order: PublishForm
 ) -> PublicationOut:
@@ -166,16 +169,19 @@ def publications(session: ReadSession, visitor: Viewer, adapter_id: RowId) -> li
 
 
 @router.post("/adapters/{adapter_id}/archive", summary="Put an adapter away")
+@audited("adapter.archived")
 def archive(session: WriteSession, visitor: Editor, adapter_id: RowId) -> AdapterOut:
     return AdapterOut.of(service.archive(session, workspace_id=visitor.workspace.id, adapter_id=adapter_id))
 
 
 @router.post("/adapters/{adapter_id}/unarchive", summary="Take an adapter out of the archive")
+@audited("adapter.unarchived")
 def unarchive(session: WriteSession, visitor: Editor, adapter_id: RowId) -> AdapterOut:
     return AdapterOut.of(service.unarchive(session, workspace_id=visitor.workspace.id, adapter_id=adapter_id))
 
 
 @router.delete("/adapters/{adapter_id}", summary="Delete an adapter", status_code=204)
+@audited("adapter.deleted")
 def delete(session: WriteSession, visitor: Editor, storage: FileStorage, adapter_id: RowId) -> Response:
     """Its files go too; pictures that were made with it stay."""
     folder = service.delete_adapter(session, workspace_id=visitor.workspace.id, adapter_id=adapter_id)
@@ -244,6 +250,7 @@ def list_merged(session: ReadSession, visitor: Viewer, voice_adapter_id: RowId) 
 
 
 @router.post("/adapters/{voice_adapter_id}/merged/{form}", summary="Merge a voice with its base", status_code=202)
+@audited("merged_file.ordered")
 def merge(session: WriteSession, visitor: Editor, voice_adapter_id: RowId, form: merged.Form) -> MergedFileOut:
     """A worker makes the file; it is kept until somebody deletes it. Asked for again, it is the same one."""
     merged.order(
@@ -268,6 +275,7 @@ def merged_file_of(
 
 
 @router.delete("/adapters/{voice_adapter_id}/merged/{form}", summary="Delete a merged file", status_code=204)
+@audited("merged_file.deleted")
 def delete_merged(
     session: WriteSession, visitor: Editor, storage: FileStorage, voice_adapter_id: RowId, form: merged.Form
 ) -> Response:
@@ -277,6 +285,7 @@ def delete_merged(
 
 
 @router.post("/projects/{project_id}/adapters/voice", summary="Bring a voice", status_code=201)
+@audited("adapter.imported")
 def import_voice(
     session: WriteSession,
     storage: FileStorage,

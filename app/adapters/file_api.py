@@ -14,6 +14,7 @@ from app.adapters.file_routes import MB, Brought, adopted, converted_file
 from app.adapters.forms import AdoptForm, ImportForm
 from app.adapters.inspection import Passport
 from app.adapters.models import BroughtFile
+from app.web.audited import audited
 from app.web.deferred_route import DeferredRoute
 from app.web.session_deps import AppSettings, FileStorage, ReadSession, WriteSession
 from app.web.signed_in import Editor, Viewer
@@ -54,6 +55,7 @@ def list_files(session: ReadSession, visitor: Viewer) -> BroughtFileList:
 
 
 @router.post("/adapter-files", summary="Look at an adapter file", status_code=201)
+@audited("adapter_file.added")
 def upload(
     session: WriteSession,
     visitor: Editor,
@@ -69,6 +71,7 @@ def upload(
 
 
 @router.post("/adapter-files/import", summary="Fetch an adapter file", status_code=202)
+@audited("adapter_file.fetched")
 def fetch(request: Request, session: WriteSession, visitor: Editor, order: ImportForm) -> BroughtFileOut:
     """By its address on Hugging Face or Civitai; a worker fetches it, and the passport is there once it is here."""
     row = brought.order_import(
@@ -95,6 +98,7 @@ def convert(row: Brought, storage: FileStorage, dialect: Written, clean: bool = 
 
 
 @router.post("/adapter-files/{file_id}/adopt", summary="Take an adapter file into a brand", status_code=201)
+@audited("adapter.imported")
 def adopt(
     request: Request, row: Brought, session: WriteSession, visitor: Editor, storage: FileStorage, order: AdoptForm
 ) -> AdapterOut:
@@ -103,6 +107,7 @@ def adopt(
 
 
 @router.delete("/adapter-files/{file_id}", summary="Remove an adapter file", status_code=204)
+@audited("adapter_file.deleted")
 def delete(session: WriteSession, visitor: Editor, storage: FileStorage, file_id: RowId) -> Response:
     """What was taken into a brand stays."""
     key = brought.delete(session, workspace_id=visitor.workspace.id, file_id=file_id)

@@ -17,6 +17,7 @@ from app.jobs import queries as jobs
 from app.projects import queries as projects
 from app.storage import Storage
 from app.web.answers import go
+from app.web.audited import audited
 from app.web.deferred_route import DeferredRoute
 from app.web.files import disposition
 from app.web.flashes import Flash
@@ -56,6 +57,7 @@ def all_of_them(request: Request, session: ReadSession, visitor: Viewer, setting
 
 
 @router.post("/adapter-files")
+@audited("adapter_file.added")
 def upload(
     request: Request,
     session: WriteSession,
@@ -84,6 +86,7 @@ def look(
 
 
 @router.post("/adapter-files/import")
+@audited("adapter_file.fetched")
 def fetch(request: Request, session: WriteSession, visitor: Editor, form: Annotated[ImportForm, Form()]) -> Response:
     row = brought.order_import(
         session,
@@ -135,6 +138,7 @@ def converted_file(storage: Storage, row: BroughtFile, dialect: Written, *, clea
 
 
 @router.post("/adapter-files/{file_id}/adopt")
+@audited("adapter.imported")
 def adopt(
     request: Request,
     row: Brought,
@@ -178,6 +182,7 @@ def adopted(
 
 
 @router.post("/adapter-files/{file_id}/delete")
+@audited("adapter_file.deleted")
 def delete(request: Request, session: WriteSession, visitor: Editor, storage: FileStorage, file_id: RowId) -> Response:
     key = brought.delete(session, workspace_id=visitor.workspace.id, file_id=file_id)
     response = go(request, "/adapter-files", Flash("ok", translate(request.state.locale, DELETED)))

@@ -21,6 +21,7 @@ from app.trainings.recipe import TrainingRecipe
 from app.trainings.voice_measures import Measures, copies, verdict
 from app.trainings.voice_recipe import VoiceRecipe
 from app.web.answers import go
+from app.web.audited import audited
 from app.web.deferred_route import DeferredRoute
 from app.web.files import disposition, send
 from app.web.flashes import Flash
@@ -88,6 +89,7 @@ def of_project(
 
 
 @router.post("/projects/{project_id}/adapters/voice")
+@audited("adapter.imported")
 def import_voice(
     request: Request,
     session: WriteSession,
@@ -221,6 +223,7 @@ def voice_download(
 
 
 @router.post("/adapters/{voice_adapter_id}/merged/{form}")
+@audited("merged_file.ordered")
 def merge(
     request: Request, session: WriteSession, visitor: Editor, voice_adapter_id: RowId, form: merged.Form
 ) -> Response:
@@ -251,6 +254,7 @@ def merged_download(
 
 
 @router.post("/adapters/{voice_adapter_id}/merged/{form}/delete")
+@audited("merged_file.deleted")
 def delete_merged(
     request: Request,
     session: WriteSession,
@@ -277,6 +281,7 @@ def sample(session: ReadSession, visitor: Viewer, storage: FileStorage, adapter_
 
 
 @router.post("/adapters/{adapter_id}")
+@audited("adapter.changed")
 def describe(
     request: Request,
     session: WriteSession,
@@ -296,6 +301,7 @@ def describe(
 
 
 @router.post("/adapters/{adapter_id}/publish")
+@audited("adapter.published")
 def publish(
     request: Request, session: WriteSession, visitor: Editor, adapter_id: RowId, form: Annotated[PublishForm, Form()]
 ) -> Response:
@@ -315,6 +321,7 @@ def publish(
 
 
 @router.post("/adapters/{adapter_id}/archive")
+@audited("adapter.archived")
 def archive(request: Request, session: WriteSession, visitor: Editor, adapter_id: RowId) -> Response:
     adapter = service.archive(session, workspace_id=visitor.workspace.id, adapter_id=adapter_id)
     told = Flash("undo", translate(request.state.locale, ARCHIVED), f"/adapters/{adapter_id}/unarchive")
@@ -322,12 +329,14 @@ def archive(request: Request, session: WriteSession, visitor: Editor, adapter_id
 
 
 @router.post("/adapters/{adapter_id}/unarchive")
+@audited("adapter.unarchived")
 def unarchive(request: Request, session: WriteSession, visitor: Editor, adapter_id: RowId) -> Response:
     service.unarchive(session, workspace_id=visitor.workspace.id, adapter_id=adapter_id)
     return go(request, f"/adapters/{adapter_id}", Flash("ok", translate(request.state.locale, UNARCHIVED)))
 
 
 @router.post("/adapters/{adapter_id}/delete")
+@audited("adapter.deleted")
 def delete(
     request: Request, session: WriteSession, storage: FileStorage, visitor: Editor, adapter_id: RowId
 ) -> Response:

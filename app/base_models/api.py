@@ -13,6 +13,7 @@ from app.base_models import queries, service
 from app.base_models.catalogue import BaseModelEntry, TextModelEntry
 from app.base_models.forms import DescribeForm, HubForm, Key, LocalForm, TokenForm
 from app.base_models.models import OwnBase
+from app.web.audited import audited
 from app.web.deferred_route import DeferredRoute
 from app.web.session_deps import ReadSession, WriteSession
 from app.web.signed_in import Owner, Viewer
@@ -77,6 +78,7 @@ def own(session: ReadSession, visitor: Viewer, archived: bool = False) -> OwnBas
 
 
 @router.post("/own-base-models/hub", status_code=201, summary="Add a base model from the hub")
+@audited("base_model.added")
 def add_from_hub(session: WriteSession, visitor: Owner, order: HubForm) -> OwnBaseOut:
     """A pipeline, one safetensors file, or a language model. A worker fetches it and tells its family."""
     workspace_id, user_id = visitor.workspace.id, visitor.user.id
@@ -120,6 +122,7 @@ def checkpoints(session: ReadSession, visitor: Owner) -> CheckpointList:
 
 
 @router.post("/own-base-models/local", status_code=201, summary="Add a checkpoint from a worker's machine")
+@audited("base_model.added")
 def add_local(session: WriteSession, visitor: Owner, order: LocalForm) -> OwnBaseOut:
     row = service.add_local(
         session,
@@ -132,18 +135,21 @@ def add_local(session: WriteSession, visitor: Owner, order: LocalForm) -> OwnBas
 
 
 @router.put("/own-base-models/{base_id}", summary="Change a base model's name and licence")
+@audited("base_model.changed")
 def describe(session: WriteSession, visitor: Owner, base_id: RowId, order: DescribeForm) -> OwnBaseOut:
     row = service.describe(session, workspace_id=visitor.workspace.id, base_id=base_id, **order.described())
     return _out(row)
 
 
 @router.delete("/own-base-models/{base_id}", status_code=204, summary="Put a base model away")
+@audited("base_model.put_away")
 def put_away(session: WriteSession, visitor: Owner, base_id: RowId) -> None:
     """It is not on offer any more; what was made with it stays and goes on working."""
     service.put_away(session, workspace_id=visitor.workspace.id, base_id=base_id)
 
 
 @router.post("/own-base-models/{base_id}/take-back", summary="Take a base model back")
+@audited("base_model.taken_back")
 def take_back(session: WriteSession, visitor: Owner, base_id: RowId) -> OwnBaseOut:
     return _out(service.take_back(session, workspace_id=visitor.workspace.id, base_id=base_id))
 
@@ -180,6 +186,7 @@ def files(session: ReadSession, visitor: Viewer, key: Key) -> FilesOut:
 
 
 @router.post("/base-models/{key}/files", status_code=202, summary="Fetch a base model's files")
+@audited("base_model.fetched")
 def fetch(session: WriteSession, visitor: Owner, key: Key) -> FilesOut:
     workspace_id = visitor.workspace.id
     base_file_service.order_download(session, workspace_id=workspace_id, key=key, created_by=visitor.user.id)
@@ -187,6 +194,7 @@ def fetch(session: WriteSession, visitor: Owner, key: Key) -> FilesOut:
 
 
 @router.delete("/base-models/{key}/files", status_code=202, summary="Remove a base model's files")
+@audited("base_model.files_removed")
 def remove_files(session: WriteSession, visitor: Owner, key: Key) -> dict[str, int]:
     """From the workers' disks, within seconds; the next order that needs it fetches it again."""
     return {"machines": base_file_service.remove_files(session, workspace_id=visitor.workspace.id, key=key)}
@@ -206,6 +214,7 @@ def hub_token(session: ReadSession, visitor: Owner) -> HubTokenOut:
 
 
 @router.put("/hub-token", summary="Keep a token for the hub")
+@audited("hub_token.kept")
 def keep_token(request: Request, session: WriteSession, visitor: Owner, order: TokenForm) -> HubTokenOut:
     """In place of the one before. It is used for downloads alone."""
     key: Any = request.app.state.signing_key
@@ -216,6 +225,7 @@ def keep_token(request: Request, session: WriteSession, visitor: Owner, order: T
 
 
 @router.delete("/hub-token", status_code=204, summary="Forget the token for the hub")
+@audited("hub_token.forgotten")
 def forget_token(session: WriteSession, visitor: Owner) -> Response:
     base_file_service.forget_token(session, workspace_id=visitor.workspace.id)
     return Response(status_code=204)

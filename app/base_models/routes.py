@@ -16,6 +16,7 @@ from app.trainings import queries as trainings
 from app.trainings import voice_queries as voices
 from app.trainings.voice_planner import usual_needs
 from app.web.answers import go
+from app.web.audited import audited
 from app.web.deferred_route import DeferredRoute
 from app.web.flashes import Flash
 from app.web.language import translate
@@ -73,6 +74,7 @@ def files(request: Request, session: ReadSession, visitor: Viewer, key: Key) -> 
 
 
 @router.post("/hub")
+@audited("base_model.added")
 def add_from_hub(request: Request, session: WriteSession, visitor: Owner, form: Annotated[HubForm, Form()]) -> Response:
     workspace_id, user_id = visitor.workspace.id, visitor.user.id
     row = service.add_from_hub(
@@ -90,6 +92,7 @@ def add_from_hub(request: Request, session: WriteSession, visitor: Owner, form: 
 
 
 @router.post("/local")
+@audited("base_model.added")
 def add_local(request: Request, session: WriteSession, visitor: Owner, form: Annotated[LocalForm, Form()]) -> Response:
     service.add_local(
         session,
@@ -102,6 +105,7 @@ def add_local(request: Request, session: WriteSession, visitor: Owner, form: Ann
 
 
 @router.post("/token")
+@audited("hub_token.kept")
 def keep_token(request: Request, session: WriteSession, visitor: Owner, form: Annotated[TokenForm, Form()]) -> Response:
     base_file_service.keep_token(
         session,
@@ -114,12 +118,14 @@ def keep_token(request: Request, session: WriteSession, visitor: Owner, form: An
 
 
 @router.post("/token/forget")
+@audited("hub_token.forgotten")
 def forget_token(request: Request, session: WriteSession, visitor: Owner) -> Response:
     base_file_service.forget_token(session, workspace_id=visitor.workspace.id)
     return _done(request, TOKEN_GONE)
 
 
 @router.post("/{base_id}/describe")
+@audited("base_model.changed")
 def describe(
     request: Request, session: WriteSession, visitor: Owner, base_id: RowId, form: Annotated[DescribeForm, Form()]
 ) -> Response:
@@ -128,6 +134,7 @@ def describe(
 
 
 @router.post("/{base_id}/put-away")
+@audited("base_model.put_away")
 def put_away(request: Request, session: WriteSession, visitor: Owner, base_id: RowId) -> Response:
     service.put_away(session, workspace_id=visitor.workspace.id, base_id=base_id)
     told = Flash("undo", translate(request.state.locale, PUT_AWAY), f"/base-models/{base_id}/take-back")
@@ -135,24 +142,28 @@ def put_away(request: Request, session: WriteSession, visitor: Owner, base_id: R
 
 
 @router.post("/{base_id}/take-back")
+@audited("base_model.taken_back")
 def take_back(request: Request, session: WriteSession, visitor: Owner, base_id: RowId) -> Response:
     service.take_back(session, workspace_id=visitor.workspace.id, base_id=base_id)
     return _done(request, TAKEN_BACK)
 
 
 @router.post("/{key}/fetch")
+@audited("base_model.fetched")
 def fetch(request: Request, session: WriteSession, visitor: Owner, key: Key) -> Response:
     base_file_service.order_download(session, workspace_id=visitor.workspace.id, key=key, created_by=visitor.user.id)
     return _done(request, FETCHING)
 
 
 @router.post("/{key}/cancel")
+@audited("base_model.fetch_cancelled")
 def cancel(request: Request, session: WriteSession, visitor: Owner, key: Key) -> Response:
     base_file_service.cancel_download(session, workspace_id=visitor.workspace.id, key=key)
     return _done(request, STOPPING)
 
 
 @router.post("/{key}/remove-files")
+@audited("base_model.files_removed")
 def remove_files(request: Request, session: WriteSession, visitor: Owner, key: Key) -> Response:
     base_file_service.remove_files(session, workspace_id=visitor.workspace.id, key=key)
     return _done(request, REMOVING)

@@ -13,6 +13,7 @@ from app.gallery.forms import Tag, Tags
 from app.gallery.models import Campaign
 from app.gallery.routes import DeletionNumber, Kind, send_archive, send_copy
 from app.generations import queries as generations
+from app.web.audited import audited
 from app.web.deferred_route import DeferredRoute
 from app.web.paging import from_cursor, to_cursor
 from app.web.session_deps import FileStorage, ReadSession, WriteSession
@@ -175,6 +176,7 @@ def get_output(session: ReadSession, visitor: Viewer, output_id: RowId) -> Outpu
 
 
 @router.patch("/outputs/{output_id}", tags=PICTURES, summary="Judge and sort a picture")
+@audited("output.changed")
 def change_output(session: WriteSession, visitor: Editor, output_id: RowId, changes: OutputChanges) -> OutputOut:
     workspace_id = visitor.workspace.id
     output = generations.output(session, workspace_id=workspace_id, output_id=output_id)
@@ -216,12 +218,14 @@ def download(session: ReadSession, storage: FileStorage, visitor: Viewer, chosen
 
 
 @router.delete("/outputs/{output_id}", tags=PICTURES, summary="Delete a picture; it can be undone for a while")
+@audited("output.deleted")
 def delete_output(session: WriteSession, visitor: Editor, output_id: RowId) -> DeletionOut:
     output = generations.output(session, workspace_id=visitor.workspace.id, output_id=output_id)
     return _delete(session, visitor, [output.id])
 
 
 @router.post("/outputs/delete", tags=PICTURES, summary="Delete several pictures; it can be undone for a while")
+@audited("output.deleted")
 def delete_outputs(session: WriteSession, visitor: Editor, chosen: Chosen) -> DeletionOut:
     return _delete(session, visitor, chosen.ids)
 
@@ -232,6 +236,7 @@ def _delete(session: WriteSession, visitor: Visitor, output_ids: list[str]) -> D
 
 
 @router.post("/deletions/{number}/undo", tags=PICTURES, summary="Bring deleted pictures back")
+@audited("output.restored")
 def undo(session: WriteSession, visitor: Editor, number: DeletionNumber) -> UndoneOut:
     return UndoneOut(count=service.undo(session, workspace_id=visitor.workspace.id, number=int(number)))
 
@@ -244,6 +249,7 @@ def list_campaigns(session: ReadSession, visitor: Viewer) -> CampaignPage:
 
 
 @router.post("/campaigns", tags=CAMPAIGNS, status_code=201, summary="Create a campaign")
+@audited("campaign.created")
 def create_campaign(session: WriteSession, visitor: Editor, wanted: CampaignName) -> CampaignOut:
     campaign = service.create_campaign(
         session, workspace_id=visitor.workspace.id, name=wanted.name, user_id=visitor.user.id
@@ -252,6 +258,7 @@ def create_campaign(session: WriteSession, visitor: Editor, wanted: CampaignName
 
 
 @router.patch("/campaigns/{campaign_id}", tags=CAMPAIGNS, summary="Rename a campaign")
+@audited("campaign.renamed")
 def rename_campaign(session: WriteSession, visitor: Editor, campaign_id: RowId, wanted: CampaignName) -> CampaignOut:
     campaign = service.rename_campaign(
         session, workspace_id=visitor.workspace.id, campaign_id=campaign_id, name=wanted.name
@@ -261,6 +268,7 @@ def rename_campaign(session: WriteSession, visitor: Editor, campaign_id: RowId, 
 
 
 @router.delete("/campaigns/{campaign_id}", tags=CAMPAIGNS, status_code=204, summary="Remove a campaign; pictures stay")
+@audited("campaign.deleted")
 def delete_campaign(session: WriteSession, visitor: Editor, campaign_id: RowId) -> None:
     service.delete_campaign(session, workspace_id=visitor.workspace.id, campaign_id=campaign_id)
 

@@ -25,6 +25,7 @@ from app.generations import queries as generations
 from app.generations.models import Output
 from app.web import files
 from app.web.answers import go, is_htmx, own_path
+from app.web.audited import audited
 from app.web.deferred_route import DeferredRoute
 from app.web.flashes import Flash
 from app.web.language import translate, translations
@@ -122,6 +123,7 @@ def send_copy(storage: FileStorage, view: queries.OutputView, kind: copies.CopyF
 
 
 @router.post("/outputs/{output_id}/favourite")
+@audited("output.favourite")
 def favourite(
     request: Request, session: WriteSession, visitor: Editor, output_id: RowId, place: Place = "gallery"
 ) -> Response:
@@ -130,6 +132,7 @@ def favourite(
 
 
 @router.post("/outputs/{output_id}/approve")
+@audited("output.reviewed")
 def approve(
     request: Request, session: WriteSession, visitor: Editor, output_id: RowId, place: Place = "gallery"
 ) -> Response:
@@ -138,6 +141,7 @@ def approve(
 
 
 @router.post("/outputs/{output_id}/reject")
+@audited("output.reviewed")
 def reject(
     request: Request, session: WriteSession, visitor: Editor, output_id: RowId, place: Place = "gallery"
 ) -> Response:
@@ -152,6 +156,7 @@ def _judged(request: Request, output: Output, place: str) -> Response:
 
 
 @router.post("/outputs/{output_id}/tags")
+@audited("output.tagged")
 def tags(
     request: Request, session: WriteSession, visitor: Editor, output_id: RowId, form: Annotated[TagsForm, Form()]
 ) -> Response:
@@ -160,6 +165,7 @@ def tags(
 
 
 @router.post("/outputs/{output_id}/campaign")
+@audited("output.sorted")
 def campaign_of_one(
     request: Request,
     session: WriteSession,
@@ -173,6 +179,7 @@ def campaign_of_one(
 
 
 @router.post("/outputs/{output_id}/delete")
+@audited("output.deleted")
 def delete_one(request: Request, session: WriteSession, visitor: Editor, output_id: RowId) -> Response:
     output = generations.output(session, workspace_id=visitor.workspace.id, output_id=output_id)
     deletion = service.remove(session, workspace_id=visitor.workspace.id, output_ids=[output.id])
@@ -205,6 +212,7 @@ def _deleted(request: Request, deletion: service.Deletion) -> Flash:
 
 
 @router.post("/gallery/selection/favourite")
+@audited("output.marked")
 def favourite_chosen(
     request: Request, session: WriteSession, visitor: Editor, form: Annotated[SelectionForm, Form()]
 ) -> Response:
@@ -213,6 +221,7 @@ def favourite_chosen(
 
 
 @router.post("/gallery/selection/unfavourite")
+@audited("output.unmarked")
 def unfavourite_chosen(
     request: Request, session: WriteSession, visitor: Editor, form: Annotated[SelectionForm, Form()]
 ) -> Response:
@@ -221,6 +230,7 @@ def unfavourite_chosen(
 
 
 @router.post("/gallery/selection/approve")
+@audited("output.approved")
 def approve_chosen(
     request: Request, session: WriteSession, visitor: Editor, form: Annotated[SelectionForm, Form()]
 ) -> Response:
@@ -228,6 +238,7 @@ def approve_chosen(
 
 
 @router.post("/gallery/selection/reject")
+@audited("output.rejected")
 def reject_chosen(
     request: Request, session: WriteSession, visitor: Editor, form: Annotated[SelectionForm, Form()]
 ) -> Response:
@@ -247,6 +258,7 @@ def _judge_chosen(
 
 
 @router.post("/gallery/selection/sort")
+@audited("output.sorted")
 def sort_chosen(
     request: Request, session: WriteSession, visitor: Editor, form: Annotated[SortForm, Form()]
 ) -> Response:
@@ -267,6 +279,7 @@ def _move(session: WriteSession, visitor: Editor, ids: list[str], campaign: str,
 
 
 @router.post("/gallery/selection/delete")
+@audited("output.deleted")
 def delete_chosen(
     request: Request, session: WriteSession, visitor: Editor, form: Annotated[SelectionForm, Form()]
 ) -> Response:
@@ -275,6 +288,7 @@ def delete_chosen(
 
 
 @router.post("/gallery/deletions/{number}/undo")
+@audited("output.restored")
 def undo(
     request: Request,
     session: WriteSession,
@@ -320,6 +334,7 @@ def campaigns(request: Request, session: ReadSession, visitor: Viewer) -> Respon
 
 
 @router.post("/campaigns")
+@audited("campaign.created")
 def create_campaign(
     request: Request, session: WriteSession, visitor: Editor, form: Annotated[CampaignForm, Form()]
 ) -> Response:
@@ -331,6 +346,7 @@ def create_campaign(
 
 
 @router.post("/campaigns/{campaign_id}/rename")
+@audited("campaign.renamed")
 def rename_campaign(
     request: Request, session: WriteSession, visitor: Editor, campaign_id: RowId, form: Annotated[CampaignForm, Form()]
 ) -> Response:
@@ -341,6 +357,7 @@ def rename_campaign(
 
 
 @router.post("/campaigns/{campaign_id}/delete")
+@audited("campaign.deleted")
 def delete_campaign(request: Request, session: WriteSession, visitor: Editor, campaign_id: RowId) -> Response:
     name = service.delete_campaign(session, workspace_id=visitor.workspace.id, campaign_id=campaign_id)
     return go(request, "/campaigns", Flash("ok", translate(request.state.locale, DISSOLVED, name=name)))

@@ -17,6 +17,7 @@ from app.generations.place import FromImage, FromOutput, StartPlace
 from app.generations.planner import DrawingPlan
 from app.generations.recipe import GenerationRecipe
 from app.generations.start import LONGEST_MASK, KeptPicture, Rectangle, keep_copy, keep_upload
+from app.web.audited import audited
 from app.web.deferred_route import DeferredRoute
 from app.web.paging import from_cursor, to_cursor
 from app.web.session_deps import FileStorage, ReadSession, WriteSession
@@ -269,6 +270,7 @@ def _told(session: WriteSession, ordered: Generation) -> GenerationOut:
 
 
 @router.post("/projects/{project_id}/generations", status_code=201, summary="Order pictures")
+@audited("generation.ordered")
 def create(
     request: Request,
     session: WriteSession,
@@ -326,12 +328,14 @@ def get_generation(session: ReadSession, visitor: Viewer, generation_id: RowId) 
 
 
 @router.post("/generations/{generation_id}/cancel", summary="Stop an order; finished pictures stay")
+@audited("generation.cancelled")
 def cancel(session: WriteSession, visitor: Editor, generation_id: RowId) -> GenerationOut:
     service.cancel(session, workspace_id=visitor.workspace.id, generation_id=generation_id)
     return _out(queries.view(session, workspace_id=visitor.workspace.id, generation_id=generation_id))
 
 
 @router.post("/generations/{generation_id}/again", status_code=201, summary="Give the same order once more")
+@audited("generation.ordered")
 def again(session: WriteSession, visitor: Editor, generation_id: RowId) -> GenerationOut:
     ordered = service.again(
         session, workspace_id=visitor.workspace.id, generation_id=generation_id, user_id=visitor.user.id
@@ -340,6 +344,7 @@ def again(session: WriteSession, visitor: Editor, generation_id: RowId) -> Gener
 
 
 @router.post("/outputs/{output_id}/more-like-this", status_code=201, summary="Order pictures like this one")
+@audited("generation.ordered")
 def more_like_this(session: WriteSession, visitor: Editor, output_id: RowId, wish: Variations) -> GenerationOut:
     ordered = service.more_like(
         session,
@@ -352,6 +357,7 @@ def more_like_this(session: WriteSession, visitor: Editor, output_id: RowId, wis
 
 
 @router.post("/outputs/{output_id}/strip", status_code=201, summary="Order this picture at several strengths")
+@audited("generation.ordered")
 def strip(session: WriteSession, visitor: Editor, output_id: RowId, wish: Strengths) -> GenerationOut:
     ordered = service.strip(
         session,
@@ -381,6 +387,7 @@ def _started(session: WriteSession, place: StartPlace, kept: KeptPicture) -> Sta
 
 
 @router.post("/projects/{project_id}/starts", status_code=201, summary="Bring a picture to start from")
+@audited("start_picture.added")
 def bring_start(
     place: StartPlace, session: WriteSession, storage: FileStorage, file: Annotated[UploadFile, File()]
 ) -> StartOut:
@@ -390,11 +397,13 @@ def bring_start(
 
 
 @router.post("/outputs/{output_id}/start", status_code=201, summary="Start from a finished picture")
+@audited("start_picture.added")
 def start_from_output(place: FromOutput, session: WriteSession, storage: FileStorage) -> StartOut:
     return _started(session, place, keep_copy(storage, place.key, project_id=place.project_id))
 
 
 @router.post("/images/{image_id}/start", status_code=201, summary="Start from a picture of the brand")
+@audited("start_picture.added")
 def start_from_image(place: FromImage, session: WriteSession, storage: FileStorage) -> StartOut:
     return _started(session, place, keep_copy(storage, place.key, project_id=place.project_id))
 

@@ -16,6 +16,7 @@ from app.projects.models import Project
 from app.trainings import queries as trainings
 from app.trainings.warnings import FEWEST
 from app.web.answers import go, is_htmx, with_toast
+from app.web.audited import audited
 from app.web.deferred_route import DeferredRoute
 from app.web.language import translate
 from app.web.paging import from_cursor, to_cursor
@@ -127,6 +128,7 @@ def on_base(
 
 
 @router.post("/projects/{project_id}/generations")
+@audited("generation.ordered")
 def create(
     request: Request,
     session: WriteSession,
@@ -188,6 +190,7 @@ def progress(
 
 
 @router.post("/generations/{generation_id}/cancel")
+@audited("generation.cancelled")
 def cancel(request: Request, session: WriteSession, visitor: Editor, generation_id: RowId) -> Response:
     service.cancel(session, workspace_id=visitor.workspace.id, generation_id=generation_id)
     view = queries.view(session, workspace_id=visitor.workspace.id, generation_id=generation_id)
@@ -198,6 +201,7 @@ def cancel(request: Request, session: WriteSession, visitor: Editor, generation_
 
 
 @router.post("/generations/{generation_id}/again")
+@audited("generation.ordered")
 def again(request: Request, session: WriteSession, visitor: Editor, generation_id: RowId) -> Response:
     ordered = service.again(
         session, workspace_id=visitor.workspace.id, generation_id=generation_id, user_id=visitor.user.id
@@ -212,6 +216,7 @@ def menu(request: Request, session: ReadSession, visitor: Viewer, output_id: Row
 
 
 @router.post("/outputs/{output_id}/more-like-this")
+@audited("generation.ordered")
 def more_like_this(
     request: Request, session: WriteSession, visitor: Editor, output_id: RowId, form: Annotated[MoreForm, Form()]
 ) -> Response:
@@ -226,11 +231,13 @@ def more_like_this(
 
 
 @router.post("/outputs/{output_id}/compare")
+@audited("generation.ordered")
 def compare(request: Request, session: WriteSession, visitor: Editor, output_id: RowId) -> Response:
     return _strip(request, session, visitor, output_id, orders.COMPARED_STRENGTHS)
 
 
 @router.post("/outputs/{output_id}/strip")
+@audited("generation.ordered")
 def strip(request: Request, session: WriteSession, visitor: Editor, output_id: RowId) -> Response:
     return _strip(request, session, visitor, output_id, orders.STRIP_STRENGTHS)
 

@@ -11,6 +11,7 @@ from app.generations.place import FromImage, FromOutput, StartPlace
 from app.generations.start import keep_copy, keep_upload
 from app.projects import queries as projects
 from app.web.answers import go, is_htmx
+from app.web.audited import audited
 from app.web.deferred_route import DeferredRoute
 from app.web.files import send
 from app.web.session_deps import FileStorage, ReadSession, WriteSession
@@ -23,6 +24,7 @@ AdapterChoice = Annotated[str, StringConstraints(max_length=40)]
 
 
 @router.post("/projects/{project_id}/starts")
+@audited("start_picture.added")
 def upload(
     request: Request,
     place: StartPlace,
@@ -75,6 +77,7 @@ def _in_place(
 
 
 @router.post("/outputs/{output_id}/start")
+@audited("start_picture.added")
 def from_output(request: Request, place: FromOutput, session: WriteSession, storage: FileStorage) -> Response:
     kept = keep_copy(storage, place.key, project_id=place.project_id)
     row = start_pictures.add(
@@ -84,6 +87,7 @@ def from_output(request: Request, place: FromOutput, session: WriteSession, stor
 
 
 @router.post("/images/{image_id}/start")
+@audited("start_picture.added")
 def from_image(request: Request, place: FromImage, session: WriteSession, storage: FileStorage) -> Response:
     kept = keep_copy(storage, place.key, project_id=place.project_id)
     row = start_pictures.add(

@@ -13,6 +13,7 @@ from app.images.palette import suggest_palette
 from app.images.place import UploadPlace
 from app.images.queries import Filter, Tile
 from app.projects import queries as projects
+from app.web.audited import audited
 from app.web.deferred_route import DeferredRoute
 from app.web.files import disposition, send
 from app.web.language import translate
@@ -156,6 +157,7 @@ def list_images(
 
 
 @router.post("/projects/{project_id}/images", summary="Upload pictures, ZIPs of pictures or caption files")
+@audited("image.added")
 def upload_images(
     request: Request,
     place: UploadPlace,
@@ -212,6 +214,7 @@ def download_working_copy(session: ReadSession, visitor: Viewer, storage: FileSt
 
 
 @router.patch("/images/{image_id}", summary="Change a picture's caption, focus, or part in training")
+@audited("image.changed")
 def change_image(
     request: Request, session: WriteSession, visitor: Editor, image_id: RowId, change: ImageChange
 ) -> ImageOut:
@@ -233,6 +236,7 @@ def change_image(
 
 
 @router.delete("/images/{image_id}", status_code=204, summary="Delete a picture")
+@audited("image.deleted")
 def delete_image(session: WriteSession, visitor: Editor, image_id: RowId) -> Response:
     """It can be brought back for a while on the page, or by uploading it again."""
     image = queries.image(session, workspace_id=visitor.workspace.id, image_id=image_id)
@@ -241,6 +245,7 @@ def delete_image(session: WriteSession, visitor: Editor, image_id: RowId) -> Res
 
 
 @router.post("/projects/{project_id}/captions/replace", summary="Find and replace in captions")
+@audited("caption.changed")
 def replace_in_captions(session: WriteSession, visitor: Editor, project_id: RowId, order: Replacement) -> Changed:
     return Changed(
         changed=service.replace_in_captions(
@@ -257,6 +262,7 @@ def replace_in_captions(session: WriteSession, visitor: Editor, project_id: RowI
 
 
 @router.post("/projects/{project_id}/captions/in-front", summary="Begin captions with words")
+@audited("caption.changed")
 def put_in_front(session: WriteSession, visitor: Editor, project_id: RowId, order: WordsInFront) -> Changed:
     return Changed(
         changed=service.put_in_front(

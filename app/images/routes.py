@@ -20,6 +20,7 @@ from app.images.shown import address, shown
 from app.projects import queries as projects
 from app.projects.journey import ENOUGH_IMAGES, MANY_IMAGES
 from app.web.answers import go, is_htmx
+from app.web.audited import audited
 from app.web.deferred_route import DeferredRoute
 from app.web.files import disposition, send
 from app.web.flashes import Flash
@@ -62,6 +63,7 @@ def _set_facts(judged: JudgedSet) -> dict[str, Any]:
 
 
 @router.post("/projects/demo")
+@audited("project.created")
 def demo(
     request: Request, session: WriteSession, visitor: Editor, storage: FileStorage, settings: AppSettings
 ) -> Response:
@@ -115,6 +117,7 @@ def show_meter(
 
 
 @router.post("/projects/{project_id}/images")
+@audited("image.added")
 def upload(
     request: Request,
     place: UploadPlace,
@@ -147,6 +150,7 @@ def _back(request: Request, project_id: str, form: SelectionForm, flash: Flash) 
 
 
 @router.post("/projects/{project_id}/images/include")
+@audited("image.included")
 def include_many(
     request: Request,
     session: WriteSession,
@@ -164,6 +168,7 @@ def include_many(
 
 
 @router.post("/projects/{project_id}/images/leave-out")
+@audited("image.left_out")
 def leave_out_many(
     request: Request,
     session: WriteSession,
@@ -179,6 +184,7 @@ def leave_out_many(
 
 
 @router.post("/projects/{project_id}/images/delete")
+@audited("image.deleted")
 def delete_many(
     request: Request,
     session: WriteSession,
@@ -195,6 +201,7 @@ def delete_many(
 
 
 @router.post("/projects/{project_id}/images/restore/{stamp}")
+@audited("image.restored")
 def restore(request: Request, session: WriteSession, visitor: Editor, project_id: RowId, stamp: Stamp) -> Response:
     count = service.restore_images(
         session, workspace_id=visitor.workspace.id, project_id=project_id, moment=service.from_stamp(stamp)
@@ -205,6 +212,7 @@ def restore(request: Request, session: WriteSession, visitor: Editor, project_id
 
 
 @router.post("/projects/{project_id}/images/replace")
+@audited("caption.changed")
 def replace(
     request: Request,
     session: WriteSession,
@@ -226,6 +234,7 @@ def replace(
 
 
 @router.post("/projects/{project_id}/images/in-front")
+@audited("caption.changed")
 def put_in_front(
     request: Request,
     session: WriteSession,
@@ -310,6 +319,7 @@ def _crop(image: Image) -> dict[str, float]:
 
 
 @router.post("/images/{image_id}/focus")
+@audited("image.cropped")
 def aim(
     request: Request, session: WriteSession, visitor: Editor, image_id: RowId, form: Annotated[FocusForm, Form()]
 ) -> Response:
@@ -326,6 +336,7 @@ def aim(
 
 
 @router.post("/images/{image_id}/caption")
+@audited("caption.changed")
 def write_caption(
     request: Request, session: WriteSession, visitor: Editor, image_id: RowId, form: Annotated[CaptionForm, Form()]
 ) -> Response:
@@ -336,6 +347,7 @@ def write_caption(
 
 
 @router.post("/images/{image_id}/include")
+@audited("image.included")
 def include(
     request: Request, session: WriteSession, visitor: Editor, image_id: RowId, show: Filter = "all"
 ) -> Response:
@@ -343,6 +355,7 @@ def include(
 
 
 @router.post("/images/{image_id}/leave-out")
+@audited("image.left_out")
 def leave_out(
     request: Request, session: WriteSession, visitor: Editor, image_id: RowId, show: Filter = "all"
 ) -> Response:
@@ -370,6 +383,7 @@ def _take_part(
 
 
 @router.post("/images/{image_id}/delete")
+@audited("image.deleted")
 def delete(request: Request, session: WriteSession, visitor: Editor, image_id: RowId) -> Response:
     image = queries.image(session, workspace_id=visitor.workspace.id, image_id=image_id)
     return delete_many(request, session, visitor, image.project_id, SelectionForm(ids=[image_id]))

@@ -7,6 +7,7 @@ from pydantic import BaseModel
 
 from app.jobs import queries, service
 from app.jobs.models import Job
+from app.web.audited import audited
 from app.web.deferred_route import DeferredRoute
 from app.web.paging import from_cursor, to_cursor
 from app.web.session_deps import ReadSession, WriteSession
@@ -86,6 +87,7 @@ def get_job(session: ReadSession, visitor: Viewer, job_id: RowId) -> JobOut:
 
 
 @router.post("/jobs/{job_id}/cancel", summary="Cancel a job")
+@audited("job.cancelled")
 def cancel_job(session: WriteSession, visitor: Editor, job_id: RowId) -> JobOut:
     """A queued job ends at once; a running one stops at its next step and keeps what it has made."""
     return JobOut.of(service.request_cancel(session, workspace_id=visitor.workspace.id, job_id=job_id))

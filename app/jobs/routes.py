@@ -5,6 +5,7 @@ from fastapi import APIRouter, Request, Response
 from app.jobs import service
 from app.jobs.board import board
 from app.web.answers import go
+from app.web.audited import audited
 from app.web.deferred_route import DeferredRoute
 from app.web.flashes import Flash
 from app.web.language import translate
@@ -32,6 +33,7 @@ def lanes(request: Request, session: ReadSession, visitor: Viewer) -> Response:
 
 
 @router.post("/jobs/{job_id}/cancel")
+@audited("job.cancelled")
 def cancel(request: Request, session: WriteSession, visitor: Editor, job_id: RowId) -> Response:
     job = service.request_cancel(session, workspace_id=visitor.workspace.id, job_id=job_id)
     told = service.CANCELLED if job.state == "cancelled" else service.WILL_STOP

@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 
 from app.accounts.models import Invitation, Membership, User, Workspace
 from app.adapters.models import Adapter, BroughtFile
+from app.audit import service as audit
 from app.db import Base, Database
 from app.errors import AppError, NotFound
 from app.generations.models import Generation, Output
@@ -25,6 +26,7 @@ from app.projects import service as projects
 from app.projects.models import Project
 from app.storage import Storage
 
+COMMAND = "app.erasure"
 ROWS_AT_ONCE = 1000
 AN_ID = re.compile(r"(?<![0-9a-f])[0-9a-f]{32}(?![0-9a-f])")
 
@@ -56,6 +58,8 @@ def erase_project(database: Database, storage: Storage, cache: Path, *, project_
         before, ids = _counts(session), _ids_of_projects(session, {project_id})
         adapters = _adapters(session, {project_id})
     files = _erase_brands(database, storage, {project_id: project.workspace_id}, adapters)
+    with database.write() as session:
+        audit.record_command(session, COMMAND, "project.erased", events=audit.forget(session, ids))
     return _finish(database, storage, cache, before, ids, set(adapters.values()), files)
 
 
@@ -83,6 +87,7 @@ def erase_person(database: Database, storage: Storage, cache: Path, *, email: st
         session.execute(delete(Workspace).where(Workspace.id.in_(alone)))
         session.execute(delete(Invitation).where(func.lower(Invitation.email) == email))
         session.execute(delete(User).where(User.id == user.id))
+        audit.record_command(session, COMMAND, "person.erased", events=audit.forget(session, ids))
     return _finish(database, storage, cache, before, ids, set(adapters.values()), files)
 
 

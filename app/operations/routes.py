@@ -8,6 +8,7 @@ from app.errors import N_, Forbidden
 from app.jobs import service as jobs
 from app.operations import queries
 from app.web.answers import go
+from app.web.audited import audited
 from app.web.deferred_route import DeferredRoute
 from app.web.flashes import Flash
 from app.web.language import translate
@@ -32,12 +33,14 @@ def show(request: Request, session: ReadSession, visitor: Owner) -> Response:
 
 
 @router.post("/operations/jobs/{job_id}/requeue")
+@audited("job.requeued")
 def requeue(request: Request, session: WriteSession, visitor: Owner, job_id: RowId) -> Response:
     jobs.requeue(session, workspace_id=visitor.workspace.id, job_id=job_id)
     return go(request, "/operations", Flash("ok", translate(request.state.locale, QUEUED_AGAIN)))
 
 
 @router.post("/operations/workers/{worker_id}/drain")
+@audited("worker.drained")
 def drain(request: Request, session: WriteSession, visitor: Owner, worker_id: WorkerId) -> Response:
     _keep(session, visitor.workspace.id)
     jobs.drain(session, worker_id, draining=True)
@@ -45,6 +48,7 @@ def drain(request: Request, session: WriteSession, visitor: Owner, worker_id: Wo
 
 
 @router.post("/operations/workers/{worker_id}/resume")
+@audited("worker.resumed")
 def resume(request: Request, session: WriteSession, visitor: Owner, worker_id: WorkerId) -> Response:
     _keep(session, visitor.workspace.id)
     jobs.drain(session, worker_id, draining=False)

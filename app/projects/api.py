@@ -11,6 +11,7 @@ from app.images import queries as images
 from app.projects import queries, service
 from app.projects.forms import Colour, Notes, TriggerWord
 from app.projects.models import Project
+from app.web.audited import audited
 from app.web.deferred_route import DeferredRoute
 from app.web.paging import from_cursor, to_cursor
 from app.web.session_deps import FileStorage, ReadSession, WriteSession
@@ -88,6 +89,7 @@ def list_projects(
 
 
 @router.post("/projects", status_code=201, summary="Create a brand")
+@audited("project.created")
 def create_project(session: WriteSession, visitor: Editor, new: NewProject) -> ProjectOut:
     project = service.create_project(
         session,
@@ -106,6 +108,7 @@ def get_project(session: ReadSession, visitor: Viewer, project_id: RowId) -> Pro
 
 
 @router.patch("/projects/{project_id}", summary="Change a brand")
+@audited("project.changed")
 def change_project(session: WriteSession, visitor: Editor, project_id: RowId, change: ProjectChange) -> ProjectOut:
     workspace_id = visitor.workspace.id
     project = queries.project(session, workspace_id=workspace_id, project_id=project_id)
@@ -128,6 +131,7 @@ def change_project(session: WriteSession, visitor: Editor, project_id: RowId, ch
 
 
 @router.delete("/projects/{project_id}", status_code=204, summary="Delete a brand with everything in it")
+@audited("project.deleted")
 def delete_project(session: WriteSession, storage: FileStorage, visitor: Editor, project_id: RowId) -> Response:
     """Pictures, adapters, visuals and their files go with it; this cannot be undone. Running jobs stop."""
     name = queries.project(session, workspace_id=visitor.workspace.id, project_id=project_id).name

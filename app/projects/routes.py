@@ -24,6 +24,7 @@ from app.projects.journey import ENOUGH_IMAGES, Holdings, journey
 from app.trainings import queries as trainings
 from app.voice import queries as voice
 from app.web.answers import go, is_htmx
+from app.web.audited import audited
 from app.web.deferred_route import DeferredRoute
 from app.web.flashes import Flash
 from app.web.language import translate
@@ -99,6 +100,7 @@ def suggest_trigger_word(
 
 
 @router.post("/projects")
+@audited("project.created")
 def create(request: Request, session: WriteSession, visitor: Editor, form: Annotated[NewBrandForm, Form()]) -> Response:
     project = service.create_project(
         session,
@@ -187,6 +189,7 @@ def show_look(request: Request, session: ReadSession, visitor: Viewer, project_i
 
 
 @router.post("/projects/{project_id}/look")
+@audited("project.changed")
 def describe_look(
     request: Request, session: WriteSession, visitor: Editor, project_id: RowId, form: Annotated[LookForm, Form()]
 ) -> Response:
@@ -201,6 +204,7 @@ def describe_look(
 
 
 @router.post("/projects/{project_id}/palette")
+@audited("project.changed")
 def change_palette(
     request: Request, session: WriteSession, visitor: Editor, project_id: RowId, form: Annotated[PaletteForm, Form()]
 ) -> Response:
@@ -213,6 +217,7 @@ def change_palette(
 
 
 @router.post("/projects/{project_id}/name")
+@audited("project.changed")
 def rename(
     request: Request, session: WriteSession, visitor: Editor, project_id: RowId, form: Annotated[NameForm, Form()]
 ) -> Response:
@@ -221,6 +226,7 @@ def rename(
 
 
 @router.post("/projects/{project_id}/archive")
+@audited("project.archived")
 def archive(request: Request, session: WriteSession, visitor: Editor, project_id: RowId) -> Response:
     project = service.archive(session, workspace_id=visitor.workspace.id, project_id=project_id)
     told = translate(request.state.locale, ARCHIVED, name=project.name)
@@ -228,6 +234,7 @@ def archive(request: Request, session: WriteSession, visitor: Editor, project_id
 
 
 @router.post("/projects/{project_id}/unarchive")
+@audited("project.unarchived")
 def unarchive(request: Request, session: WriteSession, visitor: Editor, project_id: RowId) -> Response:
     project = service.unarchive(session, workspace_id=visitor.workspace.id, project_id=project_id)
     told = translate(request.state.locale, UNARCHIVED, name=project.name)
@@ -249,6 +256,7 @@ def show_delete(request: Request, session: ReadSession, visitor: Editor, project
 
 
 @router.post("/projects/{project_id}/delete")
+@audited("project.deleted")
 def delete(
     request: Request,
     session: WriteSession,

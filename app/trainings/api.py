@@ -14,6 +14,7 @@ from app.trainings.forms import CleanChoices
 from app.trainings.models import Training
 from app.trainings.recipe import TrainingRecipe
 from app.trainings.rows import PAGE
+from app.web.audited import audited
 from app.web.deferred_route import DeferredRoute
 from app.web.files import send
 from app.web.language import translate
@@ -154,6 +155,7 @@ def plan(session: ReadSession, visitor: Viewer, project_id: RowId, choices: Choi
 
 
 @router.post("/projects/{project_id}/trainings", summary="Start a training", status_code=201)
+@audited("training.started")
 def start(session: WriteSession, visitor: Editor, project_id: RowId, choices: NewTraining) -> TrainingOut:
     """Freeze the brand's included pictures and the recipe, and queue the job."""
     given = service.start_training(
@@ -209,6 +211,7 @@ def sample(
 
 
 @router.post("/trainings/{training_id}/cancel", summary="Cancel a training")
+@audited("training.cancelled")
 def cancel(session: WriteSession, visitor: Editor, training_id: RowId) -> TrainingOut:
     """A queued one ends at once; a running one stops at its next step and keeps what it has learned as an adapter."""
     given = service.cancel_training(session, workspace_id=visitor.workspace.id, training_id=training_id)

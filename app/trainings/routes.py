@@ -18,6 +18,7 @@ from app.trainings.presets import PURPOSES
 from app.trainings.recipe import TrainingRecipe
 from app.trainings.rows import PAGE
 from app.web.answers import go, is_htmx
+from app.web.audited import audited
 from app.web.deferred_route import DeferredRoute
 from app.web.files import send
 from app.web.flashes import Flash
@@ -107,6 +108,7 @@ def _planned(session: ReadSession, visitor: Visitor, project_id: str, form: Trai
 
 
 @router.post("/projects/{project_id}/trainings")
+@audited("training.started")
 def start(
     request: Request, session: WriteSession, visitor: Editor, project_id: RowId, form: Annotated[StartForm, Form()]
 ) -> Response:
@@ -185,6 +187,7 @@ def sample(
 
 
 @router.post("/trainings/{training_id}/cancel")
+@audited("training.cancelled")
 def cancel(request: Request, session: WriteSession, visitor: Editor, training_id: RowId) -> Response:
     service.cancel_training(session, workspace_id=visitor.workspace.id, training_id=training_id)
     given = queries.training(session, workspace_id=visitor.workspace.id, training_id=training_id)

@@ -16,6 +16,7 @@ from app.trainings.rows import PAGE
 from app.trainings.voice_choices import VoiceChoices
 from app.trainings.voice_measures import Measures
 from app.trainings.voice_recipe import VoiceRecipe
+from app.web.audited import audited
 from app.web.deferred_route import DeferredRoute
 from app.web.language import translate
 from app.web.paging import from_cursor, to_cursor
@@ -153,6 +154,7 @@ def plan(session: ReadSession, visitor: Viewer, project_id: RowId, choices: Voic
 
 
 @router.post("/projects/{project_id}/voice-trainings", summary="Start a training of the voice", status_code=201)
+@audited("voice_training.started")
 def start(session: WriteSession, visitor: Editor, project_id: RowId, choices: NewVoiceTraining) -> VoiceTrainingOut:
     """Freeze the brand's included texts and the recipe, and queue the job."""
     given = voice_service.start_voice(
@@ -194,6 +196,7 @@ def course(session: ReadSession, visitor: Viewer, voice_training_id: RowId) -> V
 
 
 @router.post("/voice-trainings/{voice_training_id}/cancel", summary="Cancel a training of a voice")
+@audited("voice_training.cancelled")
 def cancel(session: WriteSession, visitor: Editor, voice_training_id: RowId) -> VoiceTrainingOut:
     """A queued one ends at once; a running one stops at its next step and keeps what it has learned as an adapter."""
     given = voice_service.cancel_voice(session, workspace_id=visitor.workspace.id, training_id=voice_training_id)

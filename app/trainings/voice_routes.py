@@ -15,6 +15,7 @@ from app.trainings.rows import PAGE
 from app.trainings.voice_forms import StartVoiceForm, VoiceForm
 from app.trainings.voice_measures import copies, verdict
 from app.web.answers import go
+from app.web.audited import audited
 from app.web.deferred_route import DeferredRoute
 from app.web.flashes import Flash
 from app.web.language import translate
@@ -82,6 +83,7 @@ def _planned(session: ReadSession, visitor: Visitor, project_id: str, form: Voic
 
 
 @router.post("/projects/{project_id}/voice-trainings")
+@audited("voice_training.started")
 def start(
     request: Request, session: WriteSession, visitor: Editor, project_id: RowId, form: Annotated[StartVoiceForm, Form()]
 ) -> Response:
@@ -132,6 +134,7 @@ def _live(session: ReadSession, given: Training) -> dict[str, Any]:
 
 
 @router.post("/voice-trainings/{voice_training_id}/cancel")
+@audited("voice_training.cancelled")
 def cancel(request: Request, session: WriteSession, visitor: Editor, voice_training_id: RowId) -> Response:
     given = voice_service.cancel_voice(session, workspace_id=visitor.workspace.id, training_id=voice_training_id)
     told = WILL_STOP if voice_queries.view(session, given).is_active else NOT_STARTED

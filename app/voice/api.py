@@ -20,6 +20,7 @@ from app.voice.queries import Filter, Judged
 from app.voice.routes import take_in_opened
 from app.voice.shown import amount
 from app.voice.style_guide import style_guide
+from app.web.audited import audited
 from app.web.deferred_route import DeferredRoute
 from app.web.language import translate
 from app.web.paging import from_cursor, to_cursor
@@ -279,6 +280,7 @@ def list_texts(
 
 
 @router.post("/projects/{project_id}/voice/texts", summary="Add texts")
+@audited("text.added")
 def add_texts(session: WriteSession, place: VoicePlace, order: NewTexts) -> AddedOut:
     drafts = [
         Draft(
@@ -303,6 +305,7 @@ def add_texts(session: WriteSession, place: VoicePlace, order: NewTexts) -> Adde
 
 
 @router.post("/projects/{project_id}/voice/texts/change", summary="Change several texts at once")
+@audited("text.changed")
 def change_texts(session: WriteSession, visitor: Editor, project_id: RowId, order: ManyChange) -> Changed:
     workspace_id = visitor.workspace.id
     chosen = service.chosen_ids(
@@ -323,6 +326,7 @@ def change_texts(session: WriteSession, visitor: Editor, project_id: RowId, orde
 
 
 @router.post("/projects/{project_id}/voice/texts/delete", summary="Delete several texts")
+@audited("text.deleted")
 def delete_texts(session: WriteSession, visitor: Editor, project_id: RowId, order: ManyIds) -> Changed:
     """They are removed for good after a week."""
     count, _ = service.delete_samples(
@@ -337,6 +341,7 @@ def get_text(session: ReadSession, visitor: Viewer, text_id: RowId) -> TextOut:
 
 
 @router.patch("/voice/texts/{text_id}", summary="Change a text")
+@audited("text.changed")
 def change_text(session: WriteSession, visitor: Editor, text_id: RowId, change: TextChange) -> TextOut:
     service.change(
         session,
@@ -348,6 +353,7 @@ def change_text(session: WriteSession, visitor: Editor, text_id: RowId, change: 
 
 
 @router.delete("/voice/texts/{text_id}", status_code=204, summary="Delete a text")
+@audited("text.deleted")
 def delete_text(session: WriteSession, visitor: Editor, text_id: RowId) -> Response:
     row = queries.sample(session, workspace_id=visitor.workspace.id, text_id=text_id)
     service.delete_samples(session, workspace_id=visitor.workspace.id, project_id=row.project_id, text_ids=[text_id])
@@ -355,6 +361,7 @@ def delete_text(session: WriteSession, visitor: Editor, text_id: RowId) -> Respo
 
 
 @router.post("/projects/{project_id}/voice/lines", summary="Decide about a line that comes back in many texts")
+@audited("line.decided")
 def decide_line(session: WriteSession, visitor: Editor, project_id: RowId, order: LineForm) -> Changed:
     """`cut`: training does not read it; `keep`; `exclude`: texts with it are left out; `undecided`: as before."""
     return Changed(
@@ -365,6 +372,7 @@ def decide_line(session: WriteSession, visitor: Editor, project_id: RowId, order
 
 
 @router.post("/projects/{project_id}/voice/imports", summary="Send a file of texts")
+@audited("import.added")
 def start_import(
     request: Request,
     place: VoicePlace,
@@ -417,6 +425,7 @@ def preview_import(request: Request, visitor: Editor, opened: OpenedImport, want
 
 
 @router.post("/voice/imports/{import_id}", summary="Take a file in")
+@audited("text.added")
 def finish_import(
     request: Request,
     session: WriteSession,
@@ -439,6 +448,7 @@ def finish_import(
 
 
 @router.delete("/voice/imports/{import_id}", status_code=204, summary="Discard a file that was not taken in")
+@audited("import.discarded")
 def discard_import(session: WriteSession, storage: FileStorage, visitor: Editor, import_id: RowId) -> Response:
     _, key = service.discard_import(session, workspace_id=visitor.workspace.id, import_id=import_id)
     response = Response(status_code=204)

@@ -30,6 +30,7 @@ from app.voice.queries import Filter, JudgedSet
 from app.voice.shown import LANGUAGE_NAMES, amount, marked, rare_languages
 from app.voice.style_guide import style_guide
 from app.web.answers import go, is_htmx
+from app.web.audited import audited
 from app.web.deferred_route import DeferredRoute
 from app.web.files import disposition
 from app.web.flashes import Flash
@@ -115,6 +116,7 @@ def show_add(request: Request, session: ReadSession, visitor: Editor, project_id
 
 
 @router.post("/projects/{project_id}/voice/files")
+@audited("import.added")
 def upload(
     request: Request,
     place: VoicePlace,
@@ -137,6 +139,7 @@ def upload(
 
 
 @router.post("/projects/{project_id}/voice/paste", form_limits={"max_part_size": TEXT_BYTES})
+@audited("import.added")
 def paste(
     request: Request,
     place: VoicePlace,
@@ -189,6 +192,7 @@ def show_preview(
 
 
 @router.post("/voice/imports/{import_id}")
+@audited("text.added")
 def take_in(
     request: Request,
     session: WriteSession,
@@ -234,6 +238,7 @@ def take_in_opened(
 
 
 @router.post("/voice/imports/{import_id}/discard")
+@audited("import.discarded")
 def discard(
     request: Request, session: WriteSession, storage: FileStorage, visitor: Editor, import_id: RowId
 ) -> Response:
@@ -271,6 +276,7 @@ def _include_many(
 
 
 @router.post("/projects/{project_id}/voice/texts/include")
+@audited("text.included")
 def include_many(
     request: Request, session: WriteSession, visitor: Editor, project_id: RowId, form: Annotated[SelectionForm, Form()]
 ) -> Response:
@@ -282,6 +288,7 @@ def include_many(
 
 
 @router.post("/projects/{project_id}/voice/texts/leave-out")
+@audited("text.left_out")
 def leave_out_many(
     request: Request, session: WriteSession, visitor: Editor, project_id: RowId, form: Annotated[SelectionForm, Form()]
 ) -> Response:
@@ -291,6 +298,7 @@ def leave_out_many(
 
 
 @router.post("/projects/{project_id}/voice/texts/channel")
+@audited("text.changed")
 def tag_many(
     request: Request, session: WriteSession, visitor: Editor, project_id: RowId, form: Annotated[ChannelForm, Form()]
 ) -> Response:
@@ -305,6 +313,7 @@ def tag_many(
 
 
 @router.post("/projects/{project_id}/voice/texts/personal")
+@audited("text.personal_data")
 def decide_personal(
     request: Request, session: WriteSession, visitor: Editor, project_id: RowId, form: Annotated[PersonalForm, Form()]
 ) -> Response:
@@ -323,6 +332,7 @@ def _changed_words(request: Request, count: int) -> str:
 
 
 @router.post("/projects/{project_id}/voice/texts/delete")
+@audited("text.deleted")
 def delete_many(
     request: Request, session: WriteSession, visitor: Editor, project_id: RowId, form: Annotated[SelectionForm, Form()]
 ) -> Response:
@@ -338,6 +348,7 @@ def delete_many(
 
 
 @router.post("/projects/{project_id}/voice/texts/restore/{stamp}")
+@audited("text.restored")
 def restore(request: Request, session: WriteSession, visitor: Editor, project_id: RowId, stamp: Stamp) -> Response:
     count = service.restore_samples(
         session, workspace_id=visitor.workspace.id, project_id=project_id, moment=service.from_stamp(stamp)
@@ -348,6 +359,7 @@ def restore(request: Request, session: WriteSession, visitor: Editor, project_id
 
 
 @router.post("/projects/{project_id}/voice/lines")
+@audited("line.decided")
 def decide_line(
     request: Request, session: WriteSession, visitor: Editor, project_id: RowId, form: Annotated[LineForm, Form()]
 ) -> Response:
@@ -421,6 +433,7 @@ def _one(session: ReadSession, visitor: Visitor, text_id: str) -> dict[str, Any]
 
 
 @router.post("/voice/texts/{text_id}")
+@audited("text.changed")
 def change(
     request: Request,
     session: WriteSession,

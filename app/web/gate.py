@@ -24,7 +24,7 @@ from app.web.incoming import Body, Pace, Uploads, declared_length
 from app.web.language import wanted_locale
 from app.web.latencies import Latencies
 from app.web.route_rules import SMALL_BYTES, RouteRules, Rule
-from app.web.visitor import Visitor, VisitorUser, VisitorWorkspace
+from app.web.visitor import Visitor, VisitorToken, VisitorUser, VisitorWorkspace
 
 SESSION_COOKIE = "livery_session"
 LOCALE_COOKIE = "livery_locale"
@@ -200,6 +200,7 @@ class Gate:
             role=found.role,
             session_id=found.browser.id if found.browser else None,
             read_only=found.token.read_only if found.token else False,
+            token=VisitorToken(found.token.id, found.token.name) if found.token else None,
         )
 
     def _note_use(self, found: queries.Entrance) -> None:

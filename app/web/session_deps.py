@@ -9,9 +9,11 @@ from typing import Annotated
 from fastapi import Depends, Request
 from sqlalchemy.orm import Session
 
+from app.audit import following
 from app.jobs.service import limit_orders
 from app.settings import Settings
 from app.storage import Storage
+from app.web.audited import draft_for
 
 
 def _read(request: Request) -> Iterator[Session]:
@@ -22,7 +24,9 @@ def _read(request: Request) -> Iterator[Session]:
 def _write(request: Request) -> Iterator[Session]:
     with request.app.state.database.write() as session:
         limit_orders(session, request.app.state.settings.max_jobs_per_workspace)
+        following.follow(session, draft_for(request))
         yield session
+        following.record(session)
 
 
 def _storage(request: Request) -> Storage:

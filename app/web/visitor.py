@@ -21,6 +21,12 @@ class VisitorWorkspace:
 
 
 @dataclass(frozen=True)
+class VisitorToken:
+    id: str
+    name: str
+
+
+@dataclass(frozen=True)
 class Visitor:
     """A signed-in person or a token, in the one workspace that it looks at."""
 
@@ -30,6 +36,7 @@ class Visitor:
     session_id: str | None
     """None for an API token."""
     read_only: bool = False
+    token: VisitorToken | None = None
 
     def may(self, role: str) -> bool:
         """Whether this visitor's role is at least ``role``."""

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from app.db import now
 from app.generations.forms import Seed
 from app.projects import queries as projects
+from app.web.audited import audited
 from app.web.deferred_route import DeferredRoute
 from app.web.language import translate
 from app.web.paging import from_cursor, to_cursor
@@ -286,6 +287,7 @@ def _out(view: queries.WritingView) -> WritingOut:
 
 
 @router.post("/projects/{project_id}/writings", tags=TEXTS, status_code=201, summary="Order texts")
+@audited("writing.ordered")
 def create(
     reading: ReadSession, session: WriteSession, visitor: Editor, project_id: RowId, wanted: NewWriting
 ) -> WritingOut:
@@ -320,12 +322,14 @@ def get_writing(session: ReadSession, visitor: Viewer, writing_id: RowId) -> Wri
 
 
 @router.post("/writings/{writing_id}/cancel", tags=TEXTS, summary="Stop an order; finished texts stay")
+@audited("writing.cancelled")
 def cancel(session: WriteSession, visitor: Editor, writing_id: RowId) -> WritingOut:
     service.cancel(session, workspace_id=visitor.workspace.id, writing_id=writing_id)
     return _out(queries.view(session, workspace_id=visitor.workspace.id, writing_id=writing_id))
 
 
 @router.post("/writings/{writing_id}/again", tags=TEXTS, status_code=201, summary="Give the same order once more")
+@audited("writing.ordered")
 def again(session: WriteSession, visitor: Editor, writing_id: RowId) -> WritingOut:
     ordered = service.again(session, workspace_id=visitor.workspace.id, writing_id=writing_id, user_id=visitor.user.id)
     return _out(queries.view(session, workspace_id=visitor.workspace.id, writing_id=ordered.id))
@@ -400,6 +404,7 @@ def get_variant(session: ReadSession, visitor: Viewer, variant_id: RowId) -> Var
 
 
 @router.patch("/variants/{variant_id}", tags=TEXTS, summary="Judge and edit a text")
+@audited("variant.changed")
 def change_variant(
     reading: ReadSession, session: WriteSession, visitor: Editor, variant_id: RowId, changes: VariantChanges
 ) -> VariantOut:
@@ -424,6 +429,7 @@ def get_rules(session: ReadSession, visitor: Viewer, project_id: RowId) -> Rules
 
 
 @router.put("/projects/{project_id}/text-rules", tags=TEXTS, summary="Replace a brand's rules for texts")
+@audited("text_rules.changed")
 def put_rules(session: WriteSession, visitor: Editor, project_id: RowId, wanted: Rules) -> RulesOut:
     """Texts that are there are measured by them from now on; none is changed."""
     row = service.set_rules(session, workspace_id=visitor.workspace.id, project_id=project_id, rules=wanted)
@@ -451,6 +457,7 @@ def get_pair(session: ReadSession, visitor: Viewer, project_id: RowId) -> NextPa
 
 
 @router.post("/blind-pairs/{pair_id}/vote", tags=VOTES, status_code=201, summary="Say which text is better")
+@audited("vote.cast")
 def vote(session: WriteSession, visitor: Editor, pair_id: RowId, wanted: VoteIn) -> VoteOut:
     """Each member counts once for each pair."""
     workspace_id = visitor.workspace.id

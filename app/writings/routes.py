@@ -13,6 +13,7 @@ from app.projects.models import Project
 from app.voice.shown import LANGUAGE_NAMES
 from app.web import files
 from app.web.answers import go, is_htmx
+from app.web.audited import audited
 from app.web.deferred_route import DeferredRoute
 from app.web.flashes import Flash
 from app.web.language import translate
@@ -109,6 +110,7 @@ def show(
 
 
 @router.post("/projects/{project_id}/writings")
+@audited("writing.ordered")
 def create(
     request: Request,
     reading: ReadSession,
@@ -256,6 +258,7 @@ def progress(request: Request, session: ReadSession, visitor: Viewer, writing_id
 
 
 @router.post("/writings/{writing_id}/cancel")
+@audited("writing.cancelled")
 def cancel(request: Request, session: WriteSession, visitor: Editor, writing_id: RowId) -> Response:
     service.cancel(session, workspace_id=visitor.workspace.id, writing_id=writing_id)
     if is_htmx(request):
@@ -264,6 +267,7 @@ def cancel(request: Request, session: WriteSession, visitor: Editor, writing_id:
 
 
 @router.post("/writings/{writing_id}/again")
+@audited("writing.ordered")
 def again(request: Request, session: WriteSession, visitor: Editor, writing_id: RowId) -> Response:
     ordered = service.again(session, workspace_id=visitor.workspace.id, writing_id=writing_id, user_id=visitor.user.id)
     return _came(request, session, visitor, ordered)
@@ -293,6 +297,7 @@ def show_edit(request: Request, session: ReadSession, visitor: Editor, variant_i
 
 
 @router.post("/variants/{variant_id}/edit")
+@audited("variant.changed")
 def edit(
     request: Request,
     reading: ReadSession,
@@ -318,17 +323,20 @@ def change_text(
 
 
 @router.post("/variants/{variant_id}/favourite")
+@audited("variant.favourite")
 def favourite(request: Request, session: WriteSession, visitor: Editor, variant_id: RowId) -> Response:
     service.toggle_favourite(session, workspace_id=visitor.workspace.id, variant_id=variant_id)
     return _text(request, session, visitor, variant_id)
 
 
 @router.post("/variants/{variant_id}/approve")
+@audited("variant.reviewed")
 def approve(request: Request, session: WriteSession, visitor: Editor, variant_id: RowId) -> Response:
     return _judged(request, session, visitor, variant_id, "approved")
 
 
 @router.post("/variants/{variant_id}/reject")
+@audited("variant.reviewed")
 def reject(request: Request, session: WriteSession, visitor: Editor, variant_id: RowId) -> Response:
     return _judged(request, session, visitor, variant_id, "rejected")
 
@@ -356,6 +364,7 @@ def show_rules(request: Request, session: ReadSession, visitor: Viewer, project_
 
 
 @router.post("/projects/{project_id}/text-rules")
+@audited("text_rules.changed")
 def change_rules(
     request: Request, session: WriteSession, visitor: Editor, project_id: RowId, form: Annotated[RulesForm, Form()]
 ) -> Response:
@@ -373,6 +382,7 @@ def show_vote(request: Request, session: ReadSession, visitor: Viewer, project_i
 
 
 @router.post("/blind-pairs/{pair_id}/vote")
+@audited("vote.cast")
 def vote(
     request: Request, session: WriteSession, visitor: Editor, pair_id: RowId, form: Annotated[VoteForm, Form()]
 ) -> Response:

@@ -11,6 +11,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 FEATURES = [
+    "audit",
     "accounts",
     "projects",
     "base_models",

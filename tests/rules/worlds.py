@@ -17,10 +17,12 @@ import pydantic
 from fastapi import FastAPI, params
 from fastapi.routing import iter_route_contexts
 from sqlalchemy import Table, select
+from sqlalchemy.orm import Session
 from starlette.testclient import TestClient
 
 import app.models  # noqa: F401
 from app.accounts.service import sha256
+from app.audit import chain
 from app.db import Base, Database, UtcDateTime, new_id, now
 from app.generations.recipe import GenerationRecipe
 from app.storage import Storage
@@ -33,6 +35,9 @@ from app.writings.recipe import ArmRecipe, Message, WritingOrder, WritingRecipe
 
 NOT_OF_A_WORKSPACE = {"workers", "offered_bases", "tallies", "orphan_files"}
 """Tables about the whole machine."""
+
+AUDIT = ("audit_chains", "audit_events")
+"""A chain is not made row by row: the world's begins with one true event."""
 
 TABLE_OF_PARAMETER = {
     "user_id": "users",
@@ -193,7 +198,7 @@ def build(application: FastAPI, storage: Storage, name: str, *, role: str = "own
     database: Database = application.state.database
     with database.write() as session:
         for table in Base.metadata.sorted_tables:
-            if table.name not in NOT_OF_A_WORKSPACE:
+            if table.name not in (*NOT_OF_A_WORKSPACE, *AUDIT):
                 world.rows[table.name] = _row(world, table, given.get(table.name, {}))
                 session.execute(table.insert(), world.rows[table.name])
         tables = Base.metadata.tables
@@ -221,6 +226,7 @@ def build(application: FastAPI, storage: Storage, name: str, *, role: str = "own
         session.execute(tables["jobs"].insert(), world.rows["jobs"] | ended_job)
         others = [{"id": new_id(), "sha256": sha256(new_id())} for _number in range(PICTURES - 1)]
         session.execute(tables["images"].insert(), [world.rows["images"] | other for other in others])
+        _begin_chain(session, world)
     picture = io.BytesIO()
     PIL.Image.new("RGB", (64, 48), "#336699").save(picture, "WEBP")
     for row in world.rows.values():
@@ -234,6 +240,19 @@ def build(application: FastAPI, storage: Storage, name: str, *, role: str = "own
     world.program = TestClient(application, follow_redirects=False, raise_server_exceptions=False)
     world.program.headers["authorization"] = f"Bearer {api_token}"
     return world
+
+
+def _begin_chain(session: Session, world: World) -> None:
+    details = {"actor_id": world.id("users"), "actor_name": f"{world.name} name", "person_id": world.id("users")}
+    event = chain.append(
+        session,
+        workspace_id=world.id("workspaces"),
+        action="project.created",
+        actor_kind="person",
+        request="",
+        details=details | {"subject_id": world.id("projects"), "subject_label": f"{world.name} brand", "count": 1},
+    )
+    world.rows["audit_events"] = {"id": event.id}
 
 
 class Unspent:

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from pydantic import SecretStr
 from sqlalchemy import make_url, select
 
 import app.models  # noqa: F401
+from app.audit import queries as audit
 from app.db import Base, Database
 from app.migrate import migrate
 from app.operations.backup import BackupError, back_up, restore
@@ -35,6 +37,14 @@ def rows(database: Database) -> dict[str, list[dict[str, Any]]]:
         }
 
 
+def but_commands(found: dict[str, list[dict[str, Any]]]) -> dict[str, list[dict[str, Any]]]:
+    return {table: content for table, content in found.items() if not table.startswith("audit_")}
+
+
+def commands(database: Database) -> list[str]:
+    return [row["action"] for row in rows(database)["audit_events"]]
+
+
 def files(storage: Storage) -> dict[str, bytes]:
     return {key: storage.get(key) for key in storage.keys_under("projects")}
 
@@ -47,14 +57,21 @@ def fill(database: Database, storage: Storage) -> None:
     storage.put(f"projects/{project_id}/images/large.webp", bytes(range(256)) * 12_000)
 
 
-def run(module: str, folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
+def start(module: str, folder: Path, **environment: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
         [sys.executable, "-m", module, str(folder)],
         cwd=ROOT,
         env={"PATH": "/usr/bin:/bin", "LOG_LEVEL": "ERROR", **environment},
-        capture_output=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
     )
+
+
+def run(module: str, folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    started = start(module, folder, **environment)
+    told, problem = started.communicate()
+    return subprocess.CompletedProcess(started.args, started.returncode, told, problem)
 
 
 @pytest.mark.slow
@@ -66,18 +83,27 @@ def test_both_commands_on_sqlite_and_a_folder(tmp_path: Path) -> None:
     key = settings.signing_key()
     with database.write() as session:  # somebody writes while the backup is made
         session.execute(select(Base.metadata.tables["jobs"]))
-        made = run("app.backup", tmp_path / "copy", DATA_DIR=str(settings.data_dir))
-    assert (made.returncode, made.stderr) == (0, "")
+        made = start("app.backup", tmp_path / "copy", DATA_DIR=str(settings.data_dir))
+        while not (tmp_path / "copy" / "manifest.json").exists():
+            assert made.poll() is None, made.communicate()
+            time.sleep(0.05)
+    assert (made.communicate()[1], made.returncode) == ("", 0)
 
     again = Settings(data_dir=tmp_path / "elsewhere")
     came = run("app.restore", tmp_path / "copy", DATA_DIR=str(again.data_dir))
     assert (came.returncode, came.stderr) == (0, "")
     restored = Database(again.effective_database_url)
     migrate(restored)
-    assert rows(restored) == rows(database)
+    assert but_commands(rows(restored)) == but_commands(rows(database))
     assert len(rows(restored)["images"]) == 12
     assert files(open_storage(again)) == files(storage)
     assert again.signing_key() == key
+    # Each says what was done with it, and the log goes on from what the backup holds.
+    assert commands(database) == ["backup.made"]
+    assert commands(restored) == ["backup.restored"]
+    with restored.read() as session:
+        verdict = audit.verify(session, None)
+    assert (verdict.is_intact, verdict.length) == (True, 1)
 
     refused = run("app.restore", tmp_path / "copy", DATA_DIR=str(again.data_dir))
     assert refused.returncode == 1

@@ -7,6 +7,7 @@ from fastapi import FastAPI
 from sqlalchemy import select
 
 import app.models  # noqa: F401
+from app.audit import queries as audit
 from app.db import Base, Database, new_id
 from app.errors import NotFound
 from app.operations import erasure
@@ -68,10 +69,13 @@ def test_a_brand_is_gone_from_everywhere(
         theirs.id(table)
         for table in ("users", "workspaces", "browser_sessions", "api_tokens", "invitations", "reset_links")
     }
-    of_the_workspace = ("campaigns", "brought_files", "base_models", "base_downloads", "base_copies")
+    of_the_workspace = ("audit_events", "campaigns", "brought_files", "base_models", "base_downloads", "base_copies")
     kept |= {theirs.id(table) for table in of_the_workspace}
     assert traces(theirs, after) - kept == {MARKER}, "their own words stay: not the brand's"
     assert traces(ours, after) >= ours.ids, "nobody else lost anything"
+    with database.read() as session:
+        whole = [audit.verify(session, one) for one in (theirs.id("workspaces"), ours.id("workspaces"), None)]
+    assert [(one.is_intact, one.erased) for one in whole] == [(True, 1), (True, 0), (True, 0)]
     with pytest.raises(NotFound):
         erasure.erase_project(database, storage, cache, project_id=project_id)
 

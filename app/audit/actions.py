@@ -1,0 +1,159 @@
+"""Every action that the log knows: a stable key, what it is about, and the sentence that people read."""
+
+from dataclasses import dataclass
+
+from app.errors import N_
+
+ADDED = N_("%(who)s added %(what)s.")
+CREATED = N_("%(who)s created %(what)s.")
+CHANGED = N_("%(who)s changed %(what)s.")
+DELETED = N_("%(who)s deleted %(what)s.")
+RESTORED = N_("%(who)s brought back %(what)s.")
+ARCHIVED = N_("%(who)s archived %(what)s.")
+UNARCHIVED = N_("%(who)s took %(what)s out of the archive.")
+STOPPED = N_("%(who)s stopped %(what)s.")
+STARTED = N_("%(who)s started %(what)s.")
+ORDERED = N_("%(who)s ordered %(what)s.")
+INCLUDED = N_("%(who)s chose %(what)s for training.")
+LEFT_OUT = N_("%(who)s left %(what)s out of training.")
+MARKED = N_("%(who)s marked %(what)s as favourite.")
+UNMARKED = N_("%(who)s removed the favourite mark from %(what)s.")
+FAVOURITE = N_("%(who)s set or removed the favourite mark of %(what)s.")
+REVIEWED = N_("%(who)s reviewed %(what)s.")
+ERASED = N_("%(who)s erased %(what)s for good.")
+
+GROUPS = {
+    "people": N_("People and access"),
+    "brands": N_("Brands"),
+    "pictures": N_("Pictures"),
+    "texts": N_("Texts"),
+    "trainings": N_("Trainings"),
+    "adapters": N_("Adapters"),
+    "results": N_("Visuals and written texts"),
+    "base_models": N_("Base models"),
+    "operation": N_("Operation"),
+}
+
+
+@dataclass(frozen=True)
+class Action:
+    group: str
+    kind: str
+    sentence: str
+    """With ``who`` and ``what``."""
+    is_of_installation: bool = False
+    """It concerns a person alone, or everybody: it goes into the installation's chain."""
+
+
+ACTIONS = {
+    # People and access
+    "installation.set_up": Action("people", "installation", N_("%(who)s set up %(what)s."), True),
+    "session.opened": Action("people", "session", N_("%(who)s signed in."), True),
+    "session.closed": Action("people", "session", N_("%(who)s signed out."), True),
+    "session.ended": Action("people", "session", N_("%(who)s signed out another browser."), True),
+    "session.others_ended": Action("people", "session", N_("%(who)s signed out all other browsers."), True),
+    "session.switched": Action("people", "session", N_("%(who)s switched to another workspace."), True),
+    "person.changed": Action("people", "person", CHANGED, True),
+    "person.password_changed": Action("people", "person", N_("%(who)s changed their password."), True),
+    "person.password_reset": Action("people", "person", N_("%(who)s set a new password with a link."), True),
+    "person.rescued": Action("people", "person", N_("%(who)s made a link for %(what)s to set a new password."), True),
+    "person.erased": Action("people", "person", ERASED, True),
+    "member.joined": Action("people", "member", N_("%(who)s joined the workspace.")),
+    "member.role_changed": Action("people", "member", N_("%(who)s changed the role of %(what)s.")),
+    "member.removed": Action("people", "member", N_("%(who)s removed %(what)s from the workspace.")),
+    "member.left": Action("people", "member", N_("%(who)s left the workspace.")),
+    "invitation.created": Action("people", "invitation", CREATED),
+    "invitation.withdrawn": Action("people", "invitation", N_("%(who)s withdrew %(what)s.")),
+    "reset_link.created": Action("people", "reset_link", N_("%(who)s made a link for %(what)s to set a new password.")),
+    "workspace.created": Action("people", "workspace", CREATED),
+    "workspace.changed": Action("people", "workspace", CHANGED),
+    "token.created": Action("people", "token", CREATED),
+    "token.revoked": Action("people", "token", N_("%(who)s revoked %(what)s.")),
+    "hub_token.kept": Action("people", "hub_token", N_("%(who)s stored %(what)s.")),
+    "hub_token.forgotten": Action("people", "hub_token", DELETED),
+    # Brands
+    "project.created": Action("brands", "project", CREATED),
+    "project.changed": Action("brands", "project", CHANGED),
+    "project.archived": Action("brands", "project", ARCHIVED),
+    "project.unarchived": Action("brands", "project", UNARCHIVED),
+    "project.deleted": Action("brands", "project", DELETED),
+    "project.erased": Action("brands", "project", ERASED, True),
+    "text_rules.changed": Action("brands", "rules", CHANGED),
+    # Pictures
+    "image.added": Action("pictures", "image", ADDED),
+    "image.changed": Action("pictures", "image", CHANGED),
+    "image.included": Action("pictures", "image", INCLUDED),
+    "image.left_out": Action("pictures", "image", LEFT_OUT),
+    "image.deleted": Action("pictures", "image", DELETED),
+    "image.restored": Action("pictures", "image", RESTORED),
+    "image.cropped": Action("pictures", "image", N_("%(who)s set the crop of %(what)s.")),
+    "caption.changed": Action("pictures", "caption", CHANGED),
+    # Texts
+    "import.added": Action("texts", "import", N_("%(who)s uploaded %(what)s.")),
+    "import.discarded": Action("texts", "import", N_("%(who)s discarded %(what)s.")),
+    "text.added": Action("texts", "text", ADDED),
+    "text.changed": Action("texts", "text", CHANGED),
+    "text.included": Action("texts", "text", INCLUDED),
+    "text.left_out": Action("texts", "text", LEFT_OUT),
+    "text.personal_data": Action("texts", "text", N_("%(who)s decided on personal data in %(what)s.")),
+    "text.deleted": Action("texts", "text", DELETED),
+    "text.restored": Action("texts", "text", RESTORED),
+    "line.decided": Action("texts", "line", N_("%(who)s decided on %(what)s.")),
+    # Trainings
+    "training.started": Action("trainings", "training", STARTED),
+    "training.cancelled": Action("trainings", "training", STOPPED),
+    "voice_training.started": Action("trainings", "training", STARTED),
+    "voice_training.cancelled": Action("trainings", "training", STOPPED),
+    # Adapters
+    "adapter.changed": Action("adapters", "adapter", CHANGED),
+    "adapter.published": Action("adapters", "adapter", N_("%(who)s ordered %(what)s to be published on the hub.")),
+    "adapter.archived": Action("adapters", "adapter", ARCHIVED),
+    "adapter.unarchived": Action("adapters", "adapter", UNARCHIVED),
+    "adapter.deleted": Action("adapters", "adapter", DELETED),
+    "adapter.imported": Action("adapters", "adapter", N_("%(who)s imported %(what)s.")),
+    "adapter_file.added": Action("adapters", "adapter_file", N_("%(who)s uploaded %(what)s.")),
+    "adapter_file.fetched": Action("adapters", "adapter_file", N_("%(who)s ordered the import of %(what)s.")),
+    "adapter_file.deleted": Action("adapters", "adapter_file", DELETED),
+    "merged_file.ordered": Action("adapters", "merged_file", ORDERED),
+    "merged_file.deleted": Action("adapters", "merged_file", DELETED),
+    # Visuals and written texts
+    "start_picture.added": Action("results", "start_picture", ADDED),
+    "generation.ordered": Action("results", "generation", ORDERED),
+    "generation.cancelled": Action("results", "generation", STOPPED),
+    "output.changed": Action("results", "output", CHANGED),
+    "output.favourite": Action("results", "output", FAVOURITE),
+    "output.marked": Action("results", "output", MARKED),
+    "output.unmarked": Action("results", "output", UNMARKED),
+    "output.reviewed": Action("results", "output", REVIEWED),
+    "output.approved": Action("results", "output", N_("%(who)s approved %(what)s.")),
+    "output.rejected": Action("results", "output", N_("%(who)s rejected %(what)s.")),
+    "output.tagged": Action("results", "output", N_("%(who)s changed the tags of %(what)s.")),
+    "output.sorted": Action("results", "output", N_("%(who)s sorted %(what)s.")),
+    "output.deleted": Action("results", "output", DELETED),
+    "output.restored": Action("results", "output", RESTORED),
+    "campaign.created": Action("results", "campaign", CREATED),
+    "campaign.renamed": Action("results", "campaign", N_("%(who)s renamed %(what)s.")),
+    "campaign.deleted": Action("results", "campaign", DELETED),
+    "writing.ordered": Action("results", "writing", ORDERED),
+    "writing.cancelled": Action("results", "writing", STOPPED),
+    "variant.changed": Action("results", "variant", CHANGED),
+    "variant.favourite": Action("results", "variant", FAVOURITE),
+    "variant.reviewed": Action("results", "variant", REVIEWED),
+    "vote.cast": Action("results", "vote", N_("%(who)s voted on %(what)s.")),
+    # Base models
+    "base_model.added": Action("base_models", "base_model", ADDED),
+    "base_model.changed": Action("base_models", "base_model", CHANGED),
+    "base_model.put_away": Action("base_models", "base_model", N_("%(who)s put away %(what)s.")),
+    "base_model.taken_back": Action("base_models", "base_model", RESTORED),
+    "base_model.fetched": Action("base_models", "base_model", N_("%(who)s ordered the files of %(what)s.")),
+    "base_model.fetch_cancelled": Action("base_models", "base_model", N_("%(who)s stopped the download of %(what)s.")),
+    "base_model.files_removed": Action("base_models", "base_model", N_("%(who)s removed the files of %(what)s.")),
+    # Operation
+    "job.cancelled": Action("operation", "job", STOPPED),
+    "job.requeued": Action("operation", "job", N_("%(who)s put %(what)s back into the queue.")),
+    "worker.drained": Action("operation", "worker", N_("%(who)s let %(what)s finish and take no more jobs."), True),
+    "worker.resumed": Action("operation", "worker", N_("%(who)s let %(what)s take jobs again."), True),
+    "backup.made": Action("operation", "backup", N_("%(who)s made %(what)s."), True),
+    "backup.restored": Action("operation", "backup", N_("%(who)s restored %(what)s."), True),
+}
+"""By key. Keys are for programs and stay as they are; a key that is not used any more stays for the old events."""

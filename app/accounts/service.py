@@ -3,7 +3,6 @@
 import hashlib
 import re
 import secrets
-import unicodedata
 from datetime import timedelta
 from functools import cache
 
@@ -17,6 +16,7 @@ from app.accounts import errors
 from app.accounts.models import ApiToken, BrowserSession, Membership, ResetLink, User, Workspace
 from app.db import now
 from app.errors import NotFound
+from app.plain_text import composed
 
 SESSION_LIFE = timedelta(days=30)
 MINIMUM_PASSWORD = 10
@@ -47,7 +47,7 @@ def hash_password(password: str) -> str:
 
 def _typed(password: str) -> str:
     """The same password from every keyboard: some send “ü” as one character, some as two."""
-    return unicodedata.normalize("NFC", password)[:MAXIMUM_PASSWORD]
+    return composed(password)[:MAXIMUM_PASSWORD]
 
 
 def checked_email(email: str) -> str:

@@ -1,8 +1,9 @@
 """Readable names for files that leave the house: ``nordlicht_lighthouse-in-fog_123456.png``."""
 
 import re
-import unicodedata
 from collections.abc import Iterable
+
+from app.plain_text import composed
 
 _SPELLED = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss", "ø": "o", "æ": "ae", "ł": "l"})
 LONGEST_BRAND = 30
@@ -11,7 +12,7 @@ LONGEST_WORDS = 48
 
 def slug(text: str, longest: int) -> str:
     """Plain small letters and digits, words joined by ``-``, never cut within a word if that can be helped."""
-    plain = unicodedata.normalize("NFKD", text.lower().translate(_SPELLED)).encode("ascii", "ignore").decode()
+    plain = composed(text.lower().translate(_SPELLED), "NFKD").encode("ascii", "ignore").decode()
     joined = re.sub(r"[^a-z0-9]+", "-", plain).strip("-")
     if len(joined) <= longest:
         return joined

@@ -13,6 +13,7 @@ import numpy as np
 
 from app.images.names import shown_name
 from app.images.palette import colour_name, read_pixels
+from app.plain_text import composed
 
 TRIGGER_PLACEHOLDER = "[trigger]"
 MAX_CAPTION = 2000  # characters; text encoders read a few hundred at most
@@ -52,7 +53,7 @@ def propose_caption(filename: str, background: str | None = None) -> str:
 
 def subject_from_name(filename: str) -> str:
     """The words of a file name, or an empty string for names that a camera or a program gave."""
-    name = unicodedata.normalize("NFC", shown_name(filename))  # macOS sends “ö” as two characters
+    name = composed(shown_name(filename))  # macOS sends “ö” as two characters
     stem = PurePosixPath(name).stem
     spaced = " ".join(re.sub(r"[_\s]+", " ", stem).split())
     if CAMERA_NAME.match(spaced.lower()) or HEX_NAME.match(stem.lower()):
@@ -122,12 +123,12 @@ def decode_caption(data: bytes) -> str:
         except UnicodeDecodeError:
             text = data.decode("cp1252", errors="replace")
     shown = "".join(" " if unicodedata.category(character) == "Cc" else character for character in text)
-    return unicodedata.normalize("NFC", " ".join(shown.split()))[:MAX_CAPTION].strip()
+    return composed(" ".join(shown.split()))[:MAX_CAPTION].strip()
 
 
 def pairing_key(path: str) -> str:
     """What a picture and its caption have in common: folder and name without ending, in any case or Unicode form."""
-    normal = unicodedata.normalize("NFC", path.replace("\\", "/")).casefold()
+    normal = composed(path.replace("\\", "/")).casefold()
     return str(PurePosixPath(normal).with_suffix("")) if PurePosixPath(normal).name else normal
 
 
@@ -164,9 +165,9 @@ def export_captions(pictures: Iterable[tuple[str, str]]) -> list[ExportedCaption
         if re.fullmatch(r"(con|prn|aux|nul|com\d|lpt\d)", plain, re.IGNORECASE):
             plain = f"{plain}-file"  # reserved names on Windows
         stem, number = plain, 1
-        while unicodedata.normalize("NFC", stem).casefold() in taken:
+        while composed(stem).casefold() in taken:
             number += 1
             stem = f"{plain}-{number}"
-        taken.add(unicodedata.normalize("NFC", stem).casefold())
+        taken.add(composed(stem).casefold())
         exported.append(ExportedCaption(f"{stem}{path.suffix}", f"{stem}.txt", caption.encode("utf-8")))
     return exported

@@ -5,6 +5,7 @@ one by one, so that a file is never handed to a loader that we did not mean, suc
 """
 
 import io
+import struct
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +14,7 @@ import pi_heif
 import pyvips
 from PIL import Image, PngImagePlugin
 
+from app.images import containers
 from app.images.errors import TruncatedImage, UnsafeImage
 from app.images.formats import ImageFormat
 
@@ -29,6 +31,12 @@ LOADERS = {
     ImageFormat.AVIF: pyvips.Image.heifload_buffer,
     ImageFormat.TIFF: pyvips.Image.tiffload_buffer,
     ImageFormat.GIF: pyvips.Image.gifload_buffer,
+}
+CHECKS = {
+    ImageFormat.WEBP: containers.check_webp,
+    ImageFormat.PNG: containers.check_png,
+    ImageFormat.GIF: containers.check_gif,
+    ImageFormat.TIFF: containers.check_tiff,
 }
 # libjpeg fills what is missing with grey and calls it a warning. These two warnings leave the picture whole.
 HARMLESS_JPEG_WARNINGS = ("extraneous bytes before marker", "Unknown Adobe color transform")
@@ -52,10 +60,13 @@ class Header:
 def read_header(data: bytes, image_format: ImageFormat, name: str) -> Header:
     """Read the header alone; memory stays near the size of the file. Not for SVG.
 
-    Raises: TruncatedImage (the header is incomplete or contradicts itself), UnsafeImage (hidden text that expands).
+    Raises: TruncatedImage (the header is incomplete or contradicts itself), UnsafeImage (hidden text that expands),
+    TooManyParts.
     """
     if image_format is ImageFormat.HEIC:
         return _read_heic_header(data, name)
+    if image_format in CHECKS:
+        CHECKS[image_format](data, name)
     is_apng = image_format is ImageFormat.PNG and _check_png(data, name)
     image = _open(data, image_format, name)
     exif = image.get("exif-data") if image.get_typeof("exif-data") else b""
@@ -170,5 +181,5 @@ def _has_location(data: bytes, exif_block: bytes) -> bool:
     try:
         exif.load(exif_block)
         return bool(exif.get_ifd(GPS_DIRECTORY))
-    except (SyntaxError, ValueError, KeyError, TypeError, OSError, EOFError):
+    except (SyntaxError, ValueError, KeyError, TypeError, OSError, EOFError, struct.error):
         return False  # unreadable EXIF has no place that anybody could read

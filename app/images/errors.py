@@ -73,6 +73,33 @@ class UnsafeImage(ImageRefused):
     )
 
 
+class TooManyParts(ImageRefused):
+    """Params: name, limit."""
+
+    status = 422
+    sentence = N_(
+        "“%(name)s” has more than %(limit)s frames or pages, and Livery uses the first one. "
+        "Please export that one by itself."
+    )
+
+
+class UnknownEncoding(ImageRefused):
+    """Params: name."""
+
+    status = 422
+    sentence = N_("“%(name)s” is written in an encoding that drawings do not have. Please save it as UTF-8.")
+
+
+class UnreadableImage(ImageRefused):
+    """Reading it took more time or memory than a picture takes, or failed as nobody foresaw. Params: name."""
+
+    status = 422
+    sentence = N_(
+        "“%(name)s” could not be read: it is damaged, or takes far more work than a picture should. "
+        "Please open it in a drawing program and export it again."
+    )
+
+
 class SvgTooComplex(ImageRefused):
     """Params: name."""
 

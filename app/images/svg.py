@@ -1,18 +1,25 @@
 """SVG logos: look at the text without building a tree, then draw it in a process of its own."""
 
+import math
 import os
+import re
 import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 from xml.parsers import expat
 
-from app.images.errors import SvgTooComplex, TruncatedImage, UnsafeImage, UnsupportedImage
+from app.images.errors import SvgTooComplex, TruncatedImage, UnknownEncoding, UnsafeImage, UnsupportedImage
 
 MAX_BYTES = 10 * 1024 * 1024  # a logo has kilobytes; drawings with an embedded photo a few megabytes
 MAX_ELEMENTS = 100_000
 MAX_DEPTH = 200
 MAX_SPELT_OUT = 8 * 1024 * 1024  # bytes that all entity references together may stand for
+MAX_ATTRIBUTES = MAX_BYTES + MAX_SPELT_OUT  # characters of all attributes together
+ENCODINGS = frozenset(
+    ("utf-8", "utf-16", "us-ascii", "iso-8859-1", "iso-8859-15", "windows-1250", "windows-1251", "windows-1252")
+)
+DECLARED_ENCODING = re.compile(rb"\s*<\?xml[^>]{0,200}?encoding\s*=\s*[\"']([\w.-]{1,40})")
 RENDER_SECONDS = 20  # wall clock; the renderer limits its own CPU time and memory
 SVG_NAMESPACE = "http://www.w3.org/2000/svg"
 RENDERER = Path(__file__).with_name("svg_renderer.py")
@@ -46,6 +53,7 @@ class _Reader:
         self.references = references
         self.depth = 0
         self.elements = 0
+        self.attributes = 0
         self.has_text = False
         self.root: dict[str, str] | None = None
 
@@ -65,11 +73,19 @@ class _Reader:
         if is_parameter or (value is not None and ("&" in value or len(value) * self.references > MAX_SPELT_OUT)):
             raise UnsafeImage(name=self.name)
 
+    def defaults(self, *_: object) -> None:
+        # A default is written out for every element that has no such attribute: a few lines become gigabytes. No
+        # drawing program declares any.
+        raise UnsafeImage(name=self.name)
+
     def start(self, tag: str, attributes: dict[str, str]) -> None:
         self.depth += 1
         self.elements += 1
         if self.depth > MAX_DEPTH or self.elements > MAX_ELEMENTS:
             raise SvgTooComplex(name=self.name)
+        self.attributes += sum(map(len, attributes.values()))
+        if self.attributes > MAX_ATTRIBUTES:
+            raise UnsafeImage(name=self.name)
         namespace, _, local = tag.rpartition(" ")
         if self.root is None:
             if local != "svg" or namespace != SVG_NAMESPACE:
@@ -85,18 +101,24 @@ def read_facts(data: bytes, name: str) -> SvgFacts:
     """Check the text of a drawing and read its proportion.
 
     Raises: UnsupportedImage (not SVG), UnsafeImage (entities built to explode), SvgTooComplex (bytes, elements,
-    depth), TruncatedImage (the text ends early or is not well-formed).
+    depth), UnknownEncoding, TruncatedImage (the text ends early or is not well-formed).
     """
     if len(data) > MAX_BYTES:
         raise SvgTooComplex(name=name)
+    declared = DECLARED_ENCODING.match(data)
+    if declared and declared[1].decode("ascii", "replace").lower() not in ENCODINGS:
+        raise UnknownEncoding(name=name)
     reader = _Reader(name, references=data.count(b"&"))
     parser = expat.ParserCreate(namespace_separator=" ")
     parser.SetParamEntityParsing(expat.XML_PARAM_ENTITY_PARSING_NEVER)
     parser.EntityDeclHandler = reader.entity
+    parser.AttlistDeclHandler = reader.defaults
     parser.StartElementHandler = reader.start
     parser.EndElementHandler = reader.end
     try:
         parser.Parse(data, True)
+    except (LookupError, ValueError) as error:  # an encoding that was not seen above
+        raise UnknownEncoding(name=name) from error
     except expat.ExpatError as error:
         if reader.root is None:
             raise UnsupportedImage(name=name) from error
@@ -112,7 +134,7 @@ def _length(text: str) -> tuple[float, str] | None:
                 value = float(text.removesuffix(unit))
             except ValueError:
                 continue
-            return (value, unit or "px") if value > 0 else None
+            return (value, unit or "px") if 0 < value < math.inf else None
     return None
 
 
@@ -125,7 +147,7 @@ def _aspect(root: dict[str, str]) -> float:
         box_width, box_height = float(box[2]), float(box[3])
     except (IndexError, ValueError):
         return 1.0
-    return box_width / box_height if box_width > 0 and box_height > 0 else 1.0
+    return box_width / box_height if 0 < box_width < math.inf and 0 < box_height < math.inf else 1.0
 
 
 def drawn_size(facts: SvgFacts, longest_side: int) -> tuple[int, int]:

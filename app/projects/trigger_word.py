@@ -1,8 +1,8 @@
 """The word that calls a brand's look. Rare on purpose: a word that means something already drags its meaning in."""
 
 import re
-import unicodedata
 
+from app.plain_text import composed
 from app.projects.errors import BadTriggerWord
 
 LONGEST = 40
@@ -14,8 +14,8 @@ _SHORT = 4  # letters; a shorter first word takes the next one along
 
 def suggest(name: str) -> str:
     """A trigger word for a brand of this name: “Nordlicht Kaffee” gives ``nordlichtstyle``."""
-    spelled = unicodedata.normalize("NFC", name).casefold().translate(_SPELLED)
-    plain = unicodedata.normalize("NFKD", spelled).encode("ascii", "ignore").decode()
+    spelled = composed(name).casefold().translate(_SPELLED)
+    plain = composed(spelled, "NFKD").encode("ascii", "ignore").decode()
     start = ""
     for word in re.findall(r"[a-z0-9]+", plain):
         start += word

@@ -2,17 +2,16 @@
 
 import re
 import statistics
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from html.parser import HTMLParser
-from typing import IO, Literal
-from xml.etree.ElementTree import Element, ParseError
+from itertools import islice
+from typing import Literal
 
-from defusedxml import DefusedXmlException
-from defusedxml.ElementTree import iterparse
-
-from app.voice.archives import checked_archive
-from app.voice.decoding import cleaned, decode, one_line
+from app.voice import markdown, markup, word
+from app.voice.archives import BROKEN_ARCHIVE, BROKEN_XML, checked_archive
+from app.voice.blocks import Block, plain_blocks
+from app.voice.decoding import cleaned, decode, decode_declared, one_line
 from app.voice.errors import NoTexts, TextsRefused
 
 Split = Literal["whole", "sections", "paragraphs", "lines"]
@@ -20,18 +19,10 @@ SPLITS: tuple[Split, ...] = ("whole", "sections", "paragraphs", "lines")
 USUAL, LONGEST = 900, 1600
 """Characters of a sample where a document is cut: about 150 and 270 words, which a training reads whole."""
 MOST_BLOCKS = 50_000
+MOST_PIECES = 10_000
+"""Twice what a brand holds: an import of so many is refused, whatever would follow."""
 LONGEST_TITLE = 200
-BREAK_LINE = re.compile(r"^\s*(?:[-*_=~#]\s*){3,}$")
-FRONT_MATTER = re.compile(r"\A---\n(.*?)\n---\n", re.DOTALL)
 SENTENCE_END = re.compile(r"(?<=[.!?…])[\"“”'’)]*\s+")
-
-
-@dataclass(frozen=True)
-class Block:
-    """A heading, a paragraph (with its line ends), or a mark that something new begins."""
-
-    kind: Literal["heading", "paragraph", "break"]
-    text: str = ""
 
 
 @dataclass
@@ -59,65 +50,16 @@ class Piece:
 
 def read_text(data: bytes, name: str) -> Document:
     """Plain text: paragraphs are apart by an empty line; a line of dashes or the like begins something new."""
-    text, _ = decode(data)
-    return _checked(Document(blocks=list(_plain_blocks(cleaned(text)))), name)
-
-
-def _plain_blocks(text: str) -> Iterator[Block]:
-    lines: list[str] = []
-    for line in [*text.split("\n"), ""]:
-        is_break = bool(BREAK_LINE.match(line))
-        if line.strip() and not is_break:
-            lines.append(line.strip())
-            continue
-        if lines:
-            yield Block("paragraph", "\n".join(lines))
-            lines = []
-        if is_break:
-            yield Block("break")
+    return _checked(plain_blocks(cleaned(decode(data)[0])), name)
 
 
 def read_markdown(data: bytes, name: str) -> Document:
     """Markdown without its marks: what people read of it. Code, images and comments are left out."""
-    text = cleaned(decode(data)[0])
-    document = Document()
-    front = FRONT_MATTER.match(text + "\n")
-    if front:
-        text = text[front.end() :]
-        title = re.search(r"^title:\s*[\"']?(.+?)[\"']?\s*$", front[1], re.MULTILINE)
-        document.title = one_line(title[1], LONGEST_TITLE) if title else ""
-    text = re.sub(r"<!--.*?-->", "", text, flags=re.DOTALL)
-    text = re.sub(r"^(```|~~~).*?^\1[`~]*\s*$", "", text, flags=re.DOTALL | re.MULTILINE)
-    # A heading that is underlined, as in old mails.
-    text = re.sub(r"^([^\n]{1,120})\n(?:={3,}|-{3,})[ \t]*$", r"# \1", text, flags=re.MULTILINE)
-    text = re.sub(r"^(#{1,6}[ \t][^\n]*)$", r"\n\1\n", text, flags=re.MULTILINE)
-    for block in _plain_blocks(text):
-        heading = re.fullmatch(r"#{1,6}[ \t]+(.*?)[ \t#]*", block.text) if block.kind == "paragraph" else None
-        if heading:
-            document.blocks.append(Block("heading", _without_marks(heading[1])))
-        elif block.kind == "paragraph":
-            plain = "\n".join(filter(None, (_without_marks(line) for line in block.text.split("\n"))))
-            if plain:
-                document.blocks.append(Block("paragraph", plain))
-        else:
-            document.blocks.append(block)
-    return _checked(document, name)
+    title, text = markdown.front_matter(cleaned(decode(data)[0]) + "\n")
+    return _checked(markdown.blocks_of(text), name, one_line(title, LONGEST_TITLE))
 
 
-def _without_marks(line: str) -> str:
-    line = re.sub(r"!\[[^\]]*\]\([^)]*\)", "", line)
-    line = re.sub(r"\[([^\]]+)\]\([^)]*\)", r"\1", line)
-    line = re.sub(r"^\s*>+\s?", "", line)
-    line = re.sub(r"^\s*\[[^\]]+\]:\s*\S+.*$", "", line)
-    line = re.sub(r"(\*\*|__)(?=\S)(.+?)(?<=\S)\1", r"\2", line)
-    line = re.sub(r"(?<![\w*])([*_])(?=\S)(.+?)(?<=\S)\1(?![\w*])", r"\2", line)
-    line = re.sub(r"`([^`]+)`", r"\1", line)
-    line = re.sub(r"^\s*[*+]\s+", "- ", line)
-    line = re.sub(r"</?[a-zA-Z][^>]*>", "", line)
-    return re.sub(r"\\([\\`*_{}\[\]()#+.!-])", r"\1", line).strip()
-
-
-class _Page(HTMLParser):
+class _Page:
     """Collects what a reader of the page would call its text. Nothing is fetched and nothing runs."""
 
     NOT_TEXT = frozenset(("script", "style", "nav", "header", "footer", "aside", "form", "noscript", "template", "svg"))
@@ -127,125 +69,96 @@ class _Page(HTMLParser):
     HEADINGS = frozenset(("h1", "h2", "h3", "h4", "h5", "h6"))
 
     def __init__(self) -> None:
-        super().__init__(convert_charrefs=True)
-        self.document = Document()
+        self.title = ""
+        self.blocks: list[Block] = []
         self._out: list[str] = []
         self._skipped: list[str] = []
+        self._open: Counter[str] = Counter()
+        """How often each is in ``_skipped``, which may be long."""
         self._in_title = False
         self._heading = False
 
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        if tag == "title" and not self.document.title:
+    def read(self, token: markup.Token) -> None:
+        match token.kind:
+            case "start":
+                self._start(token.value)
+            case "end":
+                self._end(token.value)
+            case "text":
+                self._text(token.value)
+
+    def _start(self, tag: str) -> None:
+        if tag == "title" and not self.title:
             self._in_title = True
         elif tag in self.NOT_TEXT:
-            self._end_block()
+            self.end_block()
             self._skipped.append(tag)
+            self._open[tag] += 1
         elif self._skipped:
             return
         elif tag == "br":
             self._out.append("\n")
         elif tag == "hr":
-            self._end_block()
-            self.document.blocks.append(Block("break"))
+            self.end_block()
+            self.blocks.append(Block("break"))
         elif tag in self.HEADINGS or tag in self.BLOCKS:
-            self._end_block()
+            self.end_block()
             self._heading = tag in self.HEADINGS
 
-    def handle_endtag(self, tag: str) -> None:
+    def _end(self, tag: str) -> None:
         if tag == "title":
             self._in_title = False
-        elif tag in self._skipped:
-            while self._skipped and self._skipped.pop() != tag:
-                pass
+        elif self._open[tag]:
+            while (last := self._skipped.pop()) != tag:
+                self._open[last] -= 1
+            self._open[tag] -= 1
         elif not self._skipped and (tag in self.BLOCKS or tag in self.HEADINGS):
-            self._end_block()
+            self.end_block()
 
-    def handle_data(self, data: str) -> None:
+    def _text(self, data: str) -> None:
         if self._in_title:
-            self.document.title = one_line(self.document.title + data, LONGEST_TITLE)
+            self.title = one_line(self.title + data, LONGEST_TITLE)
         elif not self._skipped:
             self._out.append(re.sub(r"\s+", " ", data))
 
-    def _end_block(self) -> None:
-        text = cleaned("\n".join(" ".join(line.split()) for line in "".join(self._out).split("\n")))
-        if text:
-            self.document.blocks.append(Block("heading" if self._heading else "paragraph", text))
+    def end_block(self) -> None:
+        if self._out:
+            text = cleaned("\n".join(" ".join(line.split()) for line in "".join(self._out).split("\n")))
+            if text:
+                self.blocks.append(Block("heading" if self._heading else "paragraph", text))
         self._out, self._heading = [], False
-
-    def close(self) -> None:
-        super().close()
-        self._end_block()
 
 
 def read_html(data: bytes, name: str) -> Document:
     """The text of a page: without scripts, styles, navigation, header, footer and forms."""
     declared = re.search(rb"charset=[\"']?\s*([\w-]+)", data[:2048])
-    text = ""
-    if declared and not data.startswith((b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")):
-        try:
-            text = data.decode(declared[1].decode("ascii"), "replace")
-        except (LookupError, ValueError):
-            text = ""
-    parser = _Page()
-    parser.feed(text or decode(data)[0])
-    parser.close()
-    return _checked(parser.document, name)
-
-
-_W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
+    page = _Page()
+    for token in markup.tokens(decode_declared(data, declared[1].decode("ascii", "ignore") if declared else "")):
+        page.read(token)
+        if len(page.blocks) > MOST_BLOCKS:
+            break
+    page.end_block()
+    return _checked(page.blocks, name, page.title)
 
 
 def read_docx(data: bytes, name: str, *, most_bytes: int) -> Document:
     """The paragraphs of a Word document, tables cell by cell. Deleted passages, comments, headers and footers are not
     read. Raises ``TextsRefused`` and its kinds."""
     archive = checked_archive(data, name, most_bytes=most_bytes)
-    document = Document()
     try:
         with archive.open("word/document.xml") as file:
-            document.blocks = list(_word_blocks(file))
-    except (KeyError, ParseError, DefusedXmlException, OSError, ValueError, EOFError) as error:
+            blocks = word.blocks_of(file, most_blocks=MOST_BLOCKS)
+    except (*BROKEN_ARCHIVE, *BROKEN_XML) as error:
         raise TextsRefused(name=name) from error
-    first = next((block for block in document.blocks if block.kind != "break"), None)
-    if first is not None and first.kind == "heading":
-        document.title = first.text
-    return _checked(document, name)
+    first = next((block for block in blocks if block.kind != "break"), None)
+    return _checked(blocks, name, first.text if first is not None and first.kind == "heading" else "")
 
 
-def _word_blocks(file: IO[bytes]) -> Iterator[Block]:
-    for _, element in iterparse(file, events=("end",)):
-        if element.tag != _W + "p":
-            continue
-        text, breaks = _word_text(element)
-        if breaks:
-            yield Block("break")
-        style = element.find(f"{_W}pPr/{_W}pStyle")
-        kind = (style.get(_W + "val") or "").lower() if style is not None else ""
-        is_heading = kind.startswith(("heading", "berschrift", "überschrift", "title", "titel"))
-        if BREAK_LINE.match(text):
-            yield Block("break")
-        elif text:
-            yield Block("heading" if is_heading else "paragraph", text)
-        element.clear()
-
-
-def _word_text(paragraph: Element) -> tuple[str, bool]:
-    parts, breaks = [], False
-    for node in paragraph.iter():
-        if node.tag == _W + "t":
-            parts.append(node.text or "")
-        elif node.tag == _W + "tab":
-            parts.append(" ")
-        elif node.tag in (_W + "br", _W + "cr"):
-            breaks = breaks or node.get(_W + "type") == "page"
-            parts.append("\n")
-    return cleaned("".join(parts)), breaks
-
-
-def _checked(document: Document, name: str) -> Document:
-    if not any(block.text for block in document.blocks):
+def _checked(blocks: Iterable[Block], name: str, title: str = "") -> Document:
+    found = list(islice(blocks, MOST_BLOCKS))
+    if not any(block.text for block in found):
         raise NoTexts(name=name)
-    document.blocks = document.blocks[:MOST_BLOCKS]
-    return document
+    return Document(title, found)
 
 
 def guess_split(document: Document) -> Split:
@@ -269,8 +182,11 @@ def split(document: Document, how: Split) -> list[Piece]:
     found: list[tuple[int, str, str]] = []
     for passage, (title, texts) in enumerate(_groups(document, how), 1):
         found += [(passage, title, part) for part in cut_long("\n\n".join(texts))]
+        if len(found) > MOST_PIECES:
+            break
     return [
-        Piece(number, passage, title[:LONGEST_TITLE], text) for number, (passage, title, text) in enumerate(found, 1)
+        Piece(number, passage, title[:LONGEST_TITLE], text)
+        for number, (passage, title, text) in enumerate(found[:MOST_PIECES], 1)
     ]
 
 
@@ -314,17 +230,28 @@ def _sentences(paragraph: str) -> list[str]:
         return [paragraph]
     packed, current = list[str](), ""
     for sentence in SENTENCE_END.split(paragraph):
-        while len(sentence) > LONGEST:
-            at = sentence.rfind(" ", 0, LONGEST)
-            at = at if at > 0 else LONGEST
-            packed += [current, sentence[:at]] if current else [sentence[:at]]
-            current, sentence = "", sentence[at:].strip()
+        if len(sentence) > LONGEST:
+            packed += [current] if current else []
+            *cut, sentence = _words(sentence)
+            packed += cut
+            current = ""
         if current and len(current) + len(sentence) > USUAL:
             packed.append(current)
             current = sentence
         else:
             current = f"{current} {sentence}".strip()
     return [*packed, current] if current else packed
+
+
+def _words(sentence: str) -> list[str]:
+    """A sentence without end in parts of at most ``LONGEST`` characters, cut at spaces where there are any."""
+    parts, at = list[str](), 0
+    while len(sentence) - at > LONGEST:
+        cut = sentence.rfind(" ", at + 1, at + LONGEST)
+        cut = cut if cut > 0 else at + LONGEST
+        parts.append(sentence[at:cut].strip())
+        at = cut
+    return [*filter(None, parts), sentence[at:].strip()]
 
 
 def _packed(parts: Sequence[str]) -> Iterator[str]:

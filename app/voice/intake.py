@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from io import BytesIO
 from pathlib import PurePosixPath
 
-from app.voice import documents, tables
-from app.voice.archives import MB, OLE_START
+from app.voice import documents, tables, workbooks
+from app.voice.archives import BROKEN_ARCHIVE, MB, OLE_START
 from app.voice.decoding import is_binary
 from app.voice.documents import Document
 from app.voice.errors import NoTexts, TextsTooLarge, UnsupportedTexts
@@ -56,7 +56,7 @@ def format_of(data: bytes, name: str) -> str:
     if data.startswith(ZIP_START):
         try:
             names = set(zipfile.ZipFile(BytesIO(data)).namelist())
-        except (zipfile.BadZipFile, NotImplementedError, ValueError) as error:
+        except BROKEN_ARCHIVE as error:
             raise UnsupportedTexts(name=name) from error
         if "word/document.xml" in names:
             return "docx"
@@ -89,7 +89,7 @@ def _read(data: bytes, file_format: str, name: str, limits: TextLimits) -> Conte
         case "csv":
             return tables.read_csv(data, name)
         case "xlsx":
-            return tables.read_xlsx(data, name, most_bytes=unpacked)
+            return workbooks.read_xlsx(data, name, most_bytes=unpacked)
         case "json":
             return tables.read_json(data, name)
         case "md":

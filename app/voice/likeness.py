@@ -6,7 +6,6 @@ need characters rather than words: one changed word would change most word group
 """
 
 import re
-import unicodedata
 import zlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -16,6 +15,8 @@ from hashlib import blake2b
 
 import numpy as np
 import numpy.typing as npt
+
+from app.plain_text import composed
 
 NGRAM = 5
 BANDS, ROWS = 16, 4
@@ -40,7 +41,7 @@ _SHIFTS: npt.NDArray[np.uint64] = _RANDOM.integers(0, _PRIME, BANDS * ROWS, dtyp
 
 def plain(text: str) -> str:
     """Letters and digits in small, with single spaces. A text of marks or emoji alone stays as it is."""
-    folded = unicodedata.normalize("NFKC", text).casefold()
+    folded = composed(text, "NFKC").casefold()
     return MARKS.sub(" ", folded).strip() or " ".join(folded.split())
 
 

@@ -180,7 +180,9 @@ def _rows(table: Table, mapping: Mapping) -> tuple[list[_Raw], list[Note]]:
             )
             for part in parts
         ]
-    return found, problems
+        if len(found) > documents.MOST_PIECES:
+            break
+    return found[: documents.MOST_PIECES], problems
 
 
 def _cell(row: Row, at: int) -> str:

@@ -1,15 +1,12 @@
-"""Files that are tables: CSV, XLSX, JSON and JSONL. A row that cannot be read costs nothing but itself.
+"""Files that are tables: CSV, JSON and JSONL. A row that cannot be read costs nothing but itself.
 
 Rows are counted as spreadsheet programs do, the first one is row 1, so that a sentence about row 17 leads to row 17.
 """
 
 import csv
-import io
 import itertools
 import json
 import re
-import zipfile
-import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -17,9 +14,9 @@ from typing import Any
 
 from app.errors import N_
 from app.images.notes import Note
-from app.voice.archives import checked_archive
+from app.plain_text import keepable
 from app.voice.decoding import REPLACEMENT, decode
-from app.voice.errors import NoTexts, TextsRefused, TooManyBrokenRows, TooManyRows
+from app.voice.errors import NoTexts, TooManyBrokenRows, TooManyRows
 
 DELIMITERS = (",", ";", "\t", "|")
 ONE_COLUMN = "\x1f"
@@ -37,6 +34,11 @@ SEPARATOR_LINE = re.compile(r'"?sep=([,;|\t])"?', re.IGNORECASE)
 csv.field_size_limit(2**31 - 1)  # the library's own limit is an error of the whole file; ours is a sentence about a row
 LONGEST_RECORD = 2_000
 """Lines of one CSV row."""
+LONGEST_RECORD_CHARACTERS = 1_000_000
+SNIFFED_CHARACTERS = 200_000
+MOST_CELLS = 10_000
+"""Fields of one CSV row that are told apart; of a longer one they are only counted."""
+MOST_ROWS_LOOKED_AT = 10 * MOST_ROWS
 
 QUOTES = N_(
     "Row %(row)s: a quotation mark is not closed, or stands alone inside a field. Put the text in quotation marks and "
@@ -50,7 +52,6 @@ TOO_LONG = N_("Row %(row)s: a field has more than %(limit)s characters.")
 NOT_JSON = N_("Row %(row)s: this is not valid JSON.")
 NO_OBJECT = N_("Row %(row)s: this is not an object with named fields.")
 NO_ANSWER = N_("Row %(row)s: the conversation has no answer to learn from.")
-OTHER_SHEETS = N_("Only the sheet “%(sheet)s” was read. Save others as files of their own.")
 
 
 @dataclass(frozen=True)
@@ -88,28 +89,29 @@ def read_csv(data: bytes, name: str) -> Table:
         lines[0] = ""  # and still counts as a row
     if not any(line.strip() for line in lines):
         raise NoTexts(name=name)
-    delimiter = told[1] if told else sniff_delimiter(lines)
-    width = _usual_width(lines, delimiter)
+    sample = _beginning(lines)
+    delimiter = told[1] if told else sniff_delimiter(sample)
+    width = _usual_width(_first_records(sample, delimiter))
     table = Table(width=width)
-    for found in _records(lines, delimiter, width):
+    for looked_at, found in enumerate(_records(lines, delimiter, width)):
         if isinstance(found, Note):
             table.problems.append(found)
-        else:
+        elif found is not None:
             table.rows.append(found)
         if len(table.problems) > MOST_PROBLEMS:
             raise TooManyBrokenRows(name=name, count=MOST_PROBLEMS)
-        if len(table.rows) > MOST_ROWS:
+        if len(table.rows) > MOST_ROWS or looked_at > MOST_ROWS_LOOKED_AT:
             raise TooManyRows(name=name, limit=MOST_ROWS)
     table.header = looks_like_header(table.rows)
     return table
 
 
-def sniff_delimiter(lines: list[str]) -> str:
-    """The character that cuts the first rows into equally many fields, as often as can be; ``ONE_COLUMN`` where none
-    does. Commas and semicolons of prose cut nothing: half a text would look like a whole one."""
+def sniff_delimiter(sample: list[str]) -> str:
+    """The character that cuts these lines into equally many fields, as often as can be; ``ONE_COLUMN`` where none does.
+    None of them is empty. Commas and semicolons of prose cut nothing: half a text would look like a whole one."""
     scores = {}
     for delimiter in DELIMITERS:
-        records = _first_records(lines, delimiter)
+        records = _first_records(sample, delimiter)
         usual, count = Counter(len(cells) for cells in records).most_common(1)[0]
         if usual > 1 and _cuts_columns(records, usual):
             scores[delimiter] = (count / len(records), usual)
@@ -137,22 +139,31 @@ def _is_prose(before: str, after: str) -> bool:
     return after[:1] == " " or (before[-1:].isdigit() and after[:1].isdigit())
 
 
-def _first_records(lines: list[str], delimiter: str) -> list[list[str]]:
+def _first_records(sample: list[str], delimiter: str) -> list[list[str]]:
     """The first rows as fields; an empty list for each whose quotes do not close."""
     found: list[list[str]] = []
     at = 0
-    while at < len(lines) and len(found) < SNIFFED_ROWS:
-        if lines[at].strip():
-            cells, used = _record(lines, at, delimiter)
-            found.append(cells or [])
-            at += used
-        else:
-            at += 1
+    while at < len(sample) and len(found) < SNIFFED_ROWS:
+        cells, used = _record(sample, at, delimiter)
+        found.append(cells or [])
+        at += used
     return found
 
 
-def _usual_width(lines: list[str], delimiter: str) -> int:
-    widths = Counter(len(cells) for cells in _first_records(lines, delimiter) if any(cells))
+def _beginning(lines: list[str]) -> list[str]:
+    """The first lines that are not empty, ``SNIFFED_CHARACTERS`` of them in sum; the last may be cut."""
+    found, room = list[str](), SNIFFED_CHARACTERS
+    for line in lines:
+        if room <= 0:
+            break
+        if line.strip():
+            found.append(line[:room])
+            room -= len(line) + 1
+    return found
+
+
+def _usual_width(records: list[list[str]]) -> int:
+    widths = Counter(len(cells) for cells in records if any(cells))
     return min(MOST_COLUMNS, widths.most_common(1)[0][0]) if widths else 1
 
 
@@ -160,12 +171,14 @@ def _record(lines: list[str], at: int, delimiter: str) -> tuple[list[str] | None
     """The fields of the row that begins on line ``at`` and how many lines it takes; None if its quotes do not close."""
     if '"' not in lines[at]:
         return lines[at].split(delimiter), 1
-    used = 0
+    used = read = 0
 
     def feed() -> Iterator[str]:
-        nonlocal used
-        for line in lines[at : at + LONGEST_RECORD]:
+        nonlocal used, read
+        while used < min(LONGEST_RECORD, len(lines) - at) and read <= LONGEST_RECORD_CHARACTERS:
+            line = lines[at + used]
             used += 1
+            read += len(line)
             yield line + "\n"
 
     try:
@@ -174,34 +187,41 @@ def _record(lines: list[str], at: int, delimiter: str) -> tuple[list[str] | None
         return None, 1
 
 
-def _records(lines: list[str], delimiter: str, width: int) -> Iterator[Row | Note]:
+def _records(lines: list[str], delimiter: str, width: int) -> Iterator[Row | Note | None]:
     at, number = 0, 0
     while at < len(lines):
         number += 1
         if not lines[at].strip():
             at += 1
             continue
-        cells, used = _record(lines, at, delimiter)
-        if cells is None:
-            yield Note(QUOTES, {"row": number})
+        # Fields of a line as long as a file are counted; told apart they would take twenty times its length in memory.
+        if (fields := lines[at].count(delimiter) + 1) > MOST_CELLS:
+            yield Note(FIELDS, {"row": number, "found": fields, "expected": width})
             at += 1
             continue
-        while len(cells) > width and not cells[-1].strip():
-            cells.pop()
-        if len(cells) != width:
+        cells, used = _record(lines, at, delimiter)
+        found = _row(number, cells, width)
+        has_swallowed = cells is not None and used > 1 and len(cells) != width
+        if has_swallowed and len(_record(lines, at + 1, delimiter)[0] or ()) == width:
             # A quote that closes by chance in a later row has swallowed the rows between: these are read anew.
-            if used > 1 and len(_record(lines, at + 1, delimiter)[0] or ()) == width:
-                used = 1
-                yield Note(QUOTES, {"row": number})
-            else:
-                yield Note(FIELDS, {"row": number, "found": len(cells), "expected": width})
-        elif any(REPLACEMENT in cell for cell in cells):
-            yield Note(UNREADABLE, {"row": number})
-        elif any(len(cell) > LONGEST_CELL for cell in cells):
-            yield Note(TOO_LONG, {"row": number, "limit": LONGEST_CELL})
-        elif any(cell.strip() for cell in cells):
-            yield Row(number, tuple(cells))
+            used, found = 1, Note(QUOTES, {"row": number})
+        yield found
         at += used
+
+
+def _row(number: int, cells: list[str] | None, width: int) -> Row | Note | None:
+    """The row, what is wrong with it, or None for one that is empty. Empty fields beyond ``width`` are taken off."""
+    if cells is None:
+        return Note(QUOTES, {"row": number})
+    while len(cells) > width and not cells[-1].strip():
+        cells.pop()
+    if len(cells) != width:
+        return Note(FIELDS, {"row": number, "found": len(cells), "expected": width})
+    if any(REPLACEMENT in cell for cell in cells):
+        return Note(UNREADABLE, {"row": number})
+    if any(len(cell) > LONGEST_CELL for cell in cells):
+        return Note(TOO_LONG, {"row": number, "limit": LONGEST_CELL})
+    return Row(number, tuple(cells)) if any(cell.strip() for cell in cells) else None
 
 
 def looks_like_header(rows: list[Row]) -> bool:
@@ -240,67 +260,6 @@ _MEANING_OF = {name: meaning for meaning, names in MEANINGS.items() for name in 
 def known_meaning(name: str) -> str | None:
     """What a column of this name holds, if the name is a usual one: text, title, channel, language, brief, keywords."""
     return _MEANING_OF.get(re.sub(r"[\s_-]+", " ", name.strip().lower()))
-
-
-def read_xlsx(data: bytes, name: str, *, most_bytes: int) -> Table:
-    """The fullest sheet. Formulas count as what they last showed.
-
-    Raises ``TextsRefused`` and its kinds.
-    """
-    checked_archive(data, name, most_bytes=most_bytes)
-    # Here, because its 175 modules would weigh on every web process from the start, and workbooks are rare.
-    import openpyxl
-    from openpyxl.utils.exceptions import InvalidFileException
-
-    try:
-        book = openpyxl.load_workbook(io.BytesIO(data), read_only=True, data_only=True, keep_links=False)
-        sheets = [(sheet.title, _sheet(sheet, name)) for sheet in book.worksheets[:20]]
-    except (
-        InvalidFileException,
-        zipfile.BadZipFile,
-        KeyError,
-        ValueError,
-        TypeError,
-        SyntaxError,
-        EOFError,
-        zlib.error,
-    ) as error:
-        raise TextsRefused(name=name) from error
-    filled = [(title, table) for title, table in sheets if table.rows]
-    if not filled:
-        raise NoTexts(name=name)
-    title, table = max(filled, key=lambda pair: len(pair[1].rows))
-    if len(filled) > 1:
-        table.notes.append(Note(OTHER_SHEETS, {"sheet": title}))
-    table.header = looks_like_header(table.rows)
-    return table
-
-
-def _sheet(sheet: Any, name: str) -> Table:
-    table, found = Table(), list[tuple[int, list[str]]]()
-    for number, values in enumerate(sheet.iter_rows(values_only=True, max_col=MOST_COLUMNS), 1):
-        if number > MOST_ROWS * 2:
-            break  # rows that are only coloured
-        if len(found) > MOST_ROWS:
-            raise TooManyRows(name=name, limit=MOST_ROWS)
-        cells = [_cell(value) for value in values]
-        while cells and not cells[-1]:
-            cells.pop()
-        if any(len(cell) > LONGEST_CELL for cell in cells):
-            table.problems.append(Note(TOO_LONG, {"row": number, "limit": LONGEST_CELL}))
-        elif cells:
-            found.append((number, cells))
-    table.width = max((len(cells) for _, cells in found), default=0)
-    table.rows = [Row(number, (*cells, *[""] * (table.width - len(cells)))) for number, cells in found]
-    return table
-
-
-def _cell(value: object) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    return str(value)
 
 
 def read_json(data: bytes, name: str) -> Table:
@@ -358,13 +317,14 @@ def _flat(number: int, value: object) -> list[dict[str, str]] | Note:
         if key in ("messages", "conversations"):
             continue
         if isinstance(item, list):
-            flat[str(key)] = ", ".join(str(one) for one in item if isinstance(one, str | int | float))
+            words = (str(one) for one in item if isinstance(one, str | int | float))
+            flat[keepable(key)] = keepable(", ".join(words))
         elif not isinstance(item, dict) and item is not None:
-            flat[str(key)] = str(item)
+            flat[keepable(key)] = keepable(str(item))
     found = [flat]
     turns = value.get("messages", value.get("conversations"))
     if isinstance(turns, list):
-        found = [{"text": answer, "brief": asked} | flat for asked, answer in _answers(turns)]
+        found = [{"text": keepable(answer), "brief": keepable(asked)} | flat for asked, answer in _answers(turns)]
         if not found:
             return Note(NO_ANSWER, {"row": number})
     if any(len(item) > LONGEST_CELL for one in found for item in one.values()):

@@ -7,10 +7,11 @@ one of our rows, also for addresses: anything else cannot exist, so it is a 404 
 """
 
 import re
-import unicodedata
 from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
+
+from app.plain_text import composed
 
 LONGEST_LINE = 300
 LONGEST_TEXT = 10_000
@@ -24,12 +25,12 @@ def _without_surrogates(value: object) -> object:
 
 def clean_line(value: str) -> str:
     """``value`` on one line, without what cannot be shown, spaces not doubled, none around it."""
-    return " ".join(_NEVER.sub("", unicodedata.normalize("NFC", value).replace("\r", " ")).split())
+    return " ".join(_NEVER.sub("", composed(value).replace("\r", " ")).split())
 
 
 def clean_text(value: str) -> str:
     """``value`` with plain line ends, without what cannot be shown or white space around it."""
-    text = unicodedata.normalize("NFC", value).replace("\r\n", "\n").replace("\r", "\n")
+    text = composed(value).replace("\r\n", "\n").replace("\r", "\n")
     return _NEVER.sub("", text).strip()
 
 

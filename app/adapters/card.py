@@ -7,6 +7,9 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from app.adapters.fit import DORA_OF_BASE, NEEDS_LYCORIS
+from app.adapters.inspection import Passport
+
 LICENCES = ("other", "apache-2.0", "mit", "cc-by-4.0", "cc-by-nc-4.0", "creativeml-openrail-m", "openrail++")
 """What the hub knows by name; ``other`` is for terms of one's own."""
 _REPOSITORIES = {
@@ -30,8 +33,8 @@ class CardFacts:
     rank: int
     alpha: float
     note: str
-    files: Sequence[tuple[str, str]]
-    """Names of the files and the programs that they are for."""
+    files: Sequence[tuple[str, str]] = ()
+    """Names of the files and the programs that they are for, see ``programs_of``; told where the files are."""
     samples: Sequence[tuple[str, str]] = ()
     """Names of sample pictures and their prompts."""
     languages: Sequence[str] = ()
@@ -40,6 +43,18 @@ class CardFacts:
     """Whether it is one of LyCORIS's kinds (LoKr, LoHa), which diffusers does not load."""
     is_brought: bool = False
     """Whether another program trained it."""
+    is_only_for_livery: bool = False
+    """Whether no other program has its base."""
+
+
+def programs_of(passport: Passport) -> str:
+    """The programs that load all of a file and draw what it says, as far as is known: ``ComfyUI, Forge``.
+
+    Of a DoRA some draw a little off, which stands behind their names. Where no program does, it is ``Livery``.
+    """
+    whole = [fit for fit in passport.programs if fit.loaded == fit.total]
+    notes = {"": "", DORA_OF_BASE: " (a little off)", NEEDS_LYCORIS: " (with LyCORIS)"}
+    return ", ".join(fit.name + notes[fit.reason] for fit in whole if fit.reason in notes) or "Livery"
 
 
 def model_card(facts: CardFacts) -> str:
@@ -68,7 +83,8 @@ def model_card(facts: CardFacts) -> str:
         lines += [f"Write `{_plain(facts.trigger_word)}` into the prompt; recommended strength {facts.strength:g}.", ""]
     if facts.note:
         lines += [_plain(facts.note), ""]
-    lines += ["| file | for |", "|---|---|", *(f"| `{name}` | {program} |" for name, program in facts.files), ""]
+    files = [(name, "Livery" if facts.is_only_for_livery else programs) for name, programs in facts.files]
+    lines += ["| file | for |", "|---|---|", *(f"| `{name}` | {programs} |" for name, programs in files), ""]
     lines += [f"Rank {facts.rank}, alpha {facts.alpha:g}. Licence of the base: {_plain(facts.base_licence)}.", ""]
     if facts.samples:
         lines += ["<Gallery />", ""]

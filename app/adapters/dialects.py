@@ -11,7 +11,7 @@ LoHa) are renamed as they are; what a dialect cannot hold exactly is refused wit
 
 from collections.abc import Mapping
 
-from app.adapters import fusing, kinds, signs
+from app.adapters import flux_2_mark, fusing, kinds, signs
 from app.adapters.architectures import architecture_of
 from app.adapters.bases import TRANSFORMERS, U_NETS, Architecture, UnknownDialect, check_supported
 from app.adapters.layers import HEADER_KEY, PLAIN, CannotHold, Dialect, Layer, Lora, Names, Written
@@ -110,6 +110,8 @@ def read(tensors: Mapping[str, Tensor], metadata: Mapping[str, str], hint: Archi
     alphas: dict[str, float] = {}
     for layer in names.layers:
         parts = {part: tensors[name] for part, name in layer.names.items()}
+        if flux_2_mark.is_one(names.architecture, layer, parts) and len(names.layers) > 1:
+            continue
         alpha = alpha_of(layer, parts, settings)
         for module, own, its_alpha in canonical_modules(names, layer, parts, alpha):
             if module in alphas:
@@ -126,7 +128,7 @@ def write(lora: Lora, dialect: Written) -> tuple[dict[str, Tensor], dict[str, st
     """
     match dialect:
         case "canonical":
-            return _to_canonical(lora)
+            return _to_canonical(as_written(lora, dialect))
         case "diffusers_old":
             return _to_diffusers_old(lora), {}
         case "kohya":
@@ -136,9 +138,13 @@ def write(lora: Lora, dialect: Written) -> tuple[dict[str, Tensor], dict[str, st
 
 
 def as_written(lora: Lora, dialect: Written) -> Lora:
-    """The adapter as it stands in a file of this dialect: diffusers refuses alphas in FLUX.2's original names, so there
-    the numbers take them on."""
-    return in_the_numbers(lora) if lora.architecture == "flux_2" and dialect == "comfyui" else lora
+    """The adapter as it stands in a file of this dialect.
+
+    In diffusers' names the numbers take alpha / rank on: of its header, where alphas would stand, ComfyUI, Forge and
+    InvokeAI read nothing. In FLUX.2's original names too, as diffusers refuses alphas there.
+    """
+    folds = dialect == "canonical" or (lora.architecture == "flux_2" and dialect == "comfyui")
+    return in_the_numbers(lora) if folds else lora
 
 
 def dialects_for(architecture: Architecture) -> tuple[Written, ...]:
@@ -206,7 +212,11 @@ def _to_comfyui(lora: Lora) -> dict[str, Tensor]:
         _add(tensors, name, parts, _WORDS if MID in parts else _WORDS | {DOWN: DOWN, UP: UP})
         if needs_alphas:
             tensors[f"{name}.alpha"] = float32_tensor(alpha)
-    return tensors
+    return tensors | (flux_2_mark.needed_by(tensors) if lora.architecture == "flux_2" and _is_plain(lora) else {})
+
+
+def _is_plain(lora: Lora) -> bool:
+    return all(set(lora.parts_of(module)) <= PLAIN for module in lora.alphas)
 
 
 def _to_canonical(lora: Lora) -> tuple[dict[str, Tensor], dict[str, str]]:

@@ -26,19 +26,25 @@ class ExportedFile:
 def diffusers_file(source: Path, target: Path, facts: AdapterFacts, clean: bool = False) -> ExportedFile:
     """Write the adapter for diffusers and everything built on PEFT. ``source`` is the canonical file of a training.
 
-    The tensors of a canonical source stay unchanged. Raises ``UnsafeFile`` or ``UnknownDialect`` for a source that is
-    not an adapter, ``CannotHold`` for one that has no place in these names.
+    What it adds to each weight is unchanged. Raises ``UnsafeFile`` or ``UnknownDialect`` for a source that is not an
+    adapter, ``CannotHold`` for one that has no place in these names.
     """
     tensors, header = safetensors_file.read(source)
     lora = dialects.read(tensors, header, facts.base.family)
-    if dialects.detect(tensors) == "canonical":
-        # What PEFT itself wrote about its Kronecker and Hadamard products is more than we know of them.
-        own = {HEADER_KEY: header[HEADER_KEY]} if HEADER_KEY in header else dialects.canonical_header(lora)
-        if all(set(lora.parts_of(module)) <= dialects.PLAIN for module in lora.alphas):
-            own = dialects.canonical_header(lora)
-    else:
-        tensors, own = dialects.write(lora, "canonical")
+    tensors, own, written = _in_diffusers_names(tensors, header, lora)
+    if written is not lora:
+        facts = replace(facts, alpha=_commonest(written.alphas))
     return _write(target, tensors, metadata.header(facts, tensors, clean) | own)
+
+
+def _in_diffusers_names(
+    tensors: dict[str, Tensor], header: Mapping[str, str], lora: Lora
+) -> tuple[dict[str, Tensor], dict[str, str], Lora]:
+    """The tensors, what their header needs, and the adapter as it stands there."""
+    if dialects.detect(tensors) == "canonical" and HEADER_KEY in header and products.is_one(lora):
+        # What PEFT itself wrote about its Kronecker and Hadamard products is more than we know of them.
+        return tensors, {HEADER_KEY: header[HEADER_KEY]}, lora
+    return *dialects.write(lora, "canonical"), dialects.as_written(lora, "canonical")
 
 
 def kohya_file(source: Path, target: Path, facts: AdapterFacts, clean: bool = False) -> ExportedFile:
@@ -77,11 +83,12 @@ def converted(source: Path, target: Path, dialect: Written, *, name: str, clean:
     tensors, header = safetensors_file.read(source)
     lora = dialects.read(tensors, header)
     check_supported(lora.architecture)
-    if dialects.detect(tensors) == dialect == "canonical" and HEADER_KEY in header:
-        own = {HEADER_KEY: header[HEADER_KEY]}
+    if dialect == "canonical":
+        tensors, own, written = _in_diffusers_names(tensors, header, lora)
     else:
         tensors, own = dialects.write(lora, dialect)
-    kept = completed(header, dialects.as_written(lora, dialect), tensors, name)
+        written = dialects.as_written(lora, dialect)
+    kept = completed(header, written, tensors, name)
     if clean:
         kept = metadata.cleaned(kept)
     return _write(target, tensors, kept | metadata.hashes(tensors, kept) | own)

@@ -21,8 +21,8 @@ class AdapterFile:
 def file_of(adapter: Adapter, kind: Literal["diffusers", "kohya", "clean"]) -> AdapterFile:
     """The stored file for a kind of program.
 
-    The clean file and the one for AUTOMATIC1111 bear the same name, that of the sidecar beside them. Raises
-    ``NoSuchFile`` for an adapter that other programs' names have no place for.
+    No two bear the same name; the one for other programs has that of the sidecar beside it. Raises ``NoSuchFile`` for
+    an adapter that other programs' names have no place for.
     """
     stem = file_stem(adapter.name, adapter.purpose, adapter.version)
     match kind:
@@ -33,7 +33,7 @@ def file_of(adapter: Adapter, kind: Literal["diffusers", "kohya", "clean"]) -> A
                 raise NoSuchFile()
             return AdapterFile(adapter.kohya_key, f"{stem}.safetensors")
         case "clean":
-            ending = ".safetensors" if adapter.kohya_key else "-diffusers-clean.safetensors"
+            ending = "-clean.safetensors" if adapter.kohya_key else "-diffusers-clean.safetensors"
             return AdapterFile(adapter.clean_key, stem + ending)
 
 

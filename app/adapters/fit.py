@@ -41,6 +41,7 @@ NEEDS_ALPHA = N_("It stops at layers without an alpha of their own. Convert the 
 REFUSES_ALPHA = N_("It refuses alphas in these names. Convert the file first.")
 NEEDS_LYCORIS = N_("It reads this kind of adapter (%(kind)s) only with LyCORIS installed beside it.")
 TOO_MANY_LEFT = N_("It refuses a file with more than %(most)s tensors that it does not know. Convert the file first.")
+TAKEN_FOR_FLUX_1 = N_("It takes this file for one of FLUX.1, whose layers it then misses. Convert the file first.")
 NOT_KNOWN = N_("We do not know.")
 NEEDS_CONFIG = N_("It needs the adapter_config.json that belongs to this file.")
 

@@ -1,13 +1,15 @@
 """What diffusers, sd-scripts and InvokeAI load.
 
-diffusers 0.42 is measured: ``tests/app/adapters/test_programs.py`` gives every form of every file to its readers. The
-others are told from their sources and were not run here: sd-scripts' ``networks/lora.py`` and ``lora_flux.py``,
-InvokeAI's ``backend/patches``, both of 2026. Of InvokeAI's newer bases we have looked at FLUX.2 in its makers' names.
+diffusers 0.42 is measured: ``tests/app/adapters/test_programs.py`` gives every form of every file to its readers. Of the
+others Livery's own files were measured with their loaders (``test_loader_table.py``), and the rest is told from their
+sources: sd-scripts' ``networks/lora.py`` and ``lora_flux.py``, InvokeAI's ``backend/patches``, both of 2026. Of InvokeAI's
+newer bases we have looked at FLUX.2 in its makers' names and in diffusers'.
 """
 
 import re
 from dataclasses import replace
 
+from app.adapters import flux_2_mark
 from app.adapters.bases import U_NETS
 from app.adapters.fit import (
     DORA_OF_COLUMNS,
@@ -25,6 +27,7 @@ from app.adapters.fit import (
     OTHER_LAYERS,
     OTHER_NAMES,
     REFUSES_ALPHA,
+    TAKEN_FOR_FLUX_1,
     TEXT_NAMES,
     Contents,
     Fit,
@@ -39,6 +42,10 @@ from app.adapters.parts import MAGNITUDE
 
 _FLUX_BLOCKS = ("double_blocks_", "single_blocks_")
 _FLUX_2_FLAT = (*_FLUX_BLOCKS, "img_in", "txt_in", "time_in", "final_layer_linear")
+_FLUX_2_IN_INVOKEAI = {
+    "context_embedder", "single_transformer_blocks.0.attn.to_qkv_mlp_proj", "transformer_blocks.0.ff.linear_in",
+}  # fmt: skip
+"""By these it tells FLUX.2 in diffusers' names from FLUX.1; the words alone do not suffice."""
 _INVOKE_FLUX = re.compile(
     r"lora_unet_\w+_blocks_\d+_(img_attn|img_mlp|img_mod|txt_attn|txt_mlp|txt_mod|linear1|linear2|modulation)"
     r"|lora_te1_text_model_encoder_layers_\d+_(mlp|self_attn)_"
@@ -200,8 +207,10 @@ def invokeai(contents: Contents) -> Fit:
     program, name, architecture = "invokeai", "InvokeAI", contents.architecture
     if architecture in U_NETS:
         return _u_net_in_invokeai(contents, program, name)
-    if architecture not in ("flux_1", "flux_2") or (architecture == "flux_2" and contents.dialect != "comfyui"):
+    if architecture not in ("flux_1", "flux_2"):
         return Fit(program, name, None, contents.total, NOT_KNOWN)
+    if architecture == "flux_2":
+        return _flux_2_in_invokeai(contents, program, name)
     fit = Fit(program, name, contents.total, contents.total)
     if contents.dialect in ("xlabs", "onetrainer"):
         return fit
@@ -218,6 +227,30 @@ def invokeai(contents: Contents) -> Fit:
     if not known:
         return none(contents, program, name, OTHER_NAMES)
     return replace(fit, reason=DORA_OF_COLUMNS) if contents.measures_rows else fit
+
+
+def _flux_2_in_invokeai(contents: Contents, program: str, name: str) -> Fit:
+    fit = Fit(program, name, contents.total, contents.total)
+    if contents.dialect == "comfyui":
+        paths = [after(one, "diffusion_model.") or "" for one in contents.layers]
+        if any("lora_down.weight" in words(one) for one in contents.layers) or not all(
+            path.startswith(ORIGINAL_FLUX) for path in paths
+        ):
+            return none(contents, program, name, OTHER_NAMES)
+        if not flux_2_mark.is_told_apart(contents.entries):
+            return none(contents, program, name, TAKEN_FOR_FLUX_1)
+        return replace(fit, reason=DORA_OF_COLUMNS) if contents.measures_rows else fit
+    if contents.dialect != "canonical":
+        return Fit(program, name, None, contents.total, NOT_KNOWN)
+    paths = [after(one, "transformer.") or "" for one in contents.layers]
+    plain = all(words(one) == {"lora_A.weight", "lora_B.weight"} for one in contents.layers)
+    if not plain or not all(paths) or not any("to_qkv_mlp_proj" in path or ".linear_in" in path for path in paths):
+        return none(contents, program, name, OTHER_NAMES)
+    if not set(paths) & _FLUX_2_IN_INVOKEAI:
+        return none(contents, program, name, TAKEN_FOR_FLUX_1)
+    if contents.untold and set(contents.untold) != {1.0} and max(contents.untold) > 0:
+        return replace(fit, reason=NO_ALPHA, params={"factor": f"{1 / max(contents.untold):.3g}"})
+    return fit
 
 
 def _diffusers_in_invokeai(contents: Contents) -> bool:

@@ -115,7 +115,8 @@ def complete(session: Session, held: Claim, url: str) -> None:
 
 def _keys(adapter: Adapter, row: Publication) -> list[tuple[str, str]]:
     # The clean one: what is published tells nothing about the training pictures, in its header neither.
-    keys = [(file_of(adapter, "clean").name, adapter.clean_key)] if adapter.kohya_key else []
+    # There is no other beside it there, so it bears the plain name.
+    keys = [(file_of(adapter, "kohya").name, adapter.clean_key)] if adapter.kohya_key else []
     if row.has_samples:
         keys += [(name, key) for name, key, _ in _samples(adapter)]
     return keys
@@ -140,10 +141,6 @@ def _is_product(adapter: Adapter) -> bool:
 
 def _card(session: Session, adapter: Adapter, row: Publication) -> CardFacts:
     base = base_models.find(session, workspace_id=adapter.workspace_id, key=adapter.base_model)
-    program = "Livery" if _is_product(adapter) else "diffusers"
-    files = [(file_of(adapter, "diffusers").name, program)]
-    if adapter.kohya_key:
-        files.append((file_of(adapter, "clean").name, "ComfyUI, AUTOMATIC1111, Forge, kohya"))
     return CardFacts(
         name=adapter.name,
         purpose=adapter.purpose,
@@ -157,10 +154,10 @@ def _card(session: Session, adapter: Adapter, row: Publication) -> CardFacts:
         rank=adapter.rank,
         alpha=adapter.alpha,
         note=adapter.note,
-        files=files,
         samples=[(name, prompt) for name, _, prompt in _samples(adapter)] if row.has_samples else (),
         is_product=_is_product(adapter),
         is_brought="brought" in adapter.facts,
+        is_only_for_livery=base is not None and base.source == "builtin",
     )
 
 

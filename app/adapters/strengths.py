@@ -11,7 +11,7 @@ from typing import Any
 from app.adapters import fusing
 from app.adapters.bases import UnknownDialect
 from app.adapters.layers import HEADER_KEY, PLAIN, Layer, Lora, Names
-from app.adapters.parts import MAGNITUDE, UP, Shaped, first_number, rank_of
+from app.adapters.parts import MAGNITUDE, MID, UP, Shaped, first_number, rank_of
 from app.adapters.safetensors_file import Tensor
 
 TEXT_MODEL = "text_model."
@@ -81,10 +81,11 @@ def alpha_of(layer: Layer, parts: dict[str, Tensor], settings: Mapping[str, Any]
 
 
 def in_the_numbers(lora: Lora) -> Lora:
-    """The same with alpha = rank: B takes on what alpha / rank was. What is no plain LoRA stays as it is."""
+    """The same with alpha = rank: B takes on what alpha / rank was, in float32 unless its own kind of number holds that
+    exactly. What is no LoRA stays as it is."""
     ranks, tensors, alphas = lora.ranks, dict(lora.tensors), dict(lora.alphas)
     for module, alpha in lora.alphas.items():
-        if set(lora.parts_of(module)) <= PLAIN:
+        if set(lora.parts_of(module)) <= PLAIN | {MID}:
             tensors[f"{module}.{UP}"] = fusing.scaled(tensors[f"{module}.{UP}"], alpha / ranks[module])
             alphas[module] = float(ranks[module])
     return replace(lora, tensors=tensors, alphas=alphas)

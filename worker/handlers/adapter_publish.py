@@ -2,6 +2,7 @@
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 # Files go to the hub itself, over one well-known way; read when the library is loaded.
@@ -12,8 +13,8 @@ import httpx2
 from huggingface_hub import CommitOperationAdd, HfApi, set_client_factory
 from huggingface_hub.errors import HfHubHTTPError
 
-from app.adapters import brought, export, publishing, voice_files
-from app.adapters.card import model_card, voice_card
+from app.adapters import brought, export, inspection, publishing, voice_files
+from app.adapters.card import model_card, programs_of, voice_card
 from app.adapters.publishing import PublishOrder
 from app.errors import N_, NotFound
 from app.jobs import service as jobs
@@ -64,9 +65,12 @@ def _files(context: WorkerContext, order: PublishOrder, diffusers: tuple[str, st
     target = folder / "diffusers.safetensors"
     stem = for_diffusers.removesuffix("-diffusers.safetensors")
     export.for_engines(files[for_diffusers], target, name=stem, clean=True)
+    given = {**files, for_diffusers: target}
+    weights = {name: path for name, path in given.items() if name.endswith(".safetensors")}
+    programs = [(name, programs_of(inspection.of_file(path, whole=False))) for name, path in weights.items()]
     card = folder / "README.md"
-    card.write_text(model_card(order.card))
-    return {"README.md": card, **files, for_diffusers: target}
+    card.write_text(model_card(replace(order.card, files=programs)))
+    return {"README.md": card, **given}
 
 
 def _voice_files(context: WorkerContext, order: PublishOrder, folder: Path) -> dict[str, Path]:

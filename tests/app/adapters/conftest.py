@@ -1,4 +1,4 @@
-"""Files as narrow as 12, which no real base is."""
+"""Files as narrow as 12 to 32, which no real base is."""
 
 import pytest
 
@@ -7,6 +7,6 @@ from app.adapters import signs
 
 @pytest.fixture(autouse=True)
 def narrow(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Adapters of these tests are of bases whose tokens are 12 numbers wide, so that they take no time."""
+    """Adapters of these tests are of bases whose tokens are 12 to 32 numbers wide, so that they take no time."""
     for architecture, widths in signs.WIDTHS.items():
-        monkeypatch.setitem(signs.WIDTHS, architecture, widths | {12})
+        monkeypatch.setitem(signs.WIDTHS, architecture, widths | {12, 16, 32})

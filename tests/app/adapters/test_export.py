@@ -26,23 +26,62 @@ def source(tmp_path):
     return path
 
 
-def test_both_files_hold_the_numbers_of_the_source(source, tmp_path):
+def test_both_files_change_each_weight_as_the_source_does(source, tmp_path):
     original = export.canonical(source)
     for write in (export.diffusers_file, export.kohya_file):
         written = write(source, tmp_path / "out.safetensors", FACTS)
-        assert export.canonical(written.path) == original
+        assert_same(export.canonical(written.path), original, within=0)
         assert written.byte_count == written.path.stat().st_size
         header = safetensors_file.read_header(written.path).metadata
         assert written.model_hash == header["sshs_model_hash"]
         assert header["modelspec.architecture"] == "livery-builtin/lora"
 
 
-def test_only_diffusers_file_needs_the_alpha_in_its_header(source, tmp_path):
+def test_diffusers_file_has_its_strength_in_the_numbers_and_its_header_says_so(source, tmp_path):
+    """Programs that read no header would else draw it by alpha / rank too strong or too weak."""
     diffusers = export.diffusers_file(source, tmp_path / "d.safetensors", FACTS, clean=True)
-    content = json.loads(safetensors_file.read_header(diffusers.path).metadata["lora_adapter_metadata"])
-    assert (content["unet.r"], content["unet.lora_alpha"]) == (2, 3.0)
+    tensors, header = safetensors_file.read(diffusers.path)
+    content = json.loads(header["lora_adapter_metadata"])
+    assert (content["unet.r"], content["unet.lora_alpha"], content["unet.alpha_pattern"]) == (2, 2.0, {})
+    assert header["ss_network_alpha"] == "2.0"
+    del header["lora_adapter_metadata"]
+    assert_same(dialects.read(tensors, header), export.canonical(source), within=0)
     kohya = export.kohya_file(source, tmp_path / "k.safetensors", FACTS, clean=True)
-    assert "lora_adapter_metadata" not in safetensors_file.read_header(kohya.path).metadata
+    header = safetensors_file.read_header(kohya.path).metadata
+    assert "lora_adapter_metadata" not in header and header["ss_network_alpha"] == "3.0"
+
+
+@pytest.mark.parametrize("architecture", MODULES)
+@pytest.mark.parametrize("dtype", ["F16", "BF16", "F32"])
+def test_strength_goes_into_the_numbers_without_loss(architecture, dtype):
+    """alpha 3 and ranks of 4 and 2: three quarters of a half-precision number are no half-precision number."""
+    modules = {name: shape for name, shape in MODULES[architecture].items() if name != "transformer.norm_out.linear"}
+    lora = random_lora(modules, architecture, rank=lambda n: (4, 2)[n % 2], alpha=3.0, dora=True)
+    lora = dataclasses.replace(lora, tensors={name: rounded(one, dtype) for name, one in lora.tensors.items()})
+    tensors, header = dialects.write(lora, "canonical")
+    plain = dialects.read(tensors, {}, architecture)
+    assert plain.alphas == dialects.read(tensors, header, architecture).alphas
+    assert all(alpha == plain.ranks[module] for module, alpha in plain.alphas.items())
+    assert_same(plain, lora, within=1e-7)
+    # Twice as much is exact in any kind of number, and the file grows by nothing.
+    twice = dataclasses.replace(lora, alphas={module: 2.0 * rank for module, rank in lora.ranks.items()})
+    assert {one.dtype for one in dialects.write(twice, "canonical")[0].values()} == {dtype}
+
+
+def rounded(tensor, dtype):
+    values = np.ascontiguousarray(tensor.as_float32())
+    if dtype == "BF16":
+        return safetensors_file.Tensor("BF16", tensor.shape, (values.view("<u4") >> 16).astype("<u2").tobytes())
+    kept = values.astype("<f2" if dtype == "F16" else "<f4")
+    return safetensors_file.Tensor(dtype, tensor.shape, kept.tobytes())
+
+
+def test_a_file_of_an_older_livery_is_read_at_its_strength(source, tmp_path):
+    """Its numbers are what training left, and the header says alpha."""
+    lora = export.canonical(source)
+    assert lora.alphas == {MODULE: 3.0}
+    export.for_engines(source, tmp_path / "new.safetensors", name="x")
+    assert_same(export.canonical(tmp_path / "new.safetensors"), lora, within=0)
 
 
 def test_the_same_export_is_the_same_file(source, tmp_path):

@@ -96,8 +96,13 @@ def test_diffusers_names_are_not_what_comfyui_and_a1111_look_for():
 def test_a_file_whose_alpha_is_not_read_says_how_much_too_strong_it_would_be():
     modules = {name: shape for name, shape in MODULES["flux_1"].items() if "text_encoder_2" not in name}
     lora = random_lora(modules, "flux_1", rank=4, alpha=1.0)
-    fit = next(fit for fit in looked_at(*dialects.write(lora, "canonical")).programs if fit.program == "comfyui")
+    programs = looked_at(lora.tensors, dialects.canonical_header(lora)).programs
+    fit = next(fit for fit in programs if fit.program == "comfyui")
     assert fit.loaded == fit.total and fit.params == {"factor": "4"} and "alpha" in fit.reason
+    # What Livery writes has it in the numbers.
+    programs = looked_at(*dialects.write(lora, "canonical")).programs
+    fit = next(fit for fit in programs if fit.program == "comfyui")
+    assert fit.loaded == fit.total and not fit.reason
 
 
 def test_what_is_no_lora_says_its_first_name():

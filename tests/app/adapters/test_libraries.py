@@ -8,7 +8,7 @@ import json
 import numpy as np
 import pytest
 
-from app.adapters import dialects, safetensors_file
+from app.adapters import dialects, flux_2_mark, safetensors_file
 from app.adapters.module_names import with_dots
 from app.adapters.safetensors_file import Tensor, float32_tensor
 from tests.app.adapters.deltas import deltas
@@ -214,6 +214,42 @@ def test_flux_2_in_diffusers_own_loader(tmp_path, dialect):
         state, transformer=other, metadata=metadata, adapter_name="default"
     )
     assert_near(of_peft(other, "transformer"), expected)
+
+
+@pytest.mark.parametrize("network", ["lora", "dora"])
+def test_the_layer_of_zeros_by_which_flux_2_is_known_changes_nothing(tmp_path, monkeypatch, network):
+    """In diffusers' own loader: a layer more, whose change is zero, and every other as it was."""
+    monkeypatch.setattr(flux_2_mark, "TEXT_WIDTHS", {32: 16})
+    monkeypatch.setattr(flux_2_mark, "AMBIGUOUS", 32)
+
+    def make():
+        torch.manual_seed(0)
+        return diffusers.Flux2Transformer2DModel(
+            patch_size=1, in_channels=16, num_layers=1, num_single_layers=1, attention_head_dim=16,
+            num_attention_heads=2, joint_attention_dim=16, timestep_guidance_channels=32, axes_dims_rope=(4, 4, 4, 4),
+            guidance_embeds=False,
+        )  # fmt: skip
+
+    model = make()
+    attention = [f"attn.{name}" for name in (*TARGETS, "add_q_proj", "add_k_proj", "add_v_proj", "to_add_out")]
+    targets = [*attention, "single_transformer_blocks.0.attn.to_qkv_mlp_proj"]
+    model.add_adapter(peft.LoraConfig(r=4, lora_alpha=3, target_modules=targets, use_dora=network == "dora"))
+    fill(model)
+    expected = of_peft(model, "transformer")
+    state = {f"transformer.{name}": value for name, value in peft.get_peft_model_state_dict(model).items()}
+    lora = dialects.read(from_torch(state), {"lora_adapter_metadata": json.dumps({"transformer.lora_alpha": 3})})
+    tensors, header = dialects.write(lora, "comfyui")
+    assert tensors["diffusion_model.txt_in.lora_A.weight"].shape == (1, 16)
+    assert set(dialects.read(tensors, header).alphas) == set(lora.alphas)
+    path = as_file(tensors, header, tmp_path / "adapter.safetensors")
+    state, metadata = diffusers.Flux2KleinPipeline.lora_state_dict(path, return_lora_metadata=True)
+    other = make()
+    diffusers.Flux2KleinPipeline.load_lora_into_transformer(
+        state, transformer=other, metadata=metadata, adapter_name="default"
+    )
+    found = of_peft(other, "transformer")
+    assert not found.pop("transformer.context_embedder").any()
+    assert_near(found, expected)
 
 
 @pytest.mark.parametrize("kind", ["lora", "dora", "loha", "lokr"])

@@ -1,6 +1,7 @@
 """Adapters: registered, shown, described, taken along, put away."""
 
 import json
+import re
 import struct
 
 import pytest
@@ -65,7 +66,7 @@ def test_the_card_shows_what_one_needs(owner: SignedIn, adapter: Adapter) -> Non
     [
         ("diffusers", "cafe-zoe-soehne-style-v1-diffusers.safetensors"),
         ("kohya", "cafe-zoe-soehne-style-v1.safetensors"),
-        ("clean", "cafe-zoe-soehne-style-v1.safetensors"),
+        ("clean", "cafe-zoe-soehne-style-v1-clean.safetensors"),
     ],
 )
 def test_each_program_gets_its_file(owner: SignedIn, adapter: Adapter, kind: str, name: str) -> None:
@@ -75,6 +76,21 @@ def test_each_program_gets_its_file(owner: SignedIn, adapter: Adapter, kind: str
     names = [key for key in json.loads(answer.content[8 : 8 + length]) if key != "__metadata__"]
     assert all(key.startswith("unet." if kind == "diffusers" else "lora_unet_") for key in names)
     assert ("Brötchen".encode() in answer.content) == (kind != "clean")
+
+
+@pytest.mark.parametrize("has_place_elsewhere", [True, False])
+def test_no_two_downloads_bear_one_name(
+    owner: SignedIn, database: Database, adapter: Adapter, has_place_elsewhere: bool
+) -> None:
+    if not has_place_elsewhere:
+        with database.write() as session:
+            session.get_one(Adapter, adapter.id).kohya_key = ""
+    text = owner.client.get(f"/adapters/{adapter.id}").text
+    kinds = re.findall(rf'href="/adapters/{adapter.id}/files/(\w+)"', text)
+    assert len(kinds) == (4 if has_place_elsewhere else 2)
+    answers = [owner.client.get(f"/adapters/{adapter.id}/files/{kind}") for kind in kinds]
+    names = [answer.headers["content-disposition"] for answer in answers]
+    assert len(set(names)) == len(names), names
 
 
 def test_the_sidecar_fills_in_word_and_strength(owner: SignedIn, adapter: Adapter) -> None:

@@ -6,7 +6,7 @@ import io
 import numpy as np
 import pytest
 
-from app.adapters import dialects, inspection, safetensors_file
+from app.adapters import card, dialects, export, inspection, safetensors_file
 from app.adapters.dialects import CannotHold, UnknownDialect
 from app.adapters.safetensors_file import float32_tensor
 from tests.app.adapters import forms
@@ -272,3 +272,95 @@ def test_invokeai_knows_a_flux_file_by_all_its_names():
 
 def _cross(width):
     return {"unet.down_blocks.1.attentions.0.transformer_blocks.0.attn2.to_k": (8, width)}
+
+
+def klein(*, feed_forward=False, first=0):
+    """[klein] 4B's attention, as wide as it is."""
+    modules = {f"transformer.transformer_blocks.{first}.attn.{n}": (3072, 3072) for n in ("to_q", "to_k", "to_out.0")}
+    modules[f"transformer.single_transformer_blocks.{first}.attn.to_qkv_mlp_proj"] = (27648, 3072)
+    if feed_forward:
+        modules[f"transformer.transformer_blocks.{first}.ff.linear_in"] = (18432, 3072)
+    return random_lora(modules, "flux_2", rank=2, alpha=3.0)
+
+
+def test_invokeai_would_take_the_attention_of_the_smallest_flux_2_for_flux_1():
+    whole = dialects.write(klein(feed_forward=True), "comfyui")[0]
+    assert not any("txt_in" in name for name in whole) and loaded(fits(whole)["invokeai"]) == (8, 8)
+    tensors, header = dialects.write(klein(), "comfyui")
+    marks = {name: tensor for name, tensor in tensors.items() if "txt_in" in name}
+    assert {tensor.shape for tensor in marks.values()} == {(1, 7680), (3072, 1)}
+    assert not any(any(tensor.data) for tensor in marks.values())
+    for program in ("invokeai", "comfyui", "diffusers"):
+        assert loaded(fits(tensors, header)[program]) == (8, 8), program
+    without = {name: tensor for name, tensor in tensors.items() if name not in marks}
+    fit = fits(without)["invokeai"]
+    assert loaded(fit) == (0, 6) and "FLUX.1" in fit.reason
+    # Read again it is the adapter that it was, and written again there is one such layer.
+    read = dialects.read(tensors, header)
+    assert read.tensors == dialects.as_written(klein(), "comfyui").tensors
+    assert dialects.write(read, "comfyui")[0] == tensors
+
+
+def test_invokeai_reads_flux_2_in_diffusers_names_where_it_can_tell_it_from_flux_1():
+    assert loaded(fits(*dialects.write(klein(), "canonical"))["invokeai"]) == (8, 8)
+    later = fits(*dialects.write(klein(first=1), "canonical"))["invokeai"]
+    assert loaded(later) == (0, 8) and "FLUX.1" in later.reason
+    old = fits(klein().tensors, dialects.canonical_header(klein()))["invokeai"]
+    assert loaded(old) == (8, 8) and old.params == {"factor": "0.667"}
+
+
+SHAPES = {
+    "Stable Diffusion 1.5": ("stable_diffusion_1", MODULES["stable_diffusion_1"]),
+    "SDXL": (
+        "stable_diffusion_xl",
+        {name: SDXL[name] for name in SDXL if name.startswith("unet.") and "attentions" in name},
+    ),
+    "FLUX.1": (
+        "flux_1",
+        {name: shape for name, shape in forms.modules_of("flux_1").items() if "transformer_blocks" in name},
+    ),
+    "FLUX.2 [klein]": ("flux_2", dict.fromkeys(klein(feed_forward=True).alphas, ())),
+}
+EVERYWHERE = "ComfyUI, AUTOMATIC1111, Forge, diffusers, kohya sd-scripts, InvokeAI"
+
+
+@pytest.mark.parametrize(
+    ("base", "network", "others", "diffusers"),
+    [
+        ("Stable Diffusion 1.5", "lora", EVERYWHERE, "diffusers"),
+        ("SDXL", "lora", EVERYWHERE, "diffusers"),
+        ("SDXL", "dora", "ComfyUI (a little off), Forge (a little off)", "diffusers"),
+        ("FLUX.1", "lora", "ComfyUI, Forge, diffusers, kohya sd-scripts, InvokeAI", "ComfyUI, Forge, diffusers"),
+        ("FLUX.2 [klein]", "lora", "ComfyUI, diffusers, InvokeAI", "ComfyUI, diffusers, InvokeAI"),
+    ],
+)
+def test_the_hubs_card_names_the_programs_that_load_each_file(tmp_path, base, network, others, diffusers):
+    architecture, modules = SHAPES[base]
+    lora = (
+        random_lora(modules, architecture, rank=2, alpha=3.0, dora=network == "dora")
+        if any(modules.values())
+        else klein(feed_forward=True)
+    )
+    path = tmp_path / "a.safetensors"
+    for dialect, expected in ((dialects.dialects_for(architecture)[0], others), ("canonical", diffusers)):
+        path.write_bytes(safetensors_file.to_bytes(*dialects.write(lora, dialect)))
+        assert card.programs_of(inspection.of_file(path)) == expected
+
+
+def test_the_hubs_card_of_other_kinds(tmp_path):
+    path = tmp_path / "a.safetensors"
+    name = "lora_unet_input_blocks_4_1_transformer_blocks_0_attn2_to_k"
+    lokr = {f"{name}.lokr_w1": float32_tensor(np.ones((2, 2))), f"{name}.lokr_w2": float32_tensor(np.ones((4, 4)))}
+    path.write_bytes(safetensors_file.to_bytes(lokr, {}))
+    assert card.programs_of(inspection.of_file(path)) == (
+        "ComfyUI, AUTOMATIC1111, Forge, kohya sd-scripts (with LyCORIS), InvokeAI"
+    )
+    own = tmp_path / "own.safetensors"
+    export.for_engines(path, own, name="x")
+    assert card.programs_of(inspection.of_file(own)) == "Livery"
+    facts = card.CardFacts(
+        name="A", purpose="style", version=1, base_name="Livery built-in", base_repository="", base_licence="",
+        licence="mit", trigger_word="x", strength=1, rank=2, alpha=2, note="", files=[("a.safetensors", EVERYWHERE)],
+        is_only_for_livery=True,
+    )  # fmt: skip
+    assert "| `a.safetensors` | Livery |" in card.model_card(facts), "no other program has its base"

@@ -106,9 +106,9 @@ def test_every_reader_gets_the_picture_that_the_engine_draws(base, trained, fact
         "the training's own file, by diffusers": ("load", trained.weights, None),
         "diffusers' file, by diffusers": ("load", diffusers_file, None),
         "kohya's file, by diffusers": ("load", kohya_file, None),
-        "diffusers' file, merged by hand": ("merge", diffusers_file, 6.0),
+        "diffusers' file, its header unread": ("merge", diffusers_file, 4.0),
         "kohya's file, merged by hand": ("merge", kohya_file, None),
-        "alpha taken for rank": ("merge", diffusers_file, 4.0),
+        "alpha taken for rank": ("merge", trained.weights, 4.0),
     }
     drawn = dict(zip(readings, read_elsewhere(base, list(readings.values()), tmp_path), strict=True))
     wrong = drawn.pop("alpha taken for rank")
@@ -124,8 +124,11 @@ def test_the_engine_draws_the_same_from_all_three_files(base, trained, facts, tm
         export.diffusers_file(trained.weights, tmp_path / "d.safetensors", facts).path,
         export.kohya_file(trained.weights, tmp_path / "k.safetensors", facts).path,
     ]
-    drawn = [draw(base, tmp_path / f"{n}", AdapterFile(f"{n}", f, 1.0), count=1)[0] for n, f in enumerate(files)]
-    assert len({picture.path.read_bytes() for picture in drawn}) == 1
+    first, *others = (
+        pixels(draw(base, tmp_path / f"{n}", AdapterFile(f"{n}", f, 1.0), count=1)[0]) for n, f in enumerate(files)
+    )
+    # The strength is in the numbers or beside them, which rounds in another place.
+    assert all(np.abs(first - other).max() <= 1 for other in others)
 
 
 def test_kohyas_names_and_alphas_agree_with_diffusers_own_converter_but_for_its_two_mistakes(trained, facts, tmp_path):
@@ -148,7 +151,7 @@ def test_the_header_says_what_diffusers_needs(trained, facts, tmp_path):
     path = export.diffusers_file(trained.weights, tmp_path / "d.safetensors", facts).path
     with safe_open(path, "pt") as file:
         header = json.loads(file.metadata()["lora_adapter_metadata"])
-    assert (header["unet.r"], header["unet.lora_alpha"]) == (4, 6.0)
+    assert (header["unet.r"], header["unet.lora_alpha"]) == (4, 4.0), "the strength is in the numbers"
 
 
 def test_every_layer_of_the_real_sd15_unet_and_text_encoder_has_a_name_in_kohyas_dialect():

@@ -4,7 +4,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from app.adapters import export
+from app.adapters import export, signs
 from app.adapters.products import NotForDrawing
 from tests.worker.image import tiny, tiny_flux
 from worker.engines.contracts import AdapterFile, EngineError
@@ -81,7 +81,8 @@ def test_layers_of_another_model_or_shape_are_refused_and_leave_nothing(tmp_path
         assert "a" not in getattr(pipeline.unet, "peft_config", {})
 
 
-def test_of_flux_what_changes_split_layers_is_read_and_what_changes_fused_ones_is_refused(tmp_path):
+def test_of_flux_what_changes_split_layers_is_read_and_what_changes_fused_ones_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setitem(signs.WIDTHS, "flux_1", frozenset({64, 192}))
     generator = torch.Generator().manual_seed(0)
     parts, product = lokr(generator, 64, 64)
     parts["alpha"] = torch.tensor(2.0)

@@ -1,0 +1,56 @@
+"""A layer of zeros by which other programs tell FLUX.2's adapters from FLUX.1's. Pure.
+
+The smallest FLUX.2 is as wide as FLUX.1, and its attention has the same names in its makers' files. InvokeAI looks at
+``txt_in`` or at the first feed-forward layer, and takes a file with neither for one of FLUX.1. So a file of the
+attention alone gets a change of ``txt_in`` that is zero: it is read everywhere and changes nothing.
+"""
+
+from collections.abc import Mapping
+
+from app.adapters.bases import Architecture
+from app.adapters.layers import Layer
+from app.adapters.parts import DOWN, UP, Shaped
+from app.adapters.safetensors_file import Tensor
+
+TEXT_WIDTHS = {3072: 7680, 4096: 12288, 6144: 15360}
+"""Width of the tokens → width of the text that ``txt_in`` reads."""
+AMBIGUOUS = 3072
+_PREFIX = "diffusion_model."
+_LAYER = "txt_in"
+
+
+def is_told_apart(entries: Mapping[str, Shaped]) -> bool:
+    """Whether InvokeAI takes tensors of these names and shapes for FLUX.2's, by its own rule."""
+    width = None
+    for name, tensor in entries.items():
+        if not name.startswith(_PREFIX):
+            continue
+        if _LAYER in name and name.endswith(DOWN):
+            return tensor.shape[-1] in TEXT_WIDTHS.values()
+        if name.endswith(f".img_attn.proj.{DOWN}"):
+            width = tensor.shape[-1]
+            if width != AMBIGUOUS:
+                return True
+    feed_forward = (tensor for name, tensor in entries.items() if name.endswith(f".img_mlp.0.{UP}"))
+    return width == AMBIGUOUS and any(tensor.shape[0] != 4 * AMBIGUOUS for tensor in feed_forward)
+
+
+def needed_by(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The layer of zeros in ComfyUI's names, for a file that would be taken for FLUX.1's without; else nothing."""
+    width = next((one.shape[0] for name, one in tensors.items() if name.endswith(f"_attn.proj.{UP}")), None)
+    if width is None:
+        width = next((one.shape[1] for name, one in tensors.items() if name.endswith(f".linear1.{DOWN}")), None)
+    if width not in TEXT_WIDTHS or is_told_apart(tensors):
+        return {}
+    shapes = {DOWN: (1, TEXT_WIDTHS[width]), UP: (width, 1)}
+    return {
+        f"{_PREFIX}{_LAYER}.{part}": Tensor("F16", shape, bytes(2 * shape[0] * shape[1]))
+        for part, shape in shapes.items()
+    }
+
+
+def is_one(architecture: Architecture, layer: Layer, parts: Mapping[str, Tensor]) -> bool:
+    """Whether this layer is one, and no part of the adapter."""
+    if architecture != "flux_2" or layer.path != _LAYER or set(parts) != {DOWN, UP}:
+        return False
+    return parts[UP].shape[-1:] == (1,) and not any(parts[UP].data) and not any(parts[DOWN].data)

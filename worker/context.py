@@ -14,6 +14,7 @@ from app.db import DATABASE_AWAY, Database
 from app.disk import DiskWatch
 from app.storage import Storage
 from worker.engines.device import DeviceFacts
+from worker.idle import Idle
 
 T = TypeVar("T")
 PATIENCE_SECONDS = 600.0
@@ -53,6 +54,7 @@ class WorkerContext:
     checkpoints_folder: Path | None = None
     """Where the person who runs this machine puts checkpoints; None where there is no such folder."""
 
+    idle: Idle = field(default_factory=Idle)
     device_lock: threading.Lock = field(default_factory=threading.Lock)
     """Held while a job runs: one at a time, whoever claimed it in this process."""
 

@@ -68,6 +68,7 @@ def run_next(context: WorkerContext, lanes: tuple[str, ...]) -> bool:
         log.error("the database does not answer; nothing can be claimed")
         return False
     if claim is None:
+        context.idle.look()
         return False
     context.job_id = claim.job_id
     context.holds(worker_id=context.worker_id, job_id=claim.job_id, fence=claim.fence)
@@ -84,6 +85,7 @@ def run_next(context: WorkerContext, lanes: tuple[str, ...]) -> bool:
         finally:
             context.job_id = None
             context.holds()
+            context.idle.after_job(claim.kind)
         log.info("job ended: %s", outcome)
     return True
 

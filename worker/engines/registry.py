@@ -1,5 +1,7 @@
 """Which module draws and trains which family of base models. A family is imported when it is first used."""
 
+import gc
+import sys
 from importlib import import_module
 from typing import cast
 
@@ -28,6 +30,25 @@ def engine_for(family: str) -> Engine:
 def text_engine_for(family: str) -> TextEngine:
     """Return the engine of a family of language models. Raises ``EngineError`` (``unknown_family``)."""
     return cast(TextEngine, import_module(_module(TEXT_FAMILIES, family)))
+
+
+KEPT = {"worker.engines.image.kept": "drop", "worker.engines.text.base": "drop_loaded"}
+"""Module that keeps a base model between jobs → its function that forgets it."""
+
+
+def drop_kept() -> None:
+    """Forget the base models kept between jobs; the next job loads its own anew. Imports nothing."""
+    for name, drop in KEPT.items():
+        if name in sys.modules:
+            getattr(sys.modules[name], drop)()
+
+
+def collect() -> None:
+    """Free what only points at itself, as models and their hooks do, and give the card back what is free on it."""
+    gc.collect()
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_initialized():
+        torch.cuda.empty_cache()
 
 
 def _module(families: dict[str, str], family: str) -> str:

@@ -4,6 +4,7 @@ import tempfile
 from functools import cache
 from pathlib import Path
 
+import anyio
 from fastapi import APIRouter, Depends, FastAPI
 from fastapi.responses import RedirectResponse, Response
 from prometheus_client import CollectorRegistry
@@ -12,6 +13,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
 from app.accounts import api as accounts_api
+from app.accounts import passwords
 from app.accounts import routes as accounts
 from app.adapters import api as adapters_api
 from app.adapters import file_api as adapter_files_api
@@ -124,6 +126,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.settings, app.state.database = settings, database
     app.state.storage, app.state.signing_key = open_storage(settings), signing_key
     app.state.disk, app.state.streams = disk, Streams(database, most=settings.max_live_pages)
+    app.state.password_turns = anyio.Semaphore(passwords.AT_ONCE)
     app.state.registry = metrics.collect_into(registry, database, disk, app.state.streams.count)
     app.state.readiness = health.Readiness(database, app.state.storage, disk)
     app.state.ringing = ring_after_commit(bell_for(settings.broker_url))

@@ -16,6 +16,7 @@ from fastapi import FastAPI
 from sqlalchemy import create_engine, make_url, text
 from starlette.testclient import TestClient
 
+from app.accounts import passwords
 from app.accounts import service as accounts
 from app.db import Database, new_id
 from app.migrate import migrate
@@ -49,7 +50,7 @@ def one_event_loop() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def password_hash() -> str:
     """Hashing is slow on purpose; once is enough for the tests."""
-    return accounts.hash_password(PASSWORD)
+    return passwords.hash_password(PASSWORD)
 
 
 @pytest.fixture(scope="session")

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Form, Request, Response
 
-from app.accounts import errors, queries, recovery, service
+from app.accounts import errors, passwords, queries, recovery, service
 from app.accounts.browsers import words_for
 from app.accounts.forms import NameForm, PasswordForm
 from app.errors import N_
@@ -14,7 +14,7 @@ from app.web.deferred_route import DeferredRoute
 from app.web.flashes import Flash
 from app.web.language import translate
 from app.web.session_cookie import count_try, forget_tries, let_in
-from app.web.session_deps import AppSettings, ReadSession, WriteSession
+from app.web.session_deps import AppSettings, PasswordTurn, ReadSession, WriteSession
 from app.web.signed_in import Viewer
 from app.web.templating import page
 from app.web.text import RowId
@@ -29,7 +29,7 @@ def _done(request: Request, sentence: str) -> Response:
 @router.get("")
 def my_account(request: Request, visitor: Viewer, session: ReadSession) -> Response:
     browsers = [(browser, words_for(browser.user_agent)) for browser in queries.browsers_of(session, visitor.user.id)]
-    return page(request, "pages/my_account.html", browsers=browsers, minimum=service.MINIMUM_PASSWORD)
+    return page(request, "pages/my_account.html", browsers=browsers, minimum=passwords.MINIMUM_PASSWORD)
 
 
 @router.post("/name")
@@ -44,6 +44,7 @@ def rename(request: Request, form: Annotated[NameForm, Form()], visitor: Viewer,
 def change_password(
     request: Request,
     form: Annotated[PasswordForm, Form()],
+    _turn: PasswordTurn,
     visitor: Viewer,
     reading: ReadSession,
     session: WriteSession,
@@ -61,7 +62,7 @@ def change_password(
     token = service.change_password(
         session,
         user_id=visitor.user.id,
-        password_hash=service.hash_password(form.password),
+        password_hash=passwords.hash_password(form.password),
         workspace_id=visitor.workspace.id,
         user_agent=request.headers.get("user-agent", ""),
     )

@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Form, Query, Request, Response
 from fastapi.responses import RedirectResponse
 
-from app.accounts import errors, members, queries, service
+from app.accounts import errors, members, passwords, queries, service
 from app.accounts.forms import AcceptForm, Address, PreferencesForm, SetupForm, Signed, SignInForm
 from app.audit import service as audit
 from app.errors import N_
@@ -16,7 +16,7 @@ from app.web.flashes import Flash
 from app.web.gate import LOCALE_COOKIE, THEME_COOKIE
 from app.web.language import translate
 from app.web.session_cookie import count_try, forget_tries, let_in, let_out, remember_device
-from app.web.session_deps import AppSettings, ReadSession, WriteSession
+from app.web.session_deps import AppSettings, PasswordTurn, ReadSession, WriteSession
 from app.web.signed_in import Viewer
 from app.web.templating import page
 
@@ -32,19 +32,24 @@ def _agent(request: Request) -> str:
 def setup(request: Request, session: ReadSession) -> Response:
     if not service.needs_owner(session):
         return RedirectResponse("/sign-in", 303)
-    return page(request, "pages/setup.html", minimum=service.MINIMUM_PASSWORD)
+    return page(request, "pages/setup.html", minimum=passwords.MINIMUM_PASSWORD)
 
 
 @router.post("/setup")
 @audited("installation.set_up")
 def make_owner(
-    request: Request, form: Annotated[SetupForm, Form()], reading: ReadSession, session: WriteSession
+    request: Request,
+    form: Annotated[SetupForm, Form()],
+    _turn: PasswordTurn,
+    reading: ReadSession,
+    session: WriteSession,
 ) -> Response:
     if not service.needs_owner(reading):
         raise errors.AlreadySetUp()
+    reading.close()  # nothing is held while a password is hashed
     if form.password != form.password_again:
         raise errors.PasswordsDiffer()
-    password_hash = service.hash_password(form.password)
+    password_hash = passwords.hash_password(form.password)
     user, _workspace = service.create_owner(
         session,
         name=form.name,
@@ -74,6 +79,7 @@ def sign_in_page(request: Request, session: ReadSession, next: Annotated[Address
 def sign_in(
     request: Request,
     form: Annotated[SignInForm, Form()],
+    _turn: PasswordTurn,
     reading: ReadSession,
     session: WriteSession,
     settings: AppSettings,
@@ -130,7 +136,7 @@ def invitation_page(request: Request, session: ReadSession, invitation: Annotate
         invitation=found,
         workspace=queries.workspace(session, found.workspace_id),
         known=queries.is_known(session, found.email),
-        minimum=service.MINIMUM_PASSWORD,
+        minimum=passwords.MINIMUM_PASSWORD,
     )
 
 
@@ -139,6 +145,7 @@ def invitation_page(request: Request, session: ReadSession, invitation: Annotate
 def accept(
     request: Request,
     form: Annotated[AcceptForm, Form()],
+    _turn: PasswordTurn,
     reading: ReadSession,
     session: WriteSession,
     settings: AppSettings,
@@ -159,7 +166,8 @@ def accept(
         forget_tries(request, settings, invitation.email)
         user = service.still(session, known)
     else:
-        password_hash = service.hash_password(form.password)
+        reading.close()
+        password_hash = passwords.hash_password(form.password)
         user = service.create_person(
             session,
             name=form.name,

@@ -1,10 +1,17 @@
 """What can go wrong with people and keys."""
 
-from app.errors import N_, Conflict, Forbidden, Invalid, NotFound
+from app.errors import N_, AppError, Conflict, Forbidden, Invalid, NotFound
 
 
 class WrongCredentials(Invalid):
     sentence = N_("That e-mail address and password do not match. Please check both.")
+
+
+class ManyPasswords(AppError):
+    """Params: seconds."""
+
+    status = 503
+    sentence = N_("Many people are signing in just now. Please try again in %(seconds)s seconds.")
 
 
 class NoWorkspace(Forbidden):

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Form, Query, Request, Response
 
-from app.accounts import errors, recovery, service
+from app.accounts import errors, passwords, recovery, service
 from app.accounts.forms import ResetForm, Signed
 from app.audit import service as audit
 from app.errors import N_
@@ -16,7 +16,7 @@ from app.web.deferred_route import DeferredRoute
 from app.web.flashes import Flash
 from app.web.language import translate
 from app.web.session_cookie import address_of, let_out
-from app.web.session_deps import AppSettings, ReadSession, WriteSession
+from app.web.session_deps import AppSettings, PasswordTurn, ReadSession, WriteSession
 from app.web.templating import page
 
 router = APIRouter(prefix="/password-reset", route_class=DeferredRoute)
@@ -35,7 +35,7 @@ def show(
     _count(request, settings)
     user = recovery.open_link(session, token)
     response = page(
-        request, "pages/password_reset.html", token=token, email=user.email, minimum=service.MINIMUM_PASSWORD
+        request, "pages/password_reset.html", token=token, email=user.email, minimum=passwords.MINIMUM_PASSWORD
     )
     # The link is the secret: what this page asks for must not carry it on. (Without any origin, plain HTTP's forms
     # could not be told from foreign ones.)
@@ -48,15 +48,17 @@ def show(
 def set_password(
     request: Request,
     form: Annotated[ResetForm, Form()],
+    _turn: PasswordTurn,
     reading: ReadSession,
     session: WriteSession,
     settings: AppSettings,
 ) -> Response:
     _count(request, settings)
     recovery.open_link(reading, form.token)
+    reading.close()  # nothing is held while a password is hashed
     if form.password != form.password_again:
         raise errors.PasswordsDiffer()
-    password_hash = service.hash_password(form.password)
+    password_hash = passwords.hash_password(form.password)
     user = recovery.use_link(session, token=form.token, password_hash=password_hash, revoke_tokens=form.revoke_tokens)
     audit.by(session, id=user.id, name=user.name, link=user.id)
     visitor = request.state.visitor

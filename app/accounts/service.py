@@ -3,51 +3,23 @@
 import hashlib
 import re
 import secrets
+from dataclasses import dataclass
 from datetime import timedelta
-from functools import cache
 
-from pwdlib import PasswordHash
-from pwdlib.hashers.argon2 import Argon2Hasher
 from sqlalchemy import delete, func, select, text, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from app.accounts import errors
+from app.accounts import errors, passwords
 from app.accounts.models import ApiToken, BrowserSession, Membership, ResetLink, User, Workspace
 from app.db import now
 from app.errors import NotFound
-from app.plain_text import composed
 
 SESSION_LIFE = timedelta(days=30)
-MINIMUM_PASSWORD = 10
-MAXIMUM_PASSWORD = 200
 TOKEN_START = "lvy_"  # noqa: S105 - how every token begins, not one
 _EMAIL = re.compile(r"[^@\s]{1,64}@[^@\s]{1,180}\.[^@\s.]{2,}")
 _SETUP_LOCK = 7_310_001
 """Any number that nothing else locks on a PostgreSQL server."""
-
-
-@cache
-def _hasher() -> PasswordHash:
-    return PasswordHash((Argon2Hasher(),))
-
-
-@cache
-def _decoy_hash() -> str:
-    """Verified against when the address is unknown, so that both answers take as long."""
-    return _hasher().hash(secrets.token_hex(16))
-
-
-def hash_password(password: str) -> str:
-    """Argon2id with the library's own cost. Slow on purpose: call it before the first statement of a transaction."""
-    if not MINIMUM_PASSWORD <= len(password) <= MAXIMUM_PASSWORD:
-        raise errors.WeakPassword(minimum=MINIMUM_PASSWORD)
-    return _hasher().hash(_typed(password))
-
-
-def _typed(password: str) -> str:
-    """The same password from every keyboard: some send “ü” as one character, some as two."""
-    return composed(password)[:MAXIMUM_PASSWORD]
 
 
 def checked_email(email: str) -> str:
@@ -106,16 +78,27 @@ def create_person(session: Session, *, name: str, email: str, password_hash: str
     return user
 
 
-def check_password(session: Session, *, email: str, password: str) -> User:
-    """The person with this address and password. Raises ``WrongCredentials``, after the same time either way.
+@dataclass(frozen=True)
+class Proven:
+    """Somebody whose password was right, and the hash to keep instead where theirs is of an older kind."""
 
-    Slow on purpose: give it a session for reading, so that nobody waits for it.
+    user_id: str
+    password_hash: str
+    renewed_hash: str | None
+
+
+def check_password(session: Session, *, email: str, password: str) -> Proven:
+    """The person with this address and password. Raises ``WrongCredentials``, after the same time either way, and
+    ``ManyPasswords``.
+
+    Give it a session for reading: it is closed before the password is looked at, so nobody waits for its connection.
     """
-    user = session.scalar(select(User).where(User.email == email.strip().lower()))
-    known = user.password_hash if user else _decoy_hash()
-    if not _hasher().verify(_typed(password), known) or user is None:
+    found = session.execute(select(User.id, User.password_hash).where(User.email == email.strip().lower())).first()
+    session.close()
+    right, renewed = passwords.compare(password, found.password_hash if found else None)
+    if found is None or not right:
         raise errors.WrongCredentials()
-    return user
+    return Proven(found.id, found.password_hash, renewed)
 
 
 def person(session: Session, user_id: str) -> User:
@@ -126,11 +109,16 @@ def person(session: Session, user_id: str) -> User:
     return user
 
 
-def still(session: Session, known: User) -> User:
-    """The person whose password was right, in this session. Raises ``WrongCredentials`` if it was changed meanwhile."""
-    user = session.get(User, known.id)
-    if user is None or user.password_hash != known.password_hash:
+def still(session: Session, proven: Proven) -> User:
+    """The person whose password was right, in this session, with a hash of today.
+
+    Raises ``WrongCredentials`` if it was changed meanwhile.
+    """
+    user = session.get(User, proven.user_id)
+    if user is None or user.password_hash != proven.password_hash:
         raise errors.WrongCredentials()
+    user.password_hash = proven.renewed_hash or user.password_hash
+    session.flush()
     return user
 
 

@@ -10,7 +10,7 @@ from pwdlib import PasswordHash
 from pwdlib.hashers.argon2 import Argon2Hasher
 from starlette.testclient import TestClient
 
-from app.accounts import service
+from app.accounts import passwords
 from app.web import rate_limit
 from tests.conftest import PASSWORD
 
@@ -19,10 +19,10 @@ CHEAP = PasswordHash((Argon2Hasher(time_cost=1, memory_cost=8, parallelism=1),))
 
 @pytest.fixture(autouse=True)
 def cheap_passwords(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(service, "_hasher", lambda: CHEAP)
-    service._decoy_hash.cache_clear()
+    monkeypatch.setattr(passwords, "_hasher", lambda: CHEAP)
+    passwords._decoy.cache_clear()
     yield
-    service._decoy_hash.cache_clear()
+    passwords._decoy.cache_clear()
 
 
 @pytest.fixture

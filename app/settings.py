@@ -4,10 +4,11 @@ Read once, where a process begins, and passed down as values. The README's table
 class by a test.
 """
 
+import ipaddress
 import secrets
 from pathlib import Path
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -29,6 +30,11 @@ class Settings(BaseSettings):
     host: str = Field("127.0.0.1", description="Address that the web process listens on")
     port: int = Field(8000, ge=1, le=65535, description="Port that the web process listens on")
     public_url: str = Field("", description="Address under which people reach Livery; `https://…` makes cookies secure")
+    trusted_proxies: str = Field(
+        "",
+        description="Addresses or networks of the proxies before Livery, separated by spaces, whose `X-Forwarded-For` "
+        "and `X-Forwarded-Proto` are believed; empty means nobody's",
+    )
     secret_key: SecretStr = Field(
         SecretStr(""), description="Signs links and forms; empty means one kept in the data folder"
     )
@@ -82,6 +88,15 @@ class Settings(BaseSettings):
         SecretStr(""), description="Bearer token that may read `/metrics`; empty means only an owner's API token may"
     )
     log_level: str = Field("INFO", description="DEBUG, INFO, WARNING or ERROR")
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _addresses(cls, value: str) -> str:
+        """Not names, and not everybody: then every client could choose the address that it is counted by."""
+        for one in value.split():
+            if ipaddress.ip_network(one, strict=False).prefixlen == 0:
+                raise ValueError("name the proxies' own addresses, not all there are")
+        return value
 
     @property
     def effective_database_url(self) -> str:

@@ -20,7 +20,7 @@ from app.db import DATABASE_AWAY, Database, now
 from app.errors import N_, AppError, SignInNeeded
 from app.logs import request_id
 from app.web import csrf, error_responses, incoming, signed_in
-from app.web.incoming import Body, Pace, Uploads, declared_length
+from app.web.incoming import Body, Pace, TooSlow, Uploads, declared_length
 from app.web.language import wanted_locale
 from app.web.latencies import Latencies
 from app.web.route_rules import SMALL_BYTES, RouteRules, Rule
@@ -46,6 +46,7 @@ POLICY = (
     "default-src 'self'; img-src 'self' data: blob:; style-src 'self'; style-src-attr 'unsafe-inline'; "
     "script-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 )
+YEAR_SECONDS = 365 * 24 * 3600
 SEEN_EVERY = timedelta(minutes=5)
 log = logging.getLogger("livery.web")
 
@@ -244,6 +245,10 @@ def _add_headers(message: Message, form_cookie: str | None, secure: bool) -> Non
     headers.setdefault("referrer-policy", "same-origin")
     headers["cross-origin-opener-policy"] = "same-origin"
     headers.setdefault("cache-control", "no-store")
+    if secure:
+        headers["strict-transport-security"] = f"max-age={YEAR_SECONDS}"
+    if message["status"] == TooSlow.status:
+        headers["connection"] = "close"  # the rest may never come
     if form_cookie:
         flags = "; Path=/; HttpOnly; SameSite=Lax" + ("; Secure" if secure else "")
         headers.append("set-cookie", f"{csrf.FORM_COOKIE}={form_cookie}{flags}")

@@ -1,6 +1,8 @@
 """``python -m app.web.serve``: one web process. With ``--end-with-parent`` it ends when its standard input closes."""
 
 import contextlib
+import ipaddress
+import logging
 import os
 import signal
 import socket
@@ -14,6 +16,9 @@ from app.logs import start_logging
 from app.main import create_app
 from app.settings import Settings
 from app.startup import keep_private, warn_of_old_python
+from app.web.protocol import TimedProtocol
+
+log = logging.getLogger("livery.web")
 
 
 def _end_with_parent() -> None:
@@ -49,9 +54,24 @@ def configured(app: FastAPI, settings: Settings) -> uvicorn.Config:
         port=settings.port,
         log_level="warning",
         access_log=False,
+        http=TimedProtocol,
         proxy_headers=True,
+        forwarded_allow_ips=settings.trusted_proxies.split(),
         server_header=False,
         timeout_graceful_shutdown=10,
+    )
+
+
+def warn_of_host(settings: Settings) -> None:
+    """Links in invitations are made from the ``Host`` that a request names, where nothing better is known."""
+    if settings.public_url or settings.host == "localhost":
+        return
+    with contextlib.suppress(ValueError):
+        if ipaddress.ip_address(settings.host).is_loopback:
+            return
+    log.warning(
+        "others can reach this address, and PUBLIC_URL is empty: links that people pass on lead to whatever "
+        "name they used themselves. Set PUBLIC_URL to the address that they should lead to"
     )
 
 
@@ -60,6 +80,7 @@ def main() -> None:
     start_logging(settings.log_level)
     keep_private(settings)
     warn_of_old_python()
+    warn_of_host(settings)
     if "--end-with-parent" in sys.argv[1:]:
         threading.Thread(target=_end_with_parent, daemon=True).start()
     config = configured(create_app(settings), settings)

@@ -7,7 +7,9 @@ nothing to it, and a stolen one gives ten tries like any other. A new device wai
 a known one does not.
 """
 
+import logging
 import secrets
+from functools import cache
 
 from fastapi import Request, Response
 from itsdangerous import BadData, URLSafeTimedSerializer
@@ -17,6 +19,7 @@ from app.settings import Settings
 from app.web import rate_limit
 from app.web.gate import SESSION_COOKIE
 
+log = logging.getLogger("livery.web")
 DEVICE_COOKIE = "livery_device"
 DEVICE_LIFE_SECONDS = 365 * 24 * 3600
 
@@ -37,7 +40,18 @@ def remember_device(request: Request, response: Response, email: str) -> None:
 
 
 def address_of(request: Request) -> str:
+    """Of the browser, or of the proxy before it where nobody said that it may be believed."""
+    if "x-forwarded-for" in request.headers and not request.app.state.settings.trusted_proxies:
+        _warn_of_proxy()
     return request.client.host if request.client else "unknown"
+
+
+@cache
+def _warn_of_proxy() -> None:
+    log.warning(
+        "requests come through a proxy that TRUSTED_PROXIES does not name: everybody behind it counts as one address, "
+        "and sixty wrong passwords of theirs shut new browsers out for a quarter of an hour"
+    )
 
 
 def count_try(request: Request, settings: Settings, email: str) -> None:

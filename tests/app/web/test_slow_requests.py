@@ -1,0 +1,144 @@
+"""What never comes has an end, and what comes slowly and honestly has time."""
+
+import socket
+import time
+from collections.abc import Iterator
+
+import pytest
+from fastapi import FastAPI
+
+from app.web.gate import SESSION_COOKIE
+from app.web.incoming import Pace
+from app.web.protocol import TimedProtocol
+from tests.conftest import SignedIn
+from tests.sockets import answer_on, closes_within, request_head, served
+
+LONG_ENOUGH = 20.0
+"""Seconds after which something that should have ended counts as never ending; only a failure takes so long."""
+
+
+@pytest.fixture
+def port(app: FastAPI, monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
+    monkeypatch.setattr(TimedProtocol, "head_seconds", 1.0)
+    monkeypatch.setattr(TimedProtocol, "linger_seconds", 1.0)
+    (gate,) = app.user_middleware
+    gate.kwargs["pace"] = Pace(silent_seconds=1.0, grace_seconds=1.5, least_bytes_per_second=100)
+    with served(app) as port:
+        yield port
+
+
+def connect(port: int) -> socket.socket:
+    return socket.create_connection(("127.0.0.1", port), timeout=20)
+
+
+def drip(connection: socket.socket, piece: bytes, every: float) -> bool:
+    """Send ``piece`` again and again; whether the other side ends that."""
+    connection.settimeout(every)
+    deadline = time.monotonic() + LONG_ENOUGH
+    while time.monotonic() < deadline:
+        try:
+            connection.sendall(piece)
+            if not connection.recv(65536):
+                return True
+        except TimeoutError:
+            continue
+        except OSError:
+            return True
+    return False
+
+
+@pytest.mark.parametrize("beginning", [b"", b"GET / HT", b"GET / HTTP/1.1\r\nHost: x\r\n"])
+def test_a_head_that_never_ends(port: int, beginning: bytes) -> None:
+    with connect(port) as connection:
+        connection.sendall(beginning)
+        assert closes_within(connection, LONG_ENOUGH)
+
+
+def test_a_head_that_comes_byte_by_byte(port: int) -> None:
+    with connect(port) as connection:
+        connection.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n")
+        assert drip(connection, b"X-More: 1\r\n", 0.2)
+
+
+def test_the_head_of_a_second_request_that_never_ends(port: int) -> None:
+    with connect(port) as connection:
+        connection.sendall(request_head("GET", "/health/live"))
+        assert answer_on(connection).status == 200
+        connection.sendall(b"GET / HT")
+        assert closes_within(connection, LONG_ENOUGH)
+
+
+def sign_in_head(length: int) -> bytes:
+    kind = "Content-Type: application/x-www-form-urlencoded"
+    return request_head("POST", "/sign-in", kind, f"Content-Length: {length}", "Accept: application/json")
+
+
+def test_half_a_body(port: int) -> None:
+    with connect(port) as connection:
+        connection.sendall(sign_in_head(1000) + b"email=ada")
+        answer = answer_on(connection)
+        assert answer.status == 408
+        assert b"in time" in answer.body
+        assert closes_within(connection, LONG_ENOUGH)
+
+
+def test_a_body_that_comes_byte_by_byte(port: int) -> None:
+    with connect(port) as connection:
+        connection.sendall(sign_in_head(60_000))
+        assert drip(connection, b"x", 0.3)
+
+
+def test_a_refused_body_is_not_waited_for(port: int) -> None:
+    with connect(port) as connection:
+        connection.sendall(request_head("POST", "/projects", "Content-Length: 1000000") + b"x" * 1000)
+        assert answer_on(connection).status == 401
+        assert drip(connection, b"x", 0.2)
+
+
+def test_after_a_refused_body_the_connection_goes_on(port: int) -> None:
+    with connect(port) as connection:
+        connection.sendall(request_head("POST", "/projects", "Content-Length: 200000") + b"x" * 1000)
+        assert answer_on(connection).status == 401
+        connection.sendall(b"x" * 199_000 + request_head("GET", "/health/live"))
+        assert answer_on(connection).status == 200
+
+
+def test_what_comes_slowly_and_honestly_has_time(port: int, owner: SignedIn) -> None:
+    """Three times as long as the longest silence, and longer than a head may take."""
+    cookie = f"Cookie: {SESSION_COOKIE}={owner.client.cookies[SESSION_COOKIE]}"
+    token = f"X-CSRF-Token: {owner.client.headers['x-csrf-token']}"
+    kind = "Content-Type: application/x-www-form-urlencoded"
+    body = b"name=Nordlicht&trigger_word=nordlicht&" + b"z" * 2962
+    with connect(port) as connection:
+        connection.sendall(request_head("POST", "/projects", cookie, token, kind, f"Content-Length: {len(body)}"))
+        for start in range(0, len(body), 250):
+            connection.sendall(body[start : start + 250])
+            time.sleep(0.25)
+        answer = answer_on(connection)
+    assert answer.status == 303, answer
+
+
+def test_a_live_page_stays(port: int, owner: SignedIn) -> None:
+    cookie = f"Cookie: {SESSION_COOKIE}={owner.client.cookies[SESSION_COOKIE]}"
+    with connect(port) as connection:
+        connection.sendall(request_head("GET", "/live?board=1", cookie))
+        assert answer_on(connection).status == 200
+        assert not closes_within(connection, 4)
+
+
+def test_a_request_after_another_in_one_piece(port: int) -> None:
+    with connect(port) as connection:
+        connection.sendall(request_head("GET", "/health/live") * 3)
+        assert [answer_on_exactly(connection) for _ in range(3)] == [200, 200, 200]
+        assert closes_within(connection, LONG_ENOUGH), "uvicorn's own time-out between requests"
+
+
+def answer_on_exactly(connection: socket.socket) -> int:
+    """The next answer byte by byte, so that nothing of the one after it is lost."""
+    head = b""
+    while not head.endswith(b"\r\n\r\n"):
+        head += connection.recv(1)
+    length = int(head.lower().split(b"content-length: ")[1].split(b"\r\n")[0])
+    while length:
+        length -= len(connection.recv(length))
+    return int(head.split()[1])

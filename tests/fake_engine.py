@@ -122,6 +122,8 @@ class FakeEngine:
             seconds_per_step=0.01,
             peak_memory_bytes=123_000_000,
             device="Fake device",
+            precision="float16",
+            skipped_steps=1,
         )
 
 

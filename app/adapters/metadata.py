@@ -16,6 +16,8 @@ from app.adapters.bases import Architecture
 from app.adapters.safetensors_file import Tensor
 from app.trainings.recipe import TrainingRecipe
 
+MIXED_PRECISION = {"bfloat16": "bf16", "float16": "fp16", "float32": "no"}
+"""In sd-scripts' words."""
 MAX_TAGS = 500
 MAX_TAG_LENGTH = 200
 
@@ -59,8 +61,8 @@ class TrainingFacts:
     captions: tuple[str, ...] = ()
     sizes: tuple[tuple[int, int], ...] = ()
     """Width and height in pixels that each picture was trained at."""
-    mixed_precision: str = "no"
-    """``bf16`` or ``no``."""
+    precision: str = "float32"
+    """What it was computed in: ``bfloat16``, ``float16`` or ``float32``."""
     session_id: str = "None"
 
 
@@ -201,7 +203,7 @@ def _training(facts: AdapterFacts, training: TrainingFacts) -> dict[str, str]:
         "epoch": epochs,
         "steps": training.steps_done,
         "total_batch_size": in_all,
-        "mixed_precision": training.mixed_precision,
+        "mixed_precision": MIXED_PRECISION[training.precision],
         "max_token_length": None,
         "cache_latents": True,
         "enable_bucket": True,

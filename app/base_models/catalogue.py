@@ -117,6 +117,8 @@ class BaseModelEntry(BaseModel):
     """What the worker fetches once; None where that is not known or nothing is fetched."""
     gated: bool = False
     """Its licence must be accepted on the hub by the account whose token the worker has."""
+    is_beyond_float16: bool = False
+    """Whether it is trained in float32 where there is no bfloat16, as its makers ask for."""
     distilled: bool = False
     """Made to draw in a few steps, which training on it wears off."""
     has_guidance: bool = True
@@ -244,6 +246,8 @@ class TextModelEntry(BaseModel):
     layout: Layout
     packs: bool = False
     """Whether it can be written as a file for llama.cpp: its vocabulary is of a kind that we know how to write."""
+    is_beyond_float16: bool = False
+    """Whether what it computes is more than float16 can hold, so that it takes float32 where there is no bfloat16."""
     has_chat_template: bool = True
     """Without one it goes on from a text's beginning and answers no orders."""
     languages: tuple[str, ...]

@@ -9,6 +9,7 @@ from app.base_models import catalogue
 from app.base_models.catalogue import BaseModelEntry, Sentence, TextModelEntry, UnknownBaseModel
 from app.base_models.models import OfferedBase, OwnBase
 from app.base_models.recognition import Facts
+from app.base_models.text_recognition import BEYOND_FLOAT16
 from app.base_models.text_recognition import FAMILY as TEXT_FAMILY
 from app.errors import N_, NotFound
 
@@ -143,6 +144,7 @@ def entry_of(row: OwnBase) -> BaseModelEntry | None:
             "revision": row.revision or None,
             "prediction_type": facts.prediction_type or model.prediction_type,
             "resolution": resolution,
+            "is_beyond_float16": facts.is_beyond_float16,
             "ready": row.place == "local",
             "gated": False,
             "download_mb": model.download_mb if row.place == "hub" else None,
@@ -173,6 +175,7 @@ def text_entry_of(row: OwnBase) -> TextModelEntry | None:
         context=told.context,
         layout=told.layout,
         packs=told.packs,
+        is_beyond_float16=told.architecture in BEYOND_FLOAT16,
         has_chat_template=told.has_chat_template,
         languages=tuple(row.languages.split()),
         ready=row.place == "local",

@@ -75,6 +75,8 @@ class Facts(BaseModel):
     """Does without guidance, as FLUX.1 [schnell] does."""
     denoiser_width: int | None = None
     """Of its tokens, where that tells sizes of the family apart."""
+    is_beyond_float16: bool = False
+    """Whether its attention must be computed in float32 where there is no bfloat16, as Stable Diffusion 2.1 says."""
     text: TextFacts | None = None
     """Of a language model."""
 
@@ -104,6 +106,7 @@ def of_pipeline(
         family=family,
         prediction_type=predicts if predicts in ("epsilon", "v_prediction") else None,
         resolution=side * 8 if isinstance(side, int) and 2 <= side <= 512 else None,
+        is_beyond_float16=(unet or {}).get("upcast_attention") is True,
     )
 
 

@@ -119,7 +119,7 @@ class Worker(Base):
     device_kind: Mapped[str] = mapped_column(String(8), default="cpu")
     """``cpu`` or ``cuda``."""
     device_computes_in: Mapped[str | None] = mapped_column(String(8), default=None)
-    """What it trains in: ``bfloat16`` or ``float32``; None for a worker that has not said."""
+    """What it trains in: ``bfloat16``, ``float16`` or ``float32``; None for a worker that has not said."""
     device_memory_bytes: Mapped[int | None] = mapped_column(BigInteger, default=None)
     """Of the device itself: of the card, or of the machine where the processor computes."""
     device_tera_operations: Mapped[float | None] = mapped_column(Float, default=None)

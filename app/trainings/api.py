@@ -64,6 +64,10 @@ class TrainingOut(BaseModel):
     """Measured; null until it has ended."""
     peak_memory_bytes: int | None
     device: str | None
+    precision: str | None
+    """What it was computed in: ``bfloat16``, ``float16`` or ``float32``; null until it has left an adapter."""
+    skipped_steps: int | None
+    """Steps left out because their gradient was too large for float16."""
     adapter_id: str | None
     """The adapter that it left."""
     job: JobOut
@@ -116,6 +120,8 @@ def _out(session: ReadSession, rows: list[Training]) -> list[TrainingOut]:
             seconds_per_step=view.training.seconds_per_step,
             peak_memory_bytes=view.training.peak_memory_bytes,
             device=view.training.device,
+            precision=view.adapter.facts.get("precision") if view.adapter is not None else None,
+            skipped_steps=view.adapter.facts.get("skipped_steps") if view.adapter is not None else None,
             adapter_id=view.adapter.id if view.adapter is not None else None,
             job=JobOut.of(view.job),
         )

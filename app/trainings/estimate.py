@@ -31,6 +31,8 @@ class Measurement:
     peak_memory_bytes: int | None
     bytes_per_rank: float | None
     """Of the adapter's file; None where there is none."""
+    precision: str | None = None
+    """That its plan said; None where there was none."""
 
     @property
     def samples_per_step(self) -> int:
@@ -117,7 +119,7 @@ def estimate_for(
     A measurement counts for the same size, adapter and number of pictures in a step only, for a base held and a step
     computed the same way, and for a device that is there: another card's pace says nothing about this one's.
     """
-    alike = [one for one in measurements if _is_like(one, recipe) and (not devices or one.device in devices)]
+    alike = [one for one in measurements if _is_like(one, recipe, plan) and (not devices or one.device in devices)]
     known = alike[0] if alike else None
     seconds = None if known is None else known.seconds_per_step * recipe.steps + known.other_seconds
     memory = known.peak_memory_bytes if known is not None else None
@@ -140,10 +142,17 @@ def estimate_for(
     )
 
 
-def _is_like(one: Measurement, recipe: TrainingRecipe) -> bool:
+def is_computed_alike(precision: str | None, plan: Plan | None) -> bool:
+    """Whether a measurement's precision is the plan's, as far as both are known: the same card may have trained in
+    another one before."""
+    return precision is None or plan is None or precision == plan.precision
+
+
+def _is_like(one: Measurement, recipe: TrainingRecipe, plan: Plan | None) -> bool:
     """Whether it took the same time and memory for a step, as far as the order decides that."""
     return (
-        all(getattr(one.recipe, name) == getattr(recipe, name) for name in DECIDING)
+        is_computed_alike(one.precision, plan)
+        and all(getattr(one.recipe, name) == getattr(recipe, name) for name in DECIDING)
         and samples_per_step(one.recipe) == samples_per_step(recipe)
         and bool(one.recipe.ema_decay) == bool(recipe.ema_decay)
     )

@@ -13,8 +13,8 @@ from typing import Literal
 from app.base_models.catalogue import BaseModelEntry, Kept, StepCost
 from app.trainings.recipe import Quantization, TrainingRecipe
 
-Precision = Literal["float32", "bfloat16"]
-BYTES = {"float32": 4.0, "bfloat16": 2.0, "int8": 1.0, "nf4": 0.53}
+Precision = Literal["float32", "bfloat16", "float16"]
+BYTES = {"float32": 4.0, "bfloat16": 2.0, "float16": 2.0, "int8": 1.0, "nf4": 0.53}
 """Of one number of the base; NF4 with the constants of its blocks of 64."""
 SLOWER = {"none": 1.0, "int8": 1.3, "nf4": 1.25}
 """Time of a step with a base that must be made whole again layer by layer."""

@@ -13,7 +13,7 @@ from typing import Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict
 
-from app.base_models.catalogue import BaseModelEntry
+from app.base_models.catalogue import BaseModelEntry, TextModelEntry
 from app.errors import N_
 from app.trainings.needs import Precision, Way, memory_of, step_seconds
 from app.trainings.recipe import Quantization, TrainingRecipe
@@ -108,11 +108,16 @@ def plan_for(
     return chosen.model_copy(update={"reason": reason, "facts": facts, "decided": left, "whole_batch_size": whole})
 
 
-def suits(plan: Plan, device: Device) -> bool:
+def precision_on(device: Device, base: BaseModelEntry | TextModelEntry) -> Precision:
+    """As the device computes; what float16 cannot hold takes float32 on a card without bfloat16."""
+    return "float32" if device.precision == "float16" and base.is_beyond_float16 else device.precision
+
+
+def suits(plan: Plan, base: BaseModelEntry | TextModelEntry, device: Device) -> bool:
     """Whether a plan that was made for a device that has room can be followed on this one too."""
     return (
         plan.memory_bytes <= room_of(device)
-        and plan.precision == device.precision
+        and plan.precision == precision_on(device, base)
         and (device.kind == "cuda" or not plan.block_offload)
     )
 
@@ -184,8 +189,8 @@ def _at_once(recipe: TrainingRecipe, decided: frozenset[str]) -> int:
 
 
 def _is_beyond(base: BaseModelEntry, device: Device) -> bool:
-    """Whether the family's engine refuses this card: flow models are not trained in float32 there."""
-    return base.is_flow and device.kind == "cuda" and device.precision == "float32"
+    """Whether the family's engine refuses this card: what flow models compute is more than float16 can hold."""
+    return base.is_flow and device.kind == "cuda" and device.precision != "bfloat16"
 
 
 def _can(base: BaseModelEntry, device: Device, stage: Stage) -> bool:
@@ -224,14 +229,15 @@ def room_of(device: Device) -> float:
 
 
 def _plan(recipe: TrainingRecipe, base: BaseModelEntry, device: Device, stage: Stage) -> Plan:
-    way = Way(precision=device.precision, **stage._asdict())
+    precision = precision_on(device, base)
+    way = Way(precision=precision, **stage._asdict())
     memory = memory_of(recipe, base, way)
     seconds = None
     if device.tera_operations:
         seconds = step_seconds(recipe, base, way, device.tera_operations)
     return Plan(
         device=device.name,
-        precision=device.precision,
+        precision=precision,
         **stage._asdict(),
         compile=_repays_compiling(recipe, device, stage, seconds),
         whole_batch_size=_at_once(recipe, frozenset()),

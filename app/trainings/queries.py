@@ -201,7 +201,14 @@ def _measured(given: Training, job: Job, adapter: Adapter | None) -> Measurement
         other_seconds=max(0.0, job.device_seconds - pace * steps),
         peak_memory_bytes=given.peak_memory_bytes,
         bytes_per_rank=adapter.byte_count / adapter.rank if adapter is not None else None,
+        precision=planned_precision(given),
     )
+
+
+def planned_precision(given: Training) -> str | None:
+    """None where no plan was made."""
+    plan = Estimate.model_validate(given.estimate).plan
+    return None if plan is None else plan.precision
 
 
 @dataclass(frozen=True)

@@ -48,7 +48,7 @@ from app.trainings.presets import known_to, recipe_for, unheard
 from app.trainings.recipe import TrainingRecipe
 from app.trainings.warnings import FEWEST, Warning, warnings_for
 
-PRECISIONS: dict[str, Precision] = {"bfloat16": "bfloat16", "float32": "float32"}
+PRECISIONS: dict[str, Precision] = {"bfloat16": "bfloat16", "float16": "float16", "float32": "float32"}
 
 
 @dataclass(frozen=True)
@@ -153,10 +153,10 @@ def plan_for_taker(session: Session, claim: Claim, device: Device) -> TrainingRe
     training = session.get_one(Training, claim.subject_id)
     recipe, estimate = TrainingRecipe.model_validate(training.recipe), Estimate.model_validate(training.estimate)
     plan = estimate.plan
-    if plan is None or not plan.fits or suits(plan, device):
+    base = base_models.entry(session, workspace_id=training.workspace_id, key=training.base_model)
+    if plan is None or not plan.fits or suits(plan, base, device):
         return recipe
     whole = unplanned(recipe, plan)
-    base = base_models.entry(session, workspace_id=training.workspace_id, key=training.base_model)
     found = plan_for(whole, base, device, frozenset(plan.decided))
     if found is None or not found.fits:
         raise DeviceTooSmall()
@@ -324,6 +324,8 @@ class Outcome:
     seconds_per_step: float | None
     peak_memory_bytes: int | None
     device: str
+    precision: str
+    skipped_steps: int
 
 
 def begin_attempt(session: Session, held: Claim, *, from_step: int) -> None:
@@ -456,6 +458,8 @@ def _facts(
         "seconds_per_step": outcome.seconds_per_step,
         "peak_memory_bytes": outcome.peak_memory_bytes,
         "device": outcome.device,
+        "precision": outcome.precision,
+        "skipped_steps": outcome.skipped_steps,
         "trained_at": finished_at.isoformat(),
         "recipe": given.recipe,
         "samples": [

@@ -61,6 +61,10 @@ class VoiceTrainingOut(BaseModel):
     seconds_per_step: float | None
     peak_memory_bytes: int | None
     device: str | None
+    precision: str | None
+    """What it was computed in: ``bfloat16``, ``float16`` or ``float32``; null until it has left an adapter."""
+    skipped_steps: int | None
+    """Steps left out because their gradient was too large for float16."""
     measures: Measures | None
     """On the texts kept back; null until it has ended."""
     adapter_id: str | None
@@ -111,6 +115,8 @@ def _out(session: ReadSession, rows: list[Training]) -> list[VoiceTrainingOut]:
             seconds_per_step=view.training.seconds_per_step,
             peak_memory_bytes=view.training.peak_memory_bytes,
             device=view.training.device,
+            precision=view.adapter.facts.get("precision") if view.adapter is not None else None,
+            skipped_steps=view.adapter.facts.get("skipped_steps") if view.adapter is not None else None,
             measures=view.measures,
             adapter_id=view.adapter.id if view.adapter is not None else None,
             job=JobOut.of(view.job),

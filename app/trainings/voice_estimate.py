@@ -9,7 +9,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from app.base_models.catalogue import TextModelEntry
-from app.trainings.estimate import Estimate, cost_of
+from app.trainings.estimate import Estimate, cost_of, is_computed_alike
 from app.trainings.planner import Plan
 from app.trainings.voice_planner import memory_of, row_tokens
 from app.trainings.voice_recipe import VoiceRecipe
@@ -42,6 +42,8 @@ class VoicePace:
     other_seconds: float
     """Loading, measuring, sample texts and saving."""
     peak_memory_bytes: int | None
+    precision: str | None = None
+    """That its plan said; None where there was none."""
 
 
 def voice_estimate(
@@ -62,6 +64,7 @@ def voice_estimate(
         for one in paces
         if all(getattr(one.recipe, name) == getattr(recipe, name) for name in DECIDES)
         and (not devices or one.device in devices)
+        and is_computed_alike(one.precision, plan)
     ]
     known = alike[0] if alike else None
     seconds = None

@@ -6,11 +6,11 @@ other programs on the card, kernels that need room of their own. So it predicts 
 """
 
 from collections.abc import Iterator
-from typing import Literal
 
 from app.base_models.catalogue import TextModelEntry
 from app.errors import N_
 from app.trainings import planner
+from app.trainings.needs import Precision
 from app.trainings.planner import CLEARLY_LESS, PLANNED, SPREAD, Device, Plan, Shortage
 from app.trainings.voice_lengths import tokens_at_most
 from app.trainings.voice_presets import voice_recipe_for
@@ -28,7 +28,6 @@ COUNTED = 0.5
 ``tests/data/voice``."""
 WEIGHED_BYTES = 12
 """For each word of the vocabulary at such a place: its score in two precisions, its logarithm, its gradient."""
-Precision = Literal["float32", "bfloat16"]
 FINEST_AND_COARSEST: tuple[Quantization, Quantization] = ("none", "nf4")
 
 
@@ -49,16 +48,6 @@ def plan_for(
     reason, facts = _reason(chosen, plans, device)
     left = tuple(name for name in PLANNED if name in decided)
     return chosen.model_copy(update={"reason": reason, "facts": facts, "decided": left})
-
-
-def suits(plan: Plan, device: Device) -> bool:
-    """Whether a plan that was made for a device that has room can be followed on this one too."""
-    return plan.memory_bytes <= planner.room_of(device) and plan.precision == precision_on(device)
-
-
-def precision_on(device: Device) -> Precision:
-    """In two bytes on every card, where one without bfloat16 takes float16."""
-    return "bfloat16" if device.kind == "cuda" else "float32"
 
 
 def decided_in(recipe: VoiceRecipe, base: TextModelEntry, voice: FrozenVoice) -> frozenset[str]:
@@ -151,7 +140,7 @@ def memory_of(
 ) -> int:
     """Predicted peak in bytes of a step over ``micro_batch_size`` rows of ``row`` tokens."""
     layout, plain = base.layout, 4 if precision == "float32" else 2
-    weights = base.weight_bytes(quantization, on_card=precision == "bfloat16")
+    weights = base.weight_bytes(quantization, on_card=precision != "float32")
     adapter = base.parameters_per_rank[recipe.target_modules] * recipe.rank * ADAPTER_BYTES
     block = _kept_of_a_block(base, recipe.rank, precision)
     kept = layout.layers * plain * layout.width + block if gradient_checkpointing else layout.layers * block
@@ -182,7 +171,7 @@ def usual_needs(base: TextModelEntry) -> tuple[int, int]:
 def _kept_of_a_block(base: TextModelEntry, rank: int, precision: Precision) -> int:
     """Bytes for each token: what norms, attention, feed-forward and the adapter keep for the way back.
 
-    In bfloat16 every layer of the adapter keeps a copy of what goes in. Norms of queries and keys, which not all
+    In 16 bits every layer of the adapter keeps a copy of what goes in. Norms of queries and keys, which not all
     models have, are counted.
     """
     layout = base.layout
@@ -202,7 +191,7 @@ def _plan(
     gradient_checkpointing: bool,
     micro_batch_size: int,
 ) -> Plan:
-    precision = precision_on(device)
+    precision = planner.precision_on(device, base)
     memory = memory_of(
         recipe,
         base,

@@ -121,6 +121,7 @@ def _pace(given: Training, job: Job) -> VoicePace:
         seconds_per_character=learning / max(1.0, read),
         other_seconds=max(0.0, job.device_seconds - learning),
         peak_memory_bytes=given.peak_memory_bytes,
+        precision=queries.planned_precision(given),
     )
 
 

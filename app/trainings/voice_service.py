@@ -26,7 +26,7 @@ from app.trainings import voice_planner, voice_queries
 from app.trainings.errors import BrandPutAway, DeviceTooSmall, KnowsNoOrders, OrderTaken, TooFewTexts
 from app.trainings.estimate import Estimate
 from app.trainings.models import HeldOutPoint, Training, TrainingText
-from app.trainings.planner import PLANNED, Device
+from app.trainings.planner import PLANNED, Device, suits
 from app.trainings.service import largest_device
 from app.trainings.voice_choices import VoiceChoices
 from app.trainings.voice_estimate import voice_estimate
@@ -166,10 +166,10 @@ def plan_for_taker(session: Session, claim: Claim, device: Device) -> VoiceRecip
     given = session.get_one(Training, claim.subject_id)
     recipe, estimate = VoiceRecipe.model_validate(given.recipe), Estimate.model_validate(given.estimate)
     plan = estimate.plan
-    if plan is not None and (not plan.fits or voice_planner.suits(plan, device)):
+    base = base_models.text_entry(session, workspace_id=given.workspace_id, key=given.base_model)
+    if plan is not None and (not plan.fits or suits(plan, base, device)):
         return recipe
     voice = FrozenVoice.model_validate(given.voice)
-    base = base_models.text_entry(session, workspace_id=given.workspace_id, key=given.base_model)
     if plan is None:
         whole, decided = recipe, voice_planner.decided_in(recipe, base, voice)
     else:
@@ -283,6 +283,8 @@ class VoiceOutcome:
     seconds_per_step: float | None
     peak_memory_bytes: int | None
     device: str
+    precision: str
+    skipped_steps: int
     measures: Measures
 
 
@@ -328,6 +330,8 @@ def complete_voice(
             "seconds_per_step": outcome.seconds_per_step,
             "peak_memory_bytes": outcome.peak_memory_bytes,
             "device": outcome.device,
+            "precision": outcome.precision,
+            "skipped_steps": outcome.skipped_steps,
             "trained_at": finished_at.isoformat(),
             "measures": given.measures,
         },

@@ -1,8 +1,8 @@
 """How a base model is held while it writes without a training that has decided it: the finest way that fits. Pure."""
 
 from app.base_models.catalogue import Quantization, TextModelEntry
-from app.trainings.planner import Device, room_of
-from app.trainings.voice_planner import WORKING_BYTES, precision_on
+from app.trainings.planner import Device, precision_on, room_of
+from app.trainings.voice_planner import WORKING_BYTES
 
 TOKENS = 4096
 """Order, style guide and text together, whose keys and values are kept: the most that an order may be."""
@@ -18,7 +18,7 @@ def held_on(base: TextModelEntry, device: Device | None) -> Quantization:
 
 def memory_of(base: TextModelEntry, device: Device, held: Quantization) -> int:
     """Predicted peak in bytes while it writes one text."""
-    layout, plain = base.layout, 4 if precision_on(device) == "float32" else 2
+    layout, plain = base.layout, 4 if precision_on(device, base) == "float32" else 2
     kept = 2 * layout.layers * layout.key_value * plain * min(TOKENS, base.context)
     whole_again = 0 if held == "none" else layout.width * layout.feed_forward * plain
     return base.weight_bytes(held, on_card=plain == 2) + kept + whole_again + WORKING_BYTES

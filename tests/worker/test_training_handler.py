@@ -62,9 +62,11 @@ def test_a_training_ends_with_an_adapter_in_three_forms(
     (adapter,) = adapters(database)
     assert (adapter.name, adapter.version, adapter.purpose) == ("Bäckerei Süß", 1, "style")
     assert (adapter.facts["picture_count"], adapter.facts["steps"], adapter.facts["finished"]) == (6, 12, True)
+    assert (adapter.facts["precision"], adapter.facts["skipped_steps"]) == ("float16", 1)
     assert adapter.byte_count == storage.size(adapter.diffusers_key)
     kohya, clean = header_of(storage, adapter.kohya_key), header_of(storage, adapter.clean_key)
     assert kohya["ss_output_name"] == clean["ss_output_name"] == "baeckerei-suess-style-v1"
+    assert kohya["ss_mixed_precision"] == "fp16"
     assert "Brötchen" in kohya["ss_tag_frequency"]
     assert "Brötchen" not in json.dumps(clean, ensure_ascii=False) and "ss_num_train_images" not in clean
 

@@ -46,6 +46,8 @@ class Checkpoint:
     """What was drawn at the start and must not be drawn again: another card would draw it a little differently."""
     notes: dict[str, Any] = field(default_factory=dict)
     """What else a family must know to go on, as JSON."""
+    loss_scale: dict[str, Any] = field(default_factory=dict)
+    """``LossScaling.state``; empty in what was written before losses were scaled."""
 
 
 def write(folder: Path, checkpoint: Checkpoint) -> None:
@@ -71,6 +73,7 @@ def write(folder: Path, checkpoint: Checkpoint) -> None:
             "losses": checkpoint.losses,
             "sampled": checkpoint.sampled,
             "notes": checkpoint.notes,
+            "loss_scale": checkpoint.loss_scale,
         }
         (part / "state.json").write_text(json.dumps(facts))
         manifest = {name: _sha256(part / name) for name in FILES}
@@ -112,6 +115,7 @@ def read(folder: Path) -> Checkpoint:
             average=tensors["average"],
             caches=tensors["caches"],
             notes=facts.get("notes", {}),
+            loss_scale=facts.get("loss_scale", {}),
         )
     except Exception as error:  # any unreadable file, whatever a reader makes of it
         raise EngineError("bad_checkpoint", f"The checkpoint {folder.name} is damaged or incomplete.") from error

@@ -76,7 +76,8 @@ class Step:
 
     step: int
     total: int
-    loss: float
+    loss: float | None
+    """None where it was no number, and the step was left out."""
     learning_rate: float
     seconds: float
     peak_memory_bytes: int | None = None
@@ -109,6 +110,10 @@ class TrainedAdapter:
     seconds_per_step: float | None
     peak_memory_bytes: int
     device: str
+    precision: str
+    """What it computed in: ``bfloat16``, ``float16`` or ``float32``."""
+    skipped_steps: int
+    """Steps left out because their gradient was no number in float16."""
 
 
 @dataclass(frozen=True)
@@ -305,6 +310,10 @@ class TrainedVoice:
     base_bytes: int
     """Of the base's numbers as they were held."""
     device: str
+    precision: str
+    """What it computed in: ``bfloat16``, ``float16`` or ``float32``."""
+    skipped_steps: int
+    """Steps left out because their gradient was no number in float16."""
     cut_texts: int
     """Texts of which the end was not read, because a row was too short for them; learned and kept back together."""
     measures: VoiceMeasures | None

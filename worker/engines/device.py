@@ -5,6 +5,8 @@ import time
 from dataclasses import dataclass
 from typing import Literal
 
+Precision = Literal["float32", "bfloat16", "float16"]
+
 
 @dataclass(frozen=True)
 class DeviceFacts:
@@ -16,8 +18,8 @@ class DeviceFacts:
     """Of the card; of the machine where the processor computes. None where the system does not say."""
     tera_operations: float | None = None
     """A second, on one large matrix product in the precision that is trained in; None before it was measured."""
-    computes_in: Literal["bfloat16", "float32"] | None = None
-    """While it trains: a card that has no bfloat16 of its own takes float32. None before anybody has looked."""
+    computes_in: Precision | None = None
+    """While it trains: a card that has no bfloat16 of its own takes float16. None before anybody has looked."""
 
 
 def measure_device() -> DeviceFacts:
@@ -26,18 +28,17 @@ def measure_device() -> DeviceFacts:
 
     if torch.cuda.is_available():
         memory = torch.cuda.get_device_properties(0).total_memory
-        precision: Literal["bfloat16", "float32"] = "float32"
-        if torch.cuda.is_bf16_supported(including_emulation=False):
-            precision = "bfloat16"
+        has_bfloat16 = torch.cuda.is_bf16_supported(including_emulation=False)
+        precision: Precision = "bfloat16" if has_bfloat16 else "float16"
         return DeviceFacts(device_name(), "cuda", memory, _tera_operations("cuda", 4096, precision), precision)
     return DeviceFacts(device_name(), "cpu", _machine_memory(), _tera_operations("cpu", 1024, "float32"), "float32")
 
 
-def _tera_operations(kind: Literal["cpu", "cuda"], side: int, precision: Literal["bfloat16", "float32"]) -> float:
+def _tera_operations(kind: Literal["cpu", "cuda"], side: int, precision: Precision) -> float:
     """The best of three products of two ``side`` × ``side`` matrices, after one to warm up."""
     import torch
 
-    dtype = torch.bfloat16 if precision == "bfloat16" else torch.float32
+    dtype: torch.dtype = getattr(torch, precision)
     one, other = (torch.ones(side, side, device=kind, dtype=dtype) for _ in range(2))
     best = float("inf")
     for _ in range(4):

@@ -1,6 +1,7 @@
 """The line of losses that a training's page draws: means over stretches of steps, written down now and then."""
 
 import time
+from statistics import fmean
 
 from app.jobs.service import Claim
 from app.trainings import service
@@ -39,6 +40,7 @@ class LossLine:
 
     def _close_stretch(self) -> None:
         if self._open:
-            mean = sum(step.loss for step in self._open) / len(self._open)
-            self._ready.append(Loss(self._open[-1].step, mean, self._open[-1].learning_rate))
+            losses = [step.loss for step in self._open if step.loss is not None]
+            if losses:
+                self._ready.append(Loss(self._open[-1].step, fmean(losses), self._open[-1].learning_rate))
             self._open = []

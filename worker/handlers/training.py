@@ -238,6 +238,8 @@ def _keep(
         peak_memory_bytes=trained.peak_memory_bytes,
         # As workers name it, so that an estimate can tell which devices are there now.
         device=context.device.name or trained.device,
+        precision=trained.precision,
+        skipped_steps=trained.skipped_steps,
     )
     facts = TrainingFacts(
         recipe=order.recipe,
@@ -246,6 +248,7 @@ def _keep(
         finished_at=finished_at,
         captions=tuple(picture.caption for picture in order.pictures),
         sizes=tuple((picture.target_width, picture.target_height) for picture in order.pictures),
+        precision=trained.precision,
     )
     for _ in range(VERSIONS_TRIED):
         version = context.read(lambda session: adapters.next_version(session, project_id=order.project_id))

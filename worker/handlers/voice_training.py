@@ -179,6 +179,8 @@ def _keep(context: WorkerContext, claim: Claim, order: VoiceOrder, trained: Trai
         seconds_per_step=trained.seconds_per_step,
         peak_memory_bytes=trained.peak_memory_bytes,
         device=context.device.name or trained.device,
+        precision=trained.precision,
+        skipped_steps=trained.skipped_steps,
         measures=Measures(
             steps=trained.steps,
             planned_steps=trained.planned_steps,

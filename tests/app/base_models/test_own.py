@@ -31,6 +31,8 @@ def test_a_pipeline_is_known_by_its_index_and_configurations() -> None:
         unet={"sample_size": 96},
     )
     assert sd == Facts(family="stable_diffusion", prediction_type="v_prediction", resolution=768)
+    careful = of_pipeline({"_class_name": "StableDiffusionPipeline"}, unet={"upcast_attention": True})
+    assert careful.is_beyond_float16, "Stable Diffusion 2.1 asks for its attention in float32"
     schnell = of_pipeline({"_class_name": "FluxPipeline"}, transformer={"guidance_embeds": False})
     assert schnell.is_distilled and schnell.prediction_type == "flow"
     shapes = {"4B": {"num_attention_heads": 24}, "9B": {"num_attention_heads": 32, "attention_head_dim": 128}}

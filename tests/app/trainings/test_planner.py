@@ -92,14 +92,23 @@ def test_batches_that_are_added_up_are_computed_at_once_where_there_is_room():
     assert planned(order, bound) == order.model_copy(update={"quantization": "none"})
 
 
-def test_a_card_without_bfloat16_is_planned_for_in_float32_and_told_where_that_does_not_go():
+def test_a_card_without_bfloat16_is_planned_for_in_float16_and_told_where_that_does_not_go():
+    order, base = recipe(SDXL, 1024, 16, "attention"), catalogue.get(SDXL)
+    half, newer = (plan_for(order, base, Device("A card", "cuda", 16 * GIGA, 1, kind)) for kind in ("float16", None))
+    assert half.precision == "float16" and newer.precision == "bfloat16"
+    assert (half.memory_bytes, stages_of(half)) == (newer.memory_bytes, stages_of(newer)), "as many bytes in both"
+    asks_for_more = base.model_copy(update={"is_beyond_float16": True})
+    assert plan_for(order, asks_for_more, Device("A card", "cuda", 40 * GIGA, 1, "float16")).precision == "float32"
+
+
+def test_a_processor_sized_precision_leaves_less_room_on_a_card():
     card = Device("A card", "cuda", 16 * GIGA, computes_in="float32")
     plan = plan_for(recipe(SDXL, 1024, 16, "attention"), catalogue.get(SDXL), card)
     assert plan.precision == "float32" and plan.fits
     newer = plan_for(recipe(SDXL, 1024, 16, "attention"), catalogue.get(SDXL), Device("A card", "cuda", 16 * GIGA))
     assert stages_of(newer) < stages_of(plan), "twice the bytes leave less room"
     refused = plan_for(
-        recipe(FLUX, 1024, 16, "attention"), catalogue.get(FLUX), Device("A", "cuda", 80 * GIGA, 1, "float32")
+        recipe(FLUX, 1024, 16, "attention"), catalogue.get(FLUX), Device("A", "cuda", 80 * GIGA, 1, "float16")
     )
     assert not refused.fits and "bfloat16" in refused.reason
 

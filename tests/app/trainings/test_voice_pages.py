@@ -78,6 +78,8 @@ def ended(
                 seconds_per_step=1.5,
                 peak_memory_bytes=1_500_000_000,
                 device="CPU (2 cores)",
+                precision="float16",
+                skipped_steps=2,
                 measures=Measures(
                     steps=40,
                     planned_steps=60,
@@ -352,6 +354,10 @@ def test_the_api_plans_orders_and_shows(app: FastAPI, owner: SignedIn, brand: st
     adapter_id = ended(app.state.database, storage, given["id"])
     shown = client.get(f"/api/v1/voice-trainings/{given['id']}").json()
     assert shown["adapter_id"] == adapter_id and shown["measures"]["held_out"]["adapter"]["loss"] == 3.0
+    assert (shown["precision"], shown["skipped_steps"]) == ("float16", 2)
+    for page in (f"/voice-trainings/{given['id']}", f"/adapters/{shown['adapter_id']}"):
+        told = owner.client.get(page).text
+        assert "float16" in told and "with its loss scaled" in told and "too large for float16" in told, page
     course = client.get(f"/api/v1/voice-trainings/{given['id']}/course").json()
     assert [point["step"] for point in course["held_out"]] == [0, 20] and len(course["samples"]) == 2
     assert client.get(f"/api/v1/adapters/{adapter_id}").json()["modality"] == "text"

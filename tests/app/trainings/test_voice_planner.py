@@ -10,7 +10,7 @@ from app.base_models.catalogue import Layout, TextModelEntry
 from app.jobs.models import Job
 from app.trainings import voice_again, voice_planner
 from app.trainings.models import Training
-from app.trainings.planner import GIGA, Device
+from app.trainings.planner import GIGA, Device, suits
 from app.trainings.voice_estimate import voice_estimate
 from app.trainings.voice_planner import next_coarser, plan_for, planned, stages, unplanned
 from app.trainings.voice_presets import voice_recipe_for
@@ -136,6 +136,20 @@ def test_a_processor_counts_in_four_bytes() -> None:
     base = catalogue.text_models()[0]
     plan = plan_for(recipe(base), base, voice(), Device("CPU", "cpu", 8 * GIGA))
     assert plan.precision == "float32" and plan.fits and plan.memory_bytes > base.parameters * 4
+
+
+def test_a_card_without_bfloat16_counts_in_float16_where_that_can_hold_the_base() -> None:
+    base = catalogue.text_model("qwen3-1-7b")
+    turing = Device("Tesla T4", "cuda", 16 * GIGA, computes_in="float16")
+    half = plan_for(recipe(base), base, voice(), turing)
+    assert (
+        half.precision == "float16"
+        and half.memory_bytes == plan_for(recipe(base), base, voice(), card(16)).memory_bytes
+    )
+    gemma = base.model_copy(update={"is_beyond_float16": True})
+    whole = plan_for(recipe(gemma), gemma, voice(), turing, frozenset({"batch_size", "gradient_checkpointing"}))
+    assert whole.precision == "float32" and whole.memory_bytes > half.memory_bytes + base.parameters * 2
+    assert suits(half, base, turing) and not suits(half, gemma, turing)
 
 
 def _given(base: TextModelEntry, order: VoiceRecipe, texts: FrozenVoice, **estimate: Any) -> Training:

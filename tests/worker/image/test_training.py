@@ -1,14 +1,13 @@
 import hashlib
 import json
 
-import bitsandbytes as bnb
 import pytest
 import torch
 from safetensors import safe_open
 from safetensors.torch import load_file
 
 from tests.worker.image import tiny
-from worker.engines import checkpoints, registry
+from worker.engines import checkpoints
 from worker.engines.contracts import Base, Cancelled, EngineError, GiveBack, TrainingInputs
 from worker.engines.image import dataset, kept, lora, losses, orders, prompts, stable_diffusion, unet_drawing
 
@@ -340,29 +339,6 @@ def test_what_went_wrong_first_is_told_though_the_memory_is_not_enough_to_tidy_u
     with pytest.raises(EngineError) as raised:
         train(base, tmp_path)
     assert raised.value.code == "diverged" and kept.current() is None
-
-
-@pytest.mark.parametrize("quantization", ["none", "nf4"])
-def test_a_card_without_bfloat16_trains_in_full_precision(any_base, tmp_path, monkeypatch, quantization):
-    monkeypatch.setattr(kept, "best_dtype", lambda _device: torch.float16)
-    real, seen = losses.weighted_mse, []
-
-    def spy(prediction, wanted, weights):
-        pipeline = kept.current().pipeline
-        packed = {m.compute_dtype for m in pipeline.unet.modules() if isinstance(m, bnb.nn.Linear4bit)}
-        seen.append((prediction.dtype, pipeline.unet.dtype, pipeline.text_encoder.dtype, packed))
-        return real(prediction, wanted, weights)
-
-    monkeypatch.setattr(losses, "weighted_mse", spy)
-    engine = registry.engine_for(any_base.family)
-    inputs = TrainingInputs(any_base, tiny.pictures(tmp_path / "pictures"))
-    asked = {"steps": 2, "train_text_encoder": True, "quantization": quantization}
-    trained = engine.train(tiny.training_recipe(**asked), inputs, tmp_path / "out", tiny.Recorder())
-    whole = torch.float32
-    assert trained.finished
-    assert set(map(str, seen)) == {str((whole, whole, whole, {whole} if quantization == "nf4" else set()))}
-    pipeline = kept.current().pipeline
-    assert pipeline.unet.dtype == pipeline.text_encoder.dtype == torch.float16
 
 
 def test_running_out_of_memory_is_told_in_a_sentence(base, tmp_path, monkeypatch):

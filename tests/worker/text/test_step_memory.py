@@ -10,6 +10,7 @@ import transformers
 from app.base_models import catalogue
 from app.base_models.catalogue import Layout
 from app.trainings import voice_planner
+from app.trainings.needs import Precision
 from tests.worker.text import tiny
 from worker.engines.text import lora
 
@@ -47,7 +48,7 @@ def kept_for_each_token(kind: Any, layers: int, dtype: torch.dtype, *, twice: bo
             alive.append(tensor)
         return tensor
 
-    half = torch.autocast("cpu", dtype=dtype) if dtype == torch.bfloat16 else contextlib.nullcontext()
+    half = torch.autocast("cpu", dtype=dtype) if dtype != torch.float32 else contextlib.nullcontext()
     with half, torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
         model.model(
             input_ids=torch.zeros((1, TOKENS), dtype=torch.long),
@@ -59,8 +60,8 @@ def kept_for_each_token(kind: Any, layers: int, dtype: torch.dtype, *, twice: bo
 
 
 @pytest.mark.parametrize("kind", [transformers.LlamaForCausalLM, transformers.Qwen3ForCausalLM])
-@pytest.mark.parametrize("precision", ["bfloat16", "float32"])
-def test_a_block_keeps_what_plans_say(kind: Any, precision: voice_planner.Precision) -> None:
+@pytest.mark.parametrize("precision", ["bfloat16", "float16", "float32"])
+def test_a_block_keeps_what_plans_say(kind: Any, precision: Precision) -> None:
     dtype = getattr(torch, precision)
     base = catalogue.text_models()[0].model_copy(
         update={

@@ -36,7 +36,14 @@ def tokenizer(words: int = 300) -> PreTrainedTokenizerFast:
 
 
 def save_model(
-    folder: Path, *, seed: int = 0, width: int = 64, layers: int = 2, chat: bool = True, context: int = 512
+    folder: Path,
+    *,
+    seed: int = 0,
+    width: int = 64,
+    layers: int = 2,
+    chat: bool = True,
+    context: int = 512,
+    spread: float = 0.2,
 ) -> Base:
     """Write the model as a local folder and return it as the engine gets it. The random state is left as it was."""
     words = tokenizer()
@@ -57,7 +64,7 @@ def save_model(
                 eos_token_id=words.eos_token_id,
                 pad_token_id=words.pad_token_id,
                 tie_word_embeddings=True,
-                initializer_range=0.2,
+                initializer_range=spread,
             )
         )
     model.save_pretrained(folder)

@@ -185,7 +185,7 @@ def _train(recipe: TrainingRecipe, inputs: TrainingInputs, out: Path, progress: 
         models, targets = {"transformer": transformer}, {"transformer": layers}
         if recipe.train_text_encoder:
             models["text_encoder"], targets["text_encoder"] = pipeline.text_encoder, list(lora.TEXT_TARGETS)
-        learning.begin(models, targets)
+        learning.begin(models, targets, loaded.dtype)
         if not learning.is_new and not learning.sampled and orders.checkpoint_is_due(recipe, learning.step):
             draw_samples()  # given back between the step and its samples
 

@@ -159,7 +159,7 @@ def _train(recipe: TrainingRecipe, inputs: TrainingInputs, out: Path, progress: 
         class_latents = prior.cached(recipe, learning, draw_class)
 
         kept.wake(loaded, "transformer")
-        learning.begin({"transformer": transformer}, {"transformer": layers})
+        learning.begin({"transformer": transformer}, {"transformer": layers}, loaded.dtype)
         if not learning.is_new and not learning.sampled and orders.checkpoint_is_due(recipe, learning.step):
             draw_samples()  # given back between the step and its samples
 

@@ -16,6 +16,7 @@ from app.trainings.recipe import TrainingRecipe
 from worker.engines import checkpoints, memory
 from worker.engines.contracts import Progress, Step, TrainedAdapter, TrainingInputs
 from worker.engines.image import compiling, kept, lora, optimizers, orders
+from worker.engines.loss_scaling import LossScaling, name_of
 
 
 class Weighed(Protocol):
@@ -53,12 +54,17 @@ class Learning:
         self._average: dict[str, torch.Tensor] = {}
         self._at_once = recipe.batch_size  # samples in one pass; fewer after the memory ran out
         self._device = kept.device()
+        self._computes_in(kept.best_dtype(self._device))
         self._trial: compiling.Trial | None = None
         self._peak = 0
         self._is_interrupted = True  # by loading and drawing, whose memory is not that of a step
         # The only source of random numbers of a training. On the CPU whatever the device, so that its state is small
         # and the draws do not depend on the card.
         self.generator = torch.Generator("cpu").manual_seed(recipe.seed)
+
+    def _computes_in(self, dtype: torch.dtype) -> None:
+        self._precision = name_of(dtype)
+        self._scaling = LossScaling(dtype, self._device, self._resumed.loss_scale if self._resumed else None)
 
     @property
     def is_new(self) -> bool:
@@ -75,9 +81,12 @@ class Learning:
         """Whether there is anything that the checkpoint it went on from does not have."""
         return self.step > (self._resumed.step if self._resumed else 0)
 
-    def begin(self, models: Mapping[str, torch.nn.Module], targets: Mapping[str, Sequence[str]]) -> None:
+    def begin(
+        self, models: Mapping[str, torch.nn.Module], targets: Mapping[str, Sequence[str]], dtype: torch.dtype
+    ) -> None:
         """Put the adapter into these models, by their names in the file, and there into the layers whose names end as
-        ``targets`` says: the denoiser first, then text encoders."""
+        ``targets`` says: the denoiser first, then text encoders. They compute in ``dtype``."""
+        self._computes_in(dtype)
         self._models = dict(models)
         self._denoiser: Any = next(iter(self._models.values()))
         recipe = self.recipe
@@ -131,7 +140,7 @@ class Learning:
                         part = slice(first, min(first + self._at_once, batch.count))
                         # Each part counts with its share, so that the gradient is that of the whole batch.
                         part_loss = loss_of(batch, part) * (batch.share * (part.stop - part.start) / batch.count)
-                        part_loss.backward()
+                        self._scaling.scaled(part_loss).backward()
                         loss += part_loss.detach()
                 return loss
             except torch.OutOfMemoryError:
@@ -158,26 +167,28 @@ class Learning:
         """
         rate = orders.learning_rate_at(self.recipe, self.step)
         optimizers.set_rates(self._optimizer, self.recipe, rate)
+        self._scaling.unscale(self._optimizer)
         trained = [parameter for parameter in self._parameters.values() if parameter.grad is not None]
         norm = torch.cat([parameter.grad.flatten() for parameter in trained]).norm()
         # The one place in a step that waits for a card: until here it is given work without a pause.
         loss, length = torch.stack([total_loss, norm]).tolist()
-        if not math.isfinite(loss) or not math.isfinite(length):
+        if self._scaling.is_lost(loss, length):
             raise orders.diverged(self.step + 1, rate)
         if length > self.recipe.max_grad_norm:
             torch.nn.utils.clip_grads_with_norm_(trained, self.recipe.max_grad_norm, norm, foreach=True)
-        self._optimizer.step()
+        self._scaling.step(self._optimizer)
         self._optimizer.zero_grad(set_to_none=True)
         self.step += 1
         self.sampled = False
         self._follow()
-        self._losses.append(loss)
+        measured = loss if math.isfinite(loss) else None
+        self._losses += [] if measured is None else [measured]
         self._seconds.append(time.perf_counter() - began)
         if self._trial is not None:
             self._trial.step(self._seconds[-1])
         self._peak = max(self._peak, memory.peak_memory_bytes(self._device))
         in_use = optimizers.rate_in_use(self._optimizer, rate)
-        self._progress.step(Step(self.step, self.recipe.steps, loss, in_use, self._seconds[-1], self._peak))
+        self._progress.step(Step(self.step, self.recipe.steps, measured, in_use, self._seconds[-1], self._peak))
 
     @torch.no_grad()
     def _follow(self) -> None:
@@ -240,6 +251,7 @@ class Learning:
                 random_state=self.generator.get_state(),
                 average=self.adapter() if self._average else {},
                 caches=self.caches,
+                loss_scale=self._scaling.state(),
             ),
         )
         self._progress.checkpoint(folder, self.step)
@@ -268,4 +280,6 @@ class Learning:
             seconds_per_step=sum(self._seconds) / len(self._seconds) if self._seconds else None,
             peak_memory_bytes=self._peak,
             device=kept.device_name(self._device),
+            precision=self._precision,
+            skipped_steps=self._scaling.skipped,
         )

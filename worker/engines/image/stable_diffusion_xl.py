@@ -150,7 +150,7 @@ def _train(recipe: TrainingRecipe, inputs: TrainingInputs, out: Path, progress: 
             ),
         )
 
-        learning.begin({name: getattr(pipeline, name) for name in targets}, targets)
+        learning.begin({name: getattr(pipeline, name) for name in targets}, targets, unet.dtype)
         if not learning.is_new and not learning.sampled and orders.checkpoint_is_due(recipe, learning.step):
             # Given back between the step and its samples.
             draw_samples()

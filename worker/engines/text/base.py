@@ -38,6 +38,8 @@ CONFIGURATION = "lora_adapter_metadata"
 """Key in an adapter's header that holds PEFT's configuration as JSON, as diffusers' files have it."""
 PREFIX = "base_model.model."
 """What PEFT writes before the names of a model's layers."""
+BEYOND_FLOAT16 = frozenset({"Gemma2ForCausalLM", "Gemma3ForCausalLM"})
+"""As ``app.base_models.text_recognition`` knows them, for plans; a test compares the two."""
 log = logging.getLogger("livery.worker")
 
 
@@ -48,6 +50,8 @@ class Loaded:
     model: Any
     tokenizer: Any
     device: torch.device
+    dtype: torch.dtype
+    """Of its own numbers, where they are not in fewer bits, and what it computes in."""
     adapters: OrderedDict[str, str] = field(default_factory=OrderedDict)
     """Key of an ``AdapterFile`` → its name in the model, the longest unused first."""
 
@@ -74,7 +78,7 @@ def device_name(device: torch.device) -> str:
 def load(base: Base, quantization: Quantization = "none", cache: Path | None = None) -> Loaded:
     """The model, kept from the last job if it is the same one held in the same way; its weights are frozen.
 
-    On a processor in float32, on a card in bfloat16 (float16 where it has none). Raises ``EngineError``:
+    On a processor in float32, on a card as ``dtype_for`` says. Raises ``EngineError``:
     ``model_unavailable``, ``no_chat_template`` is left to those who need one.
     """
     global _kept
@@ -89,13 +93,14 @@ def load(base: Base, quantization: Quantization = "none", cache: Path | None = N
     where, options = place(base, cache)
     try:
         tokenizer = AutoTokenizer.from_pretrained(where, trust_remote_code=False, **options)
+        dtype = dtype_for(where, options, device)
         model = AutoModelForCausalLM.from_pretrained(
             where,
             use_safetensors=True if "gguf_file" not in options else None,
-            dtype=dtype_on(device),
+            dtype=dtype,
             trust_remote_code=False,
             **options,
-            **_held_as(quantization, device),
+            **_held_as(quantization, device, dtype),
         )
     except (OSError, ValueError, KeyError, SafetensorError) as error:
         raise EngineError(
@@ -110,14 +115,24 @@ def load(base: Base, quantization: Quantization = "none", cache: Path | None = N
     if quantization == "nf4":
         _keep_layout(model)
     model.requires_grad_(False).eval()
-    _kept = Loaded(base, quantization, model, tokenizer, device)
+    _kept = Loaded(base, quantization, model, tokenizer, device, dtype)
     return _kept
 
 
 def dtype_on(device: torch.device) -> torch.dtype:
+    """bfloat16 on cards that compute in it, else float16; float32 on a processor."""
     if device.type != "cuda":
         return torch.float32
     return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16
+
+
+def dtype_for(where: str, options: dict[str, Any], device: torch.device) -> torch.dtype:
+    """What a language model computes in there: float32 in place of float16 where that cannot hold it."""
+    dtype = dtype_on(device)
+    if dtype != torch.float16:
+        return dtype
+    kinds = AutoConfig.from_pretrained(where, trust_remote_code=False, **options).architectures or ()
+    return torch.float32 if BEYOND_FLOAT16.intersection(kinds) else dtype
 
 
 def weight_bytes(model: Any) -> int:
@@ -142,7 +157,7 @@ def _scales_bytes(parameter: Any) -> int:
     return total
 
 
-def _held_as(quantization: Quantization, device: torch.device) -> dict[str, Any]:
+def _held_as(quantization: Quantization, device: torch.device, dtype: torch.dtype) -> dict[str, Any]:
     if quantization == "none":
         return {}
     if quantization == "int8":
@@ -152,7 +167,7 @@ def _held_as(quantization: Quantization, device: torch.device) -> dict[str, Any]
             load_in_4bit=True,
             bnb_4bit_quant_type="nf4",
             bnb_4bit_use_double_quant=True,
-            bnb_4bit_compute_dtype=dtype_on(device),
+            bnb_4bit_compute_dtype=dtype,
         )
     return {"quantization_config": held, "device_map": {"": device.type}}
 

@@ -35,6 +35,7 @@ from worker.engines.contracts import (
     WritingOrder,
     Written,
 )
+from worker.engines.loss_scaling import LossScaling, name_of
 from worker.engines.text import base as bases
 from worker.engines.text import dataset, evaluation, lora
 from worker.engines.text.base import Loaded
@@ -90,6 +91,7 @@ def _train(recipe: VoiceRecipe, inputs: VoiceInputs, out: Path, progress: VoiceP
     parameters: dict[str, torch.nn.Parameter] = {}
     device = bases.device_of_this_process()
     memory.reset_peak_memory(device)
+    scaling = LossScaling(bases.dtype_on(device), device, resumed.loss_scale if resumed else None)
     # The only source of random numbers of a training: it draws the adapter's start, and nothing after that.
     generator = torch.Generator("cpu").manual_seed(recipe.seed)
 
@@ -112,6 +114,7 @@ def _train(recipe: VoiceRecipe, inputs: VoiceInputs, out: Path, progress: VoiceP
                 optimizer={"adamw": optimizer.state_dict(), "best": best},
                 random_state=generator.get_state(),
                 notes=notes,
+                loss_scale=scaling.state(),
             ),
         )
         progress.checkpoint(folder, step)
@@ -167,6 +170,8 @@ def _train(recipe: VoiceRecipe, inputs: VoiceInputs, out: Path, progress: VoiceP
             peak_memory_bytes=memory.peak_memory_bytes(device),
             base_bytes=bases.weight_bytes(loaded.model) if loaded is not None else 0,
             device=bases.device_name(device),
+            precision=name_of(loaded.dtype if loaded is not None else bases.dtype_on(device)),
+            skipped_steps=scaling.skipped,
             cut_texts=notes.get("cut_texts", 0),
             measures=measures,
         )
@@ -176,6 +181,7 @@ def _train(recipe: VoiceRecipe, inputs: VoiceInputs, out: Path, progress: VoiceP
         progress.phase("loading")
         loaded = bases.load(inputs.base, recipe.quantization, inputs.cache)
         bases.forget_adapters(loaded)
+        scaling = LossScaling(loaded.dtype, device, scaling.state())
         padding = loaded.tokenizer.pad_token_id
 
         progress.phase("caching")
@@ -232,7 +238,7 @@ def _train(recipe: VoiceRecipe, inputs: VoiceInputs, out: Path, progress: VoiceP
                             part_loss, _ = evaluation.token_losses(loaded, batch)
                         # Every counted token weighs the same, whatever text and part it is in.
                         part_loss = part_loss / max(1, counted)
-                        part_loss.backward()
+                        scaling.scaled(part_loss).backward()
                         loss += part_loss.item()
                 except torch.OutOfMemoryError:
                     if at_once == 1 and loaded.model.is_activation_checkpointing:
@@ -248,18 +254,20 @@ def _train(recipe: VoiceRecipe, inputs: VoiceInputs, out: Path, progress: VoiceP
                         micro_batch_size=at_once,
                         gradient_checkpointing=bool(loaded.model.is_activation_checkpointing),
                     )
-            length = torch.nn.utils.clip_grad_norm_(parameters.values(), recipe.max_grad_norm)
-            if not math.isfinite(loss) or not math.isfinite(length.item()):
+            scaling.unscale(optimizer)
+            length = torch.nn.utils.clip_grad_norm_(parameters.values(), recipe.max_grad_norm).item()
+            if scaling.is_lost(loss, length):
                 raise EngineError("diverged", _diverged(step + 1, learning_rate))
-            optimizer.step()
+            scaling.step(optimizer)
             optimizer.zero_grad(set_to_none=True)
 
             step += 1
             sampled = False
-            step_losses.append(loss)
+            measured = loss if math.isfinite(loss) else None
+            step_losses += [] if measured is None else [measured]
             seconds.append(time.perf_counter() - began)
             tokens_seen.append(sum(len(examples[index].tokens) for row in rows for index in row))
-            progress.step(Step(step, steps, loss, learning_rate, seconds[-1]))
+            progress.step(Step(step, steps, measured, learning_rate, seconds[-1]))
 
             if step in due:
                 evaluate()
@@ -437,10 +445,10 @@ def _compute_twice(loaded: Loaded) -> None:
 
 
 def _autocast(loaded: Loaded) -> Any:
-    """bfloat16 on a card, plain float32 on a CPU."""
-    if loaded.device.type == "cuda":
-        return torch.autocast("cuda", dtype=bases.dtype_on(loaded.device))
-    return contextlib.nullcontext()
+    """The base's own precision; plain float32 on a CPU."""
+    if loaded.dtype == torch.float32:
+        return contextlib.nullcontext()
+    return torch.autocast(loaded.device.type, dtype=loaded.dtype)
 
 
 def _name(inputs: VoiceInputs) -> str:

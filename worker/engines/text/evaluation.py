@@ -9,7 +9,6 @@ from collections.abc import Callable, Sequence
 import torch
 
 from worker.engines.contracts import ArmMeasures, Said
-from worker.engines.text import base as bases
 from worker.engines.text import dataset
 from worker.engines.text.dataset import Batch, Example
 
@@ -24,7 +23,7 @@ def token_losses(loaded, batch: Batch) -> tuple[torch.Tensor, int]:
     places = (batch.targets != dataset.IGNORED).any(0).nonzero()[:, 0]
     logits = loaded.model(
         input_ids=batch.tokens.to(device),
-        attention_mask=batch.visible.to(device, bases.dtype_on(device)),
+        attention_mask=batch.visible.to(device, loaded.dtype),
         position_ids=batch.positions.to(device),
         use_cache=False,
         logits_to_keep=places.to(device),

@@ -36,23 +36,25 @@ install: $(VENV)/.installed
 install-dev: $(VENV)/.installed-dev
 
 $(VENV)/bin/python:
-	$(PYTHON) -m venv $(VENV)
+	@echo "Making $(VENV) with $$($(PYTHON) --version)."
+	@$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'Livery needs Python 3.11 or later. Install it, or name it: make PYTHON=python3.12 run')"
+	@$(PYTHON) -m venv $(VENV)
 
-$(VENV)/.installed: pyproject.toml requirements.lock requirements-data.lock | $(VENV)/bin/python
-	$(BIN)/pip install -q -r requirements.lock
-	$(BIN)/pip install -q --no-deps -r requirements-data.lock
-	touch $@
+$(VENV)/.installed: requirements.lock requirements-cuda.lock requirements-data.lock | $(VENV)/bin/python
+	@$(BIN)/python -m app.install
+	@touch $@
 
-$(VENV)/.installed-dev: $(VENV)/.installed requirements-dev.lock
-	$(BIN)/pip install -q -r requirements-dev.lock
-	touch $@
+# With the tests' packages in one go; those that are there already take no time.
+$(VENV)/.installed-dev: requirements.lock requirements-cuda.lock requirements-data.lock requirements-dev.lock | $(VENV)/bin/python
+	@$(BIN)/python -m app.install --tests
+	@touch $@ $(VENV)/.installed
 
 browser:  ## a Chromium for the browser tests, from the system's packages where there is none
 	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null \
 	  || { apt-get update -qq && apt-get install -y -qq chromium; }
 
-lock: install-dev  ## write the versions that are installed now into the lock files
-	$(BIN)/python -m tests.tools.lock
+lock: install-dev  ## write what pyproject.toml asks for into the lock files, with hashes; UPGRADE=1 takes the newest
+	$(BIN)/python -m tests.tools.lock $(if $(UPGRADE),--upgrade)
 
 bench: install-dev  ## print what the benchmarks measure
 	for name in start gallery claims streams upload plans training_loop fusing; do $(BIN)/python -m tests.benchmarks.$$name || exit 1; done

@@ -74,17 +74,22 @@ def add_texts(database: Database, workspace_id: str, project_id: str, count: int
         return [row.id for row in rows]
 
 
+def voice_file(side: int = 64) -> bytes:
+    """A voice with one changed layer, ``side`` numbers wide: 576 in the builtin model."""
+    layer, random = "base_model.model.model.layers.0.self_attn.q_proj", np.random.default_rng(0)
+    halves = {
+        f"{layer}.lora_A.weight": random.normal(size=(2, side)).astype(np.float32),
+        f"{layer}.lora_B.weight": random.normal(size=(side, 2)).astype(np.float32),
+    }
+    facts = {"r": 2, "lora_alpha": 4, "base_model_name_or_path": "HuggingFaceTB/SmolLM2-135M-Instruct"}
+    return save(halves, {CONFIGURATION: json.dumps(facts)})
+
+
 def add_voice(
     database: Database, storage: Storage, workspace_id: str, project_id: str, *, base_model: str = BUILTIN
 ) -> Adapter:
-    """A voice of the brand with one changed layer of 64 numbers, and its files."""
-    layer, random = "base_model.model.model.layers.0.self_attn.q_proj", np.random.default_rng(0)
-    halves = {
-        f"{layer}.lora_A.weight": random.normal(size=(2, 64)).astype(np.float32),
-        f"{layer}.lora_B.weight": random.normal(size=(64, 2)).astype(np.float32),
-    }
-    facts = {"r": 2, "lora_alpha": 4, "base_model_name_or_path": "HuggingFaceTB/SmolLM2-135M-Instruct"}
-    content = save(halves, {CONFIGURATION: json.dumps(facts)})
+    """A voice of the brand, and its files."""
+    content = voice_file()
     adapter_id = new_id()
     key = f"projects/{project_id}/adapters/{adapter_id}/adapter.safetensors"
     gguf_key = key.replace("safetensors", "gguf")

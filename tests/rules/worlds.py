@@ -6,7 +6,7 @@ day; where something cannot be guessed, the test that needs it fails and says wh
 
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cache
@@ -468,19 +468,29 @@ class Walk:
         parameter: str | None = None,
         reference: str | None = None,
         client: TestClient | None = None,
+        given: Mapping[str, Any] | None = None,
+        file: tuple[str, bytes] | None = None,
+        address: str | None = None,
     ) -> Any:
-        """Call the route as ``own``; ``foreign`` gives the id of one address parameter or of one field."""
+        """Call the route as ``own``; ``foreign`` gives the id of one address parameter or of one field.
+
+        ``given`` holds fields of the form or body, ``file`` the name and content of what is uploaded, and ``address``
+        the address, where made-up ones would not do.
+        """
         bodies: dict[str, Any] = {"data": {}, "json": None, "files": []}
         query: dict[str, Any] = {}
         for one in self.fields("body_params"):
             value = self._sample(one.name, _schema(one.field_info.annotation), own, foreign, reference)
             if "UploadFile" in str(one.field_info.annotation):
-                bodies["files"].append((one.name, ("one.png", _png(own), "image/png")))
+                bodies["files"].append((one.name, file or ("one.png", _png(own), "image/png")))
             elif isinstance(one.field_info, params.Form):
                 single = _is_model(one.field_info.annotation)
                 bodies["data"] |= value if single else {one.name: value}
             else:
                 bodies["json"] = value
+        if given is not None:
+            kind = "json" if bodies["json"] is not None else "data"
+            bodies[kind] = {**bodies[kind], **given}
         for one in self.fields("query_params"):
             value = self._sample(one.name, _schema(one.field_info.annotation), own, foreign, reference)
             if _is_model(one.field_info.annotation):
@@ -489,7 +499,7 @@ class Walk:
                 query[one.name] = value
         bodies = {kind: content for kind, content in bodies.items() if content not in (None, [])}
         return (client or self.client(own)).request(
-            self.method, self.address(own, foreign, parameter), params=query or None, **bodies
+            self.method, address or self.address(own, foreign, parameter), params=query or None, **bodies
         )
 
     def _sample(

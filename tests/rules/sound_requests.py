@@ -1,0 +1,288 @@
+"""What a request needs so that it changes something: worlds are made of the least, and much of it is refused there.
+
+Named by route. A route that is not here is asked as ``worlds.Walk`` asks it.
+"""
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import delete, insert, update
+from sqlalchemy.orm import Session
+
+from app.accounts.models import Membership, User, Workspace
+from app.accounts.service import create_person, hash_password
+from app.adapters import dialects, safetensors_file
+from app.adapters.models import Adapter, MergedFile
+from app.base_models.models import OfferedBase, OwnBase
+from app.db import Base, Database, new_id, now
+from app.generations.models import Generation, Output
+from app.generations.recipe import AdapterUse, GenerationRecipe
+from app.images.models import Image
+from app.images.service import from_stamp
+from app.jobs.models import Job, Worker
+from app.projects.models import Project
+from app.voice.models import TextSample
+from app.writings.models import BlindVote
+from tests.app.adapters.deltas import SD_1, random_lora
+from tests.conftest import PASSWORD
+from tests.rules.worlds import PLAIN_PARAMETERS, Walk, World
+from tests.voices import voice_file
+
+Prepare = Callable[[Session, World], None]
+HUB_BASE = "stable-diffusion-1-5"
+"""A base model of the catalogue with files to fetch."""
+NEW = "a new one"
+
+
+@dataclass(frozen=True)
+class Sound:
+    """What a request needs beyond the least."""
+
+    prepare: Prepare | None = None
+    given: Mapping[str, Any] | Callable[[World], Mapping[str, Any]] | None = None
+    file: Callable[[World], tuple[str, bytes]] | None = None
+    replaced: tuple[str, str] | Callable[[World], tuple[str, str]] | None = None
+    """A piece of the address, and what stands there instead."""
+    first: Callable[[World], None] | None = None
+    """Requests that come before."""
+
+    def make_ready(self, database: Database, world: World) -> None:
+        if self.prepare is not None:
+            with database.write() as session:
+                self.prepare(session, world)
+        if self.first is not None:
+            self.first(world)
+
+    def send(self, walk: Walk, world: World) -> Any:
+        address = walk.address(world)
+        if self.replaced is not None:
+            address = address.replace(*(self.replaced(world) if callable(self.replaced) else self.replaced))
+        given = self.given(world) if callable(self.given) else self.given
+        return walk.send(world, given=given, file=self.file(world) if self.file else None, address=address)
+
+
+def _set(model: type[Base], **values: Any) -> Prepare:
+    def prepare(session: Session, world: World) -> None:
+        table: Any = model.__table__
+        where = table.c.id == world.id(table.name)
+        session.execute(update(model).where(where).values(**values).execution_options(synchronize_session=False))
+
+    return prepare
+
+
+def _without(model: type[Base]) -> Prepare:
+    def prepare(session: Session, world: World) -> None:
+        table: Any = model.__table__
+        session.execute(delete(model).where(table.c.workspace_id == world.id("workspaces")))
+
+    return prepare
+
+
+def _second_owner(session: Session, world: World) -> None:
+    another = create_person(session, name="Another", email=f"{new_id()}@example.org", password_hash="-", locale="en")
+    session.add(Membership(workspace_id=world.id("workspaces"), user_id=another.id, role="owner"))
+
+
+def _another_browser(session: Session, world: World) -> None:
+    row = world.rows["browser_sessions"] | {"id": new_id(), "token_hash": new_id()}
+    session.execute(insert(Base.metadata.tables["browser_sessions"]).values(row))
+
+
+def _installation(session: Session, world: World) -> None:
+    """The world's workspace is the first, and there is a worker."""
+    _set(Workspace, created_at=now() - timedelta(days=1000 + now().microsecond))(session, world)
+    if session.get(Worker, PLAIN_PARAMETERS["worker_id"]) is None:
+        session.add(Worker(id=PLAIN_PARAMETERS["worker_id"], lanes="training"))
+
+
+def _drained(session: Session, world: World) -> None:
+    _installation(session, world)
+    session.flush()
+    session.get_one(Worker, PLAIN_PARAMETERS["worker_id"]).draining = True
+
+
+def _running(session: Session, world: World) -> None:
+    _installation(session, world)
+    session.flush()
+    session.get_one(Worker, PLAIN_PARAMETERS["worker_id"]).draining = False
+
+
+def _drawn_with_an_adapter(session: Session, world: World) -> None:
+    recipe = GenerationRecipe(
+        base_model="livery-builtin",
+        prompt="a pot",
+        adapters=(AdapterUse(adapter_id=world.id("adapters")),),
+        width=256,
+        height=256,
+        seed=1,
+    )
+    _set(Generation, recipe=recipe.model_dump(mode="json"))(session, world)
+
+
+def _many_texts(session: Session, world: World) -> None:
+    for number in range(25):
+        words = f"Text {number}: we bake bread with rye, salt and water, and let it rest for {number + 2} hours."
+        row = world.rows["text_samples"] | {"id": new_id(), "text": words, "position": number}
+        row |= {"text_hash": hashlib.sha256(words.encode()).hexdigest()[:32], "included": True, "import_id": None}
+        session.execute(insert(TextSample).values(row))
+
+
+def _download_queued(session: Session, world: World) -> None:
+    job = world.rows["jobs"] | {"id": new_id(), "subject_id": world.id("base_downloads"), "kind": "base_download"}
+    session.execute(insert(Job).values(job))
+
+
+def _offered(session: Session, world: World) -> None:
+    session.merge(
+        OfferedBase(
+            machine="0" * 32, name="pots.safetensors", family="stable_diffusion", facts={"family": "stable_diffusion"}
+        )
+    )
+
+
+def _password(session: Session, world: World) -> None:
+    _set(User, password_hash=hash_password(PASSWORD))(session, world)
+
+
+def _other_member(session: Session, world: World) -> None:
+    another = create_person(session, name="Another", email=f"{new_id()}@example.org", password_hash="-", locale="en")
+    session.add(Membership(workspace_id=world.id("workspaces"), user_id=another.id, role="editor"))
+    world.rows["another"] = {"id": another.id}
+
+
+LORA = random_lora(SD_1, "stable_diffusion_1", alpha=2.0)
+
+
+def _adapter_file(_world: World) -> tuple[str, bytes]:
+    return "pots.safetensors", safetensors_file.to_bytes(dialects.to_kohya(LORA, "stable_diffusion_1"), {})
+
+
+def _voice_file(_world: World) -> tuple[str, bytes]:
+    return "voice.safetensors", voice_file(576)
+
+
+def _text_file(_world: World) -> tuple[str, bytes]:
+    return "pots.txt", b"We bake bread with rye and salt.\n" * 5
+
+
+def _uploaded(world: World) -> None:
+    answer = world.browser.post("/adapter-files", files={"file": _adapter_file(world)})
+    world.rows["brought_files"] = {"id": answer.headers["location"].rsplit("/", 1)[1]}
+
+
+MOMENT = from_stamp(int(PLAIN_PARAMETERS["stamp"]))
+NAMED = Sound(given={"name": NEW})
+OUTPUTS = Sound(given=lambda world: {"ids": [world.id("outputs")]})
+TEXTS = Sound(given=lambda world: {"ids": [world.id("text_samples")]})
+IMAGES = Sound(given=lambda world: {"ids": [world.id("images")]})
+LEFT_OUT_IMAGE = _set(Image, included=False)
+GONE_OUTPUT = Sound(_set(Output, deleted_at=MOMENT))
+SECOND_OWNER = Sound(_second_owner)
+TO_ANOTHER = Sound(_other_member, replaced=lambda world: (world.id("users"), world.id("another")))
+FOUND = Sound(given={"find": "caption"})
+LOCAL = Sound(_offered, {"entry": "pots.safetensors"})
+ARCHIVED_BASE = Sound(_set(OwnBase, archived_at=MOMENT))
+ARCHIVED_ADAPTER = Sound(_set(Adapter, archived_at=MOMENT))
+OF_THE_HUB = ("livery-builtin", HUB_BASE)
+FETCHED = Sound(replaced=OF_THE_HUB)
+NOT_MERGED = Sound(_without(MergedFile))
+ADAPTER_FILE = Sound(file=_adapter_file)
+VOICE_FILE = Sound(file=_voice_file)
+TEXT_FILE = Sound(file=_text_file)
+ADOPTED = Sound(given={"base_model": "stable-diffusion-1-5"}, first=_uploaded)
+NOT_VOTED = Sound(_without(BlindVote))
+WITH_ADAPTER = Sound(_drawn_with_an_adapter)
+TAUGHT = Sound(_many_texts)
+
+SOUND: dict[str, Sound] = {
+    "POST /preferences": Sound(given={"theme": "dark"}),
+    "POST /account/name": NAMED,
+    "POST /account/password": Sound(
+        _password, {"present": PASSWORD, "password": NEW + " and long", "password_again": NEW + " and long"}
+    ),
+    "POST /sign-in": Sound(_password, lambda world: {"email": world.rows["users"]["email"], "password": PASSWORD}),
+    "POST /account/browsers/sign-out-others": Sound(_another_browser),
+    "POST /members/{user_id}/role": Sound(_second_owner, {"role": "editor"}),
+    "POST /members/{user_id}/remove": SECOND_OWNER,
+    "POST /members/leave": SECOND_OWNER,
+    "POST /members/{user_id}/reset-link": TO_ANOTHER,
+    "POST /settings": NAMED,
+    "POST /projects/{project_id}/palette": Sound(given={"add": "#123456"}),
+    "POST /projects/{project_id}/name": NAMED,
+    "POST /projects/{project_id}/unarchive": Sound(_set(Project, archived_at=MOMENT)),
+    "POST /projects/{project_id}/images/include": Sound(LEFT_OUT_IMAGE, IMAGES.given),
+    "POST /projects/{project_id}/images/leave-out": IMAGES,
+    "POST /projects/{project_id}/images/delete": IMAGES,
+    "POST /projects/{project_id}/images/restore/{stamp}": Sound(_set(Image, deleted_at=MOMENT)),
+    "POST /projects/{project_id}/images/replace": FOUND,
+    "POST /images/{image_id}/include": Sound(LEFT_OUT_IMAGE),
+    "POST /projects/{project_id}/voice/files": TEXT_FILE,
+    "POST /projects/{project_id}/voice/texts/include": TEXTS,
+    "POST /projects/{project_id}/voice/texts/leave-out": TEXTS,
+    "POST /projects/{project_id}/voice/texts/channel": TEXTS,
+    "POST /projects/{project_id}/voice/texts/personal": TEXTS,
+    "POST /projects/{project_id}/voice/texts/delete": TEXTS,
+    "POST /projects/{project_id}/voice/texts/restore/{stamp}": Sound(_set(TextSample, deleted_at=MOMENT)),
+    "POST /base-models/local": LOCAL,
+    "POST /base-models/{base_id}/describe": NAMED,
+    "POST /base-models/{base_id}/take-back": ARCHIVED_BASE,
+    "POST /base-models/{key}/fetch": FETCHED,
+    "POST /base-models/{key}/cancel": Sound(_download_queued, replaced=OF_THE_HUB),
+    "POST /base-models/{key}/remove-files": FETCHED,
+    "POST /adapter-files": ADAPTER_FILE,
+    "POST /adapter-files/{file_id}/adopt": ADOPTED,
+    "POST /projects/{project_id}/adapters/voice": VOICE_FILE,
+    "POST /adapters/{voice_adapter_id}/merged/{form}": NOT_MERGED,
+    "POST /adapters/{adapter_id}/unarchive": ARCHIVED_ADAPTER,
+    "POST /projects/{project_id}/voice-trainings": TAUGHT,
+    "POST /outputs/{output_id}/compare": WITH_ADAPTER,
+    "POST /outputs/{output_id}/strip": WITH_ADAPTER,
+    "POST /variants/{variant_id}/edit": Sound(given={"text": NEW}),
+    "POST /blind-pairs/{pair_id}/vote": NOT_VOTED,
+    "POST /gallery/selection/favourite": OUTPUTS,
+    "POST /gallery/selection/unfavourite": OUTPUTS,
+    "POST /gallery/selection/approve": OUTPUTS,
+    "POST /gallery/selection/reject": OUTPUTS,
+    "POST /gallery/selection/sort": Sound(given=lambda world: {"ids": [world.id("outputs")], "tags": NEW}),
+    "POST /gallery/selection/delete": OUTPUTS,
+    "POST /gallery/deletions/{number}/undo": GONE_OUTPUT,
+    "POST /campaigns": NAMED,
+    "POST /campaigns/{campaign_id}/rename": NAMED,
+    "POST /operations/jobs/{job_id}/requeue": Sound(_set(Job, state="failed")),
+    "POST /operations/workers/{worker_id}/drain": Sound(_running),
+    "POST /operations/workers/{worker_id}/resume": Sound(_drained),
+    "PATCH /api/v1/me": NAMED,
+    "PATCH /api/v1/members/{user_id}": Sound(_second_owner, {"role": "editor"}),
+    "DELETE /api/v1/members/{user_id}": SECOND_OWNER,
+    "POST /api/v1/members/{user_id}/reset-link": TO_ANOTHER,
+    "PATCH /api/v1/workspace": NAMED,
+    "PATCH /api/v1/projects/{project_id}": NAMED,
+    "PATCH /api/v1/images/{image_id}": Sound(given={"caption": NEW}),
+    "POST /api/v1/projects/{project_id}/captions/replace": FOUND,
+    "POST /api/v1/projects/{project_id}/voice/texts/change": Sound(
+        given=lambda world: {"ids": [world.id("text_samples")], "included": False}
+    ),
+    "POST /api/v1/projects/{project_id}/voice/imports": TEXT_FILE,
+    "POST /api/v1/own-base-models/local": LOCAL,
+    "PUT /api/v1/own-base-models/{base_id}": NAMED,
+    "POST /api/v1/own-base-models/{base_id}/take-back": ARCHIVED_BASE,
+    "POST /api/v1/base-models/{key}/files": FETCHED,
+    "DELETE /api/v1/base-models/{key}/files": FETCHED,
+    "PATCH /api/v1/adapters/{adapter_id}": NAMED,
+    "POST /api/v1/adapters/{adapter_id}/unarchive": ARCHIVED_ADAPTER,
+    "POST /api/v1/adapters/{voice_adapter_id}/merged/{form}": NOT_MERGED,
+    "POST /api/v1/projects/{project_id}/adapters/voice": VOICE_FILE,
+    "POST /api/v1/adapter-files": ADAPTER_FILE,
+    "POST /api/v1/adapter-files/{file_id}/adopt": ADOPTED,
+    "POST /api/v1/projects/{project_id}/voice-trainings": TAUGHT,
+    "POST /api/v1/outputs/{output_id}/strip": WITH_ADAPTER,
+    "PATCH /api/v1/variants/{variant_id}": Sound(given={"text": NEW}),
+    "POST /api/v1/blind-pairs/{pair_id}/vote": NOT_VOTED,
+    "POST /api/v1/deletions/{number}/undo": GONE_OUTPUT,
+    "POST /api/v1/campaigns": NAMED,
+    "PATCH /api/v1/campaigns/{campaign_id}": NAMED,
+}
+"""By route."""

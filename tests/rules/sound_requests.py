@@ -13,7 +13,8 @@ from sqlalchemy import delete, insert, update
 from sqlalchemy.orm import Session
 
 from app.accounts.models import Membership, User, Workspace
-from app.accounts.service import create_person, hash_password
+from app.accounts.passwords import hash_password
+from app.accounts.service import create_person
 from app.adapters import dialects, safetensors_file
 from app.adapters.models import Adapter, MergedFile
 from app.base_models.models import OfferedBase, OwnBase

@@ -6,6 +6,7 @@ as soon as it does. Ends with 0 when it was made, 1 when not.
 
 import argparse
 import sys
+from typing import Any
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -25,14 +26,26 @@ def main(arguments: list[str] | None = None) -> int:
         metavar="WORKSPACE",
         help="also make the person an owner of this workspace (its name or id), if it has none",
     )
+    parser.add_argument(
+        "--remove-second-factors",
+        action="store_true",
+        help="also remove authenticator app, passkeys and recovery codes, for somebody who lost their device",
+    )
     given = parser.parse_args(arguments)
     settings = Settings()
     keep_private(settings)
     database = Database(settings.effective_database_url)
     try:
         with database.write() as session:
-            done = recovery.rescue(session, email=given.email, make_owner_of=given.make_owner_of)
-            told = {"workspace": [None, done.workspace]} if done.workspace else {}
+            done = recovery.rescue(
+                session,
+                email=given.email,
+                make_owner_of=given.make_owner_of,
+                remove_second_factors=given.remove_second_factors,
+            )
+            told: dict[str, list[Any]] = {"workspace": [None, done.workspace]} if done.workspace else {}
+            if given.remove_second_factors:
+                told["second_factor"] = [True, False]
             audit.record_command(session, "app.rescue", "person.rescued", label=done.name, id=done.user_id, **told)
     except AppError as error:
         print(f"Nothing was changed: {error}", file=sys.stderr)
@@ -47,6 +60,10 @@ def main(arguments: list[str] | None = None) -> int:
     base = settings.public_url or f"http://{settings.host}:{settings.port}"
     if done.workspace:
         print(f"{done.name} is an owner of {done.workspace} now.")
+    if given.remove_second_factors:
+        print(f"{done.name} signs in with the password alone again, and is signed out everywhere.")
+    elif done.has_second_factor:
+        print(f"{done.name} has a second factor, which stays. If it is lost too, add --remove-second-factors.")
     print(f"With this link {done.name} sets a new password. It works once, for an hour, and ends the link before it:")
     print(f"\n  {recovery.link_address(base, done.token)}\n")
     if not done.belongs_somewhere:

@@ -6,7 +6,9 @@ class by a test.
 
 import ipaddress
 import secrets
+from datetime import timedelta
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -37,6 +39,18 @@ class Settings(BaseSettings):
     )
     secret_key: SecretStr = Field(
         SecretStr(""), description="Signs links and forms; empty means one kept in the data folder"
+    )
+    sign_in_days: int = Field(30, ge=1, le=365, description="Days after which everybody signs in again")
+    sign_in_idle_days: int = Field(
+        0,
+        ge=0,
+        le=365,
+        description="Days without a visit after which a browser is signed out before that; 0 turns that off",
+    )
+    workspaces_by: Literal["everybody", "first-owners", "nobody"] = Field(
+        "everybody",
+        description="Who may make further workspaces: `everybody`, `first-owners` (owners of the first workspace) or "
+        "`nobody`",
     )
     embedded_workers: str = Field(
         "training generation",
@@ -105,6 +119,15 @@ class Settings(BaseSettings):
     @property
     def effective_checkpoints_folder(self) -> Path:
         return Path(self.checkpoints_folder) if self.checkpoints_folder else self.data_dir / "checkpoints"
+
+    @property
+    def sign_in_life(self) -> timedelta:
+        return timedelta(days=self.sign_in_days)
+
+    @property
+    def sign_in_idle(self) -> timedelta:
+        """How long a browser may stay away; as long as its sign-in lasts where nothing shorter is set."""
+        return timedelta(days=self.sign_in_idle_days or self.sign_in_days)
 
     @property
     def secure_cookies(self) -> bool:

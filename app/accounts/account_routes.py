@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Form, Request, Response
 
-from app.accounts import errors, passwords, queries, recovery, service
+from app.accounts import errors, passwords, queries, recovery, second_factors, service
 from app.accounts.browsers import words_for
 from app.accounts.forms import NameForm, PasswordForm
 from app.errors import N_
@@ -29,7 +29,13 @@ def _done(request: Request, sentence: str) -> Response:
 @router.get("")
 def my_account(request: Request, visitor: Viewer, session: ReadSession) -> Response:
     browsers = [(browser, words_for(browser.user_agent)) for browser in queries.browsers_of(session, visitor.user.id)]
-    return page(request, "pages/my_account.html", browsers=browsers, minimum=passwords.MINIMUM_PASSWORD)
+    return page(
+        request,
+        "pages/my_account.html",
+        browsers=browsers,
+        minimum=passwords.MINIMUM_PASSWORD,
+        state=second_factors.state(session, visitor.user.id),
+    )
 
 
 @router.post("/name")
@@ -65,6 +71,7 @@ def change_password(
         password_hash=passwords.hash_password(form.password),
         workspace_id=visitor.workspace.id,
         user_agent=request.headers.get("user-agent", ""),
+        life=settings.sign_in_life,
     )
     if form.revoke_tokens:
         recovery.revoke_all_tokens(session, visitor.user.id)

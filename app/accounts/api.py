@@ -6,8 +6,8 @@ from decimal import Decimal
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field
 
-from app.accounts import members, queries, recovery, service, tokens
-from app.accounts.forms import Currency, InviteForm, Locale, Price, Role, RoleForm
+from app.accounts import members, queries, recovery, second_factors, service, tokens
+from app.accounts.forms import Currency, InviteForm, Locale, NameForm, Price, Role, RoleForm
 from app.accounts.member_routes import base_url
 from app.accounts.models import Invitation
 from app.web import rate_limit
@@ -31,6 +31,8 @@ class Me(BaseModel):
     read_only: bool = Field(description="Whether this token may only read")
     workspace_id: str
     workspace_name: str
+    has_second_factor: bool = Field(description="Set up on the page “Your account”: it needs a browser or a device")
+    may_make_workspaces: bool
 
 
 class ChangeMe(BaseModel):
@@ -48,6 +50,7 @@ class MemberItem(BaseModel):
     email: str
     role: Role
     since: datetime
+    has_second_factor: bool | None = Field(description="For owners alone; null for others")
 
 
 class MemberList(BaseModel):
@@ -104,11 +107,12 @@ class TokenList(BaseModel):
 
 
 class WorkspaceSettings(BaseModel):
-    """Name, and what an hour of the device costs; null when nobody has said."""
+    """Name, what an hour of the device costs (null when nobody has said), and whether members need a second factor."""
 
     name: str
     price_per_hour: Decimal | None
     currency: str
+    requires_second_factor: bool
 
 
 class ChangeWorkspace(BaseModel):
@@ -117,10 +121,24 @@ class ChangeWorkspace(BaseModel):
     name: Name | None = None
     price_per_hour: Price = None
     currency: Currency | None = None
+    requires_second_factor: bool | None = None
+
+
+class WorkspaceItem(BaseModel):
+    """A workspace that the token's person belongs to. A token works in one alone; make another in the other."""
+
+    id: str
+    name: str
+    role: Role
+
+
+class WorkspaceList(BaseModel):
+    items: list[WorkspaceItem]
+    next: str | None = None
 
 
 @router.get("/me", summary="Whose token this is")
-def me(visitor: Viewer) -> Me:
+def me(visitor: Viewer, session: ReadSession, settings: AppSettings) -> Me:
     return Me(
         user_id=visitor.user.id,
         name=visitor.user.name,
@@ -130,6 +148,8 @@ def me(visitor: Viewer) -> Me:
         read_only=visitor.read_only,
         workspace_id=visitor.workspace.id,
         workspace_name=visitor.workspace.name,
+        has_second_factor=second_factors.has_one(session, visitor.user.id),
+        may_make_workspaces=queries.may_make_workspaces(session, user_id=visitor.user.id, by=settings.workspaces_by),
     )
 
 
@@ -145,7 +165,8 @@ def change_me(change: ChangeMe, visitor: Viewer, session: WriteSession) -> Respo
 @router.get("/members", summary="Everybody in the workspace")
 def list_members(visitor: Viewer, session: ReadSession) -> MemberList:
     found = queries.members(session, visitor.workspace.id)
-    return MemberList(items=[MemberItem.model_validate(member._asdict()) for member in found])
+    hidden = {} if visitor.may("owner") else {"has_second_factor": None}
+    return MemberList(items=[MemberItem.model_validate(member._asdict() | hidden) for member in found])
 
 
 @router.patch("/members/{user_id}", summary="Change a member's role")
@@ -174,6 +195,18 @@ def make_reset_link(
     link, token = recovery.make_link(session, user_id=user_id, made_by=visitor.user.id, **where)
     address = recovery.link_address(base_url(request, settings), token)
     return ResetLinkItem(link=address, expires_at=link.expires_at)
+
+
+@router.delete(
+    "/members/{user_id}/second-factor", status_code=204, summary="Remove a locked-out member's second factor"
+)
+@audited("member.second_factor_removed")
+def remove_second_factor(user_id: RowId, visitor: Owner, session: WriteSession) -> Response:
+    """For a member who belongs to this workspace alone: a token reaches no other."""
+    where = {"workspace_id": visitor.workspace.id}
+    recovery.check_reach(session, user_id=user_id, owner_id=visitor.user.id, only_here=True, **where)
+    second_factors.remove_all(session, user_id)
+    return Response(status_code=204)
 
 
 @router.get("/invitations", summary="Invitations that still work")
@@ -237,5 +270,24 @@ def change_settings(change: ChangeWorkspace, visitor: Owner, session: WriteSessi
         name=change.name or present.name,
         price_per_hour=change.price_per_hour if "price_per_hour" in change.model_fields_set else present.price_per_hour,
         currency=change.currency or present.currency,
+        requires_second_factor=present.requires_second_factor
+        if change.requires_second_factor is None
+        else change.requires_second_factor,
+        changed_by=visitor.user.id,
     )
     return WorkspaceSettings.model_validate(vars(changed))
+
+
+@router.get("/workspaces", summary="The workspaces that you belong to")
+def list_workspaces(visitor: Viewer, session: ReadSession) -> WorkspaceList:
+    found = queries.workspaces_of(session, visitor.user.id)
+    return WorkspaceList(items=[WorkspaceItem.model_validate(one._asdict()) for one in found])
+
+
+@router.post("/workspaces", status_code=201, summary="Make a further workspace, which you own")
+@audited("workspace.created")
+def make_workspace(order: NameForm, visitor: Viewer, session: WriteSession, settings: AppSettings) -> WorkspaceItem:
+    """Who may do that is a setting of the installation; `GET /me` says whether you may."""
+    queries.check_may_make_workspaces(session, user_id=visitor.user.id, by=settings.workspaces_by)
+    made = members.create_workspace(session, user_id=visitor.user.id, name=order.name)
+    return WorkspaceItem(id=made.id, name=made.name, role="owner")

@@ -7,6 +7,7 @@ from fastapi.responses import RedirectResponse
 
 from app.accounts import errors, members, passwords, queries, service
 from app.accounts.forms import AcceptForm, Address, PreferencesForm, SetupForm, Signed, SignInForm
+from app.accounts.second_step_routes import leave, passkeys_work, welcome, welcome_or_ask
 from app.audit import service as audit
 from app.errors import N_
 from app.web.answers import go, own_path
@@ -15,17 +16,13 @@ from app.web.deferred_route import DeferredRoute
 from app.web.flashes import Flash
 from app.web.gate import LOCALE_COOKIE, THEME_COOKIE
 from app.web.language import translate
-from app.web.session_cookie import count_try, forget_tries, let_in, let_out, remember_device
+from app.web.session_cookie import count_try, forget_tries, let_out
 from app.web.session_deps import AppSettings, PasswordTurn, ReadSession, WriteSession
 from app.web.signed_in import Viewer
 from app.web.templating import page
 
 router = APIRouter(route_class=DeferredRoute)
 YEAR = 365 * 24 * 3600
-
-
-def _agent(request: Request) -> str:
-    return request.headers.get("user-agent", "")
 
 
 @router.get("/setup")
@@ -43,6 +40,7 @@ def make_owner(
     _turn: PasswordTurn,
     reading: ReadSession,
     session: WriteSession,
+    settings: AppSettings,
 ) -> Response:
     if not service.needs_owner(reading):
         raise errors.AlreadySetUp()
@@ -59,19 +57,18 @@ def make_owner(
         locale=form.locale,
     )
     audit.by(session, id=user.id, name=user.name)
-    response = go(request, "/")
-    let_in(request, response, service.open_session(session, user, user_agent=_agent(request)))
-    remember_device(request, response, user.email)
-    return response
+    return welcome(request, session, user, settings)
 
 
 @router.get("/sign-in")
-def sign_in_page(request: Request, session: ReadSession, next: Annotated[Address, Query()] = "") -> Response:
+def sign_in_page(
+    request: Request, session: ReadSession, settings: AppSettings, next: Annotated[Address, Query()] = ""
+) -> Response:
     if service.needs_owner(session):
         return RedirectResponse("/setup", 303)
     if request.state.visitor is not None:
         return RedirectResponse(own_path(next), 303)
-    return page(request, "pages/sign_in.html", next=own_path(next))
+    return page(request, "pages/sign_in.html", next=own_path(next), passkeys_work=passkeys_work(request, settings))
 
 
 @router.post("/sign-in")
@@ -87,26 +84,13 @@ def sign_in(
     count_try(request, settings, form.email)
     known = service.check_password(reading, email=form.email, password=form.password)
     forget_tries(request, settings, form.email)
-    user = service.still(session, known)
-    audit.by(session, id=user.id, name=user.name)
-    _leave(request, session)
-    response = go(request, own_path(form.next))
-    let_in(request, response, service.open_session(session, user, user_agent=_agent(request)))
-    remember_device(request, response, user.email)
-    return response
-
-
-def _leave(request: Request, session: WriteSession) -> None:
-    """End the session that this browser had before, if any: nobody finds themselves in another's."""
-    visitor = request.state.visitor
-    if visitor is not None:
-        service.close_session(session, user_id=visitor.user.id, session_id=visitor.session_id)
+    return welcome_or_ask(request, reading, session, known, settings, next=form.next)
 
 
 @router.post("/sign-out")
 @audited("session.closed")
 def sign_out(request: Request, visitor: Viewer, session: WriteSession) -> Response:
-    _leave(request, session)
+    leave(request, session)
     text = translate(request.state.locale, N_("You are signed out."))
     response = go(request, "/sign-in", Flash("ok", text))
     let_out(response)
@@ -164,21 +148,10 @@ def accept(
         count_try(request, settings, invitation.email)
         known = service.check_password(reading, email=invitation.email, password=form.password)
         forget_tries(request, settings, invitation.email)
-        user = service.still(session, known)
-    else:
-        reading.close()
-        password_hash = passwords.hash_password(form.password)
-        user = service.create_person(
-            session,
-            name=form.name,
-            email=invitation.email,
-            password_hash=password_hash,
-            locale=request.state.locale,
-        )
-    audit.by(session, id=user.id, name=user.name, link=invitation.id)
-    workspace_id = members.accept_invitation(session, invitation_id=invitation.id, user_id=user.id)
-    response = go(request, "/")
-    token = service.open_session(session, user, user_agent=_agent(request), workspace_id=workspace_id)
-    let_in(request, response, token)
-    remember_device(request, response, user.email)
-    return response
+        return welcome_or_ask(request, reading, session, known, settings, invitation_id=invitation.id)
+    reading.close()
+    password_hash = passwords.hash_password(form.password)
+    user = service.create_person(
+        session, name=form.name, email=invitation.email, password_hash=password_hash, locale=request.state.locale
+    )
+    return welcome(request, session, user, settings, invitation_id=invitation.id)

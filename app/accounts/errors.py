@@ -22,6 +22,10 @@ class WrongPassword(Invalid):
     sentence = N_("That is not your present password. Nothing was changed.")
 
 
+class PresentPasswordNeeded(Invalid):
+    sentence = N_("You signed in a while ago. Reload this page and give your present password, too.")
+
+
 class PasswordsDiffer(Invalid):
     sentence = N_("The two passwords are not the same. Please type them again.")
 
@@ -105,3 +109,76 @@ class HasAnOwner(Conflict):
     """Params: name."""
 
     sentence = N_("“%(name)s” has an owner. Owners make others owners, on the members' page.")
+
+
+class WrongCode(Invalid):
+    field = "code"
+    sentence = N_("That code does not count. Type the one that the app shows now; each works once.")
+
+
+class SetupTooOld(Conflict):
+    sentence = N_("This page is too old to set up the app. Reload it and scan the new code.")
+
+
+class AppAlreadyThere(Conflict):
+    sentence = N_("An authenticator app is set up already. Remove it first.")
+
+
+class SecretUnreadable(Conflict):
+    sentence = N_(
+        "The app's codes can no longer be checked, because this Livery's secret key has changed. Use a recovery code "
+        "or a passkey, then set the app up anew."
+    )
+
+
+class NoSecondFactor(Conflict):
+    sentence = N_("There is no second factor to go with these codes. Set one up first.")
+
+
+class SecondFactorFirst(Conflict):
+    sentence = N_("Set up a second factor for yourself first, or you would lock yourself out of this workspace.")
+
+
+class SecondFactorNeeded(Forbidden):
+    sentence = N_(
+        "This workspace asks everybody for a second factor, and you have none. Set one up on the page “Your account”."
+    )
+
+
+class SignInTooOld(Invalid):
+    sentence = N_("That took too long. Please sign in again.")
+
+
+class PasskeyRefused(Invalid):
+    sentence = N_("This passkey was not accepted. Try again, or choose another way.")
+
+
+class PasskeyCopied(Invalid):
+    sentence = N_(
+        "This passkey says it was used less often than Livery knows, so it may be a copy. It was not accepted."
+    )
+
+
+class PasskeyAlreadyThere(Conflict):
+    sentence = N_("This passkey is set up already.")
+
+
+class TooManyPasskeys(Conflict):
+    """Params: count."""
+
+    sentence = N_("%(count)s passkeys are enough for one person. Remove one that is not used any more.")
+
+
+class PasskeysNeedAName(Conflict):
+    sentence = N_(
+        "Passkeys need a name in the address, such as livery.example.org or localhost; under a number browsers refuse "
+        "them."
+    )
+
+
+class NoFurtherWorkspaces(Forbidden):
+    sentence = N_("Nobody can make further workspaces on this Livery; whoever runs it has set it so.")
+
+
+class WorkspacesByKeepers(Forbidden):
+    sentence = N_("Only owners of the first workspace can make further ones on this Livery. Ask one of them.")

@@ -77,6 +77,36 @@ class ResetForm(BaseModel):
     revoke_tokens: bool = False
 
 
+Credential = Annotated[str, Field(max_length=20_000)]
+"""What ``navigator.credentials`` gave, as JSON."""
+Code = Annotated[str, Field(min_length=1, max_length=60)]
+
+
+class PresentForm(BaseModel):
+    """Empty where the sign-in was just now."""
+
+    present: Password = ""
+
+
+class AuthenticatorForm(PresentForm):
+    sealed: Annotated[str, Field(max_length=500)]
+    code: Code
+
+
+class PasskeyForm(PresentForm):
+    name: Name
+    credential: Credential = ""
+
+
+class CodeForm(BaseModel):
+    code: Code
+
+
+class PasskeySignInForm(BaseModel):
+    credential: Credential
+    next: Address = ""
+
+
 class InviteForm(BaseModel):
     email: Email
     role: Role = "editor"
@@ -94,6 +124,7 @@ class WorkspaceForm(BaseModel):
     name: Name
     price_per_hour: Price = None
     currency: Currency = "EUR"
+    requires_second_factor: bool = False
 
 
 class TokenForm(BaseModel):

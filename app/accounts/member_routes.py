@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Form, Request, Response
 
-from app.accounts import members, queries, recovery
+from app.accounts import members, queries, recovery, second_factors
 from app.accounts.forms import InviteForm, NameForm, RoleForm, SwitchForm
 from app.errors import N_
 from app.settings import Settings
@@ -21,6 +21,9 @@ from app.web.text import RowId
 from app.web.visitor import Visitor
 
 router = APIRouter(route_class=DeferredRoute)
+
+
+SECOND_FACTOR_REMOVED = N_("%(name)s signs in with the password alone again, and is signed out everywhere.")
 
 
 def base_url(request: Request, settings: Settings) -> str:
@@ -121,6 +124,18 @@ def make_reset_link(
     return _page(request, visitor, session, settings, made)
 
 
+@router.post("/members/{user_id}/second-factor/remove")
+@audited("member.second_factor_removed")
+def remove_second_factor(request: Request, user_id: RowId, visitor: Owner, session: WriteSession) -> Response:
+    """For somebody who lost their device. With a link for a new password it lets whoever holds the link in as them, so
+    it has the same limits."""
+    where = {"workspace_id": visitor.workspace.id}
+    user = recovery.check_reach(session, user_id=user_id, owner_id=visitor.user.id, only_here=False, **where)
+    second_factors.remove_all(session, user_id)
+    text = translate(request.state.locale, SECOND_FACTOR_REMOVED, name=user.name)
+    return go(request, "/members", Flash("ok", text))
+
+
 @router.post("/members/invitations")
 @audited("invitation.created")
 def invite(
@@ -145,13 +160,22 @@ def withdraw(request: Request, invitation_id: RowId, visitor: Owner, session: Wr
 
 
 @router.get("/workspaces")
-def workspaces(request: Request, visitor: Viewer, session: ReadSession) -> Response:
-    return page(request, "pages/workspaces.html", workspaces=queries.workspaces_of(session, visitor.user.id))
+def workspaces(request: Request, visitor: Viewer, session: ReadSession, settings: AppSettings) -> Response:
+    return page(
+        request,
+        "pages/workspaces.html",
+        workspaces=queries.workspaces_of(session, visitor.user.id),
+        may_make=queries.may_make_workspaces(session, user_id=visitor.user.id, by=settings.workspaces_by),
+        by=settings.workspaces_by,
+    )
 
 
 @router.post("/workspaces")
 @audited("workspace.created")
-def create(request: Request, form: Annotated[NameForm, Form()], visitor: Viewer, session: WriteSession) -> Response:
+def create(
+    request: Request, form: Annotated[NameForm, Form()], visitor: Viewer, session: WriteSession, settings: AppSettings
+) -> Response:
+    queries.check_may_make_workspaces(session, user_id=visitor.user.id, by=settings.workspaces_by)
     made = members.create_workspace(session, user_id=visitor.user.id, name=form.name)
     return _switch(request, visitor, session, made.id)
 

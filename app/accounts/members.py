@@ -19,6 +19,7 @@ from app.accounts.models import (
     User,
     Workspace,
 )
+from app.accounts.second_factors import has_one
 from app.accounts.service import checked_email, checked_name
 from app.audit import service as audit
 from app.db import now
@@ -47,13 +48,26 @@ def create_workspace(session: Session, *, user_id: str, name: str) -> Workspace:
 
 
 def change_workspace(
-    session: Session, *, workspace_id: str, name: str, price_per_hour: Decimal | None, currency: str
+    session: Session,
+    *,
+    workspace_id: str,
+    name: str,
+    price_per_hour: Decimal | None,
+    currency: str,
+    requires_second_factor: bool,
+    changed_by: str,
 ) -> Workspace:
-    """Set name and what an hour of the device costs; None when nobody knows."""
+    """Set name, what an hour of the device costs (None when nobody knows), and whether members need a second factor.
+
+    Raises ``SecondFactorFirst`` if who asks that of others has none.
+    """
     workspace = session.get(Workspace, workspace_id)
     if workspace is None:
         raise NotFound()
+    if requires_second_factor and not workspace.requires_second_factor and not has_one(session, changed_by):
+        raise errors.SecondFactorFirst()
     workspace.name, workspace.price_per_hour, workspace.currency = checked_name(name), price_per_hour, currency
+    workspace.requires_second_factor = requires_second_factor
     session.flush()
     return workspace
 

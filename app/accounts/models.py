@@ -3,7 +3,7 @@
 from datetime import datetime
 from decimal import Decimal
 
-from sqlalchemy import ForeignKey, Index, Numeric, String
+from sqlalchemy import BigInteger, ForeignKey, Index, Numeric, String, false
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.db import ID_LENGTH, Base, new_id, now
@@ -33,6 +33,8 @@ class Workspace(Base):
     price_per_hour: Mapped[Decimal | None] = mapped_column(Numeric(8, 2), default=None)
     """What an hour of the device costs; None when nobody has said."""
     currency: Mapped[str] = mapped_column(String(3), default="EUR")
+    requires_second_factor: Mapped[bool] = mapped_column(default=False, server_default=false())
+    """Whether members without a second factor can do nothing here but set one up."""
     created_at: Mapped[datetime] = mapped_column(default=now)
 
 
@@ -110,3 +112,44 @@ class ResetLink(Base):
     """That owner. It ends with them: nobody's link must turn into one of the machine."""
     created_at: Mapped[datetime] = mapped_column(default=now)
     expires_at: Mapped[datetime]
+
+
+class Authenticator(Base):
+    """An app that shows a code for the next half minute (TOTP); a person has one at most."""
+
+    __tablename__ = "authenticators"
+
+    id: Mapped[str] = mapped_column(String(ID_LENGTH), primary_key=True, default=new_id)
+    user_id: Mapped[str] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), unique=True)
+    sealed_secret: Mapped[str] = mapped_column(String(300))
+    last_step: Mapped[int] = mapped_column(default=0)
+    """The half minute, counted from 1970, whose code was taken last: neither it nor an earlier one counts again."""
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    last_used_at: Mapped[datetime | None] = mapped_column(default=None)
+
+
+class Passkey(Base):
+    """A key pair whose private half never leaves the person's device (WebAuthn). Binary values are in base64url."""
+
+    __tablename__ = "passkeys"
+
+    id: Mapped[str] = mapped_column(String(ID_LENGTH), primary_key=True, default=new_id)
+    user_id: Mapped[str] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
+    name: Mapped[str] = mapped_column(String(120))
+    credential_id: Mapped[str] = mapped_column(String(1400), unique=True)
+    public_key: Mapped[str] = mapped_column(String(2000))
+    sign_count: Mapped[int] = mapped_column(BigInteger, default=0)
+    """How often the device says it has signed; one that falls back was copied."""
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    last_used_at: Mapped[datetime | None] = mapped_column(default=None)
+
+
+class RecoveryCode(Base):
+    """A way past the second step for when the device is lost; each works once, and only its SHA-256 is kept."""
+
+    __tablename__ = "recovery_codes"
+
+    id: Mapped[str] = mapped_column(String(ID_LENGTH), primary_key=True, default=new_id)
+    user_id: Mapped[str] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
+    code_hash: Mapped[str] = mapped_column(String(64), unique=True)
+    used_at: Mapped[datetime | None] = mapped_column(default=None)

@@ -1,14 +1,16 @@
 """What may be seen of people and workspaces."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
+from app.accounts import errors
 from app.accounts.members import invitation_works
 from app.accounts.models import ApiToken, BrowserSession, Invitation, Membership, User, Workspace
+from app.accounts.second_factors import has_second_factor
 from app.accounts.service import sha256
 from app.db import now
 
@@ -23,27 +25,39 @@ class Entrance(NamedTuple):
     token: ApiToken | None
 
 
-def entrance_by_cookie(session: Session, token: str) -> Entrance | None:
-    """Whose browser this is; None when signed out, expired, or no longer a member."""
+def entrance_by_cookie(session: Session, token: str, *, life: timedelta, idle: timedelta) -> Entrance | None:
+    """Whose browser this is; None when signed out, expired, not seen for ``idle``, or no longer a member. ``life`` as
+    it is set now counts for sign-ins of before, too."""
     row = session.execute(
         select(BrowserSession, User, Workspace, Membership.role)
         .join(User, User.id == BrowserSession.user_id)
         .join(Workspace, Workspace.id == BrowserSession.workspace_id)
         .join(Membership, (Membership.user_id == User.id) & (Membership.workspace_id == Workspace.id))
-        .where(BrowserSession.token_hash == sha256(token), BrowserSession.expires_at > now())
+        .where(
+            BrowserSession.token_hash == sha256(token),
+            BrowserSession.expires_at > now(),
+            BrowserSession.created_at > now() - life,
+            BrowserSession.last_seen_at > now() - idle,
+        )
     ).first()
     return Entrance(row[1], row[2], row[3], row[0], None) if row else None
 
 
 def browsers_looking_at(session: Session, session_ids: set[str]) -> dict[str, str]:
-    """The workspace that each of these browsers looks at; without those that are signed out, expired or shut out."""
+    """The workspace that each of these browsers looks at; without those that are signed out, expired or shut out, also
+    for want of a second factor."""
     rows = session.execute(
         select(BrowserSession.id, BrowserSession.workspace_id)
         .join(
             Membership,
             (Membership.user_id == BrowserSession.user_id) & (Membership.workspace_id == BrowserSession.workspace_id),
         )
-        .where(BrowserSession.id.in_(session_ids), BrowserSession.expires_at > now())
+        .join(Workspace, Workspace.id == BrowserSession.workspace_id)
+        .where(
+            BrowserSession.id.in_(session_ids),
+            BrowserSession.expires_at > now(),
+            or_(~Workspace.requires_second_factor, has_second_factor(BrowserSession.user_id)),
+        )
     )
     return {row.id: row.workspace_id for row in rows}
 
@@ -58,6 +72,12 @@ def entrance_by_token(session: Session, token: str) -> Entrance | None:
         .where(ApiToken.token_hash == sha256(token), ApiToken.revoked_at.is_(None))
     ).first()
     return Entrance(row[1], row[2], row[3], None, row[0]) if row else None
+
+
+def signed_in_at(session: Session, session_id: str) -> datetime:
+    """When a browser was signed in; long ago for one that is not."""
+    found = session.get(BrowserSession, session_id)
+    return found.created_at if found else datetime.min.replace(tzinfo=UTC)
 
 
 def workspace(session: Session, workspace_id: str) -> Workspace:
@@ -79,6 +99,7 @@ class Member(NamedTuple):
     email: str
     role: str
     since: datetime
+    has_second_factor: bool
 
 
 class WorkspaceOf(NamedTuple):
@@ -103,7 +124,7 @@ class TokenOf(NamedTuple):
 def members(session: Session, workspace_id: str) -> list[Member]:
     """Everybody in a workspace, the earliest first."""
     rows = session.execute(
-        select(User.id, User.name, User.email, Membership.role, Membership.created_at)
+        select(User.id, User.name, User.email, Membership.role, Membership.created_at, has_second_factor(User.id))
         .join(Membership, Membership.user_id == User.id)
         .where(Membership.workspace_id == workspace_id)
         .order_by(Membership.created_at, User.id)
@@ -165,10 +186,27 @@ def tokens(session: Session, workspace_id: str, *, user_id: str | None) -> list[
     ]
 
 
+def _first_workspace(session: Session) -> str | None:
+    return session.scalar(select(Workspace.id).order_by(Workspace.created_at, Workspace.id).limit(1))
+
+
 def is_first_workspace(session: Session, workspace_id: str) -> bool:
     """Whether this workspace was made by the first visit: its owners keep the installation."""
-    first = select(Workspace.id).order_by(Workspace.created_at, Workspace.id).limit(1)
-    return session.scalar(first) == workspace_id
+    return _first_workspace(session) == workspace_id
+
+
+def may_make_workspaces(session: Session, *, user_id: str, by: str) -> bool:
+    """``by`` is the setting ``WORKSPACES_BY``."""
+    if by != "first-owners":
+        return by == "everybody"
+    owned = select(Membership.workspace_id).where(Membership.user_id == user_id, Membership.role == "owner")
+    return _first_workspace(session) in session.scalars(owned).all()
+
+
+def check_may_make_workspaces(session: Session, *, user_id: str, by: str) -> None:
+    """Raises ``NoFurtherWorkspaces``, ``WorkspacesByKeepers``."""
+    if not may_make_workspaces(session, user_id=user_id, by=by):
+        raise errors.NoFurtherWorkspaces() if by == "nobody" else errors.WorkspacesByKeepers()
 
 
 def is_known(session: Session, email: str) -> bool:

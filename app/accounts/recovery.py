@@ -12,7 +12,7 @@ from typing import NamedTuple
 from sqlalchemy import delete, func, or_, select, update
 from sqlalchemy.orm import Session
 
-from app.accounts import errors
+from app.accounts import errors, second_factors
 from app.accounts.models import ApiToken, Membership, ResetLink, User, Workspace
 from app.accounts.service import person, sha256, sign_out_everywhere
 from app.db import now
@@ -125,17 +125,29 @@ class Rescued(NamedTuple):
     workspace: str | None
     """The name of the one that the person owns now."""
     belongs_somewhere: bool
+    has_second_factor: bool
 
 
-def rescue(session: Session, *, email: str, make_owner_of: str | None) -> Rescued:
+def rescue(
+    session: Session, *, email: str, make_owner_of: str | None = None, remove_second_factors: bool = False
+) -> Rescued:
     """A link for somebody, made on the machine itself, whatever they belong to. Raises ``NobodyWithAddress`` and the
     errors of ``adopt_workspace``."""
     user = session.scalar(select(User).where(User.email == email.strip().lower()))
     if user is None:
         raise errors.NobodyWithAddress(email=email)
     workspace = adopt_workspace(session, user_id=user.id, named=make_owner_of) if make_owner_of else None
+    if remove_second_factors:
+        second_factors.remove_all(session, user.id)
     _link, token = make_link(session, user_id=user.id)
-    return Rescued(user.id, user.name, token, workspace.name if workspace else None, bool(_roles(session, user.id)))
+    return Rescued(
+        user.id,
+        user.name,
+        token,
+        workspace.name if workspace else None,
+        bool(_roles(session, user.id)),
+        second_factors.has_one(session, user.id),
+    )
 
 
 def adopt_workspace(session: Session, *, user_id: str, named: str) -> Workspace:

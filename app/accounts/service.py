@@ -16,6 +16,9 @@ from app.db import now
 from app.errors import NotFound
 
 SESSION_LIFE = timedelta(days=30)
+"""Of a sign-in where nothing else is set."""
+FRESH_FOR = timedelta(minutes=10)
+"""So long after a sign-in nobody is asked for the password once more."""
 TOKEN_START = "lvy_"  # noqa: S105 - how every token begins, not one
 _EMAIL = re.compile(r"[^@\s]{1,64}@[^@\s]{1,180}\.[^@\s.]{2,}")
 _SETUP_LOCK = 7_310_001
@@ -101,6 +104,10 @@ def check_password(session: Session, *, email: str, password: str) -> Proven:
     return Proven(found.id, found.password_hash, renewed)
 
 
+def find(session: Session, user_id: str) -> User | None:
+    return session.get(User, user_id)
+
+
 def person(session: Session, user_id: str) -> User:
     """Raises ``NotFound`` for somebody who is gone."""
     user = session.get(User, user_id)
@@ -134,7 +141,9 @@ def prefer(session: Session, *, user_id: str, locale: str | None, theme: str | N
     session.flush()
 
 
-def open_session(session: Session, user: User, *, user_agent: str, workspace_id: str | None = None) -> str:
+def open_session(
+    session: Session, user: User, *, user_agent: str, workspace_id: str | None = None, life: timedelta = SESSION_LIFE
+) -> str:
     """A new signed-in browser; the returned token goes into its cookie and is kept nowhere.
 
     Raises ``NoWorkspace`` for somebody who belongs to none (any more).
@@ -153,21 +162,29 @@ def open_session(session: Session, user: User, *, user_agent: str, workspace_id:
             user_id=user.id,
             workspace_id=membership.workspace_id,
             user_agent=user_agent[:300],
-            expires_at=now() + SESSION_LIFE,
+            expires_at=now() + life,
         )
     )
     session.flush()
     return token
 
 
-def change_password(session: Session, *, user_id: str, password_hash: str, workspace_id: str, user_agent: str) -> str:
+def change_password(
+    session: Session,
+    *,
+    user_id: str,
+    password_hash: str,
+    workspace_id: str,
+    user_agent: str,
+    life: timedelta = SESSION_LIFE,
+) -> str:
     """Set a new password: every signed-in browser is signed out, and this one gets the returned token. A link to set
     another one ends."""
     user = person(session, user_id)
     user.password_hash = password_hash
     sign_out_everywhere(session, user_id)
     session.execute(delete(ResetLink).where(ResetLink.user_id == user_id))
-    return open_session(session, user, user_agent=user_agent, workspace_id=workspace_id)
+    return open_session(session, user, user_agent=user_agent, workspace_id=workspace_id, life=life)
 
 
 def sign_out_everywhere(session: Session, user_id: str) -> None:

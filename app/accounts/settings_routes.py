@@ -39,6 +39,8 @@ def change(request: Request, form: Annotated[WorkspaceForm, Form()], visitor: Ow
         name=form.name,
         price_per_hour=form.price_per_hour,
         currency=form.currency,
+        requires_second_factor=form.requires_second_factor,
+        changed_by=visitor.user.id,
     )
     return go(request, "/settings", Flash("ok", translate(request.state.locale, N_("The settings are saved."))))
 

@@ -86,6 +86,24 @@ KINDS = {
         label="name",
         told=("read_only",),
     ),
+    "authenticator": Kind(
+        N_("an authenticator app"),
+        ngettext("%(num)s authenticator app", "%(num)s authenticator apps", 2),
+        table="authenticators",
+    ),
+    "recovery_code": Kind(
+        N_("a recovery code"),
+        ngettext("%(num)s recovery code", "%(num)s recovery codes", 2),
+        table="recovery_codes",
+    ),
+    "passkey": Kind(
+        N_("a passkey"),
+        ngettext("%(num)s passkey", "%(num)s passkeys", 2),
+        one=N_("the passkey “%(label)s”"),
+        table="passkeys",
+        parameters=("passkey_id",),
+        label="name",
+    ),
     "reset_link": Kind(
         N_("a member"),
         ngettext("%(num)s member", "%(num)s members", 2),
@@ -101,7 +119,7 @@ KINDS = {
         one=N_("the workspace “%(label)s”"),
         table="workspaces",
         label="name",
-        told=("name", "price_per_hour", "currency"),
+        told=("name", "price_per_hour", "currency", "requires_second_factor"),
     ),
     "project": Kind(
         N_("a brand"),
@@ -286,6 +304,8 @@ FIELDS = {
     "read_only": N_("Read only"),
     "price_per_hour": N_("Price per hour"),
     "currency": N_("Currency"),
+    "requires_second_factor": N_("Second factor for everybody"),
+    "second_factor": N_("Second factor"),
     "trigger_word": N_("Trigger word"),
     "palette": N_("Colours"),
     "look_notes": N_("Notes"),

@@ -6,7 +6,7 @@ from datetime import datetime
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from app.accounts.models import Workspace
+from app.accounts.queries import is_first_workspace
 from app.adapters.models import Adapter
 from app.db import now
 from app.generations.models import Output
@@ -23,8 +23,7 @@ FILES_OF_AN_ADAPTER = 3
 def is_keeper(session: Session, *, workspace_id: str) -> bool:
     """Whether this is the first workspace. Its owners keep the installation: anybody can make a further workspace and
     own that."""
-    first = select(Workspace.id).order_by(Workspace.created_at, Workspace.id).limit(1)
-    return session.scalar(first) == workspace_id
+    return is_first_workspace(session, workspace_id)
 
 
 @dataclass(frozen=True)

@@ -10,11 +10,13 @@ from datetime import timedelta
 from urllib.parse import quote
 
 import anyio.to_thread
+from sqlalchemy.orm import Session
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.accounts import queries, service
+from app.accounts import queries, second_factors, service
+from app.accounts.errors import SecondFactorNeeded
 from app.accounts.service import TOKEN_START
 from app.db import DATABASE_AWAY, Database, now
 from app.errors import N_, AppError, SignInNeeded
@@ -42,6 +44,9 @@ PUBLIC = (
     "/favicon.ico",
     METRICS,
 )
+SECOND_FACTOR = "/account/second-factor"
+OPEN_WITHOUT_SECOND_FACTOR = ("/account", "/workspaces", "/workspace/switch", "/sign-out")
+"""Where members may go without a factor that their workspace asks for: to set one up, or to leave for another."""
 POLICY = (
     "default-src 'self'; img-src 'self' data: blob:; style-src 'self'; style-src-attr 'unsafe-inline'; "
     "script-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
@@ -77,6 +82,8 @@ class Gate:
         database: Database,
         signing_key: bytes,
         secure_cookies: bool,
+        sign_in_life: timedelta,
+        sign_in_idle: timedelta,
         rules: RouteRules,
         uploads: Uploads,
         pace: Pace,
@@ -86,6 +93,8 @@ class Gate:
         self.database = database
         self.signing_key = signing_key
         self.secure_cookies = secure_cookies
+        self.sign_in_life = sign_in_life
+        self.sign_in_idle = sign_in_idle
         self.rules = rules
         self.uploads = uploads
         self.pace = pace
@@ -174,6 +183,8 @@ class Gate:
             raise csrf.ForeignForm()
         if visitor is None and not path.startswith(PUBLIC):
             await self._turn_away(request)
+        if visitor is not None and visitor.needs_second_factor and not _is_open_without_second_factor(path):
+            _lead_to_second_factor(request)
         if method in csrf.SAFE_METHODS:
             return None
         rule = self.rules.rule_for(method, path)
@@ -191,9 +202,12 @@ class Gate:
                 found = queries.entrance_by_token(session, token.strip())
             else:
                 token = cookies.get(SESSION_COOKIE, "")
-                found = queries.entrance_by_cookie(session, token) if token else None
-        if found is None:
-            return None
+                found = self._by_cookie(session, token) if token else None
+            if found is None:
+                return None
+            needs_second_factor = found.workspace.requires_second_factor and not second_factors.has_one(
+                session, found.user.id
+            )
         self._note_use(found)
         return Visitor(
             user=VisitorUser(found.user.id, found.user.name, found.user.email, found.user.locale, found.user.theme),
@@ -202,7 +216,11 @@ class Gate:
             session_id=found.browser.id if found.browser else None,
             read_only=found.token.read_only if found.token else False,
             token=VisitorToken(found.token.id, found.token.name) if found.token else None,
+            needs_second_factor=needs_second_factor,
         )
+
+    def _by_cookie(self, session: Session, token: str) -> queries.Entrance | None:
+        return queries.entrance_by_cookie(session, token, life=self.sign_in_life, idle=self.sign_in_idle)
 
     def _note_use(self, found: queries.Entrance) -> None:
         if found.browser is not None and found.browser.last_seen_at < now() - SEEN_EVERY:
@@ -236,6 +254,23 @@ class Gate:
 
 def _is_api(path: str) -> bool:
     return path.startswith("/api/") or path == METRICS
+
+
+def _is_open_without_second_factor(path: str) -> bool:
+    if _is_api(path):
+        return False
+    return path.startswith(PUBLIC) or any(
+        path == one or path.startswith(one + "/") for one in OPEN_WITHOUT_SECOND_FACTOR
+    )
+
+
+def _lead_to_second_factor(request: Request) -> None:
+    """Raises ``TurnedAway`` where a page was asked for, else ``SecondFactorNeeded``."""
+    if "hx-request" in request.headers:
+        raise TurnedAway(403, {"hx-redirect": SECOND_FACTOR})
+    if request.method not in csrf.SAFE_METHODS or _is_api(request.scope["path"]):
+        raise SecondFactorNeeded()
+    raise TurnedAway(303, {"location": SECOND_FACTOR})
 
 
 def _add_headers(message: Message, form_cookie: str | None, secure: bool) -> None:

@@ -15,6 +15,9 @@ from app.errors import TooMany
 SIGN_IN_BY_ADDRESS = RateLimitItemPerMinute(60, 15, namespace="sign-in-address")
 """Wider than by account: a whole office may share one address on a Monday morning."""
 SIGN_IN_BY_ACCOUNT = RateLimitItemPerMinute(10, 15, namespace="sign-in-account")
+SECOND_STEP = RateLimitItemPerMinute(10, 15, namespace="second-step")
+CHALLENGE = RateLimitItemPerMinute(1, 10, namespace="challenge")
+"""Of a passkey: longer than one lives, so that each is answered once."""
 RESET_LINKS = RateLimitItemPerMinute(30, 15, namespace="reset-links")
 """By address; the tokens themselves cannot be guessed, and asking for them should cost something all the same."""
 INVITATIONS = RateLimitItemPerHour(50, namespace="invitations")
@@ -51,6 +54,15 @@ def count(broker_url: str, limit: RateLimitItem, who: str) -> None:
     if not allowed:
         reset_time = limiter.get_window_stats(limit, who).reset_time
         raise TooMany(seconds=max(1, math.ceil(reset_time - time.time())))
+
+
+def is_first(broker_url: str, limit: RateLimitItem, what: str) -> bool:
+    """Whether ``what`` is met for the first time within the limit's stretch of time."""
+    try:
+        count(broker_url, limit, what)
+    except TooMany:
+        return False
+    return True
 
 
 def forget(broker_url: str, limit: RateLimitItem, who: str) -> None:

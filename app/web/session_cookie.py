@@ -9,12 +9,13 @@ a known one does not.
 
 import logging
 import secrets
+from datetime import timedelta
 from functools import cache
 
 from fastapi import Request, Response
 from itsdangerous import BadData, URLSafeTimedSerializer
 
-from app.accounts.service import SESSION_LIFE, sha256
+from app.accounts.service import sha256
 from app.settings import Settings
 from app.web import rate_limit
 from app.web.gate import SESSION_COOKIE
@@ -26,7 +27,8 @@ DEVICE_LIFE_SECONDS = 365 * 24 * 3600
 
 def let_in(request: Request, response: Response, token: str) -> None:
     """Give the browser its session; scripts cannot read it, other sites cannot send it."""
-    _set(request, response, SESSION_COOKIE, token, int(SESSION_LIFE.total_seconds()))
+    life: timedelta = request.app.state.settings.sign_in_life
+    set_cookie(request, response, SESSION_COOKIE, token, int(life.total_seconds()))
 
 
 def let_out(response: Response) -> None:
@@ -36,7 +38,7 @@ def let_out(response: Response) -> None:
 def remember_device(request: Request, response: Response, email: str) -> None:
     """Note in the browser that it was let in as this person."""
     value = _signer(request).dumps([_digest(email), secrets.token_hex(8)])
-    _set(request, response, DEVICE_COOKIE, value, DEVICE_LIFE_SECONDS)
+    set_cookie(request, response, DEVICE_COOKIE, value, DEVICE_LIFE_SECONDS)
 
 
 def address_of(request: Request) -> str:
@@ -56,7 +58,7 @@ def _warn_of_proxy() -> None:
 
 def count_try(request: Request, settings: Settings, email: str) -> None:
     """Count one try to sign in, before the password is looked at. Raises ``TooMany``."""
-    device = _known_device(request, email)
+    device = known_device(request, email)
     if device is not None:
         rate_limit.count(settings.broker_url, rate_limit.SIGN_IN_BY_ACCOUNT, f"device:{device}")
         return
@@ -67,12 +69,12 @@ def count_try(request: Request, settings: Settings, email: str) -> None:
 def forget_tries(request: Request, settings: Settings, email: str) -> None:
     """Start counting anew after a right password; the address's count stays, or a stranger with an account of their own
     could clear it between tries at others'."""
-    device = _known_device(request, email)
+    device = known_device(request, email)
     who = f"device:{device}" if device is not None else f"account:{_digest(email)}"
     rate_limit.forget(settings.broker_url, rate_limit.SIGN_IN_BY_ACCOUNT, who)
 
 
-def _known_device(request: Request, email: str) -> str | None:
+def known_device(request: Request, email: str) -> str | None:
     try:
         owner, device = _signer(request).loads(request.cookies.get(DEVICE_COOKIE, ""), max_age=DEVICE_LIFE_SECONDS)
     except (BadData, ValueError, TypeError):
@@ -88,6 +90,6 @@ def _signer(request: Request) -> URLSafeTimedSerializer:
     return URLSafeTimedSerializer(request.app.state.signing_key, salt="known-device")
 
 
-def _set(request: Request, response: Response, name: str, value: str, seconds: int) -> None:
+def set_cookie(request: Request, response: Response, name: str, value: str, seconds: int) -> None:
     secure: bool = request.app.state.settings.secure_cookies
     response.set_cookie(name, value, max_age=seconds, httponly=True, samesite="lax", secure=secure)

@@ -37,6 +37,8 @@ class Visitor:
     """None for an API token."""
     read_only: bool = False
     token: VisitorToken | None = None
+    needs_second_factor: bool = False
+    """Whether this workspace asks for one and the person has none: then nothing is open here but setting one up."""
 
     def may(self, role: str) -> bool:
         """Whether this visitor's role is at least ``role``."""

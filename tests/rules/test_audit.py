@@ -30,6 +30,8 @@ CHANGES_NOTHING = {
     "POST /adapter-files/passport",
     "POST /gallery/selection/download",
     "POST /api/v1/outputs/download",
+    "POST /sign-in/passkey/options",
+    "POST /account/passkeys/options",
     "POST /api/v1/voice/imports/{import_id}/preview",
     "POST /api/v1/projects/{project_id}/trainings/plan",
     "POST /api/v1/projects/{project_id}/voice-trainings/plan",

@@ -34,6 +34,10 @@ PUBLIC = {
     "POST /preferences",
     "GET /invitations/accept",
     "POST /invitations/accept",
+    "GET /sign-in/second-step",
+    "POST /sign-in/second-step",
+    "POST /sign-in/passkey",
+    "POST /sign-in/passkey/options",
     "GET /password-reset",
     "POST /password-reset",
 }
@@ -45,10 +49,17 @@ VIEWERS_MAY_CHANGE = {
     "POST /account/password",
     "POST /account/browsers/{session_id}/sign-out",
     "POST /account/browsers/sign-out-others",
+    "POST /account/second-factor/authenticator",
+    "POST /account/second-factor/authenticator/remove",
+    "POST /account/second-factor/recovery-codes",
+    "POST /account/passkeys",
+    "POST /account/passkeys/options",
+    "POST /account/passkeys/{passkey_id}/remove",
     "PATCH /api/v1/me",
     # where they belong
     "POST /members/leave",
     "POST /workspaces",
+    "POST /api/v1/workspaces",
     "POST /workspace/switch",
     # their own keys, which can no more than they
     "POST /settings/tokens",

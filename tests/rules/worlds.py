@@ -45,6 +45,7 @@ TABLE_OF_PARAMETER = {
     "invitation_id": "invitations",
     "base_id": "base_models",
     "token_id": "api_tokens",
+    "passkey_id": "passkeys",
     "project_id": "projects",
     "image_id": "images",
     "text_id": "text_samples",

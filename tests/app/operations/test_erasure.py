@@ -65,10 +65,8 @@ def test_a_brand_is_gone_from_everywhere(
         assert done.rows[table] >= 1, table
     assert (done.files > 0, done.cached) == (True, 1)
     after = everything(database, storage, tmp_path)
-    kept = {
-        theirs.id(table)
-        for table in ("users", "workspaces", "browser_sessions", "api_tokens", "invitations", "reset_links")
-    }
+    kept = {theirs.id(table) for table in ("users", "workspaces", "browser_sessions", "api_tokens", "invitations")}
+    kept |= {theirs.id(table) for table in ("reset_links", "authenticators", "passkeys", "recovery_codes")}
     of_the_workspace = ("audit_events", "campaigns", "brought_files", "base_models", "base_downloads", "base_copies")
     kept |= {theirs.id(table) for table in of_the_workspace}
     assert traces(theirs, after) - kept == {MARKER}, "their own words stay: not the brand's"

@@ -18,6 +18,7 @@ from app.adapters.bases import NAMES, SUPPORTED, UnknownDialect, UnknownKind
 from app.adapters.dialects import Names, Written
 from app.adapters.fit import Contents
 from app.adapters.safetensors_file import MAX_HEADER_BYTES, Header, Place, Tensor, header_of
+from app.plain_text import all_keepable
 
 MOST_HEADER_BYTES = MAX_HEADER_BYTES
 MOST_TAGS = 60
@@ -199,7 +200,7 @@ def of_header(header: Header, byte_count: int, alphas: Mapping[str, float]) -> P
         ],
         tags=tags[:MOST_TAGS],
         tells_about_pictures=_tells_about_pictures(told),
-        settings=settings_words.read(told),
+        settings=all_keepable(settings_words.read(told)),
         hashes=Hashes(
             told_model=_hash(told.get("sshs_model_hash")),
             told_legacy=_hash(told.get("sshs_legacy_hash")),
@@ -301,7 +302,7 @@ def _hash(text: str | None) -> str | None:
 
 def _json(text: str | None) -> Any:
     try:
-        return json.loads(text or "null")
+        return all_keepable(json.loads(text or "null"))
     except (ValueError, RecursionError):
         return None
 

@@ -21,10 +21,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.errors import N_, Invalid
+from app.plain_text import keepable
+from app.reading import pool
+from app.reading.errors import Unreadable
 
 MAX_HEADER_BYTES = 8_000_000
 """A preview picture in the metadata may take a few of them."""
+LONG_HEADER_BYTES = 1_000_000
 MAX_TENSORS = 20_000
+LARGEST_EMPTY_SIDE = 2**16
 MAX_FILE_BYTES = 4 * 2**30
 
 # In the order of the library's own writer, which lays tensors out by dtype from the last to the first, then by name:
@@ -127,7 +132,18 @@ def header_of(file: BinaryIO, size: int, *, most_bytes: int = MAX_FILE_BYTES) ->
     text = file.read(length)
     if len(text) != length:
         raise UnsafeFile(reason="it ends within its header")
-    return Header(*_checked(text, size - 8 - length), data_start=8 + length)
+    read = checked if length <= LONG_HEADER_BYTES else _checked_elsewhere
+    return Header(*read(text, size - 8 - length), data_start=8 + length)
+
+
+def _checked_elsewhere(text: bytes, data_bytes: int) -> tuple[dict[str, Place], dict[str, str]]:
+    """A long header may be eight megabytes of brackets, which become gigabytes: a process that may be lost reads it."""
+    try:
+        found = pool.ask("adapter_header", {"data_bytes": data_bytes}, [text]).value
+    except Unreadable as error:
+        raise UnsafeFile(reason="its header cannot be read") from error
+    places = {name: Place(dtype, tuple(shape), start, end) for name, (dtype, shape, start, end) in found["places"]}
+    return places, found["metadata"]
 
 
 def read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
@@ -195,7 +211,11 @@ def _laid_out(tensors: Mapping[str, Tensor]) -> list[tuple[str, Tensor]]:
     return sorted(tensors.items(), key=lambda item: (-_LAYOUT[item[1].dtype], item[0].encode()))
 
 
-def _checked(text: bytes, data_bytes: int) -> tuple[dict[str, Place], dict[str, str]]:
+def checked(text: bytes, data_bytes: int) -> tuple[dict[str, Place], dict[str, str]]:
+    """The tensors' places and the metadata that a header tells, if they fit a file with ``data_bytes`` of tensors.
+
+    Raises ``UnsafeFile``.
+    """
     try:
         content = json.loads(text, object_pairs_hook=_no_twins, parse_constant=_no_constant)
     except (ValueError, RecursionError) as error:
@@ -209,6 +229,8 @@ def _checked(text: bytes, data_bytes: int) -> tuple[dict[str, Place], dict[str, 
         raise UnsafeFile(reason="it holds no tensors")
     if len(content) > MAX_TENSORS:
         raise UnsafeFile(reason=f"it holds more than {MAX_TENSORS} tensors")
+    if any(keepable(name) != name for name in content):
+        raise UnsafeFile(reason="its header cannot be read")
     places = {name: _place(entry) for name, entry in content.items()}
     position = 0
     for place in sorted(places.values(), key=lambda place: (place.start, place.end)):
@@ -218,7 +240,7 @@ def _checked(text: bytes, data_bytes: int) -> tuple[dict[str, Place], dict[str, 
         position = place.end
     if position != data_bytes:
         raise UnsafeFile(reason="its length and its header disagree")
-    return places, metadata
+    return places, {keepable(key): keepable(value) for key, value in metadata.items()}
 
 
 def _place(entry: Any) -> Place:
@@ -232,6 +254,9 @@ def _place(entry: Any) -> Place:
     if not isinstance(shape, list) or not all(type(number) is int and 0 <= number < 2**40 for number in numbers):
         raise UnsafeFile(reason="its header cannot be read")
     if len(shape) > 8 or start > end or end - start != math.prod(shape) * ITEM_BYTES[dtype]:
+        raise UnsafeFile(reason="a tensor's shape and its length disagree")
+    if start == end and max(shape) > LARGEST_EMPTY_SIDE:
+        # No bytes need be there for it, so that its other side could claim any rank.
         raise UnsafeFile(reason="a tensor's shape and its length disagree")
     return Place(dtype, tuple(shape), start, end)
 

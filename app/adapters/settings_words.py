@@ -11,6 +11,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from app.plain_text import all_keepable
 from app.trainings.recipe import TrainingRecipe
 
 OPTIMIZERS = {
@@ -134,6 +135,6 @@ def _value(field: str, text: str) -> Any:
         case "timestep_sampling":
             return next((name for name, word in SAMPLINGS.items() if text == word), text)
         case "extra_resolutions" | "sample_prompts":
-            return json.loads(text)
+            return all_keepable(json.loads(text))
         case _:
             return text

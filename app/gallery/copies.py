@@ -1,6 +1,5 @@
 """Copies of a picture in other formats, and many pictures as one ZIP, made while they are sent."""
 
-import io
 from collections.abc import Iterable
 from typing import Literal
 from zipfile import ZIP_STORED
@@ -9,6 +8,7 @@ from zipstream import ZipStream
 
 from app.gallery.names import all_different, file_name
 from app.gallery.queries import OutputView
+from app.reading import pool
 from app.storage import Storage
 
 CopyFormat = Literal["png", "webp", "jpeg"]
@@ -22,18 +22,11 @@ def name_of(view: OutputView, kind: CopyFormat = "png") -> str:
 
 
 def smaller_copy(png: bytes, kind: Literal["webp", "jpeg"], xmp: str) -> bytes:
-    """The picture as WebP or JPEG. ``xmp`` goes with it, so that it still says that a model made it."""
-    from PIL import Image  # here: pages need no pixels
+    """The picture as WebP or JPEG. ``xmp`` goes with it, so that it still says that a model made it.
 
-    copy = io.BytesIO()
-    with Image.open(io.BytesIO(png)) as picture:
-        rgb = picture.convert("RGB")
-    packet = xmp.encode()
-    if kind == "webp":
-        rgb.save(copy, "WEBP", quality=90, method=4, xmp=packet)
-    else:
-        rgb.save(copy, "JPEG", quality=92, optimize=True, progressive=True, xmp=packet)
-    return copy.getvalue()
+    Raises ``ReadersBusy``.
+    """
+    return pool.ask("smaller_copy", {"kind": kind, "xmp": xmp}, [png], name=f"{kind}.{ENDINGS[kind]}").blobs[0]
 
 
 def archive(storage: Storage, views: Iterable[OutputView]) -> ZipStream:

@@ -8,7 +8,7 @@ from fastapi import Depends, Request
 
 from app.generations import queries
 from app.images import queries as images
-from app.images.intake import IntakeLimits
+from app.images.prepared import IntakeLimits
 from app.projects import queries as projects
 from app.web.session_deps import AppSettings
 from app.web.signed_in import Editor

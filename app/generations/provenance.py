@@ -169,15 +169,27 @@ def stamped(png: bytes, made: MadeBy, created_at: datetime) -> bytes:
     """The same pixels, with how they were made in the file. ``png`` has no metadata of its own."""
     if png[:8] != PNG_SIGNATURE or png[12:16] != b"IHDR":
         raise ValueError("not a PNG")
-    from PIL.PngImagePlugin import PngInfo  # here: pages read what a picture says, workers write it
 
-    info = PngInfo()
-    info.add_text("parameters", made.parameters())
-    info.add_text("Software", made.software)
-    info.add_itxt("livery", json.dumps(made.facts(), ensure_ascii=False))
-    info.add_itxt("XML:com.adobe.xmp", made.xmp(created_at))
-    chunks = b"".join(_chunk(kind, data) for kind, data, *_ in info.chunks)
-    return png[:HEADER_END] + chunks + png[HEADER_END:]
+    chunks = (
+        _text("parameters", made.parameters()),
+        _text("Software", made.software),
+        _international_text("livery", json.dumps(made.facts(), ensure_ascii=False)),
+        _international_text("XML:com.adobe.xmp", made.xmp(created_at)),
+    )
+    return png[:HEADER_END] + b"".join(chunks) + png[HEADER_END:]
+
+
+def _text(keyword: str, text: str) -> bytes:
+    """A ``tEXt`` chunk, which holds Latin-1 alone; else an ``iTXt``."""
+    try:
+        return _chunk(b"tEXt", keyword.encode() + b"\0" + text.encode("latin-1"))
+    except UnicodeEncodeError:
+        return _international_text(keyword, text)
+
+
+def _international_text(keyword: str, text: str) -> bytes:
+    """Not compressed, of no language, its keyword not translated: these are the five zero bytes."""
+    return _chunk(b"iTXt", keyword.encode() + bytes(5) + text.encode())
 
 
 def _chunk(kind: bytes, data: bytes) -> bytes:

@@ -6,15 +6,13 @@ Slow work on pixels is done here, before a transaction; what comes back are plai
 import base64
 import binascii
 import hashlib
-import io
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
-import pyvips
-from PIL import Image as Pixels
-from PIL import ImageChops, UnidentifiedImageError
-
-from app.generations.errors import BadMask, MaskKeepsAll
-from app.images.intake import IntakeLimits, inspect, prepare
+from app.generations.errors import BadMask
+from app.images.prepared import IntakeLimits
+from app.images.reading import read_picture
+from app.reading import pool
+from app.reading.errors import Unreadable
 from app.storage import Storage
 
 LARGEST_SIDE = 2048
@@ -54,9 +52,8 @@ class KeptMask:
 def keep_upload(
     storage: Storage, content: bytes, name: str, *, project_id: str, limits: IntakeLimits | None = None
 ) -> KeptPicture:
-    """Take in a picture of any accepted format. Raises the errors of ``images.intake``."""
-    prepared = prepare(inspect(content, name, limits))
-    return _keep(storage, prepared.working, project_id)
+    """Take in a picture of any accepted format. Raises the errors of ``images.reading.read_picture``."""
+    return _keep(storage, read_picture(content, name, limits).working, project_id)
 
 
 def keep_copy(storage: Storage, key: str, *, project_id: str) -> KeptPicture:
@@ -65,11 +62,8 @@ def keep_copy(storage: Storage, key: str, *, project_id: str) -> KeptPicture:
 
 
 def _keep(storage: Storage, content: bytes, project_id: str) -> KeptPicture:
-    picture = pyvips.Image.new_from_buffer(content, "")
-    if max(picture.width, picture.height) > LARGEST_SIDE:
-        picture = picture.thumbnail_image(LARGEST_SIDE, height=LARGEST_SIDE, size="down")
-    png: bytes = picture.pngsave_buffer(compression=6, keep="none")
-    return KeptPicture(*_put(storage, png, project_id), picture.width, picture.height)
+    answer = pool.ask("start_picture", {"side": LARGEST_SIDE}, [content], name="PNG")
+    return KeptPicture(*_put(storage, answer.blobs[0], project_id), answer.value["width"], answer.value["height"])
 
 
 def _put(storage: Storage, png: bytes, project_id: str) -> tuple[str, str]:
@@ -88,38 +82,21 @@ def keep_mask(
     rectangle that counts as painted. With ``keeps_painted`` the painted part stays and all else is drawn anew. Raises
     ``BadMask``, and ``MaskKeepsAll`` for one that leaves nothing to draw.
     """
-    painted = _rectangle(mask, size) if isinstance(mask, Rectangle) else _painted(mask, size)
-    if keeps_painted:
-        painted = ImageChops.invert(painted)
-    if not painted.getbbox():
-        raise MaskKeepsAll()
-    content = io.BytesIO()
-    painted.save(content, "PNG", optimize=True)
-    return KeptMask(*_put(storage, content.getvalue(), project_id))
+    question = {"size": size, "keeps_painted": keeps_painted, "most_pixels": MOST_MASK_PIXELS}
+    if isinstance(mask, Rectangle):
+        answer = pool.ask("mask", question | {"rectangle": asdict(mask)})
+    else:
+        try:
+            answer = pool.ask("mask", question, [_bytes_of(mask)])
+        except Unreadable as error:
+            raise BadMask() from error
+    return KeptMask(*_put(storage, answer.blobs[0], project_id))
 
 
-def _rectangle(given: Rectangle, size: tuple[int, int]) -> Pixels.Image:
-    width, height = size
-    left, top = round(width * given.left / 100), round(height * given.top / 100)
-    right, bottom = round(width * (given.left + given.width) / 100), round(height * (given.top + given.height) / 100)
-    painted = Pixels.new("L", size, 0)
-    painted.paste(255, (left, top, min(right, width), min(bottom, height)))
-    return painted
-
-
-def _painted(text: str, size: tuple[int, int]) -> Pixels.Image:
+def _bytes_of(text: str) -> bytes:
     if len(text) > LONGEST_MASK:
         raise BadMask()
     try:
-        content = base64.b64decode(text.removeprefix(DATA_ADDRESS), validate=True)
-        with Pixels.open(io.BytesIO(content), formats=("PNG",)) as opened:
-            if opened.width * opened.height > MOST_MASK_PIXELS:
-                raise BadMask()
-            opened.load()
-            if "A" in opened.getbands() or "transparency" in opened.info:
-                painted = opened.convert("RGBA").getchannel("A")
-            else:
-                painted = opened.convert("L")
-    except (binascii.Error, ValueError, OSError, SyntaxError, UnidentifiedImageError) as error:
+        return base64.b64decode(text.removeprefix(DATA_ADDRESS), validate=True)
+    except (binascii.Error, ValueError) as error:
         raise BadMask() from error
-    return painted.resize(size, Pixels.Resampling.BILINEAR)

@@ -9,9 +9,9 @@ from pydantic import BaseModel, Field
 
 from app.images import exports, queries, service, uploads
 from app.images.forms import Caption, Ids, Share, Words
-from app.images.palette import suggest_palette
 from app.images.place import UploadPlace
 from app.images.queries import Filter, Tile
+from app.images.reading import suggest_palette
 from app.projects import queries as projects
 from app.web.audited import audited
 from app.web.deferred_route import DeferredRoute

@@ -34,7 +34,11 @@ DIRECTORY_BYTES_PER_ENTRY = 1024  # an entry of the directory takes about 150 by
 RATIO_FREE_BYTES = MB  # tiny files may shrink a lot and cannot hurt
 END_RECORD = b"PK\x05\x06"
 UTF8_FLAG, ENCRYPTED_FLAG = 0x800, 0x1
-READ_ERRORS = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, NotImplementedError, RuntimeError)
+READ_ERRORS = (
+    *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, NotImplementedError, RuntimeError),
+    *(ValueError, LookupError, OverflowError, MemoryError, struct.error),
+)
+"""What the library raises for archives that are damaged, or made to look so."""
 
 UNSAFE_NAME = N_("“%(name)s” was left out: its name in the ZIP points to a place outside of it.")
 LINK = N_("“%(name)s” was left out: it is only a link to another file. Please add the picture itself.")

@@ -18,9 +18,6 @@ from app.images import containers
 from app.images.errors import TruncatedImage, UnsafeImage
 from app.images.formats import ImageFormat
 
-# libvips keeps the last hundred operations, and with them the customers' uploads, in memory. We never repeat one.
-pyvips.cache_set_max(0)
-
 ORIENTATION_TAG = 0x0112
 GPS_DIRECTORY = 0x8825
 PNG_INTERLACE_AT = 28  # signature 8, chunk length and name 8, then the last of 13 bytes of IHDR

@@ -8,9 +8,9 @@ from zipstream import ZIP_DEFLATED, ZIP_STORED, ZipStream
 
 from app.images import captions
 from app.images.formats import ImageFormat
-from app.images.intake import HAD_LOCATION
-from app.images.location import without_location
 from app.images.models import Image
+from app.images.prepared import HAD_LOCATION
+from app.images.reading import clean_original
 from app.storage import Storage
 
 
@@ -29,7 +29,7 @@ def original(storage: Storage, image: Image) -> Download:
     image_format = ImageFormat(image.format)
     if not any(note[0] == HAD_LOCATION for note in image.notes):
         return Download(image.filename, image_format.media_type, image.original_key, None)
-    clean = without_location(storage.get(image.original_key), image_format, image.filename)
+    clean = clean_original(storage.get(image.original_key), image_format, image.filename)
     name = image.filename
     if clean.is_reencoded:
         name = f"{PurePosixPath(name).stem}.{clean.format.extension}"

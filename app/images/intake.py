@@ -15,7 +15,6 @@ Decisions
 
 import base64
 import hashlib
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -25,14 +24,14 @@ import pyvips
 
 from app.errors import N_
 from app.images import svg
+from app.images.captions import uniform_border
 from app.images.decoding import Header, decode, decode_tolerantly, read_header
 from app.images.errors import EmptyFile, FileTooLarge, ImageTooLarge, ImageTooSmall, TruncatedImage, UnsupportedImage
 from app.images.formats import ImageFormat, sniff
 from app.images.names import shown_name
 from app.images.notes import Note
+from app.images.prepared import HAD_LOCATION, THUMBNAIL_SIDES, WORKING_SIDE, IntakeLimits, PreparedImage
 
-WORKING_SIDE = 2048  # pixels; twice the largest training resolution, so a crop still has enough
-THUMBNAIL_SIDES = (256, 640)  # pixels; a tile, and the same on a sharp screen or in the side panel
 PLACEHOLDER_SIDE = 16  # pixels
 SHARPNESS_SIDE = 512  # pixels; what is blurred at full size may be sharp at the size that training sees
 WHITE = (255, 255, 255)
@@ -50,21 +49,9 @@ TRANSPARENT_ON_WHITE = N_("Transparent areas are shown and trained on white.")
 TRANSPARENT_ON_DARK = N_(
     "This picture is nearly white on a transparent background, so it is shown and trained on dark grey."
 )
-HAD_LOCATION = N_("The photo says where it was taken. Livery leaves that out of every copy it makes.")
 LIVE_TEXT = N_(
     "This SVG contains text. If letters look different, please convert the text to outlines and upload it again."
 )
-
-
-@dataclass(frozen=True)
-class IntakeLimits:
-    """What is accepted. A side is compared before and after turning alike."""
-
-    max_bytes: int = 50 * 1024 * 1024
-    max_pixels: int = 64_000_000
-    max_interlaced_pixels: int = 16_000_000  # PNG; an interlaced one is decoded as a whole, up to 16 bytes a pixel
-    max_side: int = 16_383  # pixels; the largest side of WebP
-    min_side: int = 64  # pixels
 
 
 @dataclass(frozen=True)
@@ -80,31 +67,6 @@ class InspectedImage:
     header: Header | None  # None for SVG
     drawing: svg.SvgFacts | None  # only for SVG
     limits: IntakeLimits
-
-
-@dataclass(frozen=True)
-class PreparedImage:
-    """A picture and all that is made from it.
-
-    `sha256` is of the original bytes, `width` and `height` are the original's pixels after turning it upright.
-    `working` and `thumbnails` (by longest side) are WebP in sRGB without metadata. `placeholder` is a data URI of a
-    few hundred bytes, `placeholder_colour` is like `#1a2b3c`. `dhash` is 64 bits as 16 hex digits. `sharpness` is the
-    variance of the Laplacian of the grey picture at 512 pixels.
-    """
-
-    sha256: str
-    format: ImageFormat
-    width: int
-    height: int
-    working: bytes = field(repr=False)
-    working_width: int
-    working_height: int
-    thumbnails: Mapping[int, bytes] = field(repr=False)
-    placeholder: str = field(repr=False)
-    placeholder_colour: str
-    dhash: str
-    sharpness: float
-    notes: tuple[Note, ...]
 
 
 def inspect(data: bytes | Path, filename: str, limits: IntakeLimits | None = None) -> InspectedImage:
@@ -167,6 +129,10 @@ def prepare(inspected: InspectedImage) -> PreparedImage:
     else:
         width, height = inspected.width, inspected.height
     grey = picture.colourspace("b-w")
+    thumbnails = {
+        side: _fitted(picture, side).webpsave_buffer(Q=82, smart_subsample=True, keep="none")
+        for side in THUMBNAIL_SIDES
+    }
     return PreparedImage(
         sha256=inspected.sha256,
         format=inspected.format,
@@ -175,14 +141,12 @@ def prepare(inspected: InspectedImage) -> PreparedImage:
         working=picture.webpsave_buffer(lossless=True, effort=2, keep="none"),
         working_width=picture.width,
         working_height=picture.height,
-        thumbnails={
-            side: _fitted(picture, side).webpsave_buffer(Q=82, smart_subsample=True, keep="none")
-            for side in THUMBNAIL_SIDES
-        },
+        thumbnails=thumbnails,
         placeholder=_placeholder(picture),
         placeholder_colour="#" + "".join(f"{round(picture[band].avg()):02x}" for band in range(3)),
         dhash=dhash(grey),
         sharpness=sharpness(grey),
+        border=uniform_border(thumbnails[min(THUMBNAIL_SIDES)]),
         notes=tuple(notes),
     )
 

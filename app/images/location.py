@@ -13,7 +13,6 @@ become PNG. The colour profile stays in all cases.
 import re
 import struct
 import zlib
-from dataclasses import dataclass, field
 
 import pyvips
 
@@ -23,6 +22,7 @@ from app.images.decoding import decode, read_header
 from app.images.errors import TruncatedImage
 from app.images.formats import ImageFormat
 from app.images.notes import Note
+from app.images.prepared import CleanOriginal
 
 REENCODED = N_("To leave out where the photo was taken, this file was saved anew as %(format)s.")
 SVG_SIDE = 2048  # pixels
@@ -33,16 +33,6 @@ PNG_KEPT = {
 }
 WEBP_KEPT = {b"VP8X", b"VP8 ", b"VP8L", b"ALPH", b"ANIM", b"ANMF", b"ICCP"}
 WEBP_EXIF_FLAG, WEBP_XMP_FLAG = 0x08, 0x04
-
-
-@dataclass(frozen=True)
-class CleanOriginal:
-    """`format` may differ from what went in when `is_reencoded`; then `note` tells people."""
-
-    data: bytes = field(repr=False)
-    format: ImageFormat
-    is_reencoded: bool
-    note: Note | None
 
 
 def without_location(data: bytes, image_format: ImageFormat, name: str = "") -> CleanOriginal:

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
 
 from app.errors import N_
 
@@ -98,6 +97,8 @@ def colour_name(hex_colour: str) -> str:
 
 def read_pixels(picture: bytes) -> npt.NDArray[np.uint8]:
     """Height × width × RGB of a file that Livery made itself; never of an upload."""
+    from PIL import Image  # only readers decode pictures
+
     with Image.open(io.BytesIO(picture), formats=["WEBP", "PNG", "JPEG"]) as image:
         return np.asarray(image.convert("RGB"))
 

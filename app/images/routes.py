@@ -13,9 +13,9 @@ from app.images.demo import add_demo_brand
 from app.images.forms import CaptionForm, FocusForm, InFrontForm, ReplaceForm, SelectionForm
 from app.images.look_alikes import advice_for
 from app.images.models import Image
-from app.images.palette import suggest_palette
 from app.images.place import UploadPlace
 from app.images.queries import Filter, JudgedSet
+from app.images.reading import suggest_palette
 from app.images.shown import address, shown
 from app.projects import queries as projects
 from app.projects.journey import ENOUGH_IMAGES, MANY_IMAGES

@@ -2,8 +2,8 @@
 
 from typing import TypedDict
 
-from app.images.intake import THUMBNAIL_SIDES
 from app.images.models import Image
+from app.images.prepared import THUMBNAIL_SIDES
 
 SMALL, LARGE = THUMBNAIL_SIDES
 

@@ -1,12 +1,9 @@
-"""SVG logos: look at the text without building a tree, then draw it in a process of its own."""
+"""SVG logos: look at the text without building a tree, then draw it."""
 
 import math
-import os
 import re
-import subprocess
-import sys
 from dataclasses import dataclass
-from pathlib import Path
+from xml.etree.ElementTree import ParseError
 from xml.parsers import expat
 
 from app.images.errors import SvgTooComplex, TruncatedImage, UnknownEncoding, UnsafeImage, UnsupportedImage
@@ -20,9 +17,7 @@ ENCODINGS = frozenset(
     ("utf-8", "utf-16", "us-ascii", "iso-8859-1", "iso-8859-15", "windows-1250", "windows-1251", "windows-1252")
 )
 DECLARED_ENCODING = re.compile(rb"\s*<\?xml[^>]{0,200}?encoding\s*=\s*[\"']([\w.-]{1,40})")
-RENDER_SECONDS = 20  # wall clock; the renderer limits its own CPU time and memory
 SVG_NAMESPACE = "http://www.w3.org/2000/svg"
-RENDERER = Path(__file__).with_name("svg_renderer.py")
 # The unit does not matter as long as both sides have the same one: only the proportion is used.
 UNITS = ("px", "pt", "pc", "mm", "cm", "in", "em", "ex", "")
 
@@ -160,20 +155,11 @@ def drawn_size(facts: SvgFacts, longest_side: int) -> tuple[int, int]:
 def render(data: bytes, facts: SvgFacts, longest_side: int, name: str) -> bytes:
     """The drawing as PNG with transparency, `longest_side` pixels on its longest side.
 
-    Raises: SvgTooComplex (refused by the renderer, or ended by its limits).
+    Raises: SvgTooComplex (refused by the renderer).
     """
-    width, height = drawn_size(facts, longest_side)
+    from app.images.svg_drawing import draw  # only readers have the renderer
+
     try:
-        done = subprocess.run(  # noqa: S603 - our own program; the drawing comes in as data, not as an argument
-            [sys.executable, "-I", str(RENDERER), str(width), str(height)],
-            input=data,
-            capture_output=True,
-            timeout=RENDER_SECONDS,
-            env={key: os.environ[key] for key in ("SYSTEMROOT", "LD_LIBRARY_PATH") if key in os.environ},
-            check=False,
-        )
-    except subprocess.TimeoutExpired as error:
+        return draw(data, *drawn_size(facts, longest_side))
+    except (ValueError, RuntimeError, RecursionError, ParseError) as error:
         raise SvgTooComplex(name=name) from error
-    if done.returncode != 0 or not done.stdout:
-        raise SvgTooComplex(name=name)
-    return done.stdout

@@ -4,25 +4,35 @@ A picture is looked at, decoded, and its copies are kept under keys made of the 
 comes back are plain facts for a row. A picture that the brand has already is not decoded again.
 """
 
-import threading
+import hashlib
+import time
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import BinaryIO
 
 from app.errors import N_
 from app.images import captions
 from app.images.archive import MB, ArchiveLimits, SkippedMember, read_archive
-from app.images.errors import FileTooLarge, ImageRefused
+from app.images.errors import FileTooLarge, ImageRefused, SvgTooComplex, UnreadableImage
 from app.images.formats import sniff
-from app.images.intake import IntakeLimits, inspect, prepare
 from app.images.names import shown_name
 from app.images.notes import Note
+from app.images.prepared import IntakeLimits
+from app.images.reading import read_picture
+from app.memory import give_back_freed
 from app.storage import Storage
 
-# Decoding a large picture takes a few hundred megabytes; more at once than this would only fill the memory.
-_DECODERS = threading.BoundedSemaphore(3)
 LONGEST_CAPTION_FILE = 64 * 1024  # bytes
 ZIP_STARTS = (b"PK\x03\x04", b"PK\x05\x06")
+MOST_PIXELS_AT_ONCE = 2_000_000_000
+"""Of all pictures of one ZIP: some hundred photos at the limit, or thousands as phones take them."""
+MOST_SECONDS_AT_ONCE = 600.0
+MOST_BROKEN_AT_ONCE = 10
+"""Pictures of one ZIP that cost a process; each may have taken as long as any."""
+WAIT_WITHIN_ARCHIVE = 120.0  # seconds
+TOO_MUCH_AT_ONCE = N_(
+    "“%(name)s” was left out: this ZIP holds more than Livery reads at once. Please put it into another one."
+)
 ALREADY_HERE = N_("“%(name)s” is here already.")
 
 
@@ -117,15 +127,18 @@ def take_in(
     Raises for a single file: ``ImageRefused`` and the errors of ``archive.read_archive``.
     """
     files = list(uploads)
-    if len(files) == 1:
-        return _dedupe(_taken(storage, files[0], project_id=project_id, known=known, limits=limits))
-    found: list[Taken] = []
-    for upload in files:
-        try:
-            found += _taken(storage, upload, project_id=project_id, known=known, limits=limits)
-        except ImageRefused as refused:
-            found.append(LeftOut(Note(refused.sentence, refused.params)))
-    return _dedupe(found)
+    try:
+        if len(files) == 1:
+            return _dedupe(_taken(storage, files[0], project_id=project_id, known=known, limits=limits))
+        found: list[Taken] = []
+        for upload in files:
+            try:
+                found += _taken(storage, upload, project_id=project_id, known=known, limits=limits)
+            except ImageRefused as refused:
+                found.append(LeftOut(Note(refused.sentence, refused.params)))
+        return _dedupe(found)
+    finally:
+        give_back_freed()
 
 
 def _dedupe(found: list[Taken]) -> list[Taken]:
@@ -160,14 +173,40 @@ def _taken(storage: Storage, upload: Upload, *, project_id: str, known: frozense
 def _from_archive(
     storage: Storage, upload: Upload, *, project_id: str, known: frozenset[str], limits: Limits
 ) -> Iterator[Taken]:
+    effort = _Effort()
     for member in read_archive(upload.file, upload.name, limits.archive):
         if isinstance(member, SkippedMember):
             yield LeftOut(member.note)
             continue
+        if effort.is_spent():
+            yield LeftOut(Note(TOO_MUCH_AT_ONCE, {"name": member.name}))
+            continue
         try:
-            yield _picture(storage, member.data, member.name, member.caption, project_id, known, limits.picture)
+            taken = _picture(
+                *(storage, member.data, member.name, member.caption, project_id, known, limits.picture),
+                wait_seconds=WAIT_WITHIN_ARCHIVE,
+            )
+            effort.pixels += taken.width * taken.height if isinstance(taken, StoredImage) else 0
+            yield taken
         except ImageRefused as refused:
+            effort.broken += isinstance(refused, UnreadableImage | SvgTooComplex)
             yield LeftOut(Note(refused.sentence, refused.params))
+
+
+@dataclass
+class _Effort:
+    """What one ZIP has cost so far."""
+
+    begin: float = field(default_factory=time.monotonic)
+    pixels: int = 0
+    broken: int = 0
+
+    def is_spent(self) -> bool:
+        return (
+            self.pixels > MOST_PIXELS_AT_ONCE
+            or self.broken > MOST_BROKEN_AT_ONCE
+            or time.monotonic() - self.begin > MOST_SECONDS_AT_ONCE
+        )
 
 
 def _picture(
@@ -178,13 +217,13 @@ def _picture(
     project_id: str,
     known: frozenset[str],
     limits: IntakeLimits,
+    wait_seconds: float | None = None,
 ) -> StoredImage | KnownImage:
     """Look, decode, keep. Raises ``ImageRefused``."""
-    inspected = inspect(data, name, limits)
-    if inspected.sha256 in known:
-        return KnownImage(name, inspected.sha256, caption)
-    with _DECODERS:
-        prepared = prepare(inspected)
+    sha256 = hashlib.sha256(data).hexdigest()
+    if sha256 in known:
+        return KnownImage(name, sha256, caption)
+    prepared = read_picture(data, name, limits, wait_seconds=wait_seconds)
     small, large = (prepared.thumbnails[side] for side in sorted(prepared.thumbnails))
     folder = f"projects/{project_id}/images/{prepared.sha256}"
     files = {
@@ -213,5 +252,5 @@ def _picture(
         dhash=prepared.dhash,
         sharpness=prepared.sharpness,
         notes=prepared.notes,
-        caption=caption if caption is not None else captions.propose_caption(name, captions.uniform_border(small)),
+        caption=caption if caption is not None else captions.propose_caption(name, prepared.border),
     )

@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field, StringConstraints
 from starlette.background import BackgroundTask
 
 from app.projects import queries as projects
-from app.voice import exports, mapping, personal_data, previews, queries, service, uploads
+from app.voice import exports, mapping, personal_data, previews, queries, reading, service, uploads
 from app.voice.errors import AlreadyTakenIn
 from app.voice.forms import Brief, Ids, Language, LineForm, PersonalChoice, Sample, Title, Words
 from app.voice.languages import detect
@@ -386,9 +386,8 @@ def start_import(
     import_id, stored = uploads.keep(
         storage, file.file, file.filename or "?", file.size or 0, project_id=place.project_id, limits=place.limits
     )
-    content = uploads.content_of(storage, stored, place.limits)
-    wanted = mapping.guess(content, stored.filename)
-    shown = previews.preview(content, wanted, otherwise=visitor.user.locale)
+    opened = uploads.opened(storage, stored, place.limits)
+    wanted, shown = reading.preview(opened, None, otherwise=visitor.user.locale)
     service.start_import(
         session,
         stored,
@@ -418,9 +417,9 @@ def _import_out(
 
 @router.post("/voice/imports/{import_id}/preview", summary="See what a file would bring with another mapping")
 def preview_import(request: Request, visitor: Editor, opened: OpenedImport, wanted: Mapping) -> ImportOut:
-    if opened.content is None:
+    if opened.file is None:
         raise AlreadyTakenIn()
-    shown = previews.preview(opened.content, wanted, otherwise=visitor.user.locale)
+    _, shown = reading.preview(opened.file, wanted, otherwise=visitor.user.locale)
     return _import_out(request, opened.import_id, opened.project_id, opened.filename, wanted, shown)
 
 

@@ -1,6 +1,5 @@
 """From an uploaded file to rows or blocks, by what the file is and not by what it is called."""
 
-import threading
 import zipfile
 from dataclasses import dataclass
 from io import BytesIO
@@ -30,8 +29,6 @@ _BY_ENDING = {
     ".txt": "txt",
     ".text": "txt",
 }
-# A workbook at the limit takes some hundred megabytes while it is read; more at once would only fill the memory.
-_READERS = threading.BoundedSemaphore(2)
 ZIP_START = b"PK\x03\x04"
 
 
@@ -78,12 +75,10 @@ def checked_format(data: bytes, name: str, limits: TextLimits) -> str:
 
 
 def read(data: bytes, file_format: str, name: str, limits: TextLimits) -> Content:
-    """Rows of a table, or blocks of a document. Raises ``TextsRefused`` and its kinds."""
-    with _READERS:
-        return _read(data, file_format, name, limits)
+    """Rows of a table, or blocks of a document; ``reading`` asks a disposable process for it.
 
-
-def _read(data: bytes, file_format: str, name: str, limits: TextLimits) -> Content:
+    Raises ``TextsRefused`` and its kinds.
+    """
     unpacked = limits.most_unpacked_bytes
     match file_format:
         case "csv":

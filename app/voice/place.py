@@ -1,4 +1,4 @@
-"""What an import works on, as dependencies: read before the transaction begins, as that may take seconds."""
+"""What an import works on, as dependencies: fetched before the transaction begins, as that may take seconds."""
 
 from dataclasses import dataclass
 from typing import Annotated
@@ -7,8 +7,9 @@ from fastapi import Depends, Request
 
 from app.errors import NotFound
 from app.projects import queries as projects
-from app.voice import intake, queries
-from app.voice.intake import Content, TextLimits
+from app.voice import queries
+from app.voice.intake import TextLimits
+from app.voice.reading import TextFile
 from app.web.session_deps import AppSettings, FileStorage
 from app.web.signed_in import Editor
 from app.web.text import RowId
@@ -35,14 +36,14 @@ VoicePlace = Annotated[Place, Depends(_place)]
 
 @dataclass(frozen=True)
 class Opened:
-    """An import with what is in its file; ``content`` is None once it was taken in."""
+    """An import with its file, which is None once it was taken in."""
 
     workspace_id: str
     project_id: str
     user_id: str
     import_id: str
     filename: str
-    content: Content | None
+    file: TextFile | None
 
 
 def _opened(request: Request, settings: AppSettings, storage: FileStorage, visitor: Editor, import_id: RowId) -> Opened:
@@ -50,14 +51,13 @@ def _opened(request: Request, settings: AppSettings, storage: FileStorage, visit
         row = queries.voice_import(session, workspace_id=visitor.workspace.id, import_id=import_id)
         facts = (row.project_id, row.filename, row.format, row.key)
     project_id, filename, file_format, key = facts
-    content = None
+    file = None
     if key is not None:
         try:
-            data = storage.get(key)
+            file = TextFile(storage.get(key), file_format, filename, TextLimits.of(settings.max_text_mb))
         except FileNotFoundError as error:
             raise NotFound() from error
-        content = intake.read(data, file_format, filename, TextLimits.of(settings.max_text_mb))
-    return Opened(visitor.workspace.id, project_id, visitor.user.id, import_id, filename, content)
+    return Opened(visitor.workspace.id, project_id, visitor.user.id, import_id, filename, file)
 
 
 OpenedImport = Annotated[Opened, Depends(_opened)]

@@ -10,7 +10,7 @@ from starlette.background import BackgroundTask
 
 from app.errors import N_, NotFound
 from app.projects import queries as projects
-from app.voice import exports, mapping, pairs, personal_data, previews, queries, service, uploads
+from app.voice import exports, mapping, pairs, personal_data, queries, reading, service, uploads
 from app.voice.channels import CHANNELS
 from app.voice.errors import AlreadyTakenIn
 from app.voice.forms import (
@@ -163,31 +163,24 @@ def paste(
 def show_import(request: Request, session: ReadSession, visitor: Editor, opened: OpenedImport) -> Response:
     row = queries.voice_import(session, workspace_id=visitor.workspace.id, import_id=opened.import_id)
     project = projects.project(session, workspace_id=visitor.workspace.id, project_id=row.project_id)
-    if opened.content is None:
+    if opened.file is None:
         return page(request, "pages/voice_imported.html", project=project, row=row)
-    wanted = mapping.guess(opened.content, opened.filename)
-    return page(
-        request, "pages/voice_import.html", project=project, row=row, **_preview(opened, wanted, visitor.user.locale)
-    )
+    context = _preview(opened.file, None, visitor.user.locale)
+    return page(request, "pages/voice_import.html", project=project, row=row, **context)
 
 
-def _preview(opened: Opened, wanted: mapping.Mapping, locale: str) -> dict[str, Any]:
-    assert opened.content is not None
-    return {
-        "wanted": wanted,
-        "preview": previews.preview(opened.content, wanted, otherwise=locale),
-        "channels": CHANNELS,
-        "languages": LANGUAGE_NAMES,
-    }
+def _preview(file: reading.TextFile, wanted: mapping.Mapping | None, locale: str) -> dict[str, Any]:
+    found, shown = reading.preview(file, wanted, otherwise=locale)
+    return {"wanted": wanted or found, "preview": shown, "channels": CHANNELS, "languages": LANGUAGE_NAMES}
 
 
 @router.get("/voice/imports/{import_id}/preview")
 def show_preview(
     request: Request, visitor: Editor, opened: OpenedImport, wanted: Annotated[MappingForm, Query()]
 ) -> Response:
-    if opened.content is None:
+    if opened.file is None:
         raise AlreadyTakenIn()
-    context = _preview(opened, wanted, visitor.user.locale)
+    context = _preview(opened.file, wanted, visitor.user.locale)
     return fragment(request, "partials/voice_preview.html", **context)
 
 
@@ -221,14 +214,14 @@ def take_in_opened(
     session: WriteSession, opened: Opened, wanted: mapping.Mapping, visitor: Visitor
 ) -> tuple[VoiceImport, str | None]:
     """What pages and the API share: drafts and their measures come before the first statement of the transaction."""
-    if opened.content is None:
+    if opened.file is None:
         raise AlreadyTakenIn()
-    drafts, problems = mapping.apply(opened.content, wanted, otherwise=visitor.user.locale)
+    drafts, problems, notes = reading.drafts(opened.file, wanted, otherwise=visitor.user.locale)
     _, key = service.finish_import(
         session,
         service.prepare(drafts),
         problems,
-        mapping.notes(opened.content, wanted),
+        notes,
         workspace_id=opened.workspace_id,
         import_id=opened.import_id,
         skip_known=wanted.skip_known,

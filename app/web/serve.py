@@ -14,6 +14,7 @@ from fastapi import FastAPI
 
 from app.logs import start_logging
 from app.main import create_app
+from app.reading import pool
 from app.settings import Settings
 from app.startup import keep_private, warn_of_old_python
 from app.web.protocol import TimedProtocol
@@ -44,6 +45,7 @@ class Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self.config.app.state.streams.close()  # type: ignore[union-attr]
         await super().shutdown(sockets)
+        pool.close()
 
 
 def configured(app: FastAPI, settings: Settings) -> uvicorn.Config:

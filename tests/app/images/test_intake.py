@@ -16,8 +16,10 @@ from PIL import Image, ImageCms, ImageFilter
 from app.errors import AppError
 from app.images import errors, intake
 from app.images.formats import ImageFormat
-from app.images.intake import IntakeLimits, PreparedImage, inspect, prepare
+from app.images.intake import inspect, prepare
 from app.images.notes import Note
+from app.images.prepared import IntakeLimits, PreparedImage
+from app.images.reading import read_picture
 from tests.app.images.make_pictures import (
     BRAND_RED,
     HEIC,
@@ -34,7 +36,7 @@ from tests.app.images.make_pictures import (
 
 
 def taken_in(data: bytes, name: str = "picture") -> PreparedImage:
-    return prepare(inspect(data, name))
+    return read_picture(data, name)
 
 
 def pixel(prepared: PreparedImage, x: int, y: int) -> tuple[int, int, int]:

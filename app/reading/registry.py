@@ -1,0 +1,35 @@
+"""What the disposable processes can do, by name. A new kind of file is one line here and one function in its feature.
+
+A reader is a function of (question, blobs) that returns (answer, blobs): question and answer are JSON, blobs are bytes.
+It is named and not imported, so that only the process that runs it loads what it needs, and features stay above this
+package. It may raise any ``AppError``; whatever else it raises means that the file cannot be read.
+"""
+
+from dataclasses import dataclass
+
+MB = 1_000_000
+
+
+@dataclass(frozen=True)
+class Reader:
+    function: str
+    """``module:name``."""
+    seconds: int = 20
+    """Processor time for one file."""
+    memory_mb: int = 2_000
+    """Address space of the process, what it has loaded included; twice the file's size is added."""
+    most_answer_mb: int = 200
+
+
+READERS = {
+    "picture": Reader("app.images.reader:prepared"),
+    "clean_original": Reader("app.images.reader:clean_original", seconds=40),
+    "palette": Reader("app.images.reader:palette", memory_mb=1_000, most_answer_mb=1),
+    "start_picture": Reader("app.generations.start_reader:start_picture"),
+    "mask": Reader("app.generations.start_reader:mask", memory_mb=1_000),
+    "smaller_copy": Reader("app.gallery.copy_reader:smaller_copy", memory_mb=1_000),
+    "checked_texts": Reader("app.voice.reader:checked", memory_mb=1_500),
+    "preview_of_texts": Reader("app.voice.reader:preview", memory_mb=1_500),
+    "drafts_of_texts": Reader("app.voice.reader:drafts", memory_mb=1_500),
+    "adapter_header": Reader("app.adapters.header_reader:header", memory_mb=1_500, most_answer_mb=50),
+}

@@ -20,7 +20,7 @@ from app.adapters.original_layers import canonical_modules, original_layers
 from app.adapters.parts import DOWN, INPUT_MAGNITUDE, LOHA, LOKR, MAGNITUDE, MID, UP, Shaped
 from app.adapters.safetensors_file import Tensor, float32_tensor
 from app.adapters.strengths import alpha_of, alphas_and_ranks, canonical_header, in_the_numbers, settings_in
-from app.adapters.tensor_names import EXTRA, detect, halves_of, taken_apart
+from app.adapters.tensor_names import detect, halves_of, is_extra, taken_apart
 
 KOHYA_PREFIXES: dict[Architecture, dict[str, str]] = {
     # Programs built on SD 1.5 know one text encoder and look for lora_te_; lora_te1_ and lora_te2_ belong to SDXL
@@ -61,7 +61,7 @@ def parse(entries: Mapping[str, Shaped], metadata: Mapping[str, str], hint: Arch
     found: dict[tuple[str, str], dict[str, str]] = {}
     left_out = []
     for name in entries:
-        if name.startswith(EXTRA):
+        if is_extra(name):
             left_out.append(name)
             continue
         component, path, part = taken_apart(name)
@@ -102,7 +102,11 @@ def read(tensors: Mapping[str, Tensor], metadata: Mapping[str, str], hint: Archi
     Raises ``UnknownDialect`` for a name of no known dialect, or a tensor whose other half is missing or does not fit;
     ``NoBase`` and ``UnknownBase``, which are such, for a base whose layers Livery has no table of.
     """
-    names = parse(tensors, metadata, hint)
+    return read_as(parse(tensors, metadata, hint), tensors, metadata)
+
+
+def read_as(names: Names, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> Lora:
+    """``read``, with the names taken apart already. Raises like it."""
     if names.architecture != "language_model":
         check_supported(names.architecture)
     settings = settings_in(metadata) if names.dialect in ("canonical", "peft") else {}

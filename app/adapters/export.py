@@ -96,8 +96,8 @@ def converted(source: Path, target: Path, dialect: Written, *, name: str, clean:
 
 def is_in_own_form(lora: Lora, header: Mapping[str, str]) -> bool:
     """Whether ``for_engines`` writes this adapter in a form that is ours alone: products whose shapes PEFT would not
-    choose, so that no configuration of it would describe them."""
-    return products.is_one(lora) and HEADER_KEY not in header
+    choose, so that no configuration of it would describe them, and DoRA's lengths of columns, which PEFT has not."""
+    return products.measures_columns(lora) or (products.is_one(lora) and HEADER_KEY not in header)
 
 
 def for_engines(source: Path, target: Path, *, name: str, clean: bool = False) -> ExportedFile:

@@ -13,9 +13,9 @@ from typing import Any, BinaryIO
 
 from pydantic import BaseModel
 
-from app.adapters import dialects, metadata, programs, settings_words, signs
+from app.adapters import dialects, metadata, programs, settings_words, signs, trial
 from app.adapters.bases import NAMES, SUPPORTED, UnknownDialect, UnknownKind
-from app.adapters.dialects import Names, Written
+from app.adapters.dialects import Names
 from app.adapters.fit import Contents
 from app.adapters.safetensors_file import MAX_HEADER_BYTES, Header, Place, Tensor, header_of
 from app.plain_text import all_keepable
@@ -108,7 +108,9 @@ class Passport(BaseModel):
     hashes: Hashes
     programs: list[ProgramFit]
     dialects: list[str]
-    """The dialects it can be converted into."""
+    """The dialects it can be converted into, tried on its shapes."""
+    can_be_drawn: bool | None = None
+    """Whether Livery draws with this kind of adapter, tried likewise; None in passports of an older Livery."""
     left_out: int
     """Tensors beside the layers that a conversion leaves out, such as bundled embeddings."""
     metadata: dict[str, str]
@@ -217,7 +219,8 @@ def of_header(header: Header, byte_count: int, alphas: Mapping[str, float]) -> P
             )
             for fit in fits
         ],
-        dialects=[*possible_dialects(names)],
+        dialects=[*trial.possible_dialects(names, header.tensors, told)],
+        can_be_drawn=trial.can_be_drawn(names, header.tensors, told),
         left_out=len(names.left_out),
         metadata={key[:LONGEST_LINE]: value[:LONGEST_ENTRY] for key, value in sorted(told.items())[:MOST_ENTRIES]},
         unknown_name=unknown_name,
@@ -225,18 +228,6 @@ def of_header(header: Header, byte_count: int, alphas: Mapping[str, float]) -> P
         has_base=has_base,
         width=signs.width_of(signs.denoiser_stems(header.tensors), header.tensors),
     )
-
-
-def possible_dialects(names: Names) -> list[Written]:
-    """The dialects that have a place for everything in the file; judged by names, so that nothing is promised in vain
-    for kinds that a dialect cannot hold."""
-    possible = dialects.dialects_for(names.architecture)
-    kinds = {programs.kinds_of(layer) for layer in names.layers}
-    if kinds & {"LoKr", "LoHa"}:
-        possible = tuple(one for one in possible if one in ("kohya", "comfyui"))
-    elif "DoRA" in kinds:
-        possible = tuple(one for one in possible if one != "diffusers_old")
-    return list(possible)
 
 
 def hashes_of(path: Path, header: Header) -> dict[str, str]:

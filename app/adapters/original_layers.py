@@ -146,12 +146,17 @@ def _check(layer: Layer, parts: Mapping[str, Tensor]) -> None:
 
 
 def _with_magnitude(parts: dict[str, Tensor], layer: Layer) -> dict[str, Tensor]:
-    """DoRA's lengths as PEFT shapes them: (out) for a matrix, (1, out, 1, 1) for a convolution."""
+    """DoRA's lengths as PEFT shapes them: (out) for a matrix, (1, out, 1, 1) for a convolution.
+
+    LyCORIS's word stands for lengths of rows, (out, 1…), and of columns, (1, in, 1…).
+    """
     lengths = parts[MAGNITUDE]
+    of_columns = layer.names[MAGNITUDE].endswith(".dora_scale") and len(lengths.shape) > 1 and lengths.shape[0] == 1
     up = parts.get(UP)
     rows = up.shape[0] if up is not None else None
     others = {part: tensor for part, tensor in parts.items() if part != MAGNITUDE}
-    if rows is None or math.prod(lengths.shape) != rows or (len(lengths.shape) == 2 and lengths.shape[0] != rows):
+    is_upright = len(lengths.shape) != 2 or lengths.shape[0] == rows
+    if rows is None or math.prod(lengths.shape) != rows or not is_upright or (of_columns and rows != 1):
         return others | {INPUT_MAGNITUDE: lengths}
     assert up is not None
     shape = (rows,) if len(up.shape) == 2 else (1, rows, *(1 for _ in up.shape[2:]))

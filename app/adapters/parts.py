@@ -31,6 +31,7 @@ ENDINGS = {
     ".lora_magnitude_vector.weight": MAGNITUDE,
     ".lora_magnitude_vector.default.weight": MAGNITUDE,
     ".dora_scale": MAGNITUDE,
+    ".magnitude": MAGNITUDE,  # ai-toolkit's
     ".alpha": "alpha",
     **{f".{name}": name for name in (*LOKR, *LOHA)},
     **{f".{name}.weight": name for name in (*LOKR, *LOHA)},

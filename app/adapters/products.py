@@ -1,12 +1,13 @@
-"""Kronecker and Hadamard products (LyCORIS' LoKr and LoHa) in the form that our engines read. Pure.
+"""What diffusers has no names for, in the form that our engines read: Kronecker and Hadamard products (LyCORIS' LoKr
+and LoHa), and DoRA whose lengths are those of columns, as OneTrainer writes it. Pure.
 
-diffusers has no names for most of them. Here a layer is called as in diffusers' model, its parts as LyCORIS calls them
-(``unet.….to_q.lokr_w1``), and alpha is a tensor beside them.
+Here a layer is called as in diffusers' model, its parts as LyCORIS calls them (``unet.….to_q.lokr_w1``), and alpha is a
+tensor beside them.
 """
 
 from app.adapters.layers import Lora
 from app.adapters.module_names import unfused_original
-from app.adapters.parts import LOHA, LOKR
+from app.adapters.parts import DOWN, INPUT_MAGNITUDE, LOHA, LOKR, UP
 from app.adapters.safetensors_file import Tensor, float32_tensor
 from app.errors import N_, Invalid
 
@@ -37,13 +38,18 @@ def is_one(lora: Lora) -> bool:
     return any(part in LOKR or part in LOHA for module in lora.alphas for part in lora.parts_of(module))
 
 
+def measures_columns(lora: Lora) -> bool:
+    """Whether it is a DoRA with lengths of columns."""
+    return any(INPUT_MAGNITUDE in lora.parts_of(module) for module in lora.alphas)
+
+
 def written(lora: Lora) -> dict[str, Tensor]:
     """The tensors by name. Raises ``NotForDrawing``."""
     tensors: dict[str, Tensor] = {}
     kinds = set()
     for module, alpha in lora.alphas.items():
         parts = lora.parts_of(module)
-        kinds |= {"lokr" if part in LOKR else "loha" if part in LOHA else part for part in parts}
+        kinds |= {_kind(part) for part in parts}
         if unfused_original(lora.architecture, module.partition(".")[2]) is not None:
             raise Fused()
         tensors |= {f"{module}.{part}": tensor for part, tensor in parts.items()}
@@ -51,3 +57,11 @@ def written(lora: Lora) -> dict[str, Tensor]:
     if len(kinds) > 1:
         raise NotForDrawing()
     return tensors
+
+
+def _kind(part: str) -> str:
+    if part in LOKR:
+        return "lokr"
+    if part in LOHA:
+        return "loha"
+    return "lora" if part in (DOWN, UP, INPUT_MAGNITUDE) else part

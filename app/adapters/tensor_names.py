@@ -39,13 +39,20 @@ _BARE = re.compile(
 )
 _ENDINGS = sorted(ENDINGS, key=len, reverse=True)
 _ORIGINAL_U_NET = ("input_blocks.", "middle_block.", "output_blocks.", "time_embed.", "label_emb.", "out.")
-EXTRA = ("bundle_emb.",)
-"""Embeddings that OneTrainer puts beside the layers; no part of the low-rank change."""
+_EXTRA = ("bundle_emb.",)
+"""Embeddings that OneTrainer puts beside the layers."""
+_EXTRA_ENDINGS = (".w_norm", ".b_norm", ".diff_b")
+"""Changes of norms and of biases, as LyCORIS writes them beside the layers."""
+
+
+def is_extra(name: str) -> bool:
+    """Whether it is no part of the low-rank change, and left out of a conversion."""
+    return name.startswith(_EXTRA) or name.endswith(_EXTRA_ENDINGS)
 
 
 def detect(names: Iterable[str]) -> Dialect:
     """Which dialect a file's tensor names are in, judged by all of them."""
-    names = [name for name in names if not name.startswith(EXTRA)]
+    names = [name for name in names if not is_extra(name)]
     if names and all(_XLABS.fullmatch(name) for name in names):
         return "xlabs"
     if any(name.startswith("base_model.model.") for name in names):

@@ -84,7 +84,11 @@ def test_what_a_dialect_cannot_hold_is_refused_in_a_sentence(owner: SignedIn) ->
     refused = owner.client.get(f"{address}/files/canonical")
     assert refused.status_code == 422 and "no place for LoKr" in refused.text
     assert owner.client.get(f"{address}/files/kohya").status_code == 200
-    assert "would have to be approximated" in owner.client.get(address).text
+    text = owner.client.get(address).text
+    assert "For diffusers" not in text, "it is not offered"
+    assert "Make a brand first" in text and "cannot draw with this file" not in text, (
+        "Livery draws with its very factors"
+    )
 
 
 @pytest.mark.parametrize("kind", ["lokr", "loha"])
@@ -139,6 +143,7 @@ def test_what_no_engine_can_draw_with_is_refused_before_it_is_taken_in(
         (canonical, "T5 text encoder"),
     ):
         address = dropped(owner, safetensors_file.to_bytes(tensors, {}))
+        assert "cannot draw with this file" in owner.client.get(address).text
         refused = owner.client.post(f"{address}/adopt", data=form)
         assert refused.status_code == 422 and said in refused.text
 

@@ -97,3 +97,90 @@ def test_of_flux_what_changes_split_layers_is_read_and_what_changes_fused_ones_i
     save_file(fused, tmp_path / "fused.safetensors")
     with pytest.raises(NotForDrawing, match="as one layer"):
         export.for_engines(tmp_path / "fused.safetensors", tmp_path / "no.safetensors", name="x")
+
+
+def made_by_lycoris(name, layer, *, on_rows=False):
+    """LyCORIS's own module with random numbers: its tensors, and the weight that it merges at strength 1."""
+    pytest.importorskip("lycoris")
+    from lycoris.modules.locon import LoConModule
+
+    torch.manual_seed(3)
+    module = LoConModule(name, layer, 1.0, 4, 3.0, weight_decompose=True, wd_on_out=on_rows)
+    for parameter in module.parameters():
+        parameter.data = parameter.data * (torch.rand(parameter.shape) + 0.5) + torch.randn(parameter.shape) / 8
+    tensors = {part: value.detach().float().contiguous() for part, value in module.state_dict().items()}
+    merged = module.get_merged_weight()[0].detach().float()
+    return {part: value for part, value in tensors.items() if part != "scalar"}, merged
+
+
+COLUMNS = (LINEAR, CONVOLUTION, "up_blocks.0.resnets.0.conv_shortcut", "time_embedding.linear_1")
+
+
+@pytest.mark.parametrize("kind", ["none", "nf4", "int8"])
+def test_dora_of_columns_draws_as_lycoris_merges_it(tmp_path, kind):
+    """What OneTrainer writes by default. Its square layers too, whose lengths would fit rows as well."""
+    pipeline = tiny.pipeline()
+    own = {name: pipeline.unet.get_submodule(name) for name in COLUMNS}
+    plain = {name: layer.weight.detach().clone().float() for name, layer in own.items()}
+    layers, merged = {}, {}
+    for name, layer in own.items():
+        layers[name], merged[name] = made_by_lycoris(name, layer)
+        assert layers[name]["dora_scale"].shape[0] == 1
+    quantization.quantize(pipeline.unet, kind, torch.device("cpu"), torch.float32)
+    assert unet_adapters.load(pipeline, file_of(tmp_path / "a.safetensors", layers), "a") is False
+    for name in COLUMNS:
+        layer = pipeline.unet.get_submodule(name)
+        columns = plain[name].shape[1]
+        x = torch.randn((2, 3, columns) if plain[name].dim() == 2 else (2, columns, 8, 8))
+        for strength in (1.0, 0.5):
+            pipeline.set_adapters(["a"], [strength])
+            found = layer(x)
+            weight = plain[name] + strength * (merged[name] - plain[name])
+            expected = applied(own[name], weight, x)
+            if kind == "none" or plain[name].dim() == 4:
+                assert torch.allclose(found, expected, atol=2e-4), (name, strength)
+            else:  # in 4 and 8 bits, W itself is another
+                assert (found - expected).norm() < 0.25 * expected.norm(), (name, strength)
+    pipeline.delete_adapters("a")
+    for name in COLUMNS:
+        assert "a" not in getattr(pipeline.unet.get_submodule(name), "lora_variant", {})
+
+
+def applied(layer, weight, x):
+    base = layer.get_base_layer() if hasattr(layer, "get_base_layer") else layer
+    bias = base.bias.float() if base.bias is not None else None
+    if weight.dim() == 2:
+        return torch.nn.functional.linear(x, weight, bias)
+    return torch.nn.functional.conv2d(x, weight, bias, base.stride, base.padding)
+
+
+def test_a_square_layer_of_rows_stays_one_of_rows(tmp_path):
+    pipeline = tiny.pipeline()
+    name = "mid_block.attentions.0.transformer_blocks.0.attn1.to_q"
+    layer = pipeline.unet.get_submodule(name)
+    weight = layer.weight.detach().clone()
+    assert weight.shape[0] == weight.shape[1]
+    for on_rows in (True, False):
+        tensors, merged = made_by_lycoris(name, layer, on_rows=on_rows)
+        pipeline = tiny.pipeline()
+        unet_adapters.load(pipeline, file_of(tmp_path / "a.safetensors", {name: tensors}), "a")
+        x = torch.randn(2, 3, weight.shape[1])
+        assert torch.allclose(pipeline.unet.get_submodule(name)(x), applied(layer, merged, x), atol=2e-4), on_rows
+
+
+def test_dora_of_columns_in_flux(tmp_path, monkeypatch):
+    """OneTrainer's names of FLUX.1 in diffusers' layout."""
+    monkeypatch.setitem(signs.WIDTHS, "flux_1", frozenset({64}))
+    pipeline = tiny_flux.flux()
+    name = "transformer_blocks.0.attn.to_q"
+    layer = pipeline.transformer.get_submodule(name)
+    tensors, merged = made_by_lycoris(name, layer)
+    save_file(
+        {f"lora_transformer_transformer_blocks_0_attn_to_q.{part}": value for part, value in tensors.items()},
+        tmp_path / "onetrainer.safetensors",
+    )
+    export.for_engines(tmp_path / "onetrainer.safetensors", tmp_path / "ours.safetensors", name="x")
+    flow.load_adapter(pipeline, AdapterFile("x", tmp_path / "ours.safetensors", 1.0), "a")
+    x = torch.randn(2, 3, 64)
+    found = pipeline.transformer.get_submodule(name)(x)
+    assert torch.allclose(found, applied(layer, merged, x), atol=2e-4)

@@ -1,4 +1,5 @@
-"""Adapter files of Kronecker and Hadamard products (LyCORIS' LoKr and LoHa), read into PEFT's layers of these kinds.
+"""Adapter files of Kronecker and Hadamard products (LyCORIS' LoKr and LoHa), read into PEFT's layers of these kinds;
+and of the other kind that diffusers has no names for, see ``column_dora``.
 
 PEFT would choose the shapes of a product's factors itself; those in a file are whatever its trainer chose. So
 layers are put in first, and then get the file's own factors.
@@ -17,10 +18,11 @@ from peft.tuners.lokr import LoKrLayer
 from safetensors import safe_open
 from safetensors.torch import load_file
 
-from worker.engines.image import lora
+from worker.engines.image import column_dora, lora
 
 NAME = re.compile(
-    r"(?P<part>[a-z]\w*?)\.(?P<layer>.+)\.(?P<what>lokr_(?:w[12](?:_[ab])?|t2)|hada_(?:w[12]_[ab]|t[12])|alpha)"
+    r"(?P<part>[a-z]\w*?)\.(?P<layer>.+)\.(?P<what>lokr_(?:w[12](?:_[ab])?|t2)|hada_(?:w[12]_[ab]|t[12])|alpha"
+    r"|lora_[AB]\.weight|dora_scale)"
 )
 
 
@@ -71,11 +73,14 @@ def _put_in(model: Any, layers: dict[str, dict[str, torch.Tensor]], name: str) -
     if not hasattr(model, "text_model"):  # newer libraries leave this level of CLIP out
         layers = {layer.removeprefix("text_model."): tensors for layer, tensors in layers.items()}
     kinds = {what.split("_")[0] for tensors in layers.values() for what in tensors} - {"alpha"}
-    if len(kinds) != 1:
+    if len(kinds - {"dora"}) != 1:
         raise ValueError("mixed kinds")
     there = dict(model.named_modules())
     if not all(layer in there for layer in layers):
         raise ValueError("another model")
+    if "lora" in kinds:
+        column_dora.put_in(model, layers, name)
+        return
     exactly = "|".join(re.escape(layer) for layer in layers)
     kind = LoKrConfig if kinds == {"lokr"} else LoHaConfig
     configuration: PeftConfig = kind(r=1, alpha=1, target_modules=exactly, init_weights=True)  # type: ignore[arg-type]

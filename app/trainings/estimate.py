@@ -87,6 +87,8 @@ class Estimate(BaseModel):
     file_bytes: int | None
     cost: Decimal | None
     """None without a price or without a time."""
+    cost_range: tuple[Decimal, Decimal] | None = None
+    """Of ``seconds_range`` at the same price; None without one of the two."""
     currency: str = "EUR"
     seconds_range: tuple[float, float] | None = None
     """From the device's speed, where nothing alike has been measured but the base's cost is known."""
@@ -137,6 +139,7 @@ def estimate_for(
         cost=cost_of(seconds, price_per_hour),
         currency=currency,
         seconds_range=seconds_range,
+        cost_range=cost_range_of(seconds_range, price_per_hour),
         memory_range=(plan.memory_low, plan.memory_high) if plan is not None and not memory else None,
         plan=plan,
     )
@@ -163,6 +166,16 @@ def cost_of(seconds: float | None, price_per_hour: Decimal | None) -> Decimal | 
     if seconds is None or price_per_hour is None:
         return None
     return (price_per_hour * Decimal(seconds) / 3600).quantize(Decimal("0.01"), ROUND_HALF_UP)
+
+
+def cost_range_of(
+    seconds: tuple[float, float] | None, price_per_hour: Decimal | None
+) -> tuple[Decimal, Decimal] | None:
+    """The same for the least and the most time."""
+    if seconds is None:
+        return None
+    low, high = (cost_of(one, price_per_hour) for one in seconds)
+    return None if low is None or high is None else (low, high)
 
 
 def _file_bytes(recipe: TrainingRecipe, base: BaseModelEntry, measurements: Sequence[Measurement]) -> int | None:

@@ -255,7 +255,7 @@ def test_a_demo_brand_is_one_click(owner: SignedIn, database: Database) -> None:
     project_id = answer.headers["location"].rsplit("/", 1)[1]
     page = owner.client.get(f"/projects/{project_id}/images").text
     assert "24 of 10–30 pictures" in page
-    assert "varied" in page
+    assert "no twins, none small or blurry" in page
     with database.read() as session:
         judged = queries.judged_set(session, workspace_id=owner.workspace_id, project_id=project_id)
     assert {picture.status.value for picture in judged.pictures} == {"good"}
@@ -305,3 +305,29 @@ def many(workspace_id: str, project_id: str, number: int) -> Image:
         caption="a caption of the usual length, with some words",
         created_at=now(),
     )
+
+
+def test_the_set_is_praised_only_for_what_was_measured(
+    owner: SignedIn, project_id: str, database: Database, storage: Storage
+) -> None:
+    """Twelve pictures are enough; one of them blurry is too few to warn of, and too many to say that none is."""
+    ids = add_pictures(database, storage, owner.workspace_id, project_id, 12)
+    with database.write() as session:
+        for number, image_id in enumerate(ids):
+            image = session.get_one(Image, image_id)
+            image.width = image.height = 1024
+            image.sharpness = 300.0
+            image.dhash = f"{0x0123456789ABCDEF * (number + 3) * 0x9E3779B97F4A7C15 % 2**64:016x}"
+
+    def note() -> str:
+        page = owner.client.get(f"/projects/{project_id}/images").text
+        found = re.search(
+            r'<p class="meter__words"><strong>[^<]*</strong>(?: <span class="quiet">([^<]*)</span>)?', page
+        )
+        assert found
+        return found[1] or ""
+
+    assert note() == "no twins, none small or blurry"
+    with database.write() as session:
+        session.get_one(Image, ids[0]).sharpness = 5.0
+    assert note() == ""

@@ -9,6 +9,7 @@ import pytest
 from app.base_models import catalogue
 from app.base_models.catalogue import BaseModelEntry
 from app.trainings.estimate import Estimate, Measurement, cost_of, estimate_for
+from app.trainings.planner import Device, plan_for
 from app.trainings.presets import recipe_for
 
 SD15 = catalogue.get("stable-diffusion-1-5")
@@ -85,6 +86,31 @@ def test_cost_is_device_time_at_the_workspace_price() -> None:
     assert cost_of(1800, Decimal("2.50")) == Decimal("1.25")
     assert cost_of(1, Decimal("0.10")) == Decimal("0.00")
     assert estimate(measured(), price="3.60").cost == Decimal("0.86")
+
+
+def test_where_a_time_range_is_known_the_cost_is_a_range() -> None:
+    card = Device("A card", "cuda", 24_000_000_000, 100.0)
+    plan = plan_for(RECIPE, SD15, card)
+    assert plan is not None
+
+    def found(*measurements: Measurement, price: str | None = "3.60") -> Estimate:
+        return estimate_for(
+            RECIPE,
+            SD15,
+            measurements,
+            devices=(),
+            price_per_hour=Decimal(price) if price else None,
+            currency="EUR",
+            plan=plan,
+        )
+
+    calculated = found()
+    assert calculated.seconds_range is not None and calculated.cost is None
+    low, high = calculated.seconds_range
+    assert calculated.cost_range == (cost_of(low, Decimal("3.60")), cost_of(high, Decimal("3.60")))
+    assert found(price=None).cost_range is None
+    assert found(measured()).cost_range is None, "one that was measured has a cost of its own"
+    assert Estimate.model_validate(calculated.model_dump(mode="json")) == calculated
 
 
 def test_the_file_size_is_known_from_the_catalogue_or_from_earlier_adapters() -> None:

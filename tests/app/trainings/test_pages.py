@@ -82,6 +82,41 @@ def test_the_card_says_how_the_training_fits_the_card_that_is_there(
     assert "Even in its smallest form" in kept
 
 
+def test_a_time_from_to_has_a_cost_from_to_on_the_page_and_in_the_api(
+    database: Database, owner: SignedIn, project_id: str
+) -> None:
+    with database.write() as session:
+        session.add(
+            Worker(
+                id="w1",
+                lanes="training",
+                device="A card",
+                device_kind="cuda",
+                device_memory_bytes=80_000_000_000,
+                device_tera_operations=100.0,
+            )
+        )
+    address = f"/projects/{project_id}/trainings/summary"
+    with api_client(owner) as client:
+        choices = {"base_model": "flux-1-dev"}
+        plan = f"/api/v1/projects/{project_id}/trainings/plan"
+        assert client.post(plan, json=choices).json()["estimate"]["cost_range"] is None, "nobody has set a price"
+        assert "No price per hour has been set." in owner.client.get(address, params=choices).text
+        with database.write() as session:
+            session.execute(update(Workspace).values(price_per_hour=4, currency="EUR"))
+        estimate = client.post(plan, json=choices).json()["estimate"]
+        low, high = estimate["cost_range"]
+        assert estimate["cost"] is None and float(low) < float(high)
+        text = owner.client.get(address, params=choices).text
+    assert f"€{low} to €{high}" in text
+
+
+def test_no_row_of_samples_is_marked_as_better_than_another(owner: SignedIn, train: Callable[..., str]) -> None:
+    text = owner.client.get(f"/trainings/{train()}").text
+    kinds = set(re.findall(r'class="samples__row([^"]*)"', text))
+    assert kinds == {"", " samples__row--base"}, "nothing measures which row is best"
+
+
 def test_the_card_follows_the_choices(owner: SignedIn, project_id: str) -> None:
     address = f"/projects/{project_id}/trainings/summary"
     text = owner.client.get(address, params={"purpose": "character", "rank": "", "steps": "77"}).text
@@ -218,13 +253,13 @@ def test_the_live_part_asks_again_while_it_runs_and_calls_for_new_samples(
     assert 'hx-trigger="livery:changed"' in answer.text
     assert 'data-progress="25"' in answer.text
     assert "about <span data-left>42 seconds</span> left" in answer.text
-    assert "Measured over" not in answer.text
+    assert "By its first" not in answer.text
     with database.write() as session:
         given = session.get_one(Training, running)
         measured = {"steps": 5, "seconds_per_step": 1.0, "seconds_left": 280.0, "seconds": 300.0, "memory_bytes": 9}
         given.estimate = given.estimate | {"first_steps": measured}
     text = owner.client.get(f"/trainings/{running}/live?samples=0").text
-    assert "Measured over 5 steps, it takes about 5 minutes in all." in text
+    assert "By its first 5 steps it would take about 5 minutes in all." in text
     assert "hx-trigger" not in answer.headers
 
 

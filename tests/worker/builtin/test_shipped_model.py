@@ -1,5 +1,10 @@
 """The model that ships: it is whole, small enough, under free licences, and draws what it is told."""
 
+import re
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -9,6 +14,7 @@ from worker.engines.image.builtin.layout import MODEL_DIR, SIZE_LIMIT, load_pipe
 from worker.engines.image.builtin.pictures import BRAND_SET, FREE_LICENCES
 
 pytestmark = pytest.mark.slow
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture(scope="module")
@@ -68,3 +74,19 @@ def test_the_card_and_the_notice_name_every_set_and_licence():
     assert any(licence in card for licence in FREE_LICENCES)
     assert "SA" not in {word.strip(",.") for word in notice.split()}
     assert "Limits" in card
+
+
+def test_the_card_says_what_a_program_must_import_before_it_loads_the_folder():
+    """In a process of its own: here the autoencoder's module is there already."""
+    [module] = re.findall(r"^`import ([\w.]+)`", (MODEL_DIR / "README.md").read_text("utf-8"), re.MULTILINE)
+    code = (
+        "import sys\nfrom diffusers import StableDiffusionPipeline\n"
+        f"if sys.argv[1] == 'after': import {module}\n"
+        f"StableDiffusionPipeline.from_pretrained({str(MODEL_DIR)!r}, local_files_only=True)"
+    )
+    after, without = (
+        subprocess.run([sys.executable, "-c", code, when], cwd=ROOT, capture_output=True, text=True, check=False)
+        for when in ("after", "without")
+    )
+    assert after.returncode == 0, after.stderr
+    assert without.returncode != 0 and module in without.stderr, "if it loads as it is, the card may say so"

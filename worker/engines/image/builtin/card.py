@@ -145,7 +145,9 @@ marineblau umrandeten Stil": {outlines}.
 - `unet`: `UNet2DConditionModel` at 8×8 and 4×4 cells with cross-attention at both; v-prediction.
 - `scheduler`: DDIM with zero terminal SNR and trailing steps. 20 steps and a guidance of 4 are what was measured.
 
-`StableDiffusionPipeline.from_pretrained(folder)` loads it where the project is importable.
+`StableDiffusionPipeline.from_pretrained(folder)` loads it after
+`import worker.engines.image.builtin.patch_autoencoder`, from this project's folder:
+diffusers imports no module just because a model names one.
 
 ## Data
 Concepts are those emoji (animals, food, places, activities, objects, hearts) that all trained styles and at least six

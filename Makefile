@@ -6,7 +6,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # Modules are compiled once, not again by every process that is started.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run test check lint types fast lock install install-dev browser clean bench
+.PHONY: run test check lint types fast lock images audit sbom install install-dev browser clean bench
 
 run: install  ## install everything, start Livery, print its address
 	$(BIN)/python -m app
@@ -55,6 +55,21 @@ browser:  ## a Chromium for the browser tests, from the system's packages where 
 
 lock: install-dev  ## write what pyproject.toml asks for into the lock files, with hashes; UPGRADE=1 takes the newest
 	$(BIN)/python -m tests.tools.lock $(if $(UPGRADE),--upgrade)
+
+images:  ## name the container images by the digests that their tags have now (needs docker or skopeo)
+	$(BIN)/python -m tests.tools.images
+
+# In an environment of its own, so that what looks at Livery's packages is none of them.
+$(VENV)/audit/.installed: requirements-audit.lock | $(VENV)/bin/python
+	@$(BIN)/python -m venv $(VENV)/audit
+	@$(VENV)/audit/bin/python -m pip install -q --require-hashes --no-deps --only-binary=:all: -r requirements-audit.lock
+	@touch $@
+
+audit: install-dev $(VENV)/audit/.installed  ## ask the index for known flaws of every locked package
+	$(BIN)/python -m tests.tools.audit
+
+sbom: install-dev $(VENV)/audit/.installed  ## list what is installed, with licences, in sbom.json (CycloneDX)
+	$(BIN)/python -m tests.tools.sbom
 
 bench: install-dev  ## print what the benchmarks measure
 	for name in start gallery claims streams upload plans training_loop fusing; do $(BIN)/python -m tests.benchmarks.$$name || exit 1; done

@@ -17,7 +17,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 class Settings(BaseSettings):
     """Settings from the environment (or a ``.env`` file), under the names below in upper case."""
 
-    model_config = SettingsConfigDict(env_file=".env", extra="ignore")
+    model_config = SettingsConfigDict(env_file=".env", env_ignore_empty=True, extra="ignore")
 
     data_dir: Path = Field(Path("data"), description="Folder for the database, files and keys of the embedded defaults")
     database_url: str = Field("", description="SQLAlchemy address; empty means SQLite in the data folder")

@@ -61,9 +61,9 @@ def _close(path: Path) -> None:
             return
         try:
             path.chmod(stat.S_IMODE(mode) & ~OTHERS)
-        except PermissionError:
+        except OSError:  # another user's, or on a disk that is only for reading
             if mode & 0o007:
-                log.warning("%s can be read by every user of this machine, and is another user's to change", path)
+                log.warning("%s can be read by every user of this machine, and cannot be closed", path)
 
 
 def warn_of_old_python(version: tuple[int, ...] = sys.version_info[:3]) -> None:

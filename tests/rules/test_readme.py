@@ -53,6 +53,7 @@ def test_only_what_tools_insist_on_stands_beside_the_rooms() -> None:
         "Makefile",
         "LICENSE",
         "requirements.lock",
+        "requirements-audit.lock",
         "requirements-cuda.lock",
         "requirements-data.lock",
         "requirements-dev.lock",

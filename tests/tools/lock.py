@@ -33,6 +33,7 @@ LOCKS = {
     "requirements.lock": "What Livery runs on, with torch's build for processors.",
     "requirements-cuda.lock": "torch's build for CUDA and all it needs, installed before the other lock.",
     "requirements-dev.lock": "What the tests need on top.",
+    "requirements-audit.lock": "What `make audit` and `make sbom` need, in an environment of their own.",
     "requirements-data.lock": "Installed for the files in them, without their own requirements.",
 }
 OF_CUDA = re.compile(r"nvidia-.*|cuda-.*|triton")
@@ -169,8 +170,9 @@ def main() -> None:
     write("requirements.lock", (_for_processors(pin) for pin in runs if not OF_CUDA.fullmatch(pin.name)))
     write("requirements-cuda.lock", resolve("torch", constraints=versions))
     write("requirements-dev.lock", (pin for pin in everything if pin.name not in names))
-    data = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]["data"]
-    write("requirements-data.lock", resolve("\n".join(data), "--no-deps", prefer=kept))
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    write("requirements-audit.lock", resolve("\n".join(extras["audit"]), prefer=kept))
+    write("requirements-data.lock", resolve("\n".join(extras["data"]), "--no-deps", prefer=kept))
 
 
 if __name__ == "__main__":

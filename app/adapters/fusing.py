@@ -12,12 +12,13 @@ import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any
 
 from app.adapters.safetensors_file import ITEM_BYTES, Tensor, float32_tensor
+
+if TYPE_CHECKING:  # numpy is imported by what computes, since pages and few files need none
+    import numpy as np
+    from numpy.typing import NDArray
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,8 @@ def cut(whole: LowRank, heights: Sequence[int]) -> list[LowRank | None]:
 
     Raises ``ValueError`` where the rows do not divide so.
     """
+    import numpy as np
+
     rows, up = _rows(whole.up.shape[0], heights), _raw(whole.up)
     ends = np.cumsum(rows)
     pieces = [up[end - count : end] for end, count in zip(ends, rows, strict=True)]
@@ -73,6 +76,8 @@ def stack(parts: Sequence[LowRank | None], heights: Sequence[int]) -> LowRank:
 
     Raises ``ValueError`` where the heights do not fit or only some have DoRA magnitudes.
     """
+    import numpy as np
+
     there = [part for part in parts if part is not None]
     unit = _unit(parts, heights)
     rows = [unit * height for height in heights]
@@ -104,6 +109,8 @@ def stack(parts: Sequence[LowRank | None], heights: Sequence[int]) -> LowRank:
 
 def turned(one: LowRank) -> LowRank:
     """The same with the halves of its rows swapped."""
+    import numpy as np
+
     up = _raw(one.up)
     half = up.shape[0] // 2
     magnitude = one.magnitude
@@ -115,6 +122,8 @@ def turned(one: LowRank) -> LowRank:
 
 def without_mid(down: Tensor, mid: Tensor) -> Tensor:
     """A convolution's down matrix (rank, in, 1, 1) and its Tucker core (rank, rank, height, width) as one, float32."""
+    import numpy as np
+
     small = down.as_float32().reshape(down.shape[0], -1).astype(np.float64)
     product = np.einsum("rshw,si->rihw", mid.as_float32().astype(np.float64), small)
     return float32_tensor(product)
@@ -122,6 +131,8 @@ def without_mid(down: Tensor, mid: Tensor) -> Tensor:
 
 def scaled(tensor: Tensor, factor: float) -> Tensor:
     """``tensor`` times ``factor``: in its own dtype where that loses nothing, else in float32."""
+    import numpy as np
+
     if factor == 1:
         return tensor
     values = tensor.as_float32().astype(np.float64) * factor
@@ -153,7 +164,7 @@ def _unit(parts: Sequence[LowRank | None], heights: Sequence[int]) -> int:
     return int(unit)
 
 
-def _spans(used: list[NDArray[Any]], rank: int) -> list[tuple[int, int] | None]:
+def _spans(used: "list[NDArray[Any]]", rank: int) -> list[tuple[int, int] | None]:
     """Which columns belong to which piece, where no column belongs to two; else None for each."""
     count = len(used)
     shared: list[tuple[int, int] | None] = [None] * count
@@ -173,6 +184,8 @@ def _spans(used: list[NDArray[Any]], rank: int) -> list[tuple[int, int] | None]:
 
 
 def _stacked_magnitude(parts: Sequence[LowRank | None]) -> Tensor | None:
+    import numpy as np
+
     lengths = [part.magnitude if part is not None else None for part in parts]
     if all(length is None for length in lengths):
         return None
@@ -188,24 +201,32 @@ def _same_dtype(tensors: list[Tensor]) -> list[Tensor]:
     return [float32_tensor(tensor.as_float32()) for tensor in tensors]
 
 
-def _raw(tensor: Tensor) -> NDArray[Any]:
+def _raw(tensor: Tensor) -> "NDArray[Any]":
     """The numbers as unsigned integers of their size: for moving, not for calculating."""
+    import numpy as np
+
     return np.frombuffer(tensor.data, dtype=f"<u{ITEM_BYTES[tensor.dtype]}").reshape(tensor.shape)
 
 
-def _tensor(raw: NDArray[Any], dtype: str) -> Tensor:
+def _tensor(raw: "NDArray[Any]", dtype: str) -> Tensor:
+    import numpy as np
+
     return Tensor(dtype, raw.shape, np.ascontiguousarray(raw).tobytes())
 
 
-def _nonzero(raw: NDArray[Any], dtype: str) -> NDArray[np.bool_]:
+def _nonzero(raw: "NDArray[Any]", dtype: str) -> "NDArray[np.bool_]":
     """Where a number is neither 0 nor −0; every axis but the first two is folded into the second's truth."""
+    import numpy as np
+
     values = raw & raw.dtype.type(np.iinfo(raw.dtype).max >> 1)
     flat = values.reshape(*values.shape[:2], -1)
     truth: NDArray[np.bool_] = flat.any(axis=2)
     return truth
 
 
-def _from_float32(values: NDArray[np.float32], dtype: str) -> Tensor:
+def _from_float32(values: "NDArray[np.float32]", dtype: str) -> Tensor:
+    import numpy as np
+
     if dtype == "F16":
         with np.errstate(over="ignore"):
             half = values.astype("<f2")

@@ -15,12 +15,13 @@ import struct
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, NoReturn
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any, BinaryIO, NoReturn
 
 from app.errors import N_, Invalid
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 from app.plain_text import keepable
 from app.reading import pool
 from app.reading.errors import Unreadable
@@ -68,8 +69,10 @@ class Tensor:
     shape: tuple[int, ...]
     data: bytes
 
-    def as_float32(self) -> NDArray[np.float32]:
+    def as_float32(self) -> "NDArray[np.float32]":
         """The values as float32, exact for F16, BF16 and F32. Raises ``UnsafeFile`` for a dtype LoRAs do not use."""
+        import numpy as np  # here, as in all of the web process: few requests compute with arrays
+
         if self.dtype == "BF16":
             # A bfloat16 is the upper half of a float32.
             halves = np.frombuffer(self.data, dtype="<u2").astype("<u4") << 16
@@ -97,8 +100,10 @@ class Header:
     """First byte of the tensors in the file."""
 
 
-def float32_tensor(values: NDArray[Any] | float) -> Tensor:
+def float32_tensor(values: "NDArray[Any] | float") -> Tensor:
     """A float32 tensor of these values; of shape () for a number."""
+    import numpy as np
+
     array = np.asarray(values, dtype="<f4")
     return Tensor("F32", array.shape, array.tobytes())
 

@@ -9,8 +9,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-import numpy as np
-
 from app.images.names import shown_name
 from app.images.palette import colour_name, read_pixels
 from app.plain_text import composed
@@ -66,6 +64,8 @@ def subject_from_name(filename: str) -> str:
 
 def uniform_border(picture: bytes) -> str | None:
     """The colour of the border as `#rrggbb` if it is one colour all round, else None. `picture`: a derived file."""
+    import numpy as np  # here, as in all of the web process: few requests compute with arrays
+
     pixels = read_pixels(picture)
     height, width = pixels.shape[:2]
     edge = max(1, round(min(height, width) * BORDER_SHARE))

@@ -9,8 +9,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-import numpy as np
-
 from app.errors import N_
 from app.images.notes import Note
 
@@ -73,6 +71,8 @@ def find_look_alikes(hashes: Sequence[str], max_distance: int = MAX_DISTANCE) ->
     Row by row over the whole list: two million comparisons for 2,000 pictures, and memory for one row.
     Raises: ValueError for something that is not hexadecimal.
     """
+    import numpy as np  # here: few requests compare pictures
+
     values = np.array([int(text, 16) for text in hashes], dtype=np.uint64)
     has_structure = np.bitwise_count(values) >= LEAST_STRUCTURE
     pairs: list[LookAlikes] = []

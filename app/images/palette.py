@@ -9,12 +9,11 @@ from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING
 
-import numpy as np
-import numpy.typing as npt
-
 from app.errors import N_
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
     from coloraide import Color
 
 SAMPLE_SIDE = 128  # pixels; enough for shares of area
@@ -95,8 +94,9 @@ def colour_name(hex_colour: str) -> str:
     return min(COLOUR_NAMES, key=lambda name: float(colour.delta_e(of(COLOUR_NAMES[name]), method="2000")))
 
 
-def read_pixels(picture: bytes) -> npt.NDArray[np.uint8]:
+def read_pixels(picture: bytes) -> "npt.NDArray[np.uint8]":
     """Height × width × RGB of a file that Livery made itself; never of an upload."""
+    import numpy as np
     from PIL import Image  # only readers decode pictures
 
     with Image.open(io.BytesIO(picture), formats=["WEBP", "PNG", "JPEG"]) as image:
@@ -113,6 +113,8 @@ def _colours() -> "type[Color]":
 
 def _heaviest_bins(pictures: Iterable[bytes]) -> list[tuple["Color", float]]:
     """Mean colour and share of the fullest cells of an RGB grid, over all pictures."""
+    import numpy as np
+
     levels = 1 << BIN_BITS
     weights = np.zeros(levels**3)
     sums = np.zeros((levels**3, 3))

@@ -12,11 +12,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from hashlib import blake2b
-
-import numpy as np
-import numpy.typing as npt
+from typing import TYPE_CHECKING
 
 from app.plain_text import composed
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    Grams = npt.NDArray[np.uint32]
 
 NGRAM = 5
 BANDS, ROWS = 16, 4
@@ -34,9 +38,6 @@ SENTENCE_END = re.compile(
 """Not behind a letter or a short number with a full stop, which is an abbreviation or a date."""
 MARKS = re.compile(r"[\W_]+")
 _PRIME = (1 << 31) - 1
-_RANDOM = np.random.Generator(np.random.PCG64(20_261_124))
-_FACTORS: npt.NDArray[np.uint64] = _RANDOM.integers(1, _PRIME, BANDS * ROWS, dtype=np.uint64)
-_SHIFTS: npt.NDArray[np.uint64] = _RANDOM.integers(0, _PRIME, BANDS * ROWS, dtype=np.uint64)
 
 
 def plain(text: str) -> str:
@@ -57,26 +58,40 @@ def ngrams(text: str) -> frozenset[str]:
 
 def signature(text: str) -> str:
     """16 bands of 8 hexadecimal digits, separated by spaces: two texts that share one may be nearly the same."""
+    import numpy as np  # here, as in all of the web process: few requests compute with arrays
+
+    factors, shifts = _hash_functions()
     hashes = np.fromiter((zlib.crc32(gram.encode()) for gram in ngrams(text)), dtype=np.uint64)
     least = np.full(BANDS * ROWS, _PRIME, dtype=np.uint64)
     for start in range(0, len(hashes), 4096):
         part = hashes[start : start + 4096, None] % _PRIME
-        least = np.minimum(least, ((part * _FACTORS + _SHIFTS) % _PRIME).min(axis=0))
+        least = np.minimum(least, ((part * factors + shifts) % _PRIME).min(axis=0))
     return " ".join(
         f"{zlib.crc32(least[band * ROWS : (band + 1) * ROWS].astype('<u8').tobytes()):08x}" for band in range(BANDS)
     )
 
 
-Grams = npt.NDArray[np.uint32]
+@cache
+def _hash_functions() -> "tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint64]]":
+    """Factor and shift of each. The same for ever: signatures are kept with the texts."""
+    import numpy as np
+
+    random = np.random.Generator(np.random.PCG64(20_261_124))
+    factors = random.integers(1, _PRIME, BANDS * ROWS, dtype=np.uint64)
+    return factors, random.integers(0, _PRIME, BANDS * ROWS, dtype=np.uint64)
 
 
-def grams_of(text: str) -> Grams:
+def grams_of(text: str) -> "Grams":
     """Hashes of the 5-grams, sorted, each once: four bytes for each where a set of words would take a hundred."""
+    import numpy as np
+
     return np.unique(np.fromiter((zlib.crc32(gram.encode()) for gram in ngrams(text)), dtype=np.uint32))
 
 
-def similarity(one: Grams, other: Grams) -> float:
+def similarity(one: "Grams", other: "Grams") -> float:
     """Share of 5-grams that two texts have in common, from 0 to 1."""
+    import numpy as np
+
     shared = np.intersect1d(one, other, assume_unique=True).size
     return float(shared / (one.size + other.size - shared))
 

@@ -6,13 +6,17 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[3]
 FOR_FEW_REQUESTS = {
+    "PIL",
     "alembic",
     "celery",
     "coloraide",
     "cryptography",
     "huggingface_hub",
+    "numpy",
     "obstore",
     "openpyxl",
+    "pi_heif",
+    "pyvips",
     "redis",
     "resvg_py",
 }

@@ -1,7 +1,7 @@
 """The one place where routers, handlers and middleware meet."""
 
 import tempfile
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 import anyio
@@ -45,7 +45,7 @@ from app.trainings import voice_api as voice_trainings_api
 from app.trainings import voice_routes as voice_trainings
 from app.voice import api as voice_api
 from app.voice import routes as voice
-from app.web import error_responses, health, live, metrics_page
+from app.web import api_description, error_responses, health, live, metrics_page
 from app.web.csrf import check_form
 from app.web.deferred_route import DeferredRoute, included
 from app.web.gate import METRICS, Gate
@@ -113,6 +113,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         redoc_url=None,
         routes=list(_routes()),
     )
+    app.openapi = partial(api_description.describe, app)  # type: ignore[method-assign]
+    rules = RouteRules(app.routes, settings)
     app.add_middleware(
         Gate,
         database=database,
@@ -120,11 +122,12 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         secure_cookies=settings.secure_cookies,
         sign_in_life=settings.sign_in_life,
         sign_in_idle=settings.sign_in_idle,
-        rules=RouteRules(app.routes, settings),
+        rules=rules,
         uploads=Uploads(disk, UploadLimits()),
         pace=Pace(),
         latencies=Latencies(registry),
     )
+    app.state.rules = rules
     app.state.settings, app.state.database = settings, database
     app.state.storage, app.state.signing_key = open_storage(settings), signing_key
     app.state.disk, app.state.streams = disk, Streams(database, most=settings.max_live_pages)

@@ -13,6 +13,7 @@ from app.accounts.models import Invitation
 from app.web import rate_limit
 from app.web.audited import audited
 from app.web.deferred_route import DeferredRoute
+from app.web.json_body import JsonBody
 from app.web.session_deps import AppSettings, ReadSession, WriteSession
 from app.web.signed_in import Owner, Viewer
 from app.web.text import Name, RowId
@@ -35,11 +36,23 @@ class Me(BaseModel):
     may_make_workspaces: bool
 
 
-class ChangeMe(BaseModel):
+class ChangeMe(JsonBody):
     """What is left out stays."""
 
     name: Name | None = None
     locale: Locale | None = None
+
+
+class NewWorkspace(JsonBody, NameForm):
+    """A further workspace, which the token's person will own."""
+
+
+class ChangeRole(JsonBody, RoleForm):
+    """What somebody may do from now on."""
+
+
+class NewInvitation(JsonBody, InviteForm):
+    """Whom to invite, and what they may do."""
 
 
 class MemberItem(BaseModel):
@@ -115,7 +128,7 @@ class WorkspaceSettings(BaseModel):
     requires_second_factor: bool
 
 
-class ChangeWorkspace(BaseModel):
+class ChangeWorkspace(JsonBody):
     """What is left out stays; a price of null means that nobody knows."""
 
     name: Name | None = None
@@ -171,7 +184,7 @@ def list_members(visitor: Viewer, session: ReadSession) -> MemberList:
 
 @router.patch("/members/{user_id}", summary="Change a member's role")
 @audited("member.role_changed")
-def change_role(user_id: RowId, change: RoleForm, visitor: Owner, session: WriteSession) -> EndedLinks:
+def change_role(user_id: RowId, change: ChangeRole, visitor: Owner, session: WriteSession) -> EndedLinks:
     done = members.change_role(session, workspace_id=visitor.workspace.id, user_id=user_id, role=change.role)
     return EndedLinks(**done._asdict())
 
@@ -219,7 +232,7 @@ def list_invitations(request: Request, visitor: Owner, session: ReadSession, set
 @router.post("/invitations", status_code=201, summary="Invite somebody by e-mail address")
 @audited("invitation.created")
 def invite(
-    request: Request, order: InviteForm, visitor: Owner, session: WriteSession, settings: AppSettings
+    request: Request, order: NewInvitation, visitor: Owner, session: WriteSession, settings: AppSettings
 ) -> InvitationItem:
     rate_limit.count(settings.broker_url, rate_limit.INVITATIONS, visitor.workspace.id)
     made = members.invite(
@@ -286,7 +299,7 @@ def list_workspaces(visitor: Viewer, session: ReadSession) -> WorkspaceList:
 
 @router.post("/workspaces", status_code=201, summary="Make a further workspace, which you own")
 @audited("workspace.created")
-def make_workspace(order: NameForm, visitor: Viewer, session: WriteSession, settings: AppSettings) -> WorkspaceItem:
+def make_workspace(order: NewWorkspace, visitor: Viewer, session: WriteSession, settings: AppSettings) -> WorkspaceItem:
     """Who may do that is a setting of the installation; `GET /me` says whether you may."""
     queries.check_may_make_workspaces(session, user_id=visitor.user.id, by=settings.workspaces_by)
     made = members.create_workspace(session, user_id=visitor.user.id, name=order.name)

@@ -16,12 +16,17 @@ from app.base_models import queries as base_models
 from app.projects import queries as projects
 from app.web.audited import audited
 from app.web.deferred_route import DeferredRoute
+from app.web.json_body import JsonBody
 from app.web.paging import from_cursor, to_cursor
 from app.web.session_deps import FileStorage, ReadSession, WriteSession
 from app.web.signed_in import Editor, Viewer
 from app.web.text import Name, RowId
 
 router = APIRouter(tags=["Adapters"], route_class=DeferredRoute)
+
+
+class NewPublication(JsonBody, PublishForm):
+    """Where an adapter goes. The token is used once and never shown again."""
 
 
 class AdapterOut(BaseModel):
@@ -71,7 +76,7 @@ class AdapterList(BaseModel):
     next: str | None
 
 
-class AdapterChanges(BaseModel):
+class AdapterChanges(JsonBody):
     """What people read about an adapter; fields left out stay as they are."""
 
     name: Name | None = None
@@ -140,7 +145,7 @@ class PublicationOut(BaseModel):
 @router.post("/adapters/{adapter_id}/publish", summary="Publish an adapter", status_code=202)
 @audited("adapter.published")
 def publish(
-    request: Request, session: WriteSession, visitor: Editor, adapter_id: RowId, order: PublishForm
+    request: Request, session: WriteSession, visitor: Editor, adapter_id: RowId, order: NewPublication
 ) -> PublicationOut:
     """To Hugging Face, private unless `public`; clean files and a card, and nothing of what it learned from. A worker
     does it."""

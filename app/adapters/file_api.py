@@ -16,11 +16,20 @@ from app.adapters.inspection import Passport
 from app.adapters.models import BroughtFile
 from app.web.audited import audited
 from app.web.deferred_route import DeferredRoute
+from app.web.json_body import JsonBody
 from app.web.session_deps import AppSettings, FileStorage, ReadSession, WriteSession
 from app.web.signed_in import Editor, Viewer
 from app.web.text import RowId
 
 router = APIRouter(tags=["Adapter files"], route_class=DeferredRoute)
+
+
+class Adoption(JsonBody, AdoptForm):
+    """A file from elsewhere, to become an adapter of a brand."""
+
+
+class FromElsewhere(JsonBody, ImportForm):
+    """An address on Hugging Face or Civitai, and a token where the file is not for everybody."""
 
 
 class BroughtFileOut(BaseModel):
@@ -72,7 +81,7 @@ def upload(
 
 @router.post("/adapter-files/import", summary="Fetch an adapter file", status_code=202)
 @audited("adapter_file.fetched")
-def fetch(request: Request, session: WriteSession, visitor: Editor, order: ImportForm) -> BroughtFileOut:
+def fetch(request: Request, session: WriteSession, visitor: Editor, order: FromElsewhere) -> BroughtFileOut:
     """By its address on Hugging Face or Civitai; a worker fetches it, and the passport is there once it is here."""
     row = brought.order_import(
         session,
@@ -100,7 +109,7 @@ def convert(row: Brought, storage: FileStorage, dialect: Written, clean: bool = 
 @router.post("/adapter-files/{file_id}/adopt", summary="Take an adapter file into a brand", status_code=201)
 @audited("adapter.imported")
 def adopt(
-    request: Request, row: Brought, session: WriteSession, visitor: Editor, storage: FileStorage, order: AdoptForm
+    request: Request, row: Brought, session: WriteSession, visitor: Editor, storage: FileStorage, order: Adoption
 ) -> AdapterOut:
     adapter_id = adopted(request, row, session, visitor, storage, order)
     return AdapterOut.of(queries.adapter(session, workspace_id=visitor.workspace.id, adapter_id=adapter_id))

@@ -15,11 +15,28 @@ from app.base_models.forms import DescribeForm, HubForm, Key, LocalForm, TokenFo
 from app.base_models.models import OwnBase
 from app.web.audited import audited
 from app.web.deferred_route import DeferredRoute
+from app.web.json_body import JsonBody
 from app.web.session_deps import ReadSession, WriteSession
 from app.web.signed_in import Owner, Viewer
 from app.web.text import RowId
 
 router = APIRouter(tags=["Base models"], route_class=DeferredRoute)
+
+
+class FromHub(JsonBody, HubForm):
+    """A repository of the model hub, or one file of it."""
+
+
+class FromFolder(JsonBody, LocalForm):
+    """An entry of the folder of checkpoints on the workers' machine."""
+
+
+class Description(JsonBody, DescribeForm):
+    """What people read of it."""
+
+
+class HubToken(JsonBody, TokenForm):
+    """Opens repositories that are not for everybody."""
 
 
 class BaseModelList(BaseModel):
@@ -79,7 +96,7 @@ def own(session: ReadSession, visitor: Viewer, archived: bool = False) -> OwnBas
 
 @router.post("/own-base-models/hub", status_code=201, summary="Add a base model from the hub")
 @audited("base_model.added")
-def add_from_hub(session: WriteSession, visitor: Owner, order: HubForm) -> OwnBaseOut:
+def add_from_hub(session: WriteSession, visitor: Owner, order: FromHub) -> OwnBaseOut:
     """A pipeline, one safetensors file, or a language model. A worker fetches it and tells its family."""
     workspace_id, user_id = visitor.workspace.id, visitor.user.id
     row = service.add_from_hub(
@@ -123,7 +140,7 @@ def checkpoints(session: ReadSession, visitor: Owner) -> CheckpointList:
 
 @router.post("/own-base-models/local", status_code=201, summary="Add a checkpoint from a worker's machine")
 @audited("base_model.added")
-def add_local(session: WriteSession, visitor: Owner, order: LocalForm) -> OwnBaseOut:
+def add_local(session: WriteSession, visitor: Owner, order: FromFolder) -> OwnBaseOut:
     row = service.add_local(
         session,
         workspace_id=visitor.workspace.id,
@@ -136,7 +153,7 @@ def add_local(session: WriteSession, visitor: Owner, order: LocalForm) -> OwnBas
 
 @router.put("/own-base-models/{base_id}", summary="Change a base model's name and licence")
 @audited("base_model.changed")
-def describe(session: WriteSession, visitor: Owner, base_id: RowId, order: DescribeForm) -> OwnBaseOut:
+def describe(session: WriteSession, visitor: Owner, base_id: RowId, order: Description) -> OwnBaseOut:
     row = service.describe(session, workspace_id=visitor.workspace.id, base_id=base_id, **order.described())
     return _out(row)
 
@@ -215,7 +232,7 @@ def hub_token(session: ReadSession, visitor: Owner) -> HubTokenOut:
 
 @router.put("/hub-token", summary="Keep a token for the hub")
 @audited("hub_token.kept")
-def keep_token(request: Request, session: WriteSession, visitor: Owner, order: TokenForm) -> HubTokenOut:
+def keep_token(request: Request, session: WriteSession, visitor: Owner, order: HubToken) -> HubTokenOut:
     """In place of the one before. It is used for downloads alone."""
     key: Any = request.app.state.signing_key
     row = base_file_service.keep_token(

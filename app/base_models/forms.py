@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from app.web.text import Line, Name, Text
 
@@ -20,8 +20,6 @@ COMMERCIAL: dict[str, bool | None] = {"yes": True, "no": False, "unknown": None}
 
 class DescribeForm(BaseModel):
     """What people read of it."""
-
-    model_config = ConfigDict(extra="ignore")
 
     name: Name
     licence: Licence = ""

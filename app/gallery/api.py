@@ -5,7 +5,7 @@ from enum import Enum
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from app.gallery import queries, service
 from app.gallery.filters import Filters, Review
@@ -15,6 +15,7 @@ from app.gallery.routes import DeletionNumber, Kind, send_archive, send_copy
 from app.generations import queries as generations
 from app.web.audited import audited
 from app.web.deferred_route import DeferredRoute
+from app.web.json_body import JsonBody
 from app.web.paging import from_cursor, to_cursor
 from app.web.session_deps import FileStorage, ReadSession, WriteSession
 from app.web.signed_in import Editor, Viewer
@@ -56,10 +57,8 @@ class OutputPage(BaseModel):
     next: str | None
 
 
-class OutputChanges(BaseModel):
+class OutputChanges(JsonBody):
     """What to change; what is left out stays. ``campaign_id`` null takes the picture out of its campaign."""
-
-    model_config = ConfigDict(extra="forbid")
 
     favourite: bool | None = None
     review: Review | None = None
@@ -67,10 +66,8 @@ class OutputChanges(BaseModel):
     campaign_id: RowId | None = None
 
 
-class Chosen(BaseModel):
+class Chosen(JsonBody):
     """Some pictures by their ids."""
-
-    model_config = ConfigDict(extra="forbid")
 
     ids: list[RowId] = ids_field
 
@@ -104,10 +101,8 @@ class CampaignPage(BaseModel):
     next: str | None = None
 
 
-class CampaignName(BaseModel):
+class CampaignName(JsonBody):
     """What to call it."""
-
-    model_config = ConfigDict(extra="forbid")
 
     name: Name
 

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, File, Query, Request, UploadFile
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from app.base_models.catalogue import Quantization
 from app.gallery import queries as gallery
@@ -19,6 +19,7 @@ from app.generations.recipe import GenerationRecipe
 from app.generations.start import LONGEST_MASK, KeptPicture, Rectangle, keep_copy, keep_upload
 from app.web.audited import audited
 from app.web.deferred_route import DeferredRoute
+from app.web.json_body import JsonBody
 from app.web.paging import from_cursor, to_cursor
 from app.web.session_deps import FileStorage, ReadSession, WriteSession
 from app.web.signed_in import Editor, Viewer
@@ -27,19 +28,15 @@ from app.web.text import RowId, Text
 router = APIRouter(tags=["Generations"], route_class=DeferredRoute)
 
 
-class AdapterWish(BaseModel):
+class AdapterWish(JsonBody):
     """An adapter to draw with."""
-
-    model_config = ConfigDict(extra="forbid")
 
     adapter_id: RowId
     strength: Strength | None = Field(None, description="Left out: the adapter's recommended strength.")
 
 
-class StartRectangle(BaseModel):
+class StartRectangle(JsonBody):
     """A part of the start picture, in percent of its sides."""
-
-    model_config = ConfigDict(extra="forbid")
 
     left: float = Field(ge=0, le=100)
     top: float = Field(ge=0, le=100)
@@ -47,10 +44,8 @@ class StartRectangle(BaseModel):
     height: float = Field(gt=0, le=100)
 
 
-class StartWish(BaseModel):
+class StartWish(JsonBody):
     """A picture to start from, and with a mask the part of it that changes."""
-
-    model_config = ConfigDict(extra="forbid")
 
     start_id: RowId = Field(description="Of a start picture, see ``POST /projects/{id}/starts``.")
     strength: float | None = Field(
@@ -74,10 +69,8 @@ class StartWish(BaseModel):
         return Rectangle(**self.rectangle.model_dump())
 
 
-class NewGeneration(BaseModel):
+class NewGeneration(JsonBody):
     """What to draw. A prompt alone is enough."""
-
-    model_config = ConfigDict(extra="forbid")
 
     prompt: Text = Field(max_length=2000, description="Missing trigger words are put in front.")
     negative_prompt: Text = Field("", max_length=2000)
@@ -132,20 +125,16 @@ class NewGeneration(BaseModel):
         )
 
 
-class Variations(BaseModel):
+class Variations(JsonBody):
     """How many pictures like one."""
-
-    model_config = ConfigDict(extra="forbid")
 
     count: Count = orders.DEFAULT_COUNT
 
 
-class Strengths(BaseModel):
+class Strengths(JsonBody):
     """Multipliers of every adapter's strength; 0 is the base model alone. ``[0, 1]`` compares without and with."""
 
-    model_config = ConfigDict(extra="forbid")
-
-    strengths: Annotated[list[Strength], Field(min_length=1, max_length=8)] = list(orders.STRIP_STRENGTHS)
+    strengths: Annotated[list[Strength], Field(min_length=1, max_length=8)] = list(orders.STRIP_STRENGTHS)  # noqa: RUF012 - copied for each
 
 
 class Progress(BaseModel):

@@ -16,6 +16,7 @@ from app.projects import queries as projects
 from app.web.audited import audited
 from app.web.deferred_route import DeferredRoute
 from app.web.files import disposition, send
+from app.web.json_body import JsonBody
 from app.web.language import translate
 from app.web.paging import from_cursor, to_cursor
 from app.web.session_deps import FileStorage, ReadSession, WriteSession
@@ -68,7 +69,7 @@ class UploadOut(BaseModel):
     """What was left out, and why."""
 
 
-class ImageChange(BaseModel):
+class ImageChange(JsonBody):
     """What to change; what is left out stays as it is."""
 
     caption: Caption | None = None
@@ -77,7 +78,7 @@ class ImageChange(BaseModel):
     focus_y: Share | None = None
 
 
-class Replacement(BaseModel):
+class Replacement(JsonBody):
     """Find and replace in captions, plain text; without ids in all of them."""
 
     ids: Ids | None = None
@@ -87,7 +88,7 @@ class Replacement(BaseModel):
     match_case: bool = False
 
 
-class WordsInFront(BaseModel):
+class WordsInFront(JsonBody):
     """Words to begin captions with where they are not there yet; without ids for all."""
 
     ids: Ids | None = None

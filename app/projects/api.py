@@ -13,6 +13,7 @@ from app.projects.forms import Colour, Notes, TriggerWord
 from app.projects.models import Project
 from app.web.audited import audited
 from app.web.deferred_route import DeferredRoute
+from app.web.json_body import JsonBody
 from app.web.paging import from_cursor, to_cursor
 from app.web.session_deps import FileStorage, ReadSession, WriteSession
 from app.web.signed_in import Editor, Viewer
@@ -43,14 +44,14 @@ class ProjectList(BaseModel):
     next: str | None
 
 
-class NewProject(BaseModel):
+class NewProject(JsonBody):
     """A brand to create. Without a trigger word one is made from the name."""
 
     name: Name
     trigger_word: TriggerWord = ""
 
 
-class ProjectChange(BaseModel):
+class ProjectChange(JsonBody):
     """What to change; what is left out stays as it is."""
 
     name: Name | None = None

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 
 from app.jobs.api import JobOut
 from app.projects import queries as projects
@@ -17,6 +17,7 @@ from app.trainings.rows import PAGE
 from app.web.audited import audited
 from app.web.deferred_route import DeferredRoute
 from app.web.files import send
+from app.web.json_body import JsonBody
 from app.web.language import translate
 from app.web.paging import from_cursor, to_cursor
 from app.web.session_deps import FileStorage, ReadSession, WriteSession
@@ -26,10 +27,8 @@ from app.web.text import RowId
 router = APIRouter(tags=["Trainings"], route_class=DeferredRoute)
 
 
-class Choices(CleanChoices):
+class Choices(JsonBody, CleanChoices):
     """What to learn. Every field that is left out takes what fits the purpose, the base and the pictures."""
-
-    model_config = ConfigDict(extra="forbid")
 
 
 class NewTraining(Choices):

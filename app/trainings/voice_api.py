@@ -18,6 +18,7 @@ from app.trainings.voice_measures import Measures
 from app.trainings.voice_recipe import VoiceRecipe
 from app.web.audited import audited
 from app.web.deferred_route import DeferredRoute
+from app.web.json_body import JsonBody
 from app.web.language import translate
 from app.web.paging import from_cursor, to_cursor
 from app.web.session_deps import ReadSession, WriteSession
@@ -27,7 +28,11 @@ from app.web.text import RowId
 router = APIRouter(tags=["Trainings of a voice"], route_class=DeferredRoute)
 
 
-class NewVoiceTraining(VoiceChoices):
+class VoicePlanChoices(JsonBody, VoiceChoices):
+    """What to learn. Every field that is left out takes what fits the base and the number of texts."""
+
+
+class NewVoiceTraining(VoicePlanChoices):
     """Every field that is left out takes what fits the base and the number of texts."""
 
     order_id: RowId | None = None
@@ -144,7 +149,7 @@ def of_project(
 
 
 @router.post("/projects/{project_id}/voice-trainings/plan", summary="Plan a training of the voice")
-def plan(session: ReadSession, visitor: Viewer, project_id: RowId, choices: VoiceChoices) -> VoicePlanOut:
+def plan(session: ReadSession, visitor: Viewer, project_id: RowId, choices: VoicePlanChoices) -> VoicePlanOut:
     """Recipe, estimate, style guide and warnings for the brand's texts as they are now. Orders nothing."""
     found = voice_service.plan_voice(session, workspace_id=visitor.workspace.id, project_id=project_id, choices=choices)
     return VoicePlanOut(

@@ -22,6 +22,7 @@ from app.voice.shown import amount
 from app.voice.style_guide import style_guide
 from app.web.audited import audited
 from app.web.deferred_route import DeferredRoute
+from app.web.json_body import JsonBody
 from app.web.language import translate
 from app.web.paging import from_cursor, to_cursor
 from app.web.session_deps import FileStorage, ReadSession, WriteSession
@@ -69,7 +70,7 @@ class TextList(BaseModel):
     next: str | None
 
 
-class NewText(BaseModel):
+class NewText(JsonBody):
     """A text to add; channel and language are seen from it where they are not given."""
 
     text: Annotated[Sample, StringConstraints(min_length=1)]
@@ -79,7 +80,7 @@ class NewText(BaseModel):
     brief: Brief = ""
 
 
-class NewTexts(BaseModel):
+class NewTexts(JsonBody):
     items: Annotated[list[NewText], Field(min_length=1, max_length=1000)]
     skip_known: bool = True
 
@@ -91,7 +92,7 @@ class AddedOut(BaseModel):
     known: int
 
 
-class TextChange(BaseModel):
+class TextChange(JsonBody):
     """What to change; what is left out stays as it is."""
 
     text: Annotated[Sample, StringConstraints(min_length=1)] | None = None
@@ -103,7 +104,7 @@ class TextChange(BaseModel):
     personal_data: PersonalChoice | None = None
 
 
-class ManyChange(BaseModel):
+class ManyChange(JsonBody):
     """The same change to several texts: to those named, or to all under the filter `everything`."""
 
     ids: Ids = Field(default_factory=list)
@@ -114,7 +115,15 @@ class ManyChange(BaseModel):
     personal_data: PersonalChoice | None = None
 
 
-class ManyIds(BaseModel):
+class LineChoice(JsonBody, LineForm):
+    """What becomes of a line that stands in many texts."""
+
+
+class MappingChoice(JsonBody, Mapping):
+    """Columns by their number from 0, −1 for none; ``split`` counts for documents."""
+
+
+class ManyIds(JsonBody):
     ids: Ids
 
 
@@ -362,7 +371,7 @@ def delete_text(session: WriteSession, visitor: Editor, text_id: RowId) -> Respo
 
 @router.post("/projects/{project_id}/voice/lines", summary="Decide about a line that comes back in many texts")
 @audited("line.decided")
-def decide_line(session: WriteSession, visitor: Editor, project_id: RowId, order: LineForm) -> Changed:
+def decide_line(session: WriteSession, visitor: Editor, project_id: RowId, order: LineChoice) -> Changed:
     """`cut`: training does not read it; `keep`; `exclude`: texts with it are left out; `undecided`: as before."""
     return Changed(
         changed=service.decide_line(
@@ -416,7 +425,7 @@ def _import_out(
 
 
 @router.post("/voice/imports/{import_id}/preview", summary="See what a file would bring with another mapping")
-def preview_import(request: Request, visitor: Editor, opened: OpenedImport, wanted: Mapping) -> ImportOut:
+def preview_import(request: Request, visitor: Editor, opened: OpenedImport, wanted: MappingChoice) -> ImportOut:
     if opened.file is None:
         raise AlreadyTakenIn()
     _, shown = reading.preview(opened.file, wanted, otherwise=visitor.user.locale)
@@ -432,7 +441,7 @@ def finish_import(
     visitor: Editor,
     opened: OpenedImport,
     afterwards: BackgroundTasks,
-    wanted: Mapping,
+    wanted: MappingChoice,
 ) -> ImportedOut:
     """Good rows are added, all or none of them; each other one is named in a sentence."""
     row, key = take_in_opened(session, opened, wanted, visitor)

@@ -20,6 +20,8 @@ from app.web.templating import fragment, page
 
 log = logging.getLogger("livery.web")
 FOR_SCRIPTS = ("application/json", "text/event-stream")
+MOST_PROBLEMS = 50
+"""A body may be wrong in a hundred thousand places; the first ones help."""
 INTERNAL = N_("Something went wrong on our side. It has been noted under %(number)s; please try again.")
 DATABASE_SILENT = N_("The database does not answer just now. Nothing is lost; please try again in a moment.")
 NOT_ALLOWED = N_("This address does not do that.")
@@ -56,7 +58,8 @@ def _invalid(request: Request, error: Exception) -> Response:
         return answer(request, 404, translate(request.state.locale, NotFound.sentence))
     if request.url.path.startswith("/api/"):
         fields = [
-            {"field": ".".join(str(part) for part in item["loc"]), "problem": item["msg"]} for item in error.errors()
+            {"field": ".".join(str(part) for part in item["loc"]), "problem": item["msg"]}
+            for item in error.errors()[:MOST_PROBLEMS]
         ]
         sentence = translate(request.state.locale, Invalid.sentence)
         return JSONResponse({"ok": False, "sentence": sentence, "fields": fields}, 422)
@@ -74,6 +77,8 @@ def _http_error(request: Request, error: Exception) -> Response:
     )
     for name, value in (error.headers or {}).items():
         response.headers.setdefault(name, value)
+    if error.status_code == 405:  # the router names the methods of the first route that has this address
+        response.headers["allow"] = ", ".join(request.app.state.rules.methods_of(request.url.path))
     return response
 
 

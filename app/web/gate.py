@@ -19,7 +19,7 @@ from app.accounts import queries, second_factors, service
 from app.accounts.errors import SecondFactorNeeded
 from app.accounts.service import TOKEN_START
 from app.db import DATABASE_AWAY, Database, now
-from app.errors import N_, AppError, SignInNeeded
+from app.errors import N_, AppError, NotFound, SignInNeeded
 from app.logs import request_id
 from app.web import csrf, error_responses, incoming, signed_in
 from app.web.incoming import Body, Pace, TooSlow, Uploads, declared_length
@@ -183,6 +183,8 @@ class Gate:
             raise csrf.ForeignForm()
         if visitor is None and not path.startswith(PUBLIC):
             await self._turn_away(request)
+        if "\x00" in path:  # no row has it, and PostgreSQL refuses to look
+            raise NotFound()
         if visitor is not None and visitor.needs_second_factor and not _is_open_without_second_factor(path):
             _lead_to_second_factor(request)
         if method in csrf.SAFE_METHODS:

@@ -5,13 +5,14 @@ from enum import Enum
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from app.db import now
 from app.generations.forms import Seed
 from app.projects import queries as projects
 from app.web.audited import audited
 from app.web.deferred_route import DeferredRoute
+from app.web.json_body import JsonBody
 from app.web.language import translate
 from app.web.paging import from_cursor, to_cursor
 from app.web.session_deps import ReadSession, WriteSession
@@ -29,10 +30,8 @@ TEXTS: list[str | Enum] = ["Texts"]
 VOTES: list[str | Enum] = ["Blind vote"]
 
 
-class NewWriting(BaseModel):
+class NewWriting(JsonBody):
     """What to write. A brief alone is enough."""
-
-    model_config = ConfigDict(extra="forbid")
 
     brief: Brief = Field(
         min_length=1, description="What the text should be about; with a voice of plain texts, how it begins."
@@ -150,10 +149,8 @@ class WritingPage(BaseModel):
     next: str | None
 
 
-class VariantChanges(BaseModel):
+class VariantChanges(JsonBody):
     """What to change; what is left out stays. ``text`` null brings the model's own wording back."""
-
-    model_config = ConfigDict(extra="forbid")
 
     favourite: bool | None = None
     review: Review | None = None
@@ -178,10 +175,12 @@ class NextPair(BaseModel):
     pairs_left: int
 
 
-class VoteIn(BaseModel):
-    """The better side."""
+class NewRules(JsonBody, Rules):
+    """What a brand's texts must hold to."""
 
-    model_config = ConfigDict(extra="forbid")
+
+class VoteIn(JsonBody):
+    """The better side."""
 
     choice: Choice
 
@@ -430,7 +429,7 @@ def get_rules(session: ReadSession, visitor: Viewer, project_id: RowId) -> Rules
 
 @router.put("/projects/{project_id}/text-rules", tags=TEXTS, summary="Replace a brand's rules for texts")
 @audited("text_rules.changed")
-def put_rules(session: WriteSession, visitor: Editor, project_id: RowId, wanted: Rules) -> RulesOut:
+def put_rules(session: WriteSession, visitor: Editor, project_id: RowId, wanted: NewRules) -> RulesOut:
     """Texts that are there are measured by them from now on; none is changed."""
     row = service.set_rules(session, workspace_id=visitor.workspace.id, project_id=project_id, rules=wanted)
     return RulesOut(project_id=row.project_id, rules=wanted)

@@ -108,6 +108,7 @@ def keep(storage: Storage, path: Path, name: str, *, file_id: str | None = None,
     """
     passport = inspection.of_file(path)
     passport.trigger_words = passport.trigger_words or [inspection.one_line(word) for word in learned]
+    passport.suggested_words = [] if passport.trigger_words else passport.suggested_words
     file_id = file_id or new_id()
     key = f"{FOLDER}/{file_id}.safetensors"
     storage.put(key, path)

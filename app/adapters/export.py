@@ -132,12 +132,14 @@ def completed(header: Mapping[str, str], lora: Lora, tensors: Mapping[str, Tenso
         "modelspec.sai_model_spec": "1.0.1",
         "modelspec.architecture": f"{architecture}/lora",
         "modelspec.title": name,
+        "modelspec.resolution": metadata.resolution_of(header, lora.architecture),
     }
     shape = {
         "ss_network_module": module,
         "ss_network_dim": str(max(set(ranks), key=ranks.count)),
         "ss_network_alpha": str(_commonest(lora.alphas)),
         "ss_network_args": json.dumps(args),
+        "modelspec.implementation": metadata.implementation_of(tensors, lora.architecture),
         "modelspec.hash_sha256": "0x" + safetensors_file.hash_of_tensors(tensors),
     }
     return known | kept | shape

@@ -6,6 +6,7 @@ Nothing of it is believed: lengths are limited, JSON inside is read carefully, a
 import hashlib
 import json
 import math
+import re
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
@@ -26,6 +27,10 @@ MOST_ENTRIES = 150
 LONGEST_ENTRY = 2000
 LONGEST_LINE = 200
 CHUNK = 2**20
+FOLDER = re.compile(r"\d{1,4}_(?=.)")
+"""How the folders of a training are called: how often its pictures count, and what they show."""
+NO_WORDS = frozenset({"img", "image", "images", "data", "dataset", "train", "training", "pictures", "none"})
+MOST_SUGGESTIONS, LONGEST_SUGGESTION = 4, 60
 DIALECTS: dict[str, str] = {
     "canonical": "diffusers",
     "diffusers_old": "diffusers (2023)",
@@ -95,6 +100,8 @@ class Passport(BaseModel):
     """``picture`` or ``text``."""
     parts: list[PartFacts]
     trigger_words: list[str]
+    suggested_words: list[str] = []
+    """Where the header names no trigger word: what folders of its training and the commonest tag let one guess."""
     title: str
     author: str
     license: str
@@ -194,6 +201,7 @@ def of_header(header: Header, byte_count: int, alphas: Mapping[str, float]) -> P
         modality="text" if names.architecture == "language_model" else "picture",
         parts=_parts(names, layers, header),
         trigger_words=_trigger_words(told),
+        suggested_words=_suggested_words(told, tags),
         title=one_line(_first(told, "modelspec.title", "ss_output_name")),
         author=one_line(_first(told, "modelspec.author")),
         license=one_line(_first(told, "modelspec.license")),
@@ -316,6 +324,21 @@ def _trigger_words(told: Mapping[str, str]) -> list[str]:
     return [one_line(words)] if words.strip() else []
 
 
+def _suggested_words(told: Mapping[str, str], tags: list[tuple[str, int]]) -> list[str]:
+    """``zxc woman`` of the folder ``10_zxc woman``, as sd-scripts wants them called, and the commonest tag."""
+    if _trigger_words(told):
+        return []
+    folders = [name for key in ("ss_dataset_dirs", "ss_tag_frequency") for name in _keys(_json(told.get(key)))]
+    words = [FOLDER.sub("", name).strip() for name in folders if FOLDER.match(name)]
+    words += [tag for tag, count in tags[:1] if count > 1]
+    plain = (one_line(word.replace("_", " ")) for word in words if word.lower() not in NO_WORDS)
+    return [word for word in dict.fromkeys(plain) if 0 < len(word) <= LONGEST_SUGGESTION][:MOST_SUGGESTIONS]
+
+
+def _keys(listed: Any) -> list[str]:
+    return [str(key) for key in listed] if isinstance(listed, dict) else []
+
+
 def _made_with(told: Mapping[str, str]) -> str:
     software = _json(told.get("software"))
     if isinstance(software, dict) and software.get("name"):
@@ -327,6 +350,8 @@ def _made_with(told: Mapping[str, str]) -> str:
     implementation = one_line(_first(told, "modelspec.implementation"))
     if any(key.startswith("livery.") for key in told):
         return "Livery"
+    if implementation.startswith("http"):
+        implementation = ""  # whose layers' names it bears
     return (
         "kohya sd-scripts" if "sd-scripts" in implementation or "ss_sd_scripts_commit_hash" in told else implementation
     )

@@ -6,6 +6,7 @@ not of what must go, so that a key added here later cannot give away captions, f
 
 import hashlib
 import json
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -48,6 +49,19 @@ WORDS: dict[Architecture, tuple[str, str]] = {
     "qwen_image": ("qwen-image", "qwen_image"),
 }
 """``modelspec.architecture`` without ``/lora``, and sd-scripts' ``ss_base_model_version``."""
+NATIVE: dict[Architecture, int] = {"stable_diffusion_1": 512, "stable_diffusion_2": 768}
+"""The side that a base was trained at; of the others 1024. For ``modelspec.resolution``, which may not be missing."""
+MAKERS: dict[Architecture, str] = {
+    "stable_diffusion_xl": "https://github.com/Stability-AI/generative-models",
+    "flux_1": "https://github.com/black-forest-labs/flux",
+    "flux_2": "https://github.com/black-forest-labs/flux2",
+}
+"""``modelspec.implementation`` of a file whose layers are called as in the makers' own code."""
+_MAKERS_NAMES = re.compile(
+    r"(?:lora_unet_|diffusion_model\.)(?:input_blocks|middle_block|output_blocks|double_blocks|single_blocks)"
+)
+WITHOUT_SHIFT = ("flux-1-schnell",)
+"""Flow models whose noise levels have no shift of their own, by ``BaseModelFacts.architecture``."""
 
 
 @dataclass(frozen=True)
@@ -104,7 +118,7 @@ CLEAN_KEYS = frozenset(
 
 def header(facts: AdapterFacts, tensors: Mapping[str, Tensor], clean: bool) -> dict[str, str]:
     """The whole header of an export of these tensors, hashes included."""
-    metadata = {"format": "pt", **_modelspec(facts), **_network(facts, tensors)}
+    metadata = {"format": "pt", **_modelspec(facts, tensors), **_network(facts, tensors)}
     if facts.training is not None:
         metadata |= _training(facts, facts.training)
     metadata["modelspec.hash_sha256"] = "0x" + safetensors_file.hash_of_tensors(tensors)
@@ -143,11 +157,27 @@ def cleaned(metadata: Mapping[str, str]) -> dict[str, str]:
     return {key: value for key, value in metadata.items() if key in CLEAN_KEYS}
 
 
-def _modelspec(facts: AdapterFacts) -> dict[str, str]:
+def implementation_of(names: Iterable[str], family: Architecture) -> str:
+    """Whose code has layers of these names: the makers' address, or diffusers."""
+    return MAKERS.get(family, "diffusers") if any(map(_MAKERS_NAMES.match, names)) else "diffusers"
+
+
+def resolution_of(header: Mapping[str, str], family: Architecture) -> str:
+    """``modelspec.resolution`` of a foreign file: what it says of its training, else what its base was made at."""
+    told = re.fullmatch(r"\(?(\d{2,5})(?:, ?(\d{2,5})\)?)?", header.get("ss_resolution", ""))
+    if told is not None:
+        return f"{told[1]}x{told[2] or told[1]}"
+    side = NATIVE.get(family, 1024)
+    return f"{side}x{side}"
+
+
+def _modelspec(facts: AdapterFacts, tensors: Mapping[str, Tensor]) -> dict[str, str]:
+    side = facts.training.recipe.resolution if facts.training is not None else NATIVE.get(facts.base.family, 1024)
     fields = {
         "sai_model_spec": "1.0.1",
         "architecture": f"{facts.base.architecture}/lora",
-        "implementation": "diffusers",
+        "implementation": implementation_of(tensors, facts.base.family),
+        "resolution": f"{side}x{side}",
         "title": facts.title,
         "date": facts.created_at.isoformat(timespec="seconds"),
         "trigger_phrase": facts.trigger_word,
@@ -158,9 +188,6 @@ def _modelspec(facts: AdapterFacts) -> dict[str, str]:
         "license": facts.license,
         "usage_hint": facts.usage_hint,
     }
-    if facts.training is not None:
-        side = facts.training.recipe.resolution
-        fields["resolution"] = f"{side}x{side}"
     # The standard leaves out what is unknown; the text "None" belongs to ss_ alone.
     return {f"modelspec.{key}": value for key, value in fields.items() if value}
 
@@ -185,6 +212,8 @@ def _training(facts: AdapterFacts, training: TrainingFacts) -> dict[str, str]:
     count = max(len(training.captions), len(training.sizes))
     in_all = recipe.batch_size * recipe.gradient_accumulation_steps
     epochs = -(-training.steps_done * in_all // count) if count else "None"
+    is_flow = facts.base.prediction_type == "flow"
+    sides = [side for size in training.sizes for side in size]
     folder = f"1_{facts.name}"
     buckets = Counter(training.sizes)
     bucket_info = {
@@ -207,13 +236,27 @@ def _training(facts: AdapterFacts, training: TrainingFacts) -> dict[str, str]:
         "max_token_length": None,
         "cache_latents": True,
         "enable_bucket": True,
+        "min_bucket_reso": min(sides, default=None),
+        "max_bucket_reso": max(sides, default=None),
+        "num_batches_per_epoch": -(-count // recipe.batch_size),
+        "zero_terminal_snr": _ends_in_noise(facts.base),
         "training_comment": None,
         "bucket_info": json.dumps(bucket_info),
         "dataset_dirs": json.dumps({folder: {"n_repeats": 1, "img_count": count}}),
         "tag_frequency": json.dumps({folder: _tags(training.captions)}, ensure_ascii=False),
     }
-    settings = settings_words.words_of(recipe, is_flow=facts.base.prediction_type == "flow")
+    if is_flow:  # as our engines train them, in sd-scripts' words
+        values |= {"guidance_scale": 1.0, "model_prediction_type": "raw", "weighting_scheme": "none"}
+    shifts = facts.base.architecture not in WITHOUT_SHIFT
+    settings = settings_words.words_of(recipe, is_flow=is_flow, shifts=shifts)
     return {f"ss_{key}": str(value) for key, value in values.items()} | settings
+
+
+def _ends_in_noise(base: BaseModelFacts) -> bool | None:
+    """Whether the noisiest level is noise alone; None where that is not known of the base."""
+    if base.prediction_type == "v_prediction":
+        return True if base.architecture == BUILTIN.architecture else None
+    return False if base.prediction_type == "epsilon" else None
 
 
 def _tags(captions: tuple[str, ...]) -> dict[str, int]:

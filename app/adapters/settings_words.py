@@ -20,8 +20,15 @@ OPTIMIZERS = {
     "prodigy": "prodigyopt.prodigy.Prodigy",
 }
 """As sd-scripts names them; their settings stand behind in brackets."""
-SAMPLINGS = {"logit_normal": "sigmoid", "uniform": "uniform"}
-"""sd-scripts' ``timestep_sampling``."""
+SAMPLINGS = {
+    "sigmoid": "logit_normal",
+    "shift": "logit_normal",
+    "flux_shift": "logit_normal",
+    "uniform": "uniform",
+    "uniform_shift": "uniform",
+}
+"""sd-scripts' ``timestep_sampling``: around the middle without a shift, with a number's, and with the base's own;
+evenly, without one. Its levels that are drawn evenly are never shifted, so the last word is ours alone."""
 KEYS = {
     "base_model": "livery.base_model",
     "purpose": "livery.purpose",
@@ -70,9 +77,24 @@ PRIVATE = frozenset({"livery.class_prompt", "livery.sample_prompts"})
 """What of ours may hold words of captions."""
 
 
-def words_of(recipe: TrainingRecipe, *, is_flow: bool) -> dict[str, str]:
-    """The header entries of a training's settings; rank and trigger word are the file's own and stand there already."""
-    return {key: _word(recipe, field, is_flow) for field, key in KEYS.items() if field not in ("rank", "trigger_word")}
+def words_of(recipe: TrainingRecipe, *, is_flow: bool, shifts: bool = True) -> dict[str, str]:
+    """The header entries of a training's settings; rank and trigger word are the file's own and stand there already.
+
+    ``shifts``: whether the base has a shift of its own.
+    """
+    words = {key: _word(recipe, field, is_flow) for field, key in KEYS.items() if field not in ("rank", "trigger_word")}
+    return words | {KEYS["timestep_sampling"]: _sampling(recipe, shifts) if is_flow else "None"}
+
+
+def _sampling(recipe: TrainingRecipe, shifts: bool) -> str:
+    """The word for how noise levels were drawn, so that whoever trains by the header gets the same ones."""
+    shift = recipe.timestep_shift
+    is_shifted = shifts if shift is None else shift != 1
+    if recipe.timestep_sampling == "uniform":
+        return "uniform_shift" if is_shifted else "uniform"
+    if not is_shifted:
+        return "sigmoid"
+    return "flux_shift" if shift is None else "shift"
 
 
 def _word(recipe: TrainingRecipe, field: str, is_flow: bool) -> str:
@@ -94,8 +116,6 @@ def _word(recipe: TrainingRecipe, field: str, is_flow: bool) -> str:
             return str(None if is_flow else value)
         case "noise_offset":
             return str(None if is_flow else value or None)
-        case "timestep_sampling":
-            return SAMPLINGS[value] if is_flow else "None"
         case "timestep_shift":
             return str(value if is_flow else None)
         case "extra_resolutions" | "sample_prompts":
@@ -122,6 +142,11 @@ def read(told: Mapping[str, str]) -> dict[str, Any]:
             continue
     if not found.get("num_class_images", True):
         del found["num_class_images"]
+    sampling = told.get(KEYS["timestep_sampling"])
+    if sampling == "flux_shift":
+        found.pop("timestep_shift", None)  # sd-scripts writes a number all the same, and does not use it
+    elif sampling in ("sigmoid", "uniform") and not any(key.startswith("livery.") for key in told):
+        found["timestep_shift"] = 1.0  # likewise; an older Livery wrote these words where it shifted
     return found
 
 
@@ -133,7 +158,7 @@ def _value(field: str, text: str) -> Any:
             side = re.fullmatch(r"\(?(\d{1,5})(?:, ?\1\)?)?", text)
             return side[1] if side else text
         case "timestep_sampling":
-            return next((name for name, word in SAMPLINGS.items() if text == word), text)
+            return SAMPLINGS.get(text, text)
         case "extra_resolutions" | "sample_prompts":
             return all_keepable(json.loads(text))
         case _:

@@ -43,6 +43,14 @@ def test_a_dropped_file_has_a_page_and_downloads(owner: SignedIn, tmp_path) -> N
     assert "Brand &lt;x&gt;" in owner.client.get("/adapter-files").text
 
 
+def test_a_suggested_word_is_called_one(owner: SignedIn) -> None:
+    told = {"ss_dataset_dirs": json.dumps({"10_zxc woman": {"n_repeats": 10}})}
+    content = safetensors_file.to_bytes(dialects.to_kohya(LORA, "stable_diffusion_1"), told)
+    text = owner.client.get(dropped(owner, content)).text
+    assert "names no trigger word" in text and 'data-copy="zxc woman"' in text
+    assert 'name="trigger_word" value="zxc' not in text
+
+
 def test_the_first_look_needs_the_beginning_alone(owner: SignedIn) -> None:
     header = safetensors_file.header_of(io.BytesIO(CONTENT), len(CONTENT))
     files = {"header": ("header", CONTENT[: header.data_start]), "alphas": ("alphas", b"")}

@@ -193,3 +193,23 @@ def test_a_thousand_damaged_files_get_a_sentence_or_a_passport(tmp_path):
             assert str(refused)
             outcomes["refused"] += 1
     assert min(outcomes.values()) > 10, outcomes
+
+
+@pytest.mark.parametrize(
+    ("header", "suggested"),
+    [
+        ({"ss_dataset_dirs": {"10_zxc woman": {"n_repeats": 10, "img_count": 20}}}, ["zxc woman"]),
+        ({"ss_tag_frequency": {"5_my_jar": {"blue": 7, "jar": 20}}}, ["my jar", "jar"]),
+        ({"ss_tag_frequency": {"img": {"zxc": 20, "woman": 3}}}, ["zxc"]),
+        ({"ss_tag_frequency": {"1_images": {"only once": 1}}}, []),
+        ({"ss_dataset_dirs": {"10_zxc": {}}, "ss_tag_frequency": {"10_zxc": {"zxc": 4}}}, ["zxc"]),
+        ({"ss_dataset_dirs": ["10_zxc"], "ss_tag_frequency": {"10_": 3}}, []),
+        ({"ss_tag_frequency": {f"1_{'x' * 100}": {"y" * 100: 3}}}, []),
+    ],
+)
+def test_words_are_suggested_where_the_header_names_none(header, suggested):
+    told = {key: json.dumps(value) for key, value in header.items()}
+    passport = looked_at(kohya(), told)
+    assert (passport.trigger_words, passport.suggested_words) == ([], suggested)
+    named = looked_at(kohya(), told | {"modelspec.trigger_phrase": "brandx"})
+    assert (named.trigger_words, named.suggested_words) == (["brandx"], [])

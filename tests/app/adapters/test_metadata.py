@@ -174,8 +174,75 @@ def test_a_file_of_sd_scripts_tells_what_it_has_words_for():
     }  # fmt: skip
     assert settings_words.read(told) == {
         "rank": 32, "learning_rate": 0.0001, "optimizer": "adamw_8bit", "resolution": 1024, "seed": 42, "flip": False,
-        "timestep_sampling": "logit_normal",
+        "timestep_sampling": "logit_normal", "timestep_shift": 1.0,
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("changes", "architecture", "word", "number"),
+    [
+        ({}, "flux-1-dev", "flux_shift", "None"),
+        ({}, "flux-1-schnell", "sigmoid", "None"),
+        ({"timestep_shift": 3.0}, "flux-1-dev", "shift", "3.0"),
+        ({"timestep_shift": 1.0}, "flux-1-dev", "sigmoid", "1.0"),
+        ({"timestep_sampling": "uniform"}, "flux-1-dev", "uniform_shift", "None"),
+        ({"timestep_sampling": "uniform", "timestep_shift": 1.0}, "flux-2-klein", "uniform", "1.0"),
+    ],
+)
+def test_noise_levels_are_told_in_the_words_that_draw_the_same(changes, architecture, word, number):
+    """In sd-scripts "sigmoid" and "uniform" shift nothing, whatever number stands beside them."""
+    recipe = TrainingRecipe.model_validate(RECIPE.model_dump() | changes)
+    base = metadata.BaseModelFacts("x", architecture, "flux1", "flow", "flux_1")
+    told = metadata.header(
+        replace(FACTS, base=base, training=replace(FACTS.training, recipe=recipe)), TENSORS, clean=False
+    )
+    assert (told["ss_timestep_sampling"], told["ss_discrete_flow_shift"]) == (word, number)
+    read = settings_words.read(told)
+    assert read["timestep_sampling"] == recipe.timestep_sampling
+    assert read.get("timestep_shift") == recipe.timestep_shift
+    assert (told["ss_guidance_scale"], told["ss_model_prediction_type"]) == ("1.0", "raw")
+    assert told["ss_weighting_scheme"] == "none"
+
+
+def test_a_file_of_sd_scripts_says_a_shift_that_it_did_not_use():
+    for word, shift in (("sigmoid", 1.0), ("uniform", 1.0), ("shift", 3.0), ("flux_shift", None)):
+        read = settings_words.read({"ss_timestep_sampling": word, "ss_discrete_flow_shift": "3.0"})
+        assert read.get("timestep_shift") == shift, word
+    old = {"ss_timestep_sampling": "sigmoid", "ss_discrete_flow_shift": "2.5", "livery.alpha": "4.0"}
+    assert settings_words.read(old)["timestep_shift"] == 2.5, "an older Livery shifted"
+
+
+def test_whose_names_the_layers_bear_is_told():
+    """As in sd-scripts: the makers' address where the layers are called as in their code."""
+    for family, name, said in (
+        ("stable_diffusion_xl", "lora_unet_input_blocks_4_1_proj_in.lora_down.weight", "Stability-AI"),
+        ("stable_diffusion_xl", "unet.down_blocks.1.attentions.0.proj_in.lora_A.weight", "diffusers"),
+        ("stable_diffusion_1", "lora_unet_down_blocks_0_attentions_0_proj_in.lora_down.weight", "diffusers"),
+        ("flux_1", "lora_unet_double_blocks_0_img_attn_qkv.lora_down.weight", "black-forest-labs/flux"),
+        ("flux_1", "transformer.transformer_blocks.0.attn.to_q.lora_A.weight", "diffusers"),
+        ("flux_2", "diffusion_model.double_blocks.0.img_attn.qkv.lora_A.weight", "black-forest-labs/flux2"),
+        ("z_image", "diffusion_model.layers.0.attention.to_q.lora_A.weight", "diffusers"),
+    ):
+        assert metadata.implementation_of([name], family).endswith(said) or said in metadata.implementation_of(
+            [name], family
+        )
+
+
+def test_the_standards_musts_are_there_without_a_training():
+    header = metadata.header(replace(FACTS, training=None), TENSORS, clean=True)
+    for key in ("sai_model_spec", "architecture", "implementation", "title", "resolution"):
+        assert header[f"modelspec.{key}"], key
+    assert metadata.resolution_of({}, "flux_1") == "1024x1024"
+    assert metadata.resolution_of({"ss_resolution": "(768, 512)"}, "flux_1") == "768x512"
+    assert metadata.resolution_of({"ss_resolution": "640"}, "stable_diffusion_1") == "640x640"
+
+
+def test_what_programs_show_of_buckets_is_there():
+    header = metadata.header(FACTS, TENSORS, clean=False)
+    assert (header["ss_min_bucket_reso"], header["ss_max_bucket_reso"]) == ("384", "640")
+    assert (header["ss_num_batches_per_epoch"], header["ss_zero_terminal_snr"]) == ("2", "False")
+    base = replace(metadata.BUILTIN, prediction_type="v_prediction")
+    assert metadata.header(replace(FACTS, base=base), TENSORS, clean=False)["ss_zero_terminal_snr"] == "True"
 
 
 @pytest.mark.parametrize("text", ["", "nan", "[" * 100_000, "9" * 5000, '{"a": 1}', "[[1]]", "\0", "-1", "1e999"])

@@ -18,8 +18,9 @@ from app.adapters import dialects, metadata, programs, settings_words, signs, tr
 from app.adapters.bases import NAMES, SUPPORTED, UnknownDialect, UnknownKind
 from app.adapters.dialects import Names
 from app.adapters.fit import Contents
-from app.adapters.safetensors_file import MAX_HEADER_BYTES, Header, Place, Tensor, header_of
+from app.adapters.safetensors_file import MAX_HEADER_BYTES, Header, Place, Tensor, UnsafeFile, header_of
 from app.plain_text import all_keepable
+from app.reading.net import otherwise
 
 MOST_HEADER_BYTES = MAX_HEADER_BYTES
 MOST_TAGS = 60
@@ -133,10 +134,11 @@ class Passport(BaseModel):
 
 def of_file(path: Path, *, whole: bool = True) -> Passport:
     """The passport of a file; with ``whole`` every byte is read for its hashes. Raises ``UnsafeFile``."""
-    with path.open("rb") as file:
-        header = header_of(file, path.stat().st_size)
-        alphas = {name: _read(file, header, place) for name, place in alpha_places(header)}
-    passport = of_header(header, path.stat().st_size, alphas)
+    with otherwise(UnsafeFile(reason="its header cannot be read")):
+        with path.open("rb") as file:
+            header = header_of(file, path.stat().st_size)
+            alphas = {name: _read(file, header, place) for name, place in alpha_places(header)}
+        passport = of_header(header, path.stat().st_size, alphas)
     if whole:
         passport.hashes = passport.hashes.model_copy(update=hashes_of(path, header))
     return passport
@@ -147,15 +149,16 @@ def of_beginning(file: BinaryIO, size: int, alphas: bytes) -> Passport:
 
     Raises ``UnsafeFile``.
     """
-    header = header_of(file, size)
-    found, at = {}, 0
-    for name, place in alpha_places(header):
-        length = place.end - place.start
-        data = alphas[at : at + length]
-        at += length
-        if len(data) == length:
-            found[name] = _number(Tensor(place.dtype, place.shape, data))
-    return of_header(header, size, found)
+    with otherwise(UnsafeFile(reason="its header cannot be read")):
+        header = header_of(file, size)
+        found, at = {}, 0
+        for name, place in alpha_places(header):
+            length = place.end - place.start
+            data = alphas[at : at + length]
+            at += length
+            if len(data) == length:
+                found[name] = _number(Tensor(place.dtype, place.shape, data))
+        return of_header(header, size, found)
 
 
 def alpha_places(header: Header) -> list[tuple[str, Place]]:

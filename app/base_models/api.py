@@ -53,7 +53,7 @@ def base_models(session: ReadSession, visitor: Viewer) -> BaseModelList:
 
 
 @router.get("/base-models/{key}", summary="Show one base model")
-def base_model(session: ReadSession, visitor: Viewer, key: str) -> BaseModelEntry:
+def base_model(session: ReadSession, visitor: Viewer, key: Key) -> BaseModelEntry:
     return queries.entry(session, workspace_id=visitor.workspace.id, key=key)
 
 

@@ -5,9 +5,10 @@ from typing import Any
 
 import pyvips
 from PIL import Image as Pixels
-from PIL import ImageChops, UnidentifiedImageError
+from PIL import ImageChops
 
 from app.generations.errors import BadMask, MaskKeepsAll
+from app.images.decoding import BROKEN
 
 
 def start_picture(question: dict[str, Any], blobs: list[bytes]) -> tuple[dict[str, int], list[bytes]]:
@@ -53,6 +54,6 @@ def _painted(content: bytes, size: tuple[int, int], most_pixels: int) -> Pixels.
                 painted = opened.convert("RGBA").getchannel("A")
             else:
                 painted = opened.convert("L")
-    except (ValueError, OSError, SyntaxError, UnidentifiedImageError) as error:
+    except BROKEN as error:
         raise BadMask() from error
     return painted.resize(size, Pixels.Resampling.BILINEAR)

@@ -6,6 +6,7 @@ one by one, so that a file is never handed to a loader that we did not mean, suc
 
 import io
 import struct
+import zlib
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +22,11 @@ from app.images.formats import ImageFormat
 ORIENTATION_TAG = 0x0112
 GPS_DIRECTORY = 0x8825
 PNG_INTERLACE_AT = 28  # signature 8, chunk length and name 8, then the last of 13 bytes of IHDR
+BROKEN = (
+    *(OSError, EOFError, SyntaxError, ValueError, LookupError, TypeError, OverflowError, RuntimeError, AttributeError),
+    *(struct.error, zlib.error, Image.DecompressionBombError),
+)
+"""What the libraries beside libvips raise for damaged files."""
 LOADERS = {
     ImageFormat.JPEG: pyvips.Image.jpegload_buffer,
     ImageFormat.PNG: pyvips.Image.pngload_buffer,
@@ -120,16 +126,16 @@ def _check_png(data: bytes, name: str) -> bool:
             return bool(getattr(png, "is_animated", False))
     except ValueError as error:
         raise UnsafeImage(name=name) from error
-    except (OSError, SyntaxError) as error:
+    except BROKEN as error:
         raise TruncatedImage(name=name) from error
 
 
 def _open_heic(data: bytes, name: str) -> Any:
     try:
         heif = pi_heif.open_heif(io.BytesIO(data), convert_hdr_to_8bit=True)
-    except (ValueError, EOFError, SyntaxError, RuntimeError, OSError) as error:
+        return heif[heif.primary_index]
+    except BROKEN as error:
         raise TruncatedImage(name=name) from error
-    return heif[heif.primary_index]
 
 
 def _read_heic_header(data: bytes, name: str) -> Header:
@@ -152,7 +158,7 @@ def _decode_heic(data: bytes, name: str) -> pyvips.Image:
     image = _open_heic(data, name)
     try:
         pixels = np.asarray(image)
-    except (ValueError, EOFError, SyntaxError, RuntimeError, OSError) as error:
+    except BROKEN as error:
         raise TruncatedImage(name=name) from error
     width, height = image.size
     pixels = pixels.reshape(height, pixels.shape[1], -1)[:, :width]  # rows are padded
@@ -178,5 +184,5 @@ def _has_location(data: bytes, exif_block: bytes) -> bool:
     try:
         exif.load(exif_block)
         return bool(exif.get_ifd(GPS_DIRECTORY))
-    except (SyntaxError, ValueError, KeyError, TypeError, OSError, EOFError, struct.error):
+    except BROKEN:
         return False  # unreadable EXIF has no place that anybody could read

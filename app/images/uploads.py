@@ -12,14 +12,15 @@ from typing import BinaryIO
 
 from app.errors import N_
 from app.images import captions
-from app.images.archive import MB, ArchiveLimits, SkippedMember, read_archive
-from app.images.errors import FileTooLarge, ImageRefused, SvgTooComplex, UnreadableImage
+from app.images.archive import MB, ArchiveLimits, ArchiveMember, SkippedMember, read_archive
+from app.images.errors import FileTooLarge, ImageRefused, SvgTooComplex, UnreadableArchive, UnreadableImage
 from app.images.formats import sniff
 from app.images.names import shown_name
 from app.images.notes import Note
 from app.images.prepared import IntakeLimits
 from app.images.reading import read_picture
 from app.memory import give_back_freed
+from app.reading.net import otherwise
 from app.storage import Storage
 
 LONGEST_CAPTION_FILE = 64 * 1024  # bytes
@@ -174,7 +175,7 @@ def _from_archive(
     storage: Storage, upload: Upload, *, project_id: str, known: frozenset[str], limits: Limits
 ) -> Iterator[Taken]:
     effort = _Effort()
-    for member in read_archive(upload.file, upload.name, limits.archive):
+    for member in _members(upload, limits.archive):
         if isinstance(member, SkippedMember):
             yield LeftOut(member.note)
             continue
@@ -191,6 +192,18 @@ def _from_archive(
         except ImageRefused as refused:
             effort.broken += isinstance(refused, UnreadableImage | SvgTooComplex)
             yield LeftOut(Note(refused.sentence, refused.params))
+
+
+def _members(upload: Upload, limits: ArchiveLimits) -> Iterator[ArchiveMember | SkippedMember]:
+    """As ``read_archive``; whatever else it raises about a file means that it is no archive."""
+    with otherwise(UnreadableArchive(name=shown_name(upload.name))):
+        found = read_archive(upload.file, upload.name, limits)
+    while True:
+        with otherwise(UnreadableArchive(name=shown_name(upload.name))):
+            member = next(found, None)
+        if member is None:
+            return
+        yield member
 
 
 @dataclass

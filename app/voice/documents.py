@@ -12,13 +12,14 @@ from app.voice import markdown, markup, word
 from app.voice.archives import BROKEN_ARCHIVE, BROKEN_XML, checked_archive
 from app.voice.blocks import Block, plain_blocks
 from app.voice.decoding import cleaned, decode, decode_declared, one_line
-from app.voice.errors import NoTexts, TextsRefused
+from app.voice.errors import NoTexts, TextsRefused, TooManyLines
 
 Split = Literal["whole", "sections", "paragraphs", "lines"]
 SPLITS: tuple[Split, ...] = ("whole", "sections", "paragraphs", "lines")
 USUAL, LONGEST = 900, 1600
 """Characters of a sample where a document is cut: about 150 and 270 words, which a training reads whole."""
 MOST_BLOCKS = 50_000
+MOST_LINES = 1_000_000
 MOST_PIECES = 10_000
 """Twice what a brand holds: an import of so many is refused, whatever would follow."""
 LONGEST_TITLE = 200
@@ -50,12 +51,19 @@ class Piece:
 
 def read_text(data: bytes, name: str) -> Document:
     """Plain text: paragraphs are apart by an empty line; a line of dashes or the like begins something new."""
-    return _checked(plain_blocks(cleaned(decode(data)[0])), name)
+    return _checked(plain_blocks(_of_few_lines(data, name)), name)
+
+
+def _of_few_lines(data: bytes, name: str) -> str:
+    text = cleaned(decode(data)[0])
+    if text.count("\n") > MOST_LINES:
+        raise TooManyLines(name=name, limit=MOST_LINES)
+    return text
 
 
 def read_markdown(data: bytes, name: str) -> Document:
     """Markdown without its marks: what people read of it. Code, images and comments are left out."""
-    title, text = markdown.front_matter(cleaned(decode(data)[0]) + "\n")
+    title, text = markdown.front_matter(_of_few_lines(data, name) + "\n")
     return _checked(markdown.blocks_of(text), name, one_line(title, LONGEST_TITLE))
 
 

@@ -57,6 +57,13 @@ class TooManyRows(TextsRefused):
     sentence = N_("“%(name)s” has more than %(limit)s rows. Please split it into several files.")
 
 
+class TooManyLines(TextsRefused):
+    """Params: name, limit."""
+
+    status = 413
+    sentence = N_("“%(name)s” has more than %(limit)s lines. Please split it into several files.")
+
+
 class TooManyBrokenRows(TextsRefused):
     """Params: name, count."""
 

@@ -82,7 +82,7 @@ class Table:
 
 def read_csv(data: bytes, name: str) -> Table:
     """Raises ``NoTexts``, ``TooManyRows``, ``TooManyBrokenRows``."""
-    text, _ = decode(data)
+    text = keepable(decode(data)[0])
     lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
     told = SEPARATOR_LINE.fullmatch(lines[0].strip(" "))
     if told:

@@ -5,8 +5,11 @@ from axe_playwright_python.sync_playwright import Axe
 from fastapi import FastAPI
 from playwright.sync_api import Browser
 
+from app.accounts import recovery
+from app.accounts.models import Authenticator, Passkey
 from app.storage import Storage
 from app.web.gate import LOCALE_COOKIE, SESSION_COOKIE, THEME_COOKIE
+from tests.conftest import PASSWORD, SignUp
 from tests.rules import worlds
 
 pytestmark = pytest.mark.slow
@@ -71,12 +74,34 @@ def test_pages_are_readable_and_labelled(
     assert wrong == []
 
 
-def test_signed_out_pages(app: FastAPI, browser: Browser, address: str) -> None:
+def test_signed_out_pages(app: FastAPI, browser: Browser, address: str, sign_up: SignUp) -> None:
+    def look() -> None:
+        violations = Axe().run(page, options={"runOnly": RULES}).response["violations"]
+        assert [violation["id"] for violation in violations] == [], page.url
+        assert not page.evaluate("document.documentElement.scrollWidth > window.innerWidth + 1"), page.url
+
     for size, locale, theme in LOOKS:
         context = browser.new_context(viewport=size, locale=locale, color_scheme=theme)  # type: ignore[arg-type]
         page = context.new_page()
         for path in SIGNED_OUT:
             page.goto(address + path)
-            violations = Axe().run(page, options={"runOnly": RULES}).response["violations"]
-            assert [violation["id"] for violation in violations] == [], path
+            look()
+        context.close()
+    ada = sign_up(email="ada@example.org")
+    with app.state.database.write() as session:
+        session.add(Authenticator(user_id=ada.user_id, sealed_secret="sealed"))
+        session.add(Passkey(user_id=ada.user_id, name="Phone", credential_id="one", public_key="key"))
+        _link, token = recovery.make_link(session, user_id=ada.user_id)
+    for size, locale, theme in LOOKS:
+        context = browser.new_context(viewport=size, locale=locale, color_scheme=theme)  # type: ignore[arg-type]
+        page = context.new_page()
+        for path in ("/sign-in", f"/password-reset?token={token}"):
+            page.goto(address + path)
+            look()
+        page.goto(address.replace("127.0.0.1", "localhost") + "/sign-in")
+        page.locator("[name=email]").fill("ada@example.org")
+        page.locator("[name=password]").fill(PASSWORD)
+        page.locator("form[action='/sign-in'] [type=submit]").click()
+        page.wait_for_url("**/sign-in/second-step")
+        look()
         context.close()

@@ -4,21 +4,24 @@ Named by route. A route that is not here is asked as ``worlds.Walk`` asks it.
 """
 
 import hashlib
+import html
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import delete, insert, update
+import pyotp
+from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.orm import Session
 
-from app.accounts.models import Membership, User, Workspace
+from app.accounts.models import Authenticator, Membership, Passkey, RecoveryCode, User, Workspace
 from app.accounts.passwords import hash_password
-from app.accounts.service import create_person
+from app.accounts.service import create_person, sha256
 from app.adapters import dialects, safetensors_file
 from app.adapters.models import Adapter, MergedFile
 from app.base_models.models import OfferedBase, OwnBase
-from app.db import Base, Database, new_id, now
+from app.db import Base, Database, new_id
 from app.generations.models import Generation, Output
 from app.generations.recipe import AdapterUse, GenerationRecipe
 from app.images.models import Image
@@ -27,6 +30,7 @@ from app.jobs.models import Job, Worker
 from app.projects.models import Project
 from app.voice.models import TextSample
 from app.writings.models import BlindVote
+from tests.app.accounts.soft_passkey import SoftPasskey
 from tests.app.adapters.deltas import SD_1, random_lora
 from tests.conftest import PASSWORD
 from tests.rules.worlds import PLAIN_PARAMETERS, Walk, World
@@ -94,7 +98,8 @@ def _another_browser(session: Session, world: World) -> None:
 
 def _installation(session: Session, world: World) -> None:
     """The world's workspace is the first, and there is a worker."""
-    _set(Workspace, created_at=now() - timedelta(days=1000 + now().microsecond))(session, world)
+    earliest = session.scalars(select(func.min(Workspace.created_at))).one()
+    _set(Workspace, created_at=earliest - timedelta(days=1))(session, world)
     if session.get(Worker, PLAIN_PARAMETERS["worker_id"]) is None:
         session.add(Worker(id=PLAIN_PARAMETERS["worker_id"], lanes="training"))
 
@@ -154,6 +159,60 @@ def _other_member(session: Session, world: World) -> None:
     world.rows["another"] = {"id": another.id}
 
 
+RECOVERY_CODE = "abcdefghjkmnpqrs"
+
+
+def _with_password_alone(session: Session, world: World) -> None:
+    """Nobody asks for a second step."""
+    _password(session, world)
+    for factor in (Authenticator, Passkey):
+        session.execute(delete(factor).where(factor.user_id == world.id("users")))
+
+
+def _with_known_code(session: Session, world: World) -> None:
+    _password(session, world)
+    _set(RecoveryCode, code_hash=sha256(RECOVERY_CODE))(session, world)
+
+
+def _first_step(world: World) -> None:
+    world.browser.post("/sign-in", data={"email": world.rows["users"]["email"], "password": PASSWORD})
+
+
+def _without_app(session: Session, world: World) -> None:
+    session.execute(delete(Authenticator).where(Authenticator.user_id == world.id("users")))
+
+
+def _app_code(world: World) -> dict[str, str]:
+    page = html.unescape(world.browser.get("/account/second-factor").text)
+    (secret,), (sealed,) = (
+        re.findall(r'data-copy="([A-Z2-7]{32})"', page),
+        re.findall(r'"sealed" value="([^"]+)"', page),
+    )
+    return {"sealed": sealed, "code": pyotp.TOTP(secret).now()}
+
+
+def _new_passkey(world: World) -> dict[str, str]:
+    passkey = SoftPasskey()
+    options = world.browser.post("/account/passkeys/options", data={"name": NEW}).json()
+    world.rows["soft_passkey"] = {"is": passkey}
+    return {"name": NEW, "credential": passkey.make(options)}
+
+
+def _with_passkey(world: World) -> None:
+    world.browser.post("/account/passkeys", data=_new_passkey(world))
+
+
+def _signed_by_passkey(world: World) -> dict[str, str]:
+    options = world.browser.post("/sign-in/passkey/options").json()
+    return {"credential": world.rows["soft_passkey"]["is"].sign(options)}
+
+
+def _other_with_app(session: Session, world: World) -> None:
+    _other_member(session, world)
+    session.flush()
+    session.add(Authenticator(user_id=world.id("another"), sealed_secret="sealed"))
+
+
 LORA = random_lora(SD_1, "stable_diffusion_1", alpha=2.0)
 
 
@@ -183,6 +242,7 @@ LEFT_OUT_IMAGE = _set(Image, included=False)
 GONE_OUTPUT = Sound(_set(Output, deleted_at=MOMENT))
 SECOND_OWNER = Sound(_second_owner)
 TO_ANOTHER = Sound(_other_member, replaced=lambda world: (world.id("users"), world.id("another")))
+OTHER_WITH_APP = Sound(_other_with_app, replaced=TO_ANOTHER.replaced)
 FOUND = Sound(given={"find": "caption"})
 LOCAL = Sound(_offered, {"entry": "pots.safetensors"})
 ARCHIVED_BASE = Sound(_set(OwnBase, archived_at=MOMENT))
@@ -204,7 +264,15 @@ SOUND: dict[str, Sound] = {
     "POST /account/password": Sound(
         _password, {"present": PASSWORD, "password": NEW + " and long", "password_again": NEW + " and long"}
     ),
-    "POST /sign-in": Sound(_password, lambda world: {"email": world.rows["users"]["email"], "password": PASSWORD}),
+    "POST /sign-in": Sound(
+        _with_password_alone, lambda world: {"email": world.rows["users"]["email"], "password": PASSWORD}
+    ),
+    "POST /sign-in/second-step": Sound(_with_known_code, {"code": RECOVERY_CODE}, first=_first_step),
+    "POST /sign-in/passkey": Sound(given=_signed_by_passkey, first=_with_passkey),
+    "POST /account/second-factor/authenticator": Sound(_without_app, _app_code),
+    "POST /account/passkeys": Sound(given=_new_passkey),
+    "POST /members/{user_id}/second-factor/remove": OTHER_WITH_APP,
+    "DELETE /api/v1/members/{user_id}/second-factor": OTHER_WITH_APP,
     "POST /account/browsers/sign-out-others": Sound(_another_browser),
     "POST /members/{user_id}/role": Sound(_second_owner, {"role": "editor"}),
     "POST /members/{user_id}/remove": SECOND_OWNER,

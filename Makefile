@@ -38,7 +38,7 @@ install-dev: $(VENV)/.installed-dev
 $(VENV)/bin/python:
 	@echo "Making $(VENV) with $$($(PYTHON) --version)."
 	@$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'Livery needs Python 3.11 or later. Install it, or name it: make PYTHON=python3.12 run')"
-	@$(PYTHON) -m venv $(VENV)
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); exit 1; }
 
 $(VENV)/.installed: requirements.lock requirements-cuda.lock requirements-data.lock | $(VENV)/bin/python
 	@$(BIN)/python -m app.install

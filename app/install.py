@@ -37,6 +37,8 @@ AWAY = (
     "Temporary failure in name resolution|Name or service not known|Network is unreachable|Connection refused|"
     "RemoteDisconnected|Could not fetch URL"
 )
+FROM_SOURCE = {"pyvips"}
+"""Packages that the index has no wheel of. pyvips is Python alone; its library comes with pyvips-binary."""
 STRANGE = "A strange build of torch:"
 REASONS = (
     (
@@ -178,12 +180,24 @@ def _digest(place: dict[str, Any]) -> str:
 
 
 def put_in(wanted: dict[str, str], display: Display, log: Path) -> str:
-    """Install these entries; the sentence that says why it failed, or none."""
+    """Install these entries; the sentence that says why it failed, or none.
+
+    Wheels first, which run no code of theirs. What there is as source alone is built by the setuptools among them, so
+    that nothing is fetched for it that no lock knows.
+    """
+    wheels = {name: entry for name, entry in wanted.items() if name not in FROM_SOURCE}
+    sources = {name: entry for name, entry in wanted.items() if name in FROM_SOURCE}
+    return _run_through(wheels, "--only-binary=:all:", display, log) or (
+        _run_through(sources, "--no-build-isolation", display, log) if sources else ""
+    )
+
+
+def _run_through(wanted: dict[str, str], how: str, display: Display, log: Path) -> str:
     with tempfile.TemporaryDirectory() as folder:
         lock = Path(folder, "lock.txt")
         lock.write_text("".join(wanted.values()))
         process = subprocess.Popen(  # noqa: S603 - our own arguments
-            [*PIP, "--require-hashes", "--no-deps", "--only-binary=:all:", "-r", str(lock)],
+            [*PIP, "--require-hashes", "--no-deps", how, "-r", str(lock)],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

@@ -122,6 +122,19 @@ def test_the_web_process_gets_no_model_library() -> None:
     assert all("--hash=sha256:" in entry for entry in web.values())
 
 
+def test_wheels_come_first_and_sources_are_built_by_them(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    ran: list[tuple[list[str], str]] = []
+
+    def run(wanted: dict[str, str], how: str, _display: Display, _log: Path) -> str:
+        ran.append((sorted(wanted), how))
+        return ""
+
+    monkeypatch.setattr(install, "_run_through", run)
+    display = Display(io.StringIO(), 3)
+    assert install.put_in({"pyvips": "…", "setuptools": "…", "cffi": "…"}, display, tmp_path / "log") == ""
+    assert ran == [(["cffi", "setuptools"], "--only-binary=:all:"), (["pyvips"], "--no-build-isolation")]
+
+
 @pytest.mark.slow
 def test_a_real_pip_installs_and_refuses_what_has_another_hash(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A package of our own from a folder, into an environment of its own; then the same with a byte more."""

@@ -137,7 +137,7 @@ def test_only_the_web_process_is_published_and_to_this_machine_alone() -> None:
     assert SERVICES["web"]["ports"] == ["${PORTS:-127.0.0.1:8000-8009}:8000"]
     assert COMPOSED["networks"]["inside"] == {"internal": True}
     outside = {name for name, service in SERVICES.items() if "outside" in service["networks"]}
-    assert outside == {"web", "worker", "worker-cuda"}
+    assert outside == {"migrate", "web", "worker", "worker-cuda"}, "their database and storage may be elsewhere"
 
 
 def test_containers_install_from_the_locks_and_name_no_host_for_it() -> None:

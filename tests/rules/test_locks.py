@@ -15,6 +15,14 @@ from tests.tools.lock import Pin
 
 ROOT = Path(__file__).parents[2]
 PINS = {name: lock.read((ROOT / name).read_text()) for name in lock.LOCKS}
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+WANTED = {
+    "requirements.lock": [*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["gpu"]],
+    "requirements-dev.lock": PROJECT["optional-dependencies"]["dev"],
+    "requirements-data.lock": PROJECT["optional-dependencies"]["data"],
+    "requirements-audit.lock": PROJECT["optional-dependencies"]["audit"],
+    "requirements-cuda.lock": ["torch"],
+}
 
 
 def versions(*names: str) -> dict[str, str]:
@@ -31,6 +39,15 @@ def test_every_line_is_a_pin_with_hashes(name: str) -> None:
     text = (ROOT / name).read_text()
     assert "://" not in text
     assert set(install.entries(ROOT / name)) == {pin.name for pin in pins}, "as the installer reads it"
+
+
+@pytest.mark.parametrize("name", WANTED)
+def test_what_the_project_asks_for_is_locked_within_its_ranges(name: str) -> None:
+    there = versions(name) if name != "requirements-dev.lock" else versions("requirements.lock", name)
+    for one in map(Requirement, WANTED[name]):
+        version = there.get(canonicalize_name(one.name))
+        assert version is not None, f"{one.name} is not locked: make lock"
+        assert one.specifier.contains(version), f"{one} is locked as {version}: make lock"
 
 
 def test_what_the_locked_packages_ask_for_is_locked_too() -> None:
@@ -69,6 +86,10 @@ def test_torch_is_locked_once_for_processors_and_once_for_cuda() -> None:
     assert {name: versions("requirements-cuda.lock")[name] for name in shared} == {
         name: versions("requirements.lock")[name] for name in shared
     }
+
+
+def test_what_is_built_from_source_is_built_by_what_is_locked() -> None:
+    assert {*install.FROM_SOURCE, "setuptools", "cffi"} <= set(versions("requirements.lock"))
 
 
 def test_conditions_that_every_supported_system_meets_are_left_out() -> None:

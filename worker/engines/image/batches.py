@@ -25,6 +25,8 @@ class Drawn:
     """(batch, 6), see ``dataset.size_conditions``."""
     share: float
     """In the step's loss."""
+    number: int
+    """Of the batch, from the training's beginning."""
 
 
 def of_step(
@@ -44,6 +46,7 @@ def of_step(
             captions=["" if dropped[n] else picture.caption for n, picture in enumerate(batch)],
             conditions=torch.tensor([variant.conditions for variant in variants]),
             share=1 / parts,
+            number=at,
         )
         if class_latents is not None:
             others = prior.batch_at(len(class_latents), recipe, at)
@@ -52,4 +55,5 @@ def of_step(
                 captions=[recipe.class_prompt] * len(others),
                 conditions=torch.tensor([prior.conditions(recipe)] * len(others)),
                 share=recipe.prior_loss_weight / parts,
+                number=at,
             )

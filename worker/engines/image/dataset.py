@@ -142,6 +142,11 @@ def _batches(sizes: tuple[tuple[int, int], ...], batch_size: int, seed: int, epo
     return sorted(batches, key=lambda batch: _rank(seed, epoch, "batch", batch[0]))
 
 
+def coin(seed: int, number: int, place: int) -> bool:
+    """Heads or tails for a sample, by the number of its batch and its place there: half and half over a training."""
+    return _rank(seed, number, "coin", place)[0] % 2 == 0
+
+
 def save_picture(image: Image.Image, path: Path) -> None:
     """Write a PNG without metadata, complete or not at all."""
     part = path.with_suffix(".part")

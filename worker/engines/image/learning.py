@@ -90,24 +90,26 @@ class Learning:
         self._models = dict(models)
         self._denoiser: Any = next(iter(self._models.values()))
         recipe = self.recipe
-        groups = []
+        groups, lengths = [], []
         for name, model in self._models.items():
             added = lora.inject(model, recipe.rank, recipe.alpha, targets[name], self.generator, recipe.network)
             self._parameters |= {f"{name}.{key}": parameter for key, parameter in added.items()}
-            groups.append(list(added.values()))
+            groups.append([one for key, one in added.items() if not lora.is_length(key)])
+            lengths += [one for key, one in added.items() if lora.is_length(key)]
             for parameter in added.values():  # PEFT puts them beside the base, whose blocks may wait elsewhere
                 parameter.data = parameter.data.to(self._device)
         if self.recipe.gradient_checkpointing:
             self._denoiser.enable_gradient_checkpointing()
         if recipe.compile:
             self._trial = compiling.Trial(self._denoiser)
-        self._optimizer = optimizers.make(self.recipe, [groups[0], [one for group in groups[1:] for one in group]])
+        on_words = [one for group in groups[1:] for one in group]
+        self._optimizer = optimizers.make(self.recipe, [groups[0], on_words], lengths)
         if self._resumed is not None:
             if self.recipe.ema_decay:
                 self._set_adapter(self._resumed.average)
                 self._average = self._copies()
             self._set_adapter(self._resumed.adapter)
-            self._optimizer.load_state_dict(self._resumed.optimizer)
+            optimizers.restore(self._optimizer, self._resumed.optimizer)
             self.generator.set_state(self._resumed.random_state)
         elif self.recipe.ema_decay:
             self._average = self._copies()

@@ -226,6 +226,11 @@ COMPLETE = (
 """The tensors that make the adapter of one layer, in each of the ways that files write it."""
 
 
+def is_length(parameter: str) -> bool:
+    """Whether this is the name of DoRA's lengths in a model."""
+    return "lora_magnitude_vector" in parameter
+
+
 def layers_in(tensors: Iterable[str]) -> set[str] | None:
     """Names of the layers that a file's tensors act on; None if one of them is not complete or not known."""
     found: dict[str, set[str]] = {}

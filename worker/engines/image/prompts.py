@@ -37,6 +37,18 @@ def stacked(parts: Sequence[torch.Tensor], empty: torch.Tensor, least: int = 1) 
     return torch.stack([torch.cat([part, *[empty] * (longest - len(part))]) for part in parts])
 
 
+def told_apart(parts: Sequence[torch.Tensor], limit: int) -> torch.Tensor | None:
+    """Where pieces of several prompts, put together by ``stacked``, are a prompt's own: (batch, n · limit), 1 or 0.
+
+    None where all have as many: then nothing was filled up, and attention needs no mask. With it a short caption reads
+    beside a long one what it reads alone.
+    """
+    counts = torch.tensor([len(part) for part in parts])
+    if (counts == counts.max()).all():
+        return None
+    return (torch.arange(int(counts.max())) < counts[:, None]).float().repeat_interleave(limit, dim=1)
+
+
 def encoded(encoder: Any, ids: torch.Tensor) -> torch.Tensor:
     """Embedding (batch, n · limit, width) of pieces (batch, n, limit) as SD 1.x reads them: the last layer's."""
     batch, n, limit = ids.shape

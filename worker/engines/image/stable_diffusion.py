@@ -96,6 +96,8 @@ class _Batch:
     words: torch.Tensor
     """Embeddings of pieces, (batch, n, limit, width); with a text encoder in training their tokens (batch, n,
     limit)."""
+    own: torch.Tensor | None
+    """``prompts.told_apart``."""
     share: float
 
     @property
@@ -166,6 +168,7 @@ def _train(recipe: TrainingRecipe, inputs: TrainingInputs, out: Path, progress: 
                 _Batch(
                     noising.draw(drawn.clean, recipe.noise_offset, learning.generator),
                     prompts.stacked([words[caption] for caption in drawn.captions], words[""]),
+                    prompts.told_apart([words[caption] for caption in drawn.captions], words[""].shape[1]),
                     drawn.share,
                 )
                 for drawn in batches.of_step(pictures, class_latents, recipe, learning)
@@ -182,6 +185,7 @@ def _train(recipe: TrainingRecipe, inputs: TrainingInputs, out: Path, progress: 
                         noised.noisy[part].to(device, dtype),
                         noised.timesteps[part].to(device),
                         embedding.to(dtype),
+                        encoder_attention_mask=None if batch.own is None else batch.own[part].to(device),
                         return_dict=False,
                     )[0]
                 return losses.weighted_mse(prediction, noised.wanted[part].to(device), noised.weights[part])

@@ -35,6 +35,7 @@ from worker.engines.contracts import (
 )
 from worker.engines.image import (
     batches,
+    dataset,
     drawing,
     hot_swap,
     kept,
@@ -90,8 +91,10 @@ class _Batch:
     words: tuple[torch.Tensor, torch.Tensor]
     """Embeddings of pieces (batch, n, limit, width) and sentence vectors (batch, width); with text encoders in training
     the tokens of the one and the other (batch, n, limit)."""
+    own: torch.Tensor | None
+    """``prompts.told_apart``."""
     spoken: torch.Tensor
-    """(batch, 1): 0 where there is no caption and the base was trained with zeros for that, else 1."""
+    """(batch, 1): 0 where no caption is read as zeros, else 1; see ``_spoken``."""
     conditions: torch.Tensor
     """(batch, 6), see ``dataset.size_conditions``."""
     share: float
@@ -164,8 +167,8 @@ def _train(recipe: TrainingRecipe, inputs: TrainingInputs, out: Path, progress: 
             step_batches = [
                 _Batch(
                     noising.draw(drawn.clean, recipe.noise_offset, learning.generator),
-                    words(drawn.captions),
-                    _spoken(pipeline, drawn.captions),
+                    *words(drawn.captions),
+                    _spoken(pipeline, drawn, recipe.seed),
                     drawn.conditions,
                     drawn.share,
                 )
@@ -184,6 +187,7 @@ def _train(recipe: TrainingRecipe, inputs: TrainingInputs, out: Path, progress: 
                         noised.noisy[part].to(device, dtype),
                         noised.timesteps[part].to(device),
                         (embedding * spoken[..., None]).to(dtype),
+                        encoder_attention_mask=None if batch.own is None else batch.own[part].to(device),
                         added_cond_kwargs={
                             "text_embeds": (sentence * spoken).to(dtype),
                             "time_ids": batch.conditions[part].to(device, dtype),
@@ -221,19 +225,19 @@ def _train(recipe: TrainingRecipe, inputs: TrainingInputs, out: Path, progress: 
             )
 
 
-Words = Callable[[Sequence[str]], tuple[torch.Tensor, torch.Tensor]]
+Words = Callable[[Sequence[str]], tuple[tuple[torch.Tensor, torch.Tensor], torch.Tensor | None]]
 
 
 @torch.no_grad()
 def _cached_words(pipeline: Any, recipe: TrainingRecipe, texts: Sequence[str]) -> Words:
-    """What gives ``_Batch.words`` of these texts, from what was read here once."""
+    """What gives ``_Batch.words`` and ``own`` of these texts, from what was read here once."""
     tokenizers = (pipeline.tokenizer, pipeline.tokenizer_2)
     ids = {text: [prompts.pieces(one, text) for one in tokenizers] for text in dict.fromkeys(texts)}
     if recipe.train_text_encoder:
 
-        def tokens(captions: Sequence[str]) -> tuple[torch.Tensor, torch.Tensor]:
+        def tokens(captions: Sequence[str]) -> tuple[tuple[torch.Tensor, torch.Tensor], torch.Tensor | None]:
             first, second = (prompts.stacked([ids[text][n] for text in captions], ids[""][n]) for n in (0, 1))
-            return first, second
+            return (first, second), prompts.told_apart([ids[text][0] for text in captions], first.shape[-1])
 
         return tokens
 
@@ -243,16 +247,25 @@ def _cached_words(pipeline: Any, recipe: TrainingRecipe, texts: Sequence[str]) -
         embeddings[text] = layers.view(*pair[0].shape, -1).cpu()
         sentences[text] = sentence[0].cpu()
 
-    def read(captions: Sequence[str]) -> tuple[torch.Tensor, torch.Tensor]:
-        stacked = prompts.stacked([embeddings[text] for text in captions], embeddings[""])
-        return stacked, torch.stack([sentences[text] for text in captions])
+    def read(captions: Sequence[str]) -> tuple[tuple[torch.Tensor, torch.Tensor], torch.Tensor | None]:
+        parts = [embeddings[text] for text in captions]
+        own = prompts.told_apart(parts, embeddings[""].shape[1])
+        return (prompts.stacked(parts, embeddings[""]), torch.stack([sentences[text] for text in captions])), own
 
     return read
 
 
-def _spoken(pipeline: Any, captions: Sequence[str]) -> torch.Tensor:
+def _spoken(pipeline: Any, drawn: batches.Drawn, seed: int) -> torch.Tensor:
+    """Of a base that was made with zeros for no caption, every other dropped caption is zeros and the others are the
+    reading of an empty text: diffusers draws against the one, ComfyUI, A1111 and Forge against the other. Which is
+    which, the seed and the place of the sample decide."""
     zeros = pipeline.config.force_zeros_for_empty_prompt
-    return torch.tensor([[0.0 if zeros and not caption else 1.0] for caption in captions])
+    return torch.tensor(
+        [
+            [0.0 if zeros and not caption and dataset.coin(seed, drawn.number, place) else 1.0]
+            for place, caption in enumerate(drawn.captions)
+        ]
+    )
 
 
 def _encoders(pipeline: Any) -> tuple[Any, Any]:

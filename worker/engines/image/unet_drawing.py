@@ -74,15 +74,32 @@ def from_picture(
 
 def encoded(loaded: Loaded, pixels: torch.Tensor) -> torch.Tensor:
     """Latents (1, channels, height, width) of pixels (1, 3, height, width), scaled for the U-Net."""
-    factor: float = loaded.pipeline.vae.config.scaling_factor
-    return autoencoder.encode(loaded, pixels) * factor
+    mean, factor = _normal(loaded.pipeline.vae.config, loaded.device)
+    latents = autoencoder.encode(loaded, pixels)
+    return latents * factor if mean is None else (latents - mean) * factor
 
 
 def decoded(loaded: Loaded, latents: torch.Tensor) -> Image.Image:
     """One picture from latents (1, channels, height, width); in overlapping tiles when the memory is short."""
-    pixels = autoencoder.decode(loaded, latents.float() / loaded.pipeline.vae.config.scaling_factor)
+    mean, factor = _normal(loaded.pipeline.vae.config, loaded.device)
+    own = latents.float() / factor
+    pixels = autoencoder.decode(loaded, own if mean is None else own + mean)
     picture: Image.Image = loaded.pipeline.image_processor.postprocess(pixels.float(), output_type="pil")[0]
     return picture
+
+
+def _normal(config: Any, device: torch.device) -> tuple[torch.Tensor | None, Any]:
+    """Mean to take from the autoencoder's latents, None for none, and what the rest is multiplied with.
+
+    Some relatives of SDXL name mean and spread of each channel beside the one factor, as diffusers' pipeline reads
+    them.
+    """
+    factor: float = config.scaling_factor
+    mean, spread = config.get("latents_mean"), config.get("latents_std")
+    if mean is None or spread is None:
+        return None, factor
+    of_channels = [torch.tensor(values, device=device).view(1, -1, 1, 1) for values in (mean, spread)]
+    return of_channels[0], factor / of_channels[1]
 
 
 def latent_shape(loaded: Loaded, width: int, height: int) -> tuple[int, int, int, int]:

@@ -50,6 +50,9 @@ KEYS = {
     "extra_resolutions": "livery.extra_resolutions",
     "crops": "livery.crops",
     "caption_dropout": "ss_caption_dropout_rate",
+    "shuffle_caption": "ss_shuffle_caption",
+    "keep_tokens": "ss_keep_tokens",
+    "clip_skip": "ss_clip_skip",
     "min_snr_gamma": "ss_min_snr_gamma",
     "noise_offset": "ss_noise_offset",
     "timestep_sampling": "ss_timestep_sampling",
@@ -108,6 +111,8 @@ def _word(recipe: TrainingRecipe, field: str, is_flow: bool) -> str:
             # Prodigy has one rate for all.
             rate = recipe.learning_rate if recipe.optimizer == "prodigy" else value
             return str(rate if recipe.train_text_encoder else None)
+        case "clip_skip":  # as sd-scripts says it of the last layer
+            return str(value if value > 1 else None)
         case "num_class_images":
             return str(value if recipe.with_prior_preservation else 0)
         case "class_prompt" | "prior_loss_weight":

@@ -121,6 +121,8 @@ class BaseModelEntry(BaseModel):
     """Whether it is trained in float32 where there is no bfloat16, as its makers ask for."""
     distilled: bool = False
     """Made to draw in a few steps, which training on it wears off."""
+    timestep_shift: Annotated[float, Field(ge=0.1, le=20)] | None = None
+    """How far training moves noise levels towards noise unless an order says otherwise; None: as its scheduler says."""
     has_guidance: bool = True
     """Whether it listens to how closely a picture should follow the words."""
     has_negative_prompt: bool = True
@@ -175,6 +177,11 @@ class BaseModelEntry(BaseModel):
     def is_flow(self) -> bool:
         """A flow model, which has noise levels of its own kind and no use for min-SNR weights or a noise offset."""
         return self.prediction_type == "flow"
+
+    @property
+    def has_clip_skip(self) -> bool:
+        """Whether bases of its kind were made with CLIP's last layer or with the one before it."""
+        return self.family == "stable_diffusion" and self.source != "builtin"
 
     def training_memory(self, quantization: Quantization) -> int:
         """Bytes for one picture at the native resolution."""

@@ -138,10 +138,17 @@ def recipe_for(wish: Wish, adapters: list[Adapter], base: BaseModelEntry) -> tup
         steps=base.steps if wish.steps is None else wish.steps,
         guidance_scale=_guidance(wish, base),
         scheduler=wish.scheduler,
+        clip_skip=_clip_skip(adapters, base),
         **_start_of(wish.start),
         quantization=wish.quantization,
     )
     return recipe, added
+
+
+def _clip_skip(adapters: list[Adapter], base: BaseModelEntry) -> int:
+    """As the adapters were trained; of several the first that was trained here says it."""
+    recipes = [recipe for adapter in adapters if (recipe := (adapter.facts or {}).get("recipe"))]
+    return int(recipes[0].get("clip_skip", 1)) if recipes and base.has_clip_skip else 1
 
 
 def _guidance(wish: Wish, base: BaseModelEntry) -> float:

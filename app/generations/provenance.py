@@ -66,6 +66,7 @@ class MadeBy:
     """How far from that picture it went; None without one."""
     quantization: str | None = None
     """How the base was held; None where nobody knows any more."""
+    clip_skip: int = 1
 
     @property
     def sampler(self) -> str:
@@ -92,6 +93,7 @@ class MadeBy:
             "mask": self.mask,
             "strength": self.strength,
             "quantization": self.quantization,
+            "clip_skip": self.clip_skip,
         }
 
     def parameters(self) -> str:
@@ -110,6 +112,8 @@ class MadeBy:
         }
         if self.variation_of_seed is not None:
             settings |= {"Variation seed": self.seed, "Variation seed strength": f"{self.variation_strength:g}"}
+        if self.clip_skip > 1:
+            settings["Clip skip"] = self.clip_skip
         if self.strength is not None:
             settings["Denoising strength"] = f"{self.strength:g}"
         if self.adapters:
@@ -162,6 +166,7 @@ def made_by(recipe: GenerationRecipe, adapters: tuple[UsedAdapter, ...], *, seed
         mask=recipe.mask,
         strength=recipe.strength if recipe.image else None,
         quantization=recipe.quantization,
+        clip_skip=recipe.clip_skip,
     )
 
 

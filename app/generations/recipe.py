@@ -36,6 +36,8 @@ class GenerationRecipe(BaseModel):
     seed: Seed
     steps: Annotated[int, Field(ge=1, le=100)] = 20
     guidance_scale: Annotated[float, Field(ge=1, le=30)] = 5.0
+    clip_skip: Annotated[int, Field(ge=1, le=2)] = 1
+    """Which of CLIP's layers Stable Diffusion 1.x reads, from the last: as its adapters were trained."""
     scheduler: Annotated[str, Field(max_length=40)] = "default"
     """A name of the engine's scheduler table; "default" keeps the base model's own."""
     variation_strength: Annotated[float, Field(ge=0, le=1)] = 0.0

@@ -20,7 +20,7 @@ from app.trainings.recipe import (
 LONGEST_PROMPT = 300
 Prompt = Annotated[str, Field(max_length=LONGEST_PROMPT)]
 
-ONLY_ON = ("flip", "train_text_encoder")
+ONLY_ON = ("flip", "shuffle_caption", "train_text_encoder")
 """A browser sends nothing for a switch that is off, so off means "what fits" here."""
 
 
@@ -48,6 +48,9 @@ class TrainingChoices(BaseModel):
     extra_resolutions: Annotated[tuple[Annotated[int, Field(ge=64, le=2048)], ...], Field(max_length=3)] | None = None
     crops: Annotated[int, Field(ge=1, le=8)] | None = None
     caption_dropout: Annotated[float, Field(ge=0, le=1)] | None = None
+    shuffle_caption: bool = False
+    keep_tokens: Annotated[int, Field(ge=0, le=20)] | None = None
+    clip_skip: Annotated[int, Field(ge=1, le=2)] | None = None
     min_snr_gamma: Annotated[float, Field(ge=0, le=100)] | None = None
     """0 switches it off."""
     noise_offset: Annotated[float, Field(ge=0, le=0.5)] | None = None

@@ -115,6 +115,7 @@ def recipe_for(
         # A caption of nothing but the trigger word is never dropped: then the adapter would act without it too.
         "caption_dropout": dropout,
         "min_snr_gamma": None if base.is_flow else preset.min_snr_gamma,
+        "timestep_shift": base.timestep_shift,
         "quantization": base.quantization,
         "gradient_checkpointing": preset.gradient_checkpointing,
         "sample_prompts": sample_prompts_for(preset, captions),
@@ -143,6 +144,8 @@ def _unknown_to(base: BaseModelEntry) -> set[str]:
         unknown.add("quantization")
     if not base.trains_text_encoder:
         unknown |= {"text_encoder_lr"}
+    if not base.has_clip_skip:
+        unknown.add("clip_skip")
     return unknown
 
 

@@ -53,6 +53,13 @@ class TrainingRecipe(BaseModel):
     """Cuts of each picture: the chosen one, and others inside it that come closer."""
     caption_dropout: Annotated[float, Field(ge=0, le=1)] = 0.1
     """Share of the samples whose caption is replaced by the empty one."""
+    shuffle_caption: bool = False
+    """Read the parts of a caption that stand between commas in another order each time."""
+    keep_tokens: Annotated[int, Field(ge=0, le=20)] = 1
+    """With ``shuffle_caption``: so many of the first parts keep their place, the trigger word's among them."""
+    clip_skip: Annotated[int, Field(ge=1, le=2)] = 1
+    """Which of CLIP's layers Stable Diffusion 1.x reads, from the last: other programs' "clip skip". 2 for bases that
+    were made so; pictures are drawn with the adapter in the same way."""
     min_snr_gamma: Annotated[float, Field(gt=0, le=100)] | None = 5.0
     """Clamp of the signal-to-noise ratio in the loss weight; used by noise- and v-prediction, never by flow models."""
     noise_offset: Annotated[float, Field(ge=0, le=0.5)] = 0.0

@@ -5,7 +5,7 @@ import pytest
 from app.adapters.models import Adapter
 from app.base_models.catalogue import BaseModelEntry, get
 from app.db import new_id
-from app.generations import channels, orders
+from app.generations import channels, orders, provenance
 from app.generations.errors import (
     EmptyPrompt,
     MixedBases,
@@ -182,3 +182,15 @@ def test_variations_are_drawn_again_as_a_whole_because_their_seeds_depend_on_the
     part = orders.remaining(recipe(variation_strength=0.35), frozenset({0}))
     assert part is not None
     assert (part.recipe, part.positions) == (recipe(variation_strength=0.35), (0, 1, 2, 3))
+
+
+def test_pictures_are_drawn_with_the_clip_layer_that_the_adapter_learned_with() -> None:
+    anime = adapter(base_model="stable-diffusion-1-5")
+    anime.facts = {"recipe": {"clip_skip": 2}}
+    plain = adapter(base_model="stable-diffusion-1-5")
+    plain.facts = {"recipe": {}}  # from before there was a choice
+    base = get("stable-diffusion-1-5")
+    assert [orders.recipe_for(Wish("a"), given, base)[0].clip_skip for given in ([anime], [plain], [])] == [2, 1, 1]
+    assert orders.recipe_for(Wish("a"), [anime], get("stable-diffusion-xl"))[0].clip_skip == 1
+    made = provenance.made_by(orders.recipe_for(Wish("a"), [anime], base)[0], (), seed=1, multiplier=1.0)
+    assert "Clip skip: 2" in made.parameters() and made.facts()["clip_skip"] == 2

@@ -6,7 +6,7 @@ import pytest
 
 from app.base_models import catalogue
 from app.trainings.choices import TrainingChoices
-from app.trainings.presets import PURPOSES, known_to, preset_for, recipe_for, sample_prompts_for, steps_for
+from app.trainings.presets import PURPOSES, known_to, preset_for, recipe_for, sample_prompts_for, steps_for, unheard
 
 BUILTIN = catalogue.get("livery-builtin")
 SD15 = catalogue.get("stable-diffusion-1-5")
@@ -92,3 +92,23 @@ def test_how_the_base_is_held_can_be_chosen_where_that_is_on_offer() -> None:
     nothing_to_hold = recipe_for("product", BUILTIN, trigger_word="x", captions=CAPTIONS, changes=changes)
     assert nothing_to_hold.quantization == "none"
     assert known_to(BUILTIN, changes) == {"gradient_checkpointing": False}, "what was left out binds no plan"
+
+
+def test_a_distilled_klein_learns_at_the_noise_that_it_draws_at() -> None:
+    for key, shift in (("flux-2-klein-4b", 10), ("flux-2-klein-9b", 10), ("flux-2-klein-base-4b", None)):
+        base = catalogue.get(key)
+        made = recipe_for("style", base, trigger_word="x", captions=CAPTIONS)
+        assert made.timestep_shift == shift
+        asked = recipe_for("style", base, trigger_word="x", captions=CAPTIONS, changes={"timestep_shift": 3.0})
+        assert asked.timestep_shift == 3.0
+
+
+def test_clip_skip_is_for_stable_diffusion_1_alone() -> None:
+    asked = {"clip_skip": 2}
+    assert recipe_for("style", SD15, trigger_word="x", captions=CAPTIONS, changes=asked).clip_skip == 2
+    for key in ("stable-diffusion-xl", "flux-1-dev", "livery-builtin"):
+        base = catalogue.get(key)
+        made = recipe_for("style", base, trigger_word="x", captions=CAPTIONS, changes=asked)
+        assert made.clip_skip == 1 and unheard(asked, made, base) == ["clip_skip"], (
+            "refused where it is asked for aloud"
+        )

@@ -169,6 +169,7 @@ DIFFERENT = {
     "min_snr_gamma": (0.1,),
     "flip": (True,),
     "caption_dropout": (0.9,),
+    "clip_skip": (2,),
     "max_grad_norm": (1e-3,),
     "weight_decay": (0.9,),
     "warmup_steps": (3,),

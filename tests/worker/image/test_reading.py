@@ -119,3 +119,58 @@ def test_an_autoencoder_with_a_mean_of_its_own_is_read_as_diffusers_reads_it(tmp
     )
     factor = loaded.pipeline.vae.config.scaling_factor
     assert torch.allclose(own * spread / factor + mean, plain, atol=1e-5)
+
+
+TAGS = "stripes, red, blue, green, wide"
+
+
+def test_captions_are_shuffled_by_the_seed_alone_and_their_first_parts_stay() -> None:
+    orders = dataset.caption_orders(f"brandx, {TAGS}", 2, 7)
+    assert len(orders) == dataset.ORDERS and orders[0] == f"brandx, {TAGS}"
+    assert all(order.startswith("brandx, stripes, ") for order in orders)
+    assert len(set(orders)) == 4 and {tuple(sorted(order.split(", "))) for order in orders} == {
+        tuple(sorted(orders[0].split(", ")))
+    }
+    assert dataset.caption_orders(f"brandx, {TAGS}", 2, 7) == orders != dataset.caption_orders(f"brandx, {TAGS}", 2, 8)
+    assert dataset.caption_orders("brandx, red,, blue", 1, 7) == ("brandx, red, blue", "brandx, blue, red")
+    assert dataset.caption_orders("brandx, red", 1, 7) == ("brandx, red",)
+    picked = [dataset.order_at(4, 7, number, place) for number in range(400) for place in range(2)]
+    assert all(170 < picked.count(order) < 230 for order in range(4))
+
+
+def test_shuffling_changes_what_is_learned_and_keeps_to_what_it_is_told(any_base: Base, tmp_path: Path) -> None:
+    tags = (TAGS,) * 4
+    plain, one, again, other = (
+        load_file(train(any_base, tmp_path / name, tags, **changes).weights)
+        for name, changes in (
+            ("plain", {}),
+            ("one", {"shuffle_caption": True}),
+            ("again", {"shuffle_caption": True}),
+            ("other", {"shuffle_caption": True, "keep_tokens": 4}),
+        )
+    )
+    name = next(key for key in plain if "lora_B" in key)
+    assert torch.equal(one[name], again[name])
+    assert len({tuple(found[name].flatten().tolist()) for found in (plain, one, other)}) == 3
+
+
+def test_clip_skip_reads_the_layer_before_the_last_while_learning_and_drawing(base: Base, tmp_path: Path) -> None:
+    engine = registry.engine_for(base.family)
+    drawn = {}
+    for skip in (1, 2):
+        order = tiny.generation_recipe(count=1, clip_skip=skip)
+        [made] = engine.generate(order, GenerationInputs(base), tmp_path / str(skip), tiny.Recorder())
+        with Image.open(made.path) as image:
+            drawn[skip] = np.asarray(image).astype(int)
+    assert np.abs(drawn[1] - drawn[2]).max() > 0
+    pipeline = kept.current().pipeline
+    ids = prompts.pieces(pipeline.tokenizer, "a jar")[None]
+    encoder = pipeline.text_encoder
+    shorter = encoder.encoder.layers[:-1]
+    expected = prompts.encoded(encoder, ids, 2)
+    whole, encoder.encoder.layers = encoder.encoder.layers, shorter
+    try:
+        assert torch.allclose(prompts.encoded(encoder, ids), expected, atol=1e-6), "as if the last layer were not there"
+    finally:
+        encoder.encoder.layers = whole
+    assert not torch.allclose(prompts.encoded(encoder, ids), expected, atol=1e-3)

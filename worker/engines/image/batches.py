@@ -43,7 +43,7 @@ def of_step(
         dropped = torch.rand(len(batch), generator=learning.generator) < recipe.caption_dropout
         yield Drawn(
             clean=torch.cat([variant.latents for variant in variants]),
-            captions=["" if dropped[n] else picture.caption for n, picture in enumerate(batch)],
+            captions=["" if dropped[n] else _caption(one, recipe, at, n) for n, one in enumerate(batch)],
             conditions=torch.tensor([variant.conditions for variant in variants]),
             share=1 / parts,
             number=at,
@@ -57,3 +57,7 @@ def of_step(
                 share=recipe.prior_loss_weight / parts,
                 number=at,
             )
+
+
+def _caption(picture: latents.Cached, recipe: TrainingRecipe, number: int, place: int) -> str:
+    return picture.captions[dataset.order_at(len(picture.captions), recipe.seed, number, place)]

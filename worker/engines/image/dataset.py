@@ -16,6 +16,8 @@ from PIL import Image
 from worker.engines.contracts import EngineError, TrainingPicture
 
 TRIGGER_PLACEHOLDER = "[trigger]"
+ORDERS = 4
+"""In which a caption is read where captions are shuffled. Each is encoded once, before the encoders leave the card."""
 CLOSEST = 0.75
 """How much of a side the closest of the further cuts leaves."""
 
@@ -29,6 +31,21 @@ def caption_with_trigger(caption: str, trigger_word: str) -> str:
     if re.search(rf"(?<!\w){re.escape(trigger_word)}(?!\w)", caption, re.IGNORECASE):
         return caption
     return f"{trigger_word}, {caption}" if caption else trigger_word
+
+
+def caption_orders(caption: str, keep: int, seed: int) -> tuple[str, ...]:
+    """The caption, and further orders of its parts between commas, the first ``keep`` in their place: ``ORDERS`` in
+    all, fewer where there are no more. Only ``seed`` and the caption decide them."""
+    parts = [part for part in map(str.strip, caption.split(",")) if part]
+    fixed, free = parts[:keep], parts[keep:]
+    found = {", ".join([*fixed, *free]): None}
+    draw = random.Random(f"{seed}/{caption}")
+    for _ in range(4 * ORDERS):
+        if len(found) == ORDERS:
+            break
+        draw.shuffle(free)
+        found[", ".join([*fixed, *free])] = None
+    return tuple(found)
 
 
 def with_trigger_filled_in(prompt: str, trigger_word: str) -> str:
@@ -145,6 +162,11 @@ def _batches(sizes: tuple[tuple[int, int], ...], batch_size: int, seed: int, epo
 def coin(seed: int, number: int, place: int) -> bool:
     """Heads or tails for a sample, by the number of its batch and its place there: half and half over a training."""
     return _rank(seed, number, "coin", place)[0] % 2 == 0
+
+
+def order_at(count: int, seed: int, number: int, place: int) -> int:
+    """Which of ``count`` orders of its caption a sample reads, by the number of its batch and its place there."""
+    return int.from_bytes(_rank(seed, number, "order", place)[:4]) % count
 
 
 def save_picture(image: Image.Image, path: Path) -> None:

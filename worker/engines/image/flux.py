@@ -145,7 +145,7 @@ def _train(recipe: TrainingRecipe, inputs: TrainingInputs, out: Path, progress: 
 
         progress.phase("caching")
         pictures = latents.cached(loaded, recipe, inputs, progress, partial(_encode, loaded))
-        texts = [*(picture.caption for picture in pictures), recipe.class_prompt, "", *samples.prompts_of(recipe)]
+        texts = [*latents.texts_of(pictures), recipe.class_prompt, "", *samples.prompts_of(recipe)]
         words = _embedded(loaded, texts, progress)
         # What CLIP's adapter is to change is read anew in every step.
         read = {text: (said, _tokens(pipeline, text)) for text, (said, _) in words.items()}

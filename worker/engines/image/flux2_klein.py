@@ -132,7 +132,7 @@ def _train(recipe: TrainingRecipe, inputs: TrainingInputs, out: Path, progress: 
 
         progress.phase("caching")
         pictures = latents.cached(loaded, recipe, inputs, progress, partial(_encode, loaded))
-        texts = [*(picture.caption for picture in pictures), recipe.class_prompt, "", *samples.prompts_of(recipe)]
+        texts = [*latents.texts_of(pictures), recipe.class_prompt, "", *samples.prompts_of(recipe)]
         words = _embedded(loaded, texts, progress)
         # Everything that they are needed for is cached, but for the decoding of samples.
         kept.rest(loaded, *kept.ENCODERS)

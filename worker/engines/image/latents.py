@@ -4,7 +4,7 @@ for.
 Afterwards the autoencoder is not needed until a picture is drawn. Shared by the image families.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import torch
@@ -27,8 +27,8 @@ class Variant:
 class Cached:
     """One picture at one size."""
 
-    caption: str
-    """With the trigger word."""
+    captions: tuple[str, ...]
+    """With the trigger word; several orders of it where captions are shuffled."""
     size: tuple[int, int]
     """Width and height in pixels."""
     variants: tuple[tuple[Variant, ...], ...]
@@ -57,7 +57,7 @@ def cached(
                 sized = dataset.at_side(picture, recipe.resolution, side, loaded.multiple)
             found.append(
                 Cached(
-                    caption=dataset.caption_with_trigger(picture.caption, recipe.trigger_word),
+                    captions=_captions(picture, recipe),
                     size=(sized.target_width, sized.target_height),
                     variants=tuple(
                         _variants(cut, recipe.flip, encode) for cut in dataset.cuts_of(sized, recipe.crops, recipe.seed)
@@ -65,6 +65,16 @@ def cached(
                 )
             )
     return found
+
+
+def texts_of(pictures: Iterable[Cached]) -> list[str]:
+    """Every caption that will be read."""
+    return [caption for picture in pictures for caption in picture.captions]
+
+
+def _captions(picture: TrainingPicture, recipe: TrainingRecipe) -> tuple[str, ...]:
+    caption = dataset.caption_with_trigger(picture.caption, recipe.trigger_word)
+    return dataset.caption_orders(caption, recipe.keep_tokens, recipe.seed) if recipe.shuffle_caption else (caption,)
 
 
 def _variants(cut: TrainingPicture, flip: bool, encode: Callable[[torch.Tensor], torch.Tensor]) -> tuple[Variant, ...]:

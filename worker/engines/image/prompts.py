@@ -49,10 +49,16 @@ def told_apart(parts: Sequence[torch.Tensor], limit: int) -> torch.Tensor | None
     return (torch.arange(int(counts.max())) < counts[:, None]).float().repeat_interleave(limit, dim=1)
 
 
-def encoded(encoder: Any, ids: torch.Tensor) -> torch.Tensor:
-    """Embedding (batch, n · limit, width) of pieces (batch, n, limit) as SD 1.x reads them: the last layer's."""
+def encoded(encoder: Any, ids: torch.Tensor, clip_skip: int = 1) -> torch.Tensor:
+    """Embedding (batch, n · limit, width) of pieces (batch, n, limit) as SD 1.x reads them: the last layer's, or with
+    ``clip_skip`` 2 the one before it, brought to the last one's measure as A1111 and diffusers do it."""
     batch, n, limit = ids.shape
-    out = encoder(ids.flatten(0, 1).to(encoder.device))[0]
+    ids = ids.flatten(0, 1).to(encoder.device)
+    if clip_skip == 1:
+        out = encoder(ids)[0]
+    else:
+        layer = encoder(ids, output_hidden_states=True).hidden_states[-clip_skip]
+        out = getattr(encoder, "text_model", encoder).final_layer_norm(layer)
     return out.view(batch, n * limit, -1)
 
 
@@ -69,16 +75,18 @@ def encoded_by_two(encoders: Sequence[Any], ids: Sequence[torch.Tensor]) -> tupl
 
 
 @torch.no_grad()
-def embed(pipeline: Any, prompt: str, chunks: int = 1) -> torch.Tensor:
+def embed(pipeline: Any, prompt: str, chunks: int = 1, clip_skip: int = 1) -> torch.Tensor:
     """SD 1.x's embedding of one prompt: (1, n · limit, width), n = the pieces it needs but at least ``chunks``."""
     empty = pieces(pipeline.tokenizer, "")
-    return encoded(pipeline.text_encoder, stacked([pieces(pipeline.tokenizer, prompt)], empty, chunks))
+    return encoded(pipeline.text_encoder, stacked([pieces(pipeline.tokenizer, prompt)], empty, chunks), clip_skip)
 
 
-def embed_pair(pipeline: Any, prompt: str, negative_prompt: str) -> tuple[torch.Tensor, torch.Tensor]:
+def embed_pair(
+    pipeline: Any, prompt: str, negative_prompt: str, clip_skip: int = 1
+) -> tuple[torch.Tensor, torch.Tensor]:
     """SD 1.x's embeddings of a prompt and of what to keep away from, of equal shape (1, length, width)."""
     chunks = max(len(pieces(pipeline.tokenizer, text)) for text in (prompt, negative_prompt))
-    return embed(pipeline, prompt, chunks), embed(pipeline, negative_prompt, chunks)
+    return embed(pipeline, prompt, chunks, clip_skip), embed(pipeline, negative_prompt, chunks, clip_skip)
 
 
 @torch.no_grad()

@@ -128,15 +128,21 @@ def _train(recipe: TrainingRecipe, inputs: TrainingInputs, out: Path, progress: 
 
         progress.phase("caching")
         pictures = latents.cached(loaded, recipe, inputs, progress, lambda pixels: unet_drawing.encoded(loaded, pixels))
-        words = _cached_words(pipeline, recipe, [*(picture.caption for picture in pictures), recipe.class_prompt, ""])
-        sample_words = [prompts.embed_pair(pipeline, prompt, "") for prompt in samples.prompts_of(recipe)]
+        words = _cached_words(pipeline, recipe, [*latents.texts_of(pictures), recipe.class_prompt, ""])
+        sample_words = [
+            prompts.embed_pair(pipeline, prompt, "", recipe.clip_skip) for prompt in samples.prompts_of(recipe)
+        ]
 
         def draw_samples() -> None:
             samples.draw(loaded, recipe, learning, out, progress, denoise, partial(_decode, loaded))
 
         def denoise(index: int, prompt: str, generator: torch.Generator) -> torch.Tensor:
             # An adapter of the text encoder reads the prompt in its own way; else it is not needed again.
-            pair = prompts.embed_pair(pipeline, prompt, "") if recipe.train_text_encoder else sample_words[index]
+            pair = (
+                prompts.embed_pair(pipeline, prompt, "", recipe.clip_skip)
+                if recipe.train_text_encoder
+                else sample_words[index]
+            )
             return _draw_square(loaded, recipe, pair, [generator], lambda: progress.phase("sampling"))
 
         if learning.is_new:
@@ -147,7 +153,7 @@ def _train(recipe: TrainingRecipe, inputs: TrainingInputs, out: Path, progress: 
             lambda generators: _draw_square(
                 loaded,
                 recipe,
-                prompts.embed_pair(pipeline, recipe.class_prompt, ""),
+                prompts.embed_pair(pipeline, recipe.class_prompt, "", recipe.clip_skip),
                 generators,
                 lambda: progress.phase("caching"),
             ),
@@ -178,7 +184,7 @@ def _train(recipe: TrainingRecipe, inputs: TrainingInputs, out: Path, progress: 
                 noised, read = batch.noised, batch.words[part].to(device)
                 with kept.autocast(device, dtype):
                     if recipe.train_text_encoder:
-                        embedding = prompts.encoded(pipeline.text_encoder, read)
+                        embedding = prompts.encoded(pipeline.text_encoder, read, recipe.clip_skip)
                     else:
                         embedding = read.flatten(1, 2)
                     prediction = unet(
@@ -228,7 +234,7 @@ def _cached_words(pipeline: Any, recipe: TrainingRecipe, texts: Sequence[str]) -
         return found
     limit = pipeline.tokenizer.model_max_length
     return {
-        text: prompts.encoded(pipeline.text_encoder, ids[None]).view(len(ids), limit, -1).cpu()
+        text: prompts.encoded(pipeline.text_encoder, ids[None], recipe.clip_skip).view(len(ids), limit, -1).cpu()
         for text, ids in found.items()
     }
 
@@ -308,8 +314,8 @@ def _denoise_order(loaded: Loaded, recipe: GenerationRecipe, given: StartPicture
         # Here, where the adapters act with their strengths: one that trained the text encoder changes it too.
         positive, negative = prompts.remembered(
             loaded,
-            (recipe.prompt, recipe.negative_prompt),
-            lambda: prompts.embed_pair(loaded.pipeline, recipe.prompt, recipe.negative_prompt),
+            (recipe.prompt, recipe.negative_prompt, recipe.clip_skip),
+            lambda: prompts.embed_pair(loaded.pipeline, recipe.prompt, recipe.negative_prompt, recipe.clip_skip),
         )
         if given is None or clean is None:
             return _denoise(

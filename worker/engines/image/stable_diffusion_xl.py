@@ -127,7 +127,7 @@ def _train(recipe: TrainingRecipe, inputs: TrainingInputs, out: Path, progress: 
 
         progress.phase("caching")
         pictures = latents.cached(loaded, recipe, inputs, progress, lambda pixels: unet_drawing.encoded(loaded, pixels))
-        words = _cached_words(pipeline, recipe, [*(picture.caption for picture in pictures), recipe.class_prompt, ""])
+        words = _cached_words(pipeline, recipe, [*latents.texts_of(pictures), recipe.class_prompt, ""])
         sample_words = [prompts.embed_pair_for_two(pipeline, prompt, "") for prompt in samples.prompts_of(recipe)]
 
         def draw_samples() -> None:

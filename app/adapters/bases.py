@@ -65,6 +65,12 @@ NAMES: dict[Architecture, str] = {
     "unknown": "",
 }
 """As people know them; empty where there is no one name."""
+SIZES: dict[tuple[Architecture, int | None], str] = {
+    ("flux_2", 3072): "FLUX.2 [klein] 4B",
+    ("flux_2", 4096): "FLUX.2 [klein] 9B",
+    ("flux_2", 6144): "FLUX.2 [dev]",
+}
+"""Where the width of the tokens says which one of a family it is."""
 
 
 class UnknownDialect(Invalid):

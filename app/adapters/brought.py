@@ -17,7 +17,7 @@ from sqlalchemy import delete as delete_rows
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from app.adapters import addresses, dialects, export, inspection, queries, safetensors_file, service
+from app.adapters import addresses, dialects, export, inspection, queries, safetensors_file, service, signs
 from app.adapters.dialects import Written
 from app.adapters.errors import VersionTaken
 from app.adapters.inspection import Passport
@@ -204,9 +204,13 @@ def bases_for(session: Session, workspace_id: str, passport: Passport) -> list[B
 def fits(base: BaseModelEntry, passport: Passport) -> bool:
     """Whether the layers of the base have the names of this adapter's, and where both are known its width."""
     is_builtin = "livery" in passport.metadata.get("modelspec.architecture", "")
-    if None not in (base.denoiser_width, passport.width) and base.denoiser_width != passport.width:
+    if not _is_as_wide(base, passport.width):
         return False
     return architecture_of(base) == passport.architecture and (base.source == "builtin") == is_builtin
+
+
+def _is_as_wide(base: BaseModelEntry, width: int | None) -> bool:
+    return width is None or base.denoiser_width in (None, width)
 
 
 def converted(storage: Storage, key: str, dialect: Written, *, name: str, clean: bool = False) -> Path:
@@ -243,7 +247,8 @@ def prepare(
         storage.fetch(key, source)
         tensors, header = safetensors_file.read(source)
         lora = dialects.read(tensors, header)
-        if lora.architecture != architecture_of(base):
+        width = signs.width_of(signs.denoiser_stems(tensors), tensors)
+        if lora.architecture != architecture_of(base) or not _is_as_wide(base, width):
             raise WrongBase(base=base.name)  # its passport is of an older Livery, which took it for another
         if lora.architecture == "flux_1" and any(module.startswith("text_encoder_2.") for module in lora.alphas):
             raise ChangesT5()

@@ -15,7 +15,7 @@ from typing import Any, BinaryIO
 from pydantic import BaseModel
 
 from app.adapters import dialects, metadata, programs, settings_words, signs, trial
-from app.adapters.bases import NAMES, SUPPORTED, UnknownDialect, UnknownKind
+from app.adapters.bases import NAMES, SIZES, SUPPORTED, UnknownDialect, UnknownKind
 from app.adapters.dialects import Names
 from app.adapters.fit import Contents
 from app.adapters.safetensors_file import MAX_HEADER_BYTES, Header, Place, Tensor, UnsafeFile, header_of
@@ -189,14 +189,14 @@ def of_header(header: Header, byte_count: int, alphas: Mapping[str, float]) -> P
     ]
     has_base = names.architecture in (*SUPPORTED, "language_model")
     fits = programs.fits(Contents(names, header.tensors, untold)) if names.layers and has_base else []
-    tags = _tags(told)
+    tags, width = _tags(told), signs.width_of(signs.denoiser_stems(header.tensors), header.tensors)
     return Passport(
         byte_count=byte_count,
         tensor_count=len(header.tensors),
         dialect=names.dialect,
         dialect_name=DIALECTS[names.dialect],
         architecture=names.architecture,
-        base_name=NAMES[names.architecture],
+        base_name=SIZES.get((names.architecture, width), NAMES[names.architecture]),
         base_told=one_line(
             _first(told, "ss_sd_model_name", "ss_base_model_version", "modelspec.architecture", "base_model")
         ),
@@ -237,7 +237,7 @@ def of_header(header: Header, byte_count: int, alphas: Mapping[str, float]) -> P
         unknown_name=unknown_name,
         unknown_kind=unknown_kind,
         has_base=has_base,
-        width=signs.width_of(signs.denoiser_stems(header.tensors), header.tensors),
+        width=width,
     )
 
 

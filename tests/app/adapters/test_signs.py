@@ -10,9 +10,13 @@ import pytest
 
 from app.adapters import bases, dialects, export, inspection, safetensors_file, signs
 from app.adapters.bases import SUPPORTED, UnknownDialect
+from app.adapters.models import BroughtFile
 from app.adapters.safetensors_file import UnsafeFile
+from app.db import Database
+from app.storage import Storage
 from tests.app.adapters.foreign_files import FILES, Shape, Written
 from tests.conftest import SignedIn
+from tests.orders import make_brand
 from tests.tokens import api_client
 
 
@@ -188,3 +192,28 @@ def test_every_architecture_has_a_name_and_none_is_told_without_one() -> None:
     told = {sign.architecture for sign in signs.FOREIGN}
     assert told.isdisjoint(SUPPORTED)
     assert all(bases.NAMES[architecture] for architecture in told)
+
+
+@pytest.mark.parametrize("says_its_width", [True, False], ids=["", "in a passport of an older Livery"])
+@pytest.mark.parametrize(
+    ("program", "fits"), [("diffusion-pipe [dev]", ()), ("klein 4B", (3072,)), ("klein 9B", (4096,))]
+)
+def test_an_adapter_of_flux_2_is_taken_in_for_its_own_size_alone(
+    owner: SignedIn, database: Database, storage: Storage, program: str, fits: tuple[int, ...], says_its_width: bool
+) -> None:
+    project_id = make_brand(database, storage, owner.workspace_id)
+    client = api_client(owner)
+    content = small(next(file for file in FILES if file.program == program))
+    made = client.post("/api/v1/adapter-files", files={"file": ("x.safetensors", content)}).json()
+    name = {"diffusion-pipe [dev]": "FLUX.2 [dev]"}.get(program, f"FLUX.2 [{program.replace(' ', '] ')}")
+    assert made["passport"]["base_name"] == name
+    if not says_its_width:
+        with database.write() as session:
+            row = session.get_one(BroughtFile, made["id"])
+            row.passport = {**row.passport, "width": None}
+    for key, width in (("flux-2-klein-base-4b", 3072), ("flux-2-klein-base-9b", 4096)):
+        order = {"project_id": project_id, "base_model": key, "trigger_word": "brandx"}
+        answer = client.post(f"/api/v1/adapter-files/{made['id']}/adopt", json=order)
+        assert answer.status_code == (201 if width in fits else 422), answer.text
+        if width not in fits:
+            assert "was not made for" in answer.text

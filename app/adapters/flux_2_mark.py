@@ -22,17 +22,38 @@ _LAYER = "txt_in"
 def is_told_apart(entries: Mapping[str, Shaped]) -> bool:
     """Whether InvokeAI takes tensors of these names and shapes for FLUX.2's, by its own rule."""
     width = None
-    for name, tensor in entries.items():
-        if not name.startswith(_PREFIX):
+    for name in entries:
+        stem, dot, part = name.partition(".lora_") if ".lora_" in name else name.rpartition(".")
+        if not name.startswith(_PREFIX) or f"{dot}{part}" not in _READ_BY_IT:
             continue
-        if _LAYER in name and name.endswith(DOWN):
-            return tensor.shape[-1] in TEXT_WIDTHS.values()
-        if name.endswith(f".img_attn.proj.{DOWN}"):
-            width = tensor.shape[-1]
+        columns = _side(entries, stem, 1)
+        if columns is None:
+            continue
+        if _LAYER in stem:
+            return columns in TEXT_WIDTHS.values()
+        if stem.endswith(".img_attn.proj"):
+            width = columns
             if width != AMBIGUOUS:
                 return True
-    feed_forward = (tensor for name, tensor in entries.items() if name.endswith(f".img_mlp.0.{UP}"))
-    return width == AMBIGUOUS and any(tensor.shape[0] != 4 * AMBIGUOUS for tensor in feed_forward)
+    feed_forward = {name.partition(".img_mlp.0.")[0] for name in entries if ".img_mlp.0." in name}
+    heights = [_side(entries, f"{block}.img_mlp.0", 0) for block in feed_forward]
+    return width == AMBIGUOUS and any(height not in (None, 4 * AMBIGUOUS) for height in heights)
+
+
+_READ_BY_IT = (".lora_A.weight", ".lokr_w1", ".lokr_w1_b")
+
+
+def _side(entries: Mapping[str, Shaped], stem: str, side: int) -> int | None:
+    """Columns (1) or rows (0) of a layer's change, as far as InvokeAI works them out: of a LoKr only where both factors
+    are whole or both are not."""
+    low = entries.get(f"{stem}.{DOWN if side else UP}")
+    if low is not None:
+        return low.shape[side] if len(low.shape) > 1 else None
+    for ending in ("", "_b" if side else "_a"):
+        one, two = entries.get(f"{stem}.lokr_w1{ending}"), entries.get(f"{stem}.lokr_w2{ending}")
+        if one is not None and two is not None and len(one.shape) > 1 and len(two.shape) > 1:
+            return one.shape[side] * two.shape[side]
+    return None
 
 
 def needed_by(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

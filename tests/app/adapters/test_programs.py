@@ -301,6 +301,26 @@ def test_invokeai_would_take_the_attention_of_the_smallest_flux_2_for_flux_1():
     assert dialects.write(read, "comfyui")[0] == tensors
 
 
+def test_invokeai_knows_a_lokr_of_flux_2_only_where_it_can_work_out_its_size():
+    def lokr(path, rows, columns, whole):
+        second = {"lokr_w2": (rows // 4, columns // 4)}
+        if not whole:
+            second = {"lokr_w2_a": (rows // 4, 1), "lokr_w2_b": (1, columns // 4)}
+        parts = {"lokr_w1": (4, 4)} | second
+        return {f"diffusion_model.{path}.{part}": inspection.Place("F16", shape, 0, 0) for part, shape in parts.items()}
+
+    def told(tensors):
+        header = safetensors_file.Header(tensors, {"ss_base_model_version": "flux2"}, 0)
+        return {fit.program: fit for fit in inspection.of_header(header, 1, {}).programs}["invokeai"]
+
+    proj = "double_blocks.0.img_attn.proj"
+    assert told(lokr(proj, 4096, 4096, True)).loaded == 2
+    assert not told(lokr(proj, 4096, 4096, False)).loaded
+    assert not told(lokr(proj, 3072, 3072, True)).loaded
+    both = lokr(proj, 3072, 3072, True) | lokr("double_blocks.0.img_mlp.0", 18432, 3072, True)
+    assert told(both).loaded == 4
+
+
 def test_invokeai_reads_flux_2_in_diffusers_names_where_it_can_tell_it_from_flux_1():
     assert loaded(fits(*dialects.write(klein(), "canonical"))["invokeai"]) == (8, 8)
     later = fits(*dialects.write(klein(first=1), "canonical"))["invokeai"]

@@ -147,7 +147,8 @@ def cases(xl_base, tmp_path_factory):
     tensors, header = dialects.write(foreign, "canonical")
     file = folder / "foreign-dora.safetensors"
     file.write_bytes(safetensors_file.to_bytes(tensors, header))
-    numbers = in_the_pipeline({name: tensor.as_float32().astype(np.float64) for name, tensor in tensors.items()})
+    numbers = {name: tensor.as_float32().astype(np.float64) for name, tensor in foreign.tensors.items()}
+    numbers = in_the_pipeline(numbers)
     found[DORA_ON_TEXT] = file, added(tiny.xl_pipeline(), numbers, alpha=2.0)
     theirs = read_elsewhere(xl_base, [file for file, _ in found.values()], folder)
     return {title: (*case, one) for (title, case), one in zip(found.items(), theirs, strict=True)}

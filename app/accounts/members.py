@@ -104,9 +104,13 @@ def _keep_an_owner(session: Session, membership: Membership) -> None:
         raise errors.LastOwner()
 
 
-def _withdraw_links(session: Session, workspace_id: str, user_id: str) -> Withdrawn:
-    """End what somebody handed out as an owner: open invitations, and links to set others' passwords."""
-    by_them = (Invitation.workspace_id == workspace_id, Invitation.invited_by == user_id)
+def _withdraw_links(session: Session, workspace_id: str, user_id: str, *, is_gone: bool) -> Withdrawn:
+    """End what somebody handed out as an owner: open invitations, and links to set others' passwords. Of somebody who
+    ``is_gone`` also an invitation to their own address, which they may have left unused and would come back by."""
+    theirs = Invitation.invited_by == user_id
+    if is_gone:
+        theirs |= Invitation.email == select(User.email).where(User.id == user_id).scalar_subquery()
+    by_them = (Invitation.workspace_id == workspace_id, theirs)
     gone = session.execute(
         delete(Invitation)
         .where(*by_them, Invitation.accepted_at.is_(None))
@@ -132,7 +136,7 @@ def change_role(session: Session, *, workspace_id: str, user_id: str, role: str)
         _keep_an_owner(session, membership)
     membership.role = role
     session.flush()
-    return Withdrawn() if role == "owner" else _withdraw_links(session, workspace_id, user_id)
+    return Withdrawn() if role == "owner" else _withdraw_links(session, workspace_id, user_id, is_gone=False)
 
 
 def remove_member(session: Session, *, workspace_id: str, user_id: str) -> Withdrawn:
@@ -143,7 +147,7 @@ def remove_member(session: Session, *, workspace_id: str, user_id: str) -> Withd
     """
     membership = _membership(session, workspace_id, user_id)
     _keep_an_owner(session, membership)
-    withdrawn = _withdraw_links(session, workspace_id, user_id)
+    withdrawn = _withdraw_links(session, workspace_id, user_id, is_gone=True)
     session.execute(
         delete(BrowserSession).where(BrowserSession.user_id == user_id, BrowserSession.workspace_id == workspace_id)
     )

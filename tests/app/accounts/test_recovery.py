@@ -20,7 +20,7 @@ from app.operations.erasure import erase_person
 from app.settings import Settings
 from app.storage import Storage
 from tests.app.accounts.conftest import Browser
-from tests.app.accounts.test_members import at_once, invite, role_of, signed_part
+from tests.app.accounts.test_members import at_once, invite, links_on, role_of, signed_part
 from tests.conftest import PASSWORD, SignedIn, SignUp
 from tests.servers import ROOT
 
@@ -239,6 +239,20 @@ def test_an_inviter_must_still_be_an_owner_when_it_is_accepted(
     assert browser.client.get(link).status_code == 404
     with database.read() as session:
         assert session.scalar(select(func.count()).select_from(User)) == 1
+
+
+def test_who_was_removed_does_not_come_back_by_an_invitation_left_unused(
+    owner: SignedIn, sign_up: SignUp, browser: Browser
+) -> None:
+    """Bob came in by a link to another address, and kept the one to his own."""
+    bob = sign_up(email="bob@example.org")
+    own = invite(owner, "bob@example.org", "owner")
+    owner.client.post("/members/invitations", data={"email": "bob.work@example.org", "role": "editor"})
+    (other,) = [link for link in links_on(owner) if link != own]
+    assert bob.client.post("/invitations/accept", data={"invitation": signed_part(other)}).status_code == 303
+    assert browser.client.get(own).status_code == 200
+    assert owner.client.post(f"/members/{bob.user_id}/remove").status_code == 303
+    assert browser.client.get(own).status_code == 404
 
 
 def test_a_link_ends_with_the_owner_who_made_it(

@@ -209,6 +209,18 @@ def test_an_invitation_asks_for_the_second_step_too(
     assert role_of(database, owner.workspace_id, ada.user_id) == "editor"
 
 
+def test_with_another_secret_key_recovery_codes_still_open_and_the_app_says_why_not(
+    ada: SignedIn, browser: Browser, clock: Clock, database: Database
+) -> None:
+    app, codes = set_up_app(ada, clock)
+    with database.write() as session:
+        session.execute(update(Authenticator).values(sealed_secret="sealed with another key"))
+    browser.sign_in("ada@example.org", PASSWORD)
+    answer = second_step(browser, app.at(clock.moment))
+    assert answer.status_code == 409 and "secret key has changed" in answer.text
+    assert second_step(browser, codes[0]).status_code == 303
+
+
 # Others' factors
 
 

@@ -24,7 +24,13 @@ MOST_PROBLEMS = 50
 """A body may be wrong in a hundred thousand places; the first ones help."""
 INTERNAL = N_("Something went wrong on our side. It has been noted under %(number)s; please try again.")
 DATABASE_SILENT = N_("The database does not answer just now. Nothing is lost; please try again in a moment.")
-NOT_ALLOWED = N_("This address does not do that.")
+
+
+class NotAllowed(AppError):
+    """Answered with the methods that the address knows."""
+
+    status = 405
+    sentence = N_("This address does not do that.")
 
 
 def answer(request: Request, status: int, sentence: str, fields: Mapping[str, str] | None = None) -> Response:
@@ -49,6 +55,8 @@ def app_error(request: Request, error: Exception) -> Response:
     response = answer(request, error.status, sentence, {error.field: sentence} if error.field else None)
     if error.status in (429, 503) and "seconds" in error.params:
         response.headers["retry-after"] = str(error.params["seconds"])
+    if error.status == NotAllowed.status:
+        response.headers["allow"] = ", ".join(request.app.state.rules.methods_of(request.url.path))
     return response
 
 
@@ -71,14 +79,14 @@ def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     if isinstance(error, BodyRefused):
         return app_error(request, error.error)
-    sentences = {403: Forbidden.sentence, 404: NotFound.sentence, 405: NOT_ALLOWED}
+    if error.status_code == NotAllowed.status:  # the router names the methods of one route with this address
+        return app_error(request, NotAllowed())
+    sentences = {403: Forbidden.sentence, 404: NotFound.sentence}
     response = answer(
         request, error.status_code, translate(request.state.locale, sentences.get(error.status_code, Invalid.sentence))
     )
     for name, value in (error.headers or {}).items():
         response.headers.setdefault(name, value)
-    if error.status_code == 405:  # the router names the methods of the first route that has this address
-        response.headers["allow"] = ", ".join(request.app.state.rules.methods_of(request.url.path))
     return response
 
 

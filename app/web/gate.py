@@ -22,10 +22,11 @@ from app.db import DATABASE_AWAY, Database, now
 from app.errors import N_, AppError, NotFound, SignInNeeded
 from app.logs import request_id
 from app.web import csrf, error_responses, incoming, signed_in
+from app.web.error_responses import NotAllowed
 from app.web.incoming import Body, Pace, TooSlow, Uploads, declared_length
 from app.web.language import wanted_locale
 from app.web.latencies import Latencies
-from app.web.route_rules import SMALL_BYTES, RouteRules, Rule
+from app.web.route_rules import API, SMALL_BYTES, RouteRules, Rule
 from app.web.visitor import Visitor, VisitorToken, VisitorUser, VisitorWorkspace
 
 SESSION_COOKIE = "livery_session"
@@ -187,6 +188,8 @@ class Gate:
             raise NotFound()
         if visitor is not None and visitor.needs_second_factor and not _is_open_without_second_factor(path):
             _lead_to_second_factor(request)
+        if path.startswith(API) and method not in (self.rules.methods_of(path) or (method,)):
+            raise NotAllowed()
         if method in csrf.SAFE_METHODS:
             return None
         rule = self.rules.rule_for(method, path)

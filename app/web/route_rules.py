@@ -24,6 +24,7 @@ USUAL_BYTES = 1 * MB
 TEXT_BYTES = 4 * MB
 FORM_MARGIN_BYTES = 1 * MB
 """What a form says around its files: names, types, its other fields."""
+API = "/api/"
 URLENCODED, MULTIPART, JSON = "application/x-www-form-urlencoded", "multipart/form-data", "application/json"
 
 
@@ -100,9 +101,16 @@ class RouteRules:
     def __iter__(self) -> Iterator[Rule]:
         return (self._rule(route) for route in self._routes if isinstance(route, Route))
 
-    def _at(self, path: str) -> Iterator[Route]:
-        """Mounted folders are left out: they read no bodies."""
-        return (route for route in self._routes if isinstance(route, Route) and route.path_regex.match(path))
+    def _at(self, path: str) -> list[Route]:
+        """The routes of an address. One that is written out is itself, whatever also fits it as a parameter.
+
+        Mounted folders are left out: they read no bodies.
+        """
+        is_api, fitting = path.startswith(API), []
+        for route in self._routes:
+            if isinstance(route, Route) and route.path.startswith(API) is is_api and route.path_regex.match(path):
+                fitting.append(route)
+        return [route for route in fitting if route.path == path] or fitting
 
     def _rule(self, route: Route) -> Rule:
         rule = self._known.get(id(route))

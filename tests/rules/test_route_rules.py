@@ -3,10 +3,13 @@
 import pytest
 from fastapi import FastAPI, params
 from fastapi.routing import iter_route_contexts
+from starlette.testclient import TestClient
 
 from app.settings import Settings
 from app.web.gate import PUBLIC
 from app.web.route_rules import LONG_TEXTS, MULTIPART, SMALL_BYTES, UPLOADS, USUAL_BYTES, RouteRules, Rule
+from tests.app.web.test_gate import token_of
+from tests.conftest import SignedIn
 from tests.rules.test_other_workspaces import PUBLIC as OPEN
 
 CHANGING = {"POST", "PUT", "PATCH", "DELETE"}
@@ -23,6 +26,23 @@ def test_what_is_asked_is_worked_out_when_a_request_comes(app: FastAPI, settings
     assert rules.rule_for("POST", "/projects").role == "editor"  # type: ignore[union-attr]
     assert rules.rule_for("PUT", "/projects") is None
     assert rules.methods_of("/nothing") == []
+    assert rules.methods_of("/api/v1/outputs/download") == ["POST"], "though it fits an output's address, too"
+    assert rules.methods_of(f"/api/v1/outputs/{'0' * 32}") == ["DELETE", "GET", "PATCH"]
+
+
+def test_an_address_of_the_api_names_all_its_methods(app: FastAPI, owner: SignedIn) -> None:
+    client = TestClient(app, headers={"authorization": f"Bearer {token_of(app, owner)}"})
+    for method, path, allowed in (
+        ("OPTIONS", "/api/v1/projects", "GET, POST"),
+        ("DELETE", "/api/v1/outputs/download", "POST"),
+        ("TRACE", f"/api/v1/outputs/{'0' * 32}", "DELETE, GET, PATCH"),
+        ("PUT", "/api/openapi.json", "GET, HEAD"),
+    ):
+        answer = client.request(method, path)
+        assert (answer.status_code, answer.headers["allow"]) == (405, allowed), path
+        assert answer.json()["sentence"]
+    assert client.get("/api/v1/nothing").status_code == 404
+    assert client.get("/api/v1/base-models/%00").status_code == 404
 
 
 def test_every_route_has_a_rule(app: FastAPI, rules: tuple[Rule, ...]) -> None:

@@ -18,6 +18,8 @@ from app.accounts import routes as accounts
 from app.adapters import api as adapters_api
 from app.adapters import file_api as adapter_files_api
 from app.adapters import routes as adapters
+from app.audit import api as audit_api
+from app.audit import routes as audit
 from app.base_models import api as base_models_api
 from app.base_models import routes as base_models
 from app.db import Database
@@ -58,6 +60,7 @@ from app.writings import routes as writings
 
 PAGES = (
     accounts,
+    audit,
     projects,
     images,
     voice,
@@ -73,6 +76,7 @@ PAGES = (
 )
 API = (
     accounts_api,
+    audit_api,
     projects_api,
     images_api,
     voice_api,

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 LONGEST_RUN_OF_MARKS = 30
 """As in Unicode's "stream-safe" text (UAX #15): no language stacks more marks on one letter."""
+_STARTS_A_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 _UNKEEPABLE = re.compile("[\x00\ud800-\udfff]")
 
 
@@ -42,3 +43,8 @@ def all_keepable(value: Any) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return [all_keepable(item) for item in value] if isinstance(value, list) else value
+
+
+def safe_cell(value: str) -> str:
+    """``value`` so that no spreadsheet takes it for a formula: an apostrophe goes before what would begin one."""
+    return "'" + value if value.startswith(_STARTS_A_FORMULA) else value

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import func, insert, outerjoin, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -120,22 +120,23 @@ class Verdict:
         return self.broken_at is None
 
 
-def check(chain: str, events: Iterable[dict[str, Any]], *, length: int | None = None, end: str = "") -> Verdict:
-    """Read a chain from its beginning. ``events`` come by their sequence number; ``length`` and ``end`` are what the
-    head of the chain says, where it is known."""
-    verdict = Verdict(chain)
+def check(chain: str, events: Iterable[dict[str, Any]]) -> Verdict:
+    """Read a chain from its beginning; ``events`` come by their sequence number. Where they say what the head of the
+    chain says (``head_length``, ``head_hash``), it has to be so."""
+    verdict, length, end = Verdict(chain), None, ""
     for event in events:
         why = _fault(verdict, event)
         if why:
             verdict.broken_at, verdict.why = min(event["sequence"], verdict.length + 1), why
             return verdict
+        length, end = event.get("head_length", length), event.get("head_hash", end)
         verdict.length, verdict.hash, verdict.last_at = event["sequence"], event["hash"], moment(event["at"])
         if event["salt"] is None:
             verdict.erased += 1
             verdict.first_erased = verdict.first_erased or event["sequence"]
     if length is not None and (length, end) != (verdict.length, verdict.hash):
         # Fewer than the head knows: the end was cut off. More: somebody appended without the head.
-        verdict.broken_at = min(length, verdict.length) + 1 if length != verdict.length else length
+        verdict.broken_at = min(length, verdict.length) + (length != verdict.length)
         verdict.why = "missing" if length > verdict.length else "end"
     return verdict
 
@@ -158,10 +159,13 @@ COLUMNS = (*HASHED, *DETAILS, "salt", "hash")
 
 
 def read(session: Session, chain: str) -> Iterator[dict[str, Any]]:
-    """A chain's events from its first, as plain values."""
-    table = AuditEvent.__table__
+    """A chain's events from its first, as plain values, each with what the head of the chain said at that moment: 0
+    events where there is no head. One statement, so that nothing that is added meanwhile comes in between."""
+    table, head = AuditEvent.__table__, AuditChain.__table__
+    known = func.coalesce(head.c.length, 0).label("head_length"), func.coalesce(head.c.hash, "").label("head_hash")
     rows = session.execute(
-        select(*(table.c[name] for name in COLUMNS))
+        select(*(table.c[name] for name in COLUMNS), *known)
+        .select_from(outerjoin(table, head, table.c.chain == head.c.chain))
         .where(table.c.chain == chain)
         .order_by(table.c.sequence)
         .execution_options(yield_per=1000)

@@ -165,13 +165,13 @@ def _plain(value: Any) -> Any:
     """A value as JSON keeps it, short enough for a log."""
     if value is None or isinstance(value, bool | int):
         return value
-    if isinstance(value, float):
-        return round(value, 4)
+    if isinstance(value, float | Decimal):
+        return round(float(value), 4)
     if isinstance(value, list):
         return [_plain(one) for one in value[:MOST_IDS]]
     if isinstance(value, datetime):
         return chain.moment(value)
-    return str(value.normalize() if isinstance(value, Decimal) else value)[:LONGEST_VALUE]
+    return str(value)[:LONGEST_VALUE]
 
 
 @event.listens_for(Session, "after_flush")
@@ -186,21 +186,20 @@ def _note_objects(session: Session, _context: Any) -> None:
         return
     for one in [*session.new, *changed, *session.deleted]:
         if one.__table__.name == kind.table:
-            _note_object(draft, kind, one)
+            _note_object(draft, kind, one, is_new=one in session.new)
 
 
-def _note_object(draft: Draft, kind: Kind, one: Any) -> None:
+def _note_object(draft: Draft, kind: Kind, one: Any, *, is_new: bool) -> None:
     state = inspect(one)
     identity = str(getattr(one, "id", None) or getattr(one, "user_id", None) or "")
     draft.seen.setdefault(identity, _own_label(kind, one))
     draft.project_id = getattr(one, "project_id", None) or draft.project_id
     for name in (*kind.told, *kind.named):
         history = state.attrs[name].history
-        if not history.has_changes():
+        if not history.has_changes() or (is_new and (name in kind.named or name == kind.label)):
             continue
         if name in kind.named:
-            if history.deleted or any(history.added):
-                draft.fields.add(name)
+            draft.fields.add(name)
         else:
             before = _plain(history.deleted[0]) if history.deleted else None
             after = _plain(history.added[0]) if history.added else None
@@ -211,7 +210,7 @@ def _tell(draft: Draft, name: str, before: Any, after: Any) -> None:
     """Keeps the first value and the last, where several flushes change the same."""
     if name in draft.told:
         before = draft.told[name][0]
-    if before != after:
+    if before != after and (before, after) != (None, []):
         draft.told[name] = [before, after]
 
 

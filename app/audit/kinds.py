@@ -71,7 +71,7 @@ KINDS = {
     "invitation": Kind(
         N_("an invitation"),
         ngettext("%(num)s invitation", "%(num)s invitations", 2),
-        one=N_("the invitation of %(label)s"),
+        one=N_("the invitation for %(label)s"),
         table="invitations",
         parameters=("invitation_id",),
         label="email",

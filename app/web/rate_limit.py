@@ -20,6 +20,8 @@ CHALLENGE = RateLimitItemPerMinute(1, 10, namespace="challenge")
 """Of a passkey: longer than one lives, so that each is answered once."""
 RESET_LINKS = RateLimitItemPerMinute(30, 15, namespace="reset-links")
 """By address; the tokens themselves cannot be guessed, and asking for them should cost something all the same."""
+AUDIT_CHECKS = RateLimitItemPerMinute(6, 1, namespace="audit-checks")
+"""By workspace: a check reads the whole log."""
 INVITATIONS = RateLimitItemPerHour(50, namespace="invitations")
 
 

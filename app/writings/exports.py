@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from xml.sax.saxutils import escape, quoteattr
 
+from app.plain_text import safe_cell
 from app.writings.queries import VariantView
 
 BYTE_ORDER_MARK = "\ufeff"
 """Without it spreadsheets take UTF-8 for something else and spoil umlauts."""
 CSV_TYPE = "text/csv; charset=utf-8"
 DOCX_TYPE = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
-_STARTS_A_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 Translate = Callable[[str], str]
 
 
@@ -39,11 +39,6 @@ class ExportedText:
     view: VariantView
     brand: str
     campaign: str
-
-
-def safe_cell(value: str) -> str:
-    """``value`` so that no spreadsheet takes it for a formula: an apostrophe goes before what would begin one."""
-    return "'" + value if value.startswith(_STARTS_A_FORMULA) else value
 
 
 def as_csv(texts: Iterable[ExportedText], words: Words) -> bytes:

@@ -9,8 +9,7 @@ from pydantic import BaseModel, Field
 from app.audit import exports, queries, shown
 from app.audit.forms import AuditFilter, Sequence
 from app.audit.models import AuditEvent
-from app.audit.place import Chain
-from app.audit.routes import send
+from app.audit.routes import Chain, send
 from app.web import rate_limit
 from app.web.deferred_route import DeferredRoute
 from app.web.session_deps import AppSettings, ReadSession

@@ -3,14 +3,14 @@
 from typing import Annotated
 from urllib.parse import urlencode
 
-from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
 from app.audit import exports, queries, shown
 from app.audit.actions import GROUPS
+from app.audit.errors import NotInstallationOwner
 from app.audit.forms import AuditFilter, Sequence
 from app.audit.models import AuditEvent
-from app.audit.place import Chain
 from app.operations.queries import is_keeper
 from app.web import rate_limit
 from app.web.deferred_route import DeferredRoute
@@ -21,6 +21,21 @@ from app.web.templating import page
 
 router = APIRouter(prefix="/settings/audit", route_class=DeferredRoute)
 ExportFormat = Annotated[exports.Format, Path()]
+
+
+def _chain(session: ReadSession, visitor: Owner, installation: bool = False) -> str | None:
+    """The workspace's id; None for the installation's chain, which owners of the first workspace may see.
+
+    Raises ``NotInstallationOwner``.
+    """
+    if not installation:
+        return visitor.workspace.id
+    if not is_keeper(session, workspace_id=visitor.workspace.id):
+        raise NotInstallationOwner()
+    return None
+
+
+Chain = Annotated[str | None, Depends(_chain)]
 
 
 class AuditQuery(AuditFilter):

@@ -8,8 +8,6 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from sqlalchemy import make_url
-
 from app.settings import Settings
 
 log = logging.getLogger("livery.startup")
@@ -50,7 +48,13 @@ def _left_open(folder: Path, settings: Settings) -> Iterator[Path]:
 
 
 def _sqlite_file(settings: Settings) -> Path | None:
-    url = make_url(settings.effective_database_url)
+    if not settings.effective_database_url.startswith("sqlite"):
+        return None
+    if not settings.database_url:
+        return Path(settings.effective_database_url.removeprefix("sqlite:///"))
+    from sqlalchemy import make_url  # here: the parent of all processes speaks to no database
+
+    url = make_url(settings.database_url)
     return Path(url.database) if url.get_backend_name() == "sqlite" and url.database else None
 
 

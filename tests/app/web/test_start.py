@@ -29,6 +29,12 @@ def test_the_web_application_loads_no_library_that_few_requests_need() -> None:
     assert result.stdout.strip() == "[]"
 
 
+def test_the_parent_of_all_processes_holds_no_library_of_web_or_database() -> None:
+    code = "import sys, app.__main__; print(sorted(set(sys.modules) & {'alembic', 'fastapi', 'jinja2', 'sqlalchemy'}))"
+    result = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "[]"
+
+
 def test_no_route_is_worked_out_while_the_application_is_made() -> None:
     code = """
 import tempfile

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
-from sqlalchemy import or_, select
+from sqlalchemy import Connection, or_, select
 from sqlalchemy.orm import Session
 
 from app.accounts import errors
@@ -72,6 +72,20 @@ def entrance_by_token(session: Session, token: str) -> Entrance | None:
         .where(ApiToken.token_hash == sha256(token), ApiToken.revoked_at.is_(None))
     ).first()
     return Entrance(row[1], row[2], row[3], None, row[0]) if row else None
+
+
+def role_now(
+    connection: Connection, *, workspace_id: str, user_id: str, session_id: str | None, token_id: str | None
+) -> str | None:
+    """Somebody's role in a workspace; None when they are no member any more, or their browser or token is shut out."""
+    key: type[BrowserSession | ApiToken] = BrowserSession if session_id else ApiToken
+    is_open = BrowserSession.expires_at > now() if session_id else ApiToken.revoked_at.is_(None)
+    return connection.scalar(
+        select(Membership.role)
+        .join(key, key.user_id == Membership.user_id)
+        .where(Membership.workspace_id == workspace_id, Membership.user_id == user_id)
+        .where(key.id == (session_id or token_id), is_open)
+    )
 
 
 def signed_in_at(session: Session, session_id: str) -> datetime:

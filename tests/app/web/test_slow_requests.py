@@ -7,10 +7,13 @@ from collections.abc import Iterator
 import pytest
 from fastapi import FastAPI
 
+from starlette.responses import Response
+
 from app.web.gate import SESSION_COOKIE
 from app.web.incoming import Pace
 from app.web.protocol import TimedProtocol
 from tests.conftest import SignedIn
+from tests.servers import wait_until
 from tests.sockets import answer_on, closes_within, request_head, served
 
 LONG_ENOUGH = 20.0
@@ -142,3 +145,45 @@ def answer_on_exactly(connection: socket.socket) -> int:
     while length:
         length -= len(connection.recv(length))
     return int(head.split()[1])
+
+
+LARGE = bytes(20_000_000)
+
+
+def ask_for_much(port: int) -> socket.socket:
+    """A connection that asked for more than the machine's own buffers hold, and has a small one itself."""
+    connection = socket.socket()
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    connection.settimeout(20)
+    connection.connect(("127.0.0.1", port))
+    connection.sendall(request_head("GET", "/health/much"))
+    return connection
+
+
+@pytest.fixture
+def much(app: FastAPI, port: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[set]:
+    """The server's open connections, where an answer is large and taking it is watched each half second."""
+    monkeypatch.setattr(TimedProtocol, "taking_seconds", 0.5)
+    held: set = set()
+    made, lost = TimedProtocol.connection_made, TimedProtocol.connection_lost
+    monkeypatch.setattr(TimedProtocol, "connection_made", lambda self, transport: (held.add(self), made(self, transport)))
+    monkeypatch.setattr(TimedProtocol, "connection_lost", lambda self, error: (held.discard(self), lost(self, error)))
+    app.add_route("/health/much", lambda request: Response(LARGE))
+    yield held
+
+
+def test_an_answer_that_nobody_takes(much: set, port: int) -> None:
+    with ask_for_much(port):
+        wait_until(lambda: much, seconds=LONG_ENOUGH, what="the connection")
+        wait_until(lambda: not much, seconds=LONG_ENOUGH, what="its end")
+
+
+def test_an_answer_that_is_taken_slowly_and_honestly(much: set, port: int) -> None:
+    with ask_for_much(port) as connection:
+        taken = 0
+        while taken < len(LARGE):
+            piece = connection.recv(200_000)
+            assert piece, taken
+            if taken // 1_000_000 < (taken + len(piece)) // 1_000_000:
+                time.sleep(0.1)
+            taken += len(piece)

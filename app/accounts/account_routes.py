@@ -61,14 +61,16 @@ def change_password(
         raise errors.PasswordsDiffer()
     count_try(request, settings, visitor.user.email)
     try:
-        service.check_password(reading, email=visitor.user.email, password=form.present)
+        proven = service.check_password(reading, email=visitor.user.email, password=form.present)
     except errors.WrongCredentials as error:
         raise errors.WrongPassword() from error
     forget_tries(request, settings, visitor.user.email)
+    password_hash = passwords.hash_password(form.password)
+    service.still(session, proven)
     token = service.change_password(
         session,
         user_id=visitor.user.id,
-        password_hash=passwords.hash_password(form.password),
+        password_hash=password_hash,
         workspace_id=visitor.workspace.id,
         user_agent=request.headers.get("user-agent", ""),
         life=settings.sign_in_life,

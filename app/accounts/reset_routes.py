@@ -62,8 +62,8 @@ def set_password(
     user = recovery.use_link(session, token=form.token, password_hash=password_hash, revoke_tokens=form.revoke_tokens)
     audit.by(session, id=user.id, name=user.name, link=user.id)
     visitor = request.state.visitor
-    if visitor is not None:  # somebody else in this browser, or the person themselves, who is out already
-        service.close_other_sessions(session, user_id=visitor.user.id, kept_session_id=None)
+    if visitor is not None and visitor.user.id != user.id:  # somebody else in this browser; the person is out already
+        service.close_session(session, user_id=visitor.user.id, session_id=visitor.session_id)
     text = translate(request.state.locale, N_("Your new password is set. Sign in with it."))
     response = go(request, "/sign-in", Flash("ok", text))
     let_out(response)

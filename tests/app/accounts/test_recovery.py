@@ -13,12 +13,13 @@ from sqlalchemy import func, select, update
 from starlette.testclient import TestClient
 
 from app import rescue
-from app.accounts import recovery
+from app.accounts import recovery, service
 from app.accounts.models import Invitation, Membership, ResetLink, User, Workspace
 from app.db import Database, now
 from app.operations.erasure import erase_person
 from app.settings import Settings
 from app.storage import Storage
+from app.web.gate import SESSION_COOKIE
 from tests.app.accounts.conftest import Browser
 from tests.app.accounts.test_members import at_once, invite, links_on, role_of, signed_part
 from tests.conftest import PASSWORD, SignedIn, SignUp
@@ -314,3 +315,16 @@ def test_without_a_database_the_machine_says_which_one_it_looked_for(settings: S
     done = run_rescue(settings.model_copy(update={"database_url": f"sqlite:///{settings.data_dir}/none.db"}), "a@b.cd")
     assert done.returncode == 1
     assert "none.db" in done.stderr and "DATA_DIR" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_a_link_signs_somebody_else_out_of_this_browser_alone(
+    owner: SignedIn, sign_up: SignUp, app: FastAPI, database: Database
+) -> None:
+    bob = sign_up(email="bob@example.org", role="editor", workspace_id=owner.workspace_id)
+    with database.write() as session:
+        elsewhere = service.open_session(session, session.get_one(User, owner.user_id), user_agent="elsewhere")
+    form = {"token": make_link(owner, bob).partition("token=")[2], "password": NEW, "password_again": NEW}
+    assert owner.client.post("/password-reset", data=form).status_code == 303
+    assert owner.client.get("/account").status_code == 303
+    other = TestClient(app, follow_redirects=False, cookies={SESSION_COOKIE: elsewhere})
+    assert other.get("/account").status_code == 200

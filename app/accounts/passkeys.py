@@ -83,7 +83,7 @@ def add(
             expected_origin=party.origins,
             require_user_verification=True,
         )
-    except (WebAuthnException, ValueError, KeyError, TypeError) as error:
+    except (WebAuthnException, ValueError, KeyError, TypeError, RecursionError) as error:
         raise errors.PasskeyRefused() from error
     is_first = not second_factors.has_one(session, user_id)
     passkey = Passkey(
@@ -136,7 +136,7 @@ def check(session: Session, party: RelyingParty, *, challenge: bytes, credential
             credential_current_sign_count=0,
             require_user_verification=True,
         )
-    except (WebAuthnException, ValueError, KeyError, TypeError) as error:
+    except (WebAuthnException, ValueError, KeyError, TypeError, RecursionError) as error:
         raise errors.PasskeyRefused() from error
     counts = verified.new_sign_count
     taken = session.execute(

@@ -15,9 +15,9 @@ def is_htmx(request: Request) -> bool:
 
 def go(request: Request, url: str, flash: Flash | None = None) -> Response:
     """Send the browser to ``url`` (ours, beginning with ``/``), with or without scripts."""
-    response = (
-        Response(status_code=204, headers={"HX-Redirect": url}) if is_htmx(request) else RedirectResponse(url, 303)
-    )
+    response: Response = RedirectResponse(url, 303)
+    if is_htmx(request):  # with the address as it is quoted there: headers know no “€”
+        response = Response(status_code=204, headers={"HX-Redirect": response.headers["location"]})
     if flash is not None:
         flashes.leave(request, response, flash)
     return response

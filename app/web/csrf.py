@@ -31,7 +31,10 @@ def comes_from_us(method: str, headers: Headers) -> bool:
     if site is not None:
         return site in ("same-origin", "none")
     origin = headers.get("origin")
-    return origin is None or urlsplit(origin).netloc == headers.get("host")
+    try:
+        return origin is None or urlsplit(origin).netloc == headers.get("host")
+    except ValueError:  # such as “http://[”
+        return False
 
 
 def token_for(key: bytes, bound_to: str) -> str:

@@ -6,13 +6,14 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 import anyio
+from python_multipart.multipart import parse_options_header
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.types import Message, Receive
 
 from app.disk import DiskWatch, NoRoom
 from app.errors import N_, AppError
-from app.web.route_rules import Rule
+from app.web.route_rules import MULTIPART, Rule
 
 
 class TooLarge(AppError):
@@ -77,10 +78,19 @@ def has_body(headers: Headers) -> bool:
 def check(rule: Rule, headers: Headers) -> None:
     """Before a byte is read. Raises ``WrongMediaType``, ``TooLarge``."""
     media_type = headers.get("content-type", "").partition(";")[0].strip().lower()
-    if has_body(headers) and media_type not in rule.media_types:
+    if has_body(headers) and (
+        media_type not in rule.media_types or (media_type == MULTIPART and not _is_plainly_written(headers))
+    ):
         raise WrongMediaType(wanted=rule.media_types[0])
     if (declared_length(headers) or 0) > rule.most_bytes:
         raise TooLarge()
+
+
+def _is_plainly_written(headers: Headers) -> bool:
+    """In the character set of the web, or in none that is named: a multipart body would be read by any codec of
+    Python's that its sender likes, and some take minutes for a megabyte, or make what no database keeps."""
+    _, options = parse_options_header(headers.get("content-type"))
+    return options.get(b"charset", b"utf-8").lower() in (b"utf-8", b"utf8", b"us-ascii")
 
 
 class Body:

@@ -169,3 +169,11 @@ def test_passkeys_are_for_the_name_that_people_reach_livery_by(
     assert "under a number browsers refuse them" in ada.client.get(PAGE).text
     stranger = Browser(app)
     assert "Sign in with a passkey" not in stranger.client.get("/sign-in").text
+
+
+@pytest.mark.parametrize("odd", ["[" * 19_000, '{"id":' * 3_000, "[]", "null", "1" * 6_000, '{"rawId": "\\ud800"}'])
+def test_what_is_no_answer_of_a_device_is_refused(ada: SignedIn, browser: Browser, odd: str) -> None:
+    asked(browser)
+    assert browser.send("/sign-in", "/sign-in/passkey", credential=odd).status_code == 422
+    options_for(ada.client)
+    assert ada.client.post("/account/passkeys", data={"name": "Phone", "credential": odd}).status_code == 422

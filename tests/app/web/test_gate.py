@@ -182,3 +182,25 @@ def test_an_error_of_the_error_page_is_still_a_sentence(app: FastAPI, monkeypatc
     answer = TestClient(app, raise_server_exceptions=False, follow_redirects=False).get("/setup")
     assert answer.status_code == 500
     assert answer.headers["x-request-id"] in answer.text
+
+
+@pytest.mark.parametrize("origin", ["http://[", "http://testserver]", "null", "//", "http://testserver:99999999"])
+def test_an_origin_that_is_no_address_is_foreign(app: FastAPI, origin: str) -> None:
+    assert TestClient(app).post("/sign-in", headers={"origin": origin}).status_code == 403
+
+
+def test_a_script_is_led_to_every_address_that_a_page_is(app: FastAPI, owner: SignedIn) -> None:
+    for headers, name in (({}, "location"), ({"hx-request": "true"}, "hx-redirect")):
+        answer = owner.client.post("/preferences", data={"next": "/projects?q=10 €"}, headers=headers)
+        assert answer.headers[name] == "/projects?q=10%20%E2%82%AC"
+
+
+@pytest.mark.parametrize(
+    ("charset", "status"),
+    [("utf-8", 422), ('"UTF-8"', 422), ("punycode", 415), ("idna", 415), ("unicode_escape", 415), ("utf-7", 415)],
+)
+def test_files_come_in_the_character_set_of_the_web(owner: SignedIn, charset: str, status: int) -> None:
+    """Python's own codecs take minutes for some megabytes, and whoever sends could choose one."""
+    kind = f"multipart/form-data; boundary=x; charset={charset}"
+    answer = owner.client.post("/adapter-files", content=b"--x--\r\n", headers={"content-type": kind})
+    assert answer.status_code == status

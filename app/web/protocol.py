@@ -18,8 +18,8 @@ class TimedProtocol(H11Protocol):
     """So long the rest of a refused body is read away, or browsers would lose the answer while they still send."""
 
     taking_seconds: ClassVar[float] = 60.0
-    """After so long somebody who takes an answer must have taken some of it: as much as by ``least_bytes_per_second``, or
-    all that is left."""
+    """After so long whoever takes an answer must have taken as much as by ``least_bytes_per_second``, or all that is
+    left."""
     least_bytes_per_second: ClassVar[int] = 500
 
     def __init__(self, *given: Any, **named: Any) -> None:

@@ -26,8 +26,8 @@ def check(visitor: Visitor | None, least_role: str | None, method: str) -> None:
 
 
 def watch(session: Session, visitor: Visitor | None) -> None:
-    """Look once more with the first statement of a writing transaction, whose work may begin long after the gate looked:
-    a body takes its time, and whoever holds one back must not keep a right by it that was taken away meanwhile.
+    """Look once more with the first statement of a writing transaction, which may come long after the gate looked: a
+    body takes its time, and whoever holds one back must not keep a right by it that was taken away meanwhile.
 
     That statement raises ``SignInNeeded`` or ``Forbidden``.
     """

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 
 import pytest
 from fastapi import FastAPI
-
 from starlette.responses import Response
 
 from app.web.gate import SESSION_COOKIE
@@ -166,7 +165,9 @@ def much(app: FastAPI, port: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[s
     monkeypatch.setattr(TimedProtocol, "taking_seconds", 0.5)
     held: set = set()
     made, lost = TimedProtocol.connection_made, TimedProtocol.connection_lost
-    monkeypatch.setattr(TimedProtocol, "connection_made", lambda self, transport: (held.add(self), made(self, transport)))
+    monkeypatch.setattr(
+        TimedProtocol, "connection_made", lambda self, transport: (held.add(self), made(self, transport))
+    )
     monkeypatch.setattr(TimedProtocol, "connection_lost", lambda self, error: (held.discard(self), lost(self, error)))
     app.add_route("/health/much", lambda request: Response(LARGE))
     yield held

@@ -21,7 +21,7 @@ from app.web.text import Name, RowId
 router = APIRouter(tags=["people"], route_class=DeferredRoute)
 
 
-class Me(BaseModel):
+class Me(BaseModel, defer_build=True):
     """Whose token this is, and where it works."""
 
     user_id: str
@@ -55,7 +55,7 @@ class NewInvitation(JsonBody, InviteForm):
     """Whom to invite, and what they may do."""
 
 
-class MemberItem(BaseModel):
+class MemberItem(BaseModel, defer_build=True):
     """Somebody who belongs to the workspace."""
 
     user_id: str
@@ -66,26 +66,26 @@ class MemberItem(BaseModel):
     has_second_factor: bool | None = Field(description="For owners alone; null for others")
 
 
-class MemberList(BaseModel):
+class MemberList(BaseModel, defer_build=True):
     items: list[MemberItem]
     next: str | None = None
 
 
-class EndedLinks(BaseModel):
+class EndedLinks(BaseModel, defer_build=True):
     """What ended with somebody's right to let people in: links of theirs that still worked until then."""
 
     invitations: int
     reset_links: int
 
 
-class ResetLinkItem(BaseModel):
+class ResetLinkItem(BaseModel, defer_build=True):
     """A one-time link with which a member sets a new password. It is shown this once; pass it on."""
 
     link: str
     expires_at: datetime
 
 
-class InvitationItem(BaseModel):
+class InvitationItem(BaseModel, defer_build=True):
     """An invitation whose link still works. Livery sends no mail: pass the link on."""
 
     id: str
@@ -96,12 +96,12 @@ class InvitationItem(BaseModel):
     expires_at: datetime
 
 
-class InvitationList(BaseModel):
+class InvitationList(BaseModel, defer_build=True):
     items: list[InvitationItem]
     next: str | None = None
 
 
-class TokenItem(BaseModel):
+class TokenItem(BaseModel, defer_build=True):
     """A token without its secret, which is shown once, on the settings page that makes it."""
 
     id: str
@@ -114,12 +114,12 @@ class TokenItem(BaseModel):
     last_used_at: datetime | None
 
 
-class TokenList(BaseModel):
+class TokenList(BaseModel, defer_build=True):
     items: list[TokenItem]
     next: str | None = None
 
 
-class WorkspaceSettings(BaseModel):
+class WorkspaceSettings(BaseModel, defer_build=True):
     """Name, what an hour of the device costs (null when nobody has said), and whether members need a second factor."""
 
     name: str
@@ -137,7 +137,7 @@ class ChangeWorkspace(JsonBody):
     requires_second_factor: bool | None = None
 
 
-class WorkspaceItem(BaseModel):
+class WorkspaceItem(BaseModel, defer_build=True):
     """A workspace that the token's person belongs to. A token works in one alone; make another in the other."""
 
     id: str
@@ -145,7 +145,7 @@ class WorkspaceItem(BaseModel):
     role: Role
 
 
-class WorkspaceList(BaseModel):
+class WorkspaceList(BaseModel, defer_build=True):
     items: list[WorkspaceItem]
     next: str | None = None
 

@@ -32,7 +32,7 @@ Price = Annotated[
 ]
 
 
-class SetupForm(BaseModel):
+class SetupForm(BaseModel, defer_build=True):
     name: Name
     email: Email
     password: Password
@@ -41,36 +41,36 @@ class SetupForm(BaseModel):
     locale: Locale = "en"
 
 
-class SignInForm(BaseModel):
+class SignInForm(BaseModel, defer_build=True):
     email: Email
     password: Password
     next: Address = ""
 
 
-class AcceptForm(BaseModel):
+class AcceptForm(BaseModel, defer_build=True):
     invitation: Signed
     name: Annotated[Line, Field(max_length=120)] = ""
     password: Password = ""
 
 
-class PreferencesForm(BaseModel):
+class PreferencesForm(BaseModel, defer_build=True):
     locale: Locale | None = None
     theme: Theme | None = None
     next: Address = ""
 
 
-class NameForm(BaseModel):
+class NameForm(BaseModel, defer_build=True):
     name: Name
 
 
-class PasswordForm(BaseModel):
+class PasswordForm(BaseModel, defer_build=True):
     present: Password
     password: Password
     password_again: Password
     revoke_tokens: bool = False
 
 
-class ResetForm(BaseModel):
+class ResetForm(BaseModel, defer_build=True):
     token: Signed
     password: Password
     password_again: Password
@@ -82,7 +82,7 @@ Credential = Annotated[str, Field(max_length=20_000)]
 Code = Annotated[str, Field(min_length=1, max_length=60)]
 
 
-class PresentForm(BaseModel):
+class PresentForm(BaseModel, defer_build=True):
     """Empty where the sign-in was just now."""
 
     present: Password = ""
@@ -98,35 +98,35 @@ class PasskeyForm(PresentForm):
     credential: Credential = ""
 
 
-class CodeForm(BaseModel):
+class CodeForm(BaseModel, defer_build=True):
     code: Code
 
 
-class PasskeySignInForm(BaseModel):
+class PasskeySignInForm(BaseModel, defer_build=True):
     credential: Credential
     next: Address = ""
 
 
-class InviteForm(BaseModel):
+class InviteForm(BaseModel, defer_build=True):
     email: Email
     role: Role = "editor"
 
 
-class RoleForm(BaseModel):
+class RoleForm(BaseModel, defer_build=True):
     role: Role
 
 
-class SwitchForm(BaseModel):
+class SwitchForm(BaseModel, defer_build=True):
     workspace_id: RowId
 
 
-class WorkspaceForm(BaseModel):
+class WorkspaceForm(BaseModel, defer_build=True):
     name: Name
     price_per_hour: Price = None
     currency: Currency = "EUR"
     requires_second_factor: bool = False
 
 
-class TokenForm(BaseModel):
+class TokenForm(BaseModel, defer_build=True):
     name: Name
     read_only: bool = False

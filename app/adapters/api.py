@@ -29,7 +29,7 @@ class NewPublication(JsonBody, PublishForm):
     """Where an adapter goes. The token is used once and never shown again."""
 
 
-class AdapterOut(BaseModel):
+class AdapterOut(BaseModel, defer_build=True):
     """A trained adapter. Its files are at `/adapters/{id}/files/{kind}`."""
 
     id: str
@@ -71,7 +71,7 @@ class AdapterOut(BaseModel):
         )
 
 
-class AdapterList(BaseModel):
+class AdapterList(BaseModel, defer_build=True):
     items: list[AdapterOut]
     next: str | None
 
@@ -125,7 +125,7 @@ def describe(session: WriteSession, visitor: Editor, adapter_id: RowId, changes:
     return AdapterOut.of(adapter)
 
 
-class PublicationOut(BaseModel):
+class PublicationOut(BaseModel, defer_build=True):
     """An adapter on its way to a model hub; `url` is where it is, and empty until it is there."""
 
     id: str
@@ -218,7 +218,7 @@ def voice_file_of(
     return voice_download(session, storage, adapter, voice_file)
 
 
-class MergedFileOut(BaseModel):
+class MergedFileOut(BaseModel, defer_build=True):
     """A voice and its base model as one model in one file: `safetensors` (a folder for transformers, as a ZIP),
     `gguf_f16` or `gguf_q8_0` (for llama.cpp and Ollama). Of a voice that was trained elsewhere also `gguf_adapter`: the
     adapter alone for llama.cpp, which is then among the voice's own files (`gguf`)."""

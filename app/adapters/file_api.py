@@ -32,7 +32,7 @@ class FromElsewhere(JsonBody, ImportForm):
     """An address on Hugging Face or Civitai, and a token where the file is not for everybody."""
 
 
-class BroughtFileOut(BaseModel):
+class BroughtFileOut(BaseModel, defer_build=True):
     """An adapter file from elsewhere. It is kept for a month; what is taken into a brand stays there."""
 
     id: str
@@ -51,7 +51,7 @@ class BroughtFileOut(BaseModel):
         return cls(**own, passport=brought.passport_of(row) if row.key and row.passport else None)
 
 
-class BroughtFileList(BaseModel):
+class BroughtFileList(BaseModel, defer_build=True):
     items: list[BroughtFileOut]
     next: str | None
 

@@ -11,13 +11,13 @@ Note = Annotated[Text, Field(max_length=2000)]
 Strength = Annotated[float, Field(ge=0, le=2)]
 
 
-class DescribeForm(BaseModel):
+class DescribeForm(BaseModel, defer_build=True):
     name: Name
     note: Note = ""
     recommended_strength: Strength = 1.0
 
 
-class AdoptForm(BaseModel):
+class AdoptForm(BaseModel, defer_build=True):
     """A file from elsewhere, to become an adapter of a brand."""
 
     project_id: RowId
@@ -30,14 +30,14 @@ Token = Annotated[str, Field(max_length=300, pattern=r"^[\x21-\x7e]*$")]
 Repository = Annotated[Line, Field(min_length=3, max_length=200)]
 
 
-class ImportForm(BaseModel):
+class ImportForm(BaseModel, defer_build=True):
     """An address on Hugging Face or Civitai, and a token where the file is not for everybody."""
 
     address: Annotated[Line, Field(min_length=3, max_length=300)]
     token: Token = ""
 
 
-class PublishForm(BaseModel):
+class PublishForm(BaseModel, defer_build=True):
     """Where an adapter goes. The token is used once and never shown again."""
 
     repository: Repository

@@ -46,7 +46,7 @@ DIALECTS: dict[str, str] = {
 }
 
 
-class PartFacts(BaseModel):
+class PartFacts(BaseModel, defer_build=True):
     """One component of the base, such as its text encoder."""
 
     component: str
@@ -62,7 +62,7 @@ class PartFacts(BaseModel):
     """How many numbers were learned."""
 
 
-class ProgramFit(BaseModel):
+class ProgramFit(BaseModel, defer_build=True):
     """How much of the file a program loads: tensors, alphas not counted."""
 
     program: str
@@ -73,7 +73,7 @@ class ProgramFit(BaseModel):
     params: dict[str, str]
 
 
-class Hashes(BaseModel):
+class Hashes(BaseModel, defer_build=True):
     """``told`` ones stand in the header; the others need every byte and are there once the whole file is."""
 
     told_model: str | None = None
@@ -86,7 +86,7 @@ class Hashes(BaseModel):
     """Over the whole file; Civitai's AutoV2 is its first ten digits."""
 
 
-class Passport(BaseModel):
+class Passport(BaseModel, defer_build=True):
     byte_count: int
     tensor_count: int
     dialect: str

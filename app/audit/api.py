@@ -18,7 +18,7 @@ from app.web.signed_in import Owner
 router = APIRouter(prefix="/audit", tags=["audit"], route_class=DeferredRoute)
 
 
-class AuditEventOut(BaseModel):
+class AuditEventOut(BaseModel, defer_build=True):
     """One change of state. Details are null once they were erased; the hash stays."""
 
     sequence: int = Field(description="Counts from 1 in its chain, without a gap")
@@ -38,12 +38,12 @@ class AuditEventOut(BaseModel):
     hash: str
 
 
-class AuditEventList(BaseModel):
+class AuditEventList(BaseModel, defer_build=True):
     items: list[AuditEventOut]
     next: str | None = None
 
 
-class AuditVerdict(BaseModel):
+class AuditVerdict(BaseModel, defer_build=True):
     """What a check of the whole chain has found."""
 
     intact: bool

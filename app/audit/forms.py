@@ -17,7 +17,7 @@ def _filled(value: object) -> object:
     return value or None
 
 
-class AuditFilter(BaseModel):
+class AuditFilter(BaseModel, defer_build=True):
     """By whom, what about, and when; days are days in UTC."""
 
     person: Annotated[RowId | None, BeforeValidator(_filled)] = None

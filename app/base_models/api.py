@@ -39,7 +39,7 @@ class HubToken(JsonBody, TokenForm):
     """Opens repositories that are not for everybody."""
 
 
-class BaseModelList(BaseModel):
+class BaseModelList(BaseModel, defer_build=True):
     """All base models that an order may name, on one page: the catalogue's, then the workspace's own."""
 
     items: list[BaseModelEntry]
@@ -57,7 +57,7 @@ def base_model(session: ReadSession, visitor: Viewer, key: Key) -> BaseModelEntr
     return queries.entry(session, workspace_id=visitor.workspace.id, key=key)
 
 
-class OwnBaseOut(BaseModel):
+class OwnBaseOut(BaseModel, defer_build=True):
     """A base model that the workspace has added. Its id is the key that orders name."""
 
     id: str
@@ -81,7 +81,7 @@ def _out(row: OwnBase) -> OwnBaseOut:
     return OwnBaseOut.model_validate(row, from_attributes=True)
 
 
-class OwnBaseList(BaseModel):
+class OwnBaseList(BaseModel, defer_build=True):
     """The workspace's own base models, on one page; also those whose family is not known yet."""
 
     items: list[OwnBaseOut]
@@ -113,7 +113,7 @@ def add_from_hub(session: WriteSession, visitor: Owner, order: FromHub) -> OwnBa
     return _out(row)
 
 
-class Checkpoint(BaseModel):
+class Checkpoint(BaseModel, defer_build=True):
     """An entry of the folder of checkpoints on a worker's machine."""
 
     model_config = ConfigDict(from_attributes=True)
@@ -126,7 +126,7 @@ class Checkpoint(BaseModel):
     """Why it cannot."""
 
 
-class CheckpointList(BaseModel):
+class CheckpointList(BaseModel, defer_build=True):
     """What lies in the folder of checkpoints on the workers' machines, on one page."""
 
     items: list[Checkpoint]
@@ -171,7 +171,7 @@ def take_back(session: WriteSession, visitor: Owner, base_id: RowId) -> OwnBaseO
     return _out(service.take_back(session, workspace_id=visitor.workspace.id, base_id=base_id))
 
 
-class FilesOut(BaseModel):
+class FilesOut(BaseModel, defer_build=True):
     """Where a base model's files are."""
 
     hosts: list[str]
@@ -217,7 +217,7 @@ def remove_files(session: WriteSession, visitor: Owner, key: Key) -> dict[str, i
     return {"machines": base_file_service.remove_files(session, workspace_id=visitor.workspace.id, key=key)}
 
 
-class HubTokenOut(BaseModel):
+class HubTokenOut(BaseModel, defer_build=True):
     """Whether there is a token for the model hub; never the token itself."""
 
     is_set: bool
@@ -248,7 +248,7 @@ def forget_token(session: WriteSession, visitor: Owner) -> Response:
     return Response(status_code=204)
 
 
-class TextModelList(BaseModel):
+class TextModelList(BaseModel, defer_build=True):
     """All language models that an order may name, on one page: the catalogue's, then the workspace's own."""
 
     items: list[TextModelEntry]

@@ -18,7 +18,7 @@ TargetModules = Literal["attention", "attention_and_feed_forward", "all_layers"]
 Pixels = Annotated[int, Field(ge=16, le=4096)]
 
 
-class Sentence(BaseModel):
+class Sentence(BaseModel, defer_build=True):
     """What people read, in every language of the pages."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -27,7 +27,7 @@ class Sentence(BaseModel):
     de: str
 
 
-class StepCost(BaseModel):
+class StepCost(BaseModel, defer_build=True):
     """What a training step on one picture costs, counted from the base's configuration (``step_cost`` of the engines).
 
     In bfloat16, with an adapter on the attention layers.
@@ -46,7 +46,7 @@ class StepCost(BaseModel):
     """One way through, a multiplication and an addition counted as two."""
 
 
-class DrawingCost(BaseModel):
+class DrawingCost(BaseModel, defer_build=True):
     """What one picture holds at its widest while it is drawn, counted like ``StepCost`` (``drawing_cost``)."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -58,7 +58,7 @@ class DrawingCost(BaseModel):
     """On the autoencoder's way to pixels, in float32."""
 
 
-class Kept(BaseModel):
+class Kept(BaseModel, defer_build=True):
     """What the way back of one picture keeps, by the kind of adapter and the layers it learns in, at rank 16.
 
     In megabytes, in bfloat16, counted like ``StepCost``.
@@ -80,7 +80,7 @@ class UnknownBaseModel(NotFound):
     sentence = N_("The base model “%(key)s” is not in the catalogue. Please choose another one.")
 
 
-class BaseModelEntry(BaseModel):
+class BaseModelEntry(BaseModel, defer_build=True):
     """One base model as the catalogue describes it. Its key never changes: adapters and orders name it."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -189,7 +189,7 @@ class BaseModelEntry(BaseModel):
         return (self.training_memory_mb if held is None else held) * 1_000_000
 
 
-class Layout(BaseModel):
+class Layout(BaseModel, defer_build=True):
     """Widths of a language model's layers, by which an adapter of it is told from one of another model."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -225,7 +225,7 @@ class Layout(BaseModel):
         }.get(kind)
 
 
-class TextModelEntry(BaseModel):
+class TextModelEntry(BaseModel, defer_build=True):
     """A language model. Its key never changes: adapters and orders name it."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)

@@ -18,7 +18,7 @@ Key = Annotated[str, Field(pattern="^[a-z0-9-]{1,80}$")]
 COMMERCIAL: dict[str, bool | None] = {"yes": True, "no": False, "unknown": None}
 
 
-class DescribeForm(BaseModel):
+class DescribeForm(BaseModel, defer_build=True):
     """What people read of it."""
 
     name: Name
@@ -53,5 +53,5 @@ class LocalForm(DescribeForm):
     entry: FileName
 
 
-class TokenForm(BaseModel):
+class TokenForm(BaseModel, defer_build=True):
     token: Annotated[str, Field(min_length=1, max_length=400)]

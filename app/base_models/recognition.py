@@ -40,7 +40,7 @@ class WholeLanguageModel(Invalid):
     )
 
 
-class TextFacts(BaseModel):
+class TextFacts(BaseModel, defer_build=True):
     """What a language model's files tell."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -62,7 +62,7 @@ class TextFacts(BaseModel):
     """Those that the card names, as ISO 639 codes."""
 
 
-class Facts(BaseModel):
+class Facts(BaseModel, defer_build=True):
     """What a checkpoint's files tell beside its family; None where they do not."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)

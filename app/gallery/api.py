@@ -28,7 +28,7 @@ PICTURES: list[str | Enum] = ["Pictures"]
 CAMPAIGNS: list[str | Enum] = ["Campaigns"]
 
 
-class OutputOut(BaseModel):
+class OutputOut(BaseModel, defer_build=True):
     """A finished picture and how it was made."""
 
     id: str
@@ -50,7 +50,7 @@ class OutputOut(BaseModel):
     picture_url: str
 
 
-class OutputPage(BaseModel):
+class OutputPage(BaseModel, defer_build=True):
     """Pictures, the newest first."""
 
     items: list[OutputOut]
@@ -72,20 +72,20 @@ class Chosen(JsonBody):
     ids: list[RowId] = ids_field
 
 
-class DeletionOut(BaseModel):
+class DeletionOut(BaseModel, defer_build=True):
     """``number`` undoes it: POST ``/api/v1/deletions/{number}/undo``."""
 
     number: int
     count: int
 
 
-class UndoneOut(BaseModel):
+class UndoneOut(BaseModel, defer_build=True):
     """How many pictures are back."""
 
     count: int
 
 
-class CampaignOut(BaseModel):
+class CampaignOut(BaseModel, defer_build=True):
     """A campaign and how many pictures it holds."""
 
     id: str
@@ -94,7 +94,7 @@ class CampaignOut(BaseModel):
     pictures: int
 
 
-class CampaignPage(BaseModel):
+class CampaignPage(BaseModel, defer_build=True):
     """Every campaign, by name."""
 
     items: list[CampaignOut]

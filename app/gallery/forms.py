@@ -36,7 +36,7 @@ TagsInOneField = Annotated[Tags, BeforeValidator(_parted)]
 CampaignName = Annotated[Line, Field(max_length=120)]
 
 
-class GalleryQuery(BaseModel):
+class GalleryQuery(BaseModel, defer_build=True):
     """The address of the gallery. What makes no sense in it is left out, so that an old link still shows something."""
 
     brand: str | None = None
@@ -89,7 +89,7 @@ def _day(value: str | None) -> date | None:
         return None
 
 
-class SelectionForm(BaseModel):
+class SelectionForm(BaseModel, defer_build=True):
     """The chosen pictures, and where to go back to."""
 
     ids: Annotated[list[RowId], Field(max_length=MOST_CHOSEN)] = []
@@ -109,16 +109,16 @@ class SortForm(SelectionForm):
         return value or KEEP
 
 
-class TagsForm(BaseModel):
+class TagsForm(BaseModel, defer_build=True):
     tags: TagsInOneField = []
 
 
-class CampaignChoiceForm(BaseModel):
+class CampaignChoiceForm(BaseModel, defer_build=True):
     """Of one picture: an id, or ``none``."""
 
     campaign: Annotated[Line, Field(max_length=32)] = NONE
     new_campaign: CampaignName = ""
 
 
-class CampaignForm(BaseModel):
+class CampaignForm(BaseModel, defer_build=True):
     name: CampaignName = ""

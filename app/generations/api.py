@@ -137,7 +137,7 @@ class Strengths(JsonBody):
     strengths: Annotated[list[Strength], Field(min_length=1, max_length=8)] = list(orders.STRIP_STRENGTHS)  # noqa: RUF012 - copied for each
 
 
-class Progress(BaseModel):
+class Progress(BaseModel, defer_build=True):
     """How far the job is."""
 
     job_id: str
@@ -151,7 +151,7 @@ class Progress(BaseModel):
     error: str | None
 
 
-class FinishedOutput(BaseModel):
+class FinishedOutput(BaseModel, defer_build=True):
     """A finished picture; ``/api/v1/outputs/{id}`` tells all of it."""
 
     id: str
@@ -164,7 +164,7 @@ class FinishedOutput(BaseModel):
     picture_url: str
 
 
-class Drawing(BaseModel):
+class Drawing(BaseModel, defer_build=True):
     """How the memory of the card that draws is used."""
 
     device: str
@@ -178,7 +178,7 @@ class Drawing(BaseModel):
     told: list[str] = Field(description="Why so, and what changed when the memory ran out all the same.")
 
 
-class GenerationOut(BaseModel):
+class GenerationOut(BaseModel, defer_build=True):
     """An order, frozen when it was given, and what has come of it."""
 
     id: str
@@ -194,7 +194,7 @@ class GenerationOut(BaseModel):
     outputs: list[FinishedOutput]
 
 
-class GenerationPage(BaseModel):
+class GenerationPage(BaseModel, defer_build=True):
     """Orders, the newest first."""
 
     items: list[GenerationOut]
@@ -358,7 +358,7 @@ def strip(session: WriteSession, visitor: Editor, output_id: RowId, wish: Streng
     return _told(session, ordered)
 
 
-class StartOut(BaseModel):
+class StartOut(BaseModel, defer_build=True):
     """A picture to start from."""
 
     id: str
@@ -397,7 +397,7 @@ def start_from_image(place: FromImage, session: WriteSession, storage: FileStora
     return _started(session, place, keep_copy(storage, place.key, project_id=place.project_id))
 
 
-class ChannelOut(BaseModel):
+class ChannelOut(BaseModel, defer_build=True):
     """A format: ``across`` to ``down`` is its proportion."""
 
     key: str
@@ -406,7 +406,7 @@ class ChannelOut(BaseModel):
     down: int
 
 
-class ChannelList(BaseModel):
+class ChannelList(BaseModel, defer_build=True):
     """Every format."""
 
     items: list[ChannelOut]

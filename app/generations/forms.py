@@ -37,7 +37,7 @@ Held = Annotated[Quantization | None, EmptyIsNone]
 Percent = Annotated[float | None, Field(ge=0, le=100, allow_inf_nan=False), EmptyIsNone]
 
 
-class StudioForm(BaseModel):
+class StudioForm(BaseModel, defer_build=True):
     """One row of ``adapter_id`` and ``strength`` for each style; an empty id is no style."""
 
     prompt: Text = ""
@@ -103,7 +103,7 @@ class StudioForm(BaseModel):
         )
 
 
-class DrawnWith(BaseModel):
+class DrawnWith(BaseModel, defer_build=True):
     """What of the studio's form decides which base model draws, and what is shown again with it."""
 
     adapter_id: list[Annotated[Line, Field(max_length=40)]] = []
@@ -117,5 +117,5 @@ class DrawnWith(BaseModel):
         return next(filter(None, self.adapter_id), None)
 
 
-class MoreForm(BaseModel):
+class MoreForm(BaseModel, defer_build=True):
     count: Count = DEFAULT_COUNT

@@ -29,7 +29,7 @@ ENCODER_SHARE = 0.7
 FLOAT32 = 4
 
 
-class Change(BaseModel):
+class Change(BaseModel, defer_build=True):
     """How it went on when the memory ran out all the same."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -39,7 +39,7 @@ class Change(BaseModel):
     facts: dict[str, str]
 
 
-class DrawingPlan(BaseModel):
+class DrawingPlan(BaseModel, defer_build=True):
     """What was chosen and why. Kept with the order."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")

@@ -10,7 +10,7 @@ TILE_SIDE = 512
 """Pixels of a tile's side where an autoencoder works in tiles: plans count with it and engines cut by it."""
 
 
-class AdapterUse(BaseModel):
+class AdapterUse(BaseModel, defer_build=True):
     """One adapter and how strongly it acts: its ΔW is multiplied by ``strength``."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -19,7 +19,7 @@ class AdapterUse(BaseModel):
     strength: Annotated[float, Field(ge=-2, le=2)] = 1.0
 
 
-class GenerationRecipe(BaseModel):
+class GenerationRecipe(BaseModel, defer_build=True):
     """Everything that decides the pixels. The same recipe on the same machine gives the same pictures."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)

@@ -27,7 +27,7 @@ router = APIRouter(tags=["Images"], route_class=DeferredRoute)
 ZIP: dict[int | str, dict[str, Any]] = {200: {"content": {"application/zip": {}}}}
 
 
-class ImageOut(BaseModel):
+class ImageOut(BaseModel, defer_build=True):
     """A picture of a brand."""
 
     id: str
@@ -54,12 +54,12 @@ class ImageOut(BaseModel):
     created_at: datetime
 
 
-class ImageList(BaseModel):
+class ImageList(BaseModel, defer_build=True):
     items: list[ImageOut]
     next: str | None
 
 
-class UploadOut(BaseModel):
+class UploadOut(BaseModel, defer_build=True):
     """What an upload brought."""
 
     items: list[ImageOut]
@@ -95,11 +95,11 @@ class WordsInFront(JsonBody):
     words: Annotated[Words, Field(min_length=1)]
 
 
-class Changed(BaseModel):
+class Changed(BaseModel, defer_build=True):
     changed: int
 
 
-class PaletteColourOut(BaseModel):
+class PaletteColourOut(BaseModel, defer_build=True):
     """A suggested colour: its share of all pictures, and a plain name."""
 
     hex: str
@@ -107,7 +107,7 @@ class PaletteColourOut(BaseModel):
     name: str
 
 
-class PaletteSuggestion(BaseModel):
+class PaletteSuggestion(BaseModel, defer_build=True):
     items: list[PaletteColourOut]
 
 

@@ -14,18 +14,18 @@ Words = Annotated[Line, Field(max_length=200)]
 Ids = Annotated[list[RowId], Field(max_length=2000)]
 
 
-class CaptionForm(BaseModel):
+class CaptionForm(BaseModel, defer_build=True):
     caption: Caption = ""
 
 
-class FocusForm(BaseModel):
+class FocusForm(BaseModel, defer_build=True):
     """The centre of the training crop, as a share of the picture's width and height."""
 
     focus_x: Share
     focus_y: Share
 
 
-class SelectionForm(BaseModel):
+class SelectionForm(BaseModel, defer_build=True):
     """Chosen pictures, and the filter to come back to."""
 
     ids: Ids = Field(default_factory=list)

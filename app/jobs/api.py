@@ -17,7 +17,7 @@ from app.web.text import RowId
 router = APIRouter(tags=["Jobs"], route_class=DeferredRoute)
 
 
-class JobOut(BaseModel):
+class JobOut(BaseModel, defer_build=True):
     """A job: how far it is, and how it ended."""
 
     id: str
@@ -46,7 +46,7 @@ class JobOut(BaseModel):
         return cls.model_validate(job, from_attributes=True)
 
 
-class JobList(BaseModel):
+class JobList(BaseModel, defer_build=True):
     active: list[JobOut]
     """Running and queued jobs; only on the first page."""
     items: list[JobOut]
@@ -54,7 +54,7 @@ class JobList(BaseModel):
     next: str | None
 
 
-class WorkerOut(BaseModel):
+class WorkerOut(BaseModel, defer_build=True):
     """A worker that reported within the last minute."""
 
     id: str
@@ -64,7 +64,7 @@ class WorkerOut(BaseModel):
     last_seen_at: datetime
 
 
-class WorkerList(BaseModel):
+class WorkerList(BaseModel, defer_build=True):
     items: list[WorkerOut]
 
 

@@ -22,7 +22,7 @@ from app.web.text import Name, RowId
 router = APIRouter(tags=["Brands"], route_class=DeferredRoute)
 
 
-class ProjectOut(BaseModel):
+class ProjectOut(BaseModel, defer_build=True):
     """A brand."""
 
     id: str
@@ -39,7 +39,7 @@ class ProjectOut(BaseModel):
     """Pictures that training will see."""
 
 
-class ProjectList(BaseModel):
+class ProjectList(BaseModel, defer_build=True):
     items: list[ProjectOut]
     next: str | None
 

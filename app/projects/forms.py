@@ -12,25 +12,25 @@ Notes = Annotated[Text, Field(max_length=5000)]
 TriggerWord = Annotated[Line, Field(max_length=60)]
 
 
-class NewBrandForm(BaseModel):
+class NewBrandForm(BaseModel, defer_build=True):
     name: Name
     trigger_word: TriggerWord = ""
 
 
-class NameForm(BaseModel):
+class NameForm(BaseModel, defer_build=True):
     name: Name
 
 
-class DeleteForm(BaseModel):
+class DeleteForm(BaseModel, defer_build=True):
     name: Line = ""
 
 
-class LookForm(BaseModel):
+class LookForm(BaseModel, defer_build=True):
     trigger_word: TriggerWord = ""
     look_notes: Notes = ""
 
 
-class PaletteForm(BaseModel):
+class PaletteForm(BaseModel, defer_build=True):
     """The colours as they stand; ``remove`` is a place in them, ``add`` a new one, ``first`` a place to move up."""
 
     colours: Annotated[list[Colour], Field(max_length=MOST_COLOURS)] = Field(default_factory=list)

@@ -38,7 +38,7 @@ class NewTraining(Choices):
     """An id of your own (32 hexadecimal digits) that makes it safe to send the same order twice."""
 
 
-class PlanOut(BaseModel):
+class PlanOut(BaseModel, defer_build=True):
     """What a training would do and take."""
 
     recipe: TrainingRecipe
@@ -48,7 +48,7 @@ class PlanOut(BaseModel):
     possible: bool
 
 
-class TrainingOut(BaseModel):
+class TrainingOut(BaseModel, defer_build=True):
     """An ordered training and how far it is."""
 
     id: str
@@ -72,12 +72,12 @@ class TrainingOut(BaseModel):
     job: JobOut
 
 
-class TrainingList(BaseModel):
+class TrainingList(BaseModel, defer_build=True):
     items: list[TrainingOut]
     next: str | None
 
 
-class LossOut(BaseModel):
+class LossOut(BaseModel, defer_build=True):
     """Mean loss over the steps up to this one."""
 
     step: int
@@ -85,7 +85,7 @@ class LossOut(BaseModel):
     learning_rate: float
 
 
-class SampleOut(BaseModel):
+class SampleOut(BaseModel, defer_build=True):
     """A picture drawn while training; step 0 is the base alone."""
 
     id: str
@@ -98,7 +98,7 @@ class SampleOut(BaseModel):
     url: str
 
 
-class CourseOut(BaseModel):
+class CourseOut(BaseModel, defer_build=True):
     """What was measured and drawn so far."""
 
     losses: list[LossOut]

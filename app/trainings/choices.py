@@ -24,7 +24,7 @@ ONLY_ON = ("flip", "shuffle_caption", "train_text_encoder")
 """A browser sends nothing for a switch that is off, so off means "what fits" here."""
 
 
-class TrainingChoices(BaseModel):
+class TrainingChoices(BaseModel, defer_build=True):
     """Only ``purpose`` has to be said. The recipe's own bounds apply."""
 
     purpose: Purpose = "style"

@@ -56,7 +56,7 @@ DECIDING = (
 """Fields of a recipe that decide what a step takes, besides how many pictures are in it."""
 
 
-class FirstSteps(BaseModel):
+class FirstSteps(BaseModel, defer_build=True):
     """What the first steps of a training measured, once the device was warm."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -72,7 +72,7 @@ class FirstSteps(BaseModel):
     """Largest while they were taken."""
 
 
-class Estimate(BaseModel):
+class Estimate(BaseModel, defer_build=True):
     """Kept with the order, so that the promise can be compared with what came."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")

@@ -55,7 +55,7 @@ class Stage(NamedTuple):
     block_offload: bool = False
 
 
-class Plan(BaseModel):
+class Plan(BaseModel, defer_build=True):
     """What was chosen and why. Kept with the order, so that it can be compared with what came."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -150,7 +150,7 @@ def next_coarser(recipe: TrainingRecipe, base: BaseModelEntry, device: Device, p
     return None
 
 
-class Shortage(BaseModel):
+class Shortage(BaseModel, defer_build=True):
     """How a training goes on after its memory ran out in a step."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")

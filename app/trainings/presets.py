@@ -24,7 +24,7 @@ FROM_CAPTIONS = 2
 LONGEST_PROMPT = 300
 
 
-class Preset(BaseModel):
+class Preset(BaseModel, defer_build=True):
     """The starting values for one purpose on one base model."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)

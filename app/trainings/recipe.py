@@ -15,7 +15,7 @@ Optimizer = Literal["adamw", "adamw_8bit", "prodigy"]
 TargetModules = Literal["attention", "attention_and_feed_forward", "all_layers"]
 
 
-class TrainingRecipe(BaseModel):
+class TrainingRecipe(BaseModel, defer_build=True):
     """Every number that decides how an adapter is trained. Unknown fields are refused; a recipe never changes."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)

@@ -39,7 +39,7 @@ class NewVoiceTraining(VoicePlanChoices):
     """An id of your own (32 hexadecimal digits) that makes it safe to send the same order twice."""
 
 
-class VoicePlanOut(BaseModel):
+class VoicePlanOut(BaseModel, defer_build=True):
     """What a training would do and take."""
 
     recipe: VoiceRecipe
@@ -52,7 +52,7 @@ class VoicePlanOut(BaseModel):
     possible: bool
 
 
-class VoiceTrainingOut(BaseModel):
+class VoiceTrainingOut(BaseModel, defer_build=True):
     """An ordered training of a voice and how far it is."""
 
     id: str
@@ -76,19 +76,19 @@ class VoiceTrainingOut(BaseModel):
     job: JobOut
 
 
-class VoiceTrainingList(BaseModel):
+class VoiceTrainingList(BaseModel, defer_build=True):
     items: list[VoiceTrainingOut]
     next: str | None
 
 
-class HeldOutLossOut(BaseModel):
+class HeldOutLossOut(BaseModel, defer_build=True):
     """Mean loss over the texts kept back; step 0 is the base alone."""
 
     step: int
     loss: float
 
 
-class WrittenSampleOut(BaseModel):
+class WrittenSampleOut(BaseModel, defer_build=True):
     """A text written while training; step 0 is the base alone."""
 
     step: int
@@ -98,7 +98,7 @@ class WrittenSampleOut(BaseModel):
     text: str
 
 
-class VoiceCourseOut(BaseModel):
+class VoiceCourseOut(BaseModel, defer_build=True):
     """What was measured and written so far."""
 
     losses: list[LossOut]

@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 from app.trainings.voice_recipe import Quantization, VoiceKind, VoiceRecipe, VoiceTargets
 
 
-class VoiceChoices(BaseModel):
+class VoiceChoices(BaseModel, defer_build=True):
     """Nothing has to be said. The recipe's own bounds apply."""
 
     base_model: Annotated[str, Field(min_length=1, max_length=80)] | None = None

@@ -19,7 +19,7 @@ NOTICEABLE = 1.03
 Arm = Literal["base", "prompted", "adapter"]
 
 
-class ArmMeasure(BaseModel):
+class ArmMeasure(BaseModel, defer_build=True):
     """One way of writing: the base alone, the base with the style guide in its prompt, the adapter."""
 
     model_config = ConfigDict(frozen=True)
@@ -40,7 +40,7 @@ class ArmMeasure(BaseModel):
         return math.exp(min(self.loss, 50.0))
 
 
-class HeldOut(BaseModel):
+class HeldOut(BaseModel, defer_build=True):
     """The three beside each other."""
 
     model_config = ConfigDict(frozen=True)
@@ -55,7 +55,7 @@ class HeldOut(BaseModel):
     adapter: ArmMeasure
 
 
-class Measures(BaseModel):
+class Measures(BaseModel, defer_build=True):
     """What a finished training measured; ``held_out`` is None where a person stopped it."""
 
     model_config = ConfigDict(frozen=True)

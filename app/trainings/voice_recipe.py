@@ -14,7 +14,7 @@ VoiceTargets = Literal["attention", "attention_and_feed_forward"]
 Quantization = Literal["none", "int8", "nf4"]
 
 
-class VoiceRecipe(BaseModel):
+class VoiceRecipe(BaseModel, defer_build=True):
     """Every number that decides how a voice is trained. Unknown fields are refused; a recipe never changes."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)

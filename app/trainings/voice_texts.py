@@ -18,7 +18,7 @@ MOST_OVER = 1.5
 """So many times the share that is wanted may be kept back, where texts that belong together are many."""
 
 
-class FrozenText(BaseModel):
+class FrozenText(BaseModel, defer_build=True):
     """One sample as it was when the training was ordered."""
 
     model_config = ConfigDict(frozen=True)
@@ -32,7 +32,7 @@ class FrozenText(BaseModel):
     held_out: bool
 
 
-class FrozenVoice(BaseModel):
+class FrozenVoice(BaseModel, defer_build=True):
     """What a training reads, and what it is measured with."""
 
     model_config = ConfigDict(frozen=True)

@@ -33,7 +33,7 @@ router = APIRouter(tags=["Voice"], route_class=DeferredRoute)
 JSONL: dict[int | str, dict[str, Any]] = {200: {"content": {"application/jsonl": {}}}}
 
 
-class FindingOut(BaseModel):
+class FindingOut(BaseModel, defer_build=True):
     """What looks like personal data, from `start` up to `end` of the text, the title or the brief."""
 
     field: Literal["text", "title", "brief"]
@@ -42,7 +42,7 @@ class FindingOut(BaseModel):
     end: int
 
 
-class TextOut(BaseModel):
+class TextOut(BaseModel, defer_build=True):
     """A text of a brand."""
 
     id: str
@@ -65,7 +65,7 @@ class TextOut(BaseModel):
     created_at: datetime
 
 
-class TextList(BaseModel):
+class TextList(BaseModel, defer_build=True):
     items: list[TextOut]
     next: str | None
 
@@ -85,7 +85,7 @@ class NewTexts(JsonBody):
     skip_known: bool = True
 
 
-class AddedOut(BaseModel):
+class AddedOut(BaseModel, defer_build=True):
     """Ids of the new texts, and how many were here already."""
 
     ids: list[str]
@@ -127,18 +127,18 @@ class ManyIds(JsonBody):
     ids: Ids
 
 
-class Changed(BaseModel):
+class Changed(BaseModel, defer_build=True):
     changed: int
 
 
-class SharedLineOut(BaseModel):
+class SharedLineOut(BaseModel, defer_build=True):
     """A line that comes back in many texts."""
 
     line: str
     count: int
 
 
-class VoiceOut(BaseModel):
+class VoiceOut(BaseModel, defer_build=True):
     """What a brand has for its voice, and whether that is enough."""
 
     texts: int
@@ -156,13 +156,13 @@ class VoiceOut(BaseModel):
     lines: list[SharedLineOut]
 
 
-class ColumnOut(BaseModel):
+class ColumnOut(BaseModel, defer_build=True):
     number: int
     name: str
     example: str
 
 
-class DraftOut(BaseModel):
+class DraftOut(BaseModel, defer_build=True):
     row: int
     text: str
     title: str
@@ -171,7 +171,7 @@ class DraftOut(BaseModel):
     brief: str
 
 
-class ImportOut(BaseModel):
+class ImportOut(BaseModel, defer_build=True):
     """A file that was read: its columns, the mapping (guessed until you send your own), and what it would bring."""
 
     id: str
@@ -187,7 +187,7 @@ class ImportOut(BaseModel):
     """The first ones."""
 
 
-class ImportedOut(BaseModel):
+class ImportedOut(BaseModel, defer_build=True):
     """What became of a file."""
 
     id: str
@@ -197,7 +197,7 @@ class ImportedOut(BaseModel):
     notes: list[str]
 
 
-class StyleGuideOut(BaseModel):
+class StyleGuideOut(BaseModel, defer_build=True):
     language: str
     text: str
 

@@ -21,7 +21,7 @@ LONGEST_PASTE = 500_000
 """Characters; more than that comes as a file."""
 
 
-class PasteForm(BaseModel):
+class PasteForm(BaseModel, defer_build=True):
     words: Annotated[str, Field(max_length=LONGEST_PASTE)] = ""
 
 
@@ -32,7 +32,7 @@ class MappingForm(Mapping):
     skip_known: bool = False
 
 
-class SampleForm(BaseModel):
+class SampleForm(BaseModel, defer_build=True):
     """A sample as its form sends it."""
 
     text: Sample = ""
@@ -42,7 +42,7 @@ class SampleForm(BaseModel):
     brief: Brief = ""
 
 
-class SelectionForm(BaseModel):
+class SelectionForm(BaseModel, defer_build=True):
     """Chosen texts, or all under the filter ``everything``; and the filter to come back to."""
 
     ids: Ids = Field(default_factory=list)
@@ -58,6 +58,6 @@ class PersonalForm(SelectionForm):
     choice: Literal["keep", "mask"] = "mask"
 
 
-class LineForm(BaseModel):
+class LineForm(BaseModel, defer_build=True):
     line: Annotated[Line, Field(min_length=1, max_length=300)]
     choice: LineChoice = "cut"

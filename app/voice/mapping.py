@@ -53,7 +53,7 @@ _LANGUAGE_WORDS = {
 }  # fmt: skip
 
 
-class Mapping(BaseModel):
+class Mapping(BaseModel, defer_build=True):
     """Columns by their number from 0, −1 for none; ``split`` counts for documents."""
 
     text: Column = Field(NONE, ge=NONE, lt=MOST_COLUMNS)

@@ -24,14 +24,14 @@ OF_BODIES = {
 }
 
 
-class FieldProblem(BaseModel):
+class FieldProblem(BaseModel, defer_build=True):
     """What is wrong with one field of a request."""
 
     field: str
     problem: str
 
 
-class Refusal(BaseModel):
+class Refusal(BaseModel, defer_build=True):
     """Every answer of 400 and above: what is wrong and what to do, in the language of the token's person."""
 
     ok: bool

@@ -2,18 +2,22 @@
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from inspect import get_annotations
 from typing import Any
 
 from fastapi import APIRouter, params
 from fastapi.routing import APIRoute
 from starlette.routing import compile_path, get_name
 
+from app.web.model_builder import build
+
 ADDRESS = ("path_regex", "path_format", "param_convertors")
 
 
 class DeferredRoute(APIRoute):
     """Knows its path, methods, name and endpoint from the start. All else (``dependant``, ``response_field``, ``app``)
-    is worked out by ``APIRoute`` when it is first read: by the route's first request or by the API's description.
+    is worked out by ``APIRoute`` when it is first read: by the route's first request or by the API's description. So
+    are its models that have ``defer_build``.
 
     FastAPI's own way works out each route while its module is imported, and each included one again with the first
     requests: with some 340 routes half of the time in which Livery starts, and for nothing where a process sees few.
@@ -37,6 +41,8 @@ class DeferredRoute(APIRoute):
             if not self._worked_out:
                 self._worked_out = True  # set first: working out reads attributes, too
                 try:
+                    for annotation in (*get_annotations(self.endpoint).values(), self.options.get("response_model")):
+                        build(annotation)
                     super().__init__(self.path, self.endpoint, **self.options)
                 except BaseException:
                     self._worked_out = False

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
 
-class JsonBody(BaseModel):
+class JsonBody(BaseModel, defer_build=True):
     """The base of every JSON body. Unknown fields are refused; a boolean is ``true`` or ``false`` and a number is a
     number, where forms, which know texts alone, also take ``"0"``. A form's model becomes a body with this in front.
     """

@@ -72,7 +72,7 @@ class NewWriting(JsonBody):
         )
 
 
-class FindingOut(BaseModel):
+class FindingOut(BaseModel, defer_build=True):
     """What a rule has against a text. ``start`` and ``end`` are characters; the same where it is about all of it."""
 
     kind: str
@@ -82,7 +82,7 @@ class FindingOut(BaseModel):
     end: int
 
 
-class VariantOut(BaseModel):
+class VariantOut(BaseModel, defer_build=True):
     """A text. ``text`` is what counts: a person's wording where there is one, else the model's."""
 
     id: str
@@ -101,14 +101,14 @@ class VariantOut(BaseModel):
     created_at: datetime
 
 
-class VariantPage(BaseModel):
+class VariantPage(BaseModel, defer_build=True):
     """Texts, the newest first."""
 
     items: list[VariantOut]
     next: str | None
 
 
-class WritingProgress(BaseModel):
+class WritingProgress(BaseModel, defer_build=True):
     """How far the job is."""
 
     job_id: str
@@ -120,7 +120,7 @@ class WritingProgress(BaseModel):
     error: str | None
 
 
-class WritingOut(BaseModel):
+class WritingOut(BaseModel, defer_build=True):
     """An order, frozen when it was given, and what has come of it."""
 
     id: str
@@ -142,7 +142,7 @@ class WritingOut(BaseModel):
     variants: list[VariantOut]
 
 
-class WritingPage(BaseModel):
+class WritingPage(BaseModel, defer_build=True):
     """Orders, the newest first."""
 
     items: list[WritingOut]
@@ -157,7 +157,7 @@ class VariantChanges(JsonBody):
     text: Annotated[Text | None, Field(min_length=1)] = None
 
 
-class PairOut(BaseModel):
+class PairOut(BaseModel, defer_build=True):
     """Two texts of one brief. Who wrote them is told after the vote."""
 
     id: str
@@ -168,7 +168,7 @@ class PairOut(BaseModel):
     is_own: bool = Field(description="True: you gave the order and may have seen who wrote what.")
 
 
-class NextPair(BaseModel):
+class NextPair(BaseModel, defer_build=True):
     """A pair that you have not voted on; null when there is none left."""
 
     pair: PairOut | None
@@ -185,7 +185,7 @@ class VoteIn(JsonBody):
     choice: Choice
 
 
-class VoteOut(BaseModel):
+class VoteOut(BaseModel, defer_build=True):
     """Your vote, and who wrote what."""
 
     pair_id: str
@@ -194,7 +194,7 @@ class VoteOut(BaseModel):
     right: Arm
 
 
-class DuelOut(BaseModel):
+class DuelOut(BaseModel, defer_build=True):
     """Two arms against each other, over one base model and, where a voice wrote, with that one. At 95 %, ``first`` gets
     between ``low`` and ``high`` of the decided votes."""
 
@@ -212,13 +212,13 @@ class DuelOut(BaseModel):
     winner: Arm | None
 
 
-class VoteResults(BaseModel):
+class VoteResults(BaseModel, defer_build=True):
     """Every two arms that were voted on."""
 
     items: list[DuelOut]
 
 
-class RulesOut(BaseModel):
+class RulesOut(BaseModel, defer_build=True):
     """A brand's rules for texts."""
 
     project_id: str
@@ -334,7 +334,7 @@ def again(session: WriteSession, visitor: Editor, writing_id: RowId) -> WritingO
     return _out(queries.view(session, workspace_id=visitor.workspace.id, writing_id=ordered.id))
 
 
-class TextQuery(BaseModel):
+class TextQuery(BaseModel, defer_build=True):
     """What texts may be narrowed by."""
 
     project_id: RowId | None = None

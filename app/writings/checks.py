@@ -39,7 +39,7 @@ Word = Annotated[str, Field(min_length=1, max_length=80)]
 Claim = Annotated[str, Field(min_length=1, max_length=200)]
 
 
-class Rules(BaseModel):
+class Rules(BaseModel, defer_build=True):
     """What a brand's texts must hold to."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)

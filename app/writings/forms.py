@@ -23,7 +23,7 @@ OptionalId = Annotated[RowId | None, EmptyIsNone]
 Most = Annotated[int | None, Field(ge=0, le=50), EmptyIsNone]
 
 
-class TextForm(BaseModel):
+class TextForm(BaseModel, defer_build=True):
     """The sheet of the writing studio. ``NOBODY`` as the voice is the base model alone, which ``base_model`` names:
     an empty field of a form counts as one that is not there."""
 
@@ -58,15 +58,15 @@ class TextForm(BaseModel):
         )
 
 
-class EditForm(BaseModel):
+class EditForm(BaseModel, defer_build=True):
     text: Text = ""
 
 
-class VoteForm(BaseModel):
+class VoteForm(BaseModel, defer_build=True):
     choice: Choice
 
 
-class RulesForm(BaseModel):
+class RulesForm(BaseModel, defer_build=True):
     """Lists come as lines of a field; ``limit`` stands in the order of the channels."""
 
     forbidden: Text = ""
@@ -103,7 +103,7 @@ def _lines(text: str) -> list[str]:
     return list(dict.fromkeys(line for part in text.splitlines() if (line := clean_line(part))))
 
 
-class TextsQuery(BaseModel):
+class TextsQuery(BaseModel, defer_build=True):
     """The address of the list. What makes no sense in it is left out, so that an old link still shows something."""
 
     brand: str | None = None

@@ -10,7 +10,7 @@ Arm = Literal["adapter", "prompted_base", "base"]
 ARMS: tuple[Arm, ...] = ("adapter", "prompted_base", "base")
 
 
-class Message(BaseModel):
+class Message(BaseModel, defer_build=True):
     """One turn of a conversation; the model's own chat template joins them."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -19,7 +19,7 @@ class Message(BaseModel):
     content: Annotated[str, Field(min_length=1, max_length=40_000)]
 
 
-class WritingRecipe(BaseModel):
+class WritingRecipe(BaseModel, defer_build=True):
     """Everything that decides the text of one arm. The same recipe on the same machine gives the same texts."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -42,7 +42,7 @@ class WritingRecipe(BaseModel):
     """Number of variants. Variant i is written from seed + i, whatever the batch size."""
 
 
-class ArmRecipe(BaseModel):
+class ArmRecipe(BaseModel, defer_build=True):
     """What one arm writes."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -52,7 +52,7 @@ class ArmRecipe(BaseModel):
     recipe: WritingRecipe
 
 
-class WritingOrder(BaseModel):
+class WritingOrder(BaseModel, defer_build=True):
     """The arms of one order: same brief, length, seed and count for each; they differ in adapter and style guide."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)

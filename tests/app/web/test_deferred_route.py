@@ -1,5 +1,8 @@
 """Routes are worked out when they are asked for, and once."""
 
+import json
+import subprocess
+import sys
 from typing import Annotated, Any
 
 import pytest
@@ -111,3 +114,46 @@ def test_every_route_of_livery_is_sound_and_every_page_checks_its_forms() -> Non
     for route in ours:
         calls = [dependant.call for dependant in route.dependant.dependencies]
         assert (calls[:1] == [check_form]) == (route.endpoint in pages), route.path
+
+
+HOW_MODELS_ARE_BUILT = """
+import json, sys, warnings
+from fastapi import FastAPI
+from pydantic import BaseModel
+from app.main import _routes
+from app.web.api_description import describe
+from app.web.deferred_route import DeferredRoute
+
+def subclasses(model):
+    return {model}.union(*(subclasses(one) for one in model.__subclasses__()))
+
+def described(routes):
+    return json.dumps(describe(FastAPI(routes=routes)))
+
+warnings.simplefilter("error")
+models = sorted((one for one in subclasses(BaseModel) if one.__module__.startswith("app.")), key=repr)
+at_import = [f"{one.__module__}.{one.__qualname__}" for one in models if one.__pydantic_complete__]
+first = described(list(_routes()))
+for route in _routes():
+    if isinstance(route, DeferredRoute):
+        for field in (route.body_field, route.response_field, *route.dependant.body_params):
+            if field is not None:
+                field.validate({})
+for model in models:
+    model.model_config["defer_build"] = False
+    model.model_rebuild(force=True)
+_routes.cache_clear()
+print(json.dumps({"models": len(models), "at import": at_import, "same": described(list(_routes())) == first}))
+"""
+
+
+def test_models_are_built_with_the_routes_that_need_them_and_describe_the_same_api() -> None:
+    """In a process of its own, for other tests build models too. Every warning is an error there."""
+    ended = subprocess.run([sys.executable, "-c", HOW_MODELS_ARE_BUILT], capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stderr
+    told = json.loads(ended.stdout)
+    assert told["models"] > 200
+    assert told["at import"] == ["app.base_models.catalogue.Sentence", "app.settings.Settings"], (
+        "each other model has defer_build=True: what is built at import slows every start"
+    )
+    assert told["same"], "the description does not depend on when models are built"

@@ -5,6 +5,8 @@ import hashlib
 import io
 import json
 import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -377,6 +379,23 @@ def test_an_adapter_goes_to_the_hub_private_and_clean(
             assert "ss_tag_frequency" not in said and said["modelspec.trigger_phrase"]
     text = owner.client.get(f"/adapters/{adapter.id}").text
     assert f"{hub.url}/ada/look" in text and TOKEN not in text
+
+
+def test_files_take_the_checked_way_whoever_loaded_the_library_first() -> None:
+    told = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "import huggingface_hub.constants, worker.handlers.adapter_publish\n"
+            "from huggingface_hub.utils._runtime import is_xet_available\n"
+            "print(is_xet_available(), huggingface_hub.constants.HF_HUB_DISABLE_TELEMETRY)",
+        ],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=Path(__file__).parents[2],
+    )
+    assert told.stdout.split() == ["False", "True"]
 
 
 @pytest.mark.parametrize(

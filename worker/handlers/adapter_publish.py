@@ -1,16 +1,11 @@
 """An adapter to a model hub: clean files, a card, and only the sample visuals that somebody chose."""
 
 import json
-import os
 from dataclasses import replace
 from pathlib import Path
 
-# Files go to the hub itself, over one well-known way; read when the library is loaded.
-os.environ.setdefault("HF_HUB_DISABLE_XET", "1")
-os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
-
 import httpx2
-from huggingface_hub import CommitOperationAdd, HfApi, set_client_factory
+from huggingface_hub import CommitOperationAdd, HfApi, constants, set_client_factory
 from huggingface_hub.errors import HfHubHTTPError
 
 from app.adapters import brought, export, inspection, publishing, voice_files
@@ -26,6 +21,10 @@ from worker.engines.contracts import EngineError
 from worker.progress import JobProgress
 from worker.uploading import client_for
 from worker.workspace import bring_in, job_folder
+
+# Files go to the hub itself, over one well-known way, which is the one that is checked. Said here and not in the
+# environment: another library may have loaded this one long before, and the environment is read once.
+constants.HF_HUB_DISABLE_XET = constants.HF_HUB_DISABLE_TELEMETRY = True
 
 NOT_ALLOWED = N_(
     "The model hub does not let us write there. The token must be allowed to write, and the repository must be yours "

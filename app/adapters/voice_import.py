@@ -19,9 +19,12 @@ from app.adapters.safetensors_file import Tensor, UnsafeFile
 from app.adapters.voice_files import CONFIGURATION
 from app.base_models.catalogue import TextModelEntry
 from app.errors import N_, Invalid
+from app.reading import zips
+from app.reading.net import otherwise
 
 LARGEST_BYTES = 600_000_000
 LARGEST_CONFIGURATION = 100_000
+MOST_ENTRIES = 1_000
 LAYER = re.compile(r"base_model\.model\.[\w.]+\.lora_[AB]\.weight")
 IN_A_BLOCK = re.compile(r"base_model\.model\.model\.layers\.(\d{1,4})\.(?:self_attn|mlp)\.(\w+)")
 COPIES = re.compile(r"(?:-unsloth)?-(?:bnb-4bit|bnb-8bit|4bit|8bit|gguf|awq|gptq|fp8|int8|int4)$")
@@ -167,23 +170,35 @@ def _sides(tensors: dict[str, Tensor]) -> dict[str, tuple[int, int]]:
 
 def _unpacked(file: BinaryIO, target: Path) -> dict[str, Any] | None:
     """Write the tensors' file to ``target``; the configuration, where it comes beside them."""
-    if not zipfile.is_zipfile(file):
-        file.seek(0)
+    told = zips.directory_of(file)
+    if told is None:
         _copy(file, target)
         return None
-    file.seek(0)
-    try:
-        with zipfile.ZipFile(file) as packed:
-            names = {name.rsplit("/", 1)[-1]: name for name in packed.namelist() if name.count("/") <= 1}
-            if not {"adapter_config.json", "adapter_model.safetensors"} <= set(names):
-                raise NotAVoice(reason="one of the two files is missing in it")
-            with packed.open(names["adapter_config.json"]) as opened:
-                configuration = _parsed(opened.read(LARGEST_CONFIGURATION + 1))
-            with packed.open(names["adapter_model.safetensors"]) as opened:
-                _copy(opened, target)
-    except (zipfile.BadZipFile, RuntimeError, NotImplementedError) as error:
-        raise NotAVoice(reason="the ZIP cannot be read") from error
+    if max(told[0], told[1] // zips.BYTES_PER_ENTRY) > MOST_ENTRIES:
+        raise NotAVoice(reason=f"it holds more than {MOST_ENTRIES} files")
+    with otherwise(NotAVoice(reason="the ZIP cannot be read")), _opened(file) as packed:
+        found = {entry.filename.rsplit("/", 1)[-1]: entry for entry in packed.infolist() if _is_shallow(entry)}
+        if not {"adapter_config.json", "adapter_model.safetensors"} <= set(found):
+            raise NotAVoice(reason="one of the two files is missing in it")
+        both = found["adapter_config.json"], found["adapter_model.safetensors"]
+        if not all(map(zips.is_unpacked_in_steps, both)):
+            raise NotAVoice(reason="it is packed in an unusual way")
+        with packed.open(both[0]) as opened:
+            configuration = _parsed(opened.read(LARGEST_CONFIGURATION + 1))
+        with packed.open(both[1]) as opened:
+            _copy(opened, target)
     return configuration
+
+
+def _opened(file: BinaryIO) -> zipfile.ZipFile:
+    try:
+        return zipfile.ZipFile(file)
+    except OSError as error:  # a place before the file's beginning
+        raise NotAVoice(reason="the ZIP cannot be read") from error
+
+
+def _is_shallow(entry: zipfile.ZipInfo) -> bool:
+    return entry.filename.count("/") <= 1
 
 
 def _copy(source: Any, target: Path) -> None:
@@ -200,7 +215,7 @@ def _copy(source: Any, target: Path) -> None:
 def _parsed(text: bytes) -> dict[str, Any]:
     try:
         found = json.loads(text) if len(text) <= LARGEST_CONFIGURATION else None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise NotAVoice(reason="its configuration cannot be read") from error
     if not isinstance(found, dict):
         raise NotAVoice(reason="its configuration cannot be read")

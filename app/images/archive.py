@@ -26,13 +26,12 @@ from app.images.captions import decode_caption, pairing_key
 from app.images.errors import ArchiveTooLarge, EncryptedArchive, TooManyEntries, UnreadableArchive
 from app.images.names import shown_name
 from app.images.notes import Note
+from app.reading import zips
 
 MB = 1024 * 1024
 CHUNK = 256 * 1024  # bytes per read
 MAX_CAPTION_BYTES = 64 * 1024
-DIRECTORY_BYTES_PER_ENTRY = 1024  # an entry of the directory takes about 150 bytes; zipfile would load any number
 RATIO_FREE_BYTES = MB  # tiny files may shrink a lot and cannot hurt
-END_RECORD = b"PK\x05\x06"
 UTF8_FLAG, ENCRYPTED_FLAG = 0x800, 0x1
 READ_ERRORS = (
     *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, NotImplementedError, RuntimeError),
@@ -46,6 +45,10 @@ NESTED = N_("“%(name)s” was left out: it is an archive inside the ZIP. Pleas
 MEMBER_TOO_LARGE = N_("“%(name)s” was left out: it is larger than %(limit_mb)s MB. Please export it smaller.")
 SUSPICIOUS = N_("“%(name)s” was left out: it unpacks to more than %(ratio)s times its size, which pictures do not.")
 DAMAGED = N_("“%(name)s” was left out: it is damaged inside the ZIP. Please create the ZIP again.")
+UNUSUAL = N_(
+    "“%(name)s” was left out: it is packed in an unusual way (BZIP2 or LZMA). Please create the ZIP again in the usual "
+    "way (Deflate)."
+)
 LONE_CAPTION = N_("“%(name)s” was left out: there is no picture of the same name beside it.")
 
 
@@ -113,20 +116,13 @@ def read_archive(
 
 
 def _check_directory_size(file: BinaryIO, name: str, limits: ArchiveLimits) -> None:
-    """Refuse a huge directory before `zipfile` loads it. Reads the end record; for zip64 the one before it."""
-    size = file.seek(0, 2)
-    file.seek(max(0, size - 65_557))  # the end record and the longest comment
-    tail = file.read()
-    file.seek(0)
-    at = tail.rfind(END_RECORD)
-    if at < 0 or len(tail) < at + 22:
+    """Refuse a huge directory before `zipfile` loads it."""
+    told = zips.directory_of(file)
+    if told is None:
         raise UnreadableArchive(name=name)
-    count, directory_bytes = struct.unpack_from("<HI", tail, at + 10)
-    # zip64 puts a record of 56 bytes and its locator of 20 right before; `zipfile` looks at exactly this place, too.
-    if at >= 76 and tail[at - 20 : at - 16] == b"PK\x06\x07" and tail[at - 76 : at - 72] == b"PK\x06\x06":
-        count, directory_bytes = struct.unpack_from("<QQ", tail, at - 76 + 32)
-    if count > limits.max_entries or directory_bytes > limits.max_entries * DIRECTORY_BYTES_PER_ENTRY:
-        count = max(count, directory_bytes // DIRECTORY_BYTES_PER_ENTRY)
+    count, directory_bytes = told
+    if count > limits.max_entries or directory_bytes > limits.max_entries * zips.BYTES_PER_ENTRY:
+        count = max(count, directory_bytes // zips.BYTES_PER_ENTRY)
         raise TooManyEntries(name=name, count=count, limit=limits.max_entries)
 
 
@@ -172,6 +168,8 @@ class _Reader:
     def read(self, info: zipfile.ZipInfo, shown: str, max_bytes: int) -> bytes | Note:
         """The content, or why it is left out. Raises: ArchiveTooLarge."""
         limits = self.limits
+        if not zips.is_unpacked_in_steps(info):
+            return Note(UNUSUAL, {"name": shown})
         content = io.BytesIO()  # hands out what it holds without a copy
         try:
             with self.archive.open(info) as member:

@@ -9,6 +9,7 @@ from xml.parsers.expat import ExpatError
 
 from defusedxml import DefusedXmlException
 
+from app.reading.zips import is_unpacked_in_steps
 from app.voice.errors import EncryptedTexts, TextsRefused, UnpacksTooLarge
 
 MB = 1_000_000
@@ -39,6 +40,8 @@ def checked_archive(data: bytes, name: str, *, most_bytes: int) -> zipfile.ZipFi
     entries = archive.infolist()
     if any(entry.flag_bits & 1 for entry in entries):
         raise EncryptedTexts(name=name)
+    if not all(map(is_unpacked_in_steps, entries)):
+        raise TextsRefused(name=name)
     if len(entries) > MOST_ENTRIES or sum(entry.file_size for entry in entries) > most_bytes:
         raise UnpacksTooLarge(name=name, limit_mb=most_bytes // MB)
     return archive

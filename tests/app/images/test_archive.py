@@ -107,6 +107,19 @@ def test_a_bomb_is_left_out_by_its_ratio_with_little_memory() -> None:
     assert peak < 80 * 1024 * 1024
 
 
+@pytest.mark.parametrize("compression", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_what_the_library_would_unpack_in_one_step_is_left_out_unread(compression: int) -> None:
+    packed = bytearray(zipped(("a.png", bytes(60_000_000)), compression=compression).getvalue())
+    struct.pack_into("<I", packed, packed.rfind(b"PK\x01\x02") + 24, 900_000)  # what it says that it unpacks to
+    tracemalloc.start()
+    (left_out,) = read_archive(io.BytesIO(bytes(packed)), "brand.zip")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert isinstance(left_out, SkippedMember)
+    assert left_out.note.msgid == archive.UNUSUAL
+    assert peak < 5_000_000
+
+
 def test_a_member_over_its_limit_is_left_out() -> None:
     source = zipped(("large.jpg", bytes(range(256)) * 8192), ("good.jpg", PICTURE), compression=zipfile.ZIP_STORED)
     pictures, skipped = read(source, ArchiveLimits(max_member_bytes=1024 * 1024))

@@ -20,6 +20,8 @@ from app.adapters.dialects import Names
 from app.adapters.fit import Contents
 from app.adapters.safetensors_file import MAX_HEADER_BYTES, Header, Place, Tensor, UnsafeFile, header_of
 from app.plain_text import all_keepable
+from app.reading import pool
+from app.reading.errors import Unreadable
 from app.reading.net import otherwise
 
 MOST_HEADER_BYTES = MAX_HEADER_BYTES
@@ -138,7 +140,7 @@ def of_file(path: Path, *, whole: bool = True) -> Passport:
         with path.open("rb") as file:
             header = header_of(file, path.stat().st_size)
             alphas = {name: _read(file, header, place) for name, place in alpha_places(header)}
-        passport = of_header(header, path.stat().st_size, alphas)
+        passport = looked_at(header, path.stat().st_size, alphas)
     if whole:
         passport.hashes = passport.hashes.model_copy(update=hashes_of(path, header))
     return passport
@@ -158,7 +160,24 @@ def of_beginning(file: BinaryIO, size: int, alphas: bytes) -> Passport:
             at += length
             if len(data) == length:
                 found[name] = _number(Tensor(place.dtype, place.shape, data))
-        return of_header(header, size, found)
+        return looked_at(header, size, found)
+
+
+def looked_at(header: Header, byte_count: int, alphas: Mapping[str, float]) -> Passport:
+    """``of_header`` by a process that may be lost: names, shapes and the JSON in the metadata are anybody's claims, and
+    for the beginning of a file nothing stands behind them."""
+    listed = [(name, (one.dtype, one.shape, one.start, one.end)) for name, one in header.tensors.items()]
+    question = {
+        "places": listed,
+        "metadata": header.metadata,
+        "data_start": header.data_start,
+        "byte_count": byte_count,
+        "alphas": dict(alphas),
+    }
+    try:
+        return Passport.model_validate(pool.ask("adapter_passport", question).value)
+    except Unreadable as error:
+        raise UnsafeFile(reason="its header cannot be read") from error
 
 
 def alpha_places(header: Header) -> list[tuple[str, Place]]:

@@ -30,6 +30,8 @@ MAX_HEADER_BYTES = 8_000_000
 """A preview picture in the metadata may take a few of them."""
 LONG_HEADER_BYTES = 1_000_000
 MAX_TENSORS = 20_000
+LONGEST_NAME = 500
+"""Characters of a tensor's name; the longest that a program writes have about 150."""
 LARGEST_EMPTY_SIDE = 2**16
 MAX_FILE_BYTES = 4 * 2**30
 
@@ -234,7 +236,7 @@ def checked(text: bytes, data_bytes: int) -> tuple[dict[str, Place], dict[str, s
         raise UnsafeFile(reason="it holds no tensors")
     if len(content) > MAX_TENSORS:
         raise UnsafeFile(reason=f"it holds more than {MAX_TENSORS} tensors")
-    if any(keepable(name) != name for name in content):
+    if any(len(name) > LONGEST_NAME or keepable(name) != name for name in content):
         raise UnsafeFile(reason="its header cannot be read")
     places = {name: _place(entry) for name, entry in content.items()}
     position = 0

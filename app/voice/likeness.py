@@ -269,4 +269,4 @@ def has_line(text: str, hashes: frozenset[str]) -> bool:
 
 def closed(text: str) -> str:
     """A text of which lines and sentences were cut, without the gaps that they leave."""
-    return re.sub(r"\n{3,}", "\n\n", re.sub(r"[^\S\n]+$", "", text, flags=re.MULTILINE)).strip()
+    return re.sub(r"\n{3,}", "\n\n", re.sub(r"(?<![^\S\n])[^\S\n]++$", "", text, flags=re.MULTILINE)).strip()

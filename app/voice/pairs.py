@@ -17,7 +17,7 @@ from app.voice.languages import LISTS, NAMES, TOKEN
 MOST_KEYWORDS = 3
 SHORTEST_KEYWORD = 4
 LONGEST_TITLE = 120
-WORD = re.compile(r"\S*\w\S*")
+WORD = re.compile(r"(?<!\S)[^\w\s]*+\w\S*+")
 SENTENCE_START = re.compile(r"(?:^|[.!?:…\n“„\"(–—])\W*$")
 MASK = re.compile(r"\[[^\[\]]{2,20}\]")
 HANDLE_OR_LINK = re.compile(r"https?://\S+|www\.\S+|[@#]\w+")

@@ -90,7 +90,8 @@ SIGNED = re.compile(
 AFTER_NAME = re.compile(r"[^\S\n]*(?:[|·•,/(]|[^\S\n][–-][^\S\n]).*$")
 OWN_PREFIX = re.compile(r"(?:Ihr|Ihre|Your|Euer|Eure|Dein|Deine)\s+", re.IGNORECASE)
 LONGEST_NAME = 60
-LINES_AFTER_CLOSING = 2
+NEXT_LINES = re.compile(r"\n*+[^\n]*+(?:\n[^\n]*+)?")
+"""The two lines after a closing."""
 
 
 @dataclass(frozen=True, order=True)
@@ -188,7 +189,9 @@ def _names(text: str) -> Iterator[Finding]:
 def _signature(text: str, at: int) -> Iterator[Finding]:
     """Names in the lines from ``at``; a single word behind a name is what its bearer is."""
     found = False
-    for line in text[at:].lstrip("\n").split("\n")[:LINES_AFTER_CLOSING]:
+    lines = NEXT_LINES.match(text, at)
+    assert lines is not None
+    for line in lines[0].lstrip("\n").split("\n"):
         if CLOSING.match(line):
             return
         start = text.index(line, at) if line else at

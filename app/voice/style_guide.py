@@ -33,7 +33,7 @@ WE = {
 }
 UNSPACED = ("ja", "th", "zh")
 """Languages that put no spaces between words, which can then not be counted."""
-HASHTAGS_AT_THE_END = re.compile(rf"{HASHTAG.pattern}\W*$")
+HASHTAGS_AT_THE_END = re.compile(rf"{HASHTAG.pattern}\W*+$")
 
 
 @dataclass(frozen=True)

@@ -59,14 +59,15 @@ _LEAST_SPREAD = {"sentence": 1.0, "letters": 0.1, "share": 0.05}
 """By kind of feature, of those that are no counts: a smaller spread would make one odd sentence count for all."""
 _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
 _TOKEN = re.compile(r"\w+(?:['’]\w+)*")
-_SENTENCE_END = re.compile(r"[.!?…]+(?=[\s\"“”»«)\]]|$)|\n+")
+# Here and in all patterns over whole texts: each run of signs is tried once, from its beginning, and never shortened.
+_SENTENCE_END = re.compile(r"(?<![.!?…])[.!?…]++(?=[\s\"“”»«)\]]|$)|\n+")
 _PICTOGRAPH = "[\U0001f300-\U0001faff\u2600-\u27bf\u2b05-\u2b55\u231a-\u23ff]"
 EMOJI = re.compile(
     f"[\U0001f1e6-\U0001f1ff]{{2}}|{_PICTOGRAPH}[\ufe0f\U0001f3fb-\U0001f3ff]*"
     f"(?:\u200d{_PICTOGRAPH}[\ufe0f\U0001f3fb-\U0001f3ff]*)*"
 )
 """One picture character with all that belongs to it: flags, skin tones, joined families."""
-HASHTAG = re.compile(r"(?<![\w&#])#\w*[^\W\d_]\w*")
+HASHTAG = re.compile(r"(?<![\w&#])#(?=[\d_]*+[^\W\d_])\w++")
 
 
 @dataclass(frozen=True)

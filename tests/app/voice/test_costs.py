@@ -9,7 +9,7 @@ import unicodedata
 import pytest
 
 from app.plain_text import LONGEST_RUN_OF_MARKS, composed
-from app.voice import documents, intake, mapping
+from app.voice import documents, intake, likeness, mapping, pairs, personal_data, style_guide, stylometry
 from app.voice.errors import TextsRefused
 from app.voice.intake import TextLimits
 from tests.app.voice.make_files import W, docx, text_of, xlsx, zipped
@@ -200,3 +200,20 @@ def test_halves_of_characters_in_json_are_left_out() -> None:
 def test_twenty_megabytes_are_read_or_refused_in_twenty_seconds(ending: str, piece: str) -> None:
     data = (piece * (20_000_000 // len(piece))).encode()
     assert seconds(lambda: read(data, f"a.{ending}")) < 20
+
+
+SAMPLES = {
+    "stops without end": (stylometry.sentences, "." * 6_000, "a"),
+    "hashtag that is no last word": (style_guide.HASHTAGS_AT_THE_END.search, "#" + "a" * 6_000, " x"),
+    "word without letters": (pairs.rounded_words, "-" * 6_000, ""),
+    "gap": (likeness.closed, "a" + " " * 6_000, "x"),
+    "closings": (personal_data.find, "lg\n" * 12_000, ""),
+}
+
+
+@pytest.mark.parametrize("case", SAMPLES)
+def test_measuring_a_sample_takes_time_by_its_length(case: str) -> None:
+    """Thousands of samples are measured in one request."""
+    measure, part, end = SAMPLES[case]
+    grows_with_its_length(lambda times: measure(part[0] + part[1:] * times + end), 1)
+    assert seconds(lambda: measure(part + end)) < 0.3

@@ -1,6 +1,7 @@
 """One disposable process: ``python -I child.py FOLDER LIFE`` reads questions from its input and writes answers.
 
-It has no environment but what reading needs, no database and no open file but its pipes. Each question sets how much
+It has no environment but what reading needs, no database and no open file but its pipes, and no network where the
+system lets it leave its own. Each question sets how much
 processor time and memory it may take from then on; the system ends the process that takes more. It ends by itself when
 nothing was asked for a while, when its input closes, and, whatever it is doing, when the process that started it is
 gone: LIFE is the end of a pipe that nobody writes to.
@@ -20,6 +21,8 @@ from typing import Any
 IDLE_SECONDS = 60.0
 MB = 1_000_000
 OPEN_FILES = 64
+NEW_USERS, NEW_NETWORK = 0x1000_0000, 0x4000_0000
+"""Linux's ``CLONE_NEWUSER`` and ``CLONE_NEWNET``."""
 
 
 def main() -> int:
@@ -28,6 +31,7 @@ def main() -> int:
     sys.dont_write_bytecode = True
     _limit_for_good()
     _end_with(life)
+    leave_the_network()
     # Whatever a library prints must not get between the answers.
     answers = os.dup(1)
     os.dup2(2, 1)
@@ -71,6 +75,19 @@ def _limit_for_good() -> None:
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
         resource.setrlimit(resource.RLIMIT_NOFILE, (OPEN_FILES, OPEN_FILES))
+
+
+def leave_the_network() -> bool:
+    """Into a network of its own, from which nothing is reached; whether the system lets it, which containers mostly do
+    not. Root keeps its users, as without them it could not read what belongs to others."""
+    if sys.platform != "linux":
+        return False
+    with contextlib.suppress(ImportError, OSError, AttributeError):
+        import ctypes
+
+        is_root = os.getuid() == 0
+        return bool(ctypes.CDLL(None).unshare(NEW_NETWORK if is_root else NEW_NETWORK | NEW_USERS) == 0)
+    return False
 
 
 def _limit(seconds: int, memory: int) -> None:

@@ -48,16 +48,26 @@ def flood(question: Any, blobs: list[bytes]) -> tuple[Any, list[bytes]]:
 
 
 def look_around(question: Any, blobs: list[bytes]) -> tuple[Any, list[bytes]]:
-    can_write = True
+    path, port = question
+    can_write = can_connect = True
     try:
-        with open(question, "wb") as file:
+        with open(path, "wb") as file:
             file.write(b"x" * 10)
     except OSError:
         can_write = False
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=2).close()
+    except OSError:
+        can_connect = False
     opened = []
     for _ in range(200):
         try:
             opened.append(socket.socket())
         except OSError:
             break
-    return {"environment": dict(os.environ), "can_write": can_write, "open": len(opened)}, []
+    return {
+        "environment": dict(os.environ),
+        "can_write": can_write,
+        "can_connect": can_connect,
+        "open": len(opened),
+    }, []

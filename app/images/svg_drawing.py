@@ -14,7 +14,8 @@ import resvg_py
 
 HARMFUL = {"script", "foreignObject", "iframe", "audio", "video", "handler", "listener", "set", "animate"}
 HARMLESS_REFERENCE = re.compile(r"\s*(#|data:image/)", re.IGNORECASE)
-LOADING_CSS = re.compile(r"@import[^;]*;?|url\(\s*['\"]?(?!\s*['\"]?(#|data:image/))[^)]*\)", re.IGNORECASE)
+# An address that never closes goes on to the end, as in browsers. No run is tried twice.
+LOADING_CSS = re.compile(r"@import[^;]*+;?|url\(\s*+['\"]?+(?!\s*+['\"]?(?:#|data:image/))[^)]*+\)?", re.IGNORECASE)
 
 
 def local_name(name: object) -> str:

@@ -53,7 +53,7 @@ ACTIONS = {
     "session.ended": Action("people", "session", N_("%(who)s signed out another browser."), True),
     "session.others_ended": Action("people", "session", N_("%(who)s signed out all other browsers."), True),
     "session.switched": Action("people", "session", N_("%(who)s switched to another workspace."), True),
-    "person.changed": Action("people", "person", CHANGED, True),
+    "person.changed": Action("people", "person", N_("%(who)s changed their own account."), True),
     "person.password_changed": Action("people", "person", N_("%(who)s changed their password."), True),
     "person.password_reset": Action("people", "person", N_("%(who)s set a new password with a link."), True),
     "person.rescued": Action("people", "person", N_("%(who)s made a link for %(what)s to set a new password."), True),

@@ -331,6 +331,7 @@ FIELDS = {
     "rules": N_("Text rules"),
     "campaign_id": N_("Campaign"),
     "events": N_("Erased details"),
+    "logs": N_("Log erased along with its workspace"),
     "workspace": N_("Workspace"),
 }
 """How people call what changed."""

@@ -4,6 +4,7 @@ nothing: what a job does is no event, its order was."""
 import json
 import re
 from collections import Counter
+from collections.abc import Iterable
 from typing import Any
 
 from sqlalchemy import select, update
@@ -12,7 +13,7 @@ from sqlalchemy.orm import Session
 from app.audit import chain, following
 from app.audit.actions import ACTIONS
 from app.audit.following import Actor, Draft
-from app.audit.models import AuditEvent
+from app.audit.models import AuditChain, AuditEvent
 
 
 def by(session: Session, *, id: str, name: str, link: str | None = None) -> None:
@@ -86,3 +87,12 @@ def forget(session: Session, needles: set[str]) -> dict[str, int]:
             .execution_options(synchronize_session=False)
         )
     return dict(erased)
+
+
+def ends(session: Session, workspace_ids: Iterable[str]) -> dict[str, list[Any]]:
+    """How many events each of these workspaces' chains has, and its last hash, by the chain's tag: what stays of a
+    chain that goes with its workspace."""
+    rows = session.execute(
+        select(AuditChain.chain, AuditChain.length, AuditChain.hash).where(AuditChain.workspace_id.in_(workspace_ids))
+    )
+    return {chain.tag(row.chain): [row.length, row.hash] for row in rows}

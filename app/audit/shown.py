@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import babel.numbers
 
 from app.audit.actions import ACTIONS
-from app.audit.kinds import FIELDS, KINDS
+from app.audit.kinds import FIELDS, KINDS, ngettext
 from app.audit.models import AuditEvent
 from app.errors import N_
 from app.web.language import translate, translations
@@ -34,6 +34,7 @@ VALUES: dict[Any, str] = {
 }
 """Values that have a name."""
 NOTHING = "–"
+END_OF_A_LOG = ngettext("%(num)s event, last hash %(hash)s", "%(num)s events, last hash %(hash)s", 2)
 
 
 class Change(NamedTuple):
@@ -75,13 +76,20 @@ def changes(event: AuditEvent, locale: str) -> list[Change]:
     told = [
         Change(_field(name, locale), ("" if pair[0] is None else _value(pair[0], locale), _value(pair[1], locale)))
         for name, pair in found.items()
-        if name not in ("fields", "ids", "events")
+        if name not in ("fields", "ids", "events", "logs")
     ]
     told += [Change(_field(name, locale), None) for name in found.get("fields", ())]
     if "events" in found:
         shown = babel.numbers.format_decimal(sum(found["events"].values()), locale=locale)
         told.append(Change(_field("events", locale), ("", shown)))
+    for length, last in found.get("logs", {}).values():
+        told.append(Change(_field("logs", locale), ("", _end_of_a_log(length, last, locale))))
     return told
+
+
+def _end_of_a_log(length: int, last: str, locale: str) -> str:
+    shown = babel.numbers.format_decimal(length, locale=locale)
+    return translations(locale).ngettext(*END_OF_A_LOG, length) % {"num": shown, "hash": last}
 
 
 def _field(name: str, locale: str) -> str:

@@ -57,15 +57,18 @@ def erase_project(database: Database, storage: Storage, cache: Path, *, project_
             raise NotFound()
         before, ids = _counts(session), _ids_of_projects(session, {project_id})
         adapters = _adapters(session, {project_id})
-    files = _erase_brands(database, storage, {project_id: project.workspace_id}, adapters)
+    files = _erase_drawn_with(database, storage, set(adapters))
     with database.write() as session:
+        folders = _delete_brands(session, {project_id: project.workspace_id})
         audit.record_command(session, COMMAND, "project.erased", events=audit.forget(session, ids))
+    files += sum(storage.delete_under(folder) for folder in folders)
     return _finish(database, storage, cache, before, ids, set(adapters.values()), files)
 
 
 def erase_person(database: Database, storage: Storage, cache: Path, *, email: str) -> Erasure:
     """A person and their keys; with them workspaces in which nobody else is. What they made in a workspace that others
-    share stays there, and no longer says by whom. Raises ``NotFound``, ``SoleOwner``."""
+    share stays there, and no longer says by whom. Of a log that goes with its workspace the erasure's event keeps how
+    long it was and its last hash. Raises ``NotFound``, ``SoleOwner``."""
     email = email.strip().lower()
     with database.read() as session:
         user = session.scalar(select(User).where(User.email == email))
@@ -79,15 +82,19 @@ def erase_person(database: Database, storage: Storage, cache: Path, *, email: st
         before, ids = _counts(session), _ids_of_projects(session, set(brands)) | {user.id, email, *alone}
         adapters = _adapters(session, set(brands))
         brought = list(session.scalars(select(BroughtFile.key).where(BroughtFile.workspace_id.in_(alone))))
-    files = _erase_brands(database, storage, brands, adapters)
-    for key in filter(None, brought):
-        storage.delete(key)
-        files += 1
+    files = _erase_drawn_with(database, storage, set(adapters))
     with database.write() as session:
+        folders = _delete_brands(session, brands)
+        logs = audit.ends(session, alone)
         session.execute(delete(Workspace).where(Workspace.id.in_(alone)))
         session.execute(delete(Invitation).where(func.lower(Invitation.email) == email))
         session.execute(delete(User).where(User.id == user.id))
-        audit.record_command(session, COMMAND, "person.erased", events=audit.forget(session, ids))
+        told = {"logs": logs} if logs else {}
+        audit.record_command(session, COMMAND, "person.erased", events=audit.forget(session, ids), **told)
+    files += sum(storage.delete_under(folder) for folder in folders)
+    for key in filter(None, brought):
+        storage.delete(key)
+        files += 1
     return _finish(database, storage, cache, before, ids, set(adapters.values()), files)
 
 
@@ -117,16 +124,15 @@ def _adapters(session: Session, project_ids: set[str]) -> dict[str, str]:
     return {row.id: row.sha256 for row in rows}
 
 
-def _erase_brands(database: Database, storage: Storage, brands: dict[str, str], adapters: dict[str, str]) -> int:
-    """Returns how many files were removed."""
-    removed = _erase_drawn_with(database, storage, set(adapters))
+def _delete_brands(session: Session, brands: dict[str, str]) -> list[str]:
+    """Returns the folders of their files, to be removed after the commit."""
+    folders = []
     for project_id, workspace_id in brands.items():
-        with database.write() as session:
-            name = session.scalar(select(Project.name).where(Project.id == project_id)) or ""
-            folder = projects.delete_project(session, workspace_id=workspace_id, project_id=project_id, typed_name=name)
-            session.execute(delete(OrphanFile).where(OrphanFile.key.startswith(folder + "/", autoescape=True)))
-        removed += storage.delete_under(folder)
-    return removed
+        name = session.scalar(select(Project.name).where(Project.id == project_id)) or ""
+        folder = projects.delete_project(session, workspace_id=workspace_id, project_id=project_id, typed_name=name)
+        session.execute(delete(OrphanFile).where(OrphanFile.key.startswith(folder + "/", autoescape=True)))
+        folders.append(folder)
+    return folders
 
 
 def _erase_drawn_with(database: Database, storage: Storage, adapter_ids: set[str]) -> int:

@@ -59,6 +59,25 @@ def test_the_first_owner_signs_in_and_out_and_somebody_comes_by_a_link(app: Fast
     assert refused.status_code >= 400 and len(all_events(app)) == 5, "a wrong password changes nothing"
 
 
+def test_a_link_for_a_password_leaves_one_event_where_it_was_used(app: FastAPI, sign_up: SignUp) -> None:
+    owner = sign_up()
+    colleague = sign_up(name="Grace", role="editor", workspace_id=owner.workspace_id)
+    made = owner.client.post(f"/members/{colleague.user_id}/reset-link").text
+    link = re.search(r"/password-reset\?token=([\w-]+)", made)
+    assert link is not None
+    stranger = TestClient(app, follow_redirects=False)
+    found = re.search(r'name="csrf_token" value="([^"]+)"', stranger.get(link[0]).text)
+    assert found is not None
+    form = {"token": link[1], "password": "another long password", "password_again": "another long password"}
+    answers = [stranger.post("/password-reset", data=form | {"csrf_token": found[1]}) for _ in range(2)]
+    assert [answer.status_code for answer in answers] == [303, 404], "a second click finds the link used"
+    told = [(event.action, event.actor_kind, event.person_id, event.subject_label) for event in all_events(app)]
+    assert told == [
+        ("reset_link.created", "person", owner.user_id, "Grace"),
+        ("person.password_reset", "link", colleague.user_id, "Grace"),
+    ]
+
+
 def test_the_page_tells_in_sentences_and_is_narrowed(app: FastAPI, sign_up: SignUp) -> None:
     owner = sign_up(name="Ada <b>")
     colleague = sign_up(name="Grace", role="editor", workspace_id=owner.workspace_id)
@@ -119,7 +138,7 @@ def test_programs_list_page_by_page_and_export_what_can_be_checked(app: FastAPI,
 def test_the_installations_log_is_for_owners_of_the_first_workspace(owner: SignedIn, sign_up: SignUp) -> None:
     other = sign_up()
     owner.client.post("/account/name", data={"name": "Ada Lovelace"})
-    assert "changed the account of Ada Lovelace" in owner.client.get("/settings/audit?installation=true").text
+    assert "Ada Muster changed their own account." in owner.client.get("/settings/audit?installation=true").text
     assert "Whole installation" in owner.client.get("/settings/audit").text
     for path in ("/settings/audit", "/settings/audit/export/csv"):
         assert other.client.get(f"{path}?installation=true").status_code == 403

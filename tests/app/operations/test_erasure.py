@@ -7,6 +7,7 @@ from fastapi import FastAPI
 from sqlalchemy import select
 
 import app.models  # noqa: F401
+from app.audit import chain, shown
 from app.audit import queries as audit
 from app.db import Base, Database, new_id
 from app.errors import NotFound
@@ -78,14 +79,43 @@ def test_a_brand_is_gone_from_everywhere(
         erasure.erase_project(database, storage, cache, project_id=project_id)
 
 
+@pytest.mark.parametrize("whom", ["project", "person"])
+def test_what_is_gone_has_its_event(
+    app: FastAPI, database: Database, storage: Storage, cache: Path, monkeypatch: pytest.MonkeyPatch, whom: str
+) -> None:
+    """Rows and event in one transaction: the process may end before it, and nothing is gone without a word."""
+    theirs = build(app, storage, MARKER)
+    monkeypatch.setattr(erasure.audit, "record_command", ends)
+    with pytest.raises(KeyboardInterrupt):
+        if whom == "project":
+            erasure.erase_project(database, storage, cache, project_id=theirs.id("projects"))
+        else:
+            erasure.erase_person(database, storage, cache, email=theirs.rows["users"]["email"])
+    with database.read() as session:
+        assert session.get(erasure.Project, theirs.id("projects")) is not None
+
+
+def ends(*_arguments: object, **_told: object) -> None:
+    raise KeyboardInterrupt
+
+
 def test_a_person_alone_goes_with_all_they_had(
     app: FastAPI, database: Database, storage: Storage, cache: Path, tmp_path: Path
 ) -> None:
     theirs, ours = build(app, storage, MARKER), build(app, storage, "Nordlicht")
     email = theirs.rows["users"]["email"]
     storage.put(f"projects/{theirs.id('projects')}/images/marked.webp", MARKER.encode())
+    workspace_id = theirs.id("workspaces")
+    with database.read() as session:
+        length, last = audit.head(session, workspace_id)
+    assert length >= 1
     done = erasure.erase_person(database, storage, cache, email=f" {email.upper()}")
     assert done.remains == []
+    with database.read() as session:
+        (told, *_) = audit.events(session, None, audit.Wanted())
+        assert audit.verify(session, None).is_intact
+    assert told.changes is not None and told.changes["logs"] == {chain.tag(workspace_id): [length, last]}
+    assert last in str(shown.changes(told, "de")), "the page and the API say it"
     after = everything(database, storage, tmp_path)
     assert traces(theirs, after) == set()
     assert email not in after

@@ -19,6 +19,8 @@ HOW_NOT_WHAT = {
     "gradient_accumulation_steps",
 }
 """Fields of a recipe that a training may change on its way."""
+YOUNGER = ("shuffle_caption", "keep_tokens", "clip_skip")
+"""Fields that came after checkpoints which may still be gone on from: as they are by default, trainings were before."""
 DRAW_SMALLER = "Choose smaller pictures, or a machine with more memory."
 
 
@@ -60,7 +62,9 @@ def identity(recipe: TrainingRecipe, inputs: TrainingInputs) -> str:
         except OSError as error:
             raise EngineError("bad_picture", f"The training picture {p.path.name} cannot be read.") from error
         pictures.append([content, p.caption, p.left, p.top, p.width, p.height, p.target_width, p.target_height])
-    asked = recipe.model_dump(mode="json", exclude=HOW_NOT_WHAT)
+    fields = TrainingRecipe.model_fields
+    as_before = {name for name in YOUNGER if getattr(recipe, name) == fields[name].default}
+    asked = recipe.model_dump(mode="json", exclude=HOW_NOT_WHAT | as_before)
     at_once = recipe.batch_size * recipe.gradient_accumulation_steps
     facts = [asked, at_once, inputs.base.key, inputs.base.revision, pictures]
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()

@@ -31,8 +31,12 @@ VALUES: dict[Any, str] = {
     "light": N_("light"),
     "dark": N_("dark"),
     "auto": N_("as the device"),
+    "en": N_("English"),
+    "de": N_("German"),
 }
 """Values that have a name."""
+OWN_WORDS = ("name", "trigger_word", "workspace")
+"""Fields with what people wrote, which may be one of those words by chance."""
 NOTHING = "–"
 END_OF_A_LOG = ngettext("%(num)s event, last hash %(hash)s", "%(num)s events, last hash %(hash)s", 2)
 
@@ -74,7 +78,10 @@ def changes(event: AuditEvent, locale: str) -> list[Change]:
     """What changed, line by line; nothing for ids and for what is said in the sentence."""
     found = event.changes or {}
     told = [
-        Change(_field(name, locale), ("" if pair[0] is None else _value(pair[0], locale), _value(pair[1], locale)))
+        Change(
+            _field(name, locale),
+            ("" if pair[0] is None else _told(name, pair[0], locale), _told(name, pair[1], locale)),
+        )
         for name, pair in found.items()
         if name not in ("fields", "ids", "events", "logs")
     ]
@@ -94,6 +101,10 @@ def _end_of_a_log(length: int, last: str, locale: str) -> str:
 
 def _field(name: str, locale: str) -> str:
     return translate(locale, FIELDS[name]) if name in FIELDS else name
+
+
+def _told(name: str, value: Any, locale: str) -> str:
+    return value if name in OWN_WORDS and isinstance(value, str) and value else _value(value, locale)
 
 
 def _value(value: Any, locale: str) -> str:

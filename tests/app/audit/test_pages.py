@@ -154,3 +154,10 @@ def test_every_action_has_a_sentence(locale: str) -> None:
             assert "%(" not in shown.sentence(event, locale)
     unknown = AuditEvent(action="of.a.later.version", actor_kind="person", actor_name="Ada", count=1)
     assert shown.sentence(unknown, locale) == "Ada: of.a.later.version"
+
+
+def test_only_values_of_ours_are_translated() -> None:
+    changes = {"name": ["open", "keep"], "locale": ["en", "de"], "theme": [None, "dark"]}
+    event = AuditEvent(action="campaign.renamed", actor_kind="person", actor_name="Ada", changes=changes)
+    told = {change.name: change.values for change in shown.changes(event, "de")}
+    assert told == {"Name": ("open", "keep"), "Sprache": ("Englisch", "Deutsch"), "Darstellung": ("", "dunkel")}

@@ -2,8 +2,9 @@
 
 diffusers 0.42 is measured: ``tests/app/adapters/test_programs.py`` gives every form of every file to its readers. Of
 the others Livery's own files were measured with their loaders (``test_loader_table.py``), all but FLUX.2's marked file
-and today's diffusers file; these and the rest are told from their sources: sd-scripts' ``networks/lora.py`` and ``lora_flux.py``, InvokeAI's ``backend/patches``, both of 2026. Of
-InvokeAI's newer bases we have looked at FLUX.2 in its makers' names and in diffusers'.
+and today's diffusers file. These and the rest are told from their sources: sd-scripts' ``networks/lora.py`` and
+``lora_flux.py``, InvokeAI's ``backend/patches``, both of 2026. Of InvokeAI's newer bases we have looked at FLUX.2 in
+its makers' names and in diffusers'.
 """
 
 import re

@@ -71,6 +71,7 @@ def test_a_link_for_a_password_leaves_one_event_where_it_was_used(app: FastAPI, 
     form = {"token": link[1], "password": "another long password", "password_again": "another long password"}
     answers = [stranger.post("/password-reset", data=form | {"csrf_token": found[1]}) for _ in range(2)]
     assert [answer.status_code for answer in answers] == [303, 404], "a second click finds the link used"
+    assert "This link has been used" in answers[1].text and "another workspace" not in answers[1].text
     told = [(event.action, event.actor_kind, event.person_id, event.subject_label) for event in all_events(app)]
     assert told == [
         ("reset_link.created", "person", owner.user_id, "Grace"),

@@ -207,9 +207,8 @@ def _note_object(draft: Draft, kind: Kind, one: Any, *, is_new: bool) -> None:
 
 
 def _tell(draft: Draft, name: str, before: Any, after: Any) -> None:
-    """Keeps the first value and the last, where several flushes change the same."""
-    if name in draft.told:
-        before = draft.told[name][0]
+    """Keeps the first value and the last, where several flushes change the same; nothing where they are equal."""
+    before = draft.told.pop(name, [before])[0]
     if before != after and (before, after) != (None, []):
         draft.told[name] = [before, after]
 
@@ -229,7 +228,8 @@ def _note_statement(execution: ORMExecuteState) -> Any:
         wanted = select(_identity(table), *brand, *label, *told)
         if statement.whereclause is not None:
             wanted = wanted.where(statement.whereclause)
-        before = execution.session.execute(wanted.limit(MOST_IDS)).all()
+        # In the same order each time: a second statement about the same rows must not add others to their number.
+        before = execution.session.execute(wanted.order_by(_identity(table)).limit(MOST_IDS)).all()
     result: Any = execution.invoke_statement()
     if not statement.returning_column_descriptions:
         count = result.rowcount if result.rowcount >= 0 else 1

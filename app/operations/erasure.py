@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
@@ -89,7 +90,7 @@ def erase_person(database: Database, storage: Storage, cache: Path, *, email: st
         session.execute(delete(Workspace).where(Workspace.id.in_(alone)))
         session.execute(delete(Invitation).where(func.lower(Invitation.email) == email))
         session.execute(delete(User).where(User.id == user.id))
-        told = {"logs": logs} if logs else {}
+        told: dict[str, Any] = {"logs": logs} if logs else {}
         audit.record_command(session, COMMAND, "person.erased", events=audit.forget(session, ids), **told)
     files += sum(storage.delete_under(folder) for folder in folders)
     for key in filter(None, brought):

@@ -216,6 +216,27 @@ def test_before_and_after_are_told_whichever_way_it_was_written(database: Databa
     assert told == [(campaign.id, {"name": ["Summer", "Autumn"]}), (campaign.id, {"name": ["Autumn", "Winter"]})]
 
 
+def test_what_is_changed_twice_is_told_once(database: Database, workspace_id: str) -> None:
+    """Forth and back is no change; two statements about the same rows are about so many and no more."""
+    with database.write() as session:
+        session.add_all(Campaign(workspace_id=workspace_id, name=f"No. {n}", created_by=None) for n in range(40))
+        session.add(campaign := Campaign(workspace_id=workspace_id, name="Summer", created_by=None))
+    with database.write() as session:
+        followed(session, workspace_id, action="campaign.renamed")
+        for name in ("Autumn", "Summer"):
+            session.get_one(Campaign, campaign.id).name = name
+            session.flush()
+        made = following.record(session)
+    assert made is not None and made.changes is None
+    with database.write() as session:
+        followed(session, workspace_id, action="campaign.deleted")
+        newest = select(Campaign.id).order_by(Campaign.created_at.desc(), Campaign.id.desc())
+        for wanted in (Campaign.id.in_(newest), Campaign.workspace_id == workspace_id):
+            session.execute(update(Campaign).where(wanted).values(created_by=None))
+        made = following.record(session)
+    assert made is not None and made.count == 41
+
+
 def test_passwords_leave_no_trace(database: Database, workspace_id: str) -> None:
     with database.write() as session:
         session.add(user := User(name="Ada", email="ada@example.org", password_hash="old secret", locale="en"))

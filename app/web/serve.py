@@ -4,6 +4,7 @@ import contextlib
 import ipaddress
 import logging
 import os
+import resource
 import signal
 import socket
 import sys
@@ -20,6 +21,7 @@ from app.startup import keep_private, warn_of_old_python
 from app.web.protocol import TimedProtocol
 
 log = logging.getLogger("livery.web")
+MOST_OPEN_FILES = 65_536
 
 
 def _end_with_parent() -> None:
@@ -77,12 +79,22 @@ def warn_of_host(settings: Settings) -> None:
     )
 
 
+def allow_connections() -> None:
+    """Each is an open file, and many systems begin with 1,024: who opens so many would stop it for all for a while."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MOST_OPEN_FILES if hard == resource.RLIM_INFINITY else min(MOST_OPEN_FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with contextlib.suppress(OSError, ValueError):  # some systems allow less than they say
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
 def main() -> None:
     settings = Settings()
     start_logging(settings.log_level)
     keep_private(settings)
     warn_of_old_python()
     warn_of_host(settings)
+    allow_connections()
     if "--end-with-parent" in sys.argv[1:]:
         threading.Thread(target=_end_with_parent, daemon=True).start()
     config = configured(create_app(settings), settings)

@@ -1,6 +1,8 @@
 """What never comes has an end, and what comes slowly and honestly has time."""
 
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 
@@ -12,7 +14,7 @@ from app.web.gate import SESSION_COOKIE
 from app.web.incoming import Pace
 from app.web.protocol import TimedProtocol
 from tests.conftest import SignedIn
-from tests.servers import wait_until
+from tests.servers import ROOT, wait_until
 from tests.sockets import answer_on, closes_within, request_head, served
 
 LONG_ENOUGH = 20.0
@@ -188,3 +190,12 @@ def test_an_answer_that_is_taken_slowly_and_honestly(much: set, port: int) -> No
             if taken // 1_000_000 < (taken + len(piece)) // 1_000_000:
                 time.sleep(0.1)
             taken += len(piece)
+
+
+def test_more_connections_than_a_system_begins_with() -> None:
+    asked = (
+        "import resource; from app.web.serve import allow_connections; resource.setrlimit(resource.RLIMIT_NOFILE,"
+        "(256, 5000)); allow_connections(); print(resource.getrlimit(resource.RLIMIT_NOFILE))"
+    )
+    told = subprocess.run([sys.executable, "-c", asked], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert told.stdout.strip() == "(5000, 5000)"

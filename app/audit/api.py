@@ -90,7 +90,12 @@ def check(session: ReadSession, visitor: Owner, settings: AppSettings, chain: Ch
     )
 
 
-@router.get("/export/{form}", summary="Export the audit log")
+@router.get(
+    "/export/{form}",
+    summary="Export the audit log",
+    response_class=Response,
+    responses={200: {"content": {kind: {} for kind in exports.MEDIA_TYPES.values()}}},
+)
 def export(request: Request, chain: Chain, form: Annotated[exports.Format, Path()]) -> Response:
     """The whole chain from its first event: “jsonl” holds all that a check needs, “csv” is for spreadsheets."""
     return send(request, chain, form)

@@ -180,5 +180,5 @@ class NoFurtherWorkspaces(Forbidden):
     sentence = N_("Nobody can make further workspaces on this Livery; whoever runs it has set it so.")
 
 
-class WorkspacesByKeepers(Forbidden):
+class WorkspacesByFirstOwners(Forbidden):
     sentence = N_("Only owners of the first workspace can make further ones on this Livery. Ask one of them.")

@@ -218,9 +218,9 @@ def may_make_workspaces(session: Session, *, user_id: str, by: str) -> bool:
 
 
 def check_may_make_workspaces(session: Session, *, user_id: str, by: str) -> None:
-    """Raises ``NoFurtherWorkspaces``, ``WorkspacesByKeepers``."""
+    """Raises ``NoFurtherWorkspaces``, ``WorkspacesByFirstOwners``."""
     if not may_make_workspaces(session, user_id=user_id, by=by):
-        raise errors.NoFurtherWorkspaces() if by == "nobody" else errors.WorkspacesByKeepers()
+        raise errors.NoFurtherWorkspaces() if by == "nobody" else errors.WorkspacesByFirstOwners()
 
 
 def is_known(session: Session, email: str) -> bool:

@@ -16,14 +16,13 @@ from app.accounts import api as accounts_api
 from app.accounts import passwords
 from app.accounts import routes as accounts
 from app.adapters import api as adapters_api
-from app.adapters import file_api as adapter_files_api
 from app.adapters import routes as adapters
+from app.adapters.imports import api as adapter_files_api
 from app.audit import api as audit_api
 from app.audit import routes as audit
 from app.base_models import api as base_models_api
 from app.base_models import routes as base_models
 from app.db import Database
-from app.disk import DiskWatch
 from app.gallery import api as gallery_api
 from app.gallery import routes as gallery
 from app.generations import api as generations_api
@@ -35,6 +34,7 @@ from app.jobs import routes as jobs
 from app.jobs.announce import bell_for, ring_after_commit
 from app.jobs.stream import Streams
 from app.logs import start_logging
+from app.machine.disk import DiskWatch
 from app.operations import metrics
 from app.operations import routes as operations
 from app.projects import api as projects_api
@@ -43,17 +43,18 @@ from app.settings import Settings
 from app.storage import open_storage
 from app.trainings import api as trainings_api
 from app.trainings import routes as trainings
-from app.trainings import voice_api as voice_trainings_api
-from app.trainings import voice_routes as voice_trainings
+from app.trainings.voice import api as voice_trainings_api
+from app.trainings.voice import routes as voice_trainings
 from app.voice import api as voice_api
 from app.voice import routes as voice
-from app.web import api_description, error_responses, health, live, metrics_page
-from app.web.csrf import check_form
-from app.web.deferred_route import DeferredRoute, included
-from app.web.gate import METRICS, Gate
-from app.web.incoming import Pace, UploadLimits, Uploads
+from app.web import error_responses, health, live, metrics_page
+from app.web.api import description as api_description
+from app.web.api.deferred_route import DeferredRoute, included
+from app.web.gate.csrf import check_form
+from app.web.gate.incoming import Pace, UploadLimits, Uploads
+from app.web.gate.middleware import METRICS, Gate
+from app.web.gate.route_rules import RouteRules
 from app.web.latencies import Latencies
-from app.web.route_rules import RouteRules
 from app.web.templating import TEMPLATES
 from app.writings import api as writings_api
 from app.writings import routes as writings

@@ -15,8 +15,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import worker.__main__
-from worker.keeper import LAST_WORDS, keep
-from worker.keeper import SILENT_SECONDS as USUAL_SILENT_SECONDS
+from worker.process.supervisor import LAST_WORDS, keep
+from worker.process.supervisor import SILENT_SECONDS as USUAL_SILENT_SECONDS
 
 SILENT_SECONDS = 8.0
 BREAKS: dict[str, Callable[[], object]] = {
@@ -65,8 +65,8 @@ def main() -> None:
 
 
 def _learn_on(folder: Path, before_step: Callable[[int], None]) -> None:
-    from worker import base_models
     from worker.engines.contracts import Step
+    from worker.files import base_models
     from worker.progress import JobProgress
 
     ready, told = base_models.ready, JobProgress.step

@@ -29,7 +29,7 @@ from app.accounts.models import ApiToken
 from app.adapters.models import Adapter
 from app.db import DATABASE_AWAY, Database, new_id, now
 from app.generations.models import Generation, Output
-from app.jobs import tallies
+from app.jobs import counters
 from app.jobs.models import Job, LeaseExpiry, Tally, Worker
 from app.migrate import migrate
 from app.operations import keys
@@ -388,7 +388,7 @@ def violations(made: World) -> list[str]:
         adapters = Counter(session.scalars(select(Adapter.training_id)))
         counted = {
             (tally.kind, tally.state): int(tally.value)
-            for tally in session.scalars(select(Tally).where(Tally.name == tallies.ENDED))
+            for tally in session.scalars(select(Tally).where(Tally.name == counters.ENDED))
         }
         pointed_to = sorted(set(keys.referenced(session)))
     found += [f"accepted and lost: {one}" for one in made.accepted - {job.subject_id for job in jobs}]

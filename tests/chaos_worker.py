@@ -17,9 +17,10 @@ import worker.__main__
 from app.jobs import service
 from app.jobs.models import Job
 from app.jobs.service import Claim
-from worker import celery_app, progress, upkeep
+from worker import celery_app, progress
 from worker.engines.contracts import Step
-from worker.keeper import LAST_WORDS, keep
+from worker.process import upkeep
+from worker.process.supervisor import LAST_WORDS, keep
 from worker.progress import JobProgress
 
 
@@ -60,7 +61,7 @@ def main() -> None:
 
     import torch  # not above: the keeper needs none of it
 
-    from worker.engines.image import stable_diffusion
+    from worker.engines.image.families import stable_diffusion
 
     torch.set_num_threads(1)
     stable_diffusion.BUILTIN_MODEL = arguments.model

@@ -22,8 +22,8 @@ from app.db import Database, new_id
 from app.migrate import migrate
 from app.settings import Settings
 from app.storage import Storage, open_storage
-from app.web.csrf import token_for
-from app.web.gate import SESSION_COOKIE
+from app.web.gate.csrf import token_for
+from app.web.gate.middleware import SESSION_COOKIE
 
 # Threads of the model libraries that wait must sleep, or a busy machine crawls; inherited by every process that tests
 # start, and read when torch is loaded.

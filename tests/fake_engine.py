@@ -15,7 +15,7 @@ from PIL import Image
 from safetensors.numpy import save_file
 
 from app.generations.recipe import GenerationRecipe
-from app.trainings.recipe import TrainingRecipe
+from app.trainings.look.recipe import TrainingRecipe
 from worker.engines.contracts import (
     Cancelled,
     GeneratedPicture,

@@ -22,16 +22,17 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from app.adapters import inspection
-from app.adapters.safetensors_file import Tensor, to_bytes
 from app.errors import AppError
-from app.generations import start
-from app.images import archive, captions
-from app.images.prepared import IntakeLimits
+from app.generations.start_pictures import files as start
+from app.images import captions
+from app.images.reading import archive
+from app.images.reading.prepared import IntakeLimits
+from app.lora_files import inspection
+from app.lora_files.safetensors_file import Tensor, to_bytes
 from app.plain_text import all_keepable
 from app.reading.errors import Unreadable
 from app.reading.pool import ReaderPool
-from app.voice.intake import TextLimits
+from app.voice.reading.intake import TextLimits
 from tests.app.images import hostile
 from tests.app.images.make_pictures import HEIC, encoded, exif, flat_cmyk, png_chunk, scene, svg
 from tests.app.voice.make_files import docx, many_rows, text_of, xlsx, zipped

@@ -12,7 +12,7 @@ from app.images.models import Image
 from app.projects.models import Project
 from app.storage import Storage
 from app.trainings import service as trainings
-from app.trainings.choices import TrainingChoices
+from app.trainings.look.choices import TrainingChoices
 from worker.context import WorkerContext
 from worker.engines.device import DeviceFacts
 

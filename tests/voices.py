@@ -10,12 +10,12 @@ from safetensors.numpy import save
 from app.adapters import service as adapters
 from app.adapters.models import Adapter
 from app.adapters.service import AdapterFiles
-from app.adapters.voice_files import CONFIGURATION
+from app.adapters.voice.files import CONFIGURATION
 from app.db import Database, new_id
 from app.storage import Storage
-from app.voice import pairs
+from app.voice.analysis import pairs
+from app.voice.analysis.pairs import VoiceSample
 from app.voice.models import TextSample
-from app.voice.pairs import VoiceSample
 from tests.servers import ROOT
 
 FOLDER = ROOT / "tests" / "data" / "voice"

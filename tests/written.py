@@ -13,7 +13,7 @@ from app.storage import Storage
 from app.voice.models import TextSample
 from app.writings import service
 from app.writings.models import Writing, WritingVariant
-from app.writings.wishes import TextWish
+from app.writings.requests import TextWish
 from tests.visuals import START, make_project
 
 SAMPLES = (

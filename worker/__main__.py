@@ -5,7 +5,7 @@ import os
 import sys
 from pathlib import Path
 
-from worker.keeper import LAST_WORDS, Pulse, keep
+from worker.process.supervisor import LAST_WORDS, Pulse, keep
 
 
 def main() -> None:

@@ -11,10 +11,10 @@ from typing import TypeVar
 from sqlalchemy.orm import Session
 
 from app.db import DATABASE_AWAY, Database
-from app.disk import DiskWatch
+from app.machine.disk import DiskWatch
 from app.storage import Storage
 from worker.engines.device import DeviceFacts
-from worker.idle import Idle
+from worker.process.idle import Idle
 
 T = TypeVar("T")
 PATIENCE_SECONDS = 600.0

@@ -8,14 +8,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 from app.db import DATABASE_AWAY
-from app.disk import PAUSED
 from app.jobs import service as jobs
 from app.jobs.service import Claim, LeaseLost
 from app.logs import same_lines
+from app.machine.disk import PAUSED
 from worker.context import WorkerContext
 from worker.engines.contracts import Cancelled, GiveBack, SamplePicture, SampleText, Step
-from worker.keeper import HUNG
 from worker.pace import Pace
+from worker.process.supervisor import HUNG
 
 HEARTBEAT_SECONDS = jobs.LEASE.total_seconds() / 4
 WRITE_EVERY_SECONDS = 1.0

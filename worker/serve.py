@@ -12,19 +12,19 @@ import tempfile
 from pathlib import Path
 
 from app.db import DATABASE_AWAY, Database
-from app.disk import DiskWatch
 from app.jobs import service as jobs
 from app.jobs.announce import bell_for, ring_after_commit
 from app.jobs.models import LANES
 from app.logs import start_logging
+from app.machine.disk import DiskWatch
 from app.settings import Settings
 from app.startup import keep_private
 from app.storage import open_storage
 from worker import poll_loop
 from worker.context import WorkerContext
 from worker.engines.device import measure_device
-from worker.keeper import WRONG_USAGE, Pulse
-from worker.upkeep import keep_ticking
+from worker.process.supervisor import WRONG_USAGE, Pulse
+from worker.process.upkeep import keep_ticking
 
 log = logging.getLogger("livery.worker")
 

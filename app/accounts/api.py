@@ -8,14 +8,14 @@ from pydantic import BaseModel, Field
 
 from app.accounts import members, queries, recovery, second_factors, service, tokens
 from app.accounts.forms import Currency, InviteForm, Locale, NameForm, Price, Role, RoleForm
-from app.accounts.member_routes import base_url
 from app.accounts.models import Invitation
-from app.web import rate_limit
-from app.web.audited import audited
-from app.web.deferred_route import DeferredRoute
-from app.web.json_body import JsonBody
+from app.accounts.pages.member_routes import base_url
+from app.web.api.audited import audited
+from app.web.api.deferred_route import DeferredRoute
+from app.web.api.json_body import JsonBody
+from app.web.gate import rate_limit
+from app.web.gate.signed_in import Owner, Viewer
 from app.web.session_deps import AppSettings, ReadSession, WriteSession
-from app.web.signed_in import Owner, Viewer
 from app.web.text import Name, RowId
 
 router = APIRouter(tags=["people"], route_class=DeferredRoute)

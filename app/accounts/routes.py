@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter
 
-from app.accounts import (
+from app.accounts.pages import (
     account_routes,
     entrance_routes,
     member_routes,
@@ -11,7 +11,7 @@ from app.accounts import (
     second_step_routes,
     settings_routes,
 )
-from app.web.deferred_route import DeferredRoute
+from app.web.api.deferred_route import DeferredRoute
 
 router = APIRouter(route_class=DeferredRoute)
 router.routes += entrance_routes.router.routes

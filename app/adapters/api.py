@@ -7,19 +7,22 @@ from fastapi import APIRouter, File, Query, Request, Response, UploadFile
 from pydantic import BaseModel
 from starlette.background import BackgroundTask
 
-from app.adapters import files, merged, publishing, queries, service, voice_files
+from app.adapters import files, queries, service
 from app.adapters.forms import Note, PublishForm, Strength
+from app.adapters.hub import publishing
 from app.adapters.models import Adapter, Publication
 from app.adapters.routes import adapter_file, merged_download, voice_download
-from app.adapters.voice_import import read_voice
+from app.adapters.voice import files as voice_files
+from app.adapters.voice import merged
+from app.adapters.voice.imports import read_voice
 from app.base_models import queries as base_models
 from app.projects import queries as projects
-from app.web.audited import audited
-from app.web.deferred_route import DeferredRoute
-from app.web.json_body import JsonBody
+from app.web.api.audited import audited
+from app.web.api.deferred_route import DeferredRoute
+from app.web.api.json_body import JsonBody
+from app.web.gate.signed_in import Editor, Viewer
 from app.web.paging import from_cursor, to_cursor
 from app.web.session_deps import FileStorage, ReadSession, WriteSession
-from app.web.signed_in import Editor, Viewer
 from app.web.text import Name, RowId
 
 router = APIRouter(tags=["Adapters"], route_class=DeferredRoute)

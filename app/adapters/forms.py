@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field
 
-from app.trainings.recipe import Purpose
+from app.trainings.look.recipe import Purpose
 from app.web.text import Line, Name, RowId, Text
 
 Note = Annotated[Text, Field(max_length=2000)]

@@ -7,31 +7,36 @@ from fastapi import APIRouter, File, Form, Query, Request, Response, UploadFile
 from fastapi.responses import StreamingResponse
 from starlette.background import BackgroundTask
 
-from app.adapters import dialects, file_routes, files, merged, passport, publishing, queries, service, voice_files
-from app.adapters.card import LICENCES
+from app.adapters import files, queries, service, sidecar
 from app.adapters.forms import DescribeForm, PublishForm
+from app.adapters.hub import publishing
+from app.adapters.hub.card import LICENCES
+from app.adapters.imports import routes as file_routes
 from app.adapters.models import Adapter
-from app.adapters.voice_import import read_voice
+from app.adapters.voice import files as voice_files
+from app.adapters.voice import merged
+from app.adapters.voice.imports import read_voice
 from app.base_models import queries as base_models
 from app.errors import N_, NotFound
 from app.images import queries as images
-from app.images.shown import shown
+from app.images.view import shown
+from app.lora_files import key_formats
 from app.projects import queries as projects
-from app.trainings.recipe import TrainingRecipe
-from app.trainings.voice_measures import Measures, copies, verdict
-from app.trainings.voice_recipe import VoiceRecipe
+from app.trainings.look.recipe import TrainingRecipe
+from app.trainings.voice.measures import Measures, copies, verdict
+from app.trainings.voice.recipe import VoiceRecipe
 from app.web.answers import go
-from app.web.audited import audited
-from app.web.deferred_route import DeferredRoute
+from app.web.api.audited import audited
+from app.web.api.deferred_route import DeferredRoute
 from app.web.files import disposition, send
 from app.web.flashes import Flash
+from app.web.gate.signed_in import Editor, Viewer
+from app.web.gate.visitor import Visitor
 from app.web.language import translate
 from app.web.paging import from_cursor, to_cursor
 from app.web.session_deps import FileStorage, ReadSession, WriteSession
-from app.web.signed_in import Editor, Viewer
 from app.web.templating import page
 from app.web.text import RowId
-from app.web.visitor import Visitor
 
 router = APIRouter(route_class=DeferredRoute)
 router.routes += file_routes.router.routes
@@ -152,7 +157,7 @@ def _card(session: ReadSession, adapter: Adapter) -> dict[str, Any]:
     facts = adapter.facts
     ids = list(facts.get("image_ids", []))[:MOST_THUMBNAILS]
     base = base_models.find(session, workspace_id=adapter.workspace_id, key=adapter.base_model)
-    family = passport.architecture_of(base) if base is not None else "stable_diffusion_1"
+    family = sidecar.architecture_of(base) if base is not None else "stable_diffusion_1"
     return {
         "project": projects.project(session, workspace_id=adapter.workspace_id, project_id=adapter.project_id),
         "base": base,
@@ -169,7 +174,7 @@ def _card(session: ReadSession, adapter: Adapter) -> dict[str, Any]:
         "publications": queries.publications(session, workspace_id=adapter.workspace_id, adapter_id=adapter.id),
         "licences": LICENCES,
         "family": family,
-        "only_comfyui": dialects.dialects_for(family)[:1] == ("comfyui",),
+        "only_comfyui": key_formats.dialects_for(family)[:1] == ("comfyui",),
     }
 
 
@@ -186,7 +191,7 @@ def adapter_file(session: ReadSession, storage: FileStorage, adapter: Adapter, k
     if kind == "sidecar":
         base = base_models.find(session, workspace_id=adapter.workspace_id, key=adapter.base_model)
         return Response(
-            passport.sidecar(adapter, _namer(session, [adapter])(adapter.base_model), base),
+            sidecar.sidecar(adapter, _namer(session, [adapter])(adapter.base_model), base),
             media_type="application/json",
             headers={"content-disposition": disposition(files.sidecar_name(adapter)), "cache-control": "no-store"},
         )

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from app.adapters import queries
 from app.adapters.errors import VersionTaken
 from app.adapters.models import Adapter
-from app.adapters.voice_import import ImportedVoice
+from app.adapters.voice.imports import ImportedVoice
 from app.db import new_id, now
 from app.projects import queries as projects
 from app.projects.models import Project

@@ -10,10 +10,10 @@ from app.audit import exports, queries, shown
 from app.audit.forms import AuditFilter, Sequence
 from app.audit.models import AuditEvent
 from app.audit.routes import Chain, send
-from app.web import rate_limit
-from app.web.deferred_route import DeferredRoute
+from app.web.api.deferred_route import DeferredRoute
+from app.web.gate import rate_limit
+from app.web.gate.signed_in import Owner
 from app.web.session_deps import AppSettings, ReadSession
-from app.web.signed_in import Owner
 
 router = APIRouter(prefix="/audit", tags=["audit"], route_class=DeferredRoute)
 

@@ -12,11 +12,11 @@ from app.audit.errors import NotInstallationOwner
 from app.audit.forms import AuditFilter, Sequence
 from app.audit.models import AuditEvent
 from app.operations.queries import is_keeper
-from app.web import rate_limit
-from app.web.deferred_route import DeferredRoute
+from app.web.api.deferred_route import DeferredRoute
 from app.web.files import disposition
+from app.web.gate import rate_limit
+from app.web.gate.signed_in import Owner
 from app.web.session_deps import AppSettings, ReadSession
-from app.web.signed_in import Owner
 from app.web.templating import page
 
 router = APIRouter(prefix="/settings/audit", route_class=DeferredRoute)

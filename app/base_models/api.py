@@ -13,11 +13,11 @@ from app.base_models import queries, service
 from app.base_models.catalogue import BaseModelEntry, TextModelEntry
 from app.base_models.forms import DescribeForm, HubForm, Key, LocalForm, TokenForm
 from app.base_models.models import OwnBase
-from app.web.audited import audited
-from app.web.deferred_route import DeferredRoute
-from app.web.json_body import JsonBody
+from app.web.api.audited import audited
+from app.web.api.deferred_route import DeferredRoute
+from app.web.api.json_body import JsonBody
+from app.web.gate.signed_in import Owner, Viewer
 from app.web.session_deps import ReadSession, WriteSession
-from app.web.signed_in import Owner, Viewer
 from app.web.text import RowId
 
 router = APIRouter(tags=["Base models"], route_class=DeferredRoute)

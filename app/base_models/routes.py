@@ -13,15 +13,15 @@ from app.base_models import queries, service
 from app.base_models.forms import DescribeForm, HubForm, Key, LocalForm, TokenForm
 from app.errors import N_
 from app.trainings import queries as trainings
-from app.trainings import voice_queries as voices
-from app.trainings.voice_planner import usual_needs
+from app.trainings.voice import queries as voices
+from app.trainings.voice.planner import usual_needs
 from app.web.answers import go
-from app.web.audited import audited
-from app.web.deferred_route import DeferredRoute
+from app.web.api.audited import audited
+from app.web.api.deferred_route import DeferredRoute
 from app.web.flashes import Flash
+from app.web.gate.signed_in import Owner, Viewer
 from app.web.language import translate
 from app.web.session_deps import ReadSession, WriteSession
-from app.web.signed_in import Owner, Viewer
 from app.web.templating import fragment, page
 from app.web.text import RowId
 

@@ -13,14 +13,14 @@ from app.gallery.forms import Tag, Tags
 from app.gallery.models import Campaign
 from app.gallery.routes import DeletionNumber, Kind, send_archive, send_copy
 from app.generations import queries as generations
-from app.web.audited import audited
-from app.web.deferred_route import DeferredRoute
-from app.web.json_body import JsonBody
+from app.web.api.audited import audited
+from app.web.api.deferred_route import DeferredRoute
+from app.web.api.json_body import JsonBody
+from app.web.gate.signed_in import Editor, Viewer
+from app.web.gate.visitor import Visitor
 from app.web.paging import from_cursor, to_cursor
 from app.web.session_deps import FileStorage, ReadSession, WriteSession
-from app.web.signed_in import Editor, Viewer
 from app.web.text import Line, Name, RowId
-from app.web.visitor import Visitor
 
 router = APIRouter(route_class=DeferredRoute)
 ids_field = Field(min_length=1, max_length=queries.MOST_CHOSEN)

@@ -21,11 +21,11 @@ from app.gallery.filters import Filters
 from app.gallery.models import Campaign, OutputTag
 from app.generations import queries as generations
 from app.generations.models import Generation, Output
-from app.generations.orders import as_drawn
 from app.generations.planner import DrawingPlan
 from app.generations.prompts import folded
 from app.generations.provenance import MadeBy, UsedAdapter, made_by
 from app.generations.recipe import GenerationRecipe
+from app.generations.requests import as_drawn
 from app.projects import queries as projects
 from app.projects.models import Project
 

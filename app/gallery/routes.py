@@ -25,13 +25,13 @@ from app.generations import queries as generations
 from app.generations.models import Output
 from app.web import files
 from app.web.answers import go, is_htmx, own_path
-from app.web.audited import audited
-from app.web.deferred_route import DeferredRoute
+from app.web.api.audited import audited
+from app.web.api.deferred_route import DeferredRoute
 from app.web.flashes import Flash
+from app.web.gate.signed_in import Editor, Viewer
 from app.web.language import translate, translations
 from app.web.paging import from_cursor, to_cursor
 from app.web.session_deps import FileStorage, ReadSession, WriteSession
-from app.web.signed_in import Editor, Viewer
 from app.web.templating import fragment, page
 from app.web.text import RowId
 from app.writings import queries as writings

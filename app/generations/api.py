@@ -8,21 +8,22 @@ from pydantic import BaseModel, Field
 
 from app.base_models.catalogue import Quantization
 from app.gallery import queries as gallery
-from app.generations import orders, queries, schedulers, service, start_pictures
+from app.generations import queries, requests, schedulers, service
 from app.generations.channels import CHANNEL_KEYS, CHANNELS
 from app.generations.forms import Count, Guidance, Seed, Steps, Strength
 from app.generations.models import Generation
-from app.generations.orders import OrderedStart, Wish, WishedAdapter
-from app.generations.place import FromImage, FromOutput, StartPlace
 from app.generations.planner import DrawingPlan
 from app.generations.recipe import GenerationRecipe
-from app.generations.start import LONGEST_MASK, KeptPicture, Rectangle, keep_copy, keep_upload
-from app.web.audited import audited
-from app.web.deferred_route import DeferredRoute
-from app.web.json_body import JsonBody
+from app.generations.requests import OrderedStart, Wish, WishedAdapter
+from app.generations.start_pictures import service as start_pictures
+from app.generations.start_pictures.files import LONGEST_MASK, KeptPicture, Rectangle, keep_copy, keep_upload
+from app.generations.start_pictures.target import FromImage, FromOutput, StartPlace
+from app.web.api.audited import audited
+from app.web.api.deferred_route import DeferredRoute
+from app.web.api.json_body import JsonBody
+from app.web.gate.signed_in import Editor, Viewer
 from app.web.paging import from_cursor, to_cursor
 from app.web.session_deps import FileStorage, ReadSession, WriteSession
-from app.web.signed_in import Editor, Viewer
 from app.web.text import RowId, Text
 
 router = APIRouter(tags=["Generations"], route_class=DeferredRoute)
@@ -76,7 +77,7 @@ class NewGeneration(JsonBody):
     negative_prompt: Text = Field("", max_length=2000)
     adapters: list[AdapterWish] | None = Field(
         None,
-        max_length=orders.MOST_ADAPTERS,
+        max_length=requests.MOST_ADAPTERS,
         description="Left out: the brand's newest adapter, or none with ``base_model``. Empty: the base model alone.",
     )
     base_model: str | None = Field(
@@ -85,8 +86,10 @@ class NewGeneration(JsonBody):
         description="Key of the base model to draw with where there are no adapters, which draw on their own alone. "
         "Left out: the first one.",
     )
-    channel: str = Field(orders.DEFAULT_CHANNEL, max_length=20, description="One of: " + ", ".join(CHANNEL_KEYS) + ".")
-    count: Count = orders.DEFAULT_COUNT
+    channel: str = Field(
+        requests.DEFAULT_CHANNEL, max_length=20, description="One of: " + ", ".join(CHANNEL_KEYS) + "."
+    )
+    count: Count = requests.DEFAULT_COUNT
     seed: Seed = Field(None, description="Left out: a random one.")
     steps: Steps = Field(None, description="Left out: the base model's own.")
     guidance_scale: Guidance = Field(None, description="Left out: the base model's own.")
@@ -128,13 +131,13 @@ class NewGeneration(JsonBody):
 class Variations(JsonBody):
     """How many pictures like one."""
 
-    count: Count = orders.DEFAULT_COUNT
+    count: Count = requests.DEFAULT_COUNT
 
 
 class Strengths(JsonBody):
     """Multipliers of every adapter's strength; 0 is the base model alone. ``[0, 1]`` compares without and with."""
 
-    strengths: Annotated[list[Strength], Field(min_length=1, max_length=8)] = list(orders.STRIP_STRENGTHS)  # noqa: RUF012 - copied for each
+    strengths: Annotated[list[Strength], Field(min_length=1, max_length=8)] = list(requests.STRIP_STRENGTHS)  # noqa: RUF012 - copied for each
 
 
 class Progress(BaseModel, defer_build=True):

@@ -7,7 +7,7 @@ from pydantic import BaseModel, BeforeValidator, Field, field_validator
 from app.base_models.catalogue import Quantization
 from app.generations import schedulers
 from app.generations.channels import CHANNEL_KEYS, LIKE_START
-from app.generations.orders import (
+from app.generations.requests import (
     DEFAULT_CHANNEL,
     DEFAULT_COUNT,
     HIGHEST_SEED,
@@ -17,7 +17,7 @@ from app.generations.orders import (
     Wish,
     WishedAdapter,
 )
-from app.generations.start import LONGEST_MASK, Rectangle
+from app.generations.start_pictures.files import LONGEST_MASK, Rectangle
 from app.web.text import Line, Text
 
 

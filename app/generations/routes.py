@@ -7,24 +7,26 @@ from fastapi import APIRouter, Form, Query, Request, Response
 
 from app.errors import N_
 from app.gallery import queries as gallery
-from app.generations import orders, queries, service, start_pictures, start_routes, studio
+from app.generations import queries, requests, service, studio
 from app.generations.forms import DrawnWith, MoreForm, StudioForm
 from app.generations.models import Generation
+from app.generations.start_pictures import routes as start_routes
+from app.generations.start_pictures import service as start_pictures
 from app.images import queries as images
 from app.projects import queries as projects
 from app.projects.models import Project
 from app.trainings import queries as trainings
-from app.trainings.warnings import FEWEST
+from app.trainings.look.warnings import FEWEST
 from app.web.answers import go, is_htmx, with_toast
-from app.web.audited import audited
-from app.web.deferred_route import DeferredRoute
+from app.web.api.audited import audited
+from app.web.api.deferred_route import DeferredRoute
+from app.web.gate.signed_in import Editor, Viewer
+from app.web.gate.visitor import Visitor
 from app.web.language import translate
 from app.web.paging import from_cursor, to_cursor
 from app.web.session_deps import FileStorage, ReadSession, WriteSession
-from app.web.signed_in import Editor, Viewer
 from app.web.templating import fragment, page
 from app.web.text import RowId
-from app.web.visitor import Visitor
 
 router = APIRouter(route_class=DeferredRoute)
 router.routes += start_routes.router.routes
@@ -80,7 +82,7 @@ def show(
         sheet=sheet,
         brands=projects.projects(session, workspace_id=workspace_id),
         campaigns=gallery.campaigns(session, workspace_id=workspace_id),
-        most=orders.MOST_PICTURES,
+        most=requests.MOST_PICTURES,
         comes_next=None if sheet.has_own else _comes_next(session, workspace_id, project_id),
         **history,
     )
@@ -233,13 +235,13 @@ def more_like_this(
 @router.post("/outputs/{output_id}/compare")
 @audited("generation.ordered")
 def compare(request: Request, session: WriteSession, visitor: Editor, output_id: RowId) -> Response:
-    return _strip(request, session, visitor, output_id, orders.COMPARED_STRENGTHS)
+    return _strip(request, session, visitor, output_id, requests.COMPARED_STRENGTHS)
 
 
 @router.post("/outputs/{output_id}/strip")
 @audited("generation.ordered")
 def strip(request: Request, session: WriteSession, visitor: Editor, output_id: RowId) -> Response:
-    return _strip(request, session, visitor, output_id, orders.STRIP_STRENGTHS)
+    return _strip(request, session, visitor, output_id, requests.STRIP_STRENGTHS)
 
 
 def _strip(

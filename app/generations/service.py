@@ -9,17 +9,17 @@ from app.adapters.models import Adapter
 from app.base_models import catalogue
 from app.base_models import queries as base_models
 from app.errors import NotFound
-from app.generations import orders, queries
+from app.generations import queries, requests
 from app.generations.errors import NothingToCompare
 from app.generations.models import Generation, Output
-from app.generations.orders import Wish
 from app.generations.planner import DrawingPlan
 from app.generations.prompts import folded
 from app.generations.queries import Order
 from app.generations.recipe import GenerationRecipe
+from app.generations.requests import Wish
+from app.jobs import counters
 from app.jobs import queries as job_queries
 from app.jobs import service as jobs
-from app.jobs import tallies
 from app.jobs.models import Job
 from app.projects import queries as projects
 
@@ -56,9 +56,9 @@ def request_pictures(
     else:
         wanted = [wished.adapter_id for wished in wish.adapters]
         adapters = queries.adapters_named(session, workspace_id=workspace_id, adapter_ids=wanted)
-    base_key = orders.base_key_of(adapters, wish.base_model, otherwise=catalogue.all_models()[0].key)
+    base_key = requests.base_key_of(adapters, wish.base_model, otherwise=catalogue.all_models()[0].key)
     base = base_models.entry(session, workspace_id=workspace_id, key=base_key)
-    recipe, added = orders.recipe_for(wish, adapters, base)
+    recipe, added = requests.recipe_for(wish, adapters, base)
     if source_output_id is not None:
         source_output_id = queries.output(session, workspace_id=workspace_id, output_id=source_output_id).id
     ordered = Generation(
@@ -90,8 +90,8 @@ def more_like(session: Session, *, workspace_id: str, output_id: str, user_id: s
             Generation.kind == "pictures",
         )
     )
-    share = orders.VARIATION_STRENGTHS[(earlier or 0) % len(orders.VARIATION_STRENGTHS)]
-    recipe = orders.more_like(_as_drawn(ordered), output.seed, output.strength, share=share, count=count)
+    share = requests.VARIATION_STRENGTHS[(earlier or 0) % len(requests.VARIATION_STRENGTHS)]
+    recipe = requests.more_like(_as_drawn(ordered), output.seed, output.strength, share=share, count=count)
     return _derived(session, output, ordered, recipe, "pictures", user_id)
 
 
@@ -106,7 +106,7 @@ def strip(
     recipe = _as_drawn(ordered)
     if not recipe.adapters:
         raise NothingToCompare()
-    return _derived(session, output, ordered, orders.strip(recipe, output.seed, strengths), "strip", user_id)
+    return _derived(session, output, ordered, requests.strip(recipe, output.seed, strengths), "strip", user_id)
 
 
 def again(session: Session, *, workspace_id: str, generation_id: str, user_id: str | None) -> Generation:
@@ -198,7 +198,7 @@ def add_output(session: Session, held: jobs.Claim, order: Order, picture: Finish
         )
     )
     session.flush()
-    tallies.count(session, tallies.PICTURES, kind=LANE)
+    counters.count(session, counters.PICTURES, kind=LANE)
     return True
 
 
@@ -214,7 +214,7 @@ def note_drawing(session: Session, held: jobs.Claim, generation_id: str, plan: D
 
 
 def _as_drawn(ordered: Generation) -> GenerationRecipe:
-    return orders.as_drawn(GenerationRecipe.model_validate(ordered.recipe), ordered.drawing)
+    return requests.as_drawn(GenerationRecipe.model_validate(ordered.recipe), ordered.drawing)
 
 
 def _with_order(session: Session, workspace_id: str, output_id: str) -> tuple[Output, Generation]:

@@ -10,11 +10,12 @@ from app.base_files import queries as base_files
 from app.base_models import catalogue
 from app.base_models import queries as base_models
 from app.base_models.catalogue import BaseModelEntry, Quantization
-from app.generations import channels, orders, queries, schedulers, start_pictures
+from app.generations import channels, queries, requests, schedulers
 from app.generations.channels import Channel
 from app.generations.models import Generation, Output, StartPicture
 from app.generations.recipe import AdapterUse, GenerationRecipe
 from app.generations.schedulers import Scheduler
+from app.generations.start_pictures import service as start_pictures
 
 
 @dataclass(frozen=True)
@@ -97,9 +98,9 @@ def sheet(
         prompt="",
         negative_prompt="",
         adapters=(AdapterUse(adapter_id=chosen.id, strength=chosen.recommended_strength),) if chosen else (),
-        channel=channels.LIKE_START if given else orders.DEFAULT_CHANNEL,
-        count=orders.DEFAULT_COUNT,
-        seed=orders.random_seed(),
+        channel=channels.LIKE_START if given else requests.DEFAULT_CHANNEL,
+        count=requests.DEFAULT_COUNT,
+        seed=requests.random_seed(),
         keep_seed=False,
         steps=base.steps,
         guidance_scale=base.guidance_scale,
@@ -112,7 +113,7 @@ def sheet(
         formats=formats_for(base, given),
         schedulers=schedulers.fitting(base),
         start=given,
-        start_strength=orders.START_STRENGTH,
+        start_strength=requests.START_STRENGTH,
         mask_keeps=True,
         choices=choices,
         has_own=any(one.project_id == project_id for one in choices),
@@ -136,8 +137,8 @@ def _filled(session: Session, choices: tuple[Adapter, ...], ordered: Generation,
         negative_prompt=recipe.negative_prompt,
         adapters=tuple(use for use in recipe.adapters if use.adapter_id in there),
         channel=ordered.channel,
-        count=min(recipe.count, orders.MOST_PICTURES) if output is None else orders.DEFAULT_COUNT,
-        seed=orders.own_seed(recipe, output.seed) if output else recipe.seed,
+        count=min(recipe.count, requests.MOST_PICTURES) if output is None else requests.DEFAULT_COUNT,
+        seed=requests.own_seed(recipe, output.seed) if output else recipe.seed,
         keep_seed=True,
         steps=recipe.steps,
         guidance_scale=recipe.guidance_scale,

@@ -9,18 +9,18 @@ from pydantic import BaseModel, Field
 
 from app.images import exports, queries, service, uploads
 from app.images.forms import Caption, Ids, Share, Words
-from app.images.place import UploadPlace
 from app.images.queries import Filter, Tile
-from app.images.reading import suggest_palette
+from app.images.reading.readers import suggest_palette
+from app.images.upload_target import UploadPlace
 from app.projects import queries as projects
-from app.web.audited import audited
-from app.web.deferred_route import DeferredRoute
+from app.web.api.audited import audited
+from app.web.api.deferred_route import DeferredRoute
+from app.web.api.json_body import JsonBody
 from app.web.files import disposition, send
-from app.web.json_body import JsonBody
+from app.web.gate.signed_in import Editor, Viewer
 from app.web.language import translate
 from app.web.paging import from_cursor, to_cursor
 from app.web.session_deps import FileStorage, ReadSession, WriteSession
-from app.web.signed_in import Editor, Viewer
 from app.web.text import RowId
 
 router = APIRouter(tags=["Images"], route_class=DeferredRoute)

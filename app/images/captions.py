@@ -9,8 +9,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from app.images.names import shown_name
-from app.images.palette import colour_name, read_pixels
+from app.images.reading.names import shown_name
+from app.images.reading.palette import colour_name, read_pixels
 from app.plain_text import composed
 
 TRIGGER_PLACEHOLDER = "[trigger]"

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from app.db import new_id
 from app.errors import N_, NotFound
 from app.images import service
-from app.images.reading import suggest_palette
+from app.images.reading.readers import suggest_palette
 from app.images.uploads import Limits, StoredImage, Upload, take_in
 from app.projects import service as projects
 from app.storage import Storage

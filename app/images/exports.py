@@ -7,10 +7,10 @@ from pathlib import PurePosixPath
 from zipstream import ZIP_DEFLATED, ZIP_STORED, ZipStream
 
 from app.images import captions
-from app.images.formats import ImageFormat
 from app.images.models import Image
-from app.images.prepared import HAD_LOCATION
-from app.images.reading import clean_original
+from app.images.reading.formats import ImageFormat
+from app.images.reading.prepared import HAD_LOCATION
+from app.images.reading.readers import clean_original
 from app.storage import Storage
 
 

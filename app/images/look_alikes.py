@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from app.errors import N_
-from app.images.notes import Note
+from app.images.reading.notes import Note
 
 MAX_DISTANCE = 6  # of 64 bits; re-saving and resizing change 0 to 4, different photos about 32
 LEAST_STRUCTURE = 4  # bits set; a hash with fewer is a nearly flat picture and says nothing about likeness

@@ -13,21 +13,21 @@ from app.images.demo import add_demo_brand
 from app.images.forms import CaptionForm, FocusForm, InFrontForm, ReplaceForm, SelectionForm
 from app.images.look_alikes import advice_for
 from app.images.models import Image
-from app.images.place import UploadPlace
 from app.images.queries import Filter, JudgedSet
-from app.images.reading import suggest_palette
-from app.images.shown import address, shown
+from app.images.reading.readers import suggest_palette
+from app.images.upload_target import UploadPlace
+from app.images.view import address, shown
 from app.projects import queries as projects
 from app.projects.journey import ENOUGH_IMAGES, MANY_IMAGES
 from app.web.answers import go, is_htmx
-from app.web.audited import audited
-from app.web.deferred_route import DeferredRoute
+from app.web.api.audited import audited
+from app.web.api.deferred_route import DeferredRoute
 from app.web.files import disposition, send
 from app.web.flashes import Flash
+from app.web.gate.signed_in import Editor, Viewer
 from app.web.language import translate, translations
 from app.web.paging import from_cursor, to_cursor
 from app.web.session_deps import AppSettings, FileStorage, ReadSession, WriteSession
-from app.web.signed_in import Editor, Viewer
 from app.web.templating import fragment, page, render
 from app.web.text import RowId
 

@@ -13,7 +13,7 @@ from app.errors import N_, NotFound
 from app.images import captions, queries
 from app.images.errors import ImageRefused
 from app.images.models import Image
-from app.images.notes import Note
+from app.images.reading.notes import Note
 from app.images.uploads import ALREADY_HERE, CaptionFile, KnownImage, LeftOut, StoredImage, Taken
 from app.projects import queries as projects
 from app.storage import Storage

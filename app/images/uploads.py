@@ -12,14 +12,14 @@ from typing import BinaryIO
 
 from app.errors import N_
 from app.images import captions
-from app.images.archive import MB, ArchiveLimits, ArchiveMember, SkippedMember, read_archive
 from app.images.errors import FileTooLarge, ImageRefused, SvgTooComplex, UnreadableArchive, UnreadableImage
-from app.images.formats import sniff
-from app.images.names import shown_name
-from app.images.notes import Note
-from app.images.prepared import IntakeLimits
-from app.images.reading import read_picture
-from app.memory import give_back_freed
+from app.images.reading.archive import MB, ArchiveLimits, ArchiveMember, SkippedMember, read_archive
+from app.images.reading.formats import sniff
+from app.images.reading.names import shown_name
+from app.images.reading.notes import Note
+from app.images.reading.prepared import IntakeLimits
+from app.images.reading.readers import read_picture
+from app.machine.memory import give_back_freed
 from app.reading.net import otherwise
 from app.storage import Storage
 

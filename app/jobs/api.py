@@ -7,11 +7,11 @@ from pydantic import BaseModel
 
 from app.jobs import queries, service
 from app.jobs.models import Job
-from app.web.audited import audited
-from app.web.deferred_route import DeferredRoute
+from app.web.api.audited import audited
+from app.web.api.deferred_route import DeferredRoute
+from app.web.gate.signed_in import Editor, Viewer
 from app.web.paging import from_cursor, to_cursor
 from app.web.session_deps import ReadSession, WriteSession
-from app.web.signed_in import Editor, Viewer
 from app.web.text import RowId
 
 router = APIRouter(tags=["Jobs"], route_class=DeferredRoute)

@@ -3,15 +3,15 @@
 from fastapi import APIRouter, Request, Response
 
 from app.jobs import service
-from app.jobs.board import board
+from app.jobs.queue_view import board
 from app.web.answers import go
-from app.web.audited import audited
-from app.web.deferred_route import DeferredRoute
+from app.web.api.audited import audited
+from app.web.api.deferred_route import DeferredRoute
 from app.web.flashes import Flash
+from app.web.gate.signed_in import Editor, Viewer
 from app.web.language import translate
 from app.web.paging import from_cursor, to_cursor
 from app.web.session_deps import ReadSession, WriteSession
-from app.web.signed_in import Editor, Viewer
 from app.web.templating import fragment, page
 from app.web.text import RowId
 

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from app.db import now
 from app.errors import N_, AppError, Conflict, NotFound
-from app.jobs import tallies, turns
+from app.jobs import counters, scheduling
 from app.jobs.models import DeviceHour, Job, LeaseExpiry, Worker
 
 LEASE = timedelta(seconds=60)
@@ -173,8 +173,8 @@ def claim(session: Session, *, lanes: tuple[str, ...], owner: str) -> Claim | No
         return None
     moment = database_now(session)
     job = None
-    for turn in turns.in_order(session, lanes=lanes, moment=moment):
-        job = session.scalars(turns.oldest_of(turn)).first()
+    for turn in scheduling.in_order(session, lanes=lanes, moment=moment):
+        job = session.scalars(scheduling.oldest_of(turn)).first()
         if job is not None:
             break  # else others have just taken all that this workspace had
     if job is None:
@@ -217,7 +217,7 @@ def heartbeat(session: Session, held: Claim, *, device_seconds: float) -> bool:
     values = {"lease_until": moment + LEASE, "device_seconds": Job.device_seconds + device_seconds}
     _guarded(session, update(Job).values(values), held)
     cancel = bool(session.scalar(select(Job.cancel_requested).where(Job.id == held.job_id)))
-    turns.add_seconds(session, held.workspace_id, device_seconds, moment=moment)
+    scheduling.add_seconds(session, held.workspace_id, device_seconds, moment=moment)
     return cancel
 
 
@@ -272,7 +272,7 @@ def _end(session: Session, held: Claim, state: str, code: str | None = None, sen
         "sealed_secret": case((Job.sealed_secret.is_not(None), "")),
     }
     _guarded(session, update(Job).values(**values), held)
-    tallies.count(session, tallies.ENDED, kind=held.kind, state=state)
+    counters.count(session, counters.ENDED, kind=held.kind, state=state)
 
 
 def finish(session: Session, held: Claim) -> None:
@@ -324,7 +324,7 @@ def request_cancel(session: Session, *, workspace_id: str, job_id: str) -> Job:
         job.state, job.finished_at = "cancelled", database_now(session)
         _forget_secret(job)
         session.flush()
-        tallies.count(session, tallies.ENDED, kind=job.kind, state=job.state)
+        counters.count(session, counters.ENDED, kind=job.kind, state=job.state)
     session.flush()
     return job
 
@@ -372,9 +372,9 @@ def reap(session: Session) -> int:
         _take_from_its_worker(session, job, MISHAPS["silent"], moment)
     session.flush()
     for kind, state in sorted((job.kind, job.state) for job in expired if job.state != "queued"):
-        tallies.count(session, tallies.ENDED, kind=kind, state=state)
+        counters.count(session, counters.ENDED, kind=kind, state=state)
     for kind in sorted(job.kind for job in expired):
-        tallies.count(session, tallies.LEASE_EXPIRED, kind=kind)
+        counters.count(session, counters.LEASE_EXPIRED, kind=kind)
     return len(expired)
 
 
@@ -388,7 +388,7 @@ def lose(session: Session, *, job_id: str, fence: int, mishap: Mishap) -> None:
     _take_from_its_worker(session, job, mishap, database_now(session))
     session.flush()
     if job.state != "queued":
-        tallies.count(session, tallies.ENDED, kind=job.kind, state=job.state)
+        counters.count(session, counters.ENDED, kind=job.kind, state=job.state)
 
 
 def _take_from_its_worker(session: Session, job: Job, mishap: Mishap, moment: datetime) -> None:
@@ -445,7 +445,7 @@ def forget_the_past(session: Session) -> None:
     """Drop workers that have not been heard of for a day, hours that no turn depends on, and lease expiries that are a
     month old."""
     session.execute(delete(Worker).where(Worker.last_seen_at < now() - WORKERS_KEPT))
-    session.execute(delete(DeviceHour).where(DeviceHour.hour < now() - 2 * turns.FAIR_OVER))
+    session.execute(delete(DeviceHour).where(DeviceHour.hour < now() - 2 * scheduling.FAIR_OVER))
     session.execute(delete(LeaseExpiry).where(LeaseExpiry.at < now() - EXPIRIES_KEPT))
 
 
@@ -459,4 +459,4 @@ def add_device_seconds(session: Session, held: Claim, seconds: float) -> None:
     )
     assert isinstance(result, CursorResult)
     if result.rowcount == 1:
-        turns.add_seconds(session, held.workspace_id, seconds, moment=database_now(session))
+        scheduling.add_seconds(session, held.workspace_id, seconds, moment=database_now(session))

@@ -24,8 +24,8 @@ from app.accounts import queries as accounts
 from app.db import DATABASE_AWAY, Database
 from app.errors import N_, AppError
 from app.jobs import queries
-from app.jobs.board import board_version
 from app.jobs.queries import Pulse
+from app.jobs.queue_view import board_version
 
 ASK_EVERY_SECONDS = 1.0
 AT_LEAST_SECONDS = 0.1

@@ -7,10 +7,10 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from app.db import Database
-from app.disk import DiskWatch
+from app.jobs import counters
 from app.jobs import queries as jobs
-from app.jobs import tallies
 from app.jobs.models import LANES, Worker
+from app.machine.disk import DiskWatch
 from app.operations import queries
 
 
@@ -28,7 +28,7 @@ class FromTheDatabase(Collector):
     def collect(self) -> Iterator[Metric]:
         with self._database.read() as session:
             waiting, paces = queries.waiting(session), queries.paces(session)
-            workers, counted = jobs.workers(session), tallies.all_of(session)
+            workers, counted = jobs.workers(session), counters.all_of(session)
 
         depth = GaugeMetricFamily("livery_jobs", "Jobs that wait or run", labels=("lane", "state"))
         age = GaugeMetricFamily("livery_jobs_oldest_seconds", "Age of the oldest of them", labels=("lane", "state"))
@@ -64,11 +64,11 @@ class FromTheDatabase(Collector):
         pictures = CounterMetricFamily("livery_pictures", "Pictures drawn; its rate is pictures a second")
         drawn = 0.0
         for tally in counted:
-            if tally.name == tallies.ENDED:
+            if tally.name == counters.ENDED:
                 ended.add_metric((tally.kind, tally.state), tally.value)
-            elif tally.name == tallies.LEASE_EXPIRED:
+            elif tally.name == counters.LEASE_EXPIRED:
                 lost.add_metric((tally.kind,), tally.value)
-            elif tally.name == tallies.PICTURES:
+            elif tally.name == counters.PICTURES:
                 drawn += tally.value
         pictures.add_metric((), drawn)
         yield from (ended, lost, pictures)

@@ -8,12 +8,12 @@ from app.errors import N_, Forbidden
 from app.jobs import service as jobs
 from app.operations import queries
 from app.web.answers import go
-from app.web.audited import audited
-from app.web.deferred_route import DeferredRoute
+from app.web.api.audited import audited
+from app.web.api.deferred_route import DeferredRoute
 from app.web.flashes import Flash
+from app.web.gate.signed_in import Owner
 from app.web.language import translate
 from app.web.session_deps import ReadSession, WriteSession
-from app.web.signed_in import Owner
 from app.web.templating import page
 from app.web.text import RowId
 

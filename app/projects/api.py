@@ -11,12 +11,12 @@ from app.images import queries as images
 from app.projects import queries, service
 from app.projects.forms import Colour, Notes, TriggerWord
 from app.projects.models import Project
-from app.web.audited import audited
-from app.web.deferred_route import DeferredRoute
-from app.web.json_body import JsonBody
+from app.web.api.audited import audited
+from app.web.api.deferred_route import DeferredRoute
+from app.web.api.json_body import JsonBody
+from app.web.gate.signed_in import Editor, Viewer
 from app.web.paging import from_cursor, to_cursor
 from app.web.session_deps import FileStorage, ReadSession, WriteSession
-from app.web.signed_in import Editor, Viewer
 from app.web.text import Name, RowId
 
 router = APIRouter(tags=["Brands"], route_class=DeferredRoute)

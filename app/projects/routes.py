@@ -17,23 +17,23 @@ from app.generations import queries as generations
 from app.generations.models import Output
 from app.images import demo
 from app.images import queries as images
-from app.images.shown import shown
+from app.images.view import shown
 from app.projects import queries, service, trigger_word
 from app.projects.forms import DeleteForm, LookForm, NameForm, NewBrandForm, PaletteForm
 from app.projects.journey import ENOUGH_IMAGES, Holdings, journey
 from app.trainings import queries as trainings
 from app.voice import queries as voice
 from app.web.answers import go, is_htmx
-from app.web.audited import audited
-from app.web.deferred_route import DeferredRoute
+from app.web.api.audited import audited
+from app.web.api.deferred_route import DeferredRoute
 from app.web.flashes import Flash
+from app.web.gate.signed_in import Editor, Viewer
+from app.web.gate.visitor import Visitor
 from app.web.language import translate
 from app.web.paging import from_cursor, to_cursor
 from app.web.session_deps import FileStorage, ReadSession, WriteSession
-from app.web.signed_in import Editor, Viewer
 from app.web.templating import fragment, page
 from app.web.text import RowId
-from app.web.visitor import Visitor
 
 router = APIRouter(route_class=DeferredRoute)
 

@@ -112,7 +112,7 @@ def _end_with(life: int) -> None:
 
 
 def _resident() -> int:
-    from app.memory import process_memory
+    from app.machine.memory import process_memory
 
     return process_memory() or 0
 

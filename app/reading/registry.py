@@ -22,15 +22,15 @@ class Reader:
 
 
 READERS = {
-    "picture": Reader("app.images.reader:prepared"),
-    "clean_original": Reader("app.images.reader:clean_original", seconds=40),
-    "palette": Reader("app.images.reader:palette", memory_mb=1_000, most_answer_mb=1),
-    "start_picture": Reader("app.generations.start_reader:start_picture"),
-    "mask": Reader("app.generations.start_reader:mask", memory_mb=1_000),
+    "picture": Reader("app.images.reading.reader:prepared"),
+    "clean_original": Reader("app.images.reading.reader:clean_original", seconds=40),
+    "palette": Reader("app.images.reading.reader:palette", memory_mb=1_000, most_answer_mb=1),
+    "start_picture": Reader("app.generations.start_pictures.reader:start_picture"),
+    "mask": Reader("app.generations.start_pictures.reader:mask", memory_mb=1_000),
     "smaller_copy": Reader("app.gallery.copy_reader:smaller_copy", memory_mb=1_000),
-    "checked_texts": Reader("app.voice.reader:checked", memory_mb=1_500),
-    "preview_of_texts": Reader("app.voice.reader:preview", memory_mb=1_500),
-    "drafts_of_texts": Reader("app.voice.reader:drafts", memory_mb=1_500),
-    "adapter_passport": Reader("app.adapters.header_reader:passport", memory_mb=1_500, most_answer_mb=50),
-    "adapter_header": Reader("app.adapters.header_reader:header", memory_mb=1_500, most_answer_mb=50),
+    "checked_texts": Reader("app.voice.reading.reader:checked", memory_mb=1_500),
+    "preview_of_texts": Reader("app.voice.reading.reader:preview", memory_mb=1_500),
+    "drafts_of_texts": Reader("app.voice.reading.reader:drafts", memory_mb=1_500),
+    "adapter_passport": Reader("app.lora_files.header_reader:passport", memory_mb=1_500, most_answer_mb=50),
+    "adapter_header": Reader("app.lora_files.header_reader:header", memory_mb=1_500, most_answer_mb=50),
 }

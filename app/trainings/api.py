@@ -9,19 +9,19 @@ from pydantic import BaseModel
 from app.jobs.api import JobOut
 from app.projects import queries as projects
 from app.trainings import queries, service
-from app.trainings.estimate import Estimate
-from app.trainings.forms import CleanChoices
+from app.trainings.look.estimate import Estimate
+from app.trainings.look.forms import CleanChoices
+from app.trainings.look.recipe import TrainingRecipe
 from app.trainings.models import Training
-from app.trainings.recipe import TrainingRecipe
 from app.trainings.rows import PAGE
-from app.web.audited import audited
-from app.web.deferred_route import DeferredRoute
+from app.web.api.audited import audited
+from app.web.api.deferred_route import DeferredRoute
+from app.web.api.json_body import JsonBody
 from app.web.files import send
-from app.web.json_body import JsonBody
+from app.web.gate.signed_in import Editor, Viewer
 from app.web.language import translate
 from app.web.paging import from_cursor, to_cursor
 from app.web.session_deps import FileStorage, ReadSession, WriteSession
-from app.web.signed_in import Editor, Viewer
 from app.web.text import RowId
 
 router = APIRouter(tags=["Trainings"], route_class=DeferredRoute)

@@ -18,10 +18,10 @@ from app.jobs import queries as jobs
 from app.jobs.models import Job
 from app.projects import queries as projects
 from app.trainings import rows
-from app.trainings.estimate import Estimate, Measurement
+from app.trainings.look.estimate import Estimate, Measurement
+from app.trainings.look.recipe import TrainingRecipe
 from app.trainings.models import LossPoint, Training, TrainingSample
 from app.trainings.promises import Grade, graded
-from app.trainings.recipe import TrainingRecipe
 from app.trainings.rows import PAGE
 
 LATEST_MEASUREMENTS = 50

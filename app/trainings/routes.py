@@ -9,26 +9,27 @@ from app.base_models import queries as base_models
 from app.db import new_id
 from app.errors import N_
 from app.images.captions import TRIGGER_PLACEHOLDER
-from app.images.shown import shown
+from app.images.view import shown
 from app.projects import queries as projects
-from app.trainings import again, queries, service
-from app.trainings.forms import StartForm, TrainingForm
+from app.trainings import queries, service
+from app.trainings.look import again
+from app.trainings.look.forms import StartForm, TrainingForm
+from app.trainings.look.presets import PURPOSES
+from app.trainings.look.recipe import TrainingRecipe
 from app.trainings.models import Training
-from app.trainings.presets import PURPOSES
-from app.trainings.recipe import TrainingRecipe
 from app.trainings.rows import PAGE
 from app.web.answers import go, is_htmx
-from app.web.audited import audited
-from app.web.deferred_route import DeferredRoute
+from app.web.api.audited import audited
+from app.web.api.deferred_route import DeferredRoute
 from app.web.files import send
 from app.web.flashes import Flash
+from app.web.gate.signed_in import Editor, Viewer
+from app.web.gate.visitor import Visitor
 from app.web.language import translate
 from app.web.paging import from_cursor, to_cursor
 from app.web.session_deps import FileStorage, ReadSession, WriteSession
-from app.web.signed_in import Editor, Viewer
 from app.web.templating import fragment, page
 from app.web.text import RowId
-from app.web.visitor import Visitor
 
 router = APIRouter(route_class=DeferredRoute)
 WILL_STOP = N_("It stops after this step and keeps what it has learned.")

@@ -28,7 +28,6 @@ from app.jobs.service import Claim
 from app.projects import queries as projects
 from app.projects.models import Project
 from app.trainings import queries
-from app.trainings.choices import TrainingChoices
 from app.trainings.errors import (
     BadResolution,
     BrandPutAway,
@@ -40,13 +39,14 @@ from app.trainings.errors import (
     OrderTaken,
     TooFewPictures,
 )
-from app.trainings.estimate import Estimate, FirstSteps, estimate_for
+from app.trainings.look.choices import TrainingChoices
+from app.trainings.look.estimate import Estimate, FirstSteps, estimate_for
+from app.trainings.look.needs import Precision
+from app.trainings.look.planner import Device, next_coarser, plan_for, planned, shortage, suits, unplanned
+from app.trainings.look.presets import known_to, recipe_for, unheard
+from app.trainings.look.recipe import TrainingRecipe
+from app.trainings.look.warnings import FEWEST, Warning, warnings_for
 from app.trainings.models import LossPoint, Training, TrainingSample
-from app.trainings.needs import Precision
-from app.trainings.planner import Device, next_coarser, plan_for, planned, shortage, suits, unplanned
-from app.trainings.presets import known_to, recipe_for, unheard
-from app.trainings.recipe import TrainingRecipe
-from app.trainings.warnings import FEWEST, Warning, warnings_for
 
 PRECISIONS: dict[str, Precision] = {"bfloat16": "bfloat16", "float16": "float16", "float32": "float32"}
 

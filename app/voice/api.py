@@ -9,24 +9,27 @@ from pydantic import BaseModel, Field, StringConstraints
 from starlette.background import BackgroundTask
 
 from app.projects import queries as projects
-from app.voice import exports, mapping, personal_data, previews, queries, reading, service, uploads
+from app.voice import exports, queries, service, uploads
+from app.voice.analysis import personal_data
+from app.voice.analysis.languages import detect
+from app.voice.analysis.style_guide import style_guide
 from app.voice.errors import AlreadyTakenIn
 from app.voice.forms import Brief, Ids, Language, LineForm, PersonalChoice, Sample, Title, Words
-from app.voice.languages import detect
-from app.voice.mapping import Draft, KnownChannel, Mapping
 from app.voice.models import TextSample
-from app.voice.place import OpenedImport, VoicePlace
 from app.voice.queries import Filter, Judged
+from app.voice.reading import mapping, previews
+from app.voice.reading import readers as reading
+from app.voice.reading.mapping import Draft, KnownChannel, Mapping
 from app.voice.routes import take_in_opened
-from app.voice.shown import amount
-from app.voice.style_guide import style_guide
-from app.web.audited import audited
-from app.web.deferred_route import DeferredRoute
-from app.web.json_body import JsonBody
+from app.voice.upload_target import OpenedImport, VoicePlace
+from app.voice.view import amount
+from app.web.api.audited import audited
+from app.web.api.deferred_route import DeferredRoute
+from app.web.api.json_body import JsonBody
+from app.web.gate.signed_in import Editor, Viewer
 from app.web.language import translate
 from app.web.paging import from_cursor, to_cursor
 from app.web.session_deps import FileStorage, ReadSession, WriteSession
-from app.web.signed_in import Editor, Viewer
 from app.web.text import RowId
 
 router = APIRouter(tags=["Voice"], route_class=DeferredRoute)

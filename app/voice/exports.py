@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterable, Iterator
 
-from app.voice.pairs import VoiceSample, conversation
+from app.voice.analysis.pairs import VoiceSample, conversation
 
 
 def conversation_lines(samples: Iterable[VoiceSample]) -> Iterator[str]:

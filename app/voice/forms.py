@@ -4,9 +4,9 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field
 
-from app.voice.documents import LONGEST_TITLE
-from app.voice.mapping import LONGEST_BRIEF, LONGEST_SAMPLE, KnownChannel, Mapping
 from app.voice.queries import Filter
+from app.voice.reading.documents import LONGEST_TITLE
+from app.voice.reading.mapping import LONGEST_BRIEF, LONGEST_SAMPLE, KnownChannel, Mapping
 from app.web.text import Line, RowId, Text
 
 Sample = Annotated[Text, Field(max_length=LONGEST_SAMPLE)]

@@ -11,11 +11,11 @@ from sqlalchemy.orm import Session
 
 from app.db import now
 from app.errors import NotFound
-from app.voice import likeness, pairs, personal_data
-from app.voice.intake import DOCUMENTS
-from app.voice.likeness import Compared, SharedLine
+from app.voice.analysis import likeness, pairs, personal_data
+from app.voice.analysis.likeness import Compared, SharedLine
+from app.voice.analysis.pairs import VoiceSample
 from app.voice.models import BoilerplateLine, TextSample, VoiceImport
-from app.voice.pairs import VoiceSample
+from app.voice.reading.intake import DOCUMENTS
 
 PAGE = 40
 LEAST_SAMPLES = 20

@@ -10,7 +10,9 @@ from starlette.background import BackgroundTask
 
 from app.errors import N_, NotFound
 from app.projects import queries as projects
-from app.voice import exports, mapping, pairs, personal_data, queries, reading, service, uploads
+from app.voice import exports, queries, service, uploads
+from app.voice.analysis import pairs, personal_data
+from app.voice.analysis.style_guide import style_guide
 from app.voice.channels import CHANNELS
 from app.voice.errors import AlreadyTakenIn
 from app.voice.forms import (
@@ -25,23 +27,24 @@ from app.voice.forms import (
     Words,
 )
 from app.voice.models import VoiceImport
-from app.voice.place import Opened, OpenedImport, VoicePlace
 from app.voice.queries import Filter, JudgedSet
-from app.voice.shown import LANGUAGE_NAMES, amount, marked, rare_languages
-from app.voice.style_guide import style_guide
+from app.voice.reading import mapping
+from app.voice.reading import readers as reading
+from app.voice.upload_target import Opened, OpenedImport, VoicePlace
+from app.voice.view import LANGUAGE_NAMES, amount, marked, rare_languages
 from app.web.answers import go, is_htmx
-from app.web.audited import audited
-from app.web.deferred_route import DeferredRoute
+from app.web.api.audited import audited
+from app.web.api.deferred_route import DeferredRoute
 from app.web.files import disposition
 from app.web.flashes import Flash
+from app.web.gate.route_rules import TEXT_BYTES
+from app.web.gate.signed_in import Editor, Viewer
+from app.web.gate.visitor import Visitor
 from app.web.language import translate, translations
 from app.web.paging import from_cursor, to_cursor
-from app.web.route_rules import TEXT_BYTES
 from app.web.session_deps import FileStorage, ReadSession, WriteSession
-from app.web.signed_in import Editor, Viewer
 from app.web.templating import fragment, page
 from app.web.text import RowId
-from app.web.visitor import Visitor
 
 router = APIRouter(route_class=DeferredRoute)
 

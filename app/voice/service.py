@@ -9,16 +9,17 @@ from sqlalchemy.orm import Session
 
 from app.db import Database, now
 from app.errors import N_
-from app.images.notes import Note
+from app.images.reading.notes import Note
 from app.projects import queries as projects
 from app.storage import Storage
-from app.voice import likeness, personal_data, queries
-from app.voice.decoding import cleaned, one_line
-from app.voice.documents import LONGEST_TITLE
+from app.voice import queries
+from app.voice.analysis import likeness, personal_data
 from app.voice.errors import AlreadyTakenIn, EmptyText, TooManySamples
-from app.voice.mapping import LONGEST_BRIEF, LONGEST_SAMPLE, Draft
 from app.voice.models import BoilerplateLine, TextSample, VoiceImport
 from app.voice.queries import MOST_SAMPLES
+from app.voice.reading.decoding import cleaned, one_line
+from app.voice.reading.documents import LONGEST_TITLE
+from app.voice.reading.mapping import LONGEST_BRIEF, LONGEST_SAMPLE, Draft
 
 KNOWN = N_("%(count)s texts were here already, or stand in the file twice, and were not added again.")
 PERSONAL_CHOICES = ("keep", "mask", "")

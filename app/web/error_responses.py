@@ -10,11 +10,11 @@ from fastapi.responses import JSONResponse, PlainTextResponse
 from starlette.exceptions import HTTPException
 
 from app.db import DATABASE_AWAY
-from app.disk import NoRoom
 from app.errors import N_, AppError, Forbidden, Invalid, NotFound
+from app.machine.disk import NoRoom
 from app.web.answers import is_htmx
 from app.web.field_problems import field_problems
-from app.web.incoming import BodyRefused
+from app.web.gate.incoming import BodyRefused
 from app.web.language import translate
 from app.web.templating import fragment, page
 

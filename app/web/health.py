@@ -18,11 +18,11 @@ from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.db import Database
-from app.disk import DiskWatch
 from app.jobs import queries as jobs
 from app.jobs.models import LANES
+from app.machine.disk import DiskWatch
 from app.storage import Storage
-from app.web.deferred_route import DeferredRoute
+from app.web.api.deferred_route import DeferredRoute
 
 router = APIRouter(include_in_schema=False, route_class=DeferredRoute)
 KEEP_SECONDS = 1.0

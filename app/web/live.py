@@ -19,8 +19,8 @@ from starlette.types import Receive, Scope, Send
 from app.errors import Invalid, NotFound
 from app.jobs import queries
 from app.jobs.stream import Follow, Listener, News, Streams
+from app.web.gate.visitor import Visitor
 from app.web.templating import duration, number, speaking
-from app.web.visitor import Visitor
 
 PATH = "/live"
 MOST_FOLLOWED = 50

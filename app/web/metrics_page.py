@@ -9,7 +9,7 @@ from starlette.responses import PlainTextResponse, Response
 
 from app.operations.queries import is_keeper
 from app.settings import Settings
-from app.web.visitor import Visitor
+from app.web.gate.visitor import Visitor
 
 
 async def show(request: Request) -> Response:

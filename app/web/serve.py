@@ -18,7 +18,7 @@ from app.main import create_app
 from app.reading import pool
 from app.settings import Settings
 from app.startup import keep_private, warn_of_old_python
-from app.web.protocol import TimedProtocol
+from app.web.gate.protocol import TimedProtocol
 
 log = logging.getLogger("livery.web")
 MOST_OPEN_FILES = 65_536

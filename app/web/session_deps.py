@@ -15,8 +15,8 @@ from app.audit import following
 from app.jobs.service import limit_orders
 from app.settings import Settings
 from app.storage import Storage
-from app.web import signed_in
-from app.web.audited import draft_for
+from app.web.api.audited import draft_for
+from app.web.gate import signed_in
 
 
 def _read(request: Request) -> Iterator[Session]:

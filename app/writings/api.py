@@ -10,20 +10,21 @@ from pydantic import BaseModel, Field
 from app.db import now
 from app.generations.forms import Seed
 from app.projects import queries as projects
-from app.web.audited import audited
-from app.web.deferred_route import DeferredRoute
-from app.web.json_body import JsonBody
+from app.web.api.audited import audited
+from app.web.api.deferred_route import DeferredRoute
+from app.web.api.json_body import JsonBody
+from app.web.gate.signed_in import Editor, Viewer
 from app.web.language import translate
 from app.web.paging import from_cursor, to_cursor
 from app.web.session_deps import ReadSession, WriteSession
-from app.web.signed_in import Editor, Viewer
 from app.web.text import Line, RowId, Text
-from app.writings import ballots, channels, exports, queries, service, wishes
+from app.writings import channels, exports, queries, requests, service
 from app.writings.checks import Rules
 from app.writings.filters import Review, TextFilters
 from app.writings.forms import Audience, Brief, Choice, Language, Length, Tone, VariantCount
 from app.writings.recipe import Arm, WritingOrder
 from app.writings.routes import change_text, order, texts_to_export, words_in
+from app.writings.vote import queries as ballots
 
 router = APIRouter(route_class=DeferredRoute)
 TEXTS: list[str | Enum] = ["Texts"]
@@ -43,7 +44,7 @@ class NewWriting(JsonBody):
     audience: Audience = ""
     tone: Tone = ""
     length: Length = "usual"
-    count: VariantCount = Field(wishes.DEFAULT_COUNT, description="Variants of each arm.")
+    count: VariantCount = Field(requests.DEFAULT_COUNT, description="Variants of each arm.")
     seed: Seed = Field(None, description="Left out: a random one.")
     adapter_id: RowId | None = Field(None, description="Left out: the brand's newest voice.")
     without_voice: bool = Field(False, description="True: the base model alone, bare and with a style guide.")
@@ -55,8 +56,8 @@ class NewWriting(JsonBody):
     campaign_id: RowId | None = None
     output_id: RowId | None = Field(None, description="The visual that the text is for.")
 
-    def wish(self) -> wishes.TextWish:
-        return wishes.TextWish(
+    def wish(self) -> requests.TextWish:
+        return requests.TextWish(
             brief=self.brief,
             channel=self.channel,
             language=self.language,
@@ -65,7 +66,7 @@ class NewWriting(JsonBody):
             length=self.length,
             count=self.count,
             seed=self.seed,
-            adapter_id=None if self.without_voice else self.adapter_id or wishes.NEWEST,
+            adapter_id=None if self.without_voice else self.adapter_id or requests.NEWEST,
             base_model=self.base_model,
             campaign_id=self.campaign_id,
             output_id=self.output_id,

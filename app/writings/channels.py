@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from app.errors import N_
 from app.voice import channels as voice
-from app.voice import pairs
+from app.voice.analysis import pairs
 
 LENGTHS: dict[str, float] = {"short": 0.5, "usual": 1.0, "long": 2.0}
 """Multipliers of a channel's usual number of words."""

@@ -9,8 +9,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.errors import N_
-from app.voice.address import addresses
-from app.voice.stylometry import EMOJI, HASHTAG
+from app.voice.analysis.address import addresses
+from app.voice.analysis.stylometry import EMOJI, HASHTAG
 from app.writings.channels import TextChannel
 
 MOST_WORDS = 200

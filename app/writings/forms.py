@@ -10,7 +10,7 @@ from app.writings import channels
 from app.writings.checks import MOST_CLAIMS, MOST_WORDS, Rules
 from app.writings.errors import RulesTooMany
 from app.writings.filters import Review, TextFilters
-from app.writings.wishes import DEFAULT_COUNT, MOST_VARIANTS, NEWEST, NOBODY, TextWish
+from app.writings.requests import DEFAULT_COUNT, MOST_VARIANTS, NEWEST, NOBODY, TextWish
 
 Brief = Annotated[Text, Field(max_length=1000)]
 Audience = Annotated[Line, Field(max_length=200)]

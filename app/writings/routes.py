@@ -10,26 +10,27 @@ from app.errors import N_
 from app.gallery import queries as gallery
 from app.projects import queries as projects
 from app.projects.models import Project
-from app.voice.shown import LANGUAGE_NAMES
+from app.voice.view import LANGUAGE_NAMES
 from app.web import files
 from app.web.answers import go, is_htmx
-from app.web.audited import audited
-from app.web.deferred_route import DeferredRoute
+from app.web.api.audited import audited
+from app.web.api.deferred_route import DeferredRoute
 from app.web.flashes import Flash
+from app.web.gate.signed_in import Editor, Viewer
+from app.web.gate.visitor import Visitor
 from app.web.language import translate
 from app.web.paging import from_cursor, to_cursor
 from app.web.session_deps import ReadSession, WriteSession
-from app.web.signed_in import Editor, Viewer
 from app.web.templating import fragment, page
 from app.web.text import RowId
-from app.web.visitor import Visitor
-from app.writings import ballots, channels, checks, exports, queries, service, wishes
+from app.writings import channels, checks, exports, queries, requests, service
 from app.writings.errors import NothingToExport
 from app.writings.filters import REVIEWS, Review, TextFilters
+from app.writings.form_state import sheet
 from app.writings.forms import EditForm, RulesForm, TextForm, TextsQuery, VoteForm
 from app.writings.models import Writing
 from app.writings.recipe import ARMS
-from app.writings.sheet import sheet
+from app.writings.vote import queries as ballots
 
 router = APIRouter(route_class=DeferredRoute)
 SAVED = N_("Saved. The texts that are there are measured by these rules from now on.")
@@ -104,7 +105,7 @@ def show(
         language_names=LANGUAGE_NAMES,
         campaigns=gallery.campaigns(session, workspace_id=workspace_id),
         brands=projects.projects(session, workspace_id=workspace_id),
-        most=wishes.MOST_VARIANTS,
+        most=requests.MOST_VARIANTS,
         **history,
     )
 
@@ -124,7 +125,7 @@ def create(
 
 
 def order(
-    reading: ReadSession, session: WriteSession, visitor: Visitor, project_id: str, wish: wishes.TextWish
+    reading: ReadSession, session: WriteSession, visitor: Visitor, project_id: str, wish: requests.TextWish
 ) -> Writing:
     """Work an order out while reading, then write it down. For pages and programs."""
     workspace_id = visitor.workspace.id

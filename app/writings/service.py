@@ -19,11 +19,11 @@ from app.jobs import service as jobs
 from app.jobs.models import Job
 from app.projects import queries as projects
 from app.trainings.service import largest_device
-from app.trainings.voice_recipe import VoiceKind
+from app.trainings.voice.recipe import VoiceKind
 from app.voice import queries as voice
-from app.voice.style_guide import style_guide
-from app.voice.stylometry import longest_overlap
-from app.writings import ballots, queries, wishes
+from app.voice.analysis.style_guide import style_guide
+from app.voice.analysis.stylometry import longest_overlap
+from app.writings import queries, requests
 from app.writings.checks import Rules
 from app.writings.errors import AlreadyVoted, EmptyText, NoSuchVisual, NotWrittenYet
 from app.writings.filters import Review
@@ -31,7 +31,8 @@ from app.writings.holding import held_on
 from app.writings.models import BlindPair, BlindVote, TextRules, Writing, WritingVariant
 from app.writings.orders import Order
 from app.writings.recipe import Arm, WritingOrder
-from app.writings.wishes import TextWish, Writer
+from app.writings.requests import TextWish, Writer
+from app.writings.vote import queries as ballots
 
 LANE, KIND = "generation", "writing"
 
@@ -53,9 +54,9 @@ def compose(session: Session, *, workspace_id: str, project_id: str, wish: TextW
     ``NoSuchVisual``, ``UnknownBaseModel``.
     """
     project = projects.project(session, workspace_id=workspace_id, project_id=project_id)
-    channel = wishes.checked_channel(wish)
+    channel = requests.checked_channel(wish)
     adapter: Adapter | None = None
-    if wish.adapter_id == wishes.NEWEST:
+    if wish.adapter_id == requests.NEWEST:
         adapter = next(iter(queries.voices(session, workspace_id=workspace_id, project_id=project.id)), None)
     elif wish.adapter_id is not None:
         adapter = queries.voice(session, workspace_id=workspace_id, project_id=project.id, adapter_id=wish.adapter_id)
@@ -68,8 +69,8 @@ def compose(session: Session, *, workspace_id: str, project_id: str, wish: TextW
     if wish.output_id is not None:
         _check_visual(session, workspace_id, wish.output_id)
     samples = voice.training_set(session, workspace_id=workspace_id, project_id=project.id)
-    seed = wishes.random_seed() if wish.seed is None else wish.seed
-    order = wishes.order_of(
+    seed = requests.random_seed() if wish.seed is None else wish.seed
+    order = requests.order_of(
         wish,
         channel,
         queries.rules_of(session, [project.id])[project.id],

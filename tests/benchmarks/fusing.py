@@ -12,7 +12,8 @@ from collections.abc import Callable
 import torch
 
 from worker.engines.contracts import Base
-from worker.engines.image import fusing, hot_swap, lora, stable_diffusion
+from worker.engines.image.base import fusing, hot_swap, lora
+from worker.engines.image.families import stable_diffusion
 
 
 def milliseconds(call: Callable[[], object], times: int) -> tuple[float, float]:

@@ -35,7 +35,7 @@ from app.jobs import service as jobs
 from app.jobs.service import Claim
 from app.jobs.stream import MOST_PER_BROWSER
 from app.projects.models import Project
-from app.web.gate import SESSION_COOKIE
+from app.web.gate.middleware import SESSION_COOKIE
 from tests.benchmarks.upload import Browser, set_up, web_process
 from tests.many_pictures import hang_many
 from tests.servers import Livery, running

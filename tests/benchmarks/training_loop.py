@@ -30,7 +30,9 @@ from PIL import Image
 
 from tests.worker.image import tiny
 from worker.engines.contracts import Base, Step, TrainingInputs, TrainingPicture
-from worker.engines.image import kept, lora, optimizers, stable_diffusion
+from worker.engines.image.base import lora, model_cache
+from worker.engines.image.families import stable_diffusion
+from worker.engines.image.training import optimizers
 
 SIDE = 128
 PICTURES = 12
@@ -113,7 +115,7 @@ def livery(
     finally:
         torch.Tensor.backward, optimizers.make = backward, make  # type: ignore[method-assign]
         del unet.forward
-        kept.drop()
+        model_cache.drop()
     return recorder.steps, recorder.outside()
 
 

@@ -11,8 +11,8 @@ from PIL import Image
 from app.accounts import service as accounts
 from app.accounts.models import ApiToken
 from app.accounts.service import TOKEN_START, sha256
-from app.adapters.safetensors_file import read_header
 from app.db import Database
+from app.lora_files.safetensors_file import read_header
 from tests.servers import ROOT, Livery, program, running
 
 pytestmark = pytest.mark.slow

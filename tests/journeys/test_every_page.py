@@ -8,7 +8,7 @@ from playwright.sync_api import Browser
 from app.accounts import recovery
 from app.accounts.models import Authenticator, Passkey
 from app.storage import Storage
-from app.web.gate import LOCALE_COOKIE, SESSION_COOKIE, THEME_COOKIE
+from app.web.gate.middleware import LOCALE_COOKIE, SESSION_COOKIE, THEME_COOKIE
 from tests.conftest import PASSWORD, SignUp
 from tests.rules import worlds
 

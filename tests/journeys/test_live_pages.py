@@ -13,7 +13,7 @@ from app.jobs.service import Claim
 from app.storage import Storage
 from app.trainings import service as trainings
 from app.trainings.service import Loss, Sample
-from app.web.gate import SESSION_COOKIE
+from app.web.gate.middleware import SESSION_COOKIE
 from tests.conftest import SignedIn
 from tests.orders import make_brand, order_training
 

@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from app.storage import Storage
 from app.trainings.models import Training
-from app.web.gate import SESSION_COOKIE
+from app.web.gate.middleware import SESSION_COOKIE
 from tests.conftest import SignedIn
 from tests.orders import make_brand
 

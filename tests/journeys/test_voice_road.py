@@ -26,11 +26,12 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from app.accounts.models import Membership, User
 from app.db import Database
 from app.trainings.models import Training
-from app.trainings.voice_recipe import VoiceRecipe
-from app.trainings.voice_texts import FrozenVoice
-from app.writings import ballots, service
+from app.trainings.voice.recipe import VoiceRecipe
+from app.trainings.voice.texts import FrozenVoice
+from app.writings import service
 from app.writings.models import BlindPair, Writing
 from app.writings.recipe import WritingOrder
+from app.writings.vote import queries as ballots
 from tests.journeys.test_whole_road import become_owner, make_brand
 from tests.servers import Livery, running
 from tests.voices import FIZZBEE, NORDLICHT, voice_rows

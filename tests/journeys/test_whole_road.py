@@ -28,7 +28,7 @@ import json, sys
 import numpy as np, torch
 from diffusers import StableDiffusionPipeline
 sys.path.insert(0, sys.argv[3])
-from worker.engines.image.builtin.patch_autoencoder import PatchAutoencoder
+from worker.engines.image.base.patch_autoencoder import PatchAutoencoder
 
 pictures = []
 for file in json.loads(sys.argv[2]):

@@ -12,7 +12,7 @@ from fastapi import FastAPI
 from playwright.sync_api import Browser, Page, expect
 
 from app.storage import Storage
-from app.web.gate import SESSION_COOKIE
+from app.web.gate.middleware import SESSION_COOKIE
 from app.writings import service
 from app.writings.checks import Rules
 from tests.conftest import SignedIn

@@ -18,7 +18,6 @@ from sqlalchemy.orm import Session
 from app.accounts.models import Authenticator, Membership, Passkey, RecoveryCode, User, Workspace
 from app.accounts.passwords import hash_password
 from app.accounts.service import create_person, sha256
-from app.adapters import dialects, safetensors_file
 from app.adapters.models import Adapter, MergedFile
 from app.base_models.models import OfferedBase, OwnBase
 from app.db import Base, Database, new_id
@@ -27,6 +26,7 @@ from app.generations.recipe import AdapterUse, GenerationRecipe
 from app.images.models import Image
 from app.images.service import from_stamp
 from app.jobs.models import Job, Worker
+from app.lora_files import key_formats, safetensors_file
 from app.projects.models import Project
 from app.voice.models import TextSample
 from app.writings.models import BlindVote
@@ -217,7 +217,7 @@ LORA = random_lora(SD_1, "stable_diffusion_1", alpha=2.0)
 
 
 def _adapter_file(_world: World) -> tuple[str, bytes]:
-    return "pots.safetensors", safetensors_file.to_bytes(dialects.to_kohya(LORA, "stable_diffusion_1"), {})
+    return "pots.safetensors", safetensors_file.to_bytes(key_formats.to_kohya(LORA, "stable_diffusion_1"), {})
 
 
 def _voice_file(_world: World) -> tuple[str, bytes]:

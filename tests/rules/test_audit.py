@@ -7,14 +7,15 @@ import pytest
 from fastapi import FastAPI
 from sqlalchemy import select
 
-from app.adapters import inspection, signs
 from app.audit.actions import ACTIONS, GROUPS
 from app.audit.kinds import FIELDS, KINDS
 from app.audit.models import AuditEvent
 from app.db import Base, Database
+from app.lora_files import inspection
+from app.lora_files.keys import signs
 from app.storage import Storage
-from app.web import rate_limit
-from app.web.audited import action_of
+from app.web.api.audited import action_of
+from app.web.gate import rate_limit
 from app.web.session_deps import _write
 from tests.rules.sound_requests import SOUND, Sound
 from tests.rules.worlds import Unspent, Walk, World, brief, rows_of, walks

@@ -151,7 +151,12 @@ def test_only_the_database_module_commits() -> None:
 
 
 def test_engines_know_only_contracts_and_recipes() -> None:
-    allowed = ("app.trainings.recipe", "app.trainings.voice_recipe", "app.generations.recipe", "app.writings.recipe")
+    allowed = (
+        "app.trainings.look.recipe",
+        "app.trainings.voice.recipe",
+        "app.generations.recipe",
+        "app.writings.recipe",
+    )
     forbidden_libraries = {"sqlalchemy", "celery", "redis", "fastapi", "kombu"}
     found = []
     for name, path in modules("worker/engines"):

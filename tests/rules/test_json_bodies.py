@@ -9,8 +9,8 @@ from fastapi.routing import iter_route_contexts
 from pydantic import BaseModel, ValidationError
 
 from app.trainings.api import NewTraining
-from app.trainings.voice_api import NewVoiceTraining
-from app.web.json_body import JsonBody
+from app.trainings.voice.api import NewVoiceTraining
+from app.web.api.json_body import JsonBody
 
 
 def models(annotation: Any) -> Iterator[type[BaseModel]]:

@@ -7,7 +7,7 @@ import pytest
 from fastapi import FastAPI
 
 from app.storage import Storage
-from app.web import rate_limit
+from app.web.gate import rate_limit
 from tests.rules.worlds import (
     PLAIN_PARAMETERS,
     TABLE_OF_PARAMETER,

@@ -6,8 +6,8 @@ from fastapi.routing import iter_route_contexts
 from starlette.testclient import TestClient
 
 from app.settings import Settings
-from app.web.gate import PUBLIC
-from app.web.route_rules import LONG_TEXTS, MULTIPART, SMALL_BYTES, UPLOADS, USUAL_BYTES, RouteRules, Rule
+from app.web.gate.middleware import PUBLIC
+from app.web.gate.route_rules import LONG_TEXTS, MULTIPART, SMALL_BYTES, UPLOADS, USUAL_BYTES, RouteRules, Rule
 from tests.app.web.test_gate import token_of
 from tests.conftest import SignedIn
 from tests.rules.test_other_workspaces import PUBLIC as OPEN

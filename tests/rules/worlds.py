@@ -26,11 +26,11 @@ from app.audit import chain
 from app.db import Base, Database, UtcDateTime, new_id, now
 from app.generations.recipe import GenerationRecipe
 from app.storage import Storage
-from app.trainings.estimate import Estimate
-from app.trainings.recipe import TrainingRecipe
-from app.trainings.voice_recipe import VoiceRecipe
-from app.web.csrf import token_for
-from app.web.gate import SESSION_COOKIE
+from app.trainings.look.estimate import Estimate
+from app.trainings.look.recipe import TrainingRecipe
+from app.trainings.voice.recipe import VoiceRecipe
+from app.web.gate.csrf import token_for
+from app.web.gate.middleware import SESSION_COOKIE
 from app.writings.recipe import ArmRecipe, Message, WritingOrder, WritingRecipe
 
 NOT_OF_A_WORKSPACE = {"workers", "offered_bases", "tallies", "orphan_files"}

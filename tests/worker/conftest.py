@@ -6,9 +6,9 @@ from app.db import Database
 from app.storage import Storage
 from tests.fake_engine import FakeEngine
 from tests.orders import make_workspace, worker_context
-from worker import base_models
 from worker.context import WorkerContext
 from worker.engines import registry
+from worker.files import base_models
 
 
 @pytest.fixture

@@ -27,11 +27,11 @@ from app.jobs.models import Job
 from app.storage import Storage
 from tests.fake_hub import COMMIT, FakeHub, git_hash, serving
 from tests.orders import make_workspace
-from worker import base_folders, base_upkeep, fetching, whole_file
-from worker import base_models as worker_bases
 from worker.context import WorkerContext
 from worker.engines.contracts import EngineError
-from worker.hub import Hub, HubFile, Repository
+from worker.files import base_folders, base_upkeep, fetching, whole_file
+from worker.files import base_models as worker_bases
+from worker.files.hub import Hub, HubFile, Repository
 from worker.progress import JobProgress
 from worker.run_job import run_next
 
@@ -148,7 +148,7 @@ def _sizes(folder: Path) -> dict[str, int]:
 def test_what_was_cut_off_goes_on_where_it_was(
     context: WorkerContext, add: Added, hub: FakeHub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("worker.whole_file.PAUSES_SECONDS", (0.0, 0.0))
+    monkeypatch.setattr("worker.files.whole_file.PAUSES_SECONDS", (0.0, 0.0))
     file = "unet/diffusion_pytorch_model.safetensors"
     hub.cut_at[file] = 1_500_000
     workspace_id, key = add()
@@ -163,7 +163,7 @@ def test_killed_in_the_middle_the_next_attempt_fetches_only_the_rest(hub: FakeHu
     file = "unet/diffusion_pytorch_model.safetensors"
     hub.stall_at[file] = 1_700_000
     code = (
-        "import sys;from pathlib import Path;from worker.hub import Hub;"
+        "import sys;from pathlib import Path;from worker.files.hub import Hub;"
         "h=Hub(sys.argv[1]);r=h.repository(sys.argv[2],None);"
         "h.fetch(r,r.files[sys.argv[3]],Path(sys.argv[4]),on_bytes=lambda n:None,wait=lambda s:None)"
     )
@@ -300,7 +300,7 @@ def test_a_repository_that_is_not_there_is_told_apart(context: WorkerContext, ad
 def test_a_short_disk_is_told_with_numbers_before_anything_is_fetched(
     context: WorkerContext, add: Added, hub: FakeHub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("worker.base_models.free_bytes", lambda folder: 100_000_000)
+    monkeypatch.setattr("worker.files.base_models.free_bytes", lambda folder: 100_000_000)
     monkeypatch.setitem(hub.repositories[REPOSITORY], "unet/diffusion_pytorch_model.safetensors", b"x")
     monkeypatch.setattr("tests.fake_hub._sibling", _huge(5_000_000_000))
     state = _run(context, *add())

@@ -11,13 +11,13 @@ import pytest
 from sqlalchemy import select, text
 from starlette.testclient import TestClient
 
-from app import disk
 from app.accounts import service as accounts
 from app.accounts.models import ApiToken
 from app.db import Database, new_id
-from app.disk import MB, PAUSED, DiskWatch, NoRoom, free_bytes
 from app.jobs.announce import SilentBell
 from app.jobs.models import Job, Worker
+from app.machine import disk
+from app.machine.disk import MB, PAUSED, DiskWatch, NoRoom, free_bytes
 from app.main import create_app
 from app.migrate import migrate
 from app.settings import Settings
@@ -26,8 +26,8 @@ from tests.fake_engine import FakeEngine
 from tests.orders import make_brand, make_workspace, order_training, worker_context
 from worker import run_job
 from worker.engines import registry
+from worker.process.upkeep import tick
 from worker.run_job import run_next
-from worker.upkeep import tick
 
 
 def test_a_training_pauses_and_goes_on(

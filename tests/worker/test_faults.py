@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from app.db import Database, now
 from app.generations import service as generations
 from app.generations.models import Output
-from app.generations.orders import Wish
+from app.generations.requests import Wish
 from app.jobs import service as jobs
 from app.jobs.models import Job
 from app.storage import Storage, StorageAway, StorageRefuses

@@ -17,10 +17,10 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from worker import fetching
-from worker.fetching import FetchError, Hub
-from worker.public_addresses import addresses_of, is_public
-from worker.uploading import client_for
+from worker.files import fetching
+from worker.files.fetching import FetchError, Hub
+from worker.files.public_addresses import addresses_of, is_public
+from worker.files.uploading import client_for
 
 NOT_PUBLIC = [
     "10.0.0.1",
@@ -125,7 +125,7 @@ def test_the_certificate_must_be_the_named_hosts(monkeypatch: pytest.MonkeyPatch
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(_certificate(tmp_path, "huggingface.co"))
     context.sni_callback = lambda _socket, name, _context: names.append(name)  # type: ignore[assignment]
-    monkeypatch.setattr("worker.fetching.is_public", lambda _: True)
+    monkeypatch.setattr("worker.files.fetching.is_public", lambda _: True)
     connect = socket.create_connection
     with socket.create_server(("127.0.0.1", 0)) as listening:
         here = listening.getsockname()

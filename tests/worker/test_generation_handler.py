@@ -15,21 +15,22 @@ from app.adapters.models import Adapter
 from app.db import Database, now
 from app.gallery import service as gallery
 from app.gallery.models import Campaign
-from app.generations import planner, queries, service, start
+from app.generations import planner, queries, service
 from app.generations.models import Generation, Output
-from app.generations.orders import OrderedStart, Wish, WishedAdapter
 from app.generations.recipe import GenerationRecipe
+from app.generations.requests import OrderedStart, Wish, WishedAdapter
+from app.generations.start_pictures import files as start
 from app.jobs import service as jobs
 from app.jobs.models import Job
 from app.storage import Storage
 from tests.fake_engine import FakeEngine
 from tests.orders import make_workspace, worker_context
 from tests.visuals import make_adapter, make_pictures, make_project, png
-from worker import base_models
 from worker.context import WorkerContext
 from worker.engines import registry
 from worker.engines.contracts import Base, Cancelled, EngineError, GeneratedPicture, GenerationInputs, Progress
 from worker.engines.device import DeviceFacts
+from worker.files import base_models
 from worker.run_job import run_next
 
 LANES = ("generation",)

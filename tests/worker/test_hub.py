@@ -17,13 +17,15 @@ import pytest
 import yaml
 from sqlalchemy import select
 
-from app.adapters import addresses, brought, dialects, publishing, safetensors_file
-from app.adapters.addresses import OnlySafetensors, UnknownAddress
-from app.adapters.card import CardFacts, model_card
+from app.adapters.hub import addresses, publishing
+from app.adapters.hub.addresses import OnlySafetensors, UnknownAddress
+from app.adapters.hub.card import CardFacts, model_card
+from app.adapters.imports import service as brought
 from app.adapters.models import Adapter, BroughtFile, Publication
-from app.adapters.safetensors_file import float32_tensor
 from app.db import Database
 from app.jobs.models import Job
+from app.lora_files import key_formats, safetensors_file
+from app.lora_files.safetensors_file import float32_tensor
 from app.storage import Storage
 from tests import fake_hub
 from tests.app.adapters.deltas import SD_1, random_lora
@@ -32,13 +34,13 @@ from tests.fake_engine import FakeEngine
 from tests.fake_hub import serving
 from tests.orders import make_brand, order_training, worker_context
 from tests.voices import add_texts, add_voice, voice_rows
-from worker import fetching
 from worker.context import WorkerContext
 from worker.engines import registry
+from worker.files import fetching
 from worker.run_job import run_next
 
 CONTENT = safetensors_file.to_bytes(
-    dialects.to_kohya(random_lora(SD_1, "stable_diffusion_1"), "stable_diffusion_1"), {}
+    key_formats.to_kohya(random_lora(SD_1, "stable_diffusion_1"), "stable_diffusion_1"), {}
 )
 SHA = hashlib.sha256(CONTENT).hexdigest()
 TOKEN = "hf_secret_of_ada"
@@ -263,7 +265,7 @@ def test_what_does_not_match_its_hash_is_not_kept(
 def test_what_was_cut_off_goes_on_where_it_was(
     owner: SignedIn, database: Database, context: WorkerContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("worker.whole_file.PAUSES_SECONDS", (0.0,))
+    monkeypatch.setattr("worker.files.whole_file.PAUSES_SECONDS", (0.0,))
     file = "look.safetensors"
     with serving(fake_hub.FakeHub({"ada/look": {file: CONTENT}}, cut_at={file: 900})) as there:
         context.hub_url = there.url
@@ -489,7 +491,7 @@ def test_a_product_of_matrices_from_elsewhere_goes_to_the_hub_with_its_very_fact
         path = tmp_path / name
         path.write_bytes(content)
         tensors, header = safetensors_file.read(path)
-        found = dialects.read(tensors, header)
+        found = key_formats.read(tensors, header)
         assert found.alphas == {"unet.down_blocks.0.attentions.0.proj_in": 1.5}, name
         assert set(found.parts_of("unet.down_blocks.0.attentions.0.proj_in")) == set(parts)
         for part in parts:

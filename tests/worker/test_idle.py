@@ -11,8 +11,9 @@ from app.db import Database, new_id
 from app.jobs import service
 from app.storage import Storage
 from tests.orders import make_workspace, worker_context
-from worker import idle, run_job
+from worker import run_job
 from worker.engines import registry
+from worker.process import idle
 
 ROOT = Path(__file__).parents[2]
 
@@ -74,12 +75,12 @@ def test_models_go_once_when_no_job_came_for_some_minutes(
 TRAIN_AND_REST = """
 import json, sys
 from pathlib import Path
-from app.memory import process_memory
+from app.machine.memory import process_memory
 from tests.worker.image import tiny as pictures
 from tests.worker.text import tiny as texts
 from worker.engines import registry
 from worker.engines.contracts import Base, GenerationInputs, TrainingInputs
-from worker.idle import Idle, KEPT_FOR_SECONDS
+from worker.process.idle import Idle, KEPT_FOR_SECONDS
 folder = Path(sys.argv[1])
 pictures.pipeline().save_pretrained(folder / "base")
 image, text = registry.engine_for("stable_diffusion"), registry.text_engine_for("causal_lm")

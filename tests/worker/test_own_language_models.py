@@ -29,11 +29,11 @@ from tests.fake_hub import FakeHub, serving
 from tests.orders import make_brand, worker_context
 from tests.voices import add_texts
 from tests.worker.text import tiny
-from worker import base_upkeep, language_models
 from worker.context import WorkerContext
 from worker.engines.contracts import Base
 from worker.engines.text import base as bases
 from worker.engines.text import causal_lm, dataset, evaluation, lora
+from worker.files import base_upkeep, language_models
 from worker.run_job import run_next
 
 REPOSITORY = "acme/our-words"

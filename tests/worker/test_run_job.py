@@ -16,12 +16,13 @@ from app.jobs.announce import SilentBell
 from app.jobs.models import Job
 from app.jobs.service import Claim, LeaseLost
 from app.storage import Storage
-from worker import run_job, upkeep
+from worker import run_job
 from worker.context import WorkerContext
 from worker.engines.contracts import EngineError, Step
 from worker.engines.device import DeviceFacts
+from worker.process import upkeep
+from worker.process.upkeep import tick
 from worker.progress import JobProgress
-from worker.upkeep import tick
 
 Handle = Callable[[WorkerContext, Claim, JobProgress], None]
 

@@ -12,9 +12,9 @@ from app.db import Database, now
 from app.jobs import service as jobs
 from app.jobs.models import Job
 from app.storage import Storage
-from app.trainings.estimate import Estimate
+from app.trainings.look.estimate import Estimate
+from app.trainings.look.recipe import TrainingRecipe
 from app.trainings.models import LossPoint, Training, TrainingSample
-from app.trainings.recipe import TrainingRecipe
 from tests.fake_engine import FakeEngine
 from tests.orders import make_brand, order_training
 from worker.context import WorkerContext

@@ -7,18 +7,19 @@ from types import SimpleNamespace
 import pytest
 from sqlalchemy import select
 
-from app.adapters import voice_files
 from app.adapters.models import Adapter
+from app.adapters.voice import files as voice_files
 from app.db import Database
 from app.jobs import service as jobs
 from app.jobs.models import Job
 from app.storage import Storage
-from app.trainings import voice_queries, voice_service
 from app.trainings.errors import TooFewTexts
-from app.trainings.estimate import Estimate
+from app.trainings.look.estimate import Estimate
 from app.trainings.models import HeldOutPoint, LossPoint, Training, TrainingText
-from app.trainings.voice_choices import VoiceChoices
-from app.trainings.voice_measures import Measures, verdict
+from app.trainings.voice import queries as voice_queries
+from app.trainings.voice import service as voice_service
+from app.trainings.voice.choices import VoiceChoices
+from app.trainings.voice.measures import Measures, verdict
 from tests.conftest import SignedIn
 from tests.orders import make_brand
 from tests.voices import add_texts

@@ -10,8 +10,8 @@ import pytest
 from safetensors.numpy import load
 from sqlalchemy import select
 
-from app.adapters import merged
 from app.adapters.models import Adapter, MergedFile
+from app.adapters.voice import merged
 from app.db import Database
 from app.jobs import service as jobs
 from app.jobs.models import Job

@@ -10,10 +10,10 @@ from app.adapters.models import Adapter
 from app.db import Database
 from app.jobs.models import Job
 from app.storage import Storage
-from app.trainings import voice_service
 from app.trainings.models import HeldOutPoint, LossPoint, TrainingText
-from app.trainings.voice_choices import VoiceChoices
-from app.trainings.voice_recipe import Quantization
+from app.trainings.voice import service as voice_service
+from app.trainings.voice.choices import VoiceChoices
+from app.trainings.voice.recipe import Quantization
 from tests.orders import make_brand
 from tests.servers import Livery, wait_until
 from tests.voices import add_texts

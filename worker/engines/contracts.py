@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 from app.generations.recipe import GenerationRecipe
-from app.trainings.recipe import TrainingRecipe
-from app.trainings.voice_recipe import VoiceRecipe
+from app.trainings.look.recipe import TrainingRecipe
+from app.trainings.voice.recipe import VoiceRecipe
 
 
 class Cancelled(Exception):

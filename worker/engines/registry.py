@@ -8,10 +8,10 @@ from typing import cast
 from worker.engines.contracts import Engine, EngineError, TextEngine
 
 FAMILIES = {
-    "flux": "worker.engines.image.flux",
-    "flux2_klein": "worker.engines.image.flux2_klein",
-    "stable_diffusion": "worker.engines.image.stable_diffusion",
-    "stable_diffusion_xl": "worker.engines.image.stable_diffusion_xl",
+    "flux": "worker.engines.image.families.flux",
+    "flux2_klein": "worker.engines.image.families.flux2_klein",
+    "stable_diffusion": "worker.engines.image.families.stable_diffusion",
+    "stable_diffusion_xl": "worker.engines.image.families.stable_diffusion_xl",
 }
 """Family name of the catalogue → module that has ``train`` and ``generate``. A new family is one file and one line."""
 
@@ -32,7 +32,7 @@ def text_engine_for(family: str) -> TextEngine:
     return cast(TextEngine, import_module(_module(TEXT_FAMILIES, family)))
 
 
-KEPT = {"worker.engines.image.kept": "drop", "worker.engines.text.base": "drop_loaded"}
+KEPT = {"worker.engines.image.base.model_cache": "drop", "worker.engines.text.base": "drop_loaded"}
 """Module that keeps a base model between jobs → its function that forgets it."""
 
 

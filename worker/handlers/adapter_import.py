@@ -5,20 +5,21 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from app.adapters import addresses, brought
-from app.adapters.addresses import HubAddress
-from app.adapters.safetensors_file import UnsafeFile
+from app.adapters.hub import addresses
+from app.adapters.hub.addresses import HubAddress
+from app.adapters.imports import service as brought
 from app.errors import N_
 from app.jobs import service as jobs
 from app.jobs.service import Claim
+from app.lora_files.safetensors_file import UnsafeFile
 from app.sealing import CannotOpen, unseal
-from worker import fetching, whole_file
 from worker.context import WorkerContext
 from worker.engines.contracts import EngineError
-from worker.fetching import FetchError, Hub
+from worker.files import fetching, whole_file
+from worker.files.fetching import FetchError, Hub
+from worker.files.whole_file import TOO_LARGE, Announced
+from worker.files.workspace import job_folder
 from worker.progress import JobProgress
-from worker.whole_file import TOO_LARGE, Announced
-from worker.workspace import job_folder
 
 MB = 1_000_000
 USUAL_NAME = "pytorch_lora_weights.safetensors"

@@ -8,19 +8,22 @@ import httpx2
 from huggingface_hub import CommitOperationAdd, HfApi, constants, set_client_factory
 from huggingface_hub.errors import HfHubHTTPError
 
-from app.adapters import brought, export, inspection, publishing, voice_files
-from app.adapters.card import model_card, programs_of, voice_card
-from app.adapters.publishing import PublishOrder
+from app.adapters.hub import publishing
+from app.adapters.hub.card import model_card, programs_of, voice_card
+from app.adapters.hub.publishing import PublishOrder
+from app.adapters.imports import service as brought
+from app.adapters.voice import files as voice_files
 from app.errors import N_, NotFound
 from app.jobs import service as jobs
 from app.jobs.service import Claim
+from app.lora_files import export, inspection
 from app.sealing import CannotOpen, unseal
-from worker import fetching
 from worker.context import WorkerContext
 from worker.engines.contracts import EngineError
+from worker.files import fetching
+from worker.files.uploading import client_for
+from worker.files.workspace import bring_in, job_folder
 from worker.progress import JobProgress
-from worker.uploading import client_for
-from worker.workspace import bring_in, job_folder
 
 # Files go to the hub itself, over one well-known way, which is the one that is checked. Said here and not in the
 # environment: another library may have loaded this one long before, and the environment is read once.

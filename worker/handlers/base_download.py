@@ -4,9 +4,9 @@ from app.base_files import queries
 from app.errors import AppError
 from app.jobs import service as jobs
 from app.jobs.service import Claim
-from worker import base_models
 from worker.context import WorkerContext
 from worker.engines.contracts import EngineError
+from worker.files import base_models
 from worker.progress import JobProgress
 
 

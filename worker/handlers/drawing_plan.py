@@ -11,7 +11,7 @@ from app.generations.planner import DrawingPlan
 from app.generations.queries import Order
 from app.generations.recipe import GenerationRecipe
 from app.jobs.service import Claim
-from app.trainings.planner import Device
+from app.trainings.look.planner import Device
 from worker.context import WorkerContext
 from worker.engines.contracts import GenerationInputs
 from worker.handlers.planning import device_of

@@ -11,19 +11,19 @@ from PIL import Image
 from app.db import new_id, now
 from app.errors import N_, AppError
 from app.generations import queries, service
-from app.generations.orders import remaining
 from app.generations.provenance import made_by, stamped
 from app.generations.queries import Order
+from app.generations.requests import remaining
 from app.generations.service import FinishedPicture
 from app.jobs import service as jobs
 from app.jobs.service import Claim, LeaseLost
-from worker import base_models
 from worker.context import WorkerContext
 from worker.engines import registry
 from worker.engines.contracts import AdapterFile, EngineError, GeneratedPicture, GenerationInputs
+from worker.files import base_models
+from worker.files.workspace import bring_in, cached, job_folder
 from worker.handlers.drawing_plan import OrdersPlan
 from worker.progress import JobProgress
-from worker.workspace import bring_in, cached, job_folder
 
 THUMB_SIDE = 512
 PLACEHOLDER_SIDE = 12

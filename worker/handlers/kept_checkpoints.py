@@ -9,7 +9,7 @@ from app.jobs import service as jobs
 from app.jobs.service import Claim, LeaseLost
 from worker.context import WorkerContext
 from worker.engines.contracts import EngineError
-from worker.workspace import bring_in_folder, bring_out_folder
+from worker.files.workspace import bring_in_folder, bring_out_folder
 
 T = TypeVar("T")
 log = logging.getLogger("livery.worker")

@@ -10,7 +10,7 @@ from typing import TypeVar
 from app.jobs import service as jobs
 from app.jobs.service import Claim
 from app.trainings.errors import DeviceTooSmall
-from app.trainings.planner import Device
+from app.trainings.look.planner import Device
 from worker.context import WorkerContext
 from worker.engines.contracts import EngineError
 

@@ -13,23 +13,22 @@ from pathlib import Path
 
 from PIL import Image
 
-from app.adapters import export
 from app.adapters import queries as adapters
 from app.adapters import service as adapter_service
 from app.adapters.errors import VersionTaken
-from app.adapters.export import CannotHold
-from app.adapters.metadata import TrainingFacts
-from app.adapters.passport import facts_for
 from app.adapters.service import AdapterFiles
+from app.adapters.sidecar import facts_for
 from app.db import new_id, now
 from app.errors import N_, AppError
 from app.jobs.service import Claim, LeaseLost
+from app.lora_files import export
+from app.lora_files.export import CannotHold
+from app.lora_files.metadata import TrainingFacts
 from app.storage import StorageAway
 from app.trainings import queries, service
-from app.trainings.estimate import FirstSteps
+from app.trainings.look.estimate import FirstSteps
 from app.trainings.queries import TrainingOrder
 from app.trainings.service import Outcome, Sample
-from worker import base_models
 from worker.context import WorkerContext
 from worker.engines import registry
 from worker.engines.contracts import (
@@ -40,13 +39,14 @@ from worker.engines.contracts import (
     TrainingInputs,
     TrainingPicture,
 )
+from worker.files import base_models
+from worker.files.workspace import bring_in, job_folder
 from worker.handlers.kept_checkpoints import KeptCheckpoints, from_last_checkpoint
 from worker.handlers.loss_line import LossLine
 from worker.handlers.planning import coarser, suited
 from worker.handlers.registering import register
 from worker.pace import Measured, Pace
 from worker.progress import JobProgress
-from worker.workspace import bring_in, job_folder
 
 log = logging.getLogger("livery.worker")
 SAMPLE_QUALITY = 92

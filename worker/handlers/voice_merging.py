@@ -4,17 +4,17 @@ import zipfile
 from pathlib import Path
 from typing import Literal
 
-from app.adapters import merged
-from app.adapters.merged import MergeOrder
-from app.disk import free_bytes
+from app.adapters.voice import merged
+from app.adapters.voice.merged import MergeOrder
 from app.errors import N_, AppError, NotFound
 from app.jobs.service import Claim
-from worker import base_models
+from app.machine.disk import free_bytes
 from worker.context import WorkerContext
 from worker.engines import registry
 from worker.engines.contracts import Base, EngineError
+from worker.files import base_models
+from worker.files.workspace import bring_in, job_folder
 from worker.progress import JobProgress
-from worker.workspace import bring_in, job_folder
 
 GB = 1e9
 COPIES = 2

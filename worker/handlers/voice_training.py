@@ -18,14 +18,14 @@ from app.errors import AppError
 from app.jobs.service import Claim
 from app.storage import StorageAway
 from app.trainings import service as trainings
-from app.trainings import voice_queries, voice_service
-from app.trainings.voice_measures import ArmMeasure, HeldOut, Measures, distance_in_style
-from app.trainings.voice_queries import VoiceOrder
-from app.trainings.voice_recipe import VoiceRecipe
-from app.trainings.voice_service import VoiceOutcome
-from app.trainings.voice_texts import FrozenText
-from app.voice import stylometry
-from worker import base_models
+from app.trainings.voice import queries as voice_queries
+from app.trainings.voice import service as voice_service
+from app.trainings.voice.measures import ArmMeasure, HeldOut, Measures, distance_in_style
+from app.trainings.voice.queries import VoiceOrder
+from app.trainings.voice.recipe import VoiceRecipe
+from app.trainings.voice.service import VoiceOutcome
+from app.trainings.voice.texts import FrozenText
+from app.voice.analysis import stylometry
 from worker.context import WorkerContext
 from worker.engines import registry
 from worker.engines.contracts import (
@@ -38,12 +38,13 @@ from worker.engines.contracts import (
     VoiceMeasures,
     VoiceText,
 )
+from worker.files import base_models
+from worker.files.workspace import job_folder
 from worker.handlers.kept_checkpoints import KeptCheckpoints, from_last_checkpoint
 from worker.handlers.loss_line import LossLine
 from worker.handlers.planning import coarser, suited
 from worker.handlers.registering import register
 from worker.progress import JobProgress
-from worker.workspace import job_folder
 
 
 def run(context: WorkerContext, claim: Claim, progress: JobProgress) -> None:

@@ -10,13 +10,13 @@ from app.voice import queries as voice
 from app.writings import orders, service
 from app.writings.orders import Order
 from app.writings.recipe import Arm, ArmRecipe
-from app.writings.wishes import remaining
-from worker import base_models
+from app.writings.requests import remaining
 from worker.context import WorkerContext
 from worker.engines import registry
 from worker.engines.contracts import AdapterFile, EngineError, SamplePicture, Step, WritingInputs, Written
+from worker.files import base_models
+from worker.files.workspace import cached
 from worker.progress import JobProgress
-from worker.workspace import cached
 
 SHOWN_EVERY_SECONDS = 0.5
 VOICE_FILE_GONE = N_("The file of the voice is missing in the storage. Please choose another voice.")

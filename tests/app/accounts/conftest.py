@@ -11,7 +11,7 @@ from pwdlib.hashers.argon2 import Argon2Hasher
 from starlette.testclient import TestClient
 
 from app.accounts import passwords
-from app.web import rate_limit
+from app.web.gate import rate_limit
 from tests.conftest import PASSWORD
 
 CHEAP = PasswordHash((Argon2Hasher(time_cost=1, memory_cost=8, parallelism=1),))

@@ -6,7 +6,7 @@ from sqlalchemy import func, select
 from app.accounts.browsers import words_for
 from app.accounts.models import BrowserSession, User
 from app.db import Database
-from app.web.gate import SESSION_COOKIE
+from app.web.gate.middleware import SESSION_COOKIE
 from tests.app.accounts.conftest import Browser
 from tests.conftest import PASSWORD, SignUp
 

@@ -12,7 +12,7 @@ from app.accounts.errors import AlreadySetUp
 from app.accounts.models import BrowserSession, Membership, User, Workspace
 from app.db import Database, now
 from app.settings import Settings
-from app.web.gate import SESSION_COOKIE
+from app.web.gate.middleware import SESSION_COOKIE
 from tests.app.accounts.conftest import Browser
 from tests.conftest import PASSWORD, SignUp
 

@@ -11,7 +11,7 @@ from starlette.testclient import TestClient
 from app.accounts.models import Passkey
 from app.db import Database
 from app.settings import Settings
-from app.web.second_step import CHALLENGE_COOKIE
+from app.web.gate.second_step import CHALLENGE_COOKIE
 from tests.app.accounts.conftest import Browser
 from tests.app.accounts.soft_passkey import PRESENT, SoftPasskey
 from tests.app.accounts.test_second_factors import PAGE

@@ -19,7 +19,7 @@ from app.db import Database, now
 from app.operations.erasure import erase_person
 from app.settings import Settings
 from app.storage import Storage
-from app.web.gate import SESSION_COOKIE
+from app.web.gate.middleware import SESSION_COOKIE
 from tests.app.accounts.conftest import Browser
 from tests.app.accounts.test_members import at_once, invite, links_on, role_of, signed_part
 from tests.conftest import PASSWORD, SignedIn, SignUp

@@ -2,7 +2,8 @@
 
 import pytest
 
-from app.adapters import inspection, signs
+from app.lora_files import inspection
+from app.lora_files.keys import signs
 
 
 @pytest.fixture(autouse=True)

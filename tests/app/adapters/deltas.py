@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from app.adapters.dialects import Lora
-from app.adapters.parts import DOWN, LOHA, LOKR, MID, UP
-from app.adapters.safetensors_file import float32_tensor
+from app.lora_files.key_formats import Lora
+from app.lora_files.keys.weights import DOWN, LOHA, LOKR, MID, UP
+from app.lora_files.safetensors_file import float32_tensor
 
 
 def deltas(lora: Lora) -> dict[str, np.ndarray]:

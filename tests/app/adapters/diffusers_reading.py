@@ -10,9 +10,9 @@ from typing import Any
 import diffusers
 import numpy as np
 
-from app.adapters import dialects, safetensors_file
-from app.adapters.dialects import Lora
-from app.adapters.safetensors_file import Tensor, float32_tensor
+from app.lora_files import key_formats, safetensors_file
+from app.lora_files.key_formats import Lora
+from app.lora_files.safetensors_file import Tensor, float32_tensor
 from tests.app.adapters.deltas import deltas
 
 PIPELINES: dict[str, Any] = {
@@ -49,8 +49,8 @@ def arriving(tensors: dict[str, Tensor], header: dict[str, str], lora: Lora, fol
         if name.startswith(components) and not name.endswith(".alpha")
     }
     try:
-        read = dialects.read(found, {dialects.HEADER_KEY: json.dumps(metadata or {})}, lora.architecture)
-    except dialects.UnknownDialect:
+        read = key_formats.read(found, {key_formats.HEADER_KEY: json.dumps(metadata or {})}, lora.architecture)
+    except key_formats.UnknownDialect:
         return set()
     given = {_module(name): float(value) for name, value in (alphas[0] or {}).items()} if alphas else {}
     read = dataclasses.replace(read, alphas={module: given.get(module, own) for module, own in read.alphas.items()})

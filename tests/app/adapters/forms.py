@@ -1,9 +1,9 @@
 """The names under which one and the same adapter is found in files, those that Livery does not write among them."""
 
-from app.adapters import dialects
-from app.adapters.dialects import Lora
-from app.adapters.parts import DOWN, UP
-from app.adapters.safetensors_file import Tensor, float32_tensor
+from app.lora_files import key_formats
+from app.lora_files.key_formats import Lora
+from app.lora_files.keys.weights import DOWN, UP
+from app.lora_files.safetensors_file import Tensor, float32_tensor
 from tests.app.adapters.deltas import MODULES
 
 FORMS = (
@@ -33,9 +33,9 @@ def alpha_of(form: str) -> float:
 def written(lora: Lora, form: str) -> tuple[dict[str, Tensor], dict[str, str]]:
     """The tensors and what their header needs. Raises like ``dialects.write``."""
     if form in ("canonical", "diffusers_old", "kohya", "comfyui"):
-        return dialects.write(lora, form)
+        return key_formats.write(lora, form)
     if form == "comfyui_words":  # the original's path with kohya's words
-        tensors, _ = dialects.write(lora, "comfyui")
+        tensors, _ = key_formats.write(lora, "comfyui")
         return {name.replace("lora_A", "lora_down").replace("lora_B", "lora_up"): t for name, t in tensors.items()}, {}
     tensors = {}
     for module, alpha in lora.alphas.items():

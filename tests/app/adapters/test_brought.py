@@ -6,9 +6,10 @@ import json
 import numpy as np
 import pytest
 
-from app.adapters import brought, dialects, export, safetensors_file
-from app.adapters.safetensors_file import float32_tensor
+from app.adapters.imports import service as brought
 from app.db import Database
+from app.lora_files import export, key_formats, safetensors_file
+from app.lora_files.safetensors_file import float32_tensor
 from app.storage import Storage
 from tests.app.adapters.deltas import SD_1, assert_same, random_lora
 from tests.conftest import SignedIn, SignUp
@@ -17,7 +18,7 @@ from tests.tokens import api_client
 
 LORA = random_lora(SD_1, "stable_diffusion_1", alpha=2.0)
 SAID = {"ss_tag_frequency": json.dumps({"1_x": {"secret jar": 4}}), "modelspec.trigger_phrase": "brandx"}
-CONTENT = safetensors_file.to_bytes(dialects.to_kohya(LORA, "stable_diffusion_1"), SAID)
+CONTENT = safetensors_file.to_bytes(key_formats.to_kohya(LORA, "stable_diffusion_1"), SAID)
 
 
 def dropped(owner: SignedIn, content: bytes = CONTENT, name: str = "Brand <x>.safetensors") -> str:
@@ -36,7 +37,7 @@ def test_a_dropped_file_has_a_page_and_downloads(owner: SignedIn, tmp_path) -> N
     assert answer.headers["content-disposition"].startswith('attachment; filename="brand-x-diffusers.safetensors"')
     path = tmp_path / "a.safetensors"
     path.write_bytes(answer.content)
-    assert_same(dialects.read(*safetensors_file.read(path)), LORA)
+    assert_same(key_formats.read(*safetensors_file.read(path)), LORA)
     clean = owner.client.get(f"{address}/files/kohya?clean=true")
     assert b"secret jar" not in clean.content and b"brandx" in clean.content
     assert owner.client.get(f"{address}/files/elsewhere").status_code == 404
@@ -45,7 +46,7 @@ def test_a_dropped_file_has_a_page_and_downloads(owner: SignedIn, tmp_path) -> N
 
 def test_a_suggested_word_is_called_one(owner: SignedIn) -> None:
     told = {"ss_dataset_dirs": json.dumps({"10_zxc woman": {"n_repeats": 10}})}
-    content = safetensors_file.to_bytes(dialects.to_kohya(LORA, "stable_diffusion_1"), told)
+    content = safetensors_file.to_bytes(key_formats.to_kohya(LORA, "stable_diffusion_1"), told)
     text = owner.client.get(dropped(owner, content)).text
     assert "names no trigger word" in text and 'data-copy="zxc woman"' in text
     assert 'name="trigger_word" value="zxc' not in text
@@ -79,7 +80,7 @@ def test_it_is_taken_into_a_brand_and_downloads_from_there(
     for kind in ("diffusers", "kohya", "clean"):
         path = tmp_path / f"{kind}.safetensors"
         path.write_bytes(owner.client.get(f"{answer.headers['location']}/files/{kind}").content)
-        assert_same(dialects.read(*safetensors_file.read(path)), LORA)
+        assert_same(key_formats.read(*safetensors_file.read(path)), LORA)
     owner.client.post(f"{address}/delete")
     assert owner.client.get(address).status_code == 404
     assert owner.client.get(f"{answer.headers['location']}/files/kohya").status_code == 200
@@ -122,7 +123,7 @@ def test_products_of_matrices_are_taken_into_a_brand_and_can_be_published(
     assert "For Livery" in owner.client.get(answer.headers["location"]).text
     own = tmp_path / "own.safetensors"
     own.write_bytes(owner.client.get(f"{answer.headers['location']}/files/diffusers").content)
-    found = dialects.read(*safetensors_file.read(own))
+    found = key_formats.read(*safetensors_file.read(own))
     assert found.alphas == {"unet.mid_block.attentions.0.proj_in": 1.5}
     assert set(found.parts_of("unet.mid_block.attentions.0.proj_in")) == set(parts)
     export.for_engines(own, tmp_path / "published.safetensors", name="x", clean=True)  # as the worker publishes it

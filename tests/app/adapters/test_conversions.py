@@ -5,23 +5,24 @@ import dataclasses
 import numpy as np
 import pytest
 
-from app.adapters import dialects, fusing
-from app.adapters.bases import UnknownDialect
-from app.adapters.dialects import CannotHold, Lora
-from app.adapters.parts import DOWN, MAGNITUDE, UP
-from app.adapters.safetensors_file import Tensor, float32_tensor
+from app.lora_files import key_formats
+from app.lora_files.key_formats import CannotHold, Lora
+from app.lora_files.keys import qkv
+from app.lora_files.keys.bases import UnknownDialect
+from app.lora_files.keys.weights import DOWN, MAGNITUDE, UP
+from app.lora_files.safetensors_file import Tensor, float32_tensor
 from tests.app.adapters.deltas import FLUX_1, MODULES, SD_1, assert_same, deltas, random_lora
 
 ALL = [
     (architecture, dialect)
     for architecture in MODULES
-    for dialect in dict.fromkeys(("canonical", "kohya", "comfyui", *dialects.dialects_for(architecture)))
+    for dialect in dict.fromkeys(("canonical", "kohya", "comfyui", *key_formats.dialects_for(architecture)))
 ]
 
 
 def there_and_back(lora: Lora, dialect: str) -> Lora:
-    tensors, header = dialects.write(lora, dialect)
-    return dialects.read(tensors, header)
+    tensors, header = key_formats.write(lora, dialect)
+    return key_formats.read(tensors, header)
 
 
 @pytest.mark.parametrize(("architecture", "dialect"), ALL)
@@ -46,7 +47,7 @@ def test_alpha_and_rank_come_back_as_they_were(architecture):
     lora = random_lora(MODULES[architecture], architecture, rank=4, alpha=1.0)
     for dialect in ("canonical", "kohya", "comfyui"):
         back = there_and_back(lora, dialect)
-        assert back.alphas == dialects.as_written(lora, dialect).alphas
+        assert back.alphas == key_formats.as_written(lora, dialect).alphas
         assert back.ranks == lora.ranks
 
 
@@ -55,10 +56,10 @@ def test_flux_2s_numbers_take_on_the_strength_where_diffusers_refuses_alphas():
     lora = random_lora(MODULES["flux_2"], "flux_2", rank=4, alpha=lambda n: (2.0, 3.0)[n % 2])
     half = {name: Tensor("F16", t.shape, t.as_float32().astype("<f2").tobytes()) for name, t in lora.tensors.items()}
     lora = dataclasses.replace(lora, tensors=half)
-    tensors, _ = dialects.write(lora, "comfyui")
+    tensors, _ = key_formats.write(lora, "comfyui")
     assert not any(name.endswith(".alpha") for name in tensors)
     assert {tensor.dtype for tensor in tensors.values()} == {"F16", "F32"}
-    assert_same(dialects.read(tensors, {}), lora)
+    assert_same(key_formats.read(tensors, {}), lora)
 
 
 @pytest.mark.parametrize("architecture", MODULES)
@@ -76,11 +77,11 @@ def test_dora_lengths_come_back_in_their_shape(architecture, dialect):
 def test_dora_on_a_part_of_a_fused_layer_is_refused():
     lora = random_lora({"transformer.transformer_blocks.0.attn.to_k": (12, 12)}, "flux_1", dora=True)
     with pytest.raises(CannotHold, match="DoRA"):
-        dialects.to_kohya(lora, "flux_1")
+        key_formats.to_kohya(lora, "flux_1")
 
 
 def test_dora_is_written_as_lycoris_shapes_it():
-    tensors = dialects.to_kohya(random_lora(SD_1, "stable_diffusion_1", dora=True), "stable_diffusion_1")
+    tensors = key_formats.to_kohya(random_lora(SD_1, "stable_diffusion_1", dora=True), "stable_diffusion_1")
     name = "lora_unet_down_blocks_0_attentions_0_transformer_blocks_0_attn1_to_q"
     assert tensors[f"{name}.dora_scale"].shape == (8, 1)
     assert tensors["lora_unet_down_blocks_2_resnets_0_conv2.dora_scale"].shape == (8, 1, 1, 1)
@@ -88,18 +89,18 @@ def test_dora_is_written_as_lycoris_shapes_it():
 
 def test_dora_along_the_columns_stays_in_its_own_dialect():
     lora = random_lora({"unet.mid_block.attentions.0.proj_in": (8, 6)}, "stable_diffusion_1")
-    kohya = dialects.to_kohya(lora, "stable_diffusion_1")
+    kohya = key_formats.to_kohya(lora, "stable_diffusion_1")
     kohya["lora_unet_mid_block_attentions_0_proj_in.dora_scale"] = float32_tensor(np.ones((1, 6)))
-    read = dialects.read(kohya, {})
-    assert dialects.to_kohya(read, "stable_diffusion_1") == kohya
+    read = key_formats.read(kohya, {})
+    assert key_formats.to_kohya(read, "stable_diffusion_1") == kohya
     for dialect in ("canonical", "diffusers_old"):
         with pytest.raises(CannotHold, match="DoRA"):
-            dialects.write(read, dialect)
+            key_formats.write(read, dialect)
 
 
 def test_sdxl_is_named_as_a1111_wants_it():
     lora = random_lora(MODULES["stable_diffusion_xl"], "stable_diffusion_xl")
-    modules = {name.split(".")[0] for name in dialects.to_kohya(lora, "stable_diffusion_xl")}
+    modules = {name.split(".")[0] for name in key_formats.to_kohya(lora, "stable_diffusion_xl")}
     assert modules == {
         "lora_unet_input_blocks_0_0",
         "lora_unet_out_2",
@@ -132,14 +133,14 @@ def test_sdxl_under_diffusers_names_with_underscores_is_read_too():
         flat[f"{name}.lora_down.weight"] = lora.tensors[f"{module}.{DOWN}"]
         flat[f"{name}.lora_up.weight"] = lora.tensors[f"{module}.{UP}"]
         flat[f"{name}.alpha"] = float32_tensor(alpha)
-    assert dialects.read(flat, {}) == lora
+    assert key_formats.read(flat, {}) == lora
 
 
 # FLUX: what is one layer in one program and several in another
 
 
 def test_flux_is_fused_as_kohya_names_it():
-    tensors = dialects.to_kohya(random_lora(FLUX_1, "flux_1"), "flux_1")
+    tensors = key_formats.to_kohya(random_lora(FLUX_1, "flux_1"), "flux_1")
     modules = {name.split(".")[0] for name in tensors}
     for name in ("double_blocks_0_img_attn_qkv", "double_blocks_0_txt_attn_qkv", "single_blocks_37_linear1"):
         assert f"lora_unet_{name}" in modules
@@ -153,10 +154,10 @@ def test_the_same_down_matrix_is_kept_once():
     lora = random_lora({name: FLUX_1[name] for name in FLUX_1 if ".0.attn.to_" in name and "out" not in name}, "flux_1")
     shared = next(tensor for name, tensor in lora.tensors.items() if name.endswith(DOWN))
     same = {name: shared if name.endswith(DOWN) else tensor for name, tensor in lora.tensors.items()}
-    fused = dialects.to_kohya(Lora(same, lora.alphas, "flux_1"), "flux_1")
+    fused = key_formats.to_kohya(Lora(same, lora.alphas, "flux_1"), "flux_1")
     assert fused["lora_unet_double_blocks_0_img_attn_qkv.lora_down.weight"] == shared
     assert fused["lora_unet_double_blocks_0_img_attn_qkv.lora_up.weight"].shape == (36, 4)
-    assert dialects.read(fused, {}) == Lora(same, lora.alphas, "flux_1")
+    assert key_formats.read(fused, {}) == Lora(same, lora.alphas, "flux_1")
 
 
 def test_a_part_that_is_not_trained_stays_untrained():
@@ -174,7 +175,7 @@ def test_a_fused_file_that_is_not_made_of_blocks_is_cut_by_rows():
     random = np.random.default_rng(1)
     name = "lora_unet_double_blocks_2_img_attn_qkv"
     down, up = random.normal(size=(6, 12)), random.normal(size=(36, 6))
-    read = dialects.read(
+    read = key_formats.read(
         {
             f"{name}.lora_down.weight": float32_tensor(down),
             f"{name}.lora_up.weight": float32_tensor(up),
@@ -224,7 +225,7 @@ def test_xlabs():
     ):
         tensors[f"{name}.down.weight"] = float32_tensor(random.normal(size=(2, width)))
         tensors[f"{name}.up.weight"] = float32_tensor(random.normal(size=(out, 2)))
-    lora = dialects.read(tensors, {})
+    lora = key_formats.read(tensors, {})
     assert lora.architecture == "flux_1"
     assert len(lora.alphas) == 3 + 3 + 1 + 3 + 1
     assert set(lora.alphas.values()) == {2.0}
@@ -243,7 +244,7 @@ def test_onetrainer_with_a_bundled_embedding():
         flat[f"{name}.lora_down.weight"] = lora.tensors[f"{module}.{DOWN}"]
         flat[f"{name}.lora_up.weight"] = lora.tensors[f"{module}.{UP}"]
         flat[f"{name}.alpha"] = float32_tensor(alpha)
-    read = dialects.read(flat, {})
+    read = key_formats.read(flat, {})
     assert read == dataclasses.replace(lora, left_out=("bundle_emb.brand.t5_out",))
 
 
@@ -256,18 +257,18 @@ def test_under_comfyuis_prefix_and_diffusers_names(architecture):
         for name, tensor in lora.tensors.items()
         if name.startswith("transformer.")
     }
-    read = dialects.read(renamed, {})
+    read = key_formats.read(renamed, {})
     assert read.architecture == architecture
     assert read.tensors == {name: t for name, t in lora.tensors.items() if name.startswith("transformer.")}
 
 
 def test_z_images_fused_attention_is_cut():
     lora = random_lora(MODULES["z_image"], "z_image")
-    fused = dialects.to_kohya(lora, "z_image")
+    fused = key_formats.to_kohya(lora, "z_image")
     assert "lora_unet_layers_29_attention_qkv.lora_up.weight" in fused
     assert "lora_unet_layers_29_attention_out.lora_up.weight" in fused
-    assert_same(dialects.read(fused, {}), lora)
-    comfyui, _ = dialects.write(lora, "comfyui")
+    assert_same(key_formats.read(fused, {}), lora)
+    comfyui, _ = key_formats.write(lora, "comfyui")
     assert "diffusion_model.layers.29.attention.to_q.lora_A.weight" in comfyui, (
         "ComfyUI reads it as its trainers write it"
     )
@@ -284,7 +285,7 @@ def test_names_of_attention_processors_from_2023():
     ):
         tensors[f"{path}.down.weight"] = float32_tensor(random.normal(size=(2, 8)))
         tensors[f"{path}.up.weight"] = float32_tensor(random.normal(size=(8, 2)))
-    read = dialects.read(tensors, {})
+    read = key_formats.read(tensors, {})
     assert set(read.alphas) == {
         "unet.down_blocks.0.attentions.0.transformer_blocks.0.attn1.to_q",
         "unet.down_blocks.0.attentions.0.transformer_blocks.0.attn1.to_out.0",
@@ -307,14 +308,14 @@ def lycoris(kind: str) -> dict[str, Tensor]:
 @pytest.mark.parametrize("kind", ["lokr", "loha"])
 def test_lycoris_is_renamed_and_never_approximated(kind):
     tensors = lycoris(kind)
-    read = dialects.read(tensors, {})
+    read = key_formats.read(tensors, {})
     assert read.architecture == "stable_diffusion_xl"
     assert read.ranks == {"unet.down_blocks.1.attentions.0.transformer_blocks.0.attn2.to_k": 3}
-    assert dialects.to_kohya(read, "stable_diffusion_xl") == tensors
+    assert key_formats.to_kohya(read, "stable_diffusion_xl") == tensors
     assert_same(there_and_back(read, "comfyui"), read)
     for dialect in ("canonical", "diffusers_old"):
         with pytest.raises(CannotHold, match=r"Lo(Kr|Ha)"):
-            dialects.write(read, dialect)
+            key_formats.write(read, dialect)
 
 
 def test_a_kronecker_product_over_a_fused_layer_stays_whole():
@@ -324,9 +325,9 @@ def test_a_kronecker_product_over_a_fused_layer_stays_whole():
         f"{name}.lokr_w2": float32_tensor(np.ones((6, 4))),
         f"{name}.alpha": float32_tensor(1.0),
     }
-    read = dialects.read(tensors, {})
+    read = key_formats.read(tensors, {})
     assert list(read.alphas) == ["transformer.transformer_blocks.0.attn.to_qkv"]
-    assert dialects.to_kohya(read, "flux_1") == tensors
+    assert key_formats.to_kohya(read, "flux_1") == tensors
 
 
 def test_a_tucker_core_is_kept_where_it_can_be_and_multiplied_in_elsewhere():
@@ -338,8 +339,8 @@ def test_a_tucker_core_is_kept_where_it_can_be_and_multiplied_in_elsewhere():
         f"{name}.lora_up.weight": float32_tensor(random.normal(size=(8, 4, 1, 1))),
         f"{name}.alpha": float32_tensor(2.0),
     }
-    read = dialects.read(tensors, {}, "stable_diffusion_1")
-    assert dialects.to_kohya(read, "stable_diffusion_1") == tensors
+    read = key_formats.read(tensors, {}, "stable_diffusion_1")
+    assert key_formats.to_kohya(read, "stable_diffusion_1") == tensors
     plain = there_and_back(read, "canonical")
     assert plain.tensors["unet.down_blocks.0.resnets.0.conv1.lora_A.weight"].shape == (4, 8, 3, 3)
     assert_same(plain, read)
@@ -347,20 +348,20 @@ def test_a_tucker_core_is_kept_where_it_can_be_and_multiplied_in_elsewhere():
 
 def test_2023s_names_take_the_strength_into_their_numbers():
     lora = random_lora(SD_1, "stable_diffusion_1", rank=4, alpha=3.0)
-    tensors, header = dialects.write(lora, "diffusers_old")
+    tensors, header = key_formats.write(lora, "diffusers_old")
     assert header == {}
     assert "text_encoder.text_model.encoder.layers.11.self_attn.out_proj.lora_linear_layer.down.weight" in tensors
     assert "unet.down_blocks.0.attentions.0.transformer_blocks.0.attn1.to_q.lora.down.weight" in tensors
-    assert_same(dialects.read(tensors, {}), lora)
+    assert_same(key_formats.read(tensors, {}), lora)
 
 
 def test_halves_are_scaled_in_their_dtype_only_where_that_is_exact():
     values = np.array([[1.5, -3.0], [0.25, 60000.0]])
     half = Tensor("F16", (2, 2), values.astype("<f2").tobytes())
-    assert fusing.scaled(half, 0.5).dtype == "F16"
-    assert fusing.scaled(half, 2.0).dtype == "F32", "60,000 times two is beyond it"
-    assert fusing.scaled(half, 0.3).dtype == "F32"
-    assert fusing.scaled(half, 1.0) is half
+    assert qkv.scaled(half, 0.5).dtype == "F16"
+    assert qkv.scaled(half, 2.0).dtype == "F32", "60,000 times two is beyond it"
+    assert qkv.scaled(half, 0.3).dtype == "F32"
+    assert qkv.scaled(half, 1.0) is half
 
 
 def test_a_language_models_adapter_is_read_and_not_renamed():
@@ -369,11 +370,11 @@ def test_a_language_models_adapter_is_read_and_not_renamed():
         f"{name}.lora_A.weight": float32_tensor(np.ones((2, 8))),
         f"{name}.lora_B.weight": float32_tensor(np.ones((8, 2))),
     }
-    lora = dialects.read(tensors, {})
+    lora = key_formats.read(tensors, {})
     assert lora.architecture == "language_model"
-    assert dialects.dialects_for("language_model") == ()
+    assert key_formats.dialects_for("language_model") == ()
     with pytest.raises(UnknownDialect):
-        dialects.to_kohya(lora, "language_model")
+        key_formats.to_kohya(lora, "language_model")
 
 
 @pytest.mark.parametrize(
@@ -403,11 +404,11 @@ def test_the_base_is_told_by_widths_names_and_header(shapes, metadata, expected)
         a, b = ("lora_A", "lora_B") if "." in name else ("lora_down", "lora_up")
         tensors[f"{name}.{a}.weight"] = float32_tensor(np.ones((2, width)))
         tensors[f"{name}.{b}.weight"] = float32_tensor(np.ones((out, 2)))
-    assert dialects.parse(tensors, metadata).architecture == expected
+    assert key_formats.parse(tensors, metadata).architecture == expected
 
 
 def test_the_same_layer_under_two_names_is_refused():
     one = random_lora({"transformer.transformer_blocks.0.attn.to_q": (12, 12)}, "flux_1")
     names = one.tensors | {name.replace("transformer.", "diffusion_model.", 1): t for name, t in one.tensors.items()}
     with pytest.raises(UnknownDialect):
-        dialects.read(names, {})
+        key_formats.read(names, {})

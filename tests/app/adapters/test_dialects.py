@@ -3,9 +3,9 @@ import json
 import numpy as np
 import pytest
 
-from app.adapters import dialects
-from app.adapters.dialects import Lora, UnknownDialect
-from app.adapters.safetensors_file import float32_tensor
+from app.lora_files import key_formats
+from app.lora_files.key_formats import Lora, UnknownDialect
+from app.lora_files.safetensors_file import float32_tensor
 
 MODULES = (
     "unet.down_blocks.0.attentions.0.transformer_blocks.0.attn1.to_q",
@@ -39,12 +39,12 @@ def lora(alphas=None, rank=4):
 
 def test_kohya_and_back_is_exact():
     alphas = {module: float(number) for number, module in enumerate(MODULES, start=1)}
-    there = dialects.to_kohya(lora(alphas), "stable_diffusion_1")
-    assert dialects.from_kohya(there, "stable_diffusion_1") == lora(alphas)
+    there = key_formats.to_kohya(lora(alphas), "stable_diffusion_1")
+    assert key_formats.from_kohya(there, "stable_diffusion_1") == lora(alphas)
 
 
 def test_kohyas_names_are_those_of_sd_scripts():
-    names = dialects.to_kohya(lora(), "stable_diffusion_1").keys()
+    names = key_formats.to_kohya(lora(), "stable_diffusion_1").keys()
     for name in (
         "lora_unet_down_blocks_0_attentions_0_transformer_blocks_0_attn1_to_q.lora_down.weight",
         "lora_unet_down_blocks_1_attentions_1_transformer_blocks_0_attn2_to_out_0.lora_up.weight",
@@ -57,7 +57,7 @@ def test_kohyas_names_are_those_of_sd_scripts():
 
 
 def test_alpha_is_the_true_one_not_the_rank():
-    tensors = dialects.to_kohya(lora(dict.fromkeys(MODULES, 2.0), rank=4), "stable_diffusion_1")
+    tensors = key_formats.to_kohya(lora(dict.fromkeys(MODULES, 2.0), rank=4), "stable_diffusion_1")
     alphas = {float(tensor.as_float32()) for name, tensor in tensors.items() if name.endswith(".alpha")}
     assert alphas == {2.0}
     shapes = {tensor.shape for name, tensor in tensors.items() if name.endswith(".alpha")}
@@ -68,20 +68,22 @@ def test_a_text_encoder_without_its_middle_level_gets_it_in_kohyas_names():
     module = "text_encoder.encoder.layers.0.self_attn.q_proj"
     a, b = float32_tensor(np.zeros((2, 3))), float32_tensor(np.zeros((3, 2)))
     flat = Lora({f"{module}.lora_A.weight": a, f"{module}.lora_B.weight": b}, {module: 1.0})
-    assert "lora_te_text_model_encoder_layers_0_self_attn_q_proj.alpha" in dialects.to_kohya(flat, "stable_diffusion_1")
+    assert "lora_te_text_model_encoder_layers_0_self_attn_q_proj.alpha" in key_formats.to_kohya(
+        flat, "stable_diffusion_1"
+    )
 
 
 def test_alphas_come_back_from_the_canonical_header():
     alphas = dict.fromkeys(MODULES, 2.0) | {MODULES[0]: 8.0, MODULES[-1]: 1.0}
     original = lora(alphas)
-    read = dialects.from_canonical(original.tensors, dialects.canonical_header(original))
+    read = key_formats.from_canonical(original.tensors, key_formats.canonical_header(original))
     assert read == original
 
 
 def test_the_canonical_header_is_understood_by_peft():
     peft = pytest.importorskip("peft")
     original = lora(dict.fromkeys(MODULES, 2.0) | {MODULES[0]: 8.0})
-    header = json.loads(dialects.canonical_header(original)["lora_adapter_metadata"])
+    header = json.loads(key_formats.canonical_header(original)["lora_adapter_metadata"])
     settings = {key.removeprefix("unet."): value for key, value in header.items() if key.startswith("unet.")}
     config = peft.LoraConfig(**settings)
     assert (config.r, config.lora_alpha) == (4, 2.0)
@@ -89,14 +91,14 @@ def test_the_canonical_header_is_understood_by_peft():
 
 
 def test_without_a_header_alpha_is_the_rank():
-    assert set(dialects.from_canonical(lora().tensors, {}).alphas.values()) == {4.0}
-    without = {k: v for k, v in dialects.to_kohya(lora(), "stable_diffusion_1").items() if not k.endswith(".alpha")}
-    assert set(dialects.from_kohya(without, "stable_diffusion_1").alphas.values()) == {4.0}
+    assert set(key_formats.from_canonical(lora().tensors, {}).alphas.values()) == {4.0}
+    without = {k: v for k, v in key_formats.to_kohya(lora(), "stable_diffusion_1").items() if not k.endswith(".alpha")}
+    assert set(key_formats.from_kohya(without, "stable_diffusion_1").alphas.values()) == {4.0}
 
 
 def test_rank_stabilised_scaling_becomes_an_alpha():
     header = {"lora_adapter_metadata": json.dumps({"unet.lora_alpha": 3.0, "unet.use_rslora": True})}
-    read = dialects.from_canonical(lora(rank=4).tensors, header)
+    read = key_formats.from_canonical(lora(rank=4).tensors, header)
     # alpha / √rank = 3/2, and 6 / rank = 3/2.
     assert read.alphas[MODULES[0]] == 6.0
 
@@ -122,11 +124,11 @@ def test_rank_stabilised_scaling_becomes_an_alpha():
     ],
 )
 def test_the_dialect_is_known_by_the_names(names, dialect):
-    assert dialects.detect(names) == dialect
+    assert key_formats.detect(names) == dialect
 
 
 def test_foreign_names_are_refused_with_the_name():
-    kohya = dialects.to_kohya(lora(), "stable_diffusion_1")
+    kohya = key_formats.to_kohya(lora(), "stable_diffusion_1")
     name = "lora_unet_blocks_4_1_proj_in"
     half = "lora_unet_conv_in.lora_up.weight"
     for change in (
@@ -141,13 +143,13 @@ def test_foreign_names_are_refused_with_the_name():
         {"lora_unet_conv_in.hada_w1_a": float32_tensor(np.zeros((1, 2)))},
     ):
         with pytest.raises(UnknownDialect):
-            dialects.from_kohya(kohya | change, "stable_diffusion_1")
+            key_formats.from_kohya(kohya | change, "stable_diffusion_1")
     with pytest.raises(UnknownDialect, match="lora_unet_conv_in"):
-        dialects.from_kohya({k: v for k, v in kohya.items() if k != half}, "stable_diffusion_1")
+        key_formats.from_kohya({k: v for k, v in kohya.items() if k != half}, "stable_diffusion_1")
     with pytest.raises(UnknownDialect, match="transformer"):
         module = "transformer.blocks.0.to_q"
         a, b = float32_tensor(np.zeros((2, 3))), float32_tensor(np.zeros((3, 2)))
-        dialects.to_kohya(
+        key_formats.to_kohya(
             Lora({f"{module}.lora_A.weight": a, f"{module}.lora_B.weight": b}, {module: 1.0}), "stable_diffusion_1"
         )
 
@@ -155,7 +157,7 @@ def test_foreign_names_are_refused_with_the_name():
 def test_a_header_may_not_bring_an_expression():
     header = {"lora_adapter_metadata": json.dumps({"unet.alpha_pattern": {"(a+)+$": 1.0}})}
     with pytest.raises(UnknownDialect):
-        dialects.from_canonical(lora().tensors, header)
+        key_formats.from_canonical(lora().tensors, header)
 
 
 def test_the_header_names_clips_layers_for_the_class_with_and_without_its_lost_level():
@@ -163,8 +165,8 @@ def test_the_header_names_clips_layers_for_the_class_with_and_without_its_lost_l
     modules = [f"text_encoder.text_model.{path}.{name}_proj" for name in "qk"]
     tensors = {f"{one}.lora_{half}.weight": float32_tensor(np.ones((2, 2))) for one in modules for half in "AB"}
     adapter = Lora(tensors, dict(zip(modules, (1.0, 4.0), strict=True)))
-    header = dialects.canonical_header(adapter)
+    header = key_formats.canonical_header(adapter)
     settings = json.loads(header["lora_adapter_metadata"])
     assert settings["text_encoder.target_modules"] == [f"{path}.k_proj", f"{path}.q_proj"]
     assert set(settings["text_encoder.alpha_pattern"]) <= {f"{path}.k_proj", f"{path}.q_proj"}
-    assert dialects.from_canonical(tensors, header) == adapter
+    assert key_formats.from_canonical(tensors, header) == adapter

@@ -5,9 +5,9 @@ from datetime import UTC, datetime
 import numpy as np
 import pytest
 
-from app.adapters import dialects, export, metadata, safetensors_file
-from app.adapters.metadata import AdapterFacts
-from app.adapters.safetensors_file import float32_tensor
+from app.lora_files import export, key_formats, metadata, safetensors_file
+from app.lora_files.metadata import AdapterFacts
+from app.lora_files.safetensors_file import float32_tensor
 from tests.app.adapters.deltas import MODULES, assert_same, random_lora
 
 MODULE = "unet.mid_block.attentions.0.transformer_blocks.0.attn1.to_q"
@@ -20,9 +20,9 @@ def source(tmp_path):
         f"{MODULE}.lora_A.weight": float32_tensor(np.arange(6).reshape(2, 3)),
         f"{MODULE}.lora_B.weight": float32_tensor(np.arange(8).reshape(4, 2)),
     }
-    lora = dialects.Lora(tensors, {MODULE: 3.0})
+    lora = key_formats.Lora(tensors, {MODULE: 3.0})
     path = tmp_path / "source.safetensors"
-    path.write_bytes(safetensors_file.to_bytes(tensors, dialects.canonical_header(lora)))
+    path.write_bytes(safetensors_file.to_bytes(tensors, key_formats.canonical_header(lora)))
     return path
 
 
@@ -45,7 +45,7 @@ def test_diffusers_file_has_its_strength_in_the_numbers_and_its_header_says_so(s
     assert (content["unet.r"], content["unet.lora_alpha"], content["unet.alpha_pattern"]) == (2, 2.0, {})
     assert header["ss_network_alpha"] == "2.0"
     del header["lora_adapter_metadata"]
-    assert_same(dialects.read(tensors, header), export.canonical(source), within=0)
+    assert_same(key_formats.read(tensors, header), export.canonical(source), within=0)
     kohya = export.kohya_file(source, tmp_path / "k.safetensors", FACTS, clean=True)
     header = safetensors_file.read_header(kohya.path).metadata
     assert "lora_adapter_metadata" not in header and header["ss_network_alpha"] == "3.0"
@@ -58,14 +58,14 @@ def test_strength_goes_into_the_numbers_without_loss(architecture, dtype):
     modules = {name: shape for name, shape in MODULES[architecture].items() if name != "transformer.norm_out.linear"}
     lora = random_lora(modules, architecture, rank=lambda n: (4, 2)[n % 2], alpha=3.0, dora=True)
     lora = dataclasses.replace(lora, tensors={name: rounded(one, dtype) for name, one in lora.tensors.items()})
-    tensors, header = dialects.write(lora, "canonical")
-    plain = dialects.read(tensors, {}, architecture)
-    assert plain.alphas == dialects.read(tensors, header, architecture).alphas
+    tensors, header = key_formats.write(lora, "canonical")
+    plain = key_formats.read(tensors, {}, architecture)
+    assert plain.alphas == key_formats.read(tensors, header, architecture).alphas
     assert all(alpha == plain.ranks[module] for module, alpha in plain.alphas.items())
     assert_same(plain, lora, within=1e-7)
     # Twice as much is exact in any kind of number, and the file grows by nothing.
     twice = dataclasses.replace(lora, alphas={module: 2.0 * rank for module, rank in lora.ranks.items()})
-    assert {one.dtype for one in dialects.write(twice, "canonical")[0].values()} == {dtype}
+    assert {one.dtype for one in key_formats.write(twice, "canonical")[0].values()} == {dtype}
 
 
 def rounded(tensor, dtype):
@@ -92,11 +92,11 @@ def test_the_same_export_is_the_same_file(source, tmp_path):
 
 @pytest.mark.parametrize("architecture", MODULES)
 def test_a_foreign_file_keeps_its_words_in_another_dialect(architecture, tmp_path):
-    first, *others = dialects.dialects_for(architecture)
+    first, *others = key_formats.dialects_for(architecture)
     lora = random_lora(MODULES[architecture], architecture, alpha=2.0)
     said = {"ss_tag_frequency": "{}", "ss_output_name": "theirs", "modelspec.trigger_phrase": "brandx", "mine": "yes"}
     source = tmp_path / "source.safetensors"
-    source.write_bytes(safetensors_file.to_bytes(dialects.write(lora, first)[0], said | {"sshs_model_hash": "old"}))
+    source.write_bytes(safetensors_file.to_bytes(key_formats.write(lora, first)[0], said | {"sshs_model_hash": "old"}))
     for dialect in others:
         written = export.converted(source, tmp_path / "there.safetensors", dialect, name="ours")
         assert_same(export.canonical(written.path), lora)
@@ -115,7 +115,7 @@ def test_the_other_programs_file_is_in_the_dialect_that_they_know(tmp_path):
     for architecture, sign in (("flux_1", "lora_unet_double_blocks_0_img_attn_qkv"), ("flux_2", "diffusion_model.")):
         lora = random_lora(MODULES[architecture], architecture)
         source = tmp_path / "source.safetensors"
-        source.write_bytes(safetensors_file.to_bytes(*dialects.write(lora, "canonical")))
+        source.write_bytes(safetensors_file.to_bytes(*key_formats.write(lora, "canonical")))
         facts = dataclasses.replace(FACTS, base=metadata.BaseModelFacts("F", "f", "f", "flow", architecture))
         written = export.kohya_file(source, tmp_path / "out.safetensors", facts)
         assert any(name.startswith(sign) for name in safetensors_file.read_header(written.path).tensors)
@@ -125,5 +125,5 @@ def test_the_other_programs_file_is_in_the_dialect_that_they_know(tmp_path):
 def test_a_file_in_a_dialect_that_is_not_read_is_refused(tmp_path):
     path = tmp_path / "a.safetensors"
     path.write_bytes(safetensors_file.to_bytes({"diffusion_model.x.lora_A.weight": float32_tensor([1.0])}, {}))
-    with pytest.raises(dialects.UnknownDialect, match="which base model"):
+    with pytest.raises(key_formats.UnknownDialect, match="which base model"):
         export.canonical(path)

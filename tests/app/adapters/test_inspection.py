@@ -9,8 +9,8 @@ import struct
 import numpy as np
 import pytest
 
-from app.adapters import dialects, inspection, safetensors_file
-from app.adapters.safetensors_file import UnsafeFile, float32_tensor
+from app.lora_files import inspection, key_formats, safetensors_file
+from app.lora_files.safetensors_file import UnsafeFile, float32_tensor
 from tests.app.adapters.deltas import MODULES, SD_1, random_lora
 
 SAID = {
@@ -26,7 +26,7 @@ SAID = {
 
 def kohya(**changes):
     lora = random_lora(SD_1, "stable_diffusion_1", rank=4, alpha=lambda n: 2.0 if n else 8.0)
-    return dialects.to_kohya(lora, "stable_diffusion_1") | changes
+    return key_formats.to_kohya(lora, "stable_diffusion_1") | changes
 
 
 def looked_at(tensors, metadata):
@@ -87,7 +87,7 @@ def test_each_program_says_how_many_keys_it_loads():
 
 def test_diffusers_names_are_not_what_comfyui_and_a1111_look_for():
     lora = random_lora(SD_1, "stable_diffusion_1")
-    fits = {fit.program: fit for fit in looked_at(*dialects.write(lora, "canonical")).programs}
+    fits = {fit.program: fit for fit in looked_at(*key_formats.write(lora, "canonical")).programs}
     assert fits["diffusers"].loaded == 14
     assert fits["a1111"].loaded == 0
     assert 0 < fits["comfyui"].loaded < 14, "attention has a processor in its path there"
@@ -96,11 +96,11 @@ def test_diffusers_names_are_not_what_comfyui_and_a1111_look_for():
 def test_a_file_whose_alpha_is_not_read_says_how_much_too_strong_it_would_be():
     modules = {name: shape for name, shape in MODULES["flux_1"].items() if "text_encoder_2" not in name}
     lora = random_lora(modules, "flux_1", rank=4, alpha=1.0)
-    programs = looked_at(lora.tensors, dialects.canonical_header(lora)).programs
+    programs = looked_at(lora.tensors, key_formats.canonical_header(lora)).programs
     fit = next(fit for fit in programs if fit.program == "comfyui")
     assert fit.loaded == fit.total and fit.params == {"factor": "4"} and "alpha" in fit.reason
     # What Livery writes has it in the numbers.
-    programs = looked_at(*dialects.write(lora, "canonical")).programs
+    programs = looked_at(*key_formats.write(lora, "canonical")).programs
     fit = next(fit for fit in programs if fit.program == "comfyui")
     assert fit.loaded == fit.total and not fit.reason
 
@@ -187,9 +187,9 @@ def test_a_thousand_damaged_files_get_a_sentence_or_a_passport(tmp_path):
         path.write_bytes(bytes(damaged))
         try:
             inspection.of_file(path).model_dump_json()
-            dialects.read(*safetensors_file.read(path))
+            key_formats.read(*safetensors_file.read(path))
             outcomes["read"] += 1
-        except (UnsafeFile, dialects.UnknownDialect) as refused:
+        except (UnsafeFile, key_formats.UnknownDialect) as refused:
             assert str(refused)
             outcomes["refused"] += 1
     assert min(outcomes.values()) > 10, outcomes

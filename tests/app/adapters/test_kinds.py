@@ -6,13 +6,13 @@ import io
 import numpy as np
 import pytest
 
-from app.adapters import dialects, export, inspection, safetensors_file
-from app.adapters.parts import MAGNITUDE
-from app.adapters.safetensors_file import float32_tensor
+from app.lora_files import export, inspection, key_formats, safetensors_file
+from app.lora_files.keys.weights import MAGNITUDE
+from app.lora_files.safetensors_file import float32_tensor
 from tests.app.adapters.deltas import MODULES, SD_1, SDXL, assert_same, random_lora
 
 LORA = random_lora(SD_1, "stable_diffusion_1")
-KOHYA = dialects.to_kohya(LORA, "stable_diffusion_1")
+KOHYA = key_formats.to_kohya(LORA, "stable_diffusion_1")
 
 
 def passport_of(tensors, metadata=None):
@@ -47,7 +47,7 @@ def test_ai_toolkits_lengths_are_those_of_rows():
         for name, tensor in dora.tensors.items()
         if name.startswith("transformer.")
     }
-    read = dialects.read(tensors, {})
+    read = key_formats.read(tensors, {})
     assert {name for name in read.tensors if name.endswith(MAGNITUDE)}
     assert read.tensors == {name: tensor for name, tensor in dora.tensors.items() if name.startswith("transformer.")}
     passport = passport_of(tensors)
@@ -88,7 +88,7 @@ TRIED = {
         False,
     ),
     "all of SDXL": (
-        dialects.to_kohya(random_lora(SDXL, "stable_diffusion_xl"), "stable_diffusion_xl"),
+        key_formats.to_kohya(random_lora(SDXL, "stable_diffusion_xl"), "stable_diffusion_xl"),
         ["kohya", "canonical", "diffusers_old"],
         True,
     ),
@@ -105,10 +105,10 @@ def test_only_what_was_tried_is_offered(tmp_path, case):
     for dialect in ("kohya", "canonical", "diffusers_old", "comfyui"):
         try:
             export.converted(path, tmp_path / "b.safetensors", dialect, name="x")
-        except (export.CannotHold, dialects.UnknownDialect):
+        except (export.CannotHold, key_formats.UnknownDialect):
             assert dialect not in offered
         else:
-            assert dialect in offered or dialect not in dialects.dialects_for(passport.architecture)
+            assert dialect in offered or dialect not in key_formats.dialects_for(passport.architecture)
 
 
 def test_a_header_that_claims_much_is_not_tried_at_that_size():

@@ -8,9 +8,9 @@ import json
 import numpy as np
 import pytest
 
-from app.adapters import dialects, flux_2_mark, safetensors_file
-from app.adapters.module_names import with_dots
-from app.adapters.safetensors_file import Tensor, float32_tensor
+from app.lora_files import flux_2_mark, key_formats, safetensors_file
+from app.lora_files.keys.module_names import with_dots
+from app.lora_files.safetensors_file import Tensor, float32_tensor
 from tests.app.adapters.deltas import deltas
 
 torch = pytest.importorskip("torch")
@@ -109,7 +109,7 @@ def test_what_diffusers_saves_is_read_at_its_strength(u_net, tmp_path, settings)
     diffusers.StableDiffusionXLPipeline.save_lora_weights(
         tmp_path, unet_lora_layers=peft.get_peft_model_state_dict(model), unet_lora_adapter_metadata=config
     )
-    lora = dialects.read(*safetensors_file.read(tmp_path / "pytorch_lora_weights.safetensors"))
+    lora = key_formats.read(*safetensors_file.read(tmp_path / "pytorch_lora_weights.safetensors"))
     assert lora.architecture == "stable_diffusion_xl"
     assert_near(deltas(lora), of_peft(model, "unet"))
 
@@ -123,7 +123,7 @@ def test_diffusers_loads_what_we_write_at_the_right_strength(u_net, tmp_path, di
     expected = of_peft(model, "unet")
     state = {f"unet.{name}": value for name, value in peft.get_peft_model_state_dict(model).items()}
     header = {"lora_adapter_metadata": json.dumps({"unet.lora_alpha": 6})}
-    tensors, wanted = dialects.write(dialects.read(from_torch(state), header), dialect)
+    tensors, wanted = key_formats.write(key_formats.read(from_torch(state), header), dialect)
     path = as_file(tensors, wanted, tmp_path / "adapter.safetensors")
     other = u_net()
     state, alphas, metadata = diffusers.StableDiffusionXLPipeline.lora_state_dict(
@@ -144,19 +144,19 @@ def test_diffusers_own_exporter_halves_the_strength_and_ours_does_not(u_net):
     state = {f"unet.{name}": value for name, value in peft.get_peft_model_state_dict(model).items()}
     theirs = diffusers.utils.convert_state_dict_to_kohya(dict(state))
     assert {float(value) for name, value in theirs.items() if name.endswith(".alpha")} == {4.0}
-    ours = dialects.read(from_torch(state), {"lora_adapter_metadata": json.dumps({"unet.lora_alpha": 2})})
-    kohya = dialects.to_kohya(ours, "stable_diffusion_xl")
+    ours = key_formats.read(from_torch(state), {"lora_adapter_metadata": json.dumps({"unet.lora_alpha": 2})})
+    kohya = key_formats.to_kohya(ours, "stable_diffusion_xl")
     assert {float(t.as_float32()) for name, t in kohya.items() if name.endswith(".alpha")} == {2.0}
-    assert_near(deltas(dialects.read(kohya, {})), expected)
-    doubled = deltas(dialects.read(from_torch(theirs), {}))
+    assert_near(deltas(key_formats.read(kohya, {})), expected)
+    doubled = deltas(key_formats.read(from_torch(theirs), {}))
     assert_near(doubled, {name: 2 * delta for name, delta in expected.items()})
     text = {
         f"text_encoder.text_model.encoder.layers.0.self_attn.q_proj.lora_{half}.weight": torch.ones(4, 4)
         for half in "AB"
     }
     assert {name.split("_text")[0] for name in diffusers.utils.convert_state_dict_to_kohya(dict(text))} == {"lora_te1"}
-    lora = dialects.read(from_torch(text), {"ss_base_model_version": "sd_v1"})
-    assert {name.split("_text")[0] for name in dialects.to_kohya(lora, "stable_diffusion_1")} == {"lora_te"}
+    lora = key_formats.read(from_torch(text), {"ss_base_model_version": "sd_v1"})
+    assert {name.split("_text")[0] for name in key_formats.to_kohya(lora, "stable_diffusion_1")} == {"lora_te"}
 
 
 @pytest.mark.parametrize("dialect", ["canonical", "kohya"])
@@ -168,9 +168,9 @@ def test_flux_in_diffusers_own_loader(flux, tmp_path, dialect):
     fill(model)
     expected = of_peft(model, "transformer")
     state = {f"transformer.{name}": value for name, value in peft.get_peft_model_state_dict(model).items()}
-    lora = dialects.read(from_torch(state), {"lora_adapter_metadata": json.dumps({"transformer.lora_alpha": 2})})
+    lora = key_formats.read(from_torch(state), {"lora_adapter_metadata": json.dumps({"transformer.lora_alpha": 2})})
     assert_near(deltas(lora), expected)
-    tensors, header = dialects.write(lora, dialect)
+    tensors, header = key_formats.write(lora, dialect)
     if dialect == "kohya":
         # Its reader cuts linear1 at the widths of the published model, which this one does not have.
         tensors = {name: tensor for name, tensor in tensors.items() if "linear1" not in name}
@@ -206,8 +206,8 @@ def test_flux_2_in_diffusers_own_loader(tmp_path, dialect):
     fill(model)
     expected = of_peft(model, "transformer")
     state = {f"transformer.{name}": value for name, value in peft.get_peft_model_state_dict(model).items()}
-    lora = dialects.read(from_torch(state), {"lora_adapter_metadata": json.dumps({"transformer.lora_alpha": 3})})
-    path = as_file(*dialects.write(lora, dialect), tmp_path / "adapter.safetensors")
+    lora = key_formats.read(from_torch(state), {"lora_adapter_metadata": json.dumps({"transformer.lora_alpha": 3})})
+    path = as_file(*key_formats.write(lora, dialect), tmp_path / "adapter.safetensors")
     state, metadata = diffusers.Flux2KleinPipeline.lora_state_dict(path, return_lora_metadata=True)
     other = make()
     diffusers.Flux2KleinPipeline.load_lora_into_transformer(
@@ -237,10 +237,10 @@ def test_the_layer_of_zeros_by_which_flux_2_is_known_changes_nothing(tmp_path, m
     fill(model)
     expected = of_peft(model, "transformer")
     state = {f"transformer.{name}": value for name, value in peft.get_peft_model_state_dict(model).items()}
-    lora = dialects.read(from_torch(state), {"lora_adapter_metadata": json.dumps({"transformer.lora_alpha": 3})})
-    tensors, header = dialects.write(lora, "comfyui")
+    lora = key_formats.read(from_torch(state), {"lora_adapter_metadata": json.dumps({"transformer.lora_alpha": 3})})
+    tensors, header = key_formats.write(lora, "comfyui")
     assert tensors["diffusion_model.txt_in.lora_A.weight"].shape == (1, 16)
-    assert set(dialects.read(tensors, header).alphas) == set(lora.alphas)
+    assert set(key_formats.read(tensors, header).alphas) == set(lora.alphas)
     path = as_file(tensors, header, tmp_path / "adapter.safetensors")
     state, metadata = diffusers.Flux2KleinPipeline.lora_state_dict(path, return_lora_metadata=True)
     other = make()
@@ -265,7 +265,7 @@ def test_what_peft_saves_of_every_kind(u_net, tmp_path, kind):
     model.save_pretrained(tmp_path)
     tensors, metadata = safetensors_file.read(tmp_path / "adapter_model.safetensors")
     beside = json.loads((tmp_path / "adapter_config.json").read_text())
-    lora = dialects.read(tensors, metadata | {"lora_adapter_metadata": json.dumps(beside)}, "stable_diffusion_xl")
+    lora = key_formats.read(tensors, metadata | {"lora_adapter_metadata": json.dumps(beside)}, "stable_diffusion_xl")
     assert_near(deltas(lora), of_peft(model.base_model.model, "unet"))
     if kind != "dora":
         return
@@ -283,9 +283,9 @@ def test_dora_in_diffusers_own_loader(u_net, tmp_path):
     model.add_adapter(peft.LoraConfig(r=4, lora_alpha=2, target_modules=TARGETS, use_dora=True))
     fill(model)
     state = {f"unet.{name}": value for name, value in peft.get_peft_model_state_dict(model).items()}
-    lora = dialects.read(from_torch(state), {"lora_adapter_metadata": json.dumps({"unet.lora_alpha": 2})})
-    back = dialects.read(dialects.to_kohya(lora, "stable_diffusion_xl"), {})
-    path = as_file(*dialects.write(back, "canonical"), tmp_path / "adapter.safetensors")
+    lora = key_formats.read(from_torch(state), {"lora_adapter_metadata": json.dumps({"unet.lora_alpha": 2})})
+    back = key_formats.read(key_formats.to_kohya(lora, "stable_diffusion_xl"), {})
+    path = as_file(*key_formats.write(back, "canonical"), tmp_path / "adapter.safetensors")
     state, alphas, metadata = diffusers.StableDiffusionXLPipeline.lora_state_dict(
         path, unet_config=model.config, return_lora_metadata=True
     )
@@ -318,8 +318,8 @@ def test_what_lycoris_saves(u_net, tmp_path, kind):
     fill(network)
     network.save_weights(str(tmp_path / "lycoris.safetensors"), torch.float32, {})
     tensors, metadata = safetensors_file.read(tmp_path / "lycoris.safetensors")
-    assert dialects.detect(tensors) == "lycoris"
-    lora = dialects.read(tensors, metadata, "stable_diffusion_xl")
+    assert key_formats.detect(tensors) == "lycoris"
+    lora = key_formats.read(tensors, metadata, "stable_diffusion_xl")
     expected = {}
     for layer in network.loras:
         # The forward pass adds get_weight(), scale included; get_diff_weight() of LoHa and LoKr scales once more.
@@ -329,10 +329,10 @@ def test_what_lycoris_saves(u_net, tmp_path, kind):
         name = with_dots(layer.lora_name.removeprefix("lycoris_"))
         expected[f"unet.{name}"] = delta.reshape(delta.shape[0], -1)
     assert_near(deltas(lora), expected)
-    kohya = dialects.to_kohya(lora, "stable_diffusion_xl")
+    kohya = key_formats.to_kohya(lora, "stable_diffusion_xl")
     if kind == "dora":
         assert any(name.endswith(".dora_scale") and t.shape[1] == 1 for name, t in kohya.items())
-    again = dialects.read(kohya, {}, "stable_diffusion_xl")
+    again = key_formats.read(kohya, {}, "stable_diffusion_xl")
     assert_near(deltas(again), expected)
 
 

@@ -10,12 +10,13 @@ from functools import cache
 
 import pytest
 
-from app.adapters import dialects, programs
-from app.adapters.bases import Architecture
-from app.adapters.dialects import Lora
-from app.adapters.fit import Contents
-from app.adapters.parts import DOWN, MAGNITUDE, UP
-from app.adapters.safetensors_file import ITEM_BYTES, Tensor
+from app.lora_files import key_formats
+from app.lora_files.key_formats import Lora
+from app.lora_files.keys.bases import Architecture
+from app.lora_files.keys.weights import DOWN, MAGNITUDE, UP
+from app.lora_files.programs import verdicts
+from app.lora_files.programs.fit import Contents
+from app.lora_files.safetensors_file import ITEM_BYTES, Tensor
 
 torch = pytest.importorskip("torch")
 diffusers = pytest.importorskip("diffusers")
@@ -66,14 +67,14 @@ def test_the_table_of_programs_says_what_their_loaders_took(file: str) -> None:
     told = re.fullmatch(r"(SD 1\.5|SDXL|FLUX\.1|klein 4B) (attention|all(?:, CLIP)?)(, DoRA)?(?:, .+)?", file)
     assert told is not None
     base, what, is_dora = told.groups()
-    tensors, header = dialects.write(lora_of(base, what, bool(is_dora)), dialect)  # type: ignore[arg-type]
-    names = dialects.parse(tensors, header)
+    tensors, header = key_formats.write(lora_of(base, what, bool(is_dora)), dialect)  # type: ignore[arg-type]
+    names = key_formats.parse(tensors, header)
     untold = [
         alpha / rank
-        for layer, rank, alpha in dialects.alphas_and_ranks(names, tensors, header, {})
+        for layer, rank, alpha in key_formats.alphas_and_ranks(names, tensors, header, {})
         if alpha is not None and rank and "alpha" not in layer.names
     ]
-    fits = {fit.program: fit for fit in programs.fits(Contents(names, tensors, untold))}
+    fits = {fit.program: fit for fit in verdicts.fits(Contents(names, tensors, untold))}
     assert {fit.total for fit in fits.values()} == {total}
     found = tuple(WHOLE if fits[one].is_whole else fits[one].loaded for one in PROGRAMS)
     assert found == taken, [fits[one] for one in PROGRAMS]

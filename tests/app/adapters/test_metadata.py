@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
-from app.adapters import inspection, metadata, safetensors_file, settings_words
-from app.adapters.metadata import AdapterFacts, TrainingFacts
-from app.adapters.safetensors_file import float32_tensor
-from app.trainings.recipe import TrainingRecipe
+from app.lora_files import header_settings, inspection, metadata, safetensors_file
+from app.lora_files.metadata import AdapterFacts, TrainingFacts
+from app.lora_files.safetensors_file import float32_tensor
+from app.trainings.look.recipe import TrainingRecipe
 
 RECIPE = TrainingRecipe(
     base_model="builtin", purpose="style", trigger_word="brandx", rank=8, alpha=4.0, learning_rate=1e-4, steps=100,
@@ -141,28 +141,28 @@ def test_every_field_of_the_recipe_has_a_word_in_the_header_and_is_read_back():
     defaults = {name: field.default for name, field in TrainingRecipe.model_fields.items()}
     same = [name for name, value in CHANGED if value == defaults[name]]
     assert same == [], "choose a value for them here that is not the default"
-    assert set(settings_words.KEYS) == set(TrainingRecipe.model_fields), "a field of the recipe without a word"
+    assert set(header_settings.KEYS) == set(TrainingRecipe.model_fields), "a field of the recipe without a word"
     for predicts, unused in (("epsilon", ONLY_FLOW), ("flow", NEVER_FLOW)):
         told = header_of(CHANGED, predicts)
         for name, value in CHANGED:
-            assert settings_words.KEYS[name] in told, name
+            assert header_settings.KEYS[name] in told, name
             if name not in unused:
-                assert settings_words.read(told)[name] == value, name
-        assert set(settings_words.read(told)) == set(TrainingRecipe.model_fields) - unused
+                assert header_settings.read(told)[name] == value, name
+        assert set(header_settings.read(told)) == set(TrainingRecipe.model_fields) - unused
 
 
 def test_what_a_training_did_not_use_is_not_told():
     told = header_of(RECIPE)
     for name in ("text_encoder_lr", "class_prompt", "prior_loss_weight", "timestep_sampling", "timestep_shift"):
-        assert told[settings_words.KEYS[name]] == "None"
-    assert {"text_encoder_lr", "class_prompt", "num_class_images"}.isdisjoint(settings_words.read(told))
+        assert told[header_settings.KEYS[name]] == "None"
+    assert {"text_encoder_lr", "class_prompt", "num_class_images"}.isdisjoint(header_settings.read(told))
 
 
 def test_the_passport_tells_the_settings(tmp_path):
     path = tmp_path / "a.safetensors"
     path.write_bytes(safetensors_file.to_bytes(TENSORS, header_of(CHANGED)))
     passport = inspection.of_file(path)
-    assert passport.settings == settings_words.read(header_of(CHANGED))
+    assert passport.settings == header_settings.read(header_of(CHANGED))
     assert passport.settings["sample_prompts"] == CHANGED.sample_prompts
     assert passport.made_with == "Livery"
 
@@ -173,7 +173,7 @@ def test_a_file_of_sd_scripts_tells_what_it_has_words_for():
         "ss_lr_scheduler": "cosine_with_restarts", "ss_resolution": "(1024, 1024)", "ss_noise_offset": "None",
         "ss_seed": "42", "ss_flip_aug": "False", "ss_timestep_sampling": "sigmoid", "ss_num_reg_images": "0",
     }  # fmt: skip
-    assert settings_words.read(told) == {
+    assert header_settings.read(told) == {
         "rank": 32, "learning_rate": 0.0001, "optimizer": "adamw_8bit", "resolution": 1024, "seed": 42, "flip": False,
         "timestep_sampling": "logit_normal", "timestep_shift": 1.0,
     }  # fmt: skip
@@ -198,7 +198,7 @@ def test_noise_levels_are_told_in_the_words_that_draw_the_same(changes, architec
         replace(FACTS, base=base, training=replace(FACTS.training, recipe=recipe)), TENSORS, clean=False
     )
     assert (told["ss_timestep_sampling"], told["ss_discrete_flow_shift"]) == (word, number)
-    read = settings_words.read(told)
+    read = header_settings.read(told)
     assert read["timestep_sampling"] == recipe.timestep_sampling
     assert read.get("timestep_shift") == recipe.timestep_shift
     assert (told["ss_guidance_scale"], told["ss_model_prediction_type"]) == ("1.0", "raw")
@@ -207,10 +207,10 @@ def test_noise_levels_are_told_in_the_words_that_draw_the_same(changes, architec
 
 def test_a_file_of_sd_scripts_says_a_shift_that_it_did_not_use():
     for word, shift in (("sigmoid", 1.0), ("uniform", 1.0), ("shift", 3.0), ("flux_shift", None)):
-        read = settings_words.read({"ss_timestep_sampling": word, "ss_discrete_flow_shift": "3.0"})
+        read = header_settings.read({"ss_timestep_sampling": word, "ss_discrete_flow_shift": "3.0"})
         assert read.get("timestep_shift") == shift, word
     old = {"ss_timestep_sampling": "sigmoid", "ss_discrete_flow_shift": "2.5", "livery.alpha": "4.0"}
-    assert settings_words.read(old)["timestep_shift"] == 2.5, "an older Livery shifted"
+    assert header_settings.read(old)["timestep_shift"] == 2.5, "an older Livery shifted"
 
 
 def test_whose_names_the_layers_bear_is_told():
@@ -248,6 +248,6 @@ def test_what_programs_show_of_buckets_is_there():
 
 @pytest.mark.parametrize("text", ["", "nan", "[" * 100_000, "9" * 5000, '{"a": 1}', "[[1]]", "\0", "-1", "1e999"])
 def test_settings_that_make_no_sense_are_left_out(text):
-    settings = settings_words.read(dict.fromkeys(settings_words.KEYS.values(), text))
+    settings = header_settings.read(dict.fromkeys(header_settings.KEYS.values(), text))
     words = {"base_model", "trigger_word", "class_prompt"}
     assert set(settings) <= words and all(len(value) <= 300 for value in settings.values())

@@ -6,9 +6,10 @@ import io
 import numpy as np
 import pytest
 
-from app.adapters import card, dialects, export, inspection, safetensors_file
-from app.adapters.dialects import CannotHold, UnknownDialect
-from app.adapters.safetensors_file import float32_tensor
+from app.adapters.hub import card
+from app.lora_files import export, inspection, key_formats, safetensors_file
+from app.lora_files.key_formats import CannotHold, UnknownDialect
+from app.lora_files.safetensors_file import float32_tensor
 from tests.app.adapters import forms
 from tests.app.adapters.deltas import MODULES, SD_1, SDXL, random_lora
 
@@ -46,11 +47,11 @@ def test_diffusers_reads_what_is_said_of_it(tmp_path, architecture, form):
     for alphas in (lora.alphas, {name: lora.alphas[name] for name in attention}):
         try:
             tensors, header = forms.written(dataclasses.replace(lora, alphas=alphas), form)
-            names = dialects.parse(tensors, header, architecture)
+            names = key_formats.parse(tensors, header, architecture)
         except (CannotHold, UnknownDialect):
             continue
         arrived = diffusers_reading.arriving(tensors, header, lora, tmp_path)
-        whole = set(dialects.read(tensors, header, architecture).alphas)
+        whole = set(key_formats.read(tensors, header, architecture).alphas)
         fit = fits(tensors, header)["diffusers"]
         assert fit.total == sum(2 for _ in names.layers)
         assert (fit.loaded == fit.total) == (whole <= arrived), (fit, whole - arrived)
@@ -62,7 +63,7 @@ def test_diffusers_reads_what_is_said_of_it(tmp_path, architecture, form):
 
 def _modules_of(layer, tensors, header, architecture):
     own = {name: tensors[name] for name in layer.names.values()}
-    return set(dialects.read(own, header, architecture).alphas)
+    return set(key_formats.read(own, header, architecture).alphas)
 
 
 @pytest.mark.slow
@@ -74,7 +75,7 @@ def test_diffusers_keeps_as_many_of_doras_lengths_as_is_said(tmp_path, architect
     modules = {name: shape for name, shape in forms.modules_of(architecture).items() if "context_refiner" not in name}
     modules = {name: shape for name, shape in modules.items() if "text_encoder_2" not in name or "xl" in architecture}
     lora = random_lora(modules, architecture, dora=True)
-    tensors, header = dialects.write(lora, dialect)
+    tensors, header = key_formats.write(lora, dialect)
     fit = fits(tensors, header)["diffusers"]
     if fit.loaded:
         kept = diffusers_reading.lengths_arriving(tensors, header, lora, tmp_path)
@@ -87,12 +88,12 @@ def test_diffusers_keeps_as_many_of_doras_lengths_as_is_said(tmp_path, architect
 def test_diffusers_leaves_out_doras_lengths_of_text_encoders_alone():
     """Measured in tests/worker/image/test_xl_files.py."""
     lora = random_lora(SDXL, "stable_diffusion_xl", dora=True)
-    fit = fits(*dialects.write(lora, "canonical"))["diffusers"]
+    fit = fits(*key_formats.write(lora, "canonical"))["diffusers"]
     assert loaded(fit) == (51, 54) and "in the text encoder" in fit.reason
     u_net = random_lora(
         {name: SDXL[name] for name in SDXL if name.startswith("unet.")}, "stable_diffusion_xl", dora=True
     )
-    fit = fits(*dialects.write(u_net, "canonical"))["diffusers"]
+    fit = fits(*key_formats.write(u_net, "canonical"))["diffusers"]
     assert loaded(fit) == (45, 45) and not fit.reason
 
 
@@ -100,14 +101,14 @@ def test_diffusers_leaves_out_doras_lengths_of_text_encoders_alone():
 
 
 def test_a1111_tries_sdxls_name_of_the_text_encoder_in_sd_1_too():
-    kohya = dialects.to_kohya(random_lora(SD_1, "stable_diffusion_1"), "stable_diffusion_1")
+    kohya = key_formats.to_kohya(random_lora(SD_1, "stable_diffusion_1"), "stable_diffusion_1")
     assert loaded(fits(renamed(kohya, "lora_te_", "lora_te1_"))["a1111"]) == (14, 14)
     second = renamed(kohya, "lora_te_", "lora_te2_")
     assert loaded(fits(second, {"ss_base_model_version": "sd_v1"})["a1111"]) != (14, 14)
 
 
 def test_a1111_has_no_place_for_sdxls_last_projection():
-    kohya = dialects.to_kohya(random_lora(SDXL, "stable_diffusion_xl"), "stable_diffusion_xl")
+    kohya = key_formats.to_kohya(random_lora(SDXL, "stable_diffusion_xl"), "stable_diffusion_xl")
     fit = fits(kohya)["a1111"]
     assert loaded(fit) == (34, 36) and "no place" in fit.reason
 
@@ -122,7 +123,7 @@ def test_a1111_puts_sdxls_first_upsampler_where_sd_1_has_it():
 
 
 def test_a1111_refuses_a_whole_file_over_one_layer_in_other_words():
-    kohya = dialects.to_kohya(random_lora(SD_1, "stable_diffusion_1"), "stable_diffusion_1")
+    kohya = key_formats.to_kohya(random_lora(SD_1, "stable_diffusion_1"), "stable_diffusion_1")
     name = next(name for name in kohya if name.startswith("lora_unet") and "lora_down" in name)
     module = name.removesuffix(".lora_down.weight")
     other = {key: tensor for key, tensor in kohya.items() if not key.startswith(f"{module}.lora_")}
@@ -135,7 +136,7 @@ def test_a1111_refuses_a_whole_file_over_one_layer_in_other_words():
 
 @pytest.mark.parametrize(("rows", "reasons"), [(True, ("columns", "columns", "base's rows")), (False, ("", "", ""))])
 def test_doras_lengths_of_rows_are_those_of_columns_for_a1111_and_invokeai(rows, reasons):
-    kohya = dialects.to_kohya(random_lora(SD_1, "stable_diffusion_1", dora=True), "stable_diffusion_1")
+    kohya = key_formats.to_kohya(random_lora(SD_1, "stable_diffusion_1", dora=True), "stable_diffusion_1")
     if not rows:
         kohya = {
             name: float32_tensor(np.ones((1, *kohya[name.replace("dora_scale", "lora_down.weight")].shape[1:])))
@@ -204,20 +205,20 @@ def test_forge_refuses_a_file_of_which_more_than_twelve_tensors_are_left_over():
     attention = "unet.mid_block.attentions.0.transformer_blocks.{}.attn1.to_q"
     for missed in (6, 7):  # ComfyUI and Forge look for attention under the names of 2023
         modules = few | {attention.format(n): (8, 8) for n in range(missed)}
-        found = fits(*dialects.write(random_lora(modules, "stable_diffusion_xl"), "canonical"))
+        found = fits(*key_formats.write(random_lora(modules, "stable_diffusion_xl"), "canonical"))
         assert loaded(found["comfyui"]) == (6, 6 + 2 * missed)
         assert loaded(found["forge"]) == ((6, 18) if missed == 6 else (0, 20))
     assert "more than 12" in found["forge"].reason % found["forge"].params
     # Alphas count, and so do DoRA's lengths under a name that it does not look for.
     blocks = {name: shape for name, shape in MODULES["flux_1"].items() if name.startswith("transformer.t")}
-    dora = fits(*dialects.write(random_lora(blocks, "flux_1", alpha=4.0, dora=True), "canonical"))
+    dora = fits(*key_formats.write(random_lora(blocks, "flux_1", alpha=4.0, dora=True), "canonical"))
     assert dora["comfyui"].loaded and not dora["forge"].loaded
 
 
 def test_peft_files_keep_doras_lengths_from_comfyui():
     modules = {name: shape for name, shape in MODULES["flux_1"].items() if name.startswith("transformer.t")}
     lora = random_lora(modules, "flux_1", rank=4, alpha=4.0, dora=True)
-    fit = fits(*dialects.write(lora, "canonical"))["comfyui"]
+    fit = fits(*key_formats.write(lora, "canonical"))["comfyui"]
     assert fit.total - fit.loaded == len(modules) and "lengths" in fit.reason
 
 
@@ -225,13 +226,13 @@ def test_peft_files_keep_doras_lengths_from_comfyui():
 
 
 def test_sd_scripts_makes_layers_inside_its_blocks_alone():
-    xl = fits(dialects.to_kohya(random_lora(SDXL, "stable_diffusion_xl"), "stable_diffusion_xl"))["kohya"]
+    xl = fits(key_formats.to_kohya(random_lora(SDXL, "stable_diffusion_xl"), "stable_diffusion_xl"))["kohya"]
     # conv_in, conv_out, the two embeddings and the projection.
     assert loaded(xl) == (26, 36) and "no place" in xl.reason
-    sd_1 = dialects.to_kohya(random_lora(SD_1, "stable_diffusion_1"), "stable_diffusion_1")
+    sd_1 = key_formats.to_kohya(random_lora(SD_1, "stable_diffusion_1"), "stable_diffusion_1")
     assert loaded(fits(sd_1)["kohya"]) == (14, 14)
     assert loaded(fits(renamed(sd_1, "lora_te_", "lora_te1_"), {"ss_base_model_version": "sd_v1"})["kohya"]) == (12, 14)
-    flux = dialects.to_kohya(random_lora(MODULES["flux_1"], "flux_1"), "flux_1")
+    flux = key_formats.to_kohya(random_lora(MODULES["flux_1"], "flux_1"), "flux_1")
     assert loaded(fits(flux)["kohya"]) == (32, 36)
     without = {name: tensor for name, tensor in flux.items() if not name.endswith(".alpha")}
     assert loaded(fits(without)["kohya"]) == (0, 36)
@@ -248,7 +249,7 @@ def test_sd_scripts_needs_lycoris_for_its_kinds():
 
 
 def test_invokeai_turns_stabilitys_names_for_sdxl_alone():
-    xl = dialects.to_kohya(random_lora(SDXL, "stable_diffusion_xl"), "stable_diffusion_xl")
+    xl = key_formats.to_kohya(random_lora(SDXL, "stable_diffusion_xl"), "stable_diffusion_xl")
     assert loaded(fits(xl)["invokeai"]) == (36, 36)
     other = renamed(xl, "lora_te1_", "lora_te_")
     assert loaded(fits(other)["invokeai"]) == (0, 36)
@@ -258,15 +259,18 @@ def test_invokeai_turns_stabilitys_names_for_sdxl_alone():
         f"{name}.lora_up.weight": float32_tensor(np.ones((8, 2))),
     }
     assert loaded(fits(plain)["invokeai"]) == (0, 2)
-    assert loaded(fits(dialects.write(random_lora(SD_1, "stable_diffusion_1"), "canonical")[0])["invokeai"]) == (0, 14)
+    assert loaded(fits(key_formats.write(random_lora(SD_1, "stable_diffusion_1"), "canonical")[0])["invokeai"]) == (
+        0,
+        14,
+    )
 
 
 def test_invokeai_knows_a_flux_file_by_all_its_names():
     modules = MODULES["flux_1"]
     blocks = {name: shape for name, shape in modules.items() if "transformer_blocks" in name}
-    flux = dialects.to_kohya(random_lora(blocks, "flux_1"), "flux_1")
+    flux = key_formats.to_kohya(random_lora(blocks, "flux_1"), "flux_1")
     assert loaded(fits(flux)["invokeai"]) == (len(flux) // 3 * 2, len(flux) // 3 * 2)
-    more = dialects.to_kohya(random_lora(blocks | {"transformer.x_embedder": (12, 64)}, "flux_1"), "flux_1")
+    more = key_formats.to_kohya(random_lora(blocks | {"transformer.x_embedder": (12, 64)}, "flux_1"), "flux_1")
     assert fits(more)["invokeai"].loaded == 0
 
 
@@ -284,9 +288,9 @@ def klein(*, feed_forward=False, first=0):
 
 
 def test_invokeai_would_take_the_attention_of_the_smallest_flux_2_for_flux_1():
-    whole = dialects.write(klein(feed_forward=True), "comfyui")[0]
+    whole = key_formats.write(klein(feed_forward=True), "comfyui")[0]
     assert not any("txt_in" in name for name in whole) and loaded(fits(whole)["invokeai"]) == (8, 8)
-    tensors, header = dialects.write(klein(), "comfyui")
+    tensors, header = key_formats.write(klein(), "comfyui")
     marks = {name: tensor for name, tensor in tensors.items() if "txt_in" in name}
     assert {tensor.shape for tensor in marks.values()} == {(1, 7680), (3072, 1)}
     assert not any(any(tensor.data) for tensor in marks.values())
@@ -296,9 +300,9 @@ def test_invokeai_would_take_the_attention_of_the_smallest_flux_2_for_flux_1():
     fit = fits(without)["invokeai"]
     assert loaded(fit) == (0, 6) and "FLUX.1" in fit.reason
     # Read again it is the adapter that it was, and written again there is one such layer.
-    read = dialects.read(tensors, header)
-    assert read.tensors == dialects.as_written(klein(), "comfyui").tensors
-    assert dialects.write(read, "comfyui")[0] == tensors
+    read = key_formats.read(tensors, header)
+    assert read.tensors == key_formats.as_written(klein(), "comfyui").tensors
+    assert key_formats.write(read, "comfyui")[0] == tensors
 
 
 def test_invokeai_knows_a_lokr_of_flux_2_only_where_it_can_work_out_its_size():
@@ -322,10 +326,10 @@ def test_invokeai_knows_a_lokr_of_flux_2_only_where_it_can_work_out_its_size():
 
 
 def test_invokeai_reads_flux_2_in_diffusers_names_where_it_can_tell_it_from_flux_1():
-    assert loaded(fits(*dialects.write(klein(), "canonical"))["invokeai"]) == (8, 8)
-    later = fits(*dialects.write(klein(first=1), "canonical"))["invokeai"]
+    assert loaded(fits(*key_formats.write(klein(), "canonical"))["invokeai"]) == (8, 8)
+    later = fits(*key_formats.write(klein(first=1), "canonical"))["invokeai"]
     assert loaded(later) == (0, 8) and "FLUX.1" in later.reason
-    old = fits(klein().tensors, dialects.canonical_header(klein()))["invokeai"]
+    old = fits(klein().tensors, key_formats.canonical_header(klein()))["invokeai"]
     assert loaded(old) == (8, 8) and old.params == {"factor": "0.667"}
 
 
@@ -362,8 +366,8 @@ def test_the_hubs_card_names_the_programs_that_load_each_file(tmp_path, base, ne
         else klein(feed_forward=True)
     )
     path = tmp_path / "a.safetensors"
-    for dialect, expected in ((dialects.dialects_for(architecture)[0], others), ("canonical", diffusers)):
-        path.write_bytes(safetensors_file.to_bytes(*dialects.write(lora, dialect)))
+    for dialect, expected in ((key_formats.dialects_for(architecture)[0], others), ("canonical", diffusers)):
+        path.write_bytes(safetensors_file.to_bytes(*key_formats.write(lora, dialect)))
         assert card.programs_of(inspection.of_file(path)) == expected
 
 

@@ -6,8 +6,8 @@ import pytest
 import safetensors
 import safetensors.numpy
 
-from app.adapters import safetensors_file
-from app.adapters.safetensors_file import Tensor, UnsafeFile, float32_tensor
+from app.lora_files import safetensors_file
+from app.lora_files.safetensors_file import Tensor, UnsafeFile, float32_tensor
 
 
 def raw(header, data=b"", length=None):

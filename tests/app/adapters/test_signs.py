@@ -8,11 +8,12 @@ import struct
 
 import pytest
 
-from app.adapters import bases, dialects, export, inspection, safetensors_file, signs
-from app.adapters.bases import SUPPORTED, UnknownDialect
 from app.adapters.models import BroughtFile
-from app.adapters.safetensors_file import UnsafeFile
 from app.db import Database
+from app.lora_files import export, inspection, key_formats, safetensors_file
+from app.lora_files.keys import bases, signs
+from app.lora_files.keys.bases import SUPPORTED, UnknownDialect
+from app.lora_files.safetensors_file import UnsafeFile
 from app.storage import Storage
 from tests.app.adapters.foreign_files import FILES, Shape, Written
 from tests.conftest import SignedIn
@@ -133,7 +134,7 @@ def test_what_is_no_lora_is_called_by_its_name(kind: str) -> None:
     passport = passport_of(entries, {})
     assert passport.unknown_kind == kind
     with pytest.raises(UnknownDialect, match="neither draws with nor converts"):
-        dialects.parse(entries, {})
+        key_formats.parse(entries, {})
 
 
 ENDINGS = (
@@ -182,7 +183,7 @@ def test_no_mixture_of_names_and_shapes_is_more_than_refused(tmp_path) -> None:
                 outcomes["refused"] += 1
         for supported in SUPPORTED:  # as an adapter of a known base is read
             try:
-                dialects.read(*safetensors_file.read(path), supported)
+                key_formats.read(*safetensors_file.read(path), supported)
             except (UnknownDialect, UnsafeFile) as refused:
                 assert str(refused)
     assert min(outcomes.values()) > 20, outcomes

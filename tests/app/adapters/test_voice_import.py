@@ -7,7 +7,7 @@ import zipfile
 
 import pytest
 
-from app.adapters.voice_import import NotAVoice, read_voice
+from app.adapters.voice.imports import NotAVoice, read_voice
 
 NAMES = ("adapter_config.json", "adapter_model.safetensors")
 

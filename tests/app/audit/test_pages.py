@@ -13,7 +13,7 @@ from starlette.testclient import TestClient
 from app.audit import queries, shown
 from app.audit.actions import ACTIONS
 from app.audit.models import AuditEvent
-from app.web import rate_limit
+from app.web.gate import rate_limit
 from tests.conftest import PASSWORD, SignedIn, SignUp
 from tests.tokens import api_client
 

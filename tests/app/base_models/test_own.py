@@ -12,9 +12,9 @@ from app.db import Database
 from app.errors import NotFound
 from app.storage import Storage
 from app.trainings import service as trainings
-from app.trainings.choices import TrainingChoices
+from app.trainings.look.choices import TrainingChoices
+from app.trainings.look.warnings import NOT_READY
 from app.trainings.queries import order_of, view
-from app.trainings.warnings import NOT_READY
 from tests.orders import make_brand, make_workspace
 
 

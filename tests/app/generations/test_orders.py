@@ -5,7 +5,7 @@ import pytest
 from app.adapters.models import Adapter
 from app.base_models.catalogue import BaseModelEntry, get
 from app.db import new_id
-from app.generations import channels, orders, provenance
+from app.generations import channels, provenance, requests
 from app.generations.errors import (
     EmptyPrompt,
     MixedBases,
@@ -15,9 +15,9 @@ from app.generations.errors import (
     PromptTooLong,
     TooManyAdapters,
 )
-from app.generations.orders import Wish, WishedAdapter
 from app.generations.prompts import with_trigger_words
 from app.generations.recipe import AdapterUse, GenerationRecipe
+from app.generations.requests import Wish, WishedAdapter
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def adapter(name: str = "Nordlicht", *, trigger: str = "nordlicht", base_model: 
 
 
 def test_a_prompt_alone_is_enough(base: BaseModelEntry) -> None:
-    recipe, added = orders.recipe_for(Wish("a lighthouse"), [], base)
+    recipe, added = requests.recipe_for(Wish("a lighthouse"), [], base)
     assert (recipe.prompt, recipe.negative_prompt, added) == ("a lighthouse", "", ())
     assert (recipe.steps, recipe.guidance_scale) == (base.steps, base.guidance_scale)
     assert (recipe.width, recipe.height, recipe.count) == (base.resolution, base.resolution, 4)
@@ -38,32 +38,32 @@ def test_a_prompt_alone_is_enough(base: BaseModelEntry) -> None:
 
 def test_what_a_base_does_not_listen_to_stays_out_of_the_order() -> None:
     wish = Wish("a lighthouse", negative_prompt="people", guidance_scale=7.0)
-    schnell = orders.recipe_for(wish, [], get("flux-1-schnell"))[0]
+    schnell = requests.recipe_for(wish, [], get("flux-1-schnell"))[0]
     assert (schnell.negative_prompt, schnell.guidance_scale, schnell.steps) == ("", 1.0, 4)
     assert schnell.quantization is None, "what fits the card that draws"
-    klein = orders.recipe_for(wish, [], get("flux-2-klein-base-4b"))[0]
+    klein = requests.recipe_for(wish, [], get("flux-2-klein-base-4b"))[0]
     assert (klein.negative_prompt, klein.guidance_scale, klein.quantization) == ("people", 7.0, None)
 
 
 def test_a_sampler_is_chosen_by_name_where_it_draws_with_the_base(base: BaseModelEntry) -> None:
     flux = get("flux-1-dev")
-    assert orders.recipe_for(Wish("a"), [], base)[0].scheduler == "default"
-    assert orders.recipe_for(Wish("a", scheduler="euler_a"), [], base)[0].scheduler == "euler_a"
-    assert orders.recipe_for(Wish("a", scheduler="unipc"), [], flux)[0].scheduler == "unipc"
+    assert requests.recipe_for(Wish("a"), [], base)[0].scheduler == "default"
+    assert requests.recipe_for(Wish("a", scheduler="euler_a"), [], base)[0].scheduler == "euler_a"
+    assert requests.recipe_for(Wish("a", scheduler="unipc"), [], flux)[0].scheduler == "unipc"
     with pytest.raises(OtherScheduler) as refused:
-        orders.recipe_for(Wish("a", scheduler="ddim"), [], flux)
+        requests.recipe_for(Wish("a", scheduler="ddim"), [], flux)
     assert "ddim" in str(refused.value) and "default, euler, dpmpp_2m, unipc" in str(refused.value)
 
 
 def test_seeds_are_random_until_one_is_kept(base: BaseModelEntry) -> None:
-    drawn = {orders.recipe_for(Wish("a lighthouse"), [], base)[0].seed for _ in range(20)}
+    drawn = {requests.recipe_for(Wish("a lighthouse"), [], base)[0].seed for _ in range(20)}
     assert len(drawn) > 15
-    assert orders.recipe_for(Wish("a lighthouse", seed=7), [], base)[0].seed == 7
+    assert requests.recipe_for(Wish("a lighthouse", seed=7), [], base)[0].seed == 7
 
 
 def test_missing_trigger_words_come_in_front_and_are_named(base: BaseModelEntry) -> None:
     first, second = adapter(), adapter("Süß", trigger="suessbaeck")
-    recipe, added = orders.recipe_for(Wish("a Nordlicht lighthouse"), [first, second], base)
+    recipe, added = requests.recipe_for(Wish("a Nordlicht lighthouse"), [first, second], base)
     assert recipe.prompt == "suessbaeck, a Nordlicht lighthouse"
     assert added == ("suessbaeck",)
     assert recipe.adapters == (
@@ -81,7 +81,7 @@ def test_a_placeholder_becomes_the_trigger_word() -> None:
 def test_a_strength_of_ones_own_wins(base: BaseModelEntry) -> None:
     chosen = adapter()
     wish = Wish("a lighthouse", adapters=(WishedAdapter(chosen.id, 0.0),))
-    assert orders.recipe_for(wish, [chosen], base)[0].adapters[0].strength == 0.0
+    assert requests.recipe_for(wish, [chosen], base)[0].adapters[0].strength == 0.0
 
 
 @pytest.mark.parametrize(
@@ -98,17 +98,17 @@ def test_what_cannot_be_ordered_is_refused(
     base: BaseModelEntry, wish: Wish, count: int, error: type[Exception]
 ) -> None:
     with pytest.raises(error):
-        orders.recipe_for(wish, [adapter() for _ in range(count)], base)
+        requests.recipe_for(wish, [adapter() for _ in range(count)], base)
 
 
 def test_adapters_of_different_bases_are_not_mixed() -> None:
     with pytest.raises(MixedBases):
-        orders.base_key_of([adapter(), adapter("Other", base_model="stable-diffusion-1-5")], None, otherwise="x")
-    assert orders.base_key_of([], None, otherwise="x") == "x"
-    assert orders.base_key_of([], "y", otherwise="x") == "y"
-    assert orders.base_key_of([adapter()], adapter().base_model, otherwise="x") == adapter().base_model
+        requests.base_key_of([adapter(), adapter("Other", base_model="stable-diffusion-1-5")], None, otherwise="x")
+    assert requests.base_key_of([], None, otherwise="x") == "x"
+    assert requests.base_key_of([], "y", otherwise="x") == "y"
+    assert requests.base_key_of([adapter()], adapter().base_model, otherwise="x") == adapter().base_model
     with pytest.raises(OtherBase):
-        orders.base_key_of([adapter()], "y", otherwise="x")
+        requests.base_key_of([adapter()], "y", otherwise="x")
 
 
 @pytest.mark.parametrize("native", [128, 512, 768, 1024])
@@ -145,41 +145,41 @@ def recipe(**changes: object) -> GenerationRecipe:
 
 
 def test_more_like_this_turns_around_the_pictures_own_seed() -> None:
-    like = orders.more_like(recipe(), 102, 1.0, share=0.35, count=3)
+    like = requests.more_like(recipe(), 102, 1.0, share=0.35, count=3)
     assert (like.seed, like.count, like.variation_strength) == (102, 3, 0.35)
     assert like.adapters == recipe().adapters and like.prompt == recipe().prompt
 
 
 def test_more_like_a_picture_of_a_strip_keeps_its_strength() -> None:
     strip = recipe(strengths=[0, 0.5], count=2)
-    like = orders.more_like(strip, 100, 0.5, share=0.35, count=4)
+    like = requests.more_like(strip, 100, 0.5, share=0.35, count=4)
     assert like.strengths == () and like.adapters[0].strength == pytest.approx(0.4)
 
 
 def test_a_strip_shows_one_seed_at_several_strengths() -> None:
-    strip = orders.strip(recipe(), 103, (0.0, 1.0))
+    strip = requests.strip(recipe(), 103, (0.0, 1.0))
     assert (strip.seed, strip.count, strip.strengths, strip.variation_strength) == (103, 2, (0.0, 1.0), 0.0)
 
 
 def test_nothing_remains_of_a_finished_order() -> None:
-    assert orders.remaining(recipe(), frozenset(range(4))) is None
+    assert requests.remaining(recipe(), frozenset(range(4))) is None
 
 
 def test_what_remains_is_drawn_from_the_seeds_it_had() -> None:
-    part = orders.remaining(recipe(), frozenset({0, 2}))
+    part = requests.remaining(recipe(), frozenset({0, 2}))
     assert part is not None
     assert (part.recipe.seed, part.recipe.count, part.positions) == (101, 3, (1, 2, 3))
 
 
 def test_what_remains_of_a_strip_are_its_other_strengths() -> None:
-    part = orders.remaining(recipe(strengths=[0, 0.4, 0.7, 1], count=4), frozenset({0, 2}))
+    part = requests.remaining(recipe(strengths=[0, 0.4, 0.7, 1], count=4), frozenset({0, 2}))
     assert part is not None
     assert (part.recipe.strengths, part.recipe.count, part.positions) == ((0.4, 1.0), 2, (1, 3))
     assert part.recipe.seed == 100
 
 
 def test_variations_are_drawn_again_as_a_whole_because_their_seeds_depend_on_their_places() -> None:
-    part = orders.remaining(recipe(variation_strength=0.35), frozenset({0}))
+    part = requests.remaining(recipe(variation_strength=0.35), frozenset({0}))
     assert part is not None
     assert (part.recipe, part.positions) == (recipe(variation_strength=0.35), (0, 1, 2, 3))
 
@@ -190,7 +190,7 @@ def test_pictures_are_drawn_with_the_clip_layer_that_the_adapter_learned_with() 
     plain = adapter(base_model="stable-diffusion-1-5")
     plain.facts = {"recipe": {}}  # from before there was a choice
     base = get("stable-diffusion-1-5")
-    assert [orders.recipe_for(Wish("a"), given, base)[0].clip_skip for given in ([anime], [plain], [])] == [2, 1, 1]
-    assert orders.recipe_for(Wish("a"), [anime], get("stable-diffusion-xl"))[0].clip_skip == 1
-    made = provenance.made_by(orders.recipe_for(Wish("a"), [anime], base)[0], (), seed=1, multiplier=1.0)
+    assert [requests.recipe_for(Wish("a"), given, base)[0].clip_skip for given in ([anime], [plain], [])] == [2, 1, 1]
+    assert requests.recipe_for(Wish("a"), [anime], get("stable-diffusion-xl"))[0].clip_skip == 1
+    made = provenance.made_by(requests.recipe_for(Wish("a"), [anime], base)[0], (), seed=1, multiplier=1.0)
     assert "Clip skip: 2" in made.parameters() and made.facts()["clip_skip"] == 2

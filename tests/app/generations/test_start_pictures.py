@@ -11,9 +11,9 @@ from sqlalchemy import select
 from starlette.testclient import TestClient
 
 from app.db import Database
-from app.generations import start_pictures
 from app.generations.models import Generation, StartPicture
 from app.generations.recipe import GenerationRecipe
+from app.generations.start_pictures import service as start_pictures
 from app.storage import Storage
 from tests.conftest import SignedIn
 from tests.visuals import api_token, make_pictures, make_project, png

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from app.images import archive, errors
-from app.images.archive import ArchiveLimits, ArchiveMember, SkippedMember, read_archive
+from app.images import errors
+from app.images.reading import archive
+from app.images.reading.archive import ArchiveLimits, ArchiveMember, SkippedMember, read_archive
 
 PICTURE = b"\xff\xd8\xff picture bytes"
 

@@ -3,7 +3,7 @@
 import pytest
 
 from app.images import errors
-from app.images.intake import inspect, prepare
+from app.images.reading.intake import inspect, prepare
 from tests.app.images import hostile
 from tests.app.images.make_pictures import encoded, scene, svg
 from tests.costs import grows_with_its_length, seconds

@@ -14,12 +14,13 @@ from coloraide import Color
 from PIL import Image, ImageCms, ImageFilter
 
 from app.errors import AppError
-from app.images import errors, intake
-from app.images.formats import ImageFormat
-from app.images.intake import inspect, prepare
-from app.images.notes import Note
-from app.images.prepared import IntakeLimits, PreparedImage
-from app.images.reading import read_picture
+from app.images import errors
+from app.images.reading import intake
+from app.images.reading.formats import ImageFormat
+from app.images.reading.intake import inspect, prepare
+from app.images.reading.notes import Note
+from app.images.reading.prepared import IntakeLimits, PreparedImage
+from app.images.reading.readers import read_picture
 from tests.app.images.make_pictures import (
     BRAND_RED,
     HEIC,
@@ -162,7 +163,7 @@ def test_pixels_are_refused_from_the_header_with_little_memory() -> None:
     program = """
         import resource, sys
         from app.images import errors
-        from app.images.intake import inspect, prepare
+        from app.images.reading.intake import inspect, prepare
         from PIL import Image
         import io
         small = io.BytesIO(); Image.new("RGB", (100, 100)).save(small, "PNG")

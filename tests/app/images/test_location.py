@@ -7,10 +7,10 @@ import pytest
 import pyvips
 from PIL import Image, ImageOps
 
-from app.images.decoding import read_header
 from app.images.errors import TruncatedImage
-from app.images.formats import ImageFormat, sniff
-from app.images.location import without_location
+from app.images.reading.decoding import read_header
+from app.images.reading.formats import ImageFormat, sniff
+from app.images.reading.location import without_location
 from tests.app.images.make_pictures import (
     BRAND_RED,
     HEIC,

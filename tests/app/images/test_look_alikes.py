@@ -5,7 +5,6 @@ import random
 import pytest
 from PIL import Image, ImageEnhance
 
-from app.images.intake import inspect, prepare
 from app.images.look_alikes import (
     STATUS_ADVICE,
     STATUS_WORDS,
@@ -16,6 +15,7 @@ from app.images.look_alikes import (
     find_look_alikes,
     status_of,
 )
+from app.images.reading.intake import inspect, prepare
 from tests.app.images.make_pictures import encoded, scene
 
 

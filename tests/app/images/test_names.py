@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.images.names import MAX_SHOWN, shown_name
+from app.images.reading.names import MAX_SHOWN, shown_name
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import pytest
 from coloraide import Color
 from PIL import Image, ImageDraw
 
-from app.images.palette import COLOUR_NAMES, colour_name, suggest_palette
+from app.images.reading.palette import COLOUR_NAMES, colour_name, suggest_palette
 from tests.app.images.make_pictures import encoded, scene
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.images.svg_drawing import LOADING_CSS
+from app.images.reading.svg_drawing import LOADING_CSS
 from tests.costs import grows_with_its_length, seconds
 
 

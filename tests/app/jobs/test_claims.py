@@ -9,7 +9,7 @@ from sqlalchemy import event, func, select, text, update
 from sqlalchemy.orm import Session
 
 from app.db import Database, now
-from app.jobs import service, turns
+from app.jobs import scheduling, service
 from app.jobs.models import Job
 from tests.jobs_to_claim import claim_all, queue
 
@@ -89,6 +89,6 @@ def test_a_claim_costs_the_same_however_long_the_queue(database: Database) -> No
 def test_turns_are_read_by_jumping_through_the_index(database: Database) -> None:
     queue(database, 300, workspaces=5)
     with database.read() as session:
-        found = turns.in_order(session, lanes=("training", "generation"), moment=now())
+        found = scheduling.in_order(session, lanes=("training", "generation"), moment=now())
     assert len({turn.workspace_id for turn in found}) == len(found) == 5
     assert found == sorted(found, key=lambda turn: turn.oldest)

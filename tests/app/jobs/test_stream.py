@@ -21,7 +21,7 @@ from app.accounts.models import BrowserSession, Workspace
 from app.db import new_id
 from app.jobs import service, stream
 from app.jobs.service import Claim
-from app.web.gate import SESSION_COOKIE
+from app.web.gate.middleware import SESSION_COOKIE
 from app.web.serve import Server
 from tests.conftest import SignedIn, SignUp
 from tests.servers import free_port, wait_until

@@ -8,12 +8,12 @@ from pydantic import SecretStr
 from sqlalchemy import select, update
 from starlette.testclient import TestClient
 
-from app import disk
 from app.accounts.models import ApiToken
 from app.accounts.service import sha256
 from app.db import Database, new_id, now
 from app.jobs import service as jobs
 from app.jobs.models import Job, LeaseExpiry, Worker
+from app.machine import disk
 from app.settings import Settings
 from app.storage import Storage
 from app.web import health
@@ -148,10 +148,10 @@ def test_an_end_that_is_rolled_back_is_not_counted(database: Database, owner: Si
     with pytest.raises(RuntimeError), database.write() as session:
         jobs.finish(session, claim)
         raise RuntimeError
-    from app.jobs import tallies
+    from app.jobs import counters
 
     with database.read() as session:
-        assert tallies.all_of(session) == []
+        assert counters.all_of(session) == []
 
 
 def test_owners_see_the_page_and_others_do_not(sign_up: SignUp, database: Database, storage: Storage) -> None:

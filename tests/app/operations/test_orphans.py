@@ -121,12 +121,12 @@ def test_job_folders_of_killed_processes(tmp_path: Path, monkeypatch: pytest.Mon
     import subprocess
     import sys
 
-    from worker import leftovers
-    from worker.workspace import job_folder
+    from worker.files.workspace import job_folder
+    from worker.process import leftovers
 
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     code = (
-        "import os, sys, worker.workspace as w\n"
+        "import os, sys, worker.files.workspace as w\n"
         "with w.job_folder('training') as f: print(f); sys.stdout.flush(); os._exit(9)"
     )
     done = subprocess.run(

@@ -7,8 +7,8 @@ import struct
 
 import pytest
 
-from app.adapters import inspection
-from app.adapters.safetensors_file import UnsafeFile
+from app.lora_files import inspection
+from app.lora_files.safetensors_file import UnsafeFile
 from tests.costs import seconds
 
 STEM = "lora_unet_down_blocks_0_attentions_0_transformer_blocks_0_attn1_to_q"

@@ -111,7 +111,7 @@ def test_odd_tensors_are_refused(owner: SignedIn, name: str, shape: list[int], b
 
 
 def test_a_long_header_is_read_elsewhere_and_says_the_same(owner: SignedIn, monkeypatch: pytest.MonkeyPatch) -> None:
-    from app.adapters import safetensors_file
+    from app.lora_files import safetensors_file
 
     address = owner.client.post("/adapter-files", files={"file": ("a.safetensors", CONTENT)}).headers["location"]
     asked: list[str] = []

@@ -8,9 +8,9 @@ import pytest
 
 from app.base_models import catalogue
 from app.base_models.catalogue import BaseModelEntry
-from app.trainings.estimate import Estimate, Measurement, cost_of, estimate_for
-from app.trainings.planner import Device, plan_for
-from app.trainings.presets import recipe_for
+from app.trainings.look.estimate import Estimate, Measurement, cost_of, estimate_for
+from app.trainings.look.planner import Device, plan_for
+from app.trainings.look.presets import recipe_for
 
 SD15 = catalogue.get("stable-diffusion-1-5")
 BUILTIN = catalogue.get("livery-builtin")

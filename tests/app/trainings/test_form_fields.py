@@ -13,9 +13,9 @@ from sqlalchemy import select
 from app.accounts.models import User
 from app.db import Database
 from app.storage import Storage
-from app.trainings.choices import TrainingChoices
+from app.trainings.look.choices import TrainingChoices
+from app.trainings.look.recipe import Network, Optimizer, TrainingRecipe
 from app.trainings.models import Training
-from app.trainings.recipe import Network, Optimizer, TrainingRecipe
 from tests.conftest import SignedIn
 from tests.html_forms import Control, controls
 from tests.orders import make_brand

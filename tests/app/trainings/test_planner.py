@@ -4,8 +4,8 @@ import pytest
 
 from app.base_models import catalogue
 from app.base_models.catalogue import StepCost
-from app.trainings.needs import Way, cost_at, memory_of, step_seconds
-from app.trainings.planner import (
+from app.trainings.look.needs import Way, cost_at, memory_of, step_seconds
+from app.trainings.look.planner import (
     AS_IT_IS,
     GIGA,
     Device,

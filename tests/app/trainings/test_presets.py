@@ -5,8 +5,16 @@ import itertools
 import pytest
 
 from app.base_models import catalogue
-from app.trainings.choices import TrainingChoices
-from app.trainings.presets import PURPOSES, known_to, preset_for, recipe_for, sample_prompts_for, steps_for, unheard
+from app.trainings.look.choices import TrainingChoices
+from app.trainings.look.presets import (
+    PURPOSES,
+    known_to,
+    preset_for,
+    recipe_for,
+    sample_prompts_for,
+    steps_for,
+    unheard,
+)
 
 BUILTIN = catalogue.get("livery-builtin")
 SD15 = catalogue.get("stable-diffusion-1-5")

@@ -14,9 +14,10 @@ from app.images.models import Image
 from app.jobs.models import Job, Worker
 from app.projects.models import Project
 from app.storage import Storage
-from app.trainings import again, queries, service
-from app.trainings.choices import TrainingChoices
+from app.trainings import queries, service
 from app.trainings.errors import BadResolution, BrandPutAway, DoraAlone, LokrAlone, OrderTaken, TooFewPictures
+from app.trainings.look import again
+from app.trainings.look.choices import TrainingChoices
 from app.trainings.models import Training
 from tests.orders import make_brand, make_workspace, order_training
 

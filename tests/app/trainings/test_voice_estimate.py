@@ -4,10 +4,10 @@ import pytest
 
 from app.base_models import catalogue
 from app.db import now
-from app.trainings.estimate import Estimate
-from app.trainings.voice_estimate import VoicePace, voice_estimate
-from app.trainings.voice_presets import voice_recipe_for
-from app.trainings.voice_texts import FrozenText, FrozenVoice
+from app.trainings.look.estimate import Estimate
+from app.trainings.voice.estimate import VoicePace, voice_estimate
+from app.trainings.voice.presets import voice_recipe_for
+from app.trainings.voice.texts import FrozenText, FrozenVoice
 
 BASE = catalogue.text_models()[0]
 VOICE = FrozenVoice(

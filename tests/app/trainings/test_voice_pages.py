@@ -14,14 +14,14 @@ from safetensors.numpy import save
 from app.adapters import service as adapters
 from app.adapters.models import Adapter
 from app.adapters.service import AdapterFiles
-from app.adapters.voice_import import read_voice
+from app.adapters.voice.imports import read_voice
 from app.base_models.catalogue import text_models
 from app.db import Database, new_id, now
 from app.jobs import service as jobs
 from app.storage import Storage
-from app.trainings import voice_service
-from app.trainings.voice_measures import ArmMeasure, HeldOut, Measures
-from app.trainings.voice_service import VoiceOutcome
+from app.trainings.voice import service as voice_service
+from app.trainings.voice.measures import ArmMeasure, HeldOut, Measures
+from app.trainings.voice.service import VoiceOutcome
 from tests.conftest import SignedIn
 from tests.orders import make_brand
 from tests.tokens import api_client

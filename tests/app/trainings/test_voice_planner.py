@@ -8,14 +8,14 @@ import pytest
 from app.base_models import catalogue
 from app.base_models.catalogue import Layout, TextModelEntry
 from app.jobs.models import Job
-from app.trainings import voice_again, voice_planner
+from app.trainings.look.planner import GIGA, Device, suits
 from app.trainings.models import Training
-from app.trainings.planner import GIGA, Device, suits
-from app.trainings.voice_estimate import voice_estimate
-from app.trainings.voice_planner import next_coarser, plan_for, planned, stages, unplanned
-from app.trainings.voice_presets import voice_recipe_for
-from app.trainings.voice_recipe import VoiceRecipe
-from app.trainings.voice_texts import FrozenText, FrozenVoice
+from app.trainings.voice import again, planner
+from app.trainings.voice.estimate import voice_estimate
+from app.trainings.voice.planner import next_coarser, plan_for, planned, stages, unplanned
+from app.trainings.voice.presets import voice_recipe_for
+from app.trainings.voice.recipe import VoiceRecipe
+from app.trainings.voice.texts import FrozenText, FrozenVoice
 
 CARDS = (8, 12, 16, 24, 48, 80)
 
@@ -40,7 +40,7 @@ def card(gigabytes: int) -> Device:
 
 
 def recipe(base: TextModelEntry, **changes: Any) -> VoiceRecipe:
-    return voice_recipe_for(base, 100, changes, longest=voice_planner.longest(voice()))
+    return voice_recipe_for(base, 100, changes, longest=planner.longest(voice()))
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ def test_a_coarser_base_is_held_against_the_smallest_form_of_the_finer_one() -> 
     order = recipe(base)
     plan = plan_for(order, base, voice(), card(8))
     finest = order.model_copy(update={"gradient_checkpointing": True})
-    smallest = voice_planner.as_ordered(finest, base, voice(), card(8))
+    smallest = planner.as_ordered(finest, base, voice(), card(8))
     assert (plan.quantization, plan.gradient_checkpointing) == ("int8", True)
     assert plan.facts["before"] == f"{smallest.memory_bytes / GIGA:.1f} GB"
 
@@ -98,7 +98,7 @@ def test_rows_and_ranks_and_what_is_kept_count() -> None:
 
     def needs(text: FrozenVoice | None = None, **changes: Any) -> int:
         order = recipe(base, **changes)
-        return voice_planner.as_ordered(order, base, text or voice(), card(80)).memory_bytes
+        return planner.as_ordered(order, base, text or voice(), card(80)).memory_bytes
 
     usual = needs()
     assert needs(batch_size=4) > usual + 3 * 512 * base.layout.vocabulary
@@ -164,12 +164,12 @@ def _given(base: TextModelEntry, order: VoiceRecipe, texts: FrozenVoice, **estim
 
 def test_trying_again_asks_for_what_a_person_chose_alone() -> None:
     base, texts = catalogue.text_model("qwen3-8b"), voice(3000, count=400)
-    order = voice_recipe_for(base, 400, {"rank": 4}, longest=voice_planner.longest(texts))
+    order = voice_recipe_for(base, 400, {"rank": 4}, longest=planner.longest(texts))
     assert order.max_length > 512, "the texts ask for longer rows"
     plan = plan_for(order, base, texts, card(16))
     given = _given(base, planned(order, plan), texts, plan=plan)
     assert plan.quantization != "none"
-    assert voice_again.decided(given, base) == {"base_model": base.key, "rank": 4, "alpha": 8.0}
+    assert again.decided(given, base) == {"base_model": base.key, "rank": 4, "alpha": 8.0}
     decided = plan_for(
         order.model_copy(update={"quantization": "int8"}), base, texts, card(16), frozenset({"quantization"})
     )
@@ -178,16 +178,16 @@ def test_trying_again_asks_for_what_a_person_chose_alone() -> None:
     estimate = {"plan": coarser}
     fallen = _given(base, planned(order, coarser), texts, **estimate)
     fallen.estimate |= {"fell_back_from": decided.model_dump(mode="json")}
-    assert voice_again.decided(fallen, base)["quantization"] == "int8"
-    assert voice_again.decided(given, None) == {}
-    first = voice_again.retries(given, base, Job(error_code="diverged"))[0]
+    assert again.decided(fallen, base)["quantization"] == "int8"
+    assert again.decided(given, None) == {}
+    first = again.retries(given, base, Job(error_code="diverged"))[0]
     assert first.fields["rank"] == 4 and first.fields["learning_rate"] < order.learning_rate
 
 
 def test_plain_texts_are_tried_again_as_plain_texts() -> None:
     base, texts = catalogue.text_models()[0], voice(3000)
-    order = voice_recipe_for(base, 100, {"kind": "plain_text"}, longest=voice_planner.longest(texts))
-    assert voice_again.decided(_given(base, order, texts), base) == {"base_model": base.key, "kind": "plain_text"}
+    order = voice_recipe_for(base, 100, {"kind": "plain_text"}, longest=planner.longest(texts))
+    assert again.decided(_given(base, order, texts), base) == {"base_model": base.key, "kind": "plain_text"}
 
 
 def test_a_layout_knows_its_adapters() -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from app.base_models import catalogue
-from app.trainings.voice_presets import voice_recipe_for
+from app.trainings.voice.presets import voice_recipe_for
 
 
 @pytest.mark.parametrize(

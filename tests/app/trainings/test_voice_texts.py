@@ -6,14 +6,14 @@ import pytest
 
 from app.base_models import catalogue
 from app.db import Database
-from app.trainings.voice_choices import VoiceChoices
-from app.trainings.voice_findings import LINES, PERSONAL, REPEATS
-from app.trainings.voice_recipe import VoiceRecipe
-from app.trainings.voice_service import plan_voice
-from app.trainings.voice_texts import freeze, held_out_ids
-from app.trainings.voice_warnings import CUT, NONE_HELD_OUT, voice_warnings
-from app.voice.families import families
-from app.voice.pairs import VoiceSample
+from app.trainings.voice.choices import VoiceChoices
+from app.trainings.voice.findings import LINES, PERSONAL, REPEATS
+from app.trainings.voice.recipe import VoiceRecipe
+from app.trainings.voice.service import plan_voice
+from app.trainings.voice.texts import freeze, held_out_ids
+from app.trainings.voice.warnings import CUT, NONE_HELD_OUT, voice_warnings
+from app.voice.analysis.families import families
+from app.voice.analysis.pairs import VoiceSample
 from tests import voices
 from tests.app.images.sets import make_brand
 from tests.app.voice.sets import add_texts

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 
 from app.base_models import catalogue
-from app.trainings import warnings as words
-from app.trainings.presets import recipe_for
-from app.trainings.warnings import warnings_for
+from app.trainings.look import warnings as words
+from app.trainings.look.presets import recipe_for
+from app.trainings.look.warnings import warnings_for
 
 RECIPE = recipe_for("style", catalogue.get("stable-diffusion-1-5"), trigger_word="x", captions=["a"])
 

@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 
 from app.db import Database
-from app.voice import mapping, queries, service
-from app.voice.languages import detect
-from app.voice.mapping import Draft
+from app.voice import queries, service
+from app.voice.analysis.languages import detect
 from app.voice.models import TextSample
+from app.voice.reading import mapping
+from app.voice.reading.mapping import Draft
 
 
 def drafts(texts: Sequence[str]) -> list[Draft]:

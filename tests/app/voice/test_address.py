@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.voice.address import addresses, forms
+from app.voice.analysis.address import addresses, forms
 
 
 def kinds(text: str) -> list[str]:

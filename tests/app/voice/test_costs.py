@@ -9,9 +9,10 @@ import unicodedata
 import pytest
 
 from app.plain_text import LONGEST_RUN_OF_MARKS, composed
-from app.voice import documents, intake, likeness, mapping, pairs, personal_data, style_guide, stylometry
+from app.voice.analysis import likeness, pairs, personal_data, style_guide, stylometry
 from app.voice.errors import TextsRefused
-from app.voice.intake import TextLimits
+from app.voice.reading import documents, intake, mapping
+from app.voice.reading.intake import TextLimits
 from tests.app.voice.make_files import W, docx, text_of, xlsx, zipped
 from tests.costs import grows_with_its_length, seconds
 

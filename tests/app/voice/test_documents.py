@@ -2,10 +2,10 @@
 
 import pytest
 
-from app.voice import documents, intake, mapping
-from app.voice.documents import Document
 from app.voice.errors import NoTexts, TextsRefused, UnpacksTooLarge
-from app.voice.intake import TextLimits
+from app.voice.reading import documents, intake, mapping
+from app.voice.reading.documents import Document
+from app.voice.reading.intake import TextLimits
 from tests.app.voice.make_files import docx, zipped
 
 LIMITS = TextLimits.of(5)

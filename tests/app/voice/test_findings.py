@@ -4,8 +4,8 @@ import random
 
 import pytest
 
-from app.voice import likeness, personal_data
-from app.voice.likeness import Compared
+from app.voice.analysis import likeness, personal_data
+from app.voice.analysis.likeness import Compared
 from tests import voices
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.voice import languages
+from app.voice.analysis import languages
 from tests import voices
 
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from app.voice import pairs
-from app.voice.pairs import Vocabulary, VoiceSample
+from app.voice.analysis import pairs
+from app.voice.analysis.pairs import Vocabulary, VoiceSample
 from tests import voices
 
 

@@ -8,13 +8,15 @@ import pytest
 from app.db import Database, new_id, now
 from app.errors import NotFound
 from app.storage import Storage
-from app.voice import mapping, pairs, queries, service
-from app.voice.documents import Block, Document
+from app.voice import queries, service
+from app.voice.analysis import pairs
+from app.voice.analysis.pairs import conversation
 from app.voice.errors import AlreadyTakenIn, EmptyText, TooManySamples
 from app.voice.models import TextSample, VoiceImport
-from app.voice.pairs import conversation
+from app.voice.reading import mapping
+from app.voice.reading.documents import Block, Document
+from app.voice.reading.tables import Row, Table
 from app.voice.service import Change, StoredTexts
-from app.voice.tables import Row, Table
 from tests import voices
 from tests.app.images.sets import make_brand
 from tests.app.voice.sets import add_texts, drafts, text_of_row

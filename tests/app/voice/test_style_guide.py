@@ -1,7 +1,7 @@
 """The guide says what the samples show, and only that."""
 
-from app.voice.pairs import VoiceSample
-from app.voice.style_guide import measure, style_guide
+from app.voice.analysis.pairs import VoiceSample
+from app.voice.analysis.style_guide import measure, style_guide
 from tests import voices
 
 

@@ -4,7 +4,15 @@ import random
 
 import pytest
 
-from app.voice.stylometry import EMOJI, HASHTAG, longest_overlap, sentences, style_distance, style_vector, words_of
+from app.voice.analysis.stylometry import (
+    EMOJI,
+    HASHTAG,
+    longest_overlap,
+    sentences,
+    style_distance,
+    style_vector,
+    words_of,
+)
 
 BRISK = [
     "Neu da! Hol dir den Rucksack, bevor er weg ist. Leicht, wasserdicht, grün. Los geht's! 🎒",

@@ -4,8 +4,7 @@ import json
 
 import pytest
 
-from app.images.notes import Note
-from app.voice import intake, mapping, tables
+from app.images.reading.notes import Note
 from app.voice.errors import (
     EncryptedTexts,
     NoTexts,
@@ -15,9 +14,10 @@ from app.voice.errors import (
     UnpacksTooLarge,
     UnsupportedTexts,
 )
-from app.voice.intake import TextLimits
-from app.voice.mapping import Draft
-from app.voice.tables import Table
+from app.voice.reading import intake, mapping, tables
+from app.voice.reading.intake import TextLimits
+from app.voice.reading.mapping import Draft
+from app.voice.reading.tables import Table
 from tests.app.voice.make_files import csv_line, many_rows, text_of, xlsx, zipped
 
 LIMITS = TextLimits.of(5)

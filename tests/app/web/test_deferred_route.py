@@ -13,8 +13,8 @@ from fastapi.testclient import TestClient
 from pydantic import BaseModel
 
 from app.main import PAGES, _routes
-from app.web.csrf import check_form
-from app.web.deferred_route import DeferredRoute, included
+from app.web.api.deferred_route import DeferredRoute, included
+from app.web.gate.csrf import check_form
 
 
 class Unknown:
@@ -121,8 +121,8 @@ import json, sys, warnings
 from fastapi import FastAPI
 from pydantic import BaseModel
 from app.main import _routes
-from app.web.api_description import describe
-from app.web.deferred_route import DeferredRoute
+from app.web.api.description import describe
+from app.web.api.deferred_route import DeferredRoute
 
 def subclasses(model):
     return {model}.union(*(subclasses(one) for one in model.__subclasses__()))

@@ -10,9 +10,9 @@ from starlette.testclient import TestClient
 
 from app.accounts.models import ApiToken
 from app.accounts.service import TOKEN_START, sha256
-from app.disk import MB
-from app.web.csrf import FORM_COOKIE
-from app.web.gate import SESSION_COOKIE
+from app.machine.disk import MB
+from app.web.gate.csrf import FORM_COOKIE
+from app.web.gate.middleware import SESSION_COOKIE
 from tests.conftest import SignedIn, SignUp
 from tests.sockets import request_head, served, talk
 
@@ -164,7 +164,7 @@ def test_an_error_of_the_gate_itself_has_its_number(
     def fail(*_: object) -> None:
         raise RuntimeError("unforeseen")
 
-    monkeypatch.setattr("app.web.gate.queries.entrance_by_cookie", fail)
+    monkeypatch.setattr("app.web.gate.middleware.queries.entrance_by_cookie", fail)
     client = TestClient(app, raise_server_exceptions=False, cookies=owner.client.cookies)
     answer = client.get("/projects")
     assert answer.status_code == 500

@@ -7,9 +7,9 @@ import pytest
 from fastapi import FastAPI
 from starlette.testclient import TestClient
 
-from app import disk
-from app.disk import MB, DiskWatch
 from app.errors import AppError
+from app.machine import disk
+from app.machine.disk import MB, DiskWatch
 from tests.conftest import SignedIn, SignUp
 
 

@@ -10,8 +10,8 @@ from starlette.testclient import TestClient
 
 from app.main import create_app
 from app.settings import Settings
-from app.web import rate_limit, session_cookie
-from app.web.csrf import FORM_COOKIE, token_for
+from app.web.gate import rate_limit, session_cookie
+from app.web.gate.csrf import FORM_COOKIE, token_for
 from app.web.serve import warn_of_host
 from tests.sockets import request_head, served, talk
 

@@ -9,7 +9,7 @@ import pytest
 from limits import RateLimitItemPerMinute
 
 from app.errors import TooMany
-from app.web import rate_limit
+from app.web.gate import rate_limit
 from tests.servers import redis_server
 
 THREE = RateLimitItemPerMinute(3, namespace="test")

@@ -11,7 +11,7 @@ from sqlalchemy import select
 from app.accounts import members, service, tokens
 from app.accounts.models import BrowserSession, Membership, User
 from app.db import Database, now
-from app.web.gate import SESSION_COOKIE
+from app.web.gate.middleware import SESSION_COOKIE
 from tests.conftest import SignedIn, SignUp
 from tests.sockets import answer_on, request_head, served
 

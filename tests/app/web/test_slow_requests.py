@@ -10,9 +10,9 @@ import pytest
 from fastapi import FastAPI
 from starlette.responses import Response
 
-from app.web.gate import SESSION_COOKIE
-from app.web.incoming import Pace
-from app.web.protocol import TimedProtocol
+from app.web.gate.incoming import Pace
+from app.web.gate.middleware import SESSION_COOKIE
+from app.web.gate.protocol import TimedProtocol
 from tests.conftest import SignedIn
 from tests.servers import ROOT, wait_until
 from tests.sockets import answer_on, closes_within, request_head, served

@@ -10,10 +10,10 @@ import pytest
 from fastapi import FastAPI
 from starlette.testclient import TestClient
 
-from app import disk
-from app.disk import MB
-from app.web.gate import SESSION_COOKIE
-from app.web.incoming import UploadLimits, Uploads
+from app.machine import disk
+from app.machine.disk import MB
+from app.web.gate.incoming import UploadLimits, Uploads
+from app.web.gate.middleware import SESSION_COOKIE
 from tests.conftest import SignedIn
 from tests.servers import wait_until
 from tests.sockets import Raw, answer_on, request_head, served

@@ -3,7 +3,7 @@
 import pytest
 
 from app.writings.recipe import ARMS, Arm
-from app.writings.votes import Cast, duels, interval
+from app.writings.vote.statistics import Cast, duels, interval
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from worker.engines.image.builtin import brand
-from worker.engines.image.builtin.pictures import Concept, Picture, save
+from worker.engines.image.builtin.making import brand
+from worker.engines.image.builtin.making.pictures import Concept, Picture, save
 
 pytestmark = pytest.mark.slow
 

@@ -7,8 +7,8 @@ import pytest
 import torch
 from diffusers import StableDiffusionPipeline
 
+from worker.engines.image.base.patch_autoencoder import PatchAutoencoder
 from worker.engines.image.builtin import layout
-from worker.engines.image.builtin.patch_autoencoder import PatchAutoencoder
 from worker.engines.image.builtin.stand_in import random_pipeline
 
 

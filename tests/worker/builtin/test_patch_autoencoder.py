@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from worker.engines.image.builtin.patch_autoencoder import PatchAutoencoder
+from worker.engines.image.base.patch_autoencoder import PatchAutoencoder
 
 
 @pytest.fixture

@@ -5,8 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from worker.engines.image.builtin import pictures
-from worker.engines.image.builtin.pictures import (
+from worker.engines.image.builtin.making import pictures
+from worker.engines.image.builtin.making.pictures import (
     ONE_OUTLINE,
     Picture,
     PicturesError,

@@ -11,7 +11,7 @@ import torch
 from diffusers import StableDiffusionPipeline
 
 from worker.engines.image.builtin.layout import MODEL_DIR, SIZE_LIMIT, load_pipeline, size_of
-from worker.engines.image.builtin.pictures import BRAND_SET, FREE_LICENCES
+from worker.engines.image.builtin.making.pictures import BRAND_SET, FREE_LICENCES
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[3]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from worker.engines.image.style_statistics import delta_e_2000, style_distance, style_statistics, to_lab
+from worker.engines.image.measuring.style_statistics import delta_e_2000, style_distance, style_statistics, to_lab
 
 DATA = Path(__file__).parents[2] / "data"
 

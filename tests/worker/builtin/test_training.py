@@ -5,13 +5,14 @@ import pytest
 import torch
 from torch import nn
 
-from worker.engines.image.builtin import layout, measure, train_decoder
-from worker.engines.image.builtin.checkpoints import history, load_checkpoint, note, save_checkpoint
-from worker.engines.image.builtin.optimizer import Pair, orthogonalise
-from worker.engines.image.builtin.patch_autoencoder import PatchAutoencoder
-from worker.engines.image.builtin.pictures import ONE_OUTLINE, Concept, Picture, outline, outline_kind, save
-from worker.engines.image.builtin.train_autoencoder import compose, edge_loss, psnr, split
-from worker.engines.image.builtin.train_denoiser import Examples, loss_of
+from worker.engines.image.base.patch_autoencoder import PatchAutoencoder
+from worker.engines.image.builtin import layout
+from worker.engines.image.builtin.making import measure, train_decoder
+from worker.engines.image.builtin.making.checkpoints import history, load_checkpoint, note, save_checkpoint
+from worker.engines.image.builtin.making.optimizer import Pair, orthogonalise
+from worker.engines.image.builtin.making.pictures import ONE_OUTLINE, Concept, Picture, outline, outline_kind, save
+from worker.engines.image.builtin.making.train_autoencoder import compose, edge_loss, psnr, split
+from worker.engines.image.builtin.making.train_denoiser import Examples, loss_of
 
 pytestmark = pytest.mark.slow
 

@@ -5,7 +5,7 @@ import torch
 
 from tests.worker.image import tiny
 from worker.engines.contracts import Base
-from worker.engines.image import kept
+from worker.engines.image.base import model_cache
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -38,4 +38,4 @@ def any_base(request: pytest.FixtureRequest) -> Base:
 @pytest.fixture(autouse=True)
 def nothing_kept():
     yield
-    kept.drop()
+    model_cache.drop()

@@ -5,10 +5,10 @@ import pytest
 from PIL import Image
 
 from app.base_models import catalogue
-from app.trainings.presets import recipe_for
+from app.trainings.look.presets import recipe_for
 from tests.worker.image import tiny
-from worker.engines.image import brand_effect
-from worker.engines.image.style_statistics import StyleDistance
+from worker.engines.image.measuring import brand_effect
+from worker.engines.image.measuring.style_statistics import StyleDistance
 
 
 def stripes(folder, names, colour):

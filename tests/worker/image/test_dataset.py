@@ -4,7 +4,7 @@ import torch
 from PIL import Image
 
 from worker.engines.contracts import EngineError, TrainingPicture
-from worker.engines.image import dataset
+from worker.engines.image.training import dataset
 
 
 @pytest.mark.parametrize(

@@ -6,17 +6,18 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from app.adapters import export, signs
 from app.adapters.models import Adapter
 from app.db import Database
 from app.jobs.models import Job
+from app.lora_files import export
+from app.lora_files.keys import signs
 from app.storage import Storage
 from app.trainings.models import Training
 from tests.orders import make_brand, order_training
 from tests.worker.image import tiny, tiny_flux
-from worker import base_models
 from worker.context import WorkerContext
 from worker.engines.contracts import Base
+from worker.files import base_models
 from worker.run_job import run_next
 
 pytestmark = pytest.mark.slow

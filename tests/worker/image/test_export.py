@@ -10,13 +10,13 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from app.adapters import dialects, export, metadata
-from app.adapters.metadata import AdapterFacts
-from app.adapters.safetensors_file import float32_tensor
+from app.lora_files import export, key_formats, metadata
+from app.lora_files.metadata import AdapterFacts
+from app.lora_files.safetensors_file import float32_tensor
 from tests.worker.image import tiny
 from tests.worker.image.test_generation import draw, pixels
 from worker.engines.contracts import AdapterFile, TrainingInputs
-from worker.engines.image import stable_diffusion
+from worker.engines.image.families import stable_diffusion
 
 pytestmark = pytest.mark.slow
 
@@ -172,6 +172,6 @@ def test_every_layer_of_the_real_sd15_unet_and_text_encoder_has_a_name_in_kohyas
     assert len(modules) > 300
     half = float32_tensor(np.zeros((1, 1)))
     tensors = {f"{module}.lora_{letter}.weight": half for module in modules for letter in "AB"}
-    lora = dialects.Lora(tensors, dict.fromkeys(modules, 1.0))
-    there = dialects.to_kohya(lora, "stable_diffusion_1")
-    assert dialects.from_kohya(there, "stable_diffusion_1") == lora
+    lora = key_formats.Lora(tensors, dict.fromkeys(modules, 1.0))
+    there = key_formats.to_kohya(lora, "stable_diffusion_1")
+    assert key_formats.from_kohya(there, "stable_diffusion_1") == lora

@@ -14,12 +14,12 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 
-from app.adapters import export, metadata
-from app.adapters.metadata import AdapterFacts
+from app.lora_files import export, metadata
+from app.lora_files.metadata import AdapterFacts
 from tests.worker.image import tiny
 from worker.engines import checkpoints, registry
 from worker.engines.contracts import AdapterFile, EngineError, GenerationInputs, GiveBack, TrainingInputs
-from worker.engines.image import kept, prompts
+from worker.engines.image.base import model_cache, prompts
 
 pytestmark = pytest.mark.slow
 
@@ -82,7 +82,7 @@ def test_with_everything_on_a_training_goes_on_bit_for_bit(any_base, tmp_path, a
         train(any_base, tmp_path, out="first", recorder=stopped, **everything)
     folder, step = stopped.checkpoints[-1]
     assert step == at
-    kept.drop()
+    model_cache.drop()
     resumed, told_on = train(any_base, tmp_path, out="second", resume_from=folder, **everything)
     assert digest(resumed.weights) == digest(whole.weights)
     assert [step.loss for step in told_on.steps] == [step.loss for step in told.steps][at:]
@@ -297,7 +297,7 @@ def test_a_batch_of_three_equals_three_drawn_alone(xl_base, tmp_path, monkeypatc
 
 def test_xl_pictures_agree_with_the_pipeline_called_by_hand(xl_base, tmp_path):
     ours = draw(xl_base, tmp_path, count=1, negative_prompt="blue")[0]
-    pipeline = kept.current().pipeline
+    pipeline = model_cache.current().pipeline
     theirs = pipeline(
         "brandx, a jar", negative_prompt="blue", width=64, height=64, num_inference_steps=3, guidance_scale=5.0,
         generator=torch.Generator().manual_seed(11), output_type="pil",
@@ -311,7 +311,7 @@ def test_a_prompt_is_read_once_until_an_adapter_changes_how(base, tmp_path, monk
     for number in range(2):
         draw(base, tmp_path / str(number), count=1)
     assert len(read) == 1
-    kept.drop()
+    model_cache.drop()
     trained, _ = train(base, tmp_path, train_text_encoder=True, text_encoder_lr=3e-2, learning_rate=1e-6)
     read.clear()
     plain = draw(base, tmp_path / "plain", count=1)[0]
@@ -358,7 +358,7 @@ def twin(base, pipeline, file, **changes):
 
 def test_it_starts_from_a_picture_as_diffusers_own_pipeline_does(any_base, tmp_path, start, monkeypatch):
     ours = draw(any_base, tmp_path / "o", image_file=start["image_file"], strength=0.6, steps=6, count=1)[0]
-    loaded = kept.current()
+    loaded = model_cache.current()
     # Theirs draws from the autoencoder's spread where ours takes the mean; both take the mean here.
     real = loaded.pipeline.vae.encode
 
@@ -431,7 +431,7 @@ def test_start_pictures_that_cannot_be_read_are_told_in_a_sentence(base, tmp_pat
 
 def test_when_decoding_runs_out_of_memory_it_goes_on_in_tiles(base, tmp_path, monkeypatch):
     expected = draw(base, tmp_path / "expected", count=1)[0]
-    vae = kept.current().pipeline.vae
+    vae = model_cache.current().pipeline.vae
     real, tiled = vae.decode, []
 
     def small_card(latents, **options):

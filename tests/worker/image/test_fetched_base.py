@@ -7,10 +7,11 @@ import pytest
 
 from tests.fake_hub import FakeHub, serving
 from tests.worker.image import tiny
-from worker import base_folders
 from worker.engines.contracts import Base, GenerationInputs
-from worker.engines.image import kept, stable_diffusion
-from worker.hub import Hub
+from worker.engines.image.base import model_cache
+from worker.engines.image.families import stable_diffusion
+from worker.files import base_folders
+from worker.files.hub import Hub
 
 
 @pytest.mark.parametrize("variant", [None, "fp16"])
@@ -33,7 +34,7 @@ def test_what_is_fetched_of_a_repository_is_all_that_the_engine_needs(tmp_path: 
         inputs = GenerationInputs(Base(folder.name, "stable_diffusion", str(folder)))
         made = stable_diffusion.generate(tiny.generation_recipe(count=1), inputs, tmp_path / "out", tiny.Recorder())
         drawn.append([picture.path.read_bytes() for picture in made])
-    kept.drop()
+    model_cache.drop()
     assert drawn[0] == drawn[1]
     (here / "unet" / "config.json").unlink()
     assert base_folders.whole(here) is None

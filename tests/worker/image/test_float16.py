@@ -12,7 +12,8 @@ from tests.worker.image import tiny
 from tests.worker.image.test_families import EVERYTHING
 from worker.engines import checkpoints, registry
 from worker.engines.contracts import Base, EngineError, GiveBack, TrainedAdapter, TrainingInputs
-from worker.engines.image import kept, losses
+from worker.engines.image.base import model_cache
+from worker.engines.image.training import losses
 
 pytestmark = pytest.mark.slow
 
@@ -20,8 +21,8 @@ pytestmark = pytest.mark.slow
 @pytest.fixture
 def in_float16(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
     def switch() -> None:
-        kept.drop()
-        monkeypatch.setattr(kept, "best_dtype", lambda _device: torch.float16)
+        model_cache.drop()
+        monkeypatch.setattr(model_cache, "best_dtype", lambda _device: torch.float16)
 
     return switch
 
@@ -105,7 +106,7 @@ def test_given_back_and_resumed_in_float16_it_ends_in_the_same_numbers(
         train(any_base, tmp_path / "part", stopped, **asked)
     kept_scale = checkpoints.read(stopped.checkpoints[-1][0]).loss_scale
     assert kept_scale["skipped"] >= 2 and kept_scale["scale"] < 2.0**28
-    kept.drop()
+    model_cache.drop()
     resumed = train(any_base, tmp_path / "rest", resume_from=stopped.checkpoints[-1][0], **asked)
     assert resumed.skipped_steps == whole.skipped_steps
     ours, theirs = load_file(whole.weights), load_file(resumed.weights)
@@ -134,4 +135,4 @@ def test_a_base_that_asks_for_attention_in_float32_is_trained_in_float32(
     base = Base("upcast", "stable_diffusion", str(tmp_path / "base"))
     in_float16()
     trained = train(base, tmp_path / "out", steps=2)
-    assert trained.precision == "float32" and kept.current().pipeline.unet.dtype == torch.float16
+    assert trained.precision == "float32" and model_cache.current().pipeline.unet.dtype == torch.float16

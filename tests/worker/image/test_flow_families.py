@@ -18,9 +18,9 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch._dynamo.utils import counters
 
-from app.adapters import export
-from app.adapters.passport import facts_for
+from app.adapters.sidecar import facts_for
 from app.base_models import catalogue
+from app.lora_files import export
 from tests.worker.image import tiny, tiny_flux
 from worker.engines import checkpoints, registry
 from worker.engines.contracts import (
@@ -32,7 +32,10 @@ from worker.engines.contracts import (
     GiveBack,
     TrainingInputs,
 )
-from worker.engines.image import autoencoder, compiling, flow, flux, flux2_klein, kept, losses, offload, schedulers
+from worker.engines.image.base import autoencoder, model_cache, offload
+from worker.engines.image.drawing import schedulers
+from worker.engines.image.families import flow, flux, flux2_klein
+from worker.engines.image.training import compiling, losses
 
 pytestmark = pytest.mark.slow
 
@@ -280,7 +283,7 @@ def test_a_training_given_back_goes_on_bit_for_bit(bases, pictures, tmp_path, na
         train(base, pictures, tmp_path / "first", recorder=stopped, **order)
     folder, step = stopped.checkpoints[-1]
     assert step == at
-    kept.drop()
+    model_cache.drop()
     resumed, recorder = train(base, pictures, tmp_path / "second", resume_from=folder, **order)
     assert recorder.steps[0].step == at + 1
     assert digest(resumed.weights) == digest(whole.weights)
@@ -392,7 +395,7 @@ def test_blocks_that_wait_their_turn_change_nothing(bases, pictures, tmp_path, m
     monkeypatch.setattr(offload._Block, "__init__", note)
     monkeypatch.setattr(offload._Block, "come", alone)
     waited, others = train(bases[name], pictures, tmp_path / "waited", block_offload=True, **asked)
-    assert len(blocks) > 2 and kept.current().waiting is not None
+    assert len(blocks) > 2 and model_cache.current().waiting is not None
     ours, theirs = load_file(waited.weights), load_file(plain.weights)
     assert ours.keys() == theirs.keys() and all(torch.equal(ours[key], theirs[key]) for key in ours)
     assert [step.loss for step in others.steps] == [step.loss for step in drawn.steps]
@@ -444,7 +447,7 @@ def test_blocks_stay_compiled_only_where_that_is_faster_and_learn_the_same(
 def test_a_base_whose_blocks_wait_is_loaded_anew_to_draw_with(bases, pictures, tmp_path):
     train(bases["dev"], pictures, tmp_path / "a", steps=1, gradient_checkpointing=True, block_offload=True)
     draw(bases["dev"], tmp_path / "b", count=1)
-    assert kept.current().waiting is None
+    assert model_cache.current().waiting is None
 
 
 def test_blocks_wait_only_where_they_are_computed_twice(bases, base, pictures, tmp_path):
@@ -633,7 +636,7 @@ def made(bases, pictures, tmp_path_factory):
         for seed in (1, 2):
             trained, _ = train(bases[name], pictures, folder / f"{name}-{seed}", steps=3, learning_rate=5e-2, seed=seed)
             found[name, seed] = AdapterFile(f"{name}-{seed}", trained.weights, 1.0)
-    kept.drop()
+    model_cache.drop()
     return found
 
 
@@ -705,7 +708,9 @@ def card(monkeypatch):
 
     def made(**models):
         pipeline = SimpleNamespace(components=models, **models)
-        loaded = kept.Loaded(Base("x", "flux", "/x"), pipeline, torch.device("cuda"), torch.bfloat16, multiple=16)
+        loaded = model_cache.Loaded(
+            Base("x", "flux", "/x"), pipeline, torch.device("cuda"), torch.bfloat16, multiple=16
+        )
 
         def memory(_):
             used = sum(model.bytes for model in models.values() if model.device.type == "cuda")
@@ -782,8 +787,8 @@ def test_the_autoencoder_works_in_tiles_when_the_card_is_nearly_full(card):
 @both
 def test_encoders_and_autoencoder_rest_before_the_first_step(bases, pictures, tmp_path, name, monkeypatch):
     told = []
-    real = kept.rest
-    monkeypatch.setattr(kept, "rest", lambda loaded, *names: told.append(set(names)) or real(loaded, *names))
+    real = model_cache.rest
+    monkeypatch.setattr(model_cache, "rest", lambda loaded, *names: told.append(set(names)) or real(loaded, *names))
 
     class Watched(tiny.Recorder):
         def step(self, step):

@@ -9,7 +9,8 @@ import torch
 from tests.worker.image import tiny
 from tests.worker.image.test_generation import adapter_file, difference, draw, pixels
 from worker.engines.contracts import Base, GenerationInputs, GiveBack
-from worker.engines.image import fusing, stable_diffusion
+from worker.engines.image.base import fusing
+from worker.engines.image.families import stable_diffusion
 
 LONG = {"count": 2, "steps": 3}
 

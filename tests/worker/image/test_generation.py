@@ -7,7 +7,9 @@ from safetensors.torch import load_file, save_file
 from app.generations import schedulers as app_schedulers
 from tests.worker.image import tiny
 from worker.engines.contracts import AdapterFile, Base, Cancelled, EngineError, GenerationInputs, GiveBack
-from worker.engines.image import hot_swap, lora, noise, prompts, schedulers, stable_diffusion
+from worker.engines.image.base import hot_swap, lora, prompts
+from worker.engines.image.drawing import noise, schedulers
+from worker.engines.image.families import stable_diffusion
 
 pytestmark = pytest.mark.slow
 

@@ -2,7 +2,7 @@ import pytest
 import torch
 from diffusers import DDPMScheduler
 
-from worker.engines.image import losses
+from worker.engines.image.training import losses
 
 
 def test_min_snr_weights_of_noise_prediction_are_those_computed_by_hand():

@@ -4,11 +4,13 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from app.adapters import export, signs
-from app.adapters.products import NotForDrawing
+from app.lora_files import export
+from app.lora_files.keys import signs
+from app.lora_files.keys.lycoris import NotForDrawing
 from tests.worker.image import tiny, tiny_flux
 from worker.engines.contracts import AdapterFile, EngineError
-from worker.engines.image import flow, quantization, unet_adapters
+from worker.engines.image.base import quantization, unet_adapters
+from worker.engines.image.families import flow
 
 pytestmark = pytest.mark.slow
 

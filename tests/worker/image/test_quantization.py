@@ -9,7 +9,8 @@ from PIL import Image
 from tests.worker.image import tiny
 from worker.engines import registry
 from worker.engines.contracts import AdapterFile, GenerationInputs, TrainingInputs
-from worker.engines.image import flux, lora, quantization
+from worker.engines.image.base import lora, quantization
+from worker.engines.image.families import flux
 
 pytestmark = pytest.mark.slow
 

@@ -13,7 +13,10 @@ from safetensors.torch import load_file
 from tests.worker.image import tiny
 from worker.engines import registry
 from worker.engines.contracts import Base, GenerationInputs, TrainedAdapter, TrainingInputs
-from worker.engines.image import dataset, kept, prompts, stable_diffusion_xl, unet_drawing
+from worker.engines.image.base import model_cache, prompts
+from worker.engines.image.drawing import unet_drawing
+from worker.engines.image.families import stable_diffusion_xl
+from worker.engines.image.training import dataset
 
 pytestmark = pytest.mark.slow
 LONG = "a very long caption that says everything there is to say about these stripes"
@@ -37,7 +40,7 @@ def test_a_short_caption_beside_a_long_one_reads_what_it_reads_alone(
     at_rate = {"learning_rate": 1e-5, "max_grad_norm": 100.0, "optimizer": "prodigy", "train_text_encoder": on_words}
     seen: list[Any] = []
     train(any_base, tmp_path / "warm", captions, steps=1)
-    unet = kept.current().pipeline.unet
+    unet = model_cache.current().pipeline.unet
     real = unet.forward
 
     def watched(*given: Any, encoder_attention_mask: Any = None, **named: Any) -> Any:
@@ -104,7 +107,7 @@ def test_an_autoencoder_with_a_mean_of_its_own_is_read_as_diffusers_reads_it(tmp
     engine = registry.engine_for(base.family)
     order = tiny.generation_recipe(count=1)
     [drawn] = engine.generate(order, GenerationInputs(base), tmp_path / "drawn", tiny.Recorder())
-    loaded = kept.current()
+    loaded = model_cache.current()
     theirs = loaded.pipeline(
         "brandx, a jar", width=64, height=64, num_inference_steps=3, guidance_scale=5.0,
         generator=torch.Generator().manual_seed(11), output_type="np",
@@ -163,7 +166,7 @@ def test_clip_skip_reads_the_layer_before_the_last_while_learning_and_drawing(ba
         with Image.open(made.path) as image:
             drawn[skip] = np.asarray(image).astype(int)
     assert np.abs(drawn[1] - drawn[2]).max() > 0
-    pipeline = kept.current().pipeline
+    pipeline = model_cache.current().pipeline
     ids = prompts.pieces(pipeline.tokenizer, "a jar")[None]
     encoder = pipeline.text_encoder
     shorter = encoder.encoder.layers[:-1]

@@ -14,16 +14,17 @@ from sqlalchemy import select
 from app.db import Database
 from app.generations import planner, service
 from app.generations.models import Generation, Output
-from app.generations.orders import Wish
+from app.generations.requests import Wish
 from app.storage import Storage
 from tests.visuals import make_project
 from tests.worker.image import tiny, tiny_flux
-from worker import base_models
 from worker.context import WorkerContext
 from worker.engines import registry
 from worker.engines.contracts import AdapterFile, Base, GenerationInputs, TrainingInputs
 from worker.engines.device import DeviceFacts
-from worker.engines.image import autoencoder, flux, kept, residence
+from worker.engines.image.base import autoencoder, cpu_offload, model_cache
+from worker.engines.image.families import flux
+from worker.files import base_models
 from worker.run_job import run_next
 
 pytestmark = pytest.mark.slow
@@ -61,17 +62,17 @@ def test_models_by_turns_and_blocks_one_by_one_draw_the_same(family, tmp_path, m
     assert np.abs(expected[0] - unlike[0]).max() > 2, "the adapter changes nothing"
 
     called = []
-    real = residence.cpu_offload_with_hook
+    real = cpu_offload.cpu_offload_with_hook
 
     def watched(model, device, before):
         called.append(type(model).__name__)
         return real(model, device, before)
 
-    monkeypatch.setattr(residence, "cpu_offload_with_hook", watched)
+    monkeypatch.setattr(cpu_offload, "cpu_offload_with_hook", watched)
     for offload in ("models", "blocks"):
         drawn = draw(base, tmp_path / offload, adapter, offload=offload, at_once=1)
         assert max(np.abs(one - other).max() for one, other in zip(drawn, expected, strict=True)) <= 1, offload
-        loaded = kept.current()
+        loaded = model_cache.current()
         assert _is_group_offload_enabled(loaded.denoiser) is (offload == "blocks")
         assert not any(
             hasattr(model, "_hf_hook") for model in loaded.pipeline.components.values() if hasattr(model, "parameters")
@@ -80,7 +81,7 @@ def test_models_by_turns_and_blocks_one_by_one_draw_the_same(family, tmp_path, m
     if family.startswith("stable"):
         assert called.count("UNet2DConditionModel") == 1, "by turns once, and its blocks come by themselves"
     again = draw(base, tmp_path / "again", adapter)
-    assert np.array_equal(again[0], expected[0]) and not kept.current().by_blocks
+    assert np.array_equal(again[0], expected[0]) and not model_cache.current().by_blocks
 
 
 def test_tiles_are_smaller_than_what_the_base_was_trained_at():
@@ -135,7 +136,7 @@ def test_an_order_that_runs_out_of_memory_ends_block_by_block_with_the_picture_o
         plan = planner.DrawingPlan.model_validate(session.get_one(Generation, generation_id).drawing)
         outputs = list(session.scalars(select(Output).order_by(Output.position)))
     assert [change.reason for change in plan.changes] == [planner.FEWER, planner.THEN_BLOCK_BY_BLOCK]
-    kept.drop()
+    model_cache.drop()
     recipe = tiny.generation_recipe(prompt="a jar", count=2, width=64, height=64, steps=3, seed=11, guidance_scale=3.5)
     whole = flux.generate(recipe, GenerationInputs(base), tmp_path / "whole", tiny.Recorder())
     for output, expected in zip(outputs, whole, strict=True):

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from app.trainings.recipe import TrainingRecipe
+from app.trainings.look.recipe import TrainingRecipe
 from worker.engines.contracts import Base, TrainingInputs, TrainingPicture
-from worker.engines.image import orders
+from worker.engines.image.training import schedule as orders
 
 BEFORE = "71f6d30c0ea192cba006549806930cd1e08fc52d9dfa6cf36bbaf7596ce1c3c5"
 """As checkpoints name this order that were made before captions could be shuffled and CLIP's last layers left out."""

@@ -13,7 +13,8 @@ from safetensors.torch import load_file, save_file
 from app.base_models.recognition import of_tensors
 from tests.worker.image import tiny, tiny_flux
 from worker.engines.contracts import AdapterFile, Base, EngineError, GenerationInputs, TrainingInputs
-from worker.engines.image import kept, single_file, stable_diffusion, stable_diffusion_xl
+from worker.engines.image.base import model_cache, single_file
+from worker.engines.image.families import stable_diffusion, stable_diffusion_xl
 
 UNET_RESNET = {
     "norm1": "in_layers.0",
@@ -173,7 +174,7 @@ def test_a_stable_diffusion_file_loads_to_the_last_bit_and_draws(
         out = tmp_path / f"out-{one.key}"
         made = stable_diffusion.generate(tiny.generation_recipe(count=1), GenerationInputs(one), out, tiny.Recorder())
         drawn.append([picture.path.read_bytes() for picture in made])
-    kept.drop()
+    model_cache.drop()
     assert drawn[0] == drawn[1]
 
 
@@ -208,7 +209,7 @@ def test_an_sdxl_file_loads_to_the_last_bit_trains_and_draws(tmp_path: Path) -> 
         drawn.append(stable_diffusion_xl.generate(order, inputs, out / "adapted", tiny.Recorder()))
         shown = [picture.path.read_bytes() for pictures_of_it in drawn for picture in pictures_of_it]
         outcomes.append((load_file(trained.weights), shown))
-        kept.drop()
+        model_cache.drop()
     (adapter, shown), (its_adapter, its_shown) = outcomes
     assert adapter.keys() == its_adapter.keys()
     assert all(torch.equal(adapter[name], its_adapter[name]) for name in adapter)

@@ -5,7 +5,7 @@ import itertools
 import pytest
 
 from app.base_models import catalogue
-from worker.engines.image import step_cost
+from worker.engines.image.measuring import step_cost
 
 pytestmark = pytest.mark.slow
 

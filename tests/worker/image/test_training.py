@@ -9,7 +9,12 @@ from safetensors.torch import load_file
 from tests.worker.image import tiny
 from worker.engines import checkpoints
 from worker.engines.contracts import Base, Cancelled, EngineError, GiveBack, TrainingInputs
-from worker.engines.image import dataset, kept, lora, losses, orders, prompts, stable_diffusion, unet_drawing
+from worker.engines.image.base import lora, prompts
+from worker.engines.image.base import model_cache as kept
+from worker.engines.image.drawing import unet_drawing
+from worker.engines.image.families import stable_diffusion
+from worker.engines.image.training import dataset, losses
+from worker.engines.image.training import schedule as orders
 
 pytestmark = pytest.mark.slow
 

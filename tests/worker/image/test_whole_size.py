@@ -22,13 +22,14 @@ from transformers import (
 )
 
 from app.base_models import catalogue
-from app.trainings.planner import PLANNED, Device, Plan, plan_for
-from app.trainings.recipe import TrainingRecipe
+from app.trainings.look.planner import PLANNED, Device, Plan, plan_for
+from app.trainings.look.recipe import TrainingRecipe
 from tests.worker.image import tiny, tiny_flux
 from worker.engines import registry
 from worker.engines.contracts import Base, GenerationInputs, TrainingInputs
 from worker.engines.device import measure_device
-from worker.engines.image import flow, stable_diffusion_xl, step_cost
+from worker.engines.image.families import flow, stable_diffusion_xl
+from worker.engines.image.measuring import step_cost
 
 pytestmark = [pytest.mark.gpu, pytest.mark.slow]
 STEPS = 6

@@ -11,13 +11,14 @@ import torch
 from peft.tuners.tuners_utils import BaseTunerLayer
 from safetensors.numpy import load_file
 
-from app.adapters import dialects, export, inspection, metadata, safetensors_file
-from app.adapters.metadata import AdapterFacts
+from app.lora_files import export, inspection, key_formats, metadata, safetensors_file
+from app.lora_files.metadata import AdapterFacts
 from tests.app.adapters.deltas import deltas, random_lora
 from tests.worker.image import tiny
 from worker.engines import checkpoints
 from worker.engines.contracts import AdapterFile, TrainingInputs
-from worker.engines.image import kept, lora, stable_diffusion_xl, unet_adapters
+from worker.engines.image.base import lora, model_cache, unet_adapters
+from worker.engines.image.families import stable_diffusion_xl
 
 pytestmark = pytest.mark.slow
 RANK, ALPHA = 4, 6.0
@@ -136,15 +137,15 @@ def cases(xl_base, tmp_path_factory):
     dora, learned = train(xl_base, folder / "dora", network="dora")
     file = export.diffusers_file(dora.weights, folder / "dora.safetensors", facts()).path
     found["DoRA"] = file, added(tiny.xl_pipeline(), learned)
-    kept.drop()
+    model_cache.drop()
     shrunk = shrunk_layer_by_layer(tiny.xl_pipeline())
     for dialect in ("canonical", "diffusers_old"):
-        tensors, header = dialects.write(shrunk, dialect)
+        tensors, header = key_formats.write(shrunk, dialect)
         file = folder / f"shrunk-{dialect}.safetensors"
         file.write_bytes(safetensors_file.to_bytes(tensors, header))
         found[f"shrunk, {dialect}"] = file, in_the_pipeline(deltas(shrunk))
     foreign = random_lora(linear(tiny.xl_pipeline(), ("to_q", "q_proj", "out_proj")), "stable_diffusion_xl", dora=True)
-    tensors, header = dialects.write(foreign, "canonical")
+    tensors, header = key_formats.write(foreign, "canonical")
     file = folder / "foreign-dora.safetensors"
     file.write_bytes(safetensors_file.to_bytes(tensors, header))
     numbers = {name: tensor.as_float32().astype(np.float64) for name, tensor in foreign.tensors.items()}
@@ -185,7 +186,7 @@ TITLES = (
 
 def test_every_dialect_is_among_them(cases):
     assert tuple(cases) == (*TITLES, DORA_ON_TEXT)
-    assert set(dialects.dialects_for("stable_diffusion_xl")) == {"kohya", "canonical", "diffusers_old"}
+    assert set(key_formats.dialects_for("stable_diffusion_xl")) == {"kohya", "canonical", "diffusers_old"}
     _, expected, _ = cases["for programs"]
     for component in COMPONENTS:
         assert max(np.abs(change).max() for name, change in expected.items() if name.startswith(f"{component}.")) > 1e-2
@@ -217,11 +218,11 @@ def test_a_header_with_the_level_that_clips_class_has_lost_is_read_too(cases, tm
     """As files have it that were written for an older transformers."""
     file, expected, _ = cases["shrunk, canonical"]
     tensors, header = safetensors_file.read(file)
-    words = json.loads(header[dialects.HEADER_KEY])
+    words = json.loads(header[key_formats.HEADER_KEY])
     for component in ("text_encoder", "text_encoder_2"):
         words[f"{component}.target_modules"] = [f"text_model.{one}" for one in words[f"{component}.target_modules"]]
         for kind in ("rank_pattern", "alpha_pattern"):
             words[f"{component}.{kind}"] = {f"^text_model.{key}": n for key, n in words[f"{component}.{kind}"].items()}
     older = tmp_path / "older.safetensors"
-    older.write_bytes(safetensors_file.to_bytes(tensors, header | {dialects.HEADER_KEY: json.dumps(words)}))
+    older.write_bytes(safetensors_file.to_bytes(tensors, header | {key_formats.HEADER_KEY: json.dumps(words)}))
     assert_added(read_here(older), expected)

@@ -17,7 +17,7 @@ from PIL import Image
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 
 from app.generations.recipe import GenerationRecipe
-from app.trainings.recipe import TrainingRecipe
+from app.trainings.look.recipe import TrainingRecipe
 from worker.engines.contracts import SamplePicture, Step, TrainingPicture
 
 MULTIPLE = 8

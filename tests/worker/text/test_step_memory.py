@@ -9,8 +9,8 @@ import transformers
 
 from app.base_models import catalogue
 from app.base_models.catalogue import Layout
-from app.trainings import voice_planner
-from app.trainings.needs import Precision
+from app.trainings.look.needs import Precision
+from app.trainings.voice import planner
 from tests.worker.text import tiny
 from worker.engines.text import lora
 
@@ -70,6 +70,6 @@ def test_a_block_keeps_what_plans_say(kind: Any, precision: Precision) -> None:
     )
     one, two = (kept_for_each_token(kind, layers, dtype, twice=False) for layers in (1, 2))
     # Norms of queries and keys are counted for all, and Llama has none.
-    assert voice_planner._kept_of_a_block(base, RANK, precision) == pytest.approx(two - one, rel=0.15)
+    assert planner._kept_of_a_block(base, RANK, precision) == pytest.approx(two - one, rel=0.15)
     one, two = (kept_for_each_token(kind, layers, dtype, twice=True) for layers in (1, 2))
     assert two - one == pytest.approx(512 * dtype.itemsize, rel=0.05), "with two computations the block's input alone"

@@ -8,7 +8,7 @@ from sqlalchemy import delete
 from app.db import Database
 from app.storage import Storage
 from app.voice.models import TextSample
-from app.writings import wishes
+from app.writings import requests
 from app.writings.models import WritingVariant
 from tests.orders import make_workspace, worker_context
 from tests.written import make_brand
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.slow
 def test_the_shipped_model_writes_both_arms_and_the_same_again(
     database: Database, storage: Storage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(wishes, "MOST_TOKENS", 16)
+    monkeypatch.setattr(requests, "MOST_TOKENS", 16)
     brand = make_brand(database, storage, make_workspace(database), voice=False)
     context = worker_context(database, storage)
     context.cache_folder = tmp_path

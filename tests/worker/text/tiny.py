@@ -8,7 +8,7 @@ import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-from app.trainings.voice_recipe import VoiceRecipe
+from app.trainings.voice.recipe import VoiceRecipe
 from worker.engines.contracts import Base, Said, SamplePicture, SampleText, Step, VoiceInputs, VoiceText
 
 TEMPLATE = (

@@ -17,7 +17,7 @@ from typing import Any
 
 import torch
 
-from app.trainings.voice_recipe import VoiceRecipe
+from app.trainings.voice.recipe import VoiceRecipe
 from worker.engines import checkpoints, memory
 from worker.engines.contracts import (
     Cancelled,

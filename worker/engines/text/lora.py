@@ -15,7 +15,7 @@ from peft import LoraConfig, inject_adapter_in_model
 from peft.utils import get_peft_model_state_dict, set_peft_model_state_dict
 from safetensors.torch import save_file
 
-from app.trainings.voice_recipe import VoiceRecipe, VoiceTargets
+from app.trainings.voice.recipe import VoiceRecipe, VoiceTargets
 from worker.engines.contracts import EngineError
 from worker.engines.text.base import CONFIGURATION, PREFIX
 

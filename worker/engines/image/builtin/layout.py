@@ -8,7 +8,7 @@ import torch
 from diffusers import DDIMScheduler, StableDiffusionPipeline, UNet2DConditionModel
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
-from worker.engines.image.builtin.patch_autoencoder import PatchAutoencoder
+from worker.engines.image.base.patch_autoencoder import PatchAutoencoder
 
 MODEL_DIR = Path(__file__).parent / "model"
 SIDE = 128

@@ -3,8 +3,8 @@
 import torch
 from diffusers import StableDiffusionPipeline
 
+from worker.engines.image.base.patch_autoencoder import PatchAutoencoder
 from worker.engines.image.builtin.layout import denoiser, pipeline, text_encoder
-from worker.engines.image.builtin.patch_autoencoder import PatchAutoencoder
 from worker.engines.image.builtin.tokenizer import train_tokenizer
 
 _WORDS = (

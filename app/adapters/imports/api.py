@@ -1,0 +1,124 @@
+"""Adapter files from elsewhere as JSON: their passports, conversions, and the way into a brand."""
+
+from datetime import datetime
+from typing import Annotated
+
+from fastapi import APIRouter, File, Request, Response, UploadFile
+from pydantic import BaseModel
+from starlette.background import BackgroundTask
+
+from app.adapters import queries
+from app.adapters.api import AdapterOut
+from app.adapters.forms import AdoptForm, ImportForm
+from app.adapters.imports import service as brought
+from app.adapters.imports.routes import MB, Brought, adopted, converted_file
+from app.adapters.models import BroughtFile
+from app.lora_files.inspection import Passport
+from app.lora_files.key_formats import Written
+from app.web.api.audited import audited
+from app.web.api.deferred_route import DeferredRoute
+from app.web.api.json_body import JsonBody
+from app.web.gate.signed_in import Editor, Viewer
+from app.web.session_deps import AppSettings, FileStorage, ReadSession, WriteSession
+from app.web.text import RowId
+
+router = APIRouter(tags=["Adapter files"], route_class=DeferredRoute)
+
+
+class Adoption(JsonBody, AdoptForm):
+    """A file from elsewhere, to become an adapter of a brand."""
+
+
+class FromElsewhere(JsonBody, ImportForm):
+    """An address on Hugging Face or Civitai, and a token where the file is not for everybody."""
+
+
+class BroughtFileOut(BaseModel, defer_build=True):
+    """An adapter file from elsewhere. It is kept for a month; what is taken into a brand stays there."""
+
+    id: str
+    name: str
+    address: str
+    """Where it was fetched from; empty for an upload."""
+    byte_count: int
+    sha256: str
+    passport: Passport | None
+    """None while the file is still on its way."""
+    created_at: datetime
+
+    @classmethod
+    def of(cls, row: BroughtFile) -> "BroughtFileOut":
+        own = {name: getattr(row, name) for name in cls.model_fields if name != "passport"}
+        return cls(**own, passport=brought.passport_of(row) if row.key and row.passport else None)
+
+
+class BroughtFileList(BaseModel, defer_build=True):
+    items: list[BroughtFileOut]
+    next: str | None
+
+
+@router.get("/adapter-files", summary="List adapter files from elsewhere")
+def list_files(session: ReadSession, visitor: Viewer) -> BroughtFileList:
+    """The newest 50."""
+    found = queries.brought_files(session, workspace_id=visitor.workspace.id)
+    return BroughtFileList(items=[BroughtFileOut.of(row) for row in found], next=None)
+
+
+@router.post("/adapter-files", summary="Look at an adapter file", status_code=201)
+@audited("adapter_file.added")
+def upload(
+    session: WriteSession,
+    visitor: Editor,
+    storage: FileStorage,
+    settings: AppSettings,
+    file: Annotated[UploadFile, File()],
+) -> BroughtFileOut:
+    """A LoRA in the safetensors format, whatever program wrote it; the answer holds its passport."""
+    stored = brought.take_in(storage, file.file, file.filename or "", most_bytes=settings.max_adapter_mb * MB)
+    return BroughtFileOut.of(
+        brought.add(session, stored, workspace_id=visitor.workspace.id, created_by=visitor.user.id)
+    )
+
+
+@router.post("/adapter-files/import", summary="Fetch an adapter file", status_code=202)
+@audited("adapter_file.fetched")
+def fetch(request: Request, session: WriteSession, visitor: Editor, order: FromElsewhere) -> BroughtFileOut:
+    """By its address on Hugging Face or Civitai; a worker fetches it, and the passport is there once it is here."""
+    row = brought.order_import(
+        session,
+        workspace_id=visitor.workspace.id,
+        address=order.address,
+        token=order.token,
+        signing_key=request.app.state.signing_key,
+        created_by=visitor.user.id,
+    )
+    return BroughtFileOut.of(row)
+
+
+@router.get("/adapter-files/{file_id}", summary="Get an adapter file's passport")
+def show(session: ReadSession, visitor: Viewer, file_id: RowId) -> BroughtFileOut:
+    return BroughtFileOut.of(queries.brought_file(session, workspace_id=visitor.workspace.id, file_id=file_id))
+
+
+@router.get("/adapter-files/{file_id}/files/{dialect}", summary="Convert an adapter file", response_class=Response)
+def convert(row: Brought, storage: FileStorage, dialect: Written, clean: bool = False) -> Response:
+    """In `kohya`'s, `comfyui`'s or diffusers' names (`canonical`, or `diffusers_old` of 2023); with `clean`, without a
+    word about the training pictures."""
+    return converted_file(storage, row, dialect, clean=clean)
+
+
+@router.post("/adapter-files/{file_id}/adopt", summary="Take an adapter file into a brand", status_code=201)
+@audited("adapter.imported")
+def adopt(
+    request: Request, row: Brought, session: WriteSession, visitor: Editor, storage: FileStorage, order: Adoption
+) -> AdapterOut:
+    adapter_id = adopted(request, row, session, visitor, storage, order)
+    return AdapterOut.of(queries.adapter(session, workspace_id=visitor.workspace.id, adapter_id=adapter_id))
+
+
+@router.delete("/adapter-files/{file_id}", summary="Remove an adapter file", status_code=204)
+@audited("adapter_file.deleted")
+def delete(session: WriteSession, visitor: Editor, storage: FileStorage, file_id: RowId) -> Response:
+    """What was taken into a brand stays."""
+    key = brought.delete(session, workspace_id=visitor.workspace.id, file_id=file_id)
+    return Response(status_code=204, background=BackgroundTask(storage.delete, key) if key else None)

@@ -1,0 +1,193 @@
+"""Pages of adapter files from elsewhere: the passport, conversions, and the way into a brand."""
+
+import shutil
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, File, Form, Request, Response, UploadFile
+from fastapi.responses import FileResponse
+from starlette.background import BackgroundTask
+
+from app.adapters import files, queries
+from app.adapters.forms import AdoptForm, ImportForm
+from app.adapters.imports import service as brought
+from app.adapters.models import BroughtFile
+from app.base_models import queries as base_models
+from app.errors import N_
+from app.jobs import queries as jobs
+from app.lora_files import inspection
+from app.lora_files.key_formats import Written
+from app.projects import queries as projects
+from app.storage import Storage
+from app.web.answers import go
+from app.web.api.audited import audited
+from app.web.api.deferred_route import DeferredRoute
+from app.web.files import disposition
+from app.web.flashes import Flash
+from app.web.gate.signed_in import Editor, Viewer
+from app.web.gate.visitor import Visitor
+from app.web.language import translate
+from app.web.session_deps import AppSettings, FileStorage, ReadSession, WriteSession
+from app.web.templating import fragment, page
+from app.web.text import RowId
+
+router = APIRouter(route_class=DeferredRoute)
+MB = 1_000_000
+MOST_BEGINNING = inspection.MOST_HEADER_BYTES + 8
+MOST_ALPHAS = 1_000_000
+ADOPTED = N_("The adapter is in the brand now. Create with it, or take it along.")
+DELETED = N_("The file was removed.")
+
+
+def _brought(request: Request, visitor: Viewer, file_id: RowId) -> BroughtFile:
+    """The row, from a session that is closed by then: a conversion takes seconds."""
+    with request.app.state.database.read() as session:
+        return queries.brought_file(session, workspace_id=visitor.workspace.id, file_id=file_id)
+
+
+Brought = Annotated[BroughtFile, Depends(_brought)]
+
+
+@router.get("/adapter-files")
+def all_of_them(request: Request, session: ReadSession, visitor: Viewer, settings: AppSettings) -> Response:
+    return page(
+        request,
+        "pages/adapter_files.html",
+        files=queries.brought_files(session, workspace_id=visitor.workspace.id),
+        most_mb=settings.max_adapter_mb,
+        kept_days=brought.KEPT.days,
+    )
+
+
+@router.post("/adapter-files")
+@audited("adapter_file.added")
+def upload(
+    request: Request,
+    session: WriteSession,
+    visitor: Editor,
+    storage: FileStorage,
+    settings: AppSettings,
+    file: Annotated[UploadFile, File()],
+) -> Response:
+    stored = brought.take_in(storage, file.file, file.filename or "", most_bytes=settings.max_adapter_mb * MB)
+    row = brought.add(session, stored, workspace_id=visitor.workspace.id, created_by=visitor.user.id)
+    return go(request, f"/adapter-files/{row.id}")
+
+
+@router.post("/adapter-files/passport")
+def look(
+    request: Request,
+    visitor: Viewer,
+    header: Annotated[UploadFile, File()],
+    size: Annotated[int, Form(ge=0, le=2**43)],
+    alphas: Annotated[UploadFile | None, File()] = None,
+) -> Response:
+    """The passport from a file's beginning alone, which is all that the browser sends at first."""
+    found = alphas.file.read(MOST_ALPHAS) if alphas is not None else b""
+    passport = inspection.of_beginning(header.file, size, found)
+    return fragment(request, "partials/adapter_passport.html", passport=passport)
+
+
+@router.post("/adapter-files/import")
+@audited("adapter_file.fetched")
+def fetch(request: Request, session: WriteSession, visitor: Editor, form: Annotated[ImportForm, Form()]) -> Response:
+    row = brought.order_import(
+        session,
+        workspace_id=visitor.workspace.id,
+        address=form.address,
+        token=form.token,
+        signing_key=request.app.state.signing_key,
+        created_by=visitor.user.id,
+    )
+    return go(request, f"/adapter-files/{row.id}")
+
+
+@router.get("/adapter-files/{file_id}")
+def show(request: Request, session: ReadSession, visitor: Viewer, file_id: RowId) -> Response:
+    row = queries.brought_file(session, workspace_id=visitor.workspace.id, file_id=file_id)
+    return page(request, "pages/adapter_file.html", file=row, **_shown(session, visitor, row))
+
+
+def _shown(session: ReadSession, visitor: Visitor, row: BroughtFile) -> dict[str, Any]:
+    passport = brought.passport_of(row) if row.key and row.passport else None
+    return {
+        "passport": passport,
+        "job": jobs.jobs_of(session, [row.id]).get(row.id) if passport is None else None,
+        "bases": brought.bases_for(session, row.workspace_id, passport) if passport is not None else [],
+        "brands": projects.projects(session, workspace_id=visitor.workspace.id, limit=200),
+        "names": inspection.DIALECTS,
+    }
+
+
+@router.get("/adapter-files/{file_id}/files/{dialect}")
+def convert(row: Brought, storage: FileStorage, dialect: Written, clean: bool = False) -> Response:
+    return converted_file(storage, row, dialect, clean=clean)
+
+
+def converted_file(storage: Storage, row: BroughtFile, dialect: Written, *, clean: bool) -> Response:
+    """The answer that saves the file in another dialect; made for this answer, and removed after it."""
+    brought.passport_of(row)
+    target = brought.converted(storage, row.key, dialect, name=row.name, clean=clean)
+    return FileResponse(
+        target,
+        media_type=files.MEDIA_TYPE,
+        headers={
+            "content-disposition": disposition(brought.download_name(row, dialect, clean=clean)),
+            "cache-control": "no-store",
+            "content-security-policy": "sandbox",
+        },
+        background=BackgroundTask(shutil.rmtree, target.parent, ignore_errors=True),
+    )
+
+
+@router.post("/adapter-files/{file_id}/adopt")
+@audited("adapter.imported")
+def adopt(
+    request: Request,
+    row: Brought,
+    session: WriteSession,
+    visitor: Editor,
+    storage: FileStorage,
+    form: Annotated[AdoptForm, Form()],
+) -> Response:
+    adapter_id = adopted(request, row, session, visitor, storage, form)
+    return go(request, f"/adapters/{adapter_id}", Flash("ok", translate(request.state.locale, ADOPTED)))
+
+
+def adopted(
+    request: Request, row: BroughtFile, session: WriteSession, visitor: Visitor, storage: Storage, form: AdoptForm
+) -> str:
+    """Takes the file into a brand; the slow part comes before the write session's first statement."""
+    with request.app.state.database.read() as before:
+        project = projects.project(before, workspace_id=visitor.workspace.id, project_id=form.project_id)
+        version = queries.next_version(before, project_id=project.id)
+        base = base_models.entry(before, workspace_id=visitor.workspace.id, key=form.base_model)
+    prepared = brought.prepare(
+        storage,
+        key=row.key,
+        base=base,
+        passport=brought.passport_of(row),
+        project_id=project.id,
+        stem=brought.stem_for(project.name, form.purpose, version),
+        version=version,
+    )
+    adapter = brought.adopt(
+        session,
+        row,
+        prepared,
+        project_id=project.id,
+        purpose=form.purpose,
+        base_model=form.base_model,
+        trigger_word=form.trigger_word,
+        created_by=visitor.user.id,
+    )
+    return adapter.id
+
+
+@router.post("/adapter-files/{file_id}/delete")
+@audited("adapter_file.deleted")
+def delete(request: Request, session: WriteSession, visitor: Editor, storage: FileStorage, file_id: RowId) -> Response:
+    key = brought.delete(session, workspace_id=visitor.workspace.id, file_id=file_id)
+    response = go(request, "/adapter-files", Flash("ok", translate(request.state.locale, DELETED)))
+    if key:
+        response.background = BackgroundTask(storage.delete, key)
+    return response

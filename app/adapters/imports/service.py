@@ -1,0 +1,375 @@
+"""Adapter files that come from elsewhere: looked at, converted, and taken into a brand.
+
+Everything slow happens before the first statement of a transaction, as with pictures.
+"""
+
+import shutil
+import tempfile
+import threading
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from sqlalchemy import delete as delete_rows
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from app.adapters import queries, service
+from app.adapters.errors import VersionTaken
+from app.adapters.hub import addresses
+from app.adapters.models import Adapter, BroughtFile
+from app.adapters.names import file_stem, slug
+from app.adapters.service import AdapterFiles
+from app.adapters.sidecar import architecture_of
+from app.base_models import queries as base_models
+from app.base_models.catalogue import BaseModelEntry
+from app.db import Database, new_id, now
+from app.errors import N_, AppError, Conflict, Invalid
+from app.jobs import service as jobs
+from app.jobs.queries import jobs_of
+from app.jobs.service import Claim
+from app.lora_files import export, inspection, key_formats, safetensors_file
+from app.lora_files.inspection import Passport
+from app.lora_files.key_formats import Written
+from app.lora_files.keys import signs
+from app.lora_files.keys.lycoris import ChangesT5
+from app.sealing import seal
+from app.storage import Storage
+
+FOLDER = "projects/brought"
+"""Beside the brands' folders, so that backups and the sweep of orphans find it."""
+KEPT = timedelta(days=30)
+MB = 1_000_000
+TOKEN_PURPOSE = "hub token"  # noqa: S105 - names what is sealed, and is no secret
+KIND = "adapter_import"
+LANE = "generation"
+FILE_GONE = N_("The adapter's file is missing or damaged.")
+CHUNK = 2**20
+# A conversion holds the whole file in memory; two at once would only fill it.
+_ONE_AT_A_TIME = threading.BoundedSemaphore(1)
+
+
+class AdapterTooLarge(AppError):
+    status = 413
+    sentence = N_("This file is larger than %(limit_mb)s MB, which is as much as this Livery takes for an adapter.")
+
+
+class NotHereYet(Conflict):
+    sentence = N_("This file is still on its way. Please wait until it is here.")
+
+
+class WrongBase(Invalid):
+    sentence = N_("This adapter was not made for %(base)s. Please choose the base that it belongs to.")
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A file that is in the storage; the facts of its row."""
+
+    file_id: str
+    name: str
+    key: str
+    byte_count: int
+    sha256: str
+    passport: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Adopted:
+    """A brought file as an adapter's files."""
+
+    adapter_id: str
+    version: int
+    rank: int
+    alpha: float
+    files: AdapterFiles
+    is_in_own_form: bool
+    """Whether its diffusers file is one for Livery alone."""
+
+
+def take_in(storage: Storage, file: BinaryIO, name: str, *, most_bytes: int, file_id: str | None = None) -> Stored:
+    """Look at the file and keep it. Raises ``AdapterTooLarge``, or ``UnsafeFile`` for what is no safetensors file."""
+    with tempfile.TemporaryDirectory(prefix="livery-adapter-") as folder:
+        path = Path(folder) / "adapter.safetensors"
+        count = 0
+        with path.open("wb") as target:
+            while chunk := file.read(CHUNK):
+                count += len(chunk)
+                if count > most_bytes:
+                    raise AdapterTooLarge(limit_mb=most_bytes // MB)
+                target.write(chunk)
+        return keep(storage, path, name, file_id=file_id)
+
+
+def keep(storage: Storage, path: Path, name: str, *, file_id: str | None = None, learned: Sequence[str] = ()) -> Stored:
+    """Look at a local file and put it into the storage; ``learned`` are trigger words that a hub tells of it.
+
+    Raises ``UnsafeFile``.
+    """
+    passport = inspection.of_file(path)
+    passport.trigger_words = passport.trigger_words or [inspection.one_line(word) for word in learned]
+    passport.suggested_words = [] if passport.trigger_words else passport.suggested_words
+    file_id = file_id or new_id()
+    key = f"{FOLDER}/{file_id}.safetensors"
+    storage.put(key, path)
+    assert passport.hashes.sha256 is not None
+    return Stored(
+        file_id=file_id,
+        name=_plain_name(name),
+        key=key,
+        byte_count=passport.byte_count,
+        sha256=passport.hashes.sha256,
+        passport=passport.model_dump(mode="json"),
+    )
+
+
+def add(session: Session, stored: Stored, *, workspace_id: str, created_by: str | None) -> BroughtFile:
+    """The row of a file that is in the storage."""
+    row = BroughtFile(
+        id=stored.file_id,
+        workspace_id=workspace_id,
+        name=stored.name,
+        key=stored.key,
+        byte_count=stored.byte_count,
+        sha256=stored.sha256,
+        passport=stored.passport,
+        created_by=created_by,
+    )
+    session.add(row)
+    session.flush()
+    return row
+
+
+def order_import(
+    session: Session, *, workspace_id: str, address: str, token: str, signing_key: bytes, created_by: str | None
+) -> BroughtFile:
+    """Let a worker fetch a file from a hub. Raises ``UnknownAddress``, ``OnlySafetensors``, ``QueueFull``."""
+    parsed = addresses.parse(address)
+    name = parsed.file or parsed.repository or f"civitai {parsed.version_id or parsed.model_id}"
+    row = BroughtFile(
+        workspace_id=workspace_id,
+        name=_plain_name(name),
+        address=parsed.url[:500],
+        created_by=created_by,
+    )
+    session.add(row)
+    session.flush()
+    jobs.enqueue(
+        session,
+        workspace_id=workspace_id,
+        project_id=None,
+        lane=LANE,
+        kind=KIND,
+        subject_id=row.id,
+        title=row.name,
+        created_by=created_by,
+        sealed_secret=seal(signing_key, TOKEN_PURPOSE, token) if token else None,
+    )
+    return row
+
+
+def address_of(session: Session, workspace_id: str, file_id: str) -> str:
+    """Where it is to be fetched from. Raises ``NotFound``."""
+    return queries.brought_file(session, workspace_id=workspace_id, file_id=file_id).address
+
+
+def complete_import(session: Session, held: Claim, stored: Stored) -> None:
+    """The file is here. Raises ``LeaseLost``."""
+    session.execute(
+        update(BroughtFile)
+        .where(BroughtFile.id == held.subject_id, BroughtFile.workspace_id == held.workspace_id)
+        .values(
+            name=stored.name,
+            key=stored.key,
+            byte_count=stored.byte_count,
+            sha256=stored.sha256,
+            passport=stored.passport,
+        )
+    )
+    jobs.finish(session, held)
+
+
+def passport_of(row: BroughtFile) -> Passport:
+    """Raises ``NotHereYet``."""
+    if not row.key or not row.passport:
+        raise NotHereYet()
+    return Passport.model_validate(row.passport)
+
+
+def bases_for(session: Session, workspace_id: str, passport: Passport) -> list[BaseModelEntry]:
+    """The base models on offer whose layers have the names and shapes of this adapter's."""
+    return [base for base in base_models.offered(session, workspace_id=workspace_id) if fits(base, passport)]
+
+
+def fits(base: BaseModelEntry, passport: Passport) -> bool:
+    """Whether the layers of the base have the names of this adapter's, and where both are known its width."""
+    is_builtin = "livery" in passport.metadata.get("modelspec.architecture", "")
+    if not _is_as_wide(base, passport.width):
+        return False
+    return architecture_of(base) == passport.architecture and (base.source == "builtin") == is_builtin
+
+
+def _is_as_wide(base: BaseModelEntry, width: int | None) -> bool:
+    return width is None or base.denoiser_width in (None, width)
+
+
+def converted(storage: Storage, key: str, dialect: Written, *, name: str, clean: bool = False) -> Path:
+    """The stored file in another dialect, alone in a folder that the caller removes.
+
+    Raises ``UnknownDialect``, ``CannotHold``, ``FileNotFoundError``.
+    """
+    with _ONE_AT_A_TIME, ExitStack() as on_failure:
+        # Under the name that workers sweep, for the case that an answer breaks off.
+        folder = Path(tempfile.mkdtemp(prefix="livery-job-adapter-"))
+        on_failure.callback(shutil.rmtree, folder, ignore_errors=True)
+        source, target = folder / "source.safetensors", folder / "target.safetensors"
+        storage.fetch(key, source)
+        export.converted(source, target, dialect, name=name, clean=clean)
+        source.unlink()
+        on_failure.pop_all()
+    return target
+
+
+def prepare(
+    storage: Storage, *, key: str, base: BaseModelEntry, passport: Passport, project_id: str, stem: str, version: int
+) -> Adopted:
+    """Store the files that an adapter of a brand has: for diffusers, for other programs, and the clean one.
+
+    One whose kind other programs' names have no place for gets no file for them.
+    Raises ``WrongBase``, ``NotForDrawing``, ``UnknownDialect``, ``CannotHold``.
+    """
+    if not fits(base, passport):
+        raise WrongBase(base=base.name)
+    adapter_id = new_id()
+    folder = service.folder_of(project_id, adapter_id)
+    with _ONE_AT_A_TIME, tempfile.TemporaryDirectory(prefix="livery-adapter-") as local:
+        source = Path(local) / "source.safetensors"
+        storage.fetch(key, source)
+        tensors, header = safetensors_file.read(source)
+        lora = key_formats.read(tensors, header)
+        width = signs.width_of(signs.denoiser_stems(tensors), tensors)
+        if lora.architecture != architecture_of(base) or not _is_as_wide(base, width):
+            raise WrongBase(base=base.name)  # its passport is of an older Livery, which took it for another
+        if lora.architecture == "flux_1" and any(module.startswith("text_encoder_2.") for module in lora.alphas):
+            raise ChangesT5()
+        programs = export.programs_dialect(lora.architecture)
+        paths = {kind: Path(local) / f"{kind}.safetensors" for kind in ("diffusers", "kohya", "clean")}
+        made = {"diffusers": export.for_engines(source, paths["diffusers"], name=stem)}
+        try:
+            made["kohya"] = export.converted(source, paths["kohya"], programs, name=stem)
+            made["clean"] = export.converted(source, paths["clean"], programs, name=stem, clean=True)
+        except export.CannotHold:
+            made["clean"] = export.for_engines(source, paths["clean"], name=stem, clean=True)
+        for kind, one in made.items():
+            storage.put(f"{folder}/{kind}.safetensors", one.path)
+        ranks, alphas = list(lora.ranks.values()), list(lora.alphas.values())
+    return Adopted(
+        adapter_id=adapter_id,
+        version=version,
+        rank=max(set(ranks), key=ranks.count),
+        alpha=max(set(alphas), key=alphas.count),
+        files=AdapterFiles(
+            diffusers_key=f"{folder}/diffusers.safetensors",
+            kohya_key=f"{folder}/kohya.safetensors" if "kohya" in made else "",
+            clean_key=f"{folder}/clean.safetensors",
+            byte_count=made["diffusers"].byte_count,
+            sha256=made["diffusers"].sha256,
+        ),
+        is_in_own_form=export.is_in_own_form(lora, header),
+    )
+
+
+def adopt(
+    session: Session,
+    row: BroughtFile,
+    adopted: Adopted,
+    *,
+    project_id: str,
+    purpose: str,
+    base_model: str,
+    trigger_word: str,
+    created_by: str | None,
+) -> Adapter:
+    """Register the prepared files as an adapter of the brand. Raises ``Conflict`` when another was quicker."""
+    try:
+        return _registered(session, row, adopted, project_id, purpose, base_model, trigger_word, created_by)
+    except VersionTaken as error:
+        raise Conflict() from error
+
+
+def _registered(
+    session: Session,
+    row: BroughtFile,
+    adopted: Adopted,
+    project_id: str,
+    purpose: str,
+    base_model: str,
+    trigger_word: str,
+    created_by: str | None,
+) -> Adapter:
+    return service.register(
+        session,
+        adapter_id=adopted.adapter_id,
+        workspace_id=row.workspace_id,
+        project_id=project_id,
+        training_id=None,
+        version=adopted.version,
+        purpose=purpose,
+        base_model=base_model,
+        rank=adopted.rank,
+        alpha=adopted.alpha,
+        trigger_word=trigger_word,
+        files=adopted.files,
+        facts={
+            "finished": True,
+            "own_form": adopted.is_in_own_form,
+            "brought": {"name": row.name, "address": row.address, "sha256": row.sha256},
+        },
+        created_by=created_by,
+    )
+
+
+def delete(session: Session, *, workspace_id: str, file_id: str) -> str:
+    """Remove the row; returns the key of its file, to be removed after the commit. Raises ``NotFound``."""
+    row = queries.brought_file(session, workspace_id=workspace_id, file_id=file_id)
+    for job in jobs_of(session, [row.id]).values():
+        if job.is_active:
+            jobs.request_cancel(session, workspace_id=workspace_id, job_id=job.id)
+    session.delete(row)
+    session.flush()
+    return row.key
+
+
+def sweep_old(database: Database, storage: Storage) -> int:
+    """Remove files that were brought long ago; what was taken into a brand has files of its own. Says how many."""
+    with database.read() as session:
+        old = session.execute(
+            select(BroughtFile.id, BroughtFile.key).where(BroughtFile.created_at < now() - KEPT)
+        ).all()
+    for row in old:
+        with database.write() as session:
+            session.execute(delete_rows(BroughtFile).where(BroughtFile.id == row.id))
+        if row.key:
+            storage.delete(row.key)
+    return len(old)
+
+
+def download_name(row: BroughtFile, dialect: Written, *, clean: bool = False) -> str:
+    """What the converted file is called on somebody's disk."""
+    return (
+        f"{slug(row.name)}-{inspection.DIALECTS[dialect].split(' ')[0].lower()}{'-clean' if clean else ''}.safetensors"
+    )
+
+
+def stem_for(brand: str, purpose: str, version: int) -> str:
+    return file_stem(brand, purpose, version)
+
+
+def _plain_name(name: str) -> str:
+    """A file's name as people read it: without folders and ending."""
+    last = name.replace("\\", "/").rsplit("/", 1)[-1]
+    shown = "".join(letter for letter in last if letter.isprintable()).removesuffix(".safetensors").strip()
+    return shown[:200] or "adapter"

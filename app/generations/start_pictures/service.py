@@ -1,0 +1,95 @@
+"""What may happen with pictures to start from: taken in from an upload, the gallery or the brand, and found again."""
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app.db import Database
+from app.errors import NotFound
+from app.generations.errors import NoStartPicture
+from app.generations.models import StartPicture
+from app.generations.requests import OrderedStart
+from app.generations.start_pictures.files import KeptPicture, Rectangle, keep_mask
+from app.storage import Storage
+
+
+def add(
+    session: Session, kept: KeptPicture, *, workspace_id: str, project_id: str, created_by: str | None
+) -> StartPicture:
+    """The row of a picture that is in the storage; the same picture in the same brand is the row that there is."""
+    there = session.scalar(
+        select(StartPicture).where(
+            StartPicture.workspace_id == workspace_id,
+            StartPicture.project_id == project_id,
+            StartPicture.sha256 == kept.sha256,
+        )
+    )
+    if there is not None:
+        return there
+    row = StartPicture(
+        workspace_id=workspace_id,
+        project_id=project_id,
+        key=kept.key,
+        sha256=kept.sha256,
+        width=kept.width,
+        height=kept.height,
+        created_by=created_by,
+    )
+    session.add(row)
+    session.flush()
+    return row
+
+
+def start_picture(session: Session, *, workspace_id: str, start_id: str) -> StartPicture:
+    """Raises ``NotFound`` for another workspace's too."""
+    found = session.scalar(
+        select(StartPicture).where(StartPicture.id == start_id, StartPicture.workspace_id == workspace_id)
+    )
+    if found is None:
+        raise NotFound()
+    return found
+
+
+def by_hash(session: Session, *, workspace_id: str, project_id: str, sha256: str) -> StartPicture | None:
+    return session.scalar(
+        select(StartPicture).where(
+            StartPicture.workspace_id == workspace_id,
+            StartPicture.project_id == project_id,
+            StartPicture.sha256 == sha256,
+        )
+    )
+
+
+def ordered(
+    database: Database,
+    storage: Storage,
+    *,
+    workspace_id: str,
+    start_id: str | None,
+    mask: str | Rectangle | None,
+    keeps_painted: bool,
+    strength: float | None,
+) -> OrderedStart | None:
+    """The start picture of an order with its mask in the storage; None where none is named.
+
+    Works in a session of its own, before that of the order begins: the mask's file comes first. Raises ``NotFound``,
+    ``NoStartPicture``, ``BadMask``, ``MaskKeepsAll``.
+    """
+    if start_id is None:
+        if mask is not None:
+            raise NoStartPicture()
+        return None
+    with database.read() as session:
+        row = start_picture(session, workspace_id=workspace_id, start_id=start_id)
+        key, sha256, size, project_id = row.key, row.sha256, (row.width, row.height), row.project_id
+    kept = None
+    if mask is not None:
+        kept = keep_mask(storage, mask, size, project_id=project_id, keeps_painted=keeps_painted)
+    return OrderedStart(
+        image_key=key,
+        image=sha256,
+        width=size[0],
+        height=size[1],
+        mask_key=kept.key if kept else None,
+        mask=kept.sha256 if kept else None,
+        strength=strength,
+    )

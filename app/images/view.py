@@ -1,0 +1,38 @@
+"""A picture as the templates' picture parts want it: addresses, sizes and a placeholder."""
+
+from typing import TypedDict
+
+from app.images.models import Image
+from app.images.reading.prepared import THUMBNAIL_SIDES
+
+SMALL, LARGE = THUMBNAIL_SIDES
+
+
+class ShownPicture(TypedDict):
+    src: str
+    srcset: str
+    sizes: str
+    width: int
+    height: int
+    alt: str
+    placeholder: str
+
+
+def address(image: Image, size: str) -> str:
+    """Where ``size`` (small, thumb, working) of a picture is; kept by browsers for ever under its hash."""
+    return f"/images/{image.id}/{size}/{image.sha256[:16]}"
+
+
+def shown(image: Image, sizes: str = "(max-width: 45rem) 50vw, 13rem") -> ShownPicture:
+    """``sizes`` is the width that it gets on the page, as in HTML."""
+    share = min(1.0, LARGE / max(image.width, image.height))
+    widths = [round(image.width * min(1.0, side / max(image.width, image.height))) for side in THUMBNAIL_SIDES]
+    return {
+        "src": address(image, "thumb"),
+        "srcset": f"{address(image, 'small')} {widths[0]}w, {address(image, 'thumb')} {widths[1]}w",
+        "sizes": sizes,
+        "width": max(1, round(image.width * share)),
+        "height": max(1, round(image.height * share)),
+        "alt": image.caption or image.filename,
+        "placeholder": image.placeholder,
+    }

@@ -1,0 +1,99 @@
+"""What the training of a voice will take, and where each number comes from. Pure arithmetic; what is not known is said.
+
+Time is measured per character: how many tokens a text is, only the base's tokenizer in the worker knows.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from app.base_models.catalogue import TextModelEntry
+from app.trainings.look.estimate import Estimate, cost_of, is_computed_alike
+from app.trainings.look.planner import Plan
+from app.trainings.voice.planner import memory_of, row_tokens
+from app.trainings.voice.recipe import VoiceRecipe
+from app.trainings.voice.texts import FrozenVoice
+
+DECIDES = (
+    "kind",
+    "quantization",
+    "rank",
+    "target_modules",
+    "batch_size",
+    "gradient_accumulation_steps",
+    "max_length",
+    "packing",
+    "gradient_checkpointing",
+    "evaluations_per_epoch",
+)
+"""What memory and time follow from, beside the texts: a measurement speaks for trainings alike in all of it."""
+
+
+@dataclass(frozen=True)
+class VoicePace:
+    """What an earlier training of a voice on the same base took."""
+
+    measured_at: datetime
+    device: str
+    recipe: VoiceRecipe
+    seconds_per_character: float
+    """Of learned text, orders included, read once."""
+    other_seconds: float
+    """Loading, measuring, sample texts and saving."""
+    peak_memory_bytes: int | None
+    precision: str | None = None
+    """That its plan said; None where there was none."""
+
+
+def voice_estimate(
+    recipe: VoiceRecipe,
+    base: TextModelEntry,
+    voice: FrozenVoice,
+    paces: Sequence[VoicePace],
+    *,
+    devices: Sequence[str],
+    price_per_hour: Decimal | None,
+    currency: str,
+    plan: Plan | None = None,
+) -> Estimate:
+    """``paces``: the newest first. ``devices``: those that would do it now; empty when no worker is there, and then
+    there is no ``plan`` either, and the memory is that of a card."""
+    alike = [
+        one
+        for one in paces
+        if all(getattr(one.recipe, name) == getattr(recipe, name) for name in DECIDES)
+        and (not devices or one.device in devices)
+        and is_computed_alike(one.precision, plan)
+    ]
+    known = alike[0] if alike else None
+    seconds = None
+    if known is not None:
+        seconds = known.seconds_per_character * voice.characters * recipe.epochs + known.other_seconds
+    memory = known.peak_memory_bytes if known is not None else None
+    predicted = plan.memory_bytes if plan is not None else _on_a_card(recipe, base, voice)
+    return Estimate(
+        seconds=seconds,
+        time_basis="none" if known is None else "measured",
+        measured_at=known.measured_at if known else None,
+        device=known.device if known else None,
+        memory_bytes=memory or predicted,
+        memory_basis="measured" if memory else "calculated" if plan is not None else "catalogue",
+        file_bytes=base.adapter_bytes(recipe.rank, recipe.target_modules),
+        cost=cost_of(seconds, price_per_hour),
+        currency=currency,
+        memory_range=(plan.memory_low, plan.memory_high) if plan is not None and not memory else None,
+        plan=plan,
+    )
+
+
+def _on_a_card(recipe: VoiceRecipe, base: TextModelEntry, voice: FrozenVoice) -> int:
+    return memory_of(
+        recipe,
+        base,
+        row_tokens(recipe, voice),
+        precision="bfloat16",
+        quantization=recipe.quantization,
+        gradient_checkpointing=recipe.gradient_checkpointing,
+        micro_batch_size=recipe.batch_size,
+    )

@@ -1,0 +1,80 @@
+"""What should be said before a voice is trained. Pure: looks at the samples and the recipe."""
+
+from collections import Counter
+
+from app.base_models.catalogue import TextModelEntry
+from app.errors import N_
+from app.trainings.look.warnings import NOT_READY, Warning
+from app.trainings.voice.lengths import count_cut
+from app.trainings.voice.recipe import VoiceRecipe
+from app.trainings.voice.texts import FrozenVoice
+from app.voice.queries import ENOUGH_SAMPLES, LEAST_SAMPLES, MANY_SAMPLES
+
+SHORT_CHARACTERS = 60
+TOO_FEW = N_("Too few texts to learn from: %(count)s. At least %(needed)s are needed, %(enough)s would do.")
+FEW = N_(
+    "%(count)s texts are few: it will catch the tone, but may repeat single sentences. With %(enough)s it gets "
+    "steadier, with %(many)s good."
+)
+SEVERAL_LANGUAGES = N_("The texts are in several languages: %(languages)s. One voice for each usually writes better.")
+NOT_ITS_LANGUAGE = N_(
+    "%(base)s was made for other languages than that of your texts. It will pick up the tone, but make mistakes of "
+    "grammar. A larger base model would know the language."
+)
+MOSTLY_SHORT = N_("Most of the texts are very short. Then it learns short sentences, and longer texts may fall apart.")
+FEW_HELD_OUT = N_(
+    "Only %(count)s texts are kept back to measure with. The numbers at the end will be rough; more texts make them "
+    "firmer."
+)
+NONE_HELD_OUT = N_(
+    "The texts are so much alike that none can be kept back to measure with: it would be known already. Leave repeats "
+    "out and add other texts; without, nothing will be measured at the end."
+)
+CUT = N_(
+    "Texts that may be longer than the %(length)s tokens of a row: up to %(count)s. They are cut there, and how they "
+    "end is not learned. Choose more tokens in a row, or split them."
+)
+GOES_ON = N_(
+    "%(base)s was not made for conversations: it has no chat template. So the voice reads your texts as they are, and "
+    "goes on from a beginning instead of answering briefs."
+)
+CARD_NEEDED = N_("%(base)s is large: without a graphics card it would take many hours.")
+LARGE_PARAMETERS = 1_000_000_000
+FEWEST_HELD_OUT = 5
+
+
+def voice_warnings(
+    voice: FrozenVoice, recipe: VoiceRecipe, base: TextModelEntry, *, on_card: bool, ready: bool
+) -> list[Warning]:
+    """The most important first; ``ready`` says that the base's files are there. One of kind ``bad`` means that the
+    training is refused."""
+    found: list[Warning] = []
+    count = len(voice.texts)
+    if count < LEAST_SAMPLES:
+        found.append(Warning("bad", TOO_FEW, {"count": count, "needed": LEAST_SAMPLES, "enough": ENOUGH_SAMPLES}))
+    elif count < ENOUGH_SAMPLES:
+        found.append(Warning("caution", FEW, {"count": count, "enough": ENOUGH_SAMPLES, "many": MANY_SAMPLES}))
+    languages = Counter(text.language for text in voice.texts)
+    if count and languages[voice.language] < 0.9 * count:
+        listed = ", ".join(f"{language} {number}" for language, number in languages.most_common())
+        found.append(Warning("caution", SEVERAL_LANGUAGES, {"languages": listed}))
+    if count and base.is_foreign(voice.language):
+        found.append(Warning("caution", NOT_ITS_LANGUAGE, {"base": base.name}))
+    if not base.has_chat_template:
+        found.append(Warning("info", GOES_ON, {"base": base.name}))
+    if base.parameters > LARGE_PARAMETERS and not on_card:
+        found.append(Warning("caution", CARD_NEEDED, {"base": base.name}))
+    if count and sum(len(text.text) < SHORT_CHARACTERS for text in voice.texts) > count / 2:
+        found.append(Warning("info", MOSTLY_SHORT, {}))
+    if recipe.kind == "instructions":
+        turns = [[*(content for _, content in text.order), text.text] for text in voice.texts]
+        cut = count_cut(turns, recipe.max_length)
+        if cut:
+            found.append(Warning("caution", CUT, {"count": cut, "length": recipe.max_length}))
+    if count >= LEAST_SAMPLES and not voice.held_out:
+        found.append(Warning("caution", NONE_HELD_OUT, {}))
+    elif count >= LEAST_SAMPLES and len(voice.held_out) < FEWEST_HELD_OUT:
+        found.append(Warning("info", FEW_HELD_OUT, {"count": len(voice.held_out)}))
+    if not ready:
+        found.append(Warning("info", NOT_READY, {}))
+    return found

@@ -1,0 +1,118 @@
+"""Builds the built-in model, step by step: `python -m worker.engines.image.builtin <step> --work DIR`.
+
+Steps in order: pictures, autoencoder, decoder, text-encoder, denoiser, pack, brand, measure. Each keeps its results in
+DIR and goes on from what it finds there. Only `pictures` opens the network.
+"""
+
+import argparse
+import logging
+from pathlib import Path
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m worker.engines.image.builtin", description=__doc__)
+    steps = parser.add_subparsers(dest="step", required=True)
+    for name, help_text, minutes in (
+        ("pictures", "fetch the icon packages and render them", None),
+        ("autoencoder", "train the autoencoder", 25.0),
+        ("decoder", "train the autoencoder's decoder alone, against a critic", 35.0),
+        ("text-encoder", "train tokenizer and text encoder", 10.0),
+        ("denoiser", "train the denoiser", 120.0),
+        ("pack", "write the model as float16 safetensors", None),
+        ("brand", "train adapters on the style that was left out and measure how far they carry", None),
+        ("measure", "print the model's figures and quote them in its card", None),
+    ):
+        step = steps.add_parser(name, help=help_text)
+        step.add_argument("--work", type=Path, required=True, help="folder for pictures, checkpoints and results")
+        if minutes is not None:
+            step.add_argument("--minutes", type=float, default=minutes, help="wall time to train for")
+        if name == "pictures":
+            step.add_argument("--cache", type=Path, help="folder for the packages (default: WORK/cache)")
+        if minutes is not None:
+            step.add_argument("--from-model", type=Path, help="start from a packed model's weights")
+        if name == "autoencoder":
+            step.add_argument("--lr", type=float, default=6e-3, help="learning rate after warming up")
+        if name == "decoder":
+            step.add_argument("--lr", type=float, default=4e-4, help="learning rate after warming up")
+            step.add_argument("--critic", type=float, default=0.3, help="the critic's weight, 0 for none")
+            step.add_argument("--processes", type=int, default=2, help="processes to share the work on a CPU")
+        if name == "denoiser":
+            step.add_argument("--batch", type=int, default=64, help="latents per step, over all processes")
+            step.add_argument("--lr", type=float, default=5e-3, help="learning rate after warming up")
+            step.add_argument("--processes", type=int, default=2, help="processes to share the work on a CPU")
+        if name == "brand":
+            from worker.engines.image.measuring.brand_effect import add_recipe_options
+
+            add_recipe_options(step)
+            step.add_argument("--divisions", type=int, nargs="+", default=[1, 2, 3], help="seeds that divide the brand")
+            step.add_argument("--keep", type=Path, help="folder for adapters and sheets of pictures")
+        if name in ("pack", "measure", "brand"):
+            step.add_argument("--model", type=Path, help="model folder (default: the one that ships)")
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Run one step."""
+    args = _arguments()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    match args.step:
+        case "pictures":
+            from worker.engines.image.builtin.making.prepare import prepare
+
+            prepare(args.cache or args.work / "cache", args.work)
+        case "autoencoder":
+            from worker.engines.image.builtin.making.train_autoencoder import train
+
+            train(args.work, args.minutes, lr=args.lr, from_model=args.from_model)
+        case "decoder":
+            from worker.engines.image.builtin.making import train_decoder
+
+            train_decoder.train(
+                train_decoder.Options(
+                    args.work,
+                    args.minutes,
+                    lr=args.lr,
+                    critic=args.critic,
+                    processes=args.processes,
+                    from_model=args.from_model,
+                )
+            )
+        case "text-encoder":
+            from worker.engines.image.builtin.making import train_text_encoder
+
+            train_text_encoder.train(args.work, args.minutes, from_model=args.from_model)
+        case "denoiser":
+            from worker.engines.image.builtin.making import train_denoiser
+
+            train_denoiser.train(
+                train_denoiser.Options(
+                    args.work, args.minutes, args.batch, args.lr, args.processes, from_model=args.from_model
+                )
+            )
+        case "pack":
+            from worker.engines.image.builtin import layout
+            from worker.engines.image.builtin.making import card, train_denoiser
+
+            folder = args.model or layout.MODEL_DIR
+            logging.info("%s: %.1f MB", folder, layout.pack(train_denoiser.assemble(args.work), folder) / 1e6)
+            card.write(args.work, folder)
+        case "brand":
+            from worker.engines.contracts import Base
+            from worker.engines.image.builtin import layout
+            from worker.engines.image.builtin.making import brand
+            from worker.engines.image.measuring.brand_effect import recipe_of
+
+            folder = (args.model or layout.MODEL_DIR).resolve()
+            base = Base("model", "stable_diffusion", str(folder))
+            brand.measure_brand(args.work, recipe_of(args), base, tuple(args.divisions), args.keep)
+        case "measure":
+            from worker.engines.image.builtin import layout
+            from worker.engines.image.builtin.making import card, measure
+
+            folder = args.model or layout.MODEL_DIR
+            measure.measure(args.work, folder)
+            card.write(args.work, folder)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,50 @@
+"""Pictures of the class, drawn by the base itself, that are learned beside the brand's: so it keeps its idea of all
+other things of the kind. Prior preservation, Ruiz et al. 2023 (DreamBooth), section 4.2.
+"""
+
+from collections.abc import Callable
+
+import torch
+
+from app.trainings.look.recipe import TrainingRecipe
+from worker.engines.image.training import dataset
+from worker.engines.image.training.learning import Learning
+
+AT_ONCE = 4
+CACHE = "class_latents"
+
+
+def cached(
+    recipe: TrainingRecipe, learning: Learning, draw: Callable[[list[torch.Generator]], torch.Tensor]
+) -> torch.Tensor | None:
+    """Latents of the class pictures, (``num_class_images``, …), on the CPU; None where none are wanted.
+
+    ``draw`` gives one for each generator from the base alone. They are part of every checkpoint. When the memory runs
+    out, fewer are drawn at once; raises ``torch.OutOfMemoryError`` where it is not enough for one.
+    """
+    if not recipe.with_prior_preservation:
+        return None
+    if CACHE not in learning.caches:
+        drawn: list[torch.Tensor] = []
+        at_once = AT_ONCE
+        while len(drawn) < recipe.num_class_images:
+            numbers = range(len(drawn), min(len(drawn) + at_once, recipe.num_class_images))
+            seeds = [(recipe.seed + 1 + number) % 2**32 for number in numbers]
+            try:
+                drawn += draw([torch.Generator("cpu").manual_seed(seed) for seed in seeds]).float().cpu()
+            except torch.OutOfMemoryError:
+                if at_once == 1:
+                    raise
+                at_once //= 2
+        learning.caches[CACHE] = torch.stack(drawn)
+    return learning.caches[CACHE]
+
+
+def batch_at(count: int, recipe: TrainingRecipe, at: int) -> list[int]:
+    """Indexes of the class pictures that go with batch ``at``."""
+    return dataset.batch_at([(0, 0)] * count, recipe.batch_size, (recipe.seed + 1) % 2**32, at)
+
+
+def conditions(recipe: TrainingRecipe) -> tuple[int, ...]:
+    """``dataset.size_conditions`` of a class picture: whole and square."""
+    return recipe.resolution, recipe.resolution, 0, 0, recipe.resolution, recipe.resolution

@@ -6,7 +6,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # Modules are compiled once, not again by every process that is started.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run test check lint types fast lock images audit sbom install install-dev browser clean bench
+.PHONY: run test check lint types fast lock images audit sbom install install-dev browser clean bench house
 
 run: install  ## install everything, start Livery, print its address
 	$(BIN)/python -m app
@@ -73,7 +73,10 @@ sbom: install-dev $(VENV)/audit/.installed  ## list what is installed, with lice
 
 bench: install-dev  ## print what the benchmarks measure
 	for name in start gallery claims streams upload plans training_loop fusing; do $(BIN)/python -m tests.benchmarks.$$name || exit 1; done
-	$(BIN)/python -m worker.engines.image.brand_effect --pictures tests/data/brand --held-out tests/data/brand_held_out
+	$(BIN)/python -m worker.engines.image.measuring.brand_effect --pictures tests/data/brand --held-out tests/data/brand_held_out
+
+house: install-dev  ## print how the code is laid out: long modules and functions, twins, where families are named
+	$(BIN)/python -m tests.tools.house
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache build *.egg-info

@@ -1,4 +1,4 @@
-"""From a number of samples to a whole recipe of a voice. The numbers are data (``voice_presets.toml``). Pure."""
+"""From a number of samples to a whole recipe of a voice. The numbers are data (``presets.toml``). Pure."""
 
 import tomllib
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ from app.base_models.catalogue import TextModelEntry
 from app.trainings.voice.lengths import length_for
 from app.trainings.voice.recipe import VoiceRecipe
 
-PRESETS = Path(__file__).with_name("voice_presets.toml")
+PRESETS = Path(__file__).with_name("presets.toml")
 
 
 @cache

@@ -52,7 +52,7 @@ from worker.engines.image.training import batches, class_images, latents, losses
 from worker.engines.image.training import schedule as orders
 from worker.engines.image.training.learning import Learning
 
-BUILTIN_MODEL = Path(__file__).parent / "builtin" / "model"
+BUILTIN_MODEL = Path(__file__).parents[1] / "builtin" / "model"
 DRAWING_BYTES_PER_PIXEL = 4096
 """SD 1.5 in half precision with guidance takes about 1 GB per picture of 512 × 512 beside the weights."""
 

@@ -1,6 +1,7 @@
 """Does training teach a brand's look? Trains a LoRA on one folder of pictures and measures pictures of other things.
 
-    python -m worker.engines.image.measuring.brand_effect --pictures tests/data/brand --held-out tests/data/brand_held_out
+    python -m worker.engines.image.measuring.brand_effect \\
+        --pictures tests/data/brand --held-out tests/data/brand_held_out
 
 A picture's caption is its file's name ("red-apple.png"). The prompts are the names in the held-out folder, which the
 training never sees. Base and adapter draw them from the same seeds with the same words, the trigger word included, so

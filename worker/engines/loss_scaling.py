@@ -50,7 +50,7 @@ class LossScaling:
         before = self._scaler.get_scale()
         self._scaler.step(optimizer)
         self._scaler.update()
-        is_taken = self._scaler.get_scale() >= before
+        is_taken: bool = self._scaler.get_scale() >= before
         self.skipped += not is_taken
         return is_taken
 

@@ -27,6 +27,7 @@ from app.gallery import api as gallery_api
 from app.gallery import routes as gallery
 from app.generations import api as generations_api
 from app.generations import routes as generations
+from app.help import routes as help_pages
 from app.images import api as images_api
 from app.images import routes as images
 from app.jobs import api as jobs_api
@@ -74,6 +75,7 @@ PAGES = (
     writings,
     gallery,
     operations,
+    help_pages,
 )
 API = (
     accounts_api,

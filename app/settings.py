@@ -1,6 +1,6 @@
 """Every setting of Livery. All have defaults: it starts with nothing set.
 
-Read once, where a process begins, and passed down as values. The README's table of settings is compared with this
+Read once, where a process begins, and passed down as values. The help page of settings is compared with this
 class by a test.
 """
 

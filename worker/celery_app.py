@@ -1,6 +1,6 @@
 """The worker behind a broker. A message is a bell that names a lane; what to do is decided at the claim.
 
-Why these settings suit jobs of hours stands in the README ("Celery settings").
+Why these settings suit jobs of hours is written in ``templates/help/deployment.md`` ("Celery").
 """
 
 import logging

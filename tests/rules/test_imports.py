@@ -25,6 +25,7 @@ FEATURES = [
     "writings",
     "gallery",
     "operations",
+    "help",
 ]
 MODEL_LIBRARIES = {"torch", "diffusers", "peft", "transformers", "bitsandbytes", "accelerate", "tokenizers", "gguf"}
 WEB_LIBRARIES = {"fastapi", "starlette", "jinja2", "uvicorn"}

@@ -83,6 +83,7 @@ PLAIN_PARAMETERS = {
     "name": "look",
     "tag": "summer",
     "worker_id": "a-machine-1",
+    "help_page": "formats",
 }
 """What else an address can carry; ``sha`` is the world's own."""
 

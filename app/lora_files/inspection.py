@@ -16,6 +16,7 @@ from pydantic import BaseModel
 
 from app.lora_files import dry_run, header_settings, metadata
 from app.lora_files import key_formats as dialects
+from app.lora_files.header_settings import Setting
 from app.lora_files.key_formats import Names
 from app.lora_files.keys import signs
 from app.lora_files.keys.bases import NAMES, SIZES, SUPPORTED, UnknownDialect, UnknownKind
@@ -195,8 +196,10 @@ def alpha_places(header: Header) -> list[tuple[str, Place]]:
     )
 
 
-def of_header(header: Header, byte_count: int, alphas: Mapping[str, float]) -> Passport:
-    """The passport from a checked header and the values of its alpha tensors."""
+def of_header(
+    header: Header, byte_count: int, alphas: Mapping[str, float], settings: Mapping[str, Setting]
+) -> Passport:
+    """The passport from a checked header, the values of its alpha tensors, and the settings to look for."""
     told = header.metadata
     unknown_name, unknown_kind = None, ""
     try:
@@ -235,7 +238,7 @@ def of_header(header: Header, byte_count: int, alphas: Mapping[str, float]) -> P
         ],
         tags=tags[:MOST_TAGS],
         tells_about_pictures=_tells_about_pictures(told),
-        settings=all_keepable(header_settings.read(told)),
+        settings=all_keepable(header_settings.read(told, settings)),
         hashes=Hashes(
             told_model=_hash(told.get("sshs_model_hash")),
             told_legacy=_hash(told.get("sshs_legacy_hash")),

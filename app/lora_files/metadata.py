@@ -11,11 +11,11 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from app.lora_files import header_settings, safetensors_file
 from app.lora_files.keys.bases import Architecture
 from app.lora_files.safetensors_file import Tensor
-from app.trainings.look.recipe import TrainingRecipe
 
 MIXED_PRECISION = {"bfloat16": "bf16", "float16": "fp16", "float32": "no"}
 """In sd-scripts' words."""
@@ -68,7 +68,10 @@ WITHOUT_SHIFT = ("flux-1-schnell",)
 class TrainingFacts:
     """How the adapter came to be; the captions and sizes are of the training pictures."""
 
-    recipe: TrainingRecipe
+    settings: Mapping[str, Any]
+    """By the names of ``keys``; None for what was not used."""
+    keys: Mapping[str, str]
+    """Name of a setting → key of the header."""
     steps_done: int
     started_at: datetime
     finished_at: datetime
@@ -172,7 +175,7 @@ def resolution_of(header: Mapping[str, str], family: Architecture) -> str:
 
 
 def _modelspec(facts: AdapterFacts, tensors: Mapping[str, Tensor]) -> dict[str, str]:
-    side = facts.training.recipe.resolution if facts.training is not None else NATIVE.get(facts.base.family, 1024)
+    side = facts.training.settings["resolution"] if facts.training is not None else NATIVE.get(facts.base.family, 1024)
     fields = {
         "sai_model_spec": "1.0.1",
         "architecture": f"{facts.base.architecture}/lora",
@@ -208,9 +211,9 @@ def _network(facts: AdapterFacts, tensors: Mapping[str, Tensor]) -> dict[str, st
 
 
 def _training(facts: AdapterFacts, training: TrainingFacts) -> dict[str, str]:
-    recipe = training.recipe
+    settings = training.settings
     count = max(len(training.captions), len(training.sizes))
-    in_all = recipe.batch_size * recipe.gradient_accumulation_steps
+    in_all = settings["batch_size"] * settings["gradient_accumulation_steps"]
     epochs = -(-training.steps_done * in_all // count) if count else "None"
     is_flow = facts.base.prediction_type == "flow"
     sides = [side for size in training.sizes for side in size]
@@ -226,7 +229,7 @@ def _training(facts: AdapterFacts, training: TrainingFacts) -> dict[str, str]:
         "session_id": training.session_id,
         "training_started_at": training.started_at.timestamp(),
         "training_finished_at": training.finished_at.timestamp(),
-        "unet_lr": recipe.learning_rate,
+        "unet_lr": settings["learning_rate"],
         "num_train_images": count,
         "num_epochs": epochs,
         "epoch": epochs,
@@ -238,7 +241,7 @@ def _training(facts: AdapterFacts, training: TrainingFacts) -> dict[str, str]:
         "enable_bucket": True,
         "min_bucket_reso": min(sides, default=None),
         "max_bucket_reso": max(sides, default=None),
-        "num_batches_per_epoch": -(-count // recipe.batch_size),
+        "num_batches_per_epoch": -(-count // settings["batch_size"]),
         "zero_terminal_snr": _ends_in_noise(facts.base),
         "training_comment": None,
         "bucket_info": json.dumps(bucket_info),
@@ -248,8 +251,8 @@ def _training(facts: AdapterFacts, training: TrainingFacts) -> dict[str, str]:
     if is_flow:  # as our engines train them, in sd-scripts' words
         values |= {"guidance_scale": 1.0, "model_prediction_type": "raw", "weighting_scheme": "none"}
     shifts = facts.base.architecture not in WITHOUT_SHIFT
-    settings = header_settings.words_of(recipe, is_flow=is_flow, shifts=shifts)
-    return {f"ss_{key}": str(value) for key, value in values.items()} | settings
+    told = header_settings.words_of(settings, training.keys, shifts=shifts)
+    return {f"ss_{key}": str(value) for key, value in values.items()} | told
 
 
 def _ends_in_noise(base: BaseModelFacts) -> bool | None:

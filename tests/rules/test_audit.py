@@ -3,10 +3,13 @@
 Walks all routes that the application has, as ``test_other_workspaces`` does; see ``worlds.py``.
 """
 
+from functools import partial
+
 import pytest
 from fastapi import FastAPI
 from sqlalchemy import select
 
+from app.adapters.imports.header_reader import SETTINGS
 from app.audit.actions import ACTIONS, GROUPS
 from app.audit.kinds import FIELDS, KINDS
 from app.audit.models import AuditEvent
@@ -97,7 +100,7 @@ def test_every_changing_route_leaves_exactly_one_event(
     for architecture, widths in signs.WIDTHS.items():  # an adapter as narrow as 12, which no real base is
         monkeypatch.setitem(signs.WIDTHS, architecture, widths | {12})
     # In this process, as the one that looks at headers would know nothing of it.
-    monkeypatch.setattr(inspection, "looked_at", inspection.of_header)
+    monkeypatch.setattr(inspection, "looked_at", partial(inspection.of_header, settings=SETTINGS))
     wrong, worlds = [], Unspent(app, storage, "ours")
     for walk in walks(app):
         if not walk.changes or str(walk) in CHANGES_NOTHING:

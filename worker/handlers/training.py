@@ -27,6 +27,7 @@ from app.lora_files.metadata import TrainingFacts
 from app.storage import StorageAway
 from app.trainings import queries, service
 from app.trainings.look.estimate import FirstSteps
+from app.trainings.look.recipe import header_keys
 from app.trainings.queries import TrainingOrder
 from app.trainings.service import Outcome, Sample
 from worker.context import WorkerContext
@@ -242,7 +243,8 @@ def _keep(
         skipped_steps=trained.skipped_steps,
     )
     facts = TrainingFacts(
-        recipe=order.recipe,
+        settings=order.recipe.used(is_flow=order.base.is_flow),
+        keys=header_keys(type(order.recipe)),
         steps_done=trained.steps,
         started_at=started_at,
         finished_at=finished_at,

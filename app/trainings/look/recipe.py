@@ -3,7 +3,7 @@
 Pure data: imports pydantic alone, because the worker's engines read it too.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -103,3 +103,57 @@ class TrainingRecipe(BaseModel, defer_build=True):
     @property
     def with_prior_preservation(self) -> bool:
         return bool(self.class_prompt) and self.prior_loss_weight > 0
+
+    def used(self, *, is_flow: bool) -> dict[str, Any]:
+        """Every field by its name, as a header tells it; None for what a training by this recipe does not use."""
+        values = {name: getattr(self, name) for name in type(self).model_fields}
+        unused = {"min_snr_gamma", "noise_offset"} if is_flow else {"timestep_sampling", "timestep_shift"}
+        if not self.noise_offset:
+            unused.add("noise_offset")
+        if self.clip_skip == 1:  # other programs tell it of another layer than the last alone
+            unused.add("clip_skip")
+        if not self.train_text_encoder:
+            unused.add("text_encoder_lr")
+        elif self.optimizer == "prodigy":
+            values["text_encoder_lr"] = self.learning_rate  # one rate for all
+        if not self.with_prior_preservation:
+            unused |= {"class_prompt", "prior_loss_weight"}
+            values["num_class_images"] = 0
+        return values | dict.fromkeys(unused)
+
+
+_OTHERS_KEYS = {
+    "trigger_word": "modelspec.trigger_phrase",
+    "rank": "ss_network_dim",
+    "learning_rate": "ss_learning_rate",
+    "optimizer": "ss_optimizer",
+    "text_encoder_lr": "ss_text_encoder_lr",
+    "lr_scheduler": "ss_lr_scheduler",
+    "warmup_steps": "ss_lr_warmup_steps",
+    "steps": "ss_max_train_steps",
+    "batch_size": "ss_batch_size_per_device",
+    "gradient_accumulation_steps": "ss_gradient_accumulation_steps",
+    "resolution": "ss_resolution",
+    "caption_dropout": "ss_caption_dropout_rate",
+    "shuffle_caption": "ss_shuffle_caption",
+    "keep_tokens": "ss_keep_tokens",
+    "clip_skip": "ss_clip_skip",
+    "min_snr_gamma": "ss_min_snr_gamma",
+    "noise_offset": "ss_noise_offset",
+    "timestep_sampling": "ss_timestep_sampling",
+    "timestep_shift": "ss_discrete_flow_shift",
+    "gradient_checkpointing": "ss_gradient_checkpointing",
+    "flip": "ss_flip_aug",
+    "num_class_images": "ss_num_reg_images",
+    "prior_loss_weight": "ss_prior_loss_weight",
+    "max_grad_norm": "ss_max_grad_norm",
+    "seed": "ss_seed",
+}
+"""Only where the value means the same there: ``ss_network_alpha`` is the file's own, larger for rsLoRA and absent in
+some formats, so ``alpha`` is not in this list."""
+
+
+def header_keys(recipe: type[BaseModel]) -> dict[str, str]:
+    """Field of a recipe → key in the header of exported files: sd-scripts' or modelspec's own where they have one, else
+    ``livery.<field>``. Files that have left the house hold these keys: none may change."""
+    return {name: _OTHERS_KEYS.get(name, f"livery.{name}") for name in recipe.model_fields}

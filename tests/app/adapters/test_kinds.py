@@ -18,7 +18,7 @@ KOHYA = key_formats.to_kohya(LORA, "stable_diffusion_1")
 def passport_of(tensors, metadata=None):
     content = safetensors_file.to_bytes(tensors, metadata or {})
     header = safetensors_file.header_of(io.BytesIO(content), len(content))
-    return inspection.of_header(header, len(content), {})
+    return inspection.of_header(header, len(content), {}, {})
 
 
 def test_norms_and_biases_are_left_out_and_counted(tmp_path):
@@ -116,5 +116,5 @@ def test_a_header_that_claims_much_is_not_tried_at_that_size():
     claimed = {name: safetensors_file.Place("F32", one.shape, 0, 0) for name, one in COLUMNS.items()}
     name = next(name for name in claimed if name.endswith("dora_scale"))
     claimed[name] = safetensors_file.Place("F32", (1, 2**30), 0, 0)
-    passport = inspection.of_header(safetensors_file.Header(claimed, {}, 0), 2**32, {})
+    passport = inspection.of_header(safetensors_file.Header(claimed, {}, 0), 2**32, {}, {})
     assert passport.dialects == [] and passport.can_be_drawn is False

@@ -7,21 +7,23 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
+from app.adapters.imports.header_reader import SETTINGS
 from app.lora_files import header_settings, inspection, metadata, safetensors_file
 from app.lora_files.metadata import AdapterFacts, TrainingFacts
 from app.lora_files.safetensors_file import float32_tensor
-from app.trainings.look.recipe import TrainingRecipe
+from app.trainings.look.recipe import TrainingRecipe, header_keys
 
 RECIPE = TrainingRecipe(
     base_model="builtin", purpose="style", trigger_word="brandx", rank=8, alpha=4.0, learning_rate=1e-4, steps=100,
     batch_size=2, resolution=512, noise_offset=0.05, seed=3,
 )  # fmt: skip
+KEYS = header_keys(TrainingRecipe)
 WHEN = datetime(2026, 11, 24, 22, 0, tzinfo=UTC)
 FACTS = AdapterFacts(
     name="brand-v1", title="Brand v1", base=metadata.STABLE_DIFFUSION_1, rank=8, alpha=4.0, trigger_word="brandx",
     created_at=WHEN, author="Design team", description="Our look",
     training=TrainingFacts(
-        RECIPE, steps_done=90, started_at=WHEN, finished_at=WHEN,
+        RECIPE.used(is_flow=False), KEYS, steps_done=90, started_at=WHEN, finished_at=WHEN,
         captions=("secret jar, blue", "secret lid, blue", "blue"), sizes=((512, 512), (512, 512), (640, 384)),
     ),
 )  # fmt: skip
@@ -132,8 +134,9 @@ ONLY_FLOW, NEVER_FLOW = {"timestep_sampling", "timestep_shift"}, {"min_snr_gamma
 
 def header_of(recipe: TrainingRecipe, predicts: str = "epsilon") -> dict[str, str]:
     base = replace(metadata.STABLE_DIFFUSION_1, prediction_type=predicts)
+    settings = recipe.used(is_flow=predicts == "flow")
     return metadata.header(
-        replace(FACTS, base=base, training=replace(FACTS.training, recipe=recipe)), TENSORS, clean=False
+        replace(FACTS, base=base, training=replace(FACTS.training, settings=settings)), TENSORS, clean=False
     )
 
 
@@ -141,28 +144,29 @@ def test_every_field_of_the_recipe_has_a_word_in_the_header_and_is_read_back():
     defaults = {name: field.default for name, field in TrainingRecipe.model_fields.items()}
     same = [name for name, value in CHANGED if value == defaults[name]]
     assert same == [], "choose a value for them here that is not the default"
-    assert set(header_settings.KEYS) == set(TrainingRecipe.model_fields), "a field of the recipe without a word"
+    assert set(KEYS) == set(TrainingRecipe.model_fields), "a field of the recipe without a word"
+    assert len(set(KEYS.values())) == len(KEYS)
     for predicts, unused in (("epsilon", ONLY_FLOW), ("flow", NEVER_FLOW)):
         told = header_of(CHANGED, predicts)
         for name, value in CHANGED:
-            assert header_settings.KEYS[name] in told, name
+            assert KEYS[name] in told, name
             if name not in unused:
-                assert header_settings.read(told)[name] == value, name
-        assert set(header_settings.read(told)) == set(TrainingRecipe.model_fields) - unused
+                assert header_settings.read(told, SETTINGS)[name] == value, name
+        assert set(header_settings.read(told, SETTINGS)) == set(TrainingRecipe.model_fields) - unused
 
 
 def test_what_a_training_did_not_use_is_not_told():
     told = header_of(RECIPE)
     for name in ("text_encoder_lr", "class_prompt", "prior_loss_weight", "timestep_sampling", "timestep_shift"):
-        assert told[header_settings.KEYS[name]] == "None"
-    assert {"text_encoder_lr", "class_prompt", "num_class_images"}.isdisjoint(header_settings.read(told))
+        assert told[KEYS[name]] == "None"
+    assert {"text_encoder_lr", "class_prompt", "num_class_images"}.isdisjoint(header_settings.read(told, SETTINGS))
 
 
 def test_the_passport_tells_the_settings(tmp_path):
     path = tmp_path / "a.safetensors"
     path.write_bytes(safetensors_file.to_bytes(TENSORS, header_of(CHANGED)))
     passport = inspection.of_file(path)
-    assert passport.settings == header_settings.read(header_of(CHANGED))
+    assert passport.settings == header_settings.read(header_of(CHANGED), SETTINGS)
     assert passport.settings["sample_prompts"] == CHANGED.sample_prompts
     assert passport.made_with == "Livery"
 
@@ -173,7 +177,7 @@ def test_a_file_of_sd_scripts_tells_what_it_has_words_for():
         "ss_lr_scheduler": "cosine_with_restarts", "ss_resolution": "(1024, 1024)", "ss_noise_offset": "None",
         "ss_seed": "42", "ss_flip_aug": "False", "ss_timestep_sampling": "sigmoid", "ss_num_reg_images": "0",
     }  # fmt: skip
-    assert header_settings.read(told) == {
+    assert header_settings.read(told, SETTINGS) == {
         "rank": 32, "learning_rate": 0.0001, "optimizer": "adamw_8bit", "resolution": 1024, "seed": 42, "flip": False,
         "timestep_sampling": "logit_normal", "timestep_shift": 1.0,
     }  # fmt: skip
@@ -194,11 +198,12 @@ def test_noise_levels_are_told_in_the_words_that_draw_the_same(changes, architec
     """In sd-scripts "sigmoid" and "uniform" shift nothing, whatever number stands beside them."""
     recipe = TrainingRecipe.model_validate(RECIPE.model_dump() | changes)
     base = metadata.BaseModelFacts("x", architecture, "flux1", "flow", "flux_1")
+    settings = recipe.used(is_flow=True)
     told = metadata.header(
-        replace(FACTS, base=base, training=replace(FACTS.training, recipe=recipe)), TENSORS, clean=False
+        replace(FACTS, base=base, training=replace(FACTS.training, settings=settings)), TENSORS, clean=False
     )
     assert (told["ss_timestep_sampling"], told["ss_discrete_flow_shift"]) == (word, number)
-    read = header_settings.read(told)
+    read = header_settings.read(told, SETTINGS)
     assert read["timestep_sampling"] == recipe.timestep_sampling
     assert read.get("timestep_shift") == recipe.timestep_shift
     assert (told["ss_guidance_scale"], told["ss_model_prediction_type"]) == ("1.0", "raw")
@@ -207,10 +212,10 @@ def test_noise_levels_are_told_in_the_words_that_draw_the_same(changes, architec
 
 def test_a_file_of_sd_scripts_says_a_shift_that_it_did_not_use():
     for word, shift in (("sigmoid", 1.0), ("uniform", 1.0), ("shift", 3.0), ("flux_shift", None)):
-        read = header_settings.read({"ss_timestep_sampling": word, "ss_discrete_flow_shift": "3.0"})
+        read = header_settings.read({"ss_timestep_sampling": word, "ss_discrete_flow_shift": "3.0"}, SETTINGS)
         assert read.get("timestep_shift") == shift, word
     old = {"ss_timestep_sampling": "sigmoid", "ss_discrete_flow_shift": "2.5", "livery.alpha": "4.0"}
-    assert header_settings.read(old)["timestep_shift"] == 2.5, "an older Livery shifted"
+    assert header_settings.read(old, SETTINGS)["timestep_shift"] == 2.5, "an older Livery shifted"
 
 
 def test_whose_names_the_layers_bear_is_told():
@@ -248,6 +253,6 @@ def test_what_programs_show_of_buckets_is_there():
 
 @pytest.mark.parametrize("text", ["", "nan", "[" * 100_000, "9" * 5000, '{"a": 1}', "[[1]]", "\0", "-1", "1e999"])
 def test_settings_that_make_no_sense_are_left_out(text):
-    settings = header_settings.read(dict.fromkeys(header_settings.KEYS.values(), text))
+    settings = header_settings.read(dict.fromkeys(KEYS.values(), text), SETTINGS)
     words = {"base_model", "trigger_word", "class_prompt"}
     assert set(settings) <= words and all(len(value) <= 300 for value in settings.values())

@@ -20,7 +20,7 @@ def fits(tensors, header=None, hint=None):
     content = safetensors_file.to_bytes(tensors, header or {})
     read = safetensors_file.header_of(io.BytesIO(content), len(content))
     alphas = {name: float(tensors[name].as_float32()) for name, _ in inspection.alpha_places(read)}
-    passport = inspection.of_header(read, len(content), alphas)
+    passport = inspection.of_header(read, len(content), alphas, {})
     return {fit.program: fit for fit in passport.programs}
 
 
@@ -315,7 +315,7 @@ def test_invokeai_knows_a_lokr_of_flux_2_only_where_it_can_work_out_its_size():
 
     def told(tensors):
         header = safetensors_file.Header(tensors, {"ss_base_model_version": "flux2"}, 0)
-        return {fit.program: fit for fit in inspection.of_header(header, 1, {}).programs}["invokeai"]
+        return {fit.program: fit for fit in inspection.of_header(header, 1, {}, {}).programs}["invokeai"]
 
     proj = "double_blocks.0.img_attn.proj"
     assert told(lokr(proj, 4096, 4096, True)).loaded == 2

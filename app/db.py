@@ -8,13 +8,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from sqlalchemy import DateTime, Dialect, MetaData, create_engine, event, make_url
+from sqlalchemy import ColumnElement, DateTime, Dialect, MetaData, create_engine, event, make_url, select
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as NoConnectionFree
 from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
 from sqlalchemy.types import TypeDecorator
+
+from app.errors import NotFound
 
 ID_LENGTH = 32
 LONGEST_WAIT_SECONDS = 30.0
@@ -64,6 +66,22 @@ class Base(DeclarativeBase):
         }
     )
     type_annotation_map = {datetime: UtcDateTime()}  # noqa: RUF012 - SQLAlchemy reads it from the class
+
+
+Row = TypeVar("Row", bound=Base)
+
+
+def own(session: Session, table: type[Row], row_id: str, workspace_id: str, *conditions: ColumnElement[bool]) -> Row:
+    """The workspace's row of this id that meets the conditions.
+
+    Raises ``NotFound`` where there is none, and for another workspace's row too: nobody learns that it exists.
+    """
+    columns = table.__table__.columns
+    wanted = select(table).where(columns.id == row_id, columns.workspace_id == workspace_id, *conditions)
+    found = session.scalar(wanted)
+    if found is None:
+        raise NotFound()
+    return found
 
 
 class Database:

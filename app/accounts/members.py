@@ -22,7 +22,7 @@ from app.accounts.models import (
 from app.accounts.second_factors import has_one
 from app.accounts.service import checked_email, checked_name
 from app.audit import service as audit
-from app.db import now
+from app.db import now, own
 from app.errors import NotFound
 
 INVITATION_LIFE = timedelta(days=7)
@@ -183,16 +183,7 @@ def invite(session: Session, *, workspace_id: str, email: str, role: str, invite
 
 def withdraw_invitation(session: Session, *, workspace_id: str, invitation_id: str) -> None:
     """Its link opens nothing any more. Raises ``NotFound``, also for one that was accepted."""
-    found = session.scalar(
-        select(Invitation).where(
-            Invitation.id == invitation_id,
-            Invitation.workspace_id == workspace_id,
-            Invitation.accepted_at.is_(None),
-        )
-    )
-    if found is None:
-        raise NotFound()
-    session.delete(found)
+    session.delete(own(session, Invitation, invitation_id, workspace_id, Invitation.accepted_at.is_(None)))
     session.flush()
 
 

@@ -8,8 +8,7 @@ from sqlalchemy.orm import Session
 from app.accounts import errors
 from app.accounts.models import ApiToken
 from app.accounts.service import TOKEN_START, checked_name, sha256
-from app.db import now
-from app.errors import NotFound
+from app.db import now, own
 
 MOST_TOKENS = 50
 SHOWN_CHARACTERS = len(TOKEN_START) + 6
@@ -42,14 +41,8 @@ def make_token(
 
 def revoke_token(session: Session, *, workspace_id: str, token_id: str, user_id: str | None) -> ApiToken:
     """End a token; with ``user_id`` only one of that person's. Raises ``NotFound``."""
-    wanted = select(ApiToken).where(
-        ApiToken.id == token_id, ApiToken.workspace_id == workspace_id, ApiToken.revoked_at.is_(None)
-    )
-    if user_id is not None:
-        wanted = wanted.where(ApiToken.user_id == user_id)
-    token = session.scalar(wanted)
-    if token is None:
-        raise NotFound()
+    theirs = () if user_id is None else (ApiToken.user_id == user_id,)
+    token = own(session, ApiToken, token_id, workspace_id, ApiToken.revoked_at.is_(None), *theirs)
     token.revoked_at = now()
     session.flush()
     return token

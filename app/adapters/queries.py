@@ -6,6 +6,7 @@ from sqlalchemy import ColumnElement, func, select, tuple_
 from sqlalchemy.orm import Session
 
 from app.adapters.models import Adapter, BroughtFile, MergedFile, Publication
+from app.db import own
 from app.errors import NotFound
 
 PAGE = 24
@@ -13,10 +14,7 @@ PAGE = 24
 
 def adapter(session: Session, *, workspace_id: str, adapter_id: str) -> Adapter:
     """Raises ``NotFound`` for another workspace's adapter too."""
-    found = session.scalar(select(Adapter).where(Adapter.id == adapter_id, Adapter.workspace_id == workspace_id))
-    if found is None:
-        raise NotFound()
-    return found
+    return own(session, Adapter, adapter_id, workspace_id)
 
 
 def voice(session: Session, *, workspace_id: str, adapter_id: str) -> Adapter:
@@ -107,12 +105,7 @@ def _archived(archived: bool) -> ColumnElement[bool]:
 
 def brought_file(session: Session, *, workspace_id: str, file_id: str) -> BroughtFile:
     """Raises ``NotFound`` for another workspace's file too."""
-    found = session.scalar(
-        select(BroughtFile).where(BroughtFile.id == file_id, BroughtFile.workspace_id == workspace_id)
-    )
-    if found is None:
-        raise NotFound()
-    return found
+    return own(session, BroughtFile, file_id, workspace_id)
 
 
 def brought_files(session: Session, *, workspace_id: str, limit: int = 50) -> list[BroughtFile]:

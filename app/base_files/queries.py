@@ -10,7 +10,7 @@ from app.base_files.models import BaseCopy, BaseDownload, HubToken
 from app.base_models import catalogue
 from app.base_models.models import OwnBase
 from app.base_models.text_recognition import FAMILY as TEXT_FAMILY
-from app.errors import NotFound
+from app.db import own
 from app.jobs.models import Job
 
 SEAL = "hub token"
@@ -118,12 +118,7 @@ def state(session: Session, *, workspace_id: str, key: str) -> FilesState:
 
 def download(session: Session, *, workspace_id: str, download_id: str) -> BaseDownload:
     """Raises ``NotFound`` for another workspace's too."""
-    found = session.scalar(
-        select(BaseDownload).where(BaseDownload.id == download_id, BaseDownload.workspace_id == workspace_id)
-    )
-    if found is None:
-        raise NotFound()
-    return found
+    return own(session, BaseDownload, download_id, workspace_id)
 
 
 def hub_token_row(session: Session, *, workspace_id: str) -> HubToken | None:

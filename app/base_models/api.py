@@ -90,7 +90,7 @@ class OwnBaseList(BaseModel, defer_build=True):
 
 @router.get("/own-base-models", summary="List the base models that the workspace has added")
 def own(session: ReadSession, visitor: Viewer, archived: bool = False) -> OwnBaseList:
-    rows = queries.own(session, workspace_id=visitor.workspace.id, archived=archived)
+    rows = queries.own_bases(session, workspace_id=visitor.workspace.id, archived=archived)
     return OwnBaseList(items=[_out(row) for row in rows])
 
 

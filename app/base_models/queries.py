@@ -11,7 +11,8 @@ from app.base_models.models import OfferedBase, OwnBase
 from app.base_models.recognition import Facts
 from app.base_models.text_recognition import BEYOND_FLOAT16
 from app.base_models.text_recognition import FAMILY as TEXT_FAMILY
-from app.errors import N_, NotFound
+from app.db import own
+from app.errors import N_
 
 ADDED_EN = "Added by your team: %(source)s."
 ADDED_DE = "Von Ihrem Team hinzugefügt: %(source)s."
@@ -44,7 +45,7 @@ def find(session: Session, *, workspace_id: str, key: str) -> BaseModelEntry | N
 
 def offered(session: Session, *, workspace_id: str) -> list[BaseModelEntry]:
     """Every base model for pictures that an order may name: the catalogue's, then the workspace's own by name."""
-    entries = (entry_of(row) for row in own(session, workspace_id=workspace_id))
+    entries = (entry_of(row) for row in own_bases(session, workspace_id=workspace_id))
     return [*catalogue.all_models(), *(one for one in entries if one is not None)]
 
 
@@ -67,7 +68,7 @@ def find_text(session: Session, *, workspace_id: str, key: str) -> TextModelEntr
 
 def text_offered(session: Session, *, workspace_id: str) -> list[TextModelEntry]:
     """Every language model that an order may name: the catalogue's, then the workspace's own by name."""
-    entries = (text_entry_of(row) for row in own(session, workspace_id=workspace_id))
+    entries = (text_entry_of(row) for row in own_bases(session, workspace_id=workspace_id))
     return [*catalogue.text_models(), *(one for one in entries if one is not None)]
 
 
@@ -88,7 +89,7 @@ def name_of(session: Session, *, workspace_id: str, key: str) -> str:
     return names(session, workspace_id=workspace_id, keys=[key])[key]
 
 
-def own(session: Session, *, workspace_id: str, archived: bool = False) -> list[OwnBase]:
+def own_bases(session: Session, *, workspace_id: str, archived: bool = False) -> list[OwnBase]:
     """The workspace's own, by name."""
     is_away = OwnBase.archived_at.is_not(None) if archived else OwnBase.archived_at.is_(None)
     return list(
@@ -98,12 +99,9 @@ def own(session: Session, *, workspace_id: str, archived: bool = False) -> list[
     )
 
 
-def own_one(session: Session, *, workspace_id: str, base_id: str) -> OwnBase:
+def own_base(session: Session, *, workspace_id: str, base_id: str) -> OwnBase:
     """Raises ``NotFound`` for another workspace's too."""
-    found = session.scalar(select(OwnBase).where(OwnBase.id == base_id, OwnBase.workspace_id == workspace_id))
-    if found is None:
-        raise NotFound()
-    return found
+    return own(session, OwnBase, base_id, workspace_id)
 
 
 def lying_ready(session: Session) -> list[OfferedBase]:

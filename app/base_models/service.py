@@ -124,7 +124,7 @@ def _take_from_card(row: OwnBase, facts: Facts) -> None:
 
 
 def _added(session: Session, row: OwnBase) -> OwnBase:
-    there = queries.own(session, workspace_id=row.workspace_id)
+    there = queries.own_bases(session, workspace_id=row.workspace_id)
     if len(there) >= MOST:
         raise TooManyBases(count=MOST)
     what = (row.place, row.source, row.file or "", row.revision or "")
@@ -148,7 +148,7 @@ def describe(
     languages: str = "",
 ) -> OwnBase:
     """Change its name, its languages and what people read of its licence. Raises ``NotFound``, ``BadLanguages``."""
-    row = queries.own_one(session, workspace_id=workspace_id, base_id=base_id)
+    row = queries.own_base(session, workspace_id=workspace_id, base_id=base_id)
     row.languages = _languages(languages)
     row.name, row.licence, row.licence_sentence, row.commercial = name, licence, licence_sentence, commercial
     session.flush()
@@ -160,7 +160,7 @@ def put_away(session: Session, *, workspace_id: str, base_id: str) -> OwnBase:
 
     Raises ``NotFound``.
     """
-    row = queries.own_one(session, workspace_id=workspace_id, base_id=base_id)
+    row = queries.own_base(session, workspace_id=workspace_id, base_id=base_id)
     row.archived_at = row.archived_at or now()
     session.flush()
     return row
@@ -168,7 +168,7 @@ def put_away(session: Session, *, workspace_id: str, base_id: str) -> OwnBase:
 
 def take_back(session: Session, *, workspace_id: str, base_id: str) -> OwnBase:
     """Raises ``NotFound``."""
-    row = queries.own_one(session, workspace_id=workspace_id, base_id=base_id)
+    row = queries.own_base(session, workspace_id=workspace_id, base_id=base_id)
     row.archived_at = None
     session.flush()
     return row
@@ -179,7 +179,7 @@ def take_back(session: Session, *, workspace_id: str, base_id: str) -> OwnBase:
 
 def note_facts(session: Session, *, workspace_id: str, base_id: str, facts: Facts) -> None:
     """What its files told. Raises ``NotFound``, ``OtherFamily`` where a person had chosen another one."""
-    row = queries.own_one(session, workspace_id=workspace_id, base_id=base_id)
+    row = queries.own_base(session, workspace_id=workspace_id, base_id=base_id)
     if row.family and row.family != facts.family:
         raise OtherFamily(found=facts.family)
     row.family, row.facts = facts.family, facts.model_dump(mode="json")

@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 from app.accounts import queries as accounts
 from app.adapters.models import Adapter
 from app.base_models import queries as base_models
+from app.db import own
 from app.errors import NotFound
 from app.gallery.errors import NoSuchCampaign
 from app.gallery.filters import Filters
@@ -105,10 +106,7 @@ def campaigns(session: Session, *, workspace_id: str) -> list[Campaign]:
 
 def campaign(session: Session, *, workspace_id: str, campaign_id: str) -> Campaign:
     """Raises ``NotFound`` for another workspace's campaign too."""
-    found = session.scalar(select(Campaign).where(Campaign.id == campaign_id, Campaign.workspace_id == workspace_id))
-    if found is None:
-        raise NotFound()
-    return found
+    return own(session, Campaign, campaign_id, workspace_id)
 
 
 def campaign_to_use(session: Session, *, workspace_id: str, campaign_id: str) -> Campaign:

@@ -11,6 +11,7 @@ from app.accounts import queries as accounts
 from app.adapters.models import Adapter
 from app.base_models import queries as base_models
 from app.base_models.catalogue import BaseModelEntry
+from app.db import own
 from app.errors import NotFound
 from app.generations.errors import NoSuchAdapter
 from app.generations.models import Generation, Output
@@ -66,12 +67,7 @@ class GenerationView:
 
 def generation(session: Session, *, workspace_id: str, generation_id: str) -> Generation:
     """Raises ``NotFound`` for another workspace's order too."""
-    found = session.scalar(
-        select(Generation).where(Generation.id == generation_id, Generation.workspace_id == workspace_id)
-    )
-    if found is None:
-        raise NotFound()
-    return found
+    return own(session, Generation, generation_id, workspace_id)
 
 
 def view(session: Session, *, workspace_id: str, generation_id: str) -> GenerationView:
@@ -166,11 +162,8 @@ def has_output(session: Session, output_id: str) -> bool:
 
 def output(session: Session, *, workspace_id: str, output_id: str, deleted_too: bool = False) -> Output:
     """A finished picture. Raises ``NotFound`` for another workspace's, and for a deleted one."""
-    wanted = select(Output).where(Output.id == output_id, Output.workspace_id == workspace_id)
-    found = session.scalar(wanted if deleted_too else wanted.where(Output.deleted_at.is_(None)))
-    if found is None:
-        raise NotFound()
-    return found
+    there = () if deleted_too else (Output.deleted_at.is_(None),)
+    return own(session, Output, output_id, workspace_id, *there)
 
 
 def output_counts(session: Session, project_ids: list[str]) -> dict[str, int]:

@@ -8,7 +8,7 @@ from typing import Literal
 from sqlalchemy import Integer, cast, func, select
 from sqlalchemy.orm import Session
 
-from app.db import now
+from app.db import now, own
 from app.errors import NotFound
 from app.images.captions import pairing_key
 from app.images.look_alikes import PictureStatus, StatusThresholds, find_look_alikes, status_of
@@ -120,12 +120,7 @@ class Tile:
 
 def image(session: Session, *, workspace_id: str, image_id: str) -> Image:
     """Raises ``NotFound`` for another workspace's picture too."""
-    found = session.scalar(
-        select(Image).where(Image.id == image_id, Image.workspace_id == workspace_id, Image.deleted_at.is_(None))
-    )
-    if found is None:
-        raise NotFound()
-    return found
+    return own(session, Image, image_id, workspace_id, Image.deleted_at.is_(None))
 
 
 def images(session: Session, *, workspace_id: str, image_ids: Sequence[str]) -> list[Image]:

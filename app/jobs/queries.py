@@ -6,7 +6,7 @@ from typing import NamedTuple
 from sqlalchemy import and_, false, func, or_, select, tuple_
 from sqlalchemy.orm import Session
 
-from app.db import now
+from app.db import now, own
 from app.errors import NotFound
 from app.jobs.models import ACTIVE_STATES, LANES, Job, Worker, version_of
 
@@ -16,10 +16,7 @@ ALIVE_FOR = timedelta(seconds=60)
 
 def job(session: Session, *, workspace_id: str, job_id: str) -> Job:
     """Raises ``NotFound`` for another workspace's job too."""
-    found = session.scalar(select(Job).where(Job.id == job_id, Job.workspace_id == workspace_id))
-    if found is None:
-        raise NotFound()
-    return found
+    return own(session, Job, job_id, workspace_id)
 
 
 def job_of(session: Session, subject_id: str) -> Job:

@@ -5,7 +5,7 @@ from datetime import datetime
 from sqlalchemy import func, select, tuple_
 from sqlalchemy.orm import Session
 
-from app.errors import NotFound
+from app.db import own
 from app.projects.models import Project
 
 PAGE = 24
@@ -13,10 +13,7 @@ PAGE = 24
 
 def project(session: Session, *, workspace_id: str, project_id: str) -> Project:
     """Raises ``NotFound`` for another workspace's brand too."""
-    found = session.scalar(select(Project).where(Project.id == project_id, Project.workspace_id == workspace_id))
-    if found is None:
-        raise NotFound()
-    return found
+    return own(session, Project, project_id, workspace_id)
 
 
 def projects(

@@ -11,7 +11,7 @@ from app.accounts import queries as accounts
 from app.adapters.models import Adapter
 from app.base_models import queries as base_models
 from app.base_models.catalogue import BaseModelEntry
-from app.errors import NotFound
+from app.db import own
 from app.images import queries as images
 from app.images.models import Image
 from app.jobs import queries as jobs
@@ -149,16 +149,7 @@ def sample_count(session: Session, training_id: str) -> int:
 
 def sample(session: Session, *, workspace_id: str, training_id: str, sample_id: str) -> TrainingSample:
     """Raises ``NotFound``."""
-    found = session.scalar(
-        select(TrainingSample).where(
-            TrainingSample.id == sample_id,
-            TrainingSample.training_id == training_id,
-            TrainingSample.workspace_id == workspace_id,
-        )
-    )
-    if found is None:
-        raise NotFound()
-    return found
+    return own(session, TrainingSample, sample_id, workspace_id, TrainingSample.training_id == training_id)
 
 
 def adapters_of(session: Session, training_ids: list[str]) -> dict[str, Adapter]:

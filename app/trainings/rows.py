@@ -6,7 +6,7 @@ from typing import Literal
 from sqlalchemy import select, tuple_
 from sqlalchemy.orm import Session
 
-from app.errors import NotFound
+from app.db import own
 from app.trainings.models import Training
 
 PAGE = 24
@@ -15,14 +15,7 @@ Modality = Literal["image", "text"]
 
 def training(session: Session, *, workspace_id: str, training_id: str, modality: Modality) -> Training:
     """Raises ``NotFound`` for another workspace's and for the other modality's."""
-    found = session.scalar(
-        select(Training).where(
-            Training.id == training_id, Training.workspace_id == workspace_id, Training.modality == modality
-        )
-    )
-    if found is None:
-        raise NotFound()
-    return found
+    return own(session, Training, training_id, workspace_id, Training.modality == modality)
 
 
 def of_project(

@@ -9,7 +9,7 @@ from typing import Literal
 from sqlalchemy import Integer, Select, cast, func, select
 from sqlalchemy.orm import Session
 
-from app.db import now
+from app.db import now, own
 from app.errors import NotFound
 from app.voice.analysis import likeness, pairs, personal_data
 from app.voice.analysis.likeness import Compared, SharedLine
@@ -158,14 +158,7 @@ def _of_project(workspace_id: str, project_id: str) -> Select[TextSample]:
 
 def sample(session: Session, *, workspace_id: str, text_id: str) -> TextSample:
     """Raises ``NotFound`` for another workspace's sample too."""
-    found = session.scalar(
-        select(TextSample).where(
-            TextSample.id == text_id, TextSample.workspace_id == workspace_id, TextSample.deleted_at.is_(None)
-        )
-    )
-    if found is None:
-        raise NotFound()
-    return found
+    return own(session, TextSample, text_id, workspace_id, TextSample.deleted_at.is_(None))
 
 
 def samples(session: Session, *, workspace_id: str, text_ids: Sequence[str]) -> list[TextSample]:
@@ -369,12 +362,7 @@ def known_hashes(session: Session, *, workspace_id: str, project_id: str) -> set
 
 def voice_import(session: Session, *, workspace_id: str, import_id: str) -> VoiceImport:
     """Raises ``NotFound`` for another workspace's import too."""
-    found = session.scalar(
-        select(VoiceImport).where(VoiceImport.id == import_id, VoiceImport.workspace_id == workspace_id)
-    )
-    if found is None:
-        raise NotFound()
-    return found
+    return own(session, VoiceImport, import_id, workspace_id)
 
 
 def waiting_imports(session: Session, *, workspace_id: str, project_id: str) -> list[VoiceImport]:

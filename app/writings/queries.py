@@ -13,7 +13,7 @@ from app.adapters.models import Adapter
 from app.base_files import queries as base_files
 from app.base_models import queries as base_models
 from app.base_models.catalogue import TextModelEntry
-from app.errors import NotFound
+from app.db import own
 from app.generations.queries import Waiting
 from app.jobs import queries as jobs
 from app.jobs.models import Job
@@ -150,10 +150,7 @@ class WritingView:
 
 def writing(session: Session, *, workspace_id: str, writing_id: str) -> Writing:
     """Raises ``NotFound`` for another workspace's order too."""
-    found = session.scalar(select(Writing).where(Writing.id == writing_id, Writing.workspace_id == workspace_id))
-    if found is None:
-        raise NotFound()
-    return found
+    return own(session, Writing, writing_id, workspace_id)
 
 
 def view(session: Session, *, workspace_id: str, writing_id: str) -> WritingView:
@@ -265,12 +262,7 @@ def checked(variant: WritingVariant, ordered: Writing, rules: Rules) -> VariantV
 
 def variant(session: Session, *, workspace_id: str, variant_id: str) -> WritingVariant:
     """Raises ``NotFound`` for another workspace's text too."""
-    found = session.scalar(
-        select(WritingVariant).where(WritingVariant.id == variant_id, WritingVariant.workspace_id == workspace_id)
-    )
-    if found is None:
-        raise NotFound()
-    return found
+    return own(session, WritingVariant, variant_id, workspace_id)
 
 
 def variant_view(session: Session, *, workspace_id: str, variant_id: str) -> VariantView:

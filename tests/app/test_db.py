@@ -10,7 +10,10 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import OperationalError
 
 from app import db
-from app.db import Database
+from app.accounts.models import Workspace
+from app.db import Database, now, own
+from app.errors import NotFound
+from app.projects.models import Project
 
 
 @pytest.fixture
@@ -69,3 +72,32 @@ def test_what_is_written_waits_for_the_disk_and_what_is_noted_does_not(sqlite: D
 
     full, normal = 2, 1
     assert [how(sqlite.write), how(sqlite.note), how(sqlite.write)] == [full, normal, full]
+
+
+def test_a_row_is_its_workspaces_own_and_nobody_elses(database: Database) -> None:
+    with database.write() as session:
+        ours, theirs = Workspace(name="ours"), Workspace(name="theirs")
+        session.add_all([ours, theirs])
+        session.flush()
+        brand = Project(workspace_id=ours.id, name="Nordlicht", trigger_word="nordlichtstyle")
+        session.add(brand)
+        session.flush()
+        assert own(session, Project, brand.id, ours.id) is brand
+        for workspace_id, row_id in ((theirs.id, brand.id), (ours.id, ours.id)):
+            with pytest.raises(NotFound):
+                own(session, Project, row_id, workspace_id)
+
+
+def test_a_row_that_does_not_meet_a_condition_is_not_found(database: Database) -> None:
+    with database.write() as session:
+        workspace = Workspace(name="ours")
+        session.add(workspace)
+        session.flush()
+        brand = Project(workspace_id=workspace.id, name="Nordlicht", trigger_word="nordlichtstyle")
+        session.add(brand)
+        session.flush()
+        assert own(session, Project, brand.id, workspace.id, Project.archived_at.is_(None)) is brand
+        brand.archived_at = now()
+        session.flush()
+        with pytest.raises(NotFound):
+            own(session, Project, brand.id, workspace.id, Project.archived_at.is_(None))

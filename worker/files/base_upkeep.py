@@ -63,5 +63,7 @@ def _is_used(session: Session, folder: Path, machine: str) -> bool:
     if not key.endswith(base_folders.PARTS):
         copies = queries.state(session, workspace_id=workspace_id, key=key).copies
         return any(copy.machine == machine for copy in copies)
-    likes = (base_models.like(row.family) for row in base_models.own(session, workspace_id=workspace_id) if row.is_file)
+    likes = (
+        base_models.like(row.family) for row in base_models.own_bases(session, workspace_id=workspace_id) if row.is_file
+    )
     return any(one is not None and f"{one.key}{base_folders.PARTS}" == key for one in likes)

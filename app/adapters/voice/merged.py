@@ -16,6 +16,7 @@ from app.adapters.names import file_stem
 from app.adapters.service import folder_of
 from app.base_models import queries as base_models
 from app.base_models.catalogue import TextModelEntry
+from app.db import own
 from app.errors import N_, Conflict, NotFound
 from app.jobs import service as jobs
 from app.jobs.models import Job
@@ -192,9 +193,7 @@ def delete(session: Session, *, workspace_id: str, adapter_id: str, form: Form) 
 
 def order_of(session: Session, workspace_id: str, merged_id: str) -> MergeOrder:
     """Raises ``NotFound``, ``BaseGone``."""
-    row = session.scalar(select(MergedFile).where(MergedFile.id == merged_id, MergedFile.workspace_id == workspace_id))
-    if row is None:
-        raise NotFound()
+    row = own(session, MergedFile, merged_id, workspace_id)
     adapter = queries.voice(session, workspace_id=workspace_id, adapter_id=row.adapter_id)
     base = base_models.find_text(session, workspace_id=adapter.workspace_id, key=adapter.base_model)
     if base is None:

@@ -3,8 +3,7 @@
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from app.db import Database
-from app.errors import NotFound
+from app.db import Database, own
 from app.generations.errors import NoStartPicture
 from app.generations.models import StartPicture
 from app.generations.requests import OrderedStart
@@ -41,12 +40,7 @@ def add(
 
 def start_picture(session: Session, *, workspace_id: str, start_id: str) -> StartPicture:
     """Raises ``NotFound`` for another workspace's too."""
-    found = session.scalar(
-        select(StartPicture).where(StartPicture.id == start_id, StartPicture.workspace_id == workspace_id)
-    )
-    if found is None:
-        raise NotFound()
-    return found
+    return own(session, StartPicture, start_id, workspace_id)
 
 
 def by_hash(session: Session, *, workspace_id: str, project_id: str, sha256: str) -> StartPicture | None:

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session, aliased
 
 from app.adapters.models import Adapter
 from app.base_models import queries as base_models
-from app.errors import NotFound
+from app.db import own
 from app.writings.models import BlindPair, BlindVote, Writing, WritingVariant
 from app.writings.recipe import ARMS, Arm
 from app.writings.vote.statistics import Cast, Duel, duels
@@ -28,10 +28,7 @@ class PairView:
 
 def pair(session: Session, *, workspace_id: str, pair_id: str) -> BlindPair:
     """Raises ``NotFound`` for another workspace's pair too."""
-    found = session.scalar(select(BlindPair).where(BlindPair.id == pair_id, BlindPair.workspace_id == workspace_id))
-    if found is None:
-        raise NotFound()
-    return found
+    return own(session, BlindPair, pair_id, workspace_id)
 
 
 def next_pair(session: Session, *, workspace_id: str, project_id: str, user_id: str) -> PairView | None:

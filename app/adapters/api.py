@@ -21,7 +21,7 @@ from app.web.api.audited import audited
 from app.web.api.deferred_route import DeferredRoute
 from app.web.api.json_body import JsonBody
 from app.web.gate.signed_in import Editor, Viewer
-from app.web.paging import from_cursor, to_cursor
+from app.web.paging import from_cursor, split
 from app.web.session_deps import FileStorage, ReadSession, WriteSession
 from app.web.text import Name, RowId
 
@@ -96,8 +96,7 @@ def list_adapters(
 ) -> AdapterList:
     """All of the workspace's, the newest first."""
     found = queries.adapters(session, workspace_id=visitor.workspace.id, archived=archived, before=from_cursor(cursor))
-    shown, more = found[: queries.PAGE], found[queries.PAGE :]
-    following = to_cursor(shown[-1].created_at, shown[-1].id) if more else None
+    shown, following = split(found, queries.PAGE)
     return AdapterList(items=[AdapterOut.of(row) for row in shown], next=following)
 
 

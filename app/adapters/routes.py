@@ -33,7 +33,7 @@ from app.web.flashes import Flash
 from app.web.gate.signed_in import Editor, Viewer
 from app.web.gate.visitor import Visitor
 from app.web.language import translate
-from app.web.paging import from_cursor, to_cursor
+from app.web.paging import from_cursor, split
 from app.web.session_deps import FileStorage, ReadSession, WriteSession
 from app.web.templating import page
 from app.web.text import RowId
@@ -61,8 +61,7 @@ def all_of_them(
 ) -> Response:
     workspace_id = visitor.workspace.id
     found = queries.adapters(session, workspace_id=workspace_id, archived=archived, before=from_cursor(before))
-    there, more = found[: queries.PAGE], found[queries.PAGE :]
-    older = f"/adapters?archived={str(archived).lower()}&before="
+    there, older = split(found, queries.PAGE, f"/adapters?archived={str(archived).lower()}&before=")
     return page(
         request,
         "pages/adapters.html",
@@ -71,7 +70,7 @@ def all_of_them(
         archived=archived,
         archived_count=queries.archived_count(session, workspace_id=workspace_id),
         base_name=_namer(session, there),
-        older=older + to_cursor(there[-1].created_at, there[-1].id) if more else None,
+        older=older,
     )
 
 

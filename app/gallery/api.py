@@ -18,7 +18,7 @@ from app.web.api.deferred_route import DeferredRoute
 from app.web.api.json_body import JsonBody
 from app.web.gate.signed_in import Editor, Viewer
 from app.web.gate.visitor import Visitor
-from app.web.paging import from_cursor, to_cursor
+from app.web.paging import from_cursor, split
 from app.web.session_deps import FileStorage, ReadSession, WriteSession
 from app.web.text import Line, Name, RowId
 
@@ -160,8 +160,7 @@ def list_outputs(
     found = queries.page(
         session, workspace_id=visitor.workspace.id, filters=filters, before=from_cursor(cursor), limit=limit
     )
-    shown = found[:limit]
-    more = to_cursor(shown[-1].created_at, shown[-1].id) if len(found) > limit else None
+    shown, more = split(found, limit)
     return OutputPage(items=[_out(view) for view in queries.views(session, shown)], next=more)
 
 

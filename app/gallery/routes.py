@@ -30,7 +30,7 @@ from app.web.api.deferred_route import DeferredRoute
 from app.web.flashes import Flash
 from app.web.gate.signed_in import Editor, Viewer
 from app.web.language import translate, translations
-from app.web.paging import from_cursor, to_cursor
+from app.web.paging import from_cursor, split
 from app.web.session_deps import FileStorage, ReadSession, WriteSession
 from app.web.templating import fragment, page
 from app.web.text import RowId
@@ -50,11 +50,11 @@ Kind = Annotated[copies.CopyFormat, Query(alias="as")]
 def show(request: Request, session: ReadSession, visitor: Viewer, asked: Annotated[GalleryQuery, Query()]) -> Response:
     filters, workspace_id = asked.filters(), visitor.workspace.id
     found = queries.page(session, workspace_id=workspace_id, filters=filters, before=from_cursor(asked.before))
-    shown, more = found[: queries.PAGE], found[queries.PAGE :]
+    shown, more = split(found, queries.PAGE)
     context: dict[str, Any] = {
         "outputs": shown,
         "filters": filters,
-        "more": to_cursor(shown[-1].created_at, shown[-1].id) if more else None,
+        "more": more,
     }
     if is_htmx(request) and asked.before:
         return fragment(request, "partials/gallery_tiles.html", **context)

@@ -23,7 +23,7 @@ from app.web.api.deferred_route import DeferredRoute
 from app.web.gate.signed_in import Editor, Viewer
 from app.web.gate.visitor import Visitor
 from app.web.language import translate
-from app.web.paging import from_cursor, to_cursor
+from app.web.paging import from_cursor, split
 from app.web.session_deps import FileStorage, ReadSession, WriteSession
 from app.web.templating import fragment, page
 from app.web.text import RowId
@@ -58,11 +58,10 @@ def show(
     workspace_id = visitor.workspace.id
     project = projects.project(session, workspace_id=workspace_id, project_id=project_id)
     found = queries.recent(session, workspace_id=workspace_id, project_id=project_id, before=from_cursor(before))
-    shown = queries.light(found[: queries.PAGE])
-    more = len(found) > len(shown)
+    shown, more = split(found, len(queries.light(found[: queries.PAGE])))
     history: dict[str, Any] = {
         "views": queries.views(session, shown),
-        "more": to_cursor(shown[-1].created_at, shown[-1].id) if more else None,
+        "more": more,
         "project": project,
     }
     if is_htmx(request) and before:

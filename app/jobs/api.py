@@ -10,7 +10,7 @@ from app.jobs.models import Job
 from app.web.api.audited import audited
 from app.web.api.deferred_route import DeferredRoute
 from app.web.gate.signed_in import Editor, Viewer
-from app.web.paging import from_cursor, to_cursor
+from app.web.paging import from_cursor, split
 from app.web.session_deps import ReadSession, WriteSession
 from app.web.text import RowId
 
@@ -72,12 +72,12 @@ class WorkerList(BaseModel, defer_build=True):
 def list_jobs(session: ReadSession, visitor: Viewer, cursor: str | None = None) -> JobList:
     """Active jobs, then ended ones page by page."""
     ended = queries.ended(session, workspace_id=visitor.workspace.id, before=from_cursor(cursor))
-    shown, more = ended[: queries.PAGE], len(ended) > queries.PAGE
+    shown, following = split(ended, queries.PAGE)
     active = [] if cursor else queries.active(session, workspace_id=visitor.workspace.id)
     return JobList(
         active=[JobOut.of(job) for job in active],
         items=[JobOut.of(job) for job in shown],
-        next=to_cursor(shown[-1].created_at, shown[-1].id) if more else None,
+        next=following,
     )
 
 

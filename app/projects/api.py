@@ -15,7 +15,7 @@ from app.web.api.audited import audited
 from app.web.api.deferred_route import DeferredRoute
 from app.web.api.json_body import JsonBody
 from app.web.gate.signed_in import Editor, Viewer
-from app.web.paging import from_cursor, to_cursor
+from app.web.paging import from_cursor, split
 from app.web.session_deps import FileStorage, ReadSession, WriteSession
 from app.web.text import Name, RowId
 
@@ -81,11 +81,11 @@ def list_projects(
 ) -> ProjectList:
     """The newest first; archived ones only when asked for."""
     found = queries.projects(session, workspace_id=visitor.workspace.id, archived=archived, before=from_cursor(cursor))
-    page, more = found[: queries.PAGE], len(found) > queries.PAGE
+    page, following = split(found, queries.PAGE)
     counts = images.counts(session, [project.id for project in page])
     return ProjectList(
         items=[_out(project, counts[project.id]) for project in page],
-        next=to_cursor(page[-1].created_at, page[-1].id) if more else None,
+        next=following,
     )
 
 

@@ -30,7 +30,7 @@ from app.web.flashes import Flash
 from app.web.gate.signed_in import Editor, Viewer
 from app.web.gate.visitor import Visitor
 from app.web.language import translate
-from app.web.paging import from_cursor, to_cursor
+from app.web.paging import from_cursor, split
 from app.web.session_deps import FileStorage, ReadSession, WriteSession
 from app.web.templating import fragment, page
 from app.web.text import RowId
@@ -57,8 +57,7 @@ def show_all(
 ) -> Response:
     workspace_id = visitor.workspace.id
     found = queries.projects(session, workspace_id=workspace_id, archived=archived, before=from_cursor(before))
-    brands, more = found[: queries.PAGE], len(found) > queries.PAGE
-    next_page = f"/projects?archived={str(archived).lower()}&before="
+    brands, next_page = split(found, queries.PAGE, f"/projects?archived={str(archived).lower()}&before=")
     return page(
         request,
         "pages/projects.html",
@@ -67,7 +66,7 @@ def show_all(
         archived_count=queries.archived_count(session, workspace_id=workspace_id),
         cards=_cards(session, [project.id for project in brands]),
         has_demo=bool(demo.pictures()),
-        next_page=next_page + to_cursor(brands[-1].created_at, brands[-1].id) if more else None,
+        next_page=next_page,
     )
 
 

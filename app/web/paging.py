@@ -2,7 +2,29 @@
 
 import base64
 import binascii
+from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import Protocol, TypeVar
+
+
+class Placed(Protocol):
+    """A row with the place in its list that a cursor names."""
+
+    @property
+    def id(self) -> str: ...
+
+    @property
+    def created_at(self) -> datetime: ...
+
+
+Row = TypeVar("Row", bound=Placed)
+
+
+def split(rows: Sequence[Row], limit: int, address: str = "") -> tuple[list[Row], str | None]:
+    """The rows of one page, and the address of the next: ``address`` and the cursor of the last row. None on the last
+    page, which is told by asking for ``limit`` + 1 rows."""
+    page = list(rows[:limit])
+    return page, address + to_cursor(page[-1].created_at, page[-1].id) if len(rows) > limit else None
 
 
 def to_cursor(created_at: datetime, row_id: str) -> str:

@@ -15,7 +15,7 @@ from app.web.api.deferred_route import DeferredRoute
 from app.web.api.json_body import JsonBody
 from app.web.gate.signed_in import Editor, Viewer
 from app.web.language import translate
-from app.web.paging import from_cursor, to_cursor
+from app.web.paging import from_cursor, split
 from app.web.session_deps import ReadSession, WriteSession
 from app.web.text import Line, RowId, Text
 from app.writings import channels, exports, queries, requests, service
@@ -311,8 +311,7 @@ def list_writings(
         before=from_cursor(cursor),
         limit=limit,
     )
-    shown = found[:limit]
-    more = to_cursor(shown[-1].created_at, shown[-1].id) if len(found) > limit else None
+    shown, more = split(found, limit)
     return WritingPage(items=[_out(view) for view in queries.views(session, shown)], next=more)
 
 
@@ -378,8 +377,7 @@ def list_variants(session: ReadSession, visitor: Viewer, asked: Annotated[TextPa
         before=from_cursor(asked.cursor),
         limit=asked.limit,
     )
-    shown = found[: asked.limit]
-    more = to_cursor(shown[-1].created_at, shown[-1].id) if len(found) > asked.limit else None
+    shown, more = split(found, asked.limit)
     return VariantPage(items=[_variant(one) for one in queries.variant_views(session, shown)], next=more)
 
 

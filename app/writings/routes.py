@@ -19,7 +19,7 @@ from app.web.flashes import Flash
 from app.web.gate.signed_in import Editor, Viewer
 from app.web.gate.visitor import Visitor
 from app.web.language import translate
-from app.web.paging import from_cursor, to_cursor
+from app.web.paging import from_cursor, split
 from app.web.session_deps import ReadSession, WriteSession
 from app.web.templating import fragment, page
 from app.web.text import RowId
@@ -77,10 +77,10 @@ def show(
     workspace_id = visitor.workspace.id
     project = projects.project(session, workspace_id=workspace_id, project_id=project_id)
     found = queries.recent(session, workspace_id=workspace_id, project_id=project_id, before=from_cursor(before))
-    shown, more = found[: queries.PAGE], found[queries.PAGE :]
+    shown, more = split(found, queries.PAGE)
     history: dict[str, Any] = {
         "views": queries.views(session, shown),
-        "more": to_cursor(shown[-1].created_at, shown[-1].id) if more else None,
+        "more": more,
         "project": project,
         "arm_names": ARM_NAMES,
     }
@@ -164,13 +164,13 @@ def show_texts(
 ) -> Response:
     filters, workspace_id = asked.filters(), visitor.workspace.id
     found = queries.texts(session, workspace_id=workspace_id, filters=filters, before=from_cursor(asked.before))
-    shown, more = found[: queries.TEXTS_PAGE], found[queries.TEXTS_PAGE :]
+    shown, more = split(found, queries.TEXTS_PAGE)
     return page(
         request,
         "pages/writings.html",
         texts=queries.variant_views(session, shown),
         filters=filters,
-        more=to_cursor(shown[-1].created_at, shown[-1].id) if more else None,
+        more=more,
         is_first=not asked.before,
         reviews=REVIEWS,
         channels=channels.CHANNELS,

@@ -1,10 +1,9 @@
 """Text that comes from outside, made safe to work with. Knows nothing else of Livery."""
 
-import math
 import re
 import unicodedata
 from functools import cache
-from typing import Any, Literal
+from typing import Literal
 
 LONGEST_RUN_OF_MARKS = 30
 """As in Unicode's "stream-safe" text (UAX #15): no language stacks more marks on one letter."""
@@ -32,17 +31,6 @@ def composed(text: str, form: Literal["NFC", "NFKC", "NFKD"] = "NFC") -> str:
 def keepable(text: str) -> str:
     """``text`` without what no database, no JSON and no page can hold: NUL and halves of surrogate pairs."""
     return _UNKEEPABLE.sub("", text)
-
-
-def all_keepable(value: Any) -> Any:
-    """JSON with every text in it, names too, made ``keepable``; infinity and what is no number become None."""
-    if isinstance(value, str):
-        return keepable(value)
-    if isinstance(value, dict):
-        return {keepable(str(key)): all_keepable(item) for key, item in value.items()}
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return [all_keepable(item) for item in value] if isinstance(value, list) else value
 
 
 def safe_cell(value: str) -> str:

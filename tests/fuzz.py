@@ -22,14 +22,14 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from app.adapters import inspecting
 from app.errors import AppError
 from app.generations.start_pictures import files as start
 from app.images import captions
 from app.images.reading import archive
 from app.images.reading.prepared import IntakeLimits
-from app.lora_files import inspection
 from app.lora_files.safetensors_file import Tensor, to_bytes
-from app.plain_text import all_keepable
+from app.lora_files.text import all_keepable
 from app.reading.errors import Unreadable
 from app.reading.pool import ReaderPool
 from app.voice.reading.intake import TextLimits
@@ -164,7 +164,7 @@ def _caption(pool: ReaderPool, data: bytes) -> None:
 
 
 def _adapter(pool: ReaderPool, data: bytes) -> None:
-    passport = inspection.of_beginning(io.BytesIO(data), len(data), b"")
+    passport = inspecting.of_beginning(io.BytesIO(data), len(data), b"")
     keepable(passport.model_dump(mode="json"))
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from app.plain_text import all_keepable
+from app.lora_files.text import all_keepable
 
 OPTIMIZERS = {
     "adamw": "torch.optim.adamw.AdamW",

@@ -1,5 +1,7 @@
 """The passport of an adapter file: what it is, read from its header and the few bytes of its alphas.
 
+A header of 300 bytes can claim 45 million rows: for files from outside, let a process do this that may be lost.
+
 Nothing of it is believed: lengths are limited, JSON inside is read carefully, and what cannot be read is left out.
 """
 
@@ -22,17 +24,12 @@ from app.lora_files.keys import signs
 from app.lora_files.keys.bases import NAMES, SIZES, SUPPORTED, UnknownDialect, UnknownKind
 from app.lora_files.programs import verdicts as programs
 from app.lora_files.programs.fit import Contents
-from app.lora_files.safetensors_file import MAX_HEADER_BYTES, Header, Place, Tensor, UnsafeFile, header_of
-from app.plain_text import all_keepable
-from app.reading import pool
-from app.reading.errors import Unreadable
-from app.reading.net import otherwise
+from app.lora_files.safetensors_file import Header, Place, Tensor
+from app.lora_files.text import LONGEST_LINE, all_keepable, one_line
 
-MOST_HEADER_BYTES = MAX_HEADER_BYTES
 MOST_TAGS = 60
 MOST_ENTRIES = 150
 LONGEST_ENTRY = 2000
-LONGEST_LINE = 200
 CHUNK = 2**20
 FOLDER = re.compile(r"\d{1,4}_(?=.)")
 """How the folders of a training are called: how often its pictures count, and what they show."""
@@ -118,7 +115,7 @@ class Passport(BaseModel, defer_build=True):
     tells_about_pictures: bool
     """Whether the header holds captions, folder names or counts of the training pictures."""
     settings: dict[str, Any]
-    """Of its training: the recipe's fields that the header tells."""
+    """Of its training, as far as the header tells them."""
     hashes: Hashes
     programs: list[ProgramFit]
     dialects: list[str]
@@ -138,52 +135,6 @@ class Passport(BaseModel, defer_build=True):
     """Of the base's tokens, where the file's shapes say it: sizes of one family differ in it."""
 
 
-def of_file(path: Path, *, whole: bool = True) -> Passport:
-    """The passport of a file; with ``whole`` every byte is read for its hashes. Raises ``UnsafeFile``."""
-    with otherwise(UnsafeFile(reason="its header cannot be read")):
-        with path.open("rb") as file:
-            header = header_of(file, path.stat().st_size)
-            alphas = {name: _read(file, header, place) for name, place in alpha_places(header)}
-        passport = looked_at(header, path.stat().st_size, alphas)
-    if whole:
-        passport.hashes = passport.hashes.model_copy(update=hashes_of(path, header))
-    return passport
-
-
-def of_beginning(file: BinaryIO, size: int, alphas: bytes) -> Passport:
-    """The passport from a file's beginning, and its alphas one behind the other in the order of ``alpha_places``.
-
-    Raises ``UnsafeFile``.
-    """
-    with otherwise(UnsafeFile(reason="its header cannot be read")):
-        header = header_of(file, size)
-        found, at = {}, 0
-        for name, place in alpha_places(header):
-            length = place.end - place.start
-            data = alphas[at : at + length]
-            at += length
-            if len(data) == length:
-                found[name] = _number(Tensor(place.dtype, place.shape, data))
-        return looked_at(header, size, found)
-
-
-def looked_at(header: Header, byte_count: int, alphas: Mapping[str, float]) -> Passport:
-    """``of_header`` by a process that may be lost: names, shapes and the JSON in the metadata are anybody's claims, and
-    for the beginning of a file nothing stands behind them."""
-    listed = [(name, (one.dtype, one.shape, one.start, one.end)) for name, one in header.tensors.items()]
-    question = {
-        "places": listed,
-        "metadata": header.metadata,
-        "data_start": header.data_start,
-        "byte_count": byte_count,
-        "alphas": dict(alphas),
-    }
-    try:
-        return Passport.model_validate(pool.ask("adapter_passport", question).value)
-    except Unreadable as error:
-        raise UnsafeFile(reason="its header cannot be read") from error
-
-
 def alpha_places(header: Header) -> list[tuple[str, Place]]:
     """Where the single numbers are that the alphas stand in, in the order of the file."""
     return sorted(
@@ -194,6 +145,28 @@ def alpha_places(header: Header) -> list[tuple[str, Place]]:
         ),
         key=lambda item: item[1].start,
     )
+
+
+def alphas_of(file: BinaryIO, header: Header) -> dict[str, float]:
+    """The alphas of a file whose header this is, by the names of their tensors."""
+    found = {}
+    for name, place in alpha_places(header):
+        file.seek(header.data_start + place.start)
+        found[name] = _number(Tensor(place.dtype, place.shape, file.read(place.end - place.start)))
+    return found
+
+
+def alphas_in(data: bytes, header: Header) -> dict[str, float]:
+    """The alphas of a file from their bytes alone, one behind the other in the order of ``alpha_places``; those that
+    ``data`` is too short for are left out."""
+    found, at = {}, 0
+    for name, place in alpha_places(header):
+        length = place.end - place.start
+        one = data[at : at + length]
+        at += length
+        if len(one) == length:
+            found[name] = _number(Tensor(place.dtype, place.shape, one))
+    return found
 
 
 def of_header(
@@ -300,11 +273,6 @@ def _parts(names: Names, layers: list[tuple[dialects.Layer, int, float | None]],
     return found
 
 
-def _read(file: BinaryIO, header: Header, place: Place) -> float:
-    file.seek(header.data_start + place.start)
-    return _number(Tensor(place.dtype, place.shape, file.read(place.end - place.start)))
-
-
 def _number(tensor: Tensor) -> float:
     """Not a number and infinity become 0: they say nothing, and JSON has no word for them."""
     try:
@@ -316,11 +284,6 @@ def _number(tensor: Tensor) -> float:
 
 def _first(told: Mapping[str, str], *keys: str) -> str:
     return next((told[key] for key in keys if told.get(key, "None") not in ("", "None")), "")
-
-
-def one_line(text: str) -> str:
-    """At most 200 characters of it, on one line."""
-    return " ".join(text.split())[:LONGEST_LINE]
 
 
 def _hash(text: str | None) -> str | None:

@@ -12,23 +12,20 @@ import hashlib
 import json
 import math
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, NoReturn
 
 from app.errors import N_, Invalid
+from app.lora_files.text import keepable
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
-from app.plain_text import keepable
-from app.reading import pool
-from app.reading.errors import Unreadable
 
 MAX_HEADER_BYTES = 8_000_000
 """A preview picture in the metadata may take a few of them."""
-LONG_HEADER_BYTES = 1_000_000
 MAX_TENSORS = 20_000
 LONGEST_NAME = 500
 """Characters of a tensor's name; the longest that a program writes have about 150."""
@@ -110,6 +107,10 @@ def float32_tensor(values: "NDArray[Any] | float") -> Tensor:
     return Tensor("F32", array.shape, array.tobytes())
 
 
+Check = Callable[[bytes, int], tuple[dict[str, Place], dict[str, str]]]
+"""What reads a header's text: ``checked``, or something that lets another process do it."""
+
+
 def read_header(path: Path) -> Header:
     """Read and check the header; reads no more than ``MAX_HEADER_BYTES``.
 
@@ -120,9 +121,10 @@ def read_header(path: Path) -> Header:
         return header_of(file, path.stat().st_size)
 
 
-def header_of(file: BinaryIO, size: int, *, most_bytes: int = MAX_FILE_BYTES) -> Header:
+def header_of(file: BinaryIO, size: int, *, most_bytes: int = MAX_FILE_BYTES, check: Check | None = None) -> Header:
     """The header of a file of ``size`` bytes, at most ``most_bytes``, from its beginning, which is all that ``file``
-    need hold.
+    need hold. A header of eight megabytes of brackets becomes gigabytes: give another ``check`` than ``checked`` for
+    files from outside.
 
     Raises ``UnsafeFile`` like ``read_header``.
     """
@@ -139,25 +141,14 @@ def header_of(file: BinaryIO, size: int, *, most_bytes: int = MAX_FILE_BYTES) ->
     text = file.read(length)
     if len(text) != length:
         raise UnsafeFile(reason="it ends within its header")
-    read = checked if length <= LONG_HEADER_BYTES else _checked_elsewhere
-    return Header(*read(text, size - 8 - length), data_start=8 + length)
+    return Header(*(check or checked)(text, size - 8 - length), data_start=8 + length)
 
 
-def _checked_elsewhere(text: bytes, data_bytes: int) -> tuple[dict[str, Place], dict[str, str]]:
-    """A long header may be eight megabytes of brackets, which become gigabytes: a process that may be lost reads it."""
-    try:
-        found = pool.ask("adapter_header", {"data_bytes": data_bytes}, [text]).value
-    except Unreadable as error:
-        raise UnsafeFile(reason="its header cannot be read") from error
-    places = {name: Place(dtype, tuple(shape), start, end) for name, (dtype, shape, start, end) in found["places"]}
-    return places, found["metadata"]
-
-
-def read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """All tensors and the metadata. Raises ``UnsafeFile`` like ``read_header``."""
-    header = read_header(path)
+def read(path: Path, *, check: Check | None = None) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """All tensors and the metadata; ``check`` as in ``header_of``. Raises ``UnsafeFile`` like ``read_header``."""
     tensors = {}
     with path.open("rb") as file:
+        header = header_of(file, path.stat().st_size, check=check)
         for name, place in header.tensors.items():
             file.seek(header.data_start + place.start)
             data = file.read(place.end - place.start)

@@ -3,18 +3,15 @@
 Walks all routes that the application has, as ``test_other_workspaces`` does; see ``worlds.py``.
 """
 
-from functools import partial
-
 import pytest
 from fastapi import FastAPI
 from sqlalchemy import select
 
-from app.adapters.imports.header_reader import SETTINGS
+from app.adapters import inspecting
 from app.audit.actions import ACTIONS, GROUPS
 from app.audit.kinds import FIELDS, KINDS
 from app.audit.models import AuditEvent
 from app.db import Base, Database
-from app.lora_files import inspection
 from app.lora_files.keys import signs
 from app.storage import Storage
 from app.web.api.audited import action_of
@@ -100,7 +97,7 @@ def test_every_changing_route_leaves_exactly_one_event(
     for architecture, widths in signs.WIDTHS.items():  # an adapter as narrow as 12, which no real base is
         monkeypatch.setitem(signs.WIDTHS, architecture, widths | {12})
     # In this process, as the one that looks at headers would know nothing of it.
-    monkeypatch.setattr(inspection, "looked_at", partial(inspection.of_header, settings=SETTINGS))
+    monkeypatch.setattr(inspecting, "looked_at", inspecting.passport_of)
     wrong, worlds = [], Unspent(app, storage, "ours")
     for walk in walks(app):
         if not walk.changes or str(walk) in CHANGES_NOTHING:

@@ -132,6 +132,19 @@ def test_features_call_only_lower_features() -> None:
     assert found == []
 
 
+def test_the_formats_of_adapter_files_are_a_library_of_their_own() -> None:
+    """It can be used by the worker as well, and without Livery."""
+    found = [
+        f"{name} imports {imported}"
+        for name, path in modules("app/lora_files")
+        for imported in imports(path)
+        if (within(imported, "app", "worker") and not within(imported, "app.errors", "app.lora_files"))
+        or within(imported, "sqlalchemy", "celery", *WEB_LIBRARIES, *MODEL_LIBRARIES)
+        if imported != "app"
+    ]
+    assert found == []
+
+
 def test_recipes_import_pydantic_alone() -> None:
     for name, path in modules("app"):
         if name.endswith("recipe"):

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from app.adapters import inspecting
 from app.base_files import queries as base_files
 from app.base_files import service as base_file_service
 from app.base_files.queries import Source
@@ -254,7 +255,7 @@ def _facts_of_file(hub: Hub, repository: Repository, file: HubFile) -> Facts:
     (length,) = struct.unpack("<Q", hub.beginning(repository, file, 8).ljust(8, b"\0"))
     text = hub.beginning(repository, file, 8 + min(length, safetensors_file.MAX_HEADER_BYTES))
     try:
-        header = safetensors_file.header_of(io.BytesIO(text), file.size, most_bytes=checkpoint_folder.MOST_BYTES)
+        header = inspecting.header_of(io.BytesIO(text), file.size, most_bytes=checkpoint_folder.MOST_BYTES)
         return recognition.of_tensors(header.tensors)
     except UnsafeFile as error:
         raise EngineError("unreadable_checkpoint", UNREADABLE % error.params) from error

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from app.adapters import inspecting
 from app.base_models import recognition
 from app.base_models.models import OfferedBase
 from app.errors import N_, AppError
@@ -83,7 +84,7 @@ def _facts(path: Path) -> recognition.Facts:
     if path.suffix != ".safetensors":
         raise ValueError(NO_SAFETENSORS)
     with path.open("rb") as file:
-        header = safetensors_file.header_of(file, path.stat().st_size, most_bytes=MOST_BYTES)
+        header = inspecting.header_of(file, path.stat().st_size, most_bytes=MOST_BYTES)
     return recognition.of_tensors(header.tensors)
 
 

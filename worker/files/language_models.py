@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from app.adapters import inspecting
 from app.base_models import text_recognition
 from app.base_models.recognition import Facts
 from app.base_models.text_recognition import Numbers
@@ -46,7 +47,7 @@ def facts_of(sizes: Mapping[str, int], read: Read) -> Facts:
     for name in weights:
         length = int.from_bytes(read(name, 8).ljust(8, b"\0"), "little")
         beginning = read(name, 8 + min(length, safetensors_file.MAX_HEADER_BYTES))
-        header = safetensors_file.header_of(io.BytesIO(beginning), sizes[name], most_bytes=MOST_BYTES)
+        header = inspecting.header_of(io.BytesIO(beginning), sizes[name], most_bytes=MOST_BYTES)
         tensors |= {tensor: Numbers(place.dtype, place.shape) for tensor, place in header.tensors.items()}
     settings = _json(sizes, read, SETTINGS_OF_TOKENIZER, MOST_TOKENIZER_BYTES)
     return text_recognition.of_language_model(

@@ -8,6 +8,7 @@ import httpx2
 from huggingface_hub import CommitOperationAdd, HfApi, constants, set_client_factory
 from huggingface_hub.errors import HfHubHTTPError
 
+from app.adapters import inspecting
 from app.adapters.hub import publishing
 from app.adapters.hub.card import model_card, programs_of, voice_card
 from app.adapters.hub.publishing import PublishOrder
@@ -16,7 +17,7 @@ from app.adapters.voice import files as voice_files
 from app.errors import N_, NotFound
 from app.jobs import service as jobs
 from app.jobs.service import Claim
-from app.lora_files import export, inspection
+from app.lora_files import export
 from app.sealing import CannotOpen, unseal
 from worker.context import WorkerContext
 from worker.engines.contracts import EngineError
@@ -69,7 +70,7 @@ def _files(context: WorkerContext, order: PublishOrder, diffusers: tuple[str, st
     export.for_engines(files[for_diffusers], target, name=stem, clean=True)
     given = {**files, for_diffusers: target}
     weights = {name: path for name, path in given.items() if name.endswith(".safetensors")}
-    programs = [(name, programs_of(inspection.of_file(path, whole=False))) for name, path in weights.items()]
+    programs = [(name, programs_of(inspecting.of_file(path, whole=False))) for name, path in weights.items()]
     card = folder / "README.md"
     card.write_text(model_card(replace(order.card, files=programs)))
     return {"README.md": card, **given}

@@ -2,18 +2,8 @@
 
 from typing import Any
 
-from pydantic import TypeAdapter
-
-from app.lora_files import inspection
-from app.lora_files.header_settings import Setting
+from app.adapters import inspecting
 from app.lora_files.safetensors_file import Header, Place, checked
-from app.trainings.look.recipe import TrainingRecipe, header_keys
-
-SETTINGS = {
-    name: Setting(key, TypeAdapter(TrainingRecipe.model_fields[name].rebuild_annotation()).validate_python)
-    for name, key in header_keys(TrainingRecipe).items()
-}
-"""What a header may tell of a training: the fields of our own recipe, each within its bounds."""
 
 
 def header(question: dict[str, Any], blobs: list[bytes]) -> tuple[dict[str, Any], list[bytes]]:
@@ -27,5 +17,4 @@ def passport(question: dict[str, Any], _blobs: list[bytes]) -> tuple[dict[str, A
     """The `Passport` of a checked header."""
     places = {name: Place(dtype, tuple(shape), start, end) for name, (dtype, shape, start, end) in question["places"]}
     header = Header(places, question["metadata"], question["data_start"])
-    found = inspection.of_header(header, question["byte_count"], question["alphas"], SETTINGS)
-    return found.model_dump(mode="json"), []
+    return inspecting.passport_of(header, question["byte_count"], question["alphas"]).model_dump(mode="json"), []

@@ -7,14 +7,14 @@ from fastapi import APIRouter, Depends, File, Form, Request, Response, UploadFil
 from fastapi.responses import FileResponse
 from starlette.background import BackgroundTask
 
-from app.adapters import files, queries
+from app.adapters import files, inspecting, queries
 from app.adapters.forms import AdoptForm, ImportForm
 from app.adapters.imports import service as brought
 from app.adapters.models import BroughtFile
 from app.base_models import queries as base_models
 from app.errors import N_
 from app.jobs import queries as jobs
-from app.lora_files import inspection
+from app.lora_files import inspection, safetensors_file
 from app.lora_files.key_formats import Written
 from app.projects import queries as projects
 from app.storage import Storage
@@ -32,7 +32,7 @@ from app.web.text import RowId
 
 router = APIRouter(route_class=DeferredRoute)
 MB = 1_000_000
-MOST_BEGINNING = inspection.MOST_HEADER_BYTES + 8
+MOST_BEGINNING = safetensors_file.MAX_HEADER_BYTES + 8
 MOST_ALPHAS = 1_000_000
 ADOPTED = N_("The adapter is in the brand now. Create with it, or take it along.")
 DELETED = N_("The file was removed.")
@@ -83,7 +83,7 @@ def look(
 ) -> Response:
     """The passport from a file's beginning alone, which is all that the browser sends at first."""
     found = alphas.file.read(MOST_ALPHAS) if alphas is not None else b""
-    passport = inspection.of_beginning(header.file, size, found)
+    passport = inspecting.of_beginning(header.file, size, found)
     return fragment(request, "partials/adapter_passport.html", passport=passport)
 
 

@@ -17,7 +17,7 @@ from sqlalchemy import delete as delete_rows
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from app.adapters import queries, service
+from app.adapters import inspecting, queries, service
 from app.adapters.errors import VersionTaken
 from app.adapters.hub import addresses
 from app.adapters.models import Adapter, BroughtFile
@@ -36,6 +36,7 @@ from app.lora_files.inspection import Passport
 from app.lora_files.key_formats import Written
 from app.lora_files.keys import signs
 from app.lora_files.keys.lycoris import ChangesT5
+from app.lora_files.text import one_line
 from app.sealing import seal
 from app.storage import Storage
 
@@ -109,8 +110,8 @@ def keep(storage: Storage, path: Path, name: str, *, file_id: str | None = None,
 
     Raises ``UnsafeFile``.
     """
-    passport = inspection.of_file(path)
-    passport.trigger_words = passport.trigger_words or [inspection.one_line(word) for word in learned]
+    passport = inspecting.of_file(path)
+    passport.trigger_words = passport.trigger_words or [one_line(word) for word in learned]
     passport.suggested_words = [] if passport.trigger_words else passport.suggested_words
     file_id = file_id or new_id()
     key = f"{FOLDER}/{file_id}.safetensors"

@@ -13,12 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from app.adapters import inspecting
 from app.adapters.voice.files import CONFIGURATION
 from app.base_models.catalogue import TextModelEntry
 from app.errors import N_, Invalid
 from app.lora_files import safetensors_file
-from app.lora_files.inspection import one_line
 from app.lora_files.safetensors_file import Tensor, UnsafeFile
+from app.lora_files.text import one_line
 from app.reading import zips
 from app.reading.net import otherwise
 
@@ -78,7 +79,7 @@ def read_voice(file: BinaryIO, bases: Sequence[TextModelEntry]) -> ImportedVoice
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "adapter.safetensors"
         configuration = _unpacked(file, path)
-        tensors, header = safetensors_file.read(path)
+        tensors, header = inspecting.read(path)
     if configuration is None:
         configuration = _parsed(header.get(CONFIGURATION, "").encode())
     rank, alpha = configuration.get("r"), configuration.get("lora_alpha")

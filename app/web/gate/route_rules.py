@@ -13,7 +13,7 @@ from fastapi import params
 from fastapi.dependencies.models import Dependant
 from starlette.routing import BaseRoute, Route
 
-from app.lora_files.inspection import MOST_HEADER_BYTES
+from app.lora_files.safetensors_file import MAX_HEADER_BYTES
 from app.settings import Settings
 from app.web.gate import signed_in
 
@@ -46,7 +46,7 @@ def _adapter(settings: Settings) -> int:
 
 
 def _beginning_of_an_adapter(_settings: Settings) -> int:
-    return MOST_HEADER_BYTES + MB
+    return MAX_HEADER_BYTES + MB
 
 
 UPLOADS: Mapping[str, Callable[[Settings], int]] = {

@@ -1,11 +1,8 @@
 """Files as narrow as 12 to 32, which no real base is."""
 
-from functools import partial
-
 import pytest
 
-from app.adapters.imports.header_reader import SETTINGS
-from app.lora_files import inspection
+from app.adapters import inspecting
 from app.lora_files.keys import signs
 
 
@@ -15,4 +12,4 @@ def narrow(monkeypatch: pytest.MonkeyPatch) -> None:
     for architecture, widths in signs.WIDTHS.items():
         monkeypatch.setitem(signs.WIDTHS, architecture, widths | {12, 16, 32})
     # In this process, as the one that looks at headers would know nothing of them.
-    monkeypatch.setattr(inspection, "looked_at", partial(inspection.of_header, settings=SETTINGS))
+    monkeypatch.setattr(inspecting, "looked_at", inspecting.passport_of)

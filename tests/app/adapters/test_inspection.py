@@ -9,6 +9,7 @@ import struct
 import numpy as np
 import pytest
 
+from app.adapters import inspecting
 from app.lora_files import inspection, key_formats, safetensors_file
 from app.lora_files.safetensors_file import UnsafeFile, float32_tensor
 from tests.app.adapters.deltas import MODULES, SD_1, random_lora
@@ -37,13 +38,13 @@ def looked_at(tensors, metadata):
         for _, place in inspection.alpha_places(header)
     )
     # All that is given is the header; the rest of the file stays where it is.
-    return inspection.of_beginning(io.BytesIO(content[: header.data_start]), len(content), alphas)
+    return inspecting.of_beginning(io.BytesIO(content[: header.data_start]), len(content), alphas)
 
 
 def test_everything_but_the_hashes_is_in_the_beginning(tmp_path):
     path = tmp_path / "a.safetensors"
     path.write_bytes(safetensors_file.to_bytes(kohya(), SAID))
-    whole, quick = inspection.of_file(path), looked_at(kohya(), SAID)
+    whole, quick = inspecting.of_file(path), looked_at(kohya(), SAID)
     assert quick == whole.model_copy(update={"hashes": quick.hashes})
     assert (quick.dialect, quick.base_name, quick.base_told) == (
         "kohya",
@@ -74,7 +75,7 @@ def test_a_file_of_200_mb_is_known_by_the_few_bytes_that_count():
             at = end
     text = json.dumps(header).encode()
     beginning = struct.pack("<Q", len(text)) + text
-    passport = inspection.of_beginning(io.BytesIO(beginning), len(beginning) + at, b"")
+    passport = inspecting.of_beginning(io.BytesIO(beginning), len(beginning) + at, b"")
     assert passport.byte_count > 200_000_000
     assert passport.parts[0].ranks == [(4, 2)]
 
@@ -186,7 +187,7 @@ def test_a_thousand_damaged_files_get_a_sentence_or_a_passport(tmp_path):
                 damaged[chance.randrange(length)] = chance.randrange(256)
         path.write_bytes(bytes(damaged))
         try:
-            inspection.of_file(path).model_dump_json()
+            inspecting.of_file(path).model_dump_json()
             key_formats.read(*safetensors_file.read(path))
             outcomes["read"] += 1
         except (UnsafeFile, key_formats.UnknownDialect) as refused:

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
-from app.adapters.imports.header_reader import SETTINGS
-from app.lora_files import header_settings, inspection, metadata, safetensors_file
+from app.adapters import inspecting
+from app.adapters.inspecting import SETTINGS
+from app.lora_files import header_settings, metadata, safetensors_file
 from app.lora_files.metadata import AdapterFacts, TrainingFacts
 from app.lora_files.safetensors_file import float32_tensor
 from app.trainings.look.recipe import TrainingRecipe, header_keys
@@ -165,7 +166,7 @@ def test_what_a_training_did_not_use_is_not_told():
 def test_the_passport_tells_the_settings(tmp_path):
     path = tmp_path / "a.safetensors"
     path.write_bytes(safetensors_file.to_bytes(TENSORS, header_of(CHANGED)))
-    passport = inspection.of_file(path)
+    passport = inspecting.of_file(path)
     assert passport.settings == header_settings.read(header_of(CHANGED), SETTINGS)
     assert passport.settings["sample_prompts"] == CHANGED.sample_prompts
     assert passport.made_with == "Livery"

@@ -6,6 +6,7 @@ import io
 import numpy as np
 import pytest
 
+from app.adapters import inspecting
 from app.adapters.hub import card
 from app.lora_files import export, inspection, key_formats, safetensors_file
 from app.lora_files.key_formats import CannotHold, UnknownDialect
@@ -311,7 +312,10 @@ def test_invokeai_knows_a_lokr_of_flux_2_only_where_it_can_work_out_its_size():
         if not whole:
             second = {"lokr_w2_a": (rows // 4, 1), "lokr_w2_b": (1, columns // 4)}
         parts = {"lokr_w1": (4, 4)} | second
-        return {f"diffusion_model.{path}.{part}": inspection.Place("F16", shape, 0, 0) for part, shape in parts.items()}
+        return {
+            f"diffusion_model.{path}.{part}": safetensors_file.Place("F16", shape, 0, 0)
+            for part, shape in parts.items()
+        }
 
     def told(tensors):
         header = safetensors_file.Header(tensors, {"ss_base_model_version": "flux2"}, 0)
@@ -368,7 +372,7 @@ def test_the_hubs_card_names_the_programs_that_load_each_file(tmp_path, base, ne
     path = tmp_path / "a.safetensors"
     for dialect, expected in ((key_formats.dialects_for(architecture)[0], others), ("canonical", diffusers)):
         path.write_bytes(safetensors_file.to_bytes(*key_formats.write(lora, dialect)))
-        assert card.programs_of(inspection.of_file(path)) == expected
+        assert card.programs_of(inspecting.of_file(path)) == expected
 
 
 def test_the_hubs_card_of_other_kinds(tmp_path):
@@ -376,12 +380,12 @@ def test_the_hubs_card_of_other_kinds(tmp_path):
     name = "lora_unet_input_blocks_4_1_transformer_blocks_0_attn2_to_k"
     lokr = {f"{name}.lokr_w1": float32_tensor(np.ones((2, 2))), f"{name}.lokr_w2": float32_tensor(np.ones((4, 4)))}
     path.write_bytes(safetensors_file.to_bytes(lokr, {}))
-    assert card.programs_of(inspection.of_file(path)) == (
+    assert card.programs_of(inspecting.of_file(path)) == (
         "ComfyUI, AUTOMATIC1111, Forge, kohya sd-scripts (with LyCORIS), InvokeAI"
     )
     own = tmp_path / "own.safetensors"
     export.for_engines(path, own, name="x")
-    assert card.programs_of(inspection.of_file(own)) == "Livery"
+    assert card.programs_of(inspecting.of_file(own)) == "Livery"
     facts = card.CardFacts(
         name="A", purpose="style", version=1, base_name="Livery built-in", base_repository="", base_licence="",
         licence="mit", trigger_word="x", strength=1, rank=2, alpha=2, note="", files=[("a.safetensors", EVERYWHERE)],

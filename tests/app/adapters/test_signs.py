@@ -8,6 +8,7 @@ import struct
 
 import pytest
 
+from app.adapters import inspecting
 from app.adapters.models import BroughtFile
 from app.db import Database
 from app.lora_files import export, inspection, key_formats, safetensors_file
@@ -39,7 +40,7 @@ def header_bytes(entries: dict[str, Shape], metadata: dict[str, str]) -> tuple[b
 
 def passport_of(entries: dict[str, Shape], metadata: dict[str, str]) -> inspection.Passport:
     beginning, size = header_bytes(entries, metadata)
-    return inspection.of_beginning(io.BytesIO(beginning), size, b"")
+    return inspecting.of_beginning(io.BytesIO(beginning), size, b"")
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda one: f"{one.architecture}-{one.program}")

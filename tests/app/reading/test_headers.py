@@ -7,6 +7,7 @@ import struct
 
 import pytest
 
+from app.adapters import inspecting
 from app.lora_files import inspection
 from app.lora_files.safetensors_file import UnsafeFile
 from tests.costs import seconds
@@ -43,10 +44,10 @@ USUAL: dict[str, tuple[str, tuple[int, ...]]] = {
 def test_what_a_header_claims_costs_this_process_nothing(
     shapes: dict[str, tuple[str, tuple[int, ...]]], metadata: dict[str, str]
 ) -> None:
-    inspection.of_beginning(io.BytesIO(beginning(USUAL, {})[0]), beginning(USUAL, {})[1], b"")  # starts the reader
+    inspecting.of_beginning(io.BytesIO(beginning(USUAL, {})[0]), beginning(USUAL, {})[1], b"")  # starts the reader
     content, size = beginning(shapes, metadata)
     found = list[inspection.Passport]()
-    assert seconds(lambda: found.append(inspection.of_beginning(io.BytesIO(content), size, b""))) < 1
+    assert seconds(lambda: found.append(inspecting.of_beginning(io.BytesIO(content), size, b""))) < 1
     assert found[0].architecture == "stable_diffusion_1"
     assert found[0].dialects
 
@@ -54,4 +55,4 @@ def test_what_a_header_claims_costs_this_process_nothing(
 def test_a_name_that_is_no_name_is_refused_at_once() -> None:
     content, size = beginning({"x" + ".oft_R" * 20_000 + "!": ("F16", (1,))}, {})
     with pytest.raises(UnsafeFile):
-        inspection.of_beginning(io.BytesIO(content), size, b"")
+        inspecting.of_beginning(io.BytesIO(content), size, b"")

@@ -111,13 +111,13 @@ def test_odd_tensors_are_refused(owner: SignedIn, name: str, shape: list[int], b
 
 
 def test_a_long_header_is_read_elsewhere_and_says_the_same(owner: SignedIn, monkeypatch: pytest.MonkeyPatch) -> None:
-    from app.lora_files import safetensors_file
+    from app.adapters import inspecting
 
     address = owner.client.post("/adapter-files", files={"file": ("a.safetensors", CONTENT)}).headers["location"]
     asked: list[str] = []
     ask = pool.ask
     monkeypatch.setattr(pool, "ask", lambda *given, **named: asked.append(given[0]) or ask(*given, **named))
-    monkeypatch.setattr(safetensors_file, "LONG_HEADER_BYTES", 10)
+    monkeypatch.setattr(inspecting, "LONG_HEADER_BYTES", 10)
     again = owner.client.post("/adapter-files", files={"file": ("a.safetensors", CONTENT)}).headers["location"]
     assert asked == ["adapter_header", "adapter_passport"]
     one, other = (owner.client.get(where).text.replace(where, "") for where in (address, again))

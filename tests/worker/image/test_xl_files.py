@@ -11,7 +11,8 @@ import torch
 from peft.tuners.tuners_utils import BaseTunerLayer
 from safetensors.numpy import load_file
 
-from app.lora_files import export, inspection, key_formats, metadata, safetensors_file
+from app.adapters import inspecting
+from app.lora_files import export, key_formats, metadata, safetensors_file
 from app.lora_files.metadata import AdapterFacts
 from tests.app.adapters.deltas import deltas, random_lora
 from tests.worker.image import tiny
@@ -210,7 +211,7 @@ def test_of_dora_on_a_text_encoder_diffusers_leaves_out_the_lengths_and_the_engi
         {name: change for name, change in by_diffusers.items() if name not in text},
         {name: change for name, change in expected.items() if name not in text},
     )
-    fit = next(one for one in inspection.of_file(file).programs if one.program == "diffusers")
+    fit = next(one for one in inspecting.of_file(file).programs if one.program == "diffusers")
     assert fit.total - fit.loaded == len(text) and "lengths" in fit.reason
 
 

@@ -99,6 +99,28 @@ def test_every_help_link_of_a_template_leads_somewhere(app: FastAPI) -> None:
             check(app, target, locale)
 
 
+@pytest.mark.parametrize(
+    "template",
+    [
+        "new_training",
+        "new_voice",
+        "studio",
+        "writing",
+        "adapter_files",
+        "adapter",
+        "base_models",
+        "workspace_settings",
+        "tokens",
+        "members",
+        "second_factor",
+        "operations",
+        "gallery",
+    ],
+)
+def test_forms_link_the_page_that_explains_them(template: str) -> None:
+    assert "c.help_link(" in (ROOT / f"templates/pages/{template}.html").read_text()
+
+
 def test_german_pages_have_the_headings_and_tables_of_the_english_ones() -> None:
     for path in pages.FOLDER.glob("*.de.md"):
         name = path.name.split(".")[0]

@@ -30,7 +30,7 @@ class JobProgress:
 
     def __init__(self, context: WorkerContext, claim: Claim) -> None:
         self._context = context
-        self.claim = claim
+        self._claim = claim
         self.on_step: Callable[[Step], None] = lambda step: None
         self.on_sample: Callable[[SamplePicture], None] = lambda picture: None
         self.on_short_of_memory: Callable[[int, bool], None] = lambda micro_batch_size, gradient_checkpointing: None
@@ -60,7 +60,7 @@ class JobProgress:
     def check(self) -> None:
         """Raises ``LeaseLost``, ``Cancelled`` or ``GiveBack`` when this attempt must not go on."""
         if self._lost.is_set():
-            raise LeaseLost(self.claim.job_id)
+            raise LeaseLost(self._claim.job_id)
         if self._cancel.is_set():
             raise Cancelled()
         if self._context.stopping.is_set():
@@ -151,7 +151,7 @@ class JobProgress:
             with self._context.database.note() as session:
                 cancel = jobs.record_progress(
                     session,
-                    self.claim,
+                    self._claim,
                     phase=self._phase,
                     done=self._done,
                     total=self._total,
@@ -174,7 +174,7 @@ class JobProgress:
                 self._give_up(moment - self._moved_at)
             try:
                 with self._context.database.note() as session:
-                    cancel = jobs.heartbeat(session, self.claim, device_seconds=moment - last)
+                    cancel = jobs.heartbeat(session, self._claim, device_seconds=moment - last)
                 if cancel:
                     self._cancel.set()
                 last, pause = moment, HEARTBEAT_SECONDS
@@ -191,7 +191,7 @@ class JobProgress:
         log.error("no progress for %.0f s in phase %s: this worker ends, another is started", seconds, self._phase)
         try:
             with self._context.database.write() as session:
-                jobs.lose(session, job_id=self.claim.job_id, fence=self.claim.fence, mishap=jobs.MISHAPS["hung"])
+                jobs.lose(session, job_id=self._claim.job_id, fence=self._claim.fence, mishap=jobs.MISHAPS["hung"])
         except LeaseLost:
             log.info("the job went on elsewhere")
         except DATABASE_AWAY as error:
@@ -202,6 +202,6 @@ class JobProgress:
         """Count the device time since the last heartbeat, unless the job has ended meanwhile."""
         try:
             with self._context.database.note() as session:
-                jobs.add_device_seconds(session, self.claim, time.monotonic() - last)
+                jobs.add_device_seconds(session, self._claim, time.monotonic() - last)
         except DATABASE_AWAY as error:
             log.warning("device time not counted: %s", str(error)[:200])

@@ -2,27 +2,17 @@
 
 import errno
 import logging
-from collections.abc import Callable
-from dataclasses import replace
 
 from app.db import DATABASE_AWAY
 from app.errors import N_
 from app.jobs import service as jobs
-from app.jobs.service import Claim, LeaseLost
+from app.jobs.service import LeaseLost
 from app.logs import lines_carry
 from app.storage import StorageAway, StorageRefuses
 from worker.context import WorkerContext
 from worker.engines.contracts import Cancelled, EngineError, GiveBack
-from worker.handlers import (
-    adapter_import,
-    adapter_publish,
-    base_download,
-    generation,
-    training,
-    voice_merging,
-    voice_training,
-    writing,
-)
+from worker.handlers.registry import HANDLERS
+from worker.job_run import JobRun
 from worker.progress import JobProgress
 
 log = logging.getLogger("livery.worker")
@@ -37,17 +27,6 @@ STORAGE_AWAY = N_(
 DISK_FULL = N_("The disk is full. What was finished is kept. Make some room, then start it again.")
 PAUSES_SECONDS = (2.0, 10.0, 30.0, 120.0)
 """Before each further try within one attempt, after an error that may pass."""
-Handler = Callable[[WorkerContext, Claim, JobProgress], None]
-HANDLERS: dict[str, Handler] = {
-    "training": training.run,
-    "voice_training": voice_training.run,
-    "generation": generation.run,
-    "adapter_import": adapter_import.run,
-    "adapter_publish": adapter_publish.run,
-    "voice_merge": voice_merging.run,
-    "writing": writing.run,
-    "base_download": base_download.run,
-}
 
 
 class _MayPass(Exception):
@@ -76,7 +55,7 @@ def run_next(context: WorkerContext, lanes: tuple[str, ...]) -> bool:
         log.info("job started")
         try:
             with JobProgress(context, claim) as progress:
-                outcome = _run(context, claim, progress)
+                outcome = _run(JobRun(context, claim, progress))
         except LeaseLost:
             outcome = "lease lost"
         except DATABASE_AWAY:
@@ -90,56 +69,54 @@ def run_next(context: WorkerContext, lanes: tuple[str, ...]) -> bool:
     return True
 
 
-def _run(context: WorkerContext, claim: Claim, progress: JobProgress) -> str:
+def _run(job: JobRun) -> str:
     """Run the handler and write how it ended, unless it has written that itself.
 
     Raises ``LeaseLost`` or one of ``DATABASE_AWAY``.
     """
     try:
-        _run_patiently(context, claim, progress)
+        _run_patiently(job)
         return "done"
     except (LeaseLost, *DATABASE_AWAY):
         raise
     except Cancelled:
-        context.write(lambda session: jobs.end_cancelled(session, claim))
+        job.write(lambda session: jobs.end_cancelled(session, job.claim))
         return "cancelled"
     except GiveBack:
-        reason = progress.held_back
-        context.write(lambda session: jobs.give_back(session, claim, reason=reason))
+        reason = job.progress.held_back
+        job.write(lambda session: jobs.give_back(session, job.claim, reason=reason))
         return "given back"
     except StorageRefuses as error:
         sentence = error.sentence
-        context.write(lambda session: jobs.fail(session, claim, code="storage_refuses", sentence=sentence))
+        job.write(lambda session: jobs.fail(session, job.claim, code="storage_refuses", sentence=sentence))
         return "failed: storage_refuses"
     except (EngineError, _MayPass) as error:
         code, sentence = error.code, error.sentence
-        context.write(lambda session: jobs.fail(session, claim, code=code, sentence=sentence))
+        job.write(lambda session: jobs.fail(session, job.claim, code=code, sentence=sentence))
         return f"failed: {code}"
     except Exception:
         log.exception("job failed")
-        context.write(lambda session: jobs.fail(session, claim, code="internal", sentence=INTERNAL))
+        job.write(lambda session: jobs.fail(session, job.claim, code="internal", sentence=INTERNAL))
         return "failed: internal"
 
 
-def _run_patiently(context: WorkerContext, claim: Claim, progress: JobProgress) -> None:
+def _run_patiently(job: JobRun) -> None:
     """Run the handler, again after an error that may pass, each time from what was kept until then."""
     for pause in (*PAUSES_SECONDS, None):
         try:
-            _run_once(context, claim, progress)
+            _run_once(job)
             return
         except _MayPass as error:
             if pause is None:
                 raise
             log.warning("%s; trying again in %.0f s: %s", error.code, pause, error.__cause__)
-            progress.wait(pause)
-        claim = replace(
-            claim, checkpoint=context.read(lambda session: jobs.checkpoint_of(session, progress.claim.job_id))
-        )
+            job.progress.wait(pause)
+        job = job.from_latest_checkpoint()
 
 
-def _run_once(context: WorkerContext, claim: Claim, progress: JobProgress) -> None:
+def _run_once(job: JobRun) -> None:
     try:
-        HANDLERS[claim.kind](context, claim, progress)
+        HANDLERS[job.claim.kind](job)
     except StorageAway as error:
         raise _MayPass("storage_away", STORAGE_AWAY) from error
     except EngineError as error:

@@ -32,6 +32,7 @@ from worker.engines.contracts import EngineError
 from worker.files import base_folders, base_upkeep, fetching, whole_file
 from worker.files import base_models as worker_bases
 from worker.files.hub import Hub, HubFile, Repository
+from worker.job_run import JobRun
 from worker.progress import JobProgress
 from worker.run_job import run_next
 
@@ -380,11 +381,11 @@ def test_an_order_fetches_what_is_missing_and_finds_it_the_next_time(
         claim = jobs.claim(session, lanes=("training",), owner="w")
     assert claim is not None
     with JobProgress(context, claim) as progress:
-        base = worker_bases.ready(context, claim, entry, progress)
+        base = worker_bases.ready(JobRun(context, claim, progress), entry)
         assert base.source == str(_folder(context, workspace_id, key)) and base.revision == COMMIT
         assert base.origin == REPOSITORY
         asked = len(hub.asked)
-        assert worker_bases.ready(context, claim, entry, progress) == base
+        assert worker_bases.ready(JobRun(context, claim, progress), entry) == base
     assert len(hub.asked) == asked
 
 
@@ -434,14 +435,14 @@ def test_a_local_checkpoint_file_is_ready_with_the_small_files_of_its_familys_ba
         claim = jobs.claim(session, lanes=("training",), owner="w")
     assert claim is not None
     with JobProgress(context, claim) as progress:
-        base = worker_bases.ready(context, claim, entry, progress)
+        base = worker_bases.ready(JobRun(context, claim, progress), entry)
         assert base.source == str(folder / "house.safetensors") and base.parts
         there = {path.relative_to(base.parts).as_posix() for path in Path(base.parts).rglob("*.*")}
         assert {"model_index.json", "unet/config.json", "vae/config.json"} <= there
         assert not any(path.endswith(".safetensors") for path in there)
         (folder / "house.safetensors").unlink()
         with pytest.raises(EngineError, match="house"):
-            worker_bases.ready(context, claim, entry, progress)
+            worker_bases.ready(JobRun(context, claim, progress), entry)
 
 
 def test_of_several_forms_of_the_same_numbers_one_is_fetched() -> None:

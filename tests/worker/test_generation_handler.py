@@ -384,9 +384,7 @@ def test_out_of_memory_goes_on_in_a_smaller_way_and_says_so(
     house: House, context: WorkerContext, storage: Storage, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A card of 12 GB that has less room than was thought: of three pictures one is there when it runs out."""
-    monkeypatch.setattr(
-        base_models, "ready", lambda context, claim, entry, progress: Base(entry.key, entry.family, "/x")
-    )
+    monkeypatch.setattr(base_models, "ready", lambda job, entry: Base(entry.key, entry.family, "/x"))
     context.device = DeviceFacts("A card", "cuda", 12_000_000_000)
     generation_id = house.order(count=3, adapters=(), base_model="flux-1-dev")
 
@@ -419,9 +417,7 @@ def test_out_of_memory_goes_on_in_a_smaller_way_and_says_so(
 def test_what_ran_out_a_short_while_ago_is_not_tried_again_by_the_next_order(
     house: House, context: WorkerContext, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(
-        base_models, "ready", lambda context, claim, entry, progress: Base(entry.key, entry.family, "/x")
-    )
+    monkeypatch.setattr(base_models, "ready", lambda job, entry: Base(entry.key, entry.family, "/x"))
     context.device = DeviceFacts("A card", "cuda", 12_000_000_000)
     fields = {"count": 1, "adapters": (), "base_model": "flux-1-dev"}
     first = house.order(**fields)
@@ -450,9 +446,7 @@ def test_what_ran_out_a_short_while_ago_is_not_tried_again_by_the_next_order(
 def test_where_even_the_smallest_way_is_too_much_the_order_fails_with_the_reason(
     house: House, context: WorkerContext, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(
-        base_models, "ready", lambda context, claim, entry, progress: Base(entry.key, entry.family, "/x")
-    )
+    monkeypatch.setattr(base_models, "ready", lambda job, entry: Base(entry.key, entry.family, "/x"))
     context.device = DeviceFacts("A card", "cuda", 12_000_000_000)
     generation_id = house.order(count=1, adapters=(), base_model="flux-1-dev")
 
@@ -468,9 +462,7 @@ def test_where_even_the_smallest_way_is_too_much_the_order_fails_with_the_reason
 def test_more_like_one_is_drawn_from_the_base_held_as_it_was(
     house: House, context: WorkerContext, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(
-        base_models, "ready", lambda context, claim, entry, progress: Base(entry.key, entry.family, "/x")
-    )
+    monkeypatch.setattr(base_models, "ready", lambda job, entry: Base(entry.key, entry.family, "/x"))
     context.device = DeviceFacts("A card", "cuda", 12_000_000_000)
     generation_id = house.order(count=1, adapters=(), base_model="flux-1-dev")
     run_next(context, LANES)

@@ -13,6 +13,7 @@ from app.storage import Storage
 from tests.orders import make_workspace, worker_context
 from worker import run_job
 from worker.engines import registry
+from worker.handlers.registry import HANDLERS
 from worker.process import idle
 
 ROOT = Path(__file__).parents[2]
@@ -51,8 +52,8 @@ def test_models_go_once_when_no_job_came_for_some_minutes(
         clock.seconds += seconds
         assert not run_job.run_next(context, context.lanes)
 
-    monkeypatch.setitem(run_job.HANDLERS, "training", lambda *_: None)
-    monkeypatch.setitem(run_job.HANDLERS, "generation", lambda *_: None)
+    monkeypatch.setitem(HANDLERS, "training", lambda *_: None)
+    monkeypatch.setitem(HANDLERS, "generation", lambda *_: None)
     wait(10_000)
     assert dropped == [], "a worker that has done nothing holds nothing"
     order("training")

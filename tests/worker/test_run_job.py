@@ -2,7 +2,6 @@
 
 import threading
 import time
-from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
@@ -14,17 +13,16 @@ from app.db import Database, new_id, now
 from app.jobs import service
 from app.jobs.announce import SilentBell
 from app.jobs.models import Job
-from app.jobs.service import Claim, LeaseLost
+from app.jobs.service import LeaseLost
 from app.storage import Storage
 from worker import run_job
 from worker.context import WorkerContext
 from worker.engines.contracts import EngineError, Step
 from worker.engines.device import DeviceFacts
+from worker.handlers.registry import HANDLERS, Handler
+from worker.job_run import JobRun
 from worker.process import upkeep
 from worker.process.upkeep import tick
-from worker.progress import JobProgress
-
-Handle = Callable[[WorkerContext, Claim, JobProgress], None]
 
 
 @pytest.fixture
@@ -49,8 +47,8 @@ def job_id(database: Database) -> str:
         ).id
 
 
-def run(monkeypatch: pytest.MonkeyPatch, context: WorkerContext, handle: Handle) -> bool:
-    monkeypatch.setitem(run_job.HANDLERS, "training", handle)
+def run(monkeypatch: pytest.MonkeyPatch, context: WorkerContext, handle: Handler) -> bool:
+    monkeypatch.setitem(HANDLERS, "training", handle)
     return run_job.run_next(context, ("training",))
 
 
@@ -64,11 +62,11 @@ def row(database: Database, job_id: str) -> Job:
 def test_a_handler_that_finishes_its_job(
     monkeypatch: pytest.MonkeyPatch, context: WorkerContext, database: Database, job_id: str
 ) -> None:
-    def handle(context: WorkerContext, claim: Claim, progress: JobProgress) -> None:
-        progress.phase("training")
-        progress.step(Step(1, 2, 0.5, 1e-4, 0.1))
-        progress.step(Step(2, 2, 0.4, 1e-4, 0.1))
-        context.write(lambda session: service.finish(session, claim))
+    def handle(attempt: JobRun) -> None:
+        attempt.progress.phase("training")
+        attempt.progress.step(Step(1, 2, 0.5, 1e-4, 0.1))
+        attempt.progress.step(Step(2, 2, 0.4, 1e-4, 0.1))
+        attempt.write(lambda session: service.finish(session, attempt.claim))
 
     assert run(monkeypatch, context, handle)
     job = row(database, job_id)
@@ -104,10 +102,10 @@ def test_an_unforeseen_error_shows_no_trace(
 def test_cancelling_reaches_the_loop(
     monkeypatch: pytest.MonkeyPatch, context: WorkerContext, database: Database, job_id: str
 ) -> None:
-    def handle(context: WorkerContext, claim: Claim, progress: JobProgress) -> None:
+    def handle(attempt: JobRun) -> None:
         with database.write() as session:
-            service.request_cancel(session, workspace_id=claim.workspace_id, job_id=job_id)
-        progress.phase("training")
+            service.request_cancel(session, workspace_id=attempt.claim.workspace_id, job_id=job_id)
+        attempt.progress.phase("training")
         raise AssertionError("the phase should have raised")
 
     run(monkeypatch, context, handle)
@@ -117,9 +115,9 @@ def test_cancelling_reaches_the_loop(
 def test_a_stopping_worker_gives_its_job_back(
     monkeypatch: pytest.MonkeyPatch, context: WorkerContext, database: Database, job_id: str
 ) -> None:
-    def handle(context: WorkerContext, claim: Claim, progress: JobProgress) -> None:
-        context.stopping.set()
-        progress.step(Step(1, 2, 0.5, 1e-4, 0.1))
+    def handle(attempt: JobRun) -> None:
+        attempt.context.stopping.set()
+        attempt.progress.step(Step(1, 2, 0.5, 1e-4, 0.1))
 
     run(monkeypatch, context, handle)
     job = row(database, job_id)
@@ -129,17 +127,17 @@ def test_a_stopping_worker_gives_its_job_back(
 def test_a_paused_worker_finds_its_lease_gone_and_changes_nothing(
     monkeypatch: pytest.MonkeyPatch, context: WorkerContext, database: Database, job_id: str
 ) -> None:
-    def handle(context: WorkerContext, claim: Claim, progress: JobProgress) -> None:
+    def handle(attempt: JobRun) -> None:
         with database.write() as session:
             session.execute(update(Job).values(lease_until=now() - timedelta(seconds=1)))
         with database.write() as session:
             service.reap(session)
-        other = context.write(lambda session: service.claim(session, lanes=("training",), owner="w2"))
+        other = attempt.write(lambda session: service.claim(session, lanes=("training",), owner="w2"))
         assert other is not None
-        context.write(lambda session: service.finish(session, other))
+        attempt.write(lambda session: service.finish(session, other))
         with pytest.raises(LeaseLost):
-            progress.phase("training")
-        context.write(lambda session: service.fail(session, claim, code="late", sentence="late"))
+            attempt.progress.phase("training")
+        attempt.write(lambda session: service.fail(session, attempt.claim, code="late", sentence="late"))
 
     run(monkeypatch, context, handle)
     job = row(database, job_id)
@@ -152,14 +150,14 @@ def test_the_lease_is_kept_while_a_step_takes_long(
     monkeypatch.setattr("worker.progress.HEARTBEAT_SECONDS", 0.05)
     seen = threading.Event()
 
-    def handle(context: WorkerContext, claim: Claim, progress: JobProgress) -> None:
+    def handle(attempt: JobRun) -> None:
         before = row(database, job_id).lease_until
         for _ in range(200):
             time.sleep(0.02)
             if row(database, job_id).lease_until != before:
                 seen.set()
                 break
-        context.write(lambda session: service.finish(session, claim))
+        attempt.write(lambda session: service.finish(session, attempt.claim))
 
     run(monkeypatch, context, handle)
     assert seen.is_set()

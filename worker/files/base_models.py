@@ -20,17 +20,15 @@ from app.base_models.catalogue import BaseModelEntry, TextModelEntry
 from app.base_models.recognition import Facts
 from app.errors import N_, AppError
 from app.jobs import service as jobs
-from app.jobs.service import Claim
 from app.lora_files import safetensors_file
 from app.lora_files.safetensors_file import UnsafeFile
 from app.machine.disk import free_bytes
 from app.sealing import CannotOpen
-from worker.context import WorkerContext
 from worker.engines.contracts import Base, Cancelled, EngineError
 from worker.files import base_folders, checkpoint_folder, language_models
 from worker.files.base_folders import Copy, Wanted
 from worker.files.hub import Hub, HubFile, Repository
-from worker.progress import JobProgress
+from worker.job_run import JobRun
 
 log = logging.getLogger("livery.worker")
 KB, GB = 1000, 1e9
@@ -60,45 +58,45 @@ IN_THE_FILE = {
 """The parts whose weights a single checkpoint file of the family holds; the others come from the catalogue's base."""
 
 
-def ready(context: WorkerContext, claim: Claim, entry: BaseModelEntry | TextModelEntry, progress: JobProgress) -> Base:
+def ready(job: JobRun, entry: BaseModelEntry | TextModelEntry) -> Base:
     """The base model for an order; what is not on this machine is fetched first, with the job's progress in kilobytes.
 
     Raises ``EngineError`` for what people can act on, and like ``progress.check``.
     """
     if entry.source == "builtin":
         return Base(entry.key, entry.family, entry.source, entry.revision)
-    source = _source(context, claim, entry.key)
+    source = _source(job, entry.key)
     if source.is_local:
-        path = _local(context, source.source)
-        return Base(entry.key, entry.family, str(path), parts=_parts(context, claim, entry.family, path, progress))
+        path = _local(job, source.source)
+        return Base(entry.key, entry.family, str(path), parts=_parts(job, entry.family, path))
     if not source.is_own and _is_in_the_hubs_cache(source):
         return Base(entry.key, entry.family, entry.source, entry.revision)
-    copy = _copy(context, claim, source, progress)
+    copy = _copy(job, source)
     path = copy.folder / copy.file if copy.file else copy.folder
-    parts = _parts(context, claim, entry.family, path, progress)
+    parts = _parts(job, entry.family, path)
     return Base(entry.key, entry.family, str(path), copy.commit, parts, on_hub=source.source)
 
 
-def fetch(context: WorkerContext, claim: Claim, key: str, progress: JobProgress) -> None:
+def fetch(job: JobRun, key: str) -> None:
     """Fetch everything that the base model needs, and tell its family from its files. Raises like ``ready``."""
-    source = _source(context, claim, key)
-    copy = _copy(context, claim, source, progress)
+    source = _source(job, key)
+    copy = _copy(job, source)
     if copy.file:
-        entry = context.read(lambda session: base_models.find(session, workspace_id=claim.workspace_id, key=key))
+        entry = job.read(lambda session: base_models.find(session, workspace_id=job.claim.workspace_id, key=key))
         if entry is not None:
-            _parts(context, claim, entry.family, copy.folder / copy.file, progress)
+            _parts(job, entry.family, copy.folder / copy.file)
 
 
-def _source(context: WorkerContext, claim: Claim, key: str) -> Source:
+def _source(job: JobRun, key: str) -> Source:
     try:
-        return context.read(lambda session: base_files.source_of(session, workspace_id=claim.workspace_id, key=key))
+        return job.read(lambda session: base_files.source_of(session, workspace_id=job.claim.workspace_id, key=key))
     except AppError as error:
         raise EngineError("order_outdated", str(error)) from error
 
 
-def _copy(context: WorkerContext, claim: Claim, source: Source, progress: JobProgress) -> Copy:
+def _copy(job: JobRun, source: Source) -> Copy:
     """The base model's files, fetched if they are not whole."""
-    folder = base_folders.folder_of(context.cache_folder, claim.workspace_id, source.key)
+    folder = base_folders.folder_of(job.context.cache_folder, job.claim.workspace_id, source.key)
 
     def look(repository: Repository, hub: Hub) -> list[Wanted]:
         if source.file:
@@ -114,22 +112,22 @@ def _copy(context: WorkerContext, claim: Claim, source: Source, progress: JobPro
             wanted = base_folders.of_pipeline(repository, index)
             facts = _facts_of_pipeline(hub, repository, index)
         if source.is_own:
-            _note_facts(context, claim, source.key, facts)
+            _note_facts(job, source.key, facts)
         return wanted
 
-    copy = _whole(context, claim, source, folder, look, progress)
-    _note(context, claim, source.key, copy)
+    copy = _whole(job, source, folder, look)
+    _note(job, source.key, copy)
     return copy
 
 
-def _parts(context: WorkerContext, claim: Claim, family: str, path: Path, progress: JobProgress) -> str | None:
+def _parts(job: JobRun, family: str, path: Path) -> str | None:
     """Where the configuration of a checkpoint that is one file lies, and the parts that it does not hold."""
     if path.suffix != ".safetensors":
         return None
     like = base_models.like(family)
     if like is None:
         raise EngineError("unknown_family", base_models.NO_DEFAULTS)
-    there = base_folders.whole(base_folders.folder_of(context.cache_folder, claim.workspace_id, like.key))
+    there = base_folders.whole(base_folders.folder_of(job.context.cache_folder, job.claim.workspace_id, like.key))
     if there is not None:
         return str(there.folder)
 
@@ -137,66 +135,62 @@ def _parts(context: WorkerContext, claim: Claim, family: str, path: Path, progre
         index = _json(hub, repository, "model_index.json")
         return base_folders.of_pipeline(repository, index, without=IN_THE_FILE[family])
 
-    folder = base_folders.folder_of(context.cache_folder, claim.workspace_id, f"{like.key}{base_folders.PARTS}")
-    return str(_whole(context, claim, _source(context, claim, like.key), folder, look, progress).folder)
+    folder = base_folders.folder_of(job.context.cache_folder, job.claim.workspace_id, f"{like.key}{base_folders.PARTS}")
+    return str(_whole(job, _source(job, like.key), folder, look).folder)
 
 
 def _whole(
-    context: WorkerContext,
-    claim: Claim,
+    job: JobRun,
     source: Source,
     folder: Path,
     look: Callable[[Repository, Hub], list[Wanted]],
-    progress: JobProgress,
 ) -> Copy:
     """The copy in ``folder``; what ``look`` wants of the repository is fetched if it is not whole."""
     copy = base_folders.whole(folder)
     if copy is not None:
         return copy
-    progress.phase("fetching")
-    with base_folders.held(folder, progress.wait):
+    job.progress.phase("fetching")
+    with base_folders.held(folder, job.progress.wait):
         copy = base_folders.whole(folder)
         if copy is not None:
             return copy
         try:
-            hub = _hub(context, claim, source)
+            hub = _hub(job, source)
             repository = hub.repository(source.source, source.revision)
             wanted = look(repository, hub)
-            _bring(context, claim, hub, repository, wanted, folder, progress)
+            _bring(job, hub, repository, wanted, folder)
         except Cancelled:
             base_folders.remove(folder)
             raise
         file = wanted[0].path if source.file else None
         copy = base_folders.mark_whole(folder, repository, wanted, file)
-    progress.begin_anew()
+    job.progress.begin_anew()
     return copy
 
 
-def _hub(context: WorkerContext, claim: Claim, source: Source) -> Hub:
+def _hub(job: JobRun, source: Source) -> Hub:
     """With the workspace's token. Without one the machine's own counts for the catalogue alone, for with it anybody
     could add, by its name, a private repository of the person who runs this Livery."""
     try:
-        token = context.read(
-            lambda session: base_files.hub_token(session, context.signing_key, workspace_id=claim.workspace_id)
+        token = job.read(
+            lambda session: base_files.hub_token(session, job.context.signing_key, workspace_id=job.claim.workspace_id)
         )
     except CannotOpen as error:
         raise EngineError("token_lost", error.sentence) from error
-    return Hub(context.hub_url, token, own_token=not source.is_own, file_hosts=context.hub_file_hosts)
+    return Hub(job.context.hub_url, token, own_token=not source.is_own, file_hosts=job.context.hub_file_hosts)
 
 
 def _bring(
-    context: WorkerContext,
-    claim: Claim,
+    job: JobRun,
     hub: Hub,
     repository: Repository,
     wanted: list[Wanted],
     folder: Path,
-    progress: JobProgress,
 ) -> None:
     total = sum(one.file.size for one in wanted)
     missing = [one for one in wanted if not _is_there(folder, one)]
     left = sum(one.file.size for one in missing)
-    _check_room(context, folder, left - sum(hub.bytes_kept(repository, one.file, folder / one.path) for one in missing))
+    _check_room(job, folder, left - sum(hub.bytes_kept(repository, one.file, folder / one.path) for one in missing))
     done, furthest, told = total - left, 0, time.monotonic()
 
     def count(more: int) -> None:
@@ -204,11 +198,11 @@ def _bring(
         done += more
         if done > furthest and time.monotonic() - told > GOT_FURTHER_EVERY_SECONDS:
             furthest, told = done, time.monotonic()
-            context.note(lambda session: jobs.keep_holding(session, claim, got_further=True))
-        progress.drawn(done // KB, max(1, total // KB))
+            job.context.note(lambda session: jobs.keep_holding(session, job.claim, got_further=True))
+        job.progress.drawn(done // KB, max(1, total // KB))
 
     for one in missing:
-        hub.fetch(repository, one.file, folder / one.path, on_bytes=count, wait=progress.wait)
+        hub.fetch(repository, one.file, folder / one.path, on_bytes=count, wait=job.progress.wait)
 
 
 def _is_there(folder: Path, wanted: Wanted) -> bool:
@@ -217,21 +211,21 @@ def _is_there(folder: Path, wanted: Wanted) -> bool:
     return path.is_file() and path.stat().st_size == wanted.file.size
 
 
-def _check_room(context: WorkerContext, folder: Path, needed: int) -> None:
-    free = max(0, free_bytes(folder) - context.disk.floor_bytes)
+def _check_room(job: JobRun, folder: Path, needed: int) -> None:
+    free = max(0, free_bytes(folder) - job.context.disk.floor_bytes)
     if needed > free:
         raise EngineError("no_room", NO_ROOM % {"needed": f"{needed / GB:.1f}", "free": f"{free / GB:.1f}"})
 
 
-def _note(context: WorkerContext, claim: Claim, key: str, copy: Copy) -> None:
-    machine = base_folders.machine_of(context.cache_folder)
-    state = context.read(lambda session: base_files.state(session, workspace_id=claim.workspace_id, key=key))
+def _note(job: JobRun, key: str, copy: Copy) -> None:
+    machine = base_folders.machine_of(job.context.cache_folder)
+    state = job.read(lambda session: base_files.state(session, workspace_id=job.claim.workspace_id, key=key))
     if any(one.machine == machine and one.commit_hash == copy.commit for one in state.copies):
         return
-    context.write(
+    job.write(
         lambda session: base_file_service.note_copy(
             session,
-            claim,
+            job.claim,
             key=key,
             machine=machine,
             host=socket.gethostname(),
@@ -241,10 +235,10 @@ def _note(context: WorkerContext, claim: Claim, key: str, copy: Copy) -> None:
     )
 
 
-def _note_facts(context: WorkerContext, claim: Claim, key: str, facts: Facts) -> None:
+def _note_facts(job: JobRun, key: str, facts: Facts) -> None:
     try:
-        context.write(
-            lambda session: service.note_facts(session, workspace_id=claim.workspace_id, base_id=key, facts=facts)
+        job.write(
+            lambda session: service.note_facts(session, workspace_id=job.claim.workspace_id, base_id=key, facts=facts)
         )
     except AppError as error:
         raise EngineError("other_family", str(error)) from error
@@ -302,8 +296,8 @@ def _json(hub: Hub, repository: Repository, path: str) -> dict[str, Any]:
     return content if isinstance(content, dict) else {}
 
 
-def _local(context: WorkerContext, name: str) -> Path:
-    path = checkpoint_folder.entry(context.checkpoints_folder, name)
+def _local(job: JobRun, name: str) -> Path:
+    path = checkpoint_folder.entry(job.context.checkpoints_folder, name)
     if path is None:
         raise EngineError("local_gone", LOCAL_GONE % {"name": name})
     return path

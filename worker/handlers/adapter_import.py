@@ -10,16 +10,14 @@ from app.adapters.hub.addresses import HubAddress
 from app.adapters.imports import service as brought
 from app.errors import N_
 from app.jobs import service as jobs
-from app.jobs.service import Claim
 from app.lora_files.safetensors_file import UnsafeFile
 from app.sealing import CannotOpen, unseal
-from worker.context import WorkerContext
 from worker.engines.contracts import EngineError
 from worker.files import fetching, whole_file
 from worker.files.fetching import FetchError, Hub
 from worker.files.whole_file import TOO_LARGE, Announced
 from worker.files.workspace import job_folder
-from worker.progress import JobProgress
+from worker.job_run import JobRun
 
 MB = 1_000_000
 USUAL_NAME = "pytorch_lora_weights.safetensors"
@@ -40,37 +38,37 @@ class Offer:
     trigger_words: tuple[str, ...] = ()
 
 
-def run(context: WorkerContext, claim: Claim, progress: JobProgress) -> None:
-    """Satisfies ``run_job.Handler``. Raises ``EngineError``, ``Cancelled``, ``GiveBack``, ``LeaseLost``."""
+def run(job: JobRun) -> None:
+    """Satisfies ``registry.Handler``. Raises ``EngineError``, ``Cancelled``, ``GiveBack``, ``LeaseLost``."""
     address = addresses.parse(
-        context.read(lambda session: brought.address_of(session, claim.workspace_id, claim.subject_id))
+        job.read(lambda session: brought.address_of(session, job.claim.workspace_id, job.claim.subject_id))
     )
-    token = _token(context, claim)
-    progress.phase("fetching")
+    token = _token(job)
+    job.progress.phase("fetching")
     hub = (
-        fetching.hugging_face(context.hub_url, context.hub_file_hosts)
+        fetching.hugging_face(job.context.hub_url, job.context.hub_file_hosts)
         if address.hub == "huggingface"
-        else fetching.civitai(context.civitai_url)
+        else fetching.civitai(job.context.civitai_url)
     )
     offer = offered(hub, address, token=token)
-    if offer.byte_count is not None and offer.byte_count > context.most_adapter_bytes:
+    if offer.byte_count is not None and offer.byte_count > job.context.most_adapter_bytes:
         raise EngineError("too_large", TOO_LARGE)
     with job_folder("adapter") as folder:
         path = folder / "adapter.safetensors"
-        _fetch(hub, offer, path, token=token, most=context.most_adapter_bytes, progress=progress)
+        _fetch(job, hub, offer, path, token=token)
         try:
             stored = brought.keep(
-                context.storage, path, offer.name, file_id=claim.subject_id, learned=offer.trigger_words
+                job.context.storage, path, offer.name, file_id=job.claim.subject_id, learned=offer.trigger_words
             )
         except UnsafeFile as error:
             raise EngineError("unreadable", UNREADABLE) from error
-    context.write(lambda session: brought.complete_import(session, claim, stored))
+    job.write(lambda session: brought.complete_import(session, job.claim, stored))
 
 
-def _token(context: WorkerContext, claim: Claim) -> str:
-    sealed = context.read(lambda session: jobs.sealed_secret(session, claim))
+def _token(job: JobRun) -> str:
+    sealed = job.read(lambda session: jobs.sealed_secret(session, job.claim))
     try:
-        return unseal(context.signing_key, brought.TOKEN_PURPOSE, sealed) if sealed else ""
+        return unseal(job.context.signing_key, brought.TOKEN_PURPOSE, sealed) if sealed else ""
     except CannotOpen as error:
         raise EngineError("token_lost", error.sentence) from error
 
@@ -131,8 +129,9 @@ def _on_civitai(hub: Hub, address: HubAddress, token: str) -> Offer:
     return Offer(Announced(url, sha256=_hash(hashes.get("SHA256"))), str(one["name"]), count, words)
 
 
-def _fetch(hub: Hub, offer: Offer, path: Path, *, token: str, most: int, progress: JobProgress) -> None:
+def _fetch(job: JobRun, hub: Hub, offer: Offer, path: Path, *, token: str) -> None:
     here, total = 0, max(1, -(-(offer.byte_count or 0) // MB))
+    progress, most = job.progress, job.context.most_adapter_bytes
 
     def count(more: int) -> None:
         nonlocal here

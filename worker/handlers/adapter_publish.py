@@ -16,15 +16,13 @@ from app.adapters.imports import service as brought
 from app.adapters.voice import files as voice_files
 from app.errors import N_, NotFound
 from app.jobs import service as jobs
-from app.jobs.service import Claim
 from app.lora_files import export
 from app.sealing import CannotOpen, unseal
-from worker.context import WorkerContext
 from worker.engines.contracts import EngineError
 from worker.files import fetching
 from worker.files.uploading import client_for
 from worker.files.workspace import bring_in, job_folder
-from worker.progress import JobProgress
+from worker.job_run import JobRun
 
 # Files go to the hub itself, over one well-known way, which is the one that is checked. Said here and not in the
 # environment: another library may have loaded this one long before, and the environment is read once.
@@ -41,30 +39,30 @@ PUBLIC_ALREADY = N_(
 FAILED = N_("The model hub did not take the adapter. Is the worker connected to the internet? Please try again later.")
 
 
-def run(context: WorkerContext, claim: Claim, progress: JobProgress) -> None:
-    """Satisfies ``run_job.Handler``. Raises ``EngineError``, ``Cancelled``, ``GiveBack``, ``LeaseLost``."""
-    order = context.read(lambda session: publishing.order_of(session, claim.workspace_id, claim.subject_id))
-    sealed = context.read(lambda session: jobs.sealed_secret(session, claim))
-    progress.phase("publishing")
+def run(job: JobRun) -> None:
+    """Satisfies ``registry.Handler``. Raises ``EngineError``, ``Cancelled``, ``GiveBack``, ``LeaseLost``."""
+    order = job.read(lambda session: publishing.order_of(session, job.claim.workspace_id, job.claim.subject_id))
+    sealed = job.read(lambda session: jobs.sealed_secret(session, job.claim))
+    job.progress.phase("publishing")
     try:
-        token = unseal(context.signing_key, publishing.TOKEN_PURPOSE, sealed or "")
+        token = unseal(job.context.signing_key, publishing.TOKEN_PURPOSE, sealed or "")
     except CannotOpen as error:
         raise EngineError("token_lost", error.sentence) from error
     with job_folder("publish") as folder:
         if order.diffusers is None:
-            files = _voice_files(context, order, folder)
+            files = _voice_files(job, order, folder)
         else:
-            files = _files(context, order, order.diffusers, folder)
-        progress.check()
-        url = _publish(context, order, files, token)
-    context.write(lambda session: publishing.complete(session, claim, url))
+            files = _files(job, order, order.diffusers, folder)
+        job.progress.check()
+        url = _publish(job, order, files, token)
+    job.write(lambda session: publishing.complete(session, job.claim, url))
 
 
-def _files(context: WorkerContext, order: PublishOrder, diffusers: tuple[str, str], folder: Path) -> dict[str, Path]:
+def _files(job: JobRun, order: PublishOrder, diffusers: tuple[str, str], folder: Path) -> dict[str, Path]:
     """What goes to the hub, by its name there. The file for diffusers is written anew, without what its header tells
     about the training."""
     for_diffusers, own = diffusers
-    files = _brought_in(context, (*order.keys, (for_diffusers, own)), folder)
+    files = _brought_in(job, (*order.keys, (for_diffusers, own)), folder)
     target = folder / "diffusers.safetensors"
     stem = for_diffusers.removesuffix("-diffusers.safetensors")
     export.for_engines(files[for_diffusers], target, name=stem, clean=True)
@@ -76,11 +74,11 @@ def _files(context: WorkerContext, order: PublishOrder, diffusers: tuple[str, st
     return {"README.md": card, **given}
 
 
-def _voice_files(context: WorkerContext, order: PublishOrder, folder: Path) -> dict[str, Path]:
+def _voice_files(job: JobRun, order: PublishOrder, folder: Path) -> dict[str, Path]:
     """The same for a voice. Its file's header is PEFT's configuration and nothing else."""
-    files = _brought_in(context, order.keys, folder)
+    files = _brought_in(job, order.keys, folder)
     try:
-        facts = voice_files.configuration(context.storage, dict(order.keys)[voice_files.TENSORS])
+        facts = voice_files.configuration(job.context.storage, dict(order.keys)[voice_files.TENSORS])
     except NotFound as error:
         raise EngineError("adapter_unreadable", brought.FILE_GONE) from error
     configuration, card = folder / "configuration.json", folder / "README.md"
@@ -89,19 +87,19 @@ def _voice_files(context: WorkerContext, order: PublishOrder, folder: Path) -> d
     return {"README.md": card, voice_files.CONFIGURATION_FILE: configuration, **files}
 
 
-def _brought_in(context: WorkerContext, keys: tuple[tuple[str, str], ...], folder: Path) -> dict[str, Path]:
+def _brought_in(job: JobRun, keys: tuple[tuple[str, str], ...], folder: Path) -> dict[str, Path]:
     files = {}
     for number, (name, key) in enumerate(keys):
         try:
-            files[name] = bring_in(context.storage, key, folder / f"{number}{Path(name).suffix}")
+            files[name] = bring_in(job.context.storage, key, folder / f"{number}{Path(name).suffix}")
         except FileNotFoundError as error:
             raise EngineError("adapter_unreadable", brought.FILE_GONE) from error
     return files
 
 
-def _publish(context: WorkerContext, order: PublishOrder, files: dict[str, Path], token: str) -> str:
-    hub = HfApi(endpoint=context.hub_url, token=token)
-    place = fetching.hugging_face(context.hub_url, context.hub_file_hosts)
+def _publish(job: JobRun, order: PublishOrder, files: dict[str, Path], token: str) -> str:
+    hub = HfApi(endpoint=job.context.hub_url, token=token)
+    place = fetching.hugging_face(job.context.hub_url, job.context.hub_file_hosts)
     set_client_factory(lambda: client_for(place))
     try:
         hub.create_repo(order.repository, private=order.is_private, exist_ok=True, repo_type="model")
@@ -128,4 +126,4 @@ def _publish(context: WorkerContext, order: PublishOrder, files: dict[str, Path]
         if isinstance(error.__cause__, OSError | httpx2.HTTPError):
             raise EngineError("hub_away", FAILED) from error
         raise
-    return f"{context.hub_url.rstrip('/')}/{order.repository}"
+    return f"{job.context.hub_url.rstrip('/')}/{order.repository}"

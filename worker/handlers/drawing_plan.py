@@ -10,11 +10,10 @@ from app.generations import planner, queries, service
 from app.generations.planner import DrawingPlan
 from app.generations.queries import Order
 from app.generations.recipe import GenerationRecipe
-from app.jobs.service import Claim
 from app.trainings.look.planner import Device
-from worker.context import WorkerContext
 from worker.engines.contracts import GenerationInputs
 from worker.handlers.planning import device_of
+from worker.job_run import JobRun
 
 TRIED_AGAIN_AFTER = timedelta(hours=1)
 """A card whose memory ran out may have had a training beside it, which ends."""
@@ -24,9 +23,9 @@ log = logging.getLogger("livery.worker")
 class OrdersPlan:
     """The plan of one order as it stands; there is none where the device is no card or the base's cost is not known."""
 
-    def __init__(self, context: WorkerContext, claim: Claim, order: Order) -> None:
-        self._context, self._claim, self._order = context, claim, order
-        self._device = device_of(context)
+    def __init__(self, job: JobRun, order: Order) -> None:
+        self._job, self._order = job, order
+        self._device = device_of(job.context)
         self._plan: DrawingPlan | None = None
         if self._device is not None:
             earlier = order.drawing
@@ -35,7 +34,7 @@ class OrdersPlan:
 
     def _planned(self, device: Device) -> DrawingPlan | None:
         order = self._order
-        ran_out = self._context.read(
+        ran_out = self._job.read(
             lambda session: queries.ran_out(
                 session,
                 workspace_id=order.workspace_id,
@@ -80,6 +79,6 @@ class OrdersPlan:
     def _note(self, plan: DrawingPlan | None) -> None:
         self._plan = plan
         if plan is not None:
-            self._context.write(
-                lambda session: service.note_drawing(session, self._claim, self._order.generation_id, plan)
+            self._job.write(
+                lambda session: service.note_drawing(session, self._job.claim, self._order.generation_id, plan)
             )

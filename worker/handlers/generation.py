@@ -16,14 +16,13 @@ from app.generations.queries import Order
 from app.generations.requests import remaining
 from app.generations.service import FinishedPicture
 from app.jobs import service as jobs
-from app.jobs.service import Claim, LeaseLost
-from worker.context import WorkerContext
+from app.jobs.service import LeaseLost
 from worker.engines import registry
 from worker.engines.contracts import AdapterFile, EngineError, GeneratedPicture, GenerationInputs
 from worker.files import base_models
 from worker.files.workspace import bring_in, cached, job_folder
 from worker.handlers.drawing_plan import OrdersPlan
-from worker.progress import JobProgress
+from worker.job_run import JobRun
 
 THUMB_SIDE = 512
 PLACEHOLDER_SIDE = 12
@@ -32,86 +31,82 @@ START_GONE = N_("The picture to start from is missing in the storage. Please cho
 STOPPED_SHORT = N_("The drawing ended before all pictures were there. Please try again.")
 
 
-def run(context: WorkerContext, claim: Claim, progress: JobProgress) -> None:
-    """Satisfies ``run_job.Handler``. Pictures that an earlier attempt has kept are not kept twice.
+def run(job: JobRun) -> None:
+    """Satisfies ``registry.Handler``. Pictures that an earlier attempt has kept are not kept twice.
 
     Raises ``EngineError``, ``Cancelled``, ``GiveBack``, ``LeaseLost``; in each case finished pictures stay.
     """
-    order = _order(context, claim)
+    order = _order(job)
     if len(order.done) < order.recipe.count:
         with job_folder("generation") as folder:
-            inputs = _inputs(context, claim, order, progress, folder)
-            left = _draw(context, claim, order, inputs, folder, progress)
+            inputs = _inputs(job, order, folder)
+            left = _draw(job, order, inputs, folder)
         if left:
-            progress.check()
+            job.progress.check()
             raise EngineError("stopped_short", STOPPED_SHORT)
-    context.write(lambda session: jobs.finish(session, claim))
+    job.write(lambda session: jobs.finish(session, job.claim))
 
 
-def _draw(
-    context: WorkerContext, claim: Claim, order: Order, inputs: GenerationInputs, folder: Path, progress: JobProgress
-) -> set[int]:
+def _draw(job: JobRun, order: Order, inputs: GenerationInputs, folder: Path) -> set[int]:
     """Draw what is left and keep it; says which positions are empty when the drawing has ended.
 
     When the memory runs out, what is there stays and the rest is drawn in the plan's next smaller way.
     """
-    plan = OrdersPlan(context, claim, order)
-    progress.on_drawing_smaller = plan.went_smaller
+    plan = OrdersPlan(job, order)
+    job.progress.on_drawing_smaller = plan.went_smaller
     engine = registry.engine_for(order.base.family)
     everything = frozenset(range(order.recipe.count))
     left = set(everything - order.done)
     while (part := remaining(plan.recipe, everything - left)) is not None:
         try:
-            for picture in engine.generate(part.recipe, plan.inputs(inputs), folder, progress):
+            for picture in engine.generate(part.recipe, plan.inputs(inputs), folder, job.progress):
                 position = part.positions[picture.index]
                 if position in left:
-                    _keep(context, claim, replace(order, recipe=plan.recipe), position, picture)
+                    _keep(job, replace(order, recipe=plan.recipe), position, picture)
                     left.discard(position)
             break
         except EngineError as error:
             if error.code != "out_of_memory" or not plan.take_next():
                 raise
-        progress.phase("loading")
+        job.progress.phase("loading")
     return left
 
 
-def _order(context: WorkerContext, claim: Claim) -> Order:
+def _order(job: JobRun) -> Order:
     try:
-        return context.read(lambda session: queries.order_of(session, claim.subject_id))
+        return job.read(lambda session: queries.order_of(session, job.claim.subject_id))
     except AppError as error:
         raise EngineError("order_outdated", str(error)) from error
 
 
-def _inputs(
-    context: WorkerContext, claim: Claim, order: Order, progress: JobProgress, folder: Path
-) -> GenerationInputs:
+def _inputs(job: JobRun, order: Order, folder: Path) -> GenerationInputs:
     files = []
     for adapter in order.adapters:
         try:
-            path = cached(context.storage, adapter.key, context.cache_folder, adapter.used.sha256)
+            path = cached(job.context.storage, adapter.key, job.context.cache_folder, adapter.used.sha256)
         except FileNotFoundError as error:
             raise EngineError("adapter_file_gone", ADAPTER_FILE_GONE) from error
         # The content's hash as the key lets the engine keep the adapter loaded between orders.
         files.append(AdapterFile(key=adapter.used.sha256, path=path, strength=adapter.used.strength))
-    base = base_models.ready(context, claim, order.base, progress)
+    base = base_models.ready(job, order.base)
     return GenerationInputs(
         base=base,
         adapters=tuple(files),
-        image=_brought(context, order.image_key, folder / "start.png"),
-        mask=_brought(context, order.mask_key, folder / "mask.png"),
+        image=_brought(job, order.image_key, folder / "start.png"),
+        mask=_brought(job, order.mask_key, folder / "mask.png"),
     )
 
 
-def _brought(context: WorkerContext, key: str | None, target: Path) -> Path | None:
+def _brought(job: JobRun, key: str | None, target: Path) -> Path | None:
     if key is None:
         return None
     try:
-        return bring_in(context.storage, key, target)
+        return bring_in(job.context.storage, key, target)
     except FileNotFoundError as error:
         raise EngineError("picture_gone", START_GONE) from error
 
 
-def _keep(context: WorkerContext, claim: Claim, order: Order, position: int, picture: GeneratedPicture) -> None:
+def _keep(job: JobRun, order: Order, position: int, picture: GeneratedPicture) -> None:
     """Files first, then the row, each picture for itself, so that people see it while the next is drawn."""
     made = made_by(
         order.recipe,
@@ -122,10 +117,10 @@ def _keep(context: WorkerContext, claim: Claim, order: Order, position: int, pic
     content = stamped(picture.path.read_bytes(), made, now())
     thumb, placeholder = _small(picture.path)
     # The fence in the name: two attempts that overlap never write to the same file.
-    key = f"projects/{order.project_id}/outputs/{order.generation_id}/a{claim.fence}-{position}.png"
+    key = f"projects/{order.project_id}/outputs/{order.generation_id}/a{job.claim.fence}-{position}.png"
     thumb_key = key.removesuffix(".png") + "-thumb.webp"
-    context.storage.put(key, content)
-    context.storage.put(thumb_key, thumb)
+    job.context.storage.put(key, content)
+    job.context.storage.put(thumb_key, thumb)
     finished = FinishedPicture(
         output_id=new_id(),
         position=position,
@@ -142,18 +137,18 @@ def _keep(context: WorkerContext, claim: Claim, order: Order, position: int, pic
     )
     kept = False
     try:
-        kept = context.write(lambda session: service.add_output(session, claim, order, finished))
+        kept = job.write(lambda session: service.add_output(session, job.claim, order, finished))
     except LeaseLost:
-        if not context.read(lambda session: queries.has_output(session, finished.output_id)):
-            _forget(context, key, thumb_key)
+        if not job.read(lambda session: queries.has_output(session, finished.output_id)):
+            _forget(job, key, thumb_key)
         raise
     if not kept:
-        _forget(context, key, thumb_key)
+        _forget(job, key, thumb_key)
 
 
-def _forget(context: WorkerContext, *keys: str) -> None:
+def _forget(job: JobRun, *keys: str) -> None:
     for key in keys:
-        context.storage.delete(key)
+        job.context.storage.delete(key)
 
 
 def _small(path: Path) -> tuple[bytes, str]:

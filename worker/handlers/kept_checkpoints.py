@@ -6,18 +6,17 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from app.jobs import service as jobs
-from app.jobs.service import Claim, LeaseLost
-from worker.context import WorkerContext
+from app.jobs.service import LeaseLost
 from worker.engines.contracts import EngineError
 from worker.files.workspace import bring_in_folder, bring_out_folder
+from worker.job_run import JobRun
 
 T = TypeVar("T")
 log = logging.getLogger("livery.worker")
 
 
 def from_last_checkpoint(
-    context: WorkerContext,
-    claim: Claim,
+    job: JobRun,
     folder: Path,
     *,
     begin: Callable[[int], None],
@@ -27,12 +26,12 @@ def from_last_checkpoint(
 
     ``begin`` is told the step that ``train`` goes on from, right before it.
     """
-    last = claim.checkpoint
+    last = job.claim.checkpoint
     recorded = [last, last.get("before")] if last else []
     for checkpoint in filter(None, recorded):
         resume_from, step = folder / f"resume-{checkpoint['step']}", int(checkpoint["step"])
         try:
-            bring_in_folder(context.storage, str(checkpoint["key"]), resume_from)
+            bring_in_folder(job.context.storage, str(checkpoint["key"]), resume_from)
         except FileNotFoundError:
             log.warning("the checkpoint of step %d is gone", step)
             continue
@@ -50,23 +49,23 @@ def from_last_checkpoint(
 class KeptCheckpoints:
     """The last two checkpoints of one training; ``training_folder`` is where its files live in the storage."""
 
-    def __init__(self, context: WorkerContext, claim: Claim, training_folder: str) -> None:
-        self._context, self._claim = context, claim
+    def __init__(self, job: JobRun, training_folder: str) -> None:
+        self._job = job
         self._above = f"{training_folder}/checkpoints"
-        last = claim.checkpoint
+        last = job.claim.checkpoint
         self._last: dict[str, Any] | None = {"key": last["key"], "step": last["step"]} if last else None
 
     def keep(self, folder: Path, step: int) -> None:
         """Store it in a folder of this attempt's own, record it, and forget all but it and the one before it."""
-        storage, above = self._context.storage, self._above
-        key = f"{above}/a{self._claim.fence}/{step}"
+        storage, above = self._job.context.storage, self._above
+        key = f"{above}/a{self._job.claim.fence}/{step}"
         bring_out_folder(storage, folder, key)
         try:
-            self._context.write(
-                lambda session: jobs.record_checkpoint(session, self._claim, key=key, step=step, before=self._last)
+            self._job.write(
+                lambda session: jobs.record_checkpoint(session, self._job.claim, key=key, step=step, before=self._last)
             )
         except LeaseLost:
-            recorded = self._context.read(lambda session: jobs.checkpoint_of(session, self._claim.job_id))
+            recorded = self._job.read(lambda session: jobs.checkpoint_of(session, self._job.claim.job_id))
             if recorded is None or key not in (recorded["key"], (recorded.get("before") or {}).get("key")):
                 storage.delete_under(key)
             raise
@@ -75,7 +74,7 @@ class KeptCheckpoints:
         folders = {"/".join(name.removeprefix(f"{above}/").split("/")[:2]) for name in storage.keys_under(above)}
         for folder_name in sorted(folders):
             # Never those of a later attempt: this one may have lost its lease a moment ago without knowing.
-            if f"{above}/{folder_name}" not in kept and _attempt(folder_name) <= self._claim.fence:
+            if f"{above}/{folder_name}" not in kept and _attempt(folder_name) <= self._job.claim.fence:
                 storage.delete_under(f"{above}/{folder_name}")
 
 

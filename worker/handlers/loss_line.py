@@ -3,11 +3,10 @@
 import time
 from statistics import fmean
 
-from app.jobs.service import Claim
 from app.trainings import service
 from app.trainings.service import Loss
-from worker.context import WorkerContext
 from worker.engines.contracts import Step
+from worker.job_run import JobRun
 
 MOST_POINTS = 500
 WRITE_EVERY_SECONDS = 1.0
@@ -16,8 +15,8 @@ WRITE_EVERY_SECONDS = 1.0
 class LossLine:
     """For every modality. Raises what ``note_losses`` raises, ``LeaseLost`` above all."""
 
-    def __init__(self, context: WorkerContext, claim: Claim) -> None:
-        self._context, self._claim = context, claim
+    def __init__(self, job: JobRun) -> None:
+        self._job = job
         self._open: list[Step] = []
         self._ready: list[Loss] = []
         self._written = time.monotonic()
@@ -36,7 +35,7 @@ class LossLine:
         ready, self._ready = self._ready, []
         self._written = time.monotonic()
         if ready:
-            self._context.write(lambda session: service.note_losses(session, self._claim, ready))
+            self._job.write(lambda session: service.note_losses(session, self._job.claim, ready))
 
     def _close_stretch(self) -> None:
         if self._open:

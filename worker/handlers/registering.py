@@ -5,28 +5,28 @@ from typing import Any
 
 from app.adapters import queries as adapters
 from app.errors import NotFound
-from app.jobs.service import Claim, LeaseLost
-from worker.context import WorkerContext
+from app.jobs.service import LeaseLost
+from worker.job_run import JobRun
 
 
-def register(context: WorkerContext, claim: Claim, adapter_id: str, stored: str, complete: Callable[..., Any]) -> None:
+def register(job: JobRun, adapter_id: str, stored: str, complete: Callable[..., Any]) -> None:
     """Run ``complete`` with a session, which registers the adapter and ends the job.
 
     What was put into the folder ``stored`` before is removed again where another attempt holds the job; then it raises
     ``LeaseLost``. Whatever else ``complete`` raises goes through, and the files stay.
     """
     try:
-        context.write(complete)
+        job.write(complete)
     except LeaseLost:
-        if _is_registered(context, claim, adapter_id):
+        if _is_registered(job, adapter_id):
             return  # The commit went through, only its answer was lost, and the second try found the job ended.
-        context.storage.delete_under(stored)
+        job.context.storage.delete_under(stored)
         raise
 
 
-def _is_registered(context: WorkerContext, claim: Claim, adapter_id: str) -> bool:
+def _is_registered(job: JobRun, adapter_id: str) -> bool:
     try:
-        context.read(lambda session: adapters.adapter(session, workspace_id=claim.workspace_id, adapter_id=adapter_id))
+        job.read(lambda session: adapters.adapter(session, workspace_id=job.claim.workspace_id, adapter_id=adapter_id))
     except NotFound:
         return False
     return True

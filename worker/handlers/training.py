@@ -20,7 +20,7 @@ from app.adapters.service import AdapterFiles
 from app.adapters.sidecar import facts_for
 from app.db import new_id, now
 from app.errors import N_, AppError
-from app.jobs.service import Claim, LeaseLost
+from app.jobs.service import LeaseLost
 from app.lora_files import export
 from app.lora_files.export import CannotHold
 from app.lora_files.metadata import TrainingFacts
@@ -30,7 +30,6 @@ from app.trainings.look.estimate import FirstSteps
 from app.trainings.look.recipe import header_keys
 from app.trainings.queries import TrainingOrder
 from app.trainings.service import Outcome, Sample
-from worker.context import WorkerContext
 from worker.engines import registry
 from worker.engines.contracts import (
     EngineError,
@@ -46,8 +45,8 @@ from worker.handlers.kept_checkpoints import KeptCheckpoints, from_last_checkpoi
 from worker.handlers.loss_line import LossLine
 from worker.handlers.planning import coarser, suited
 from worker.handlers.registering import register
+from worker.job_run import JobRun
 from worker.pace import Measured, Pace
-from worker.progress import JobProgress
 
 log = logging.getLogger("livery.worker")
 SAMPLE_QUALITY = 92
@@ -58,38 +57,36 @@ PICTURE_GONE = N_(
 )
 
 
-def run(context: WorkerContext, claim: Claim, progress: JobProgress) -> None:
-    """Satisfies ``run_job.Handler``: trains, and registers the adapter together with the job's end.
+def run(job: JobRun) -> None:
+    """Satisfies ``registry.Handler``: trains, and registers the adapter together with the job's end.
 
     A person's cancellation after the first step leaves an adapter of the steps so far. Raises ``EngineError``,
     ``Cancelled``, ``GiveBack``, ``LeaseLost``.
     """
     started_at = now()
-    order = _order(context, claim)
-    order = replace(order, recipe=suited(context, claim, order.recipe, service.plan_for_taker))
+    order = _order(job)
+    order = replace(order, recipe=suited(job, order.recipe, service.plan_for_taker))
     with job_folder("training") as folder:
         inputs = TrainingInputs(
-            base=base_models.ready(context, claim, order.base, progress),
-            pictures=_bring_pictures(context, order, folder / "pictures"),
+            base=base_models.ready(job, order.base),
+            pictures=_bring_pictures(job, order, folder / "pictures"),
         )
-        watch = _Watch(context, claim, order, progress)
-        progress.on_sample, progress.on_checkpoint = watch.sample, watch.checkpoint
-        progress.on_short_of_memory = watch.short_of_memory
-        progress.on_step = watch.step
-        order, trained = _train_within_memory(context, claim, order, inputs, folder, progress)
+        watch = _Watch(job, order)
+        job.progress.on_sample, job.progress.on_checkpoint = watch.sample, watch.checkpoint
+        job.progress.on_short_of_memory = watch.short_of_memory
+        job.progress.on_step = watch.step
+        order, trained = _train_within_memory(job, order, inputs, folder)
         watch.losses.write()
-        _keep(context, claim, order, trained, started_at, folder)
+        _keep(job, order, trained, started_at, folder)
     with contextlib.suppress(StorageAway):  # what stays is swept later
-        context.storage.delete_under(f"{order.folder}/checkpoints")
+        job.context.storage.delete_under(f"{order.folder}/checkpoints")
 
 
 def _train_within_memory(
-    context: WorkerContext,
-    claim: Claim,
+    job: JobRun,
     order: TrainingOrder,
     inputs: TrainingInputs,
     folder: Path,
-    progress: JobProgress,
 ) -> tuple[TrainingOrder, TrainedAdapter]:
     """Train; where the device's memory is not enough for one picture with the base as it is, go on with a coarser base
     while there is one.
@@ -97,55 +94,54 @@ def _train_within_memory(
     Whatever leaves the result as it is the engine has tried by then, see ``Learning.gradient``.
     """
     while True:
-        progress.pace = Pace(order.recipe.steps, order.recipe.checkpoint_every)
+        job.progress.pace = Pace(order.recipe.steps, order.recipe.checkpoint_every)
         try:
-            return order, _train(context, claim, order, inputs, folder, progress)
+            return order, _train(job, order, inputs, folder)
         except EngineError as error:
-            recipe, claim = coarser(context, claim, error, service.fall_back)
+            recipe, job = coarser(job, error, service.fall_back)
             order = replace(order, recipe=recipe)
-            progress.phase("loading")
+            job.progress.phase("loading")
 
 
 def _train(
-    context: WorkerContext,
-    claim: Claim,
+    job: JobRun,
     order: TrainingOrder,
     inputs: TrainingInputs,
     folder: Path,
-    progress: JobProgress,
 ) -> TrainedAdapter:
     """Go on from the last checkpoint; where that is damaged or gone from the one before it, and else begin anew."""
     engine = registry.engine_for(order.base.family)
     return from_last_checkpoint(
-        context,
-        claim,
+        job,
         folder,
-        begin=lambda step: _begin(context, claim, from_step=step),
+        begin=lambda step: _begin(job, from_step=step),
         train=lambda resume_from: engine.train(
-            order.recipe, replace(inputs, resume_from=resume_from), folder / "out", progress
+            order.recipe, replace(inputs, resume_from=resume_from), folder / "out", job.progress
         ),
     )
 
 
-def _begin(context: WorkerContext, claim: Claim, *, from_step: int) -> None:
-    context.write(lambda session: service.begin_attempt(session, claim, from_step=from_step))
+def _begin(job: JobRun, *, from_step: int) -> None:
+    job.write(lambda session: service.begin_attempt(session, job.claim, from_step=from_step))
 
 
-def _order(context: WorkerContext, claim: Claim) -> TrainingOrder:
+def _order(job: JobRun) -> TrainingOrder:
     try:
-        return context.read(
-            lambda session: queries.order_of(session, workspace_id=claim.workspace_id, training_id=claim.subject_id)
+        return job.read(
+            lambda session: queries.order_of(
+                session, workspace_id=job.claim.workspace_id, training_id=job.claim.subject_id
+            )
         )
     except AppError as error:
         raise EngineError("order_outdated", str(error)) from error
 
 
-def _bring_pictures(context: WorkerContext, order: TrainingOrder, folder: Path) -> tuple[TrainingPicture, ...]:
+def _bring_pictures(job: JobRun, order: TrainingOrder, folder: Path) -> tuple[TrainingPicture, ...]:
     brought = []
     for number, picture in enumerate(order.pictures):
         ending = Path(picture.working_key).suffix
         try:
-            path = bring_in(context.storage, picture.working_key, folder / f"{number:04d}{ending}")
+            path = bring_in(job.context.storage, picture.working_key, folder / f"{number:04d}{ending}")
         except FileNotFoundError as error:
             raise EngineError("picture_gone", PICTURE_GONE) from error
         brought.append(
@@ -166,15 +162,15 @@ def _bring_pictures(context: WorkerContext, order: TrainingOrder, folder: Path) 
 class _Watch:
     """Keeps what the loop hands over while it runs: losses, its first steps' pace, sample pictures, checkpoints."""
 
-    def __init__(self, context: WorkerContext, claim: Claim, order: TrainingOrder, progress: JobProgress) -> None:
-        self._context, self._claim, self._order, self._progress = context, claim, order, progress
+    def __init__(self, job: JobRun, order: TrainingOrder) -> None:
+        self._job, self._order = job, order
         self._noted: Measured | None = None
-        self.losses = LossLine(context, claim)
-        self._checkpoints = KeptCheckpoints(context, claim, order.folder)
+        self.losses = LossLine(job)
+        self._checkpoints = KeptCheckpoints(job, order.folder)
 
     def step(self, step: Step) -> None:
         self.losses.step(step)
-        measured = self._progress.pace.measured if self._progress.pace is not None else None
+        measured = self._job.progress.pace.measured if self._job.progress.pace is not None else None
         if measured is not None and measured is not self._noted:
             self._noted = measured
             first = FirstSteps(
@@ -183,31 +179,31 @@ class _Watch:
                 seconds_left=measured.seconds_left,
                 memory_bytes=measured.memory_bytes,
             )
-            self._context.write(lambda session: service.note_first_steps(session, self._claim, first))
+            self._job.write(lambda session: service.note_first_steps(session, self._job.claim, first))
 
     def sample(self, picture: SamplePicture) -> None:
         # The fence in the name: two attempts that overlap never write to the same file.
-        key = f"{self._order.folder}/samples/{picture.step}-{picture.index}-a{self._claim.fence}.webp"
+        key = f"{self._order.folder}/samples/{picture.step}-{picture.index}-a{self._job.claim.fence}.webp"
         webp = picture.path.with_suffix(".webp")
         with Image.open(picture.path) as opened:
             opened.convert("RGB").save(webp, "WEBP", quality=SAMPLE_QUALITY, method=6)
             width, height = opened.size
-        self._context.storage.put(key, webp)
+        self._job.context.storage.put(key, webp)
         sample = Sample(picture.step, picture.index, picture.prompt, picture.seed, key, width, height)
         try:
-            self._context.write(lambda session: service.note_sample(session, self._claim, sample))
+            self._job.write(lambda session: service.note_sample(session, self._job.claim, sample))
         except LeaseLost:
-            if not self._context.read(lambda session: queries.has_sample(session, key)):
-                self._context.storage.delete(key)
+            if not self._job.read(lambda session: queries.has_sample(session, key)):
+                self._job.context.storage.delete(key)
             raise
 
     def short_of_memory(self, micro_batch_size: int, gradient_checkpointing: bool) -> None:
-        if self._progress.pace is not None:
-            self._progress.pace.begin_anew()
-        self._context.write(
+        if self._job.progress.pace is not None:
+            self._job.progress.pace.begin_anew()
+        self._job.write(
             lambda session: service.note_shortage(
                 session,
-                self._claim,
+                self._job.claim,
                 micro_batch_size=micro_batch_size,
                 gradient_checkpointing=gradient_checkpointing,
             )
@@ -219,8 +215,7 @@ class _Watch:
 
 
 def _keep(
-    context: WorkerContext,
-    claim: Claim,
+    job: JobRun,
     order: TrainingOrder,
     trained: TrainedAdapter,
     started_at: datetime,
@@ -238,7 +233,7 @@ def _keep(
         seconds_per_step=trained.seconds_per_step,
         peak_memory_bytes=trained.peak_memory_bytes,
         # As workers name it, so that an estimate can tell which devices are there now.
-        device=context.device.name or trained.device,
+        device=job.context.device.name or trained.device,
         precision=trained.precision,
         skipped_steps=trained.skipped_steps,
     )
@@ -253,11 +248,11 @@ def _keep(
         precision=trained.precision,
     )
     for _ in range(VERSIONS_TRIED):
-        version = context.read(lambda session: adapters.next_version(session, project_id=order.project_id))
-        files = _export(context, order, trained, facts, version, stored, folder)
+        version = job.read(lambda session: adapters.next_version(session, project_id=order.project_id))
+        files = _export(job, order, trained, facts, version, stored, folder)
         complete = partial(
             service.complete_training,
-            held=claim,
+            held=job.claim,
             adapter_id=adapter_id,
             version=version,
             files=files,
@@ -265,15 +260,15 @@ def _keep(
             finished_at=finished_at,
         )
         try:
-            register(context, claim, adapter_id, stored, complete)
+            register(job, adapter_id, stored, complete)
             return
         except VersionTaken:
-            log.info("version %s was taken, trying the next", version, extra={"job": claim.job_id})
+            log.info("version %s was taken, trying the next", version, extra={"job": job.claim.job_id})
     raise VersionTaken()
 
 
 def _export(
-    context: WorkerContext,
+    job: JobRun,
     order: TrainingOrder,
     trained: TrainedAdapter,
     training: TrainingFacts,
@@ -307,7 +302,7 @@ def _export(
         made.append(export.diffusers_file(trained.weights, folder / "clean.safetensors", facts, clean=True))
     keys = {one.path.name: f"{stored}/{one.path.name}" for one in made}
     for one in made:
-        context.storage.put(keys[one.path.name], one.path)
+        job.context.storage.put(keys[one.path.name], one.path)
     return AdapterFiles(
         diffusers_key=keys["diffusers.safetensors"],
         kohya_key=keys.get("kohya.safetensors", ""),

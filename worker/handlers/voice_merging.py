@@ -7,14 +7,12 @@ from typing import Literal
 from app.adapters.voice import merged
 from app.adapters.voice.merged import MergeOrder
 from app.errors import N_, AppError, NotFound
-from app.jobs.service import Claim
 from app.machine.disk import free_bytes
-from worker.context import WorkerContext
 from worker.engines import registry
 from worker.engines.contracts import Base, EngineError
 from worker.files import base_models
 from worker.files.workspace import bring_in, job_folder
-from worker.progress import JobProgress
+from worker.job_run import JobRun
 
 GB = 1e9
 COPIES = 2
@@ -30,66 +28,66 @@ NO_ADAPTER_FILE = N_(
 GONE = N_("The voice or its base was deleted since. Please order anew.")
 
 
-def run(context: WorkerContext, claim: Claim, progress: JobProgress) -> None:
-    """Satisfies ``run_job.Handler``. Raises ``EngineError``, ``Cancelled``, ``GiveBack``, ``LeaseLost``."""
-    order = _order(context, claim)
-    base = base_models.ready(context, claim, order.base, progress)
+def run(job: JobRun) -> None:
+    """Satisfies ``registry.Handler``. Raises ``EngineError``, ``Cancelled``, ``GiveBack``, ``LeaseLost``."""
+    order = _order(job)
+    base = base_models.ready(job, order.base)
     with job_folder("merge") as folder:
-        _check_room(context, order, folder)
-        path = _make(context, order, base, folder, progress)
-        progress.phase("saving")
-        context.storage.put(order.key, path)
+        _check_room(job, order, folder)
+        path = _make(job, order, base, folder)
+        job.progress.phase("saving")
+        job.context.storage.put(order.key, path)
         size = path.stat().st_size
     try:
-        context.write(lambda session: merged.complete(session, claim, key=order.key, byte_count=size))
+        job.write(lambda session: merged.complete(session, job.claim, key=order.key, byte_count=size))
     except NotFound as error:
-        context.storage.delete(order.key)
+        job.context.storage.delete(order.key)
         raise EngineError("order_outdated", GONE) from error
 
 
-def _order(context: WorkerContext, claim: Claim) -> MergeOrder:
+def _order(job: JobRun) -> MergeOrder:
     try:
-        return context.read(lambda session: merged.order_of(session, claim.workspace_id, claim.subject_id))
+        return job.read(lambda session: merged.order_of(session, job.claim.workspace_id, job.claim.subject_id))
     except AppError as error:
         raise EngineError("order_outdated", GONE) from error
 
 
-def _check_room(context: WorkerContext, order: MergeOrder, folder: Path) -> None:
-    places = [folder, context.storage.local_path(order.key)]
-    free = min(free_bytes(place) for place in places if place is not None) - context.disk.floor_bytes
+def _check_room(job: JobRun, order: MergeOrder, folder: Path) -> None:
+    places = [folder, job.context.storage.local_path(order.key)]
+    free = min(free_bytes(place) for place in places if place is not None) - job.context.disk.floor_bytes
     needed = COPIES * order.about_bytes
     if needed > free:
         numbers = {"needed": f"{needed / GB:.1f}", "free": f"{max(0, free) / GB:.1f}"}
         raise EngineError("no_room_to_merge", NO_ROOM % numbers)
 
 
-def _make(context: WorkerContext, order: MergeOrder, base: Base, folder: Path, progress: JobProgress) -> Path:
+def _make(job: JobRun, order: MergeOrder, base: Base, folder: Path) -> Path:
     try:
-        weights = bring_in(context.storage, order.adapter_key, folder / "adapter.safetensors")
+        weights = bring_in(job.context.storage, order.adapter_key, folder / "adapter.safetensors")
     except FileNotFoundError as error:
         raise EngineError("adapter_unreadable", "The adapter's file is missing or damaged. Export it again.") from error
     engine = registry.text_engine_for(order.base.family)
-    cache = context.cache_folder
-    progress.phase("merging")
+    cache = job.context.cache_folder
+    job.progress.phase("merging")
     if order.form == "gguf_adapter":
         written = engine.gguf_adapter(base, weights, folder / "adapter.gguf", cache)
         if written is None:
             raise EngineError("no_adapter_file", NO_ADAPTER_FILE)
         return written
     if order.form == "safetensors":
-        made = engine.merged_folder(base, weights, folder / "merged", cache, progress.drawn)
-        return _zipped(made, order.card, folder / "merged.zip", progress)
+        made = engine.merged_folder(base, weights, folder / "merged", cache, job.progress.drawn)
+        return _zipped(job, made, order.card, folder / "merged.zip")
     precision: Literal["f16", "q8_0"] = "f16" if order.form == "gguf_f16" else "q8_0"
-    return engine.merged_gguf(base, weights, folder / "merged.gguf", precision, order.title, cache, progress.drawn)
+    return engine.merged_gguf(base, weights, folder / "merged.gguf", precision, order.title, cache, job.progress.drawn)
 
 
-def _zipped(made: Path, card: str, target: Path, progress: JobProgress) -> Path:
+def _zipped(job: JobRun, made: Path, card: str, target: Path) -> Path:
     """One file of a folder, which is used up: each of its files goes as soon as it is in the ZIP. Numbers do not get
     smaller by packing, so they are stored as they are."""
     (made / "README.md").write_text(card)
     with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as packed:
         for path in sorted(made.iterdir()):
-            progress.phase("saving")
+            job.progress.phase("saving")
             packed.write(path, path.name)
             path.unlink()
     return target

@@ -15,7 +15,6 @@ from app.adapters import service as adapter_service
 from app.adapters.service import AdapterFiles
 from app.db import new_id, now
 from app.errors import AppError
-from app.jobs.service import Claim
 from app.storage import StorageAway
 from app.trainings import service as trainings
 from app.trainings.voice import queries as voice_queries
@@ -26,7 +25,6 @@ from app.trainings.voice.recipe import VoiceRecipe
 from app.trainings.voice.service import VoiceOutcome
 from app.trainings.voice.texts import FrozenText
 from app.voice.analysis import stylometry
-from worker.context import WorkerContext
 from worker.engines import registry
 from worker.engines.contracts import (
     ArmMeasures,
@@ -44,71 +42,64 @@ from worker.handlers.kept_checkpoints import KeptCheckpoints, from_last_checkpoi
 from worker.handlers.loss_line import LossLine
 from worker.handlers.planning import coarser, suited
 from worker.handlers.registering import register
-from worker.progress import JobProgress
+from worker.job_run import JobRun
 
 
-def run(context: WorkerContext, claim: Claim, progress: JobProgress) -> None:
-    """Satisfies ``run_job.Handler``: trains, and registers the adapter together with the job's end.
+def run(job: JobRun) -> None:
+    """Satisfies ``registry.Handler``: trains, and registers the adapter together with the job's end.
 
     A person's cancellation after the first step leaves an adapter of the steps so far. Raises ``EngineError``,
     ``Cancelled``, ``GiveBack``, ``LeaseLost``.
     """
-    order = _order(context, claim)
-    order = replace(order, recipe=suited(context, claim, order.recipe, voice_service.plan_for_taker))
-    base = base_models.ready(context, claim, order.base, progress)
+    order = _order(job)
+    order = replace(order, recipe=suited(job, order.recipe, voice_service.plan_for_taker))
+    base = base_models.ready(job, order.base)
     inputs = VoiceInputs(
         base=base,
         texts=tuple(map(_text, order.voice.learned)),
         held_out=tuple(map(_text, order.voice.held_out)),
         style_guide=order.voice.style_guide,
-        cache=context.cache_folder,
+        cache=job.context.cache_folder,
     )
     engine = registry.text_engine_for(order.base.family)
     with job_folder("voice") as folder:
-        watch = _Watch(context, claim, order)
-        progress.on_step, progress.on_checkpoint = watch.losses.step, watch.checkpoint
-        progress.on_held_out, progress.on_sample_text = watch.held_out, watch.sample_text
-        progress.on_short_of_memory = watch.short_of_memory
-        trained = _train_within_memory(context, claim, order, inputs, folder, progress)
+        watch = _Watch(job, order)
+        job.progress.on_step, job.progress.on_checkpoint = watch.losses.step, watch.checkpoint
+        job.progress.on_held_out, job.progress.on_sample_text = watch.held_out, watch.sample_text
+        job.progress.on_short_of_memory = watch.short_of_memory
+        trained = _train_within_memory(job, order, inputs, folder)
         watch.losses.write()
-        gguf = engine.gguf_adapter(base, trained.weights, folder / "adapter.gguf", context.cache_folder)
-        _keep(context, claim, order, trained, gguf)
+        gguf = engine.gguf_adapter(base, trained.weights, folder / "adapter.gguf", job.context.cache_folder)
+        _keep(job, order, trained, gguf)
     with contextlib.suppress(StorageAway):  # what stays is swept later
-        context.storage.delete_under(f"{order.folder}/checkpoints")
+        job.context.storage.delete_under(f"{order.folder}/checkpoints")
 
 
-def _train_within_memory(
-    context: WorkerContext,
-    claim: Claim,
-    order: VoiceOrder,
-    inputs: VoiceInputs,
-    folder: Path,
-    progress: JobProgress,
-) -> TrainedVoice:
+def _train_within_memory(job: JobRun, order: VoiceOrder, inputs: VoiceInputs, folder: Path) -> TrainedVoice:
     """Train; where the device's memory is not enough for one row with the base as it is, go on with a coarser base
     while there is one.
 
     Whatever leaves the result as it is the engine has tried by then.
     """
-    engine, recipe = registry.text_engine_for(order.base.family), order.recipe
+    engine, recipe, progress = registry.text_engine_for(order.base.family), order.recipe, job.progress
     while True:
 
         def train(resume_from: Path | None, recipe: VoiceRecipe = recipe) -> TrainedVoice:
             return engine.train(recipe, replace(inputs, resume_from=resume_from), folder / "out", progress)
 
         try:
-            begin = partial(_begin, context, claim)
-            return from_last_checkpoint(context, claim, folder, begin=begin, train=train)
+            begin = partial(_begin, job)
+            return from_last_checkpoint(job, folder, begin=begin, train=train)
         except EngineError as error:
-            recipe, claim = coarser(context, claim, error, voice_service.fall_back)
+            recipe, job = coarser(job, error, voice_service.fall_back)
             progress.phase("loading")
 
 
-def _order(context: WorkerContext, claim: Claim) -> VoiceOrder:
+def _order(job: JobRun) -> VoiceOrder:
     try:
-        return context.read(
+        return job.read(
             lambda session: voice_queries.order_of(
-                session, workspace_id=claim.workspace_id, training_id=claim.subject_id
+                session, workspace_id=job.claim.workspace_id, training_id=job.claim.subject_id
             )
         )
     except AppError as error:
@@ -119,31 +110,31 @@ def _text(text: FrozenText) -> VoiceText:
     return VoiceText(text.sample_id, tuple(Said(role, content) for role, content in text.order), text.text)
 
 
-def _begin(context: WorkerContext, claim: Claim, step: int) -> None:
-    context.write(lambda session: trainings.begin_attempt(session, claim, from_step=step))
-    context.write(lambda session: voice_service.begin_attempt(session, claim, from_step=step))
+def _begin(job: JobRun, step: int) -> None:
+    job.write(lambda session: trainings.begin_attempt(session, job.claim, from_step=step))
+    job.write(lambda session: voice_service.begin_attempt(session, job.claim, from_step=step))
 
 
 class _Watch:
     """Keeps what the loop hands over while it runs: losses, held-out losses, sample texts, checkpoints."""
 
-    def __init__(self, context: WorkerContext, claim: Claim, order: VoiceOrder) -> None:
-        self._context, self._claim = context, claim
-        self.losses = LossLine(context, claim)
-        self._checkpoints = KeptCheckpoints(context, claim, order.folder)
+    def __init__(self, job: JobRun, order: VoiceOrder) -> None:
+        self._job = job
+        self.losses = LossLine(job)
+        self._checkpoints = KeptCheckpoints(job, order.folder)
 
     def held_out(self, step: int, loss: float) -> None:
-        self._context.write(lambda session: voice_service.note_held_out(session, self._claim, step=step, loss=loss))
+        self._job.write(lambda session: voice_service.note_held_out(session, self._job.claim, step=step, loss=loss))
 
     def sample_text(self, text: SampleText) -> None:
         row = (text.step, text.index, text.brief, text.seed, text.text)
-        self._context.write(lambda session: voice_service.note_texts(session, self._claim, [row]))
+        self._job.write(lambda session: voice_service.note_texts(session, self._job.claim, [row]))
 
     def short_of_memory(self, micro_batch_size: int, gradient_checkpointing: bool) -> None:
-        self._context.write(
+        self._job.write(
             lambda session: voice_service.note_shortage(
                 session,
-                self._claim,
+                self._job.claim,
                 micro_batch_size=micro_batch_size,
                 gradient_checkpointing=gradient_checkpointing,
             )
@@ -154,14 +145,14 @@ class _Watch:
         self._checkpoints.keep(folder, step)
 
 
-def _keep(context: WorkerContext, claim: Claim, order: VoiceOrder, trained: TrainedVoice, gguf: Path | None) -> None:
+def _keep(job: JobRun, order: VoiceOrder, trained: TrainedVoice, gguf: Path | None) -> None:
     """Store the files, and register them in one transaction with the job's end. Raises ``LeaseLost``."""
     adapter_id, finished_at = new_id(), now()
     stored = adapter_service.folder_of(order.project_id, adapter_id)
     key, gguf_key = f"{stored}/adapter.safetensors", f"{stored}/adapter.gguf" if gguf is not None else ""
-    context.storage.put(key, trained.weights)
+    job.context.storage.put(key, trained.weights)
     if gguf is not None:
-        context.storage.put(gguf_key, gguf)
+        job.context.storage.put(gguf_key, gguf)
     with trained.weights.open("rb") as file:
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
     files = AdapterFiles(
@@ -179,7 +170,7 @@ def _keep(context: WorkerContext, claim: Claim, order: VoiceOrder, trained: Trai
         final_loss=trained.final_loss,
         seconds_per_step=trained.seconds_per_step,
         peak_memory_bytes=trained.peak_memory_bytes,
-        device=context.device.name or trained.device,
+        device=job.context.device.name or trained.device,
         precision=trained.precision,
         skipped_steps=trained.skipped_steps,
         measures=Measures(
@@ -194,13 +185,13 @@ def _keep(context: WorkerContext, claim: Claim, order: VoiceOrder, trained: Trai
     )
     complete = partial(
         voice_service.complete_voice,
-        held=claim,
+        held=job.claim,
         adapter_id=adapter_id,
         files=files,
         outcome=outcome,
         finished_at=finished_at,
     )
-    register(context, claim, adapter_id, stored, complete)
+    register(job, adapter_id, stored, complete)
 
 
 def _held_out(order: VoiceOrder, measured: VoiceMeasures) -> HeldOut:

@@ -5,17 +5,16 @@ from pathlib import Path
 
 from app.db import DATABASE_AWAY
 from app.errors import N_, AppError
-from app.jobs.service import Claim
 from app.voice import queries as voice
 from app.writings import orders, service
 from app.writings.orders import Order
 from app.writings.recipe import Arm, ArmRecipe
 from app.writings.requests import remaining
-from worker.context import WorkerContext
 from worker.engines import registry
 from worker.engines.contracts import AdapterFile, EngineError, SamplePicture, Step, WritingInputs, Written
 from worker.files import base_models
 from worker.files.workspace import cached
+from worker.job_run import JobRun
 from worker.progress import JobProgress
 
 SHOWN_EVERY_SECONDS = 0.5
@@ -23,63 +22,63 @@ VOICE_FILE_GONE = N_("The file of the voice is missing in the storage. Please ch
 STOPPED_SHORT = N_("The writing ended before all texts were there. Please try again.")
 
 
-def run(context: WorkerContext, claim: Claim, progress: JobProgress) -> None:
-    """Satisfies ``run_job.Handler``. Texts that an earlier attempt has finished are not written twice; one that was
+def run(job: JobRun) -> None:
+    """Satisfies ``registry.Handler``. Texts that an earlier attempt has finished are not written twice; one that was
     under way is begun anew, and the same seed gives the same text.
 
     Raises ``EngineError``, ``Cancelled``, ``GiveBack``, ``LeaseLost``; in each case finished texts stay.
     """
-    order = _order(context, claim)
-    samples = context.read(
+    order = _order(job)
+    samples = job.read(
         lambda session: voice.training_set(session, workspace_id=order.workspace_id, project_id=order.project_id)
     )
-    keeper = _Keeper(context, claim, order, [sample.text for sample in samples])
+    keeper = _Keeper(job, order, [sample.text for sample in samples])
     for part in order.order.arms:
-        _write_arm(context, order, part, keeper, progress)
+        _write_arm(job, order, part, keeper)
     if keeper.finished < keeper.total:
-        progress.check()
+        job.progress.check()
         raise EngineError("stopped_short", STOPPED_SHORT)
-    context.write(lambda session: service.complete(session, claim, order))
+    job.write(lambda session: service.complete(session, job.claim, order))
 
 
-def _order(context: WorkerContext, claim: Claim) -> Order:
+def _order(job: JobRun) -> Order:
     try:
-        return context.read(lambda session: orders.order_of(session, claim.subject_id))
+        return job.read(lambda session: orders.order_of(session, job.claim.subject_id))
     except AppError as error:
         raise EngineError("order_outdated", str(error)) from error
 
 
-def _write_arm(context: WorkerContext, order: Order, part: ArmRecipe, keeper: "_Keeper", progress: JobProgress) -> None:
+def _write_arm(job: JobRun, order: Order, part: ArmRecipe, keeper: "_Keeper") -> None:
     rest = remaining(part.recipe, keeper.done_of(part.arm))
     if rest is None:
         return
     engine = registry.text_engine_for(order.base.family)
-    inputs = _inputs(context, order, part, progress)
-    whole = _WholeOrder(progress, keeper.finished, part.recipe.count - len(keeper.done_of(part.arm)), keeper.total)
+    inputs = _inputs(job, order, part)
+    whole = _WholeOrder(job.progress, keeper.finished, part.recipe.count - len(keeper.done_of(part.arm)), keeper.total)
     for written in engine.write(rest.recipe, inputs, whole):
         keeper.take(part.arm, rest.first + written.variant, written)
     if len(keeper.done_of(part.arm)) < part.recipe.count:
-        progress.check()
+        job.progress.check()
 
 
-def _inputs(context: WorkerContext, order: Order, part: ArmRecipe, progress: JobProgress) -> WritingInputs:
-    base = base_models.ready(context, progress.claim, order.base, progress)
+def _inputs(job: JobRun, order: Order, part: ArmRecipe) -> WritingInputs:
+    base = base_models.ready(job, order.base)
     if part.arm != "adapter" or order.voice is None:
-        return WritingInputs(base=base, cache=context.cache_folder)
+        return WritingInputs(base=base, cache=job.context.cache_folder)
     try:
-        path = cached(context.storage, order.voice.key, context.cache_folder, order.voice.sha256)
+        path = cached(job.context.storage, order.voice.key, job.context.cache_folder, order.voice.sha256)
     except FileNotFoundError as error:
         raise EngineError("voice_file_gone", VOICE_FILE_GONE) from error
     # The content's hash as the key lets the engine keep the adapter loaded between orders.
     file = AdapterFile(key=order.voice.sha256, path=path, strength=1.0)
-    return WritingInputs(base=base, adapter=file, cache=context.cache_folder)
+    return WritingInputs(base=base, adapter=file, cache=job.context.cache_folder)
 
 
 class _Keeper:
     """Writes texts down as they grow, at most twice a second, each as soon as it is finished."""
 
-    def __init__(self, context: WorkerContext, claim: Claim, order: Order, samples: list[str]) -> None:
-        self._context, self._claim, self._order, self._samples = context, claim, order, samples
+    def __init__(self, job: JobRun, order: Order, samples: list[str]) -> None:
+        self._job, self._order, self._samples = job, order, samples
         self._done = set(order.done)
         self._shown = 0.0
 
@@ -101,10 +100,10 @@ class _Keeper:
             self._show(arm, position, written)
             return
         copied = service.overlap_in(written.text_so_far, self._samples)
-        self._context.write(
+        self._job.write(
             lambda session: service.note_text(
                 session,
-                self._claim,
+                self._job.claim,
                 self._order,
                 arm=arm,
                 position=position,
@@ -123,10 +122,10 @@ class _Keeper:
             return
         self._shown = moment
         try:
-            with self._context.database.write() as session:
+            with self._job.context.database.write() as session:
                 service.note_text(
                     session,
-                    self._claim,
+                    self._job.claim,
                     self._order,
                     arm=arm,
                     position=position,

@@ -70,7 +70,7 @@ def test_whatever_is_trained_is_kept_in_a_form_that_can_be_taken_along(
     tmp_path: Path,
     key: str,
 ) -> None:
-    monkeypatch.setattr(base_models, "ready", lambda context, claim, entry, progress: bases[entry.key])
+    monkeypatch.setattr(base_models, "ready", lambda job, entry: bases[entry.key])
     for architecture in ("flux_1", "flux_2"):  # the tiny bases are narrower than any real one
         monkeypatch.setitem(signs.WIDTHS, architecture, frozenset({WIDTH}))
     project_id = make_brand(database, storage, workspace_id)

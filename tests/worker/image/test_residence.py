@@ -109,7 +109,7 @@ def test_an_order_that_runs_out_of_memory_ends_block_by_block_with_the_picture_o
     """Through the real handler and the real engine; the card is what the worker says of its device."""
     tiny_flux.flux().save_pretrained(tmp_path / "base")
     base = Base("tiny", "flux", str(tmp_path / "base"))
-    monkeypatch.setattr(base_models, "ready", lambda context, claim, entry, progress: base)
+    monkeypatch.setattr(base_models, "ready", lambda job, entry: base)
     context.device = DeviceFacts("A card", "cuda", 12_000_000_000)
     context.cache_folder = tmp_path / "cache"
     project_id = make_project(database, workspace_id)

@@ -55,8 +55,8 @@ def children(settings: Settings) -> list[Child]:
     wanted = [Child("web", [sys.executable, "-m", "app.web.serve", "--end-with-parent"])]
     if settings.embedded_workers.strip() != "none":
         wanted += [
-            Child(f"worker ({lanes})", [sys.executable, "-m", "worker", "--lanes", lanes, "--end-with-parent"])
-            for lanes in settings.embedded_workers.split()
+            Child(f"worker ({queues})", [sys.executable, "-m", "worker", "--queues", queues, "--end-with-parent"])
+            for queues in settings.embedded_workers.split()
         ]
     return wanted
 

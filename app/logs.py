@@ -18,7 +18,7 @@ request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
 @contextmanager
 def lines_carry(**fields: object) -> Iterator[None]:
     """Until the block ends, every line that this thread writes carries these fields. Others go on without them: a
-    worker also returns jobs of lost workers, sweeps, and listens to bells, which is nothing of the job it runs."""
+    worker also returns jobs of lost workers, sweeps, and listens to wake-ups, which is nothing of the job it runs."""
     token = _carried.set({**_carried.get(), **fields})
     try:
         yield

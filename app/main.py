@@ -32,7 +32,7 @@ from app.images import api as images_api
 from app.images import routes as images
 from app.jobs import api as jobs_api
 from app.jobs import routes as jobs
-from app.jobs.announce import bell_for, ring_after_commit
+from app.jobs.notifier import notifier_for, notify_after_commit
 from app.jobs.stream import Streams
 from app.logs import start_logging
 from app.machine.disk import DiskWatch
@@ -141,7 +141,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.password_turns = anyio.Semaphore(passwords.AT_ONCE)
     app.state.registry = metrics.collect_into(registry, database, disk, app.state.streams.count)
     app.state.readiness = health.Readiness(database, app.state.storage, disk)
-    app.state.ringing = ring_after_commit(bell_for(settings.broker_url))
+    app.state.commit_hook = notify_after_commit(notifier_for(settings.broker_url))
     error_responses.register(app)
     return app
 

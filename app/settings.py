@@ -54,7 +54,7 @@ class Settings(BaseSettings):
     )
     embedded_workers: str = Field(
         "training generation",
-        description="Worker processes that `python -m app` looks after, separated by spaces, each with its lanes "
+        description="Worker processes that `python -m app` looks after, separated by spaces, each with its queues "
         "joined by `+`; `training+generation` is one process for both; `none` starts none",
     )
     max_image_mb: int = Field(50, ge=1, le=2000, description="Largest picture that can be uploaded, in MB")
@@ -79,7 +79,7 @@ class Settings(BaseSettings):
     )
     civitai_url: str = Field("https://civitai.com", description="Address of Civitai, which adapters are fetched from")
     max_jobs_per_workspace: int = Field(
-        200, ge=1, le=1_000_000, description="Orders of one workspace that may wait or run at once, in each lane"
+        200, ge=1, le=1_000_000, description="Orders of one workspace that may wait or run at once, in each queue"
     )
     max_live_pages: int = Field(
         500,

@@ -1,7 +1,7 @@
 """``python -m tests.broken_worker``: a worker whose engine breaks at a step, the first times that it gets there.
 
 The engine is the one without a model, or with ``--text-base`` the language models' own on the model of that folder;
-process, keeper and lease are as they are.
+process, supervisor and lease are as they are.
 """
 
 import argparse
@@ -15,7 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import worker.__main__
-from worker.process.supervisor import LAST_WORDS, keep
+from worker.process.supervisor import CRASH_REPORT, SUPERVISED, supervise
 from worker.process.supervisor import SILENT_SECONDS as USUAL_SILENT_SECONDS
 
 SILENT_SECONDS = 8.0
@@ -35,14 +35,14 @@ def main() -> None:
     parser.add_argument("--times", type=int, default=1)
     parser.add_argument("--marks", type=Path, required=True, help="an empty folder, to count the times in")
     parser.add_argument("--text-base", type=Path)
-    parser.add_argument("--kept")
-    parser.add_argument(LAST_WORDS, default="")
+    parser.add_argument(SUPERVISED)
+    parser.add_argument(CRASH_REPORT, default="")
     arguments = parser.parse_args()
-    if arguments.kept is None:
+    if arguments.supervised is None:
         command = [sys.executable, "-m", "tests.broken_worker", *sys.argv[1:]]
         alive = arguments.marks.with_name("alive")
         silent = SILENT_SECONDS if arguments.text_base is None else USUAL_SILENT_SECONDS
-        raise SystemExit(keep(command, end_with_parent=False, silent_seconds=silent, alive_file=alive))
+        raise SystemExit(supervise(command, end_with_parent=False, silent_seconds=silent, alive_file=alive))
 
     from tests.fake_engine import FakeEngine
     from worker import progress
@@ -60,7 +60,8 @@ def main() -> None:
         progress.HEARTBEAT_SECONDS = 0.5
     else:
         _learn_on(arguments.text_base, perhaps_break)
-    sys.argv = ["worker", "--lanes", "training", "--kept", arguments.kept, LAST_WORDS, arguments.last_words]
+    told = [SUPERVISED, arguments.supervised, CRASH_REPORT, arguments.crash_report]
+    sys.argv = ["worker", "--queues", "training", *told]
     worker.__main__.main()
 
 

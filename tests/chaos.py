@@ -30,7 +30,8 @@ from app.adapters.models import Adapter
 from app.db import DATABASE_AWAY, Database, new_id, now
 from app.generations.models import Generation, Output
 from app.jobs import counters
-from app.jobs.models import Job, LeaseExpiry, Tally, Worker
+from app.jobs.models import Counter as StoredCounter
+from app.jobs.models import Job, LeaseExpiry, Worker
 from app.migrate import migrate
 from app.operations import keys
 from app.settings import Settings
@@ -234,8 +235,8 @@ def kill_worker(made: World, index: int) -> None:
     made.workers[index] = made.start_worker()
 
 
-def kill_beneath_keeper(made: World, index: int) -> None:
-    """As the system does for want of memory; the keeper starts another."""
+def kill_beneath_supervisor(made: World, index: int) -> None:
+    """As the system does for want of memory; the supervisor starts another."""
     for process in made.workers[index].workers():
         process.kill()
 
@@ -264,8 +265,8 @@ def disturb(made: World, kind: str, chance: random.Random) -> None:
     made.done_to[kind] += 1
     if kind == "worker killed":
         kill_worker(made, chance.randrange(len(made.workers)))
-    elif kind == "worker killed beneath its keeper":
-        kill_beneath_keeper(made, chance.randrange(len(made.workers)))
+    elif kind == "worker killed beneath its supervisor":
+        kill_beneath_supervisor(made, chance.randrange(len(made.workers)))
     elif kind == "worker paused past its lease":
         pause_worker(made, chance.randrange(len(made.workers)))
     elif kind == "web killed":
@@ -283,7 +284,7 @@ def disturb(made: World, kind: str, chance: random.Random) -> None:
 
 
 def kinds_of(plan: Plan) -> list[str]:
-    both = ["worker killed", "worker killed beneath its keeper", "worker paused past its lease", "web killed"]
+    both = ["worker killed", "worker killed beneath its supervisor", "worker paused past its lease", "web killed"]
     return [*both, "redis killed", "postgres killed", "storage killed", "storage paused"] if plan.scaled else both
 
 
@@ -387,8 +388,8 @@ def violations(made: World) -> list[str]:
         outputs = list(session.scalars(select(Output)))
         adapters = Counter(session.scalars(select(Adapter.training_id)))
         counted = {
-            (tally.kind, tally.state): int(tally.value)
-            for tally in session.scalars(select(Tally).where(Tally.name == counters.ENDED))
+            (counter.kind, counter.state): int(counter.value)
+            for counter in session.scalars(select(StoredCounter).where(StoredCounter.name == counters.ENDED))
         }
         pointed_to = sorted(set(keys.referenced(session)))
     found += [f"accepted and lost: {one}" for one in made.accepted - {job.subject_id for job in jobs}]

@@ -14,18 +14,18 @@ from sqlalchemy import Update
 from sqlalchemy.orm import Session
 
 import worker.__main__
-from app.jobs import service
+from app.jobs import claims
+from app.jobs.claims import Claim
 from app.jobs.models import Job
-from app.jobs.service import Claim
 from worker import celery_app, progress
 from worker.engines.contracts import Step
 from worker.process import upkeep
-from worker.process.supervisor import LAST_WORDS, keep
+from worker.process.supervisor import CRASH_REPORT, SUPERVISED, supervise
 from worker.progress import JobProgress
 
 
-def _write_regardless(session: Session, statement: Update, held: Claim) -> None:
-    session.execute(statement.where(Job.id == held.job_id).execution_options(synchronize_session=False))
+def _write_regardless(session: Session, claim: Claim, statement: Update) -> None:
+    session.execute(statement.where(Job.id == claim.job_id).execution_options(synchronize_session=False))
 
 
 def _slow_down(seconds: float) -> None:
@@ -44,34 +44,35 @@ def _slow_down(seconds: float) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--lanes", default="training+generation")
+    parser.add_argument("--queues", default="training+generation")
     parser.add_argument(
         "--model", type=Path, required=True, help="folder of a pipeline that stands for the built-in one"
     )
     parser.add_argument("--lease", type=float, default=60.0, help="seconds")
     parser.add_argument("--step-seconds", type=float, default=0.0, help="added to every step")
     parser.add_argument("--without-fence", action="store_true")
-    parser.add_argument("--kept")
-    parser.add_argument(LAST_WORDS, default="")
+    parser.add_argument(SUPERVISED)
+    parser.add_argument(CRASH_REPORT, default="")
     arguments = parser.parse_args()
-    if arguments.kept is None:
-        # Silent for as long as a test pauses it, which here is not the keeper's business.
+    if arguments.supervised is None:
+        # Silent for as long as a test pauses it, which here is not the supervisor's business.
         command = [sys.executable, "-m", "tests.chaos_worker", *sys.argv[1:]]
-        raise SystemExit(keep(command, end_with_parent=False, silent_seconds=3600))
+        raise SystemExit(supervise(command, end_with_parent=False, silent_seconds=3600))
 
-    import torch  # not above: the keeper needs none of it
+    import torch  # not above: the supervisor needs none of it
 
     from worker.engines.image.families import stable_diffusion
 
     torch.set_num_threads(1)
     stable_diffusion.BUILTIN_MODEL = arguments.model
-    service.LEASE = timedelta(seconds=arguments.lease)
+    claims.LEASE = timedelta(seconds=arguments.lease)
     progress.HEARTBEAT_SECONDS = arguments.lease / 4
-    upkeep.TICK_SECONDS = celery_app.LOOK_EVERY_SECONDS = arguments.lease / 4
+    upkeep.TICK_SECONDS = celery_app.POLL_EVERY_SECONDS = arguments.lease / 4
     _slow_down(arguments.step_seconds)
     if arguments.without_fence:
-        service._guarded = _write_regardless
-    sys.argv = ["worker", "--lanes", arguments.lanes, "--kept", arguments.kept, LAST_WORDS, arguments.last_words]
+        claims.update_claimed = _write_regardless
+    told = [SUPERVISED, arguments.supervised, CRASH_REPORT, arguments.crash_report]
+    sys.argv = ["worker", "--queues", arguments.queues, *told]
     worker.__main__.main()
 
 

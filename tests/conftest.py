@@ -124,7 +124,7 @@ def app(settings: Settings) -> Iterator[FastAPI]:
 
     app = create_app(settings)
     yield app
-    app.state.ringing.stop()
+    app.state.commit_hook.stop()
     app.state.database.engine.dispose()
 
 

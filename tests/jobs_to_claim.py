@@ -10,7 +10,7 @@ from sqlalchemy import select
 import app.models  # noqa: F401 - a process of its own needs every table
 from app.accounts.models import Workspace
 from app.db import Database, new_id
-from app.jobs import service
+from app.jobs import claims
 from app.jobs.models import Job
 
 LONGEST_SECONDS = 3600.0  # only to end a run that hangs
@@ -28,7 +28,7 @@ def queue(database: Database, count: int, *, workspaces: int = 3, into_existing:
             Job(
                 workspace_id=rooms[number % workspaces].id,
                 project_id=None,
-                lane="generation",
+                queue="generation",
                 kind="generation",
                 subject_id=new_id(),
                 title="A lighthouse",
@@ -44,7 +44,7 @@ def _claim_all(url: str, owner: str, begin_at: float, told: "multiprocessing.Que
     taken = []
     while True:
         with database.note() as session:
-            claim = service.claim(session, lanes=("generation",), owner=owner)
+            claim = claims.claim_next(session, queues=("generation",), owner=owner)
         if claim is None:
             break
         taken.append(claim.job_id)

@@ -90,7 +90,7 @@ def worker_context(database: Database, storage: Storage) -> WorkerContext:
         database=database,
         storage=storage,
         worker_id="test-worker",
-        lanes=("training", "generation"),
+        queues=("training", "generation"),
         cache_folder=Path(tempfile.gettempdir()) / "livery-test-cache",
         device=DeviceFacts("Fake device (1 core)"),
     )

@@ -112,7 +112,7 @@ class Livery:
 
     def workers(self) -> list[psutil.Process]:
         """The processes that work, each beneath the one that keeps it."""
-        return [child for child in self.family() if "--kept" in _words(child)]
+        return [child for child in self.family() if "--supervised" in _words(child)]
 
     def tail(self) -> str:
         return self.log.read_text(errors="replace")[-3000:]

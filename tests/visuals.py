@@ -170,7 +170,7 @@ def make_pictures(
             Job(
                 workspace_id=workspace_id,
                 project_id=project_id,
-                lane="generation",
+                queue="generation",
                 kind="generation",
                 subject_id=generation_id,
                 title=prompt[:200],

@@ -126,7 +126,7 @@ def write_down(brand: Brand, writing_id: str, words: dict[str, str], moment: dat
     """Finish an order as a worker would, with these texts by arm, and lay out its pairs."""
     from sqlalchemy import update
 
-    from app.jobs import service as jobs
+    from app.jobs import claims
     from app.writings import orders
 
     with brand.database.write() as session:
@@ -140,6 +140,6 @@ def write_down(brand: Brand, writing_id: str, words: dict[str, str], moment: dat
                 select(WritingVariant).where(WritingVariant.writing_id == writing_id, WritingVariant.arm == arm)
             ):
                 row.text = text if row.position == 0 else f"{text} {row.position}"
-        claim = jobs.claim(session, lanes=("generation",), owner="test")
+        claim = claims.claim_next(session, queues=("generation",), owner="test")
         assert claim is not None and claim.subject_id == writing_id
         service.complete(session, claim, orders.order_of(session, writing_id))

@@ -1,4 +1,4 @@
-"""The worker behind a broker. A message is a bell that names a lane; what to do is decided at the claim.
+"""The worker behind a broker. A message only wakes the workers of a queue; what to do is decided at the claim.
 
 Why these settings suit jobs of hours is written in ``templates/help/deployment.md`` ("Celery").
 """
@@ -9,11 +9,11 @@ import threading
 from celery import Celery
 from celery.signals import setup_logging, worker_shutting_down
 
-from app.jobs.announce import TASK
+from app.jobs.notifier import TASK
 from worker.context import WorkerContext
 from worker.run_job import run_next
 
-LOOK_EVERY_SECONDS = 5.0
+POLL_EVERY_SECONDS = 5.0
 END_WITHIN_SECONDS = 25.0
 
 
@@ -25,7 +25,7 @@ def make_celery(broker_url: str, context: WorkerContext) -> Celery:
         accept_content=["json"],
         result_backend=None,
         task_ignore_result=True,
-        # The table remembers what is to be done, so a bell may be forgotten as soon as it was heard.
+        # The table remembers what is to be done, so a wake-up may be forgotten as soon as it was received.
         task_acks_late=False,
         worker_prefetch_multiplier=1,
         task_create_missing_queues=True,
@@ -45,10 +45,10 @@ def make_celery(broker_url: str, context: WorkerContext) -> Celery:
     )
 
     @celery.task(name=TASK)  # type: ignore[untyped-decorator]
-    def wake(lane: str) -> None:
-        """Run what waits in ``lane`` until it is empty; further bells then find nothing, which is fine."""
+    def wake(queue: str) -> None:
+        """Run what waits in ``queue`` until it is empty; further wake-ups then find nothing, which is fine."""
         with context.device_lock:
-            while not context.stopping.is_set() and run_next(context, (lane,)):
+            while not context.stopping.is_set() and run_next(context, (queue,)):
                 pass
 
     # Our own lines go on as they are; of Celery's only what is odd. To be connected is what tells it so.
@@ -63,15 +63,15 @@ def serve(celery: Celery, context: WorkerContext) -> None:
 
     One thread: the model sits in this process, answers to pings while it works, and sees the shutdown signal.
     """
-    looking = threading.Thread(target=_look_for_yourself, args=(context,), name="look", daemon=True)
-    looking.start()
+    polling = threading.Thread(target=_poll, args=(context,), name="poll", daemon=True)
+    polling.start()
     try:
         celery.worker_main(
             [
                 "worker",
                 "--pool=threads",
                 "--concurrency=1",
-                f"--queues={','.join(context.lanes)}",
+                f"--queues={','.join(context.queues)}",
                 f"--hostname={context.worker_id}@%h",
                 "--without-mingle",
                 "--without-gossip",
@@ -81,16 +81,16 @@ def serve(celery: Celery, context: WorkerContext) -> None:
         )
     finally:
         context.stopping.set()
-        looking.join(timeout=END_WITHIN_SECONDS)
+        polling.join(timeout=END_WITHIN_SECONDS)
 
 
-def _look_for_yourself(context: WorkerContext) -> None:
-    """Ask the table now and then while no bell keeps this process busy: bells may be lost, and without a broker none
-    rings at all."""
-    while not context.stopping.wait(LOOK_EVERY_SECONDS):
+def _poll(context: WorkerContext) -> None:
+    """Ask the table now and then while no wake-up keeps this process busy: wake-ups may be lost, and none arrives while
+    the broker is away."""
+    while not context.stopping.wait(POLL_EVERY_SECONDS):
         if context.device_lock.acquire(blocking=False):
             try:
-                while not context.stopping.is_set() and run_next(context, context.lanes):
+                while not context.stopping.is_set() and run_next(context, context.queues):
                     pass
             finally:
                 context.device_lock.release()

@@ -29,7 +29,7 @@ class WorkerContext:
     database: Database
     storage: Storage
     worker_id: str
-    lanes: tuple[str, ...]
+    queues: tuple[str, ...]
     cache_folder: Path
     """Local files that may be fetched again at any time, such as adapters in use."""
     device: DeviceFacts = field(default_factory=DeviceFacts)
@@ -43,7 +43,7 @@ class WorkerContext:
     hang_after_seconds: float = 0.0
     """A job that gets no further for so long counts as hung; 0 turns that off."""
     holds: Callable[..., None] = lambda **_: None
-    """Tells the keeper what dies with this process."""
+    """Tells the supervisor which claim this process holds."""
     hub_url: str = "https://huggingface.co"
     hub_file_hosts: tuple[str, ...] = ()
     """Further hosts that the hub's files lie on."""

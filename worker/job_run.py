@@ -6,8 +6,8 @@ from typing import TypeVar
 
 from sqlalchemy.orm import Session
 
-from app.jobs import service as jobs
-from app.jobs.service import Claim
+from app.jobs import claims
+from app.jobs.claims import Claim
 from worker.context import WorkerContext
 from worker.progress import JobProgress
 
@@ -32,5 +32,5 @@ class JobRun:
 
     def from_latest_checkpoint(self) -> "JobRun":
         """The same attempt, whose claim names the checkpoint that was recorded last."""
-        checkpoint = self.read(lambda session: jobs.checkpoint_of(session, self.claim.job_id))
+        checkpoint = self.read(lambda session: claims.checkpoint_of(session, self.claim.job_id))
         return replace(self, claim=replace(self.claim, checkpoint=checkpoint))

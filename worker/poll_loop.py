@@ -9,5 +9,5 @@ PAUSE_SECONDS = 0.25
 def serve(context: WorkerContext) -> None:
     """Run jobs until the process is asked to stop."""
     while not context.stopping.is_set():
-        if not run_next(context, context.lanes):
+        if not run_next(context, context.queues):
             context.stopping.wait(PAUSE_SECONDS)

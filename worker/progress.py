@@ -8,8 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from app.db import DATABASE_AWAY
-from app.jobs import service as jobs
-from app.jobs.service import Claim, LeaseLost
+from app.jobs import claims, outcomes
+from app.jobs.claims import Claim, LeaseLost
 from app.logs import same_lines
 from app.machine.disk import PAUSED
 from worker.context import WorkerContext
@@ -17,7 +17,7 @@ from worker.engines.contracts import Cancelled, GiveBack, SamplePicture, SampleT
 from worker.pace import Pace
 from worker.process.supervisor import HUNG
 
-HEARTBEAT_SECONDS = jobs.LEASE.total_seconds() / 4
+HEARTBEAT_SECONDS = claims.LEASE.total_seconds() / 4
 WRITE_EVERY_SECONDS = 1.0
 log = logging.getLogger("livery.worker")
 
@@ -149,7 +149,7 @@ class JobProgress:
         self._written = moment
         try:
             with self._context.database.note() as session:
-                cancel = jobs.record_progress(
+                cancel = claims.record_progress(
                     session,
                     self._claim,
                     phase=self._phase,
@@ -174,7 +174,7 @@ class JobProgress:
                 self._give_up(moment - self._moved_at)
             try:
                 with self._context.database.note() as session:
-                    cancel = jobs.heartbeat(session, self._claim, device_seconds=moment - last)
+                    cancel = claims.heartbeat(session, self._claim, device_seconds=moment - last)
                 if cancel:
                     self._cancel.set()
                 last, pause = moment, HEARTBEAT_SECONDS
@@ -191,7 +191,9 @@ class JobProgress:
         log.error("no progress for %.0f s in phase %s: this worker ends, another is started", seconds, self._phase)
         try:
             with self._context.database.write() as session:
-                jobs.lose(session, job_id=self._claim.job_id, fence=self._claim.fence, mishap=jobs.MISHAPS["hung"])
+                outcomes.mark_lost(
+                    session, job_id=self._claim.job_id, fence=self._claim.fence, failure=outcomes.FAILURES["hung"]
+                )
         except LeaseLost:
             log.info("the job went on elsewhere")
         except DATABASE_AWAY as error:
@@ -202,6 +204,6 @@ class JobProgress:
         """Count the device time since the last heartbeat, unless the job has ended meanwhile."""
         try:
             with self._context.database.note() as session:
-                jobs.add_device_seconds(session, self._claim, time.monotonic() - last)
+                claims.add_device_seconds(session, self._claim, time.monotonic() - last)
         except DATABASE_AWAY as error:
             log.warning("device time not counted: %s", str(error)[:200])

@@ -5,8 +5,8 @@ import logging
 
 from app.db import DATABASE_AWAY
 from app.errors import N_
-from app.jobs import service as jobs
-from app.jobs.service import LeaseLost
+from app.jobs import claims, outcomes
+from app.jobs.claims import LeaseLost
 from app.logs import lines_carry
 from app.storage import StorageAway, StorageRefuses
 from worker.context import WorkerContext
@@ -37,12 +37,12 @@ class _MayPass(Exception):
         self.code, self.sentence = code, sentence
 
 
-def run_next(context: WorkerContext, lanes: tuple[str, ...]) -> bool:
-    """Claim and run the next job of ``lanes``. Says whether there was one."""
+def run_next(context: WorkerContext, queues: tuple[str, ...]) -> bool:
+    """Claim and run the next job of ``queues``. Says whether there was one."""
     if context.disk.is_short():
-        return False  # what waits says so on the jobs page, and is looked at again with the next bell or tick
+        return False  # what waits says so on the jobs page, and is looked at again with the next wake-up or tick
     try:
-        claim = context.note(lambda session: jobs.claim(session, lanes=lanes, owner=context.worker_id))
+        claim = context.note(lambda session: claims.claim_next(session, queues=queues, owner=context.worker_id))
     except DATABASE_AWAY:
         log.error("the database does not answer; nothing can be claimed")
         return False
@@ -80,23 +80,23 @@ def _run(job: JobRun) -> str:
     except (LeaseLost, *DATABASE_AWAY):
         raise
     except Cancelled:
-        job.write(lambda session: jobs.end_cancelled(session, job.claim))
+        job.write(lambda session: outcomes.end_cancelled(session, job.claim))
         return "cancelled"
     except GiveBack:
         reason = job.progress.held_back
-        job.write(lambda session: jobs.give_back(session, job.claim, reason=reason))
+        job.write(lambda session: outcomes.give_back(session, job.claim, reason=reason))
         return "given back"
     except StorageRefuses as error:
         sentence = error.sentence
-        job.write(lambda session: jobs.fail(session, job.claim, code="storage_refuses", sentence=sentence))
+        job.write(lambda session: outcomes.fail(session, job.claim, code="storage_refuses", sentence=sentence))
         return "failed: storage_refuses"
     except (EngineError, _MayPass) as error:
         code, sentence = error.code, error.sentence
-        job.write(lambda session: jobs.fail(session, job.claim, code=code, sentence=sentence))
+        job.write(lambda session: outcomes.fail(session, job.claim, code=code, sentence=sentence))
         return f"failed: {code}"
     except Exception:
         log.exception("job failed")
-        job.write(lambda session: jobs.fail(session, job.claim, code="internal", sentence=INTERNAL))
+        job.write(lambda session: outcomes.fail(session, job.claim, code="internal", sentence=INTERNAL))
         return "failed: internal"
 
 

@@ -12,9 +12,10 @@ import tempfile
 from pathlib import Path
 
 from app.db import DATABASE_AWAY, Database
-from app.jobs import service as jobs
-from app.jobs.announce import bell_for, ring_after_commit
-from app.jobs.models import LANES
+from app.jobs import claims, outcomes
+from app.jobs import workers as job_workers
+from app.jobs.kinds import QUEUES
+from app.jobs.notifier import notifier_for, notify_after_commit
 from app.logs import start_logging
 from app.machine.disk import DiskWatch
 from app.settings import Settings
@@ -29,12 +30,12 @@ from worker.process.upkeep import keep_ticking
 log = logging.getLogger("livery.worker")
 
 
-def main(named_lanes: str, pulse: Pulse, last_words: str) -> None:
-    """Serve these lanes (all where none is named) until asked to end. ``last_words`` say what the process before this
-    one held when it died."""
-    lanes = tuple(named_lanes.split("+")) if named_lanes else LANES
-    if not set(lanes) <= set(LANES):
-        sys.stderr.write(f"python -m worker: lanes are {', '.join(LANES)}\n")
+def main(named_queues: str, pulse: Pulse, crash_report: str) -> None:
+    """Serve these queues (all where none is named) until asked to end. ``crash_report`` is the supervisor's about the
+    process before this one: the claim that it held when it died, and how it died."""
+    queues = tuple(named_queues.split("+")) if named_queues else tuple(QUEUES)
+    if not set(queues) <= set(QUEUES):
+        sys.stderr.write(f"python -m worker: queues are {', '.join(QUEUES)}\n")
         raise SystemExit(WRONG_USAGE)
     settings = Settings()
     start_logging(settings.log_level)
@@ -43,7 +44,7 @@ def main(named_lanes: str, pulse: Pulse, last_words: str) -> None:
         database=Database(settings.effective_database_url),
         storage=open_storage(settings),
         worker_id=f"{socket.gethostname()[:40]}-{os.getpid()}-{secrets.token_hex(3)}",
-        lanes=lanes,
+        queues=queues,
         cache_folder=settings.data_dir / "worker-cache",
         hub_url=settings.hub_url,
         hub_file_hosts=tuple(settings.hub_file_hosts.lower().split()),
@@ -56,13 +57,13 @@ def main(named_lanes: str, pulse: Pulse, last_words: str) -> None:
         holds=pulse.holds,
     )
     context.device = measure_device()
-    bell = bell_for(settings.broker_url)
-    ring_after_commit(bell)
+    notifier = notifier_for(settings.broker_url)
+    notify_after_commit(notifier)
     for name in (signal.SIGTERM, signal.SIGINT):  # Celery puts its own in their place
         signal.signal(name, lambda *_: context.stopping.set())
-    if last_words:
-        _bury(context, **json.loads(last_words))
-    ticking = keep_ticking(context, bell)
+    if crash_report:
+        _report_crash(context, **json.loads(crash_report))
+    ticking = keep_ticking(context, notifier)
     try:
         if settings.broker_url:
             from worker import celery_app
@@ -75,17 +76,19 @@ def main(named_lanes: str, pulse: Pulse, last_words: str) -> None:
         for thread in ticking:
             thread.join(timeout=5)
         with contextlib.suppress(*DATABASE_AWAY):  # forgotten a minute later anyway
-            context.write(lambda session: jobs.forget_worker(session, context.worker_id))
+            context.write(lambda session: job_workers.forget_worker(session, context.worker_id))
 
 
-def _bury(context: WorkerContext, *, worker_id: str, job_id: str, fence: int, how: str) -> None:
-    """Give back what the process before this one held when it died, and forget that process."""
+def _report_crash(context: WorkerContext, *, worker_id: str, job_id: str, fence: int, how: str) -> None:
+    """Give back the job of the process before this one, which died with it, and forget that process."""
     log.error("the worker %s died (%s) while it worked on job %s", worker_id, how, job_id)
     try:
-        context.write(lambda session: jobs.lose(session, job_id=job_id, fence=fence, mishap=jobs.MISHAPS[how]))
-    except jobs.LeaseLost:
+        context.write(
+            lambda session: outcomes.mark_lost(session, job_id=job_id, fence=fence, failure=outcomes.FAILURES[how])
+        )
+    except claims.LeaseLost:
         log.info("job %s went on without it", job_id)
     except DATABASE_AWAY:
         log.warning("job %s goes on when its lease has run out", job_id)
     with contextlib.suppress(*DATABASE_AWAY):
-        context.write(lambda session: jobs.forget_worker(session, worker_id))
+        context.write(lambda session: job_workers.forget_worker(session, worker_id))

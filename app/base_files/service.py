@@ -8,11 +8,12 @@ from app.base_files import queries
 from app.base_files.models import BaseCopy, BaseDownload, HubToken
 from app.db import now
 from app.errors import N_, Conflict, Invalid, NotFound
+from app.jobs import claims
 from app.jobs import service as jobs
-from app.jobs.service import Claim
+from app.jobs.claims import Claim
 
 LONGEST_TOKEN = 200
-LANE = "training"
+KIND = "base_download"
 """A download takes long and needs no device: drawing must not wait behind it."""
 
 
@@ -50,8 +51,7 @@ def order_download(session: Session, *, workspace_id: str, key: str, created_by:
         session,
         workspace_id=workspace_id,
         project_id=None,
-        lane=LANE,
-        kind="base_download",
+        kind=KIND,
         subject_id=ordered.id,
         title=source.name,
         created_by=created_by,
@@ -113,7 +113,7 @@ def forget_token(session: Session, *, workspace_id: str) -> None:
 
 def note_copy(
     session: Session,
-    held: Claim,
+    claim: Claim,
     *,
     key: str,
     machine: str,
@@ -122,14 +122,14 @@ def note_copy(
     byte_count: int,
 ) -> None:
     """The files are complete and checked. Raises ``LeaseLost``."""
-    jobs.keep_holding(session, held, got_further=True)
+    claims.assert_lease(session, claim, got_further=True)
     row = session.scalar(
         select(BaseCopy).where(
-            BaseCopy.workspace_id == held.workspace_id, BaseCopy.base_model == key, BaseCopy.machine == machine
+            BaseCopy.workspace_id == claim.workspace_id, BaseCopy.base_model == key, BaseCopy.machine == machine
         )
     )
     if row is None:
-        row = BaseCopy(workspace_id=held.workspace_id, base_model=key, machine=machine)
+        row = BaseCopy(workspace_id=claim.workspace_id, base_model=key, machine=machine)
         session.add(row)
     row.host, row.commit_hash, row.byte_count, row.unwanted_at = host[:80], commit_hash, byte_count, None
     session.flush()

@@ -36,7 +36,7 @@ class Waiting(NamedTuple):
 
     ahead: int
     seconds: float | None
-    """Until the lane may be free; None where nobody can know."""
+    """Until the queue may be free; None where nobody can know."""
     nobody_serves: bool
 
 
@@ -128,9 +128,9 @@ def views(session: Session, generations: list[Generation]) -> list[GenerationVie
     adapters = {row.id: row for row in session.scalars(select(Adapter).where(Adapter.id.in_(used)))} if used else {}
     names = accounts.names_of(session, {one.created_by for one in generations if one.created_by})
     queued = [job for job in job_of.values() if job.state == "queued"]
-    unserved = jobs.lanes_without_worker(session) if queued else set()
+    unserved = jobs.queues_without_worker(session) if queued else set()
     ahead = jobs.ahead_of(session, queued)
-    until_free = {lane: jobs.seconds_until_free(session, lane) for lane in {job.lane for job in queued}}
+    until_free = {queue: jobs.seconds_until_free(session, queue) for queue in {job.queue for job in queued}}
     return [
         GenerationView(
             generation=one,
@@ -152,7 +152,7 @@ def _waiting(
     if job.state != "queued":
         return None
     before = ahead.get(job.id, 0)  # a worker may have taken it since it was read
-    return Waiting(before, until_free[job.lane] if before else None, job.lane in unserved)
+    return Waiting(before, until_free[job.queue] if before else None, job.queue in unserved)
 
 
 def has_output(session: Session, output_id: str) -> bool:

@@ -17,13 +17,13 @@ from app.generations.prompts import folded
 from app.generations.queries import Order
 from app.generations.recipe import GenerationRecipe
 from app.generations.requests import Wish
-from app.jobs import counters
+from app.jobs import claims, counters
 from app.jobs import queries as job_queries
 from app.jobs import service as jobs
 from app.jobs.models import Job
 from app.projects import queries as projects
 
-LANE = "generation"
+KIND = "generation"
 
 
 @dataclass(frozen=True)
@@ -163,12 +163,12 @@ def _campaign_now(session: Session, generation_id: str) -> str | None:
     )
 
 
-def add_output(session: Session, held: jobs.Claim, order: Order, picture: FinishedPicture) -> bool:
+def add_output(session: Session, claim: claims.Claim, order: Order, picture: FinishedPicture) -> bool:
     """Add the row of a finished picture, if its place is still free. Says whether it is there now.
 
     Raises ``LeaseLost`` when this attempt is not the current one any more.
     """
-    jobs.keep_holding(session, held, got_further=True, with_result=True)
+    claims.assert_lease(session, claim, got_further=True, with_result=True)
     taken = session.scalar(
         select(Output.id).where(Output.generation_id == order.generation_id, Output.position == picture.position)
     )
@@ -198,14 +198,14 @@ def add_output(session: Session, held: jobs.Claim, order: Order, picture: Finish
         )
     )
     session.flush()
-    counters.count(session, counters.PICTURES, kind=LANE)
+    counters.count(session, counters.PICTURES, kind=KIND)
     return True
 
 
-def note_drawing(session: Session, held: jobs.Claim, generation_id: str, plan: DrawingPlan) -> None:
+def note_drawing(session: Session, claim: claims.Claim, generation_id: str, plan: DrawingPlan) -> None:
     """Keep with the order how it is drawn from now on. Raises ``LeaseLost``, and ``NotFound`` for an order that is
     gone."""
-    jobs.keep_holding(session, held)
+    claims.assert_lease(session, claim)
     ordered = session.get(Generation, generation_id)
     if ordered is None:
         raise NotFound()
@@ -247,7 +247,7 @@ def _queued(session: Session, ordered: Generation, recipe: GenerationRecipe) -> 
         session,
         workspace_id=ordered.workspace_id,
         project_id=ordered.project_id,
-        lane=LANE,
+        kind=KIND,
         subject_id=ordered.id,
         title=recipe.prompt,
         created_by=ordered.created_by,

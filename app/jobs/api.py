@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from fastapi import APIRouter
-from pydantic import BaseModel
+from pydantic import BaseModel, computed_field
 
 from app.jobs import queries, service
 from app.jobs.models import Job
@@ -21,7 +21,7 @@ class JobOut(BaseModel, defer_build=True):
     """A job: how far it is, and how it ended."""
 
     id: str
-    lane: str
+    queue: str
     subject_id: str
     """Id of the training or generation."""
     project_id: str | None
@@ -41,6 +41,12 @@ class JobOut(BaseModel, defer_build=True):
     started_at: datetime | None
     finished_at: datetime | None
 
+    @computed_field(json_schema_extra={"deprecated": True})  # type: ignore[prop-decorator]
+    @property
+    def lane(self) -> str:
+        """The old name of ``queue``, which goes with the next release."""
+        return self.queue
+
     @classmethod
     def of(cls, job: Job) -> "JobOut":
         return cls.model_validate(job, from_attributes=True)
@@ -58,10 +64,16 @@ class WorkerOut(BaseModel, defer_build=True):
     """A worker that reported within the last minute."""
 
     id: str
-    lanes: list[str]
+    queues: list[str]
     device: str
     busy: bool
     last_seen_at: datetime
+
+    @computed_field(json_schema_extra={"deprecated": True})  # type: ignore[prop-decorator]
+    @property
+    def lanes(self) -> list[str]:
+        """The old name of ``queues``, which goes with the next release."""
+        return self.queues
 
 
 class WorkerList(BaseModel, defer_build=True):
@@ -99,7 +111,7 @@ def list_workers(session: ReadSession, _visitor: Viewer) -> WorkerList:
         items=[
             WorkerOut(
                 id=worker.id,
-                lanes=worker.lanes.split("+"),
+                queues=worker.queues,
                 device=worker.device,
                 busy=worker.job_id is not None,
                 last_seen_at=worker.last_seen_at,

@@ -1,4 +1,4 @@
-"""Jobs and the workers that run them. The job row is the truth; a message is only a bell."""
+"""Jobs and the workers that run them. The job row is the truth; a message is only a wake-up."""
 
 import hashlib
 from datetime import datetime
@@ -9,8 +9,8 @@ from sqlalchemy.ext.hybrid import hybrid_property
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.db import ID_LENGTH, Base, new_id, now
+from app.jobs.kinds import KINDS
 
-LANES = ("training", "generation")
 STATES = ("queued", "running", "done", "failed", "cancelled")
 ACTIVE_STATES = ("queued", "running")
 
@@ -21,9 +21,10 @@ class Job(Base):
     id: Mapped[str] = mapped_column(String(ID_LENGTH), primary_key=True, default=new_id)
     workspace_id: Mapped[str] = mapped_column(ForeignKey("workspaces.id", ondelete="CASCADE"))
     project_id: Mapped[str | None] = mapped_column(ForeignKey("projects.id", ondelete="CASCADE"))
-    lane: Mapped[str] = mapped_column(String(12))
+    queue: Mapped[str] = mapped_column("lane", String(12))
+    """Which workers may take it (``jobs.kinds.QUEUES``)."""
     kind: Mapped[str] = mapped_column(String(20))
-    """Names the handler: ``training``, ``generation``, ``voice_training`` and so on."""
+    """Names the handler (``jobs.kinds.KINDS``)."""
     subject_id: Mapped[str] = mapped_column(String(ID_LENGTH), unique=True)
     """Id of the training or generation; one job each."""
     title: Mapped[str] = mapped_column(String(200), default="")
@@ -39,7 +40,8 @@ class Job(Base):
     attempt: Mapped[int] = mapped_column(default=0)
     attempts_without_progress: Mapped[int] = mapped_column(default=0)
     fence: Mapped[int] = mapped_column(default=0)
-    """Grows by one at each claim; every later write of the attempt names it, so that a late one is refused."""
+    """The fencing token: grows by one at each claim; every later write of the attempt names it, so that a late one is
+    refused."""
     owner: Mapped[str | None] = mapped_column(String(80), default=None)
     lease_until: Mapped[datetime | None] = mapped_column(default=None)
     cancel_requested: Mapped[bool] = mapped_column(default=False)
@@ -83,6 +85,21 @@ class Job(Base):
         """It had a secret that is gone: it cannot run again, only be ordered anew."""
         return self.sealed_secret == ""
 
+    def forget_secret(self) -> None:
+        """Empty it, so that it is known that there was one."""
+        self.sealed_secret = None if self.sealed_secret is None else ""
+
+    @property
+    def label(self) -> str:
+        """What people call its kind."""
+        return KINDS[self.kind].label if self.kind in KINDS else self.kind
+
+    @property
+    def address(self) -> str | None:
+        """The page that shows what it is about; None where there is none."""
+        address = KINDS[self.kind].address if self.kind in KINDS else None
+        return address.format(subject_id=self.subject_id) if address is not None else None
+
     @property
     def version(self) -> str:
         return version_of(self)
@@ -114,7 +131,8 @@ class Worker(Base):
     __tablename__ = "workers"
 
     id: Mapped[str] = mapped_column(String(80), primary_key=True)
-    lanes: Mapped[str] = mapped_column(String(60))
+    served: Mapped[str] = mapped_column("lanes", String(60))
+    """The queues whose jobs it takes, joined by ``+``."""
     device: Mapped[str] = mapped_column(String(120), default="")
     device_kind: Mapped[str] = mapped_column(String(8), default="cpu")
     """``cpu`` or ``cuda``."""
@@ -136,9 +154,14 @@ class Worker(Base):
     draining: Mapped[bool] = mapped_column(default=False)
     """Set by a person: it finishes its job and takes no more."""
 
+    @property
+    def queues(self) -> list[str]:
+        """The queues whose jobs it takes."""
+        return self.served.split("+")
+
 
 class DeviceHour(Base):
-    """Seconds that a workspace's jobs had a device, by the hour: whose turn is next depends on them."""
+    """Seconds that a workspace's jobs had a device, by the hour: scheduling depends on them."""
 
     __tablename__ = "device_hours"
 
@@ -164,7 +187,7 @@ class LeaseExpiry(Base):
     __table_args__ = (Index("ix_lease_expiries_workspace", "workspace_id", "at"),)
 
 
-class Tally(Base):
+class Counter(Base):
     """What has happened since the beginning, over all processes. Numbers alone: they outlive what they counted."""
 
     __tablename__ = "tallies"

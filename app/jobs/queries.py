@@ -8,7 +8,8 @@ from sqlalchemy.orm import Session
 
 from app.db import now, own
 from app.errors import NotFound
-from app.jobs.models import ACTIVE_STATES, LANES, Job, Worker, version_of
+from app.jobs.kinds import QUEUES
+from app.jobs.models import ACTIVE_STATES, Job, Worker, version_of
 
 PAGE = 30
 ALIVE_FOR = timedelta(seconds=60)
@@ -56,18 +57,19 @@ def ended(
 
 
 def ahead_of(session: Session, waiting: list[Job]) -> dict[str, int]:
-    """How many jobs of the same lane were queued earlier or run now, of all workspaces; by the id of each job that
+    """How many jobs of the same queue were queued earlier or run now, of all workspaces; by the id of each job that
     waits, with one question however many they are."""
     ids = [job.id for job in waiting if job.state == "queued"]
     if not ids:
         return {}
-    place = func.rank().over(partition_by=Job.lane, order_by=Job.created_at)
-    queue = select(Job.id, Job.lane, place.label("place")).where(Job.state == "queued").subquery()
-    running = select(Job.lane, func.count().label("count")).where(Job.state == "running").group_by(Job.lane).subquery()
+    name = Job.queue.label("queue")
+    place = func.rank().over(partition_by=Job.queue, order_by=Job.created_at)
+    queued = select(Job.id, name, place.label("place")).where(Job.state == "queued").subquery()
+    running = select(name, func.count().label("count")).where(Job.state == "running").group_by(Job.queue).subquery()
     wanted = (
-        select(queue.c.id, (queue.c.place - 1 + func.coalesce(running.c.count, 0)).label("ahead"))
-        .outerjoin(running, running.c.lane == queue.c.lane)
-        .where(queue.c.id.in_(ids))
+        select(queued.c.id, (queued.c.place - 1 + func.coalesce(running.c.count, 0)).label("ahead"))
+        .outerjoin(running, running.c.queue == queued.c.queue)
+        .where(queued.c.id.in_(ids))
     )
     return {row.id: row.ahead for row in session.execute(wanted)}
 
@@ -102,8 +104,8 @@ def pulses(session: Session, *, subject_ids: set[str], workspace_ids: set[str]) 
         ).where(
             or_(
                 Job.subject_id.in_(subject_ids) if subject_ids else false(),
-                # The lanes are named so that the claim's index is walked.
-                and_(Job.is_active, Job.lane.in_(LANES), Job.workspace_id.in_(workspace_ids))
+                # The queues are named so that the claim's index is walked.
+                and_(Job.is_active, Job.queue.in_(QUEUES), Job.workspace_id.in_(workspace_ids))
                 if workspace_ids
                 else false(),
             )
@@ -127,9 +129,9 @@ def are_here(session: Session, *, workspace_id: str, subject_ids: frozenset[str]
     return session.scalar(wanted) == len(subject_ids)
 
 
-def seconds_until_free(session: Session, lane: str) -> float | None:
-    """Measured time left of the job that runs in ``lane`` now; None when none runs or it has no pace yet."""
-    return session.scalar(select(func.min(Job.seconds_left)).where(Job.lane == lane, Job.state == "running"))
+def seconds_until_free(session: Session, queue: str) -> float | None:
+    """Measured time left of the job of ``queue`` that runs now; None when none runs or it has no pace yet."""
+    return session.scalar(select(func.min(Job.seconds_left)).where(Job.queue == queue, Job.state == "running"))
 
 
 def workers(session: Session) -> list[Worker]:
@@ -137,13 +139,17 @@ def workers(session: Session) -> list[Worker]:
     return list(session.scalars(select(Worker).where(Worker.last_seen_at > now() - ALIVE_FOR).order_by(Worker.id)))
 
 
-def lanes_without_worker(session: Session) -> set[str]:
-    """Lanes that nobody serves just now: what is queued there waits until a worker starts."""
-    served = {lane for worker in workers(session) for lane in worker.lanes.split("+")}
-    return set(LANES) - served
+def workers_serving(session: Session, queue: str) -> list[Worker]:
+    """Workers that reported within the last minute and take jobs of ``queue``."""
+    return [worker for worker in workers(session) if queue in worker.queues]
 
 
-def lanes_waiting(session: Session, *, older_than: timedelta) -> set[str]:
-    """Lanes with a job that has been queued for a while: their bell may have been lost."""
+def queues_without_worker(session: Session) -> set[str]:
+    """Queues that no worker serves at present: what waits there waits until one starts."""
+    return set(QUEUES) - {queue for worker in workers(session) for queue in worker.queues}
+
+
+def queues_waiting(session: Session, *, older_than: timedelta) -> set[str]:
+    """Queues with a job that has been queued for a while: the wake-up for it may have been lost."""
     is_old = (Job.state == "queued", Job.created_at < now() - older_than)
-    return {lane for lane in LANES if session.scalar(select(Job.id).where(Job.lane == lane, *is_old).limit(1))}
+    return {queue for queue in QUEUES if session.scalar(select(Job.id).where(Job.queue == queue, *is_old).limit(1))}

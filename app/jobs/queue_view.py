@@ -1,4 +1,4 @@
-"""The jobs page's view: lanes with what runs and waits in them, and what has ended."""
+"""The jobs page's view: queues with what runs and waits in them, and what has ended."""
 
 import hashlib
 from collections.abc import Iterable
@@ -11,7 +11,8 @@ from sqlalchemy.orm import Session
 from app.accounts.queries import names_of
 from app.db import now
 from app.jobs import queries
-from app.jobs.models import LANES, Job
+from app.jobs.kinds import QUEUES
+from app.jobs.models import Job
 
 
 class Shown(Protocol):
@@ -24,8 +25,8 @@ class Shown(Protocol):
     def version(self) -> str: ...
 
 
-def board_version(active: Iterable[Shown]) -> str:
-    """Changes when the lanes must be drawn anew: a job came, went, or has another version."""
+def version_of_all(active: Iterable[Shown]) -> str:
+    """Changes when the queues must be drawn anew: a job came, went, or has another version."""
     facts = sorted((job.subject_id, job.version) for job in active)
     return hashlib.blake2s(repr(facts).encode(), digest_size=6).hexdigest()
 
@@ -45,8 +46,8 @@ class Entry:
 
 
 @dataclass(frozen=True)
-class Lane:
-    name: str
+class QueueView:
+    label: str
     entries: list[Entry]
     has_worker: bool
     is_short_of_disk: bool
@@ -54,20 +55,20 @@ class Lane:
 
 
 @dataclass(frozen=True)
-class Board:
-    lanes: list[Lane]
+class JobsView:
+    queues: list[QueueView]
     ended: list[Entry]
     more_before: tuple[datetime, str] | None
     """Where the next page of ended jobs begins."""
 
     @property
     def version(self) -> str:
-        return board_version(entry.job for lane in self.lanes for entry in lane.entries)
+        return version_of_all(entry.job for queue in self.queues for entry in queue.entries)
 
 
-def board(
+def view(
     session: Session, *, workspace_id: str, before: tuple[datetime, str] | None = None, with_ended: bool = True
-) -> Board:
+) -> JobsView:
     """Everything on the jobs page of one workspace; its moving part alone needs nothing of what has ended."""
     active = queries.active(session, workspace_id=workspace_id)
     ended = queries.ended(session, workspace_id=workspace_id, before=before) if with_ended else []
@@ -75,19 +76,19 @@ def board(
     ended = ended[: queries.PAGE]
     names = names_of(session, {job.created_by for job in (*active, *ended) if job.created_by})
     ahead = queries.ahead_of(session, active)
-    until_free = {lane: queries.seconds_until_free(session, lane) for lane in {job.lane for job in active}}
+    until_free = {queue: queries.seconds_until_free(session, queue) for queue in {job.queue for job in active}}
     alive = queries.workers(session)
-    serving = {lane: [one for one in alive if lane in one.lanes.split("+")] for lane in LANES}
-    lanes = [
-        Lane(
-            lane,
-            [_entry(job, names, ahead, until_free) for job in active if job.lane == lane],
-            has_worker=any(not worker.draining for worker in serving[lane]),
-            is_short_of_disk=bool(serving[lane]) and all(worker.short_of_disk for worker in serving[lane]),
+    serving = {queue: [worker for worker in alive if queue in worker.queues] for queue in QUEUES}
+    queues = [
+        QueueView(
+            label,
+            [_entry(job, names, ahead, until_free) for job in active if job.queue == queue],
+            has_worker=any(not worker.draining for worker in serving[queue]),
+            is_short_of_disk=bool(serving[queue]) and all(worker.short_of_disk for worker in serving[queue]),
         )
-        for lane in LANES
+        for queue, label in QUEUES.items()
     ]
-    return Board(lanes, [_entry(job, names) for job in ended], more)
+    return JobsView(queues, [_entry(job, names) for job in ended], more)
 
 
 def _entry(
@@ -98,6 +99,6 @@ def _entry(
 ) -> Entry:
     position = ahead[job.id] + 1 if ahead and job.id in ahead else None
     # Only the next in line can be told a time: the jobs before the others have no measured pace yet.
-    until = (until_free or {}).get(job.lane) if position == 2 else None
+    until = (until_free or {}).get(job.queue) if position == 2 else None
     seconds = ((job.finished_at or now()) - job.started_at).total_seconds() if job.started_at else None
     return Entry(job, names.get(job.created_by or "", ""), position, until, seconds)

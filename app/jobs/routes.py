@@ -2,8 +2,7 @@
 
 from fastapi import APIRouter, Request, Response
 
-from app.jobs import service
-from app.jobs.queue_view import board
+from app.jobs import queue_view, service
 from app.web.answers import go
 from app.web.api.audited import audited
 from app.web.api.deferred_route import DeferredRoute
@@ -20,16 +19,18 @@ router = APIRouter(route_class=DeferredRoute)
 
 @router.get("/jobs")
 def show(request: Request, session: ReadSession, visitor: Viewer, before: str | None = None) -> Response:
-    found = board(session, workspace_id=visitor.workspace.id, before=from_cursor(before))
+    found = queue_view.view(session, workspace_id=visitor.workspace.id, before=from_cursor(before))
     older = f"/jobs?before={to_cursor(*found.more_before)}" if found.more_before else None
-    return page(request, "pages/jobs.html", board=found, older=older, first_page=before is None)
+    return page(request, "pages/jobs.html", found=found, older=older, first_page=before is None)
 
 
-@router.get("/jobs/lanes")
-def lanes(request: Request, session: ReadSession, visitor: Viewer) -> Response:
-    """The moving part of the page, asked for when it has changed."""
-    moving = board(session, workspace_id=visitor.workspace.id, with_ended=False)
-    return fragment(request, "partials/job_lanes.html", board=moving)
+@router.get("/jobs/queues")
+@router.get("/jobs/lanes", deprecated=True)
+def queues(request: Request, session: ReadSession, visitor: Viewer) -> Response:
+    """The moving part of the page, asked for when it has changed. The second address serves pages that were open during
+    an update; it goes with the next release."""
+    moving = queue_view.view(session, workspace_id=visitor.workspace.id, with_ended=False)
+    return fragment(request, "partials/job_queues.html", found=moving)
 
 
 @router.post("/jobs/{job_id}/cancel")

@@ -1,4 +1,5 @@
-"""Whose turn it is: priority, then the workspace that has had least time on the devices in the last day, then age.
+"""Fair scheduling: which job is claimed next. Priority counts first, then the workspace that has had least time on the
+devices in the last day, then age.
 
 What is read for that does not grow with the queue: one index entry for each workspace that waits, found by jumping from
 one to the next (a loose index scan), and the hours of the last day in which those workspaces had a device.
@@ -19,34 +20,34 @@ FAIR_OVER = timedelta(days=1)
 
 
 @dataclass(frozen=True)
-class Turn:
-    """Queued jobs of one workspace in one lane with one priority."""
+class QueuedGroup:
+    """Queued jobs of one workspace in one queue with one priority."""
 
-    lane: str
+    queue: str
     workspace_id: str
     priority: int
     oldest: datetime
 
 
-def in_order(session: Session, *, lanes: tuple[str, ...], moment: datetime) -> list[Turn]:
-    """Everybody who waits in these lanes, the next one first."""
-    heads = [job_id for lane in lanes for job_id in session.scalars(_heads(), {"lane": lane}) if job_id is not None]
+def in_order(session: Session, *, queues: tuple[str, ...], moment: datetime) -> list[QueuedGroup]:
+    """All that waits in these queues, the group to claim from next first."""
+    heads = [job_id for queue in queues for job_id in session.scalars(_heads(), {"queue": queue}) if job_id is not None]
     # Not joined to the statement above: PostgreSQL cannot know how few they are, and would read the whole table.
-    found = select(Job.lane, Job.workspace_id, Job.priority, Job.created_at).where(Job.id.in_(heads))
-    turns = [Turn(*row) for row in session.execute(found)] if heads else []
-    used = _seconds_used(session, {turn.workspace_id for turn in turns}, since=moment - FAIR_OVER)
-    return sorted(turns, key=lambda turn: (-turn.priority, used.get(turn.workspace_id, 0.0), turn.oldest))
+    found = select(Job.queue, Job.workspace_id, Job.priority, Job.created_at).where(Job.id.in_(heads))
+    groups = [QueuedGroup(*row) for row in session.execute(found)] if heads else []
+    used = _seconds_used(session, {group.workspace_id for group in groups}, since=moment - FAIR_OVER)
+    return sorted(groups, key=lambda group: (-group.priority, used.get(group.workspace_id, 0.0), group.oldest))
 
 
-def oldest_of(turn: Turn) -> Select[Job]:
+def oldest_of(group: QueuedGroup) -> Select[Job]:
     """Its first job that nobody else is just taking."""
     return (
         select(Job)
         .where(
             Job.state == "queued",
-            Job.lane == turn.lane,
-            Job.workspace_id == turn.workspace_id,
-            Job.priority == turn.priority,
+            Job.queue == group.queue,
+            Job.workspace_id == group.workspace_id,
+            Job.priority == group.priority,
         )
         .order_by(Job.created_at, Job.id)
         .limit(1)
@@ -69,13 +70,13 @@ def add_seconds(session: Session, workspace_id: str, seconds: float, *, moment: 
 
 @cache  # put together once: that costs more than to ask the database
 def _heads() -> Select[str | None]:
-    """Ids of the oldest queued job of every workspace and priority in a lane, each found by one step through the index,
-    and None after the last one."""
+    """Ids of the oldest queued job of every workspace and priority in a queue, each found by one step through the
+    index, and None after the last one."""
 
     def first_after(job: type[Job], *conditions: object) -> ScalarSelect[str]:
         return (
             select(job.id)
-            .where(job.state == "queued", job.lane == bindparam("lane"), *conditions)  # type: ignore[arg-type]
+            .where(job.state == "queued", job.queue == bindparam("queue"), *conditions)  # type: ignore[arg-type]
             .order_by(job.workspace_id, job.priority, job.created_at, job.id)
             .limit(1)
             .scalar_subquery()

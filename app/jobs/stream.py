@@ -25,13 +25,15 @@ from app.db import DATABASE_AWAY, Database
 from app.errors import N_, AppError
 from app.jobs import queries
 from app.jobs.queries import Pulse
-from app.jobs.queue_view import board_version
+from app.jobs.queue_view import version_of_all
 
 ASK_EVERY_SECONDS = 1.0
 AT_LEAST_SECONDS = 0.1
 """Between two questions, however many pages were opened meanwhile."""
 CHECK_EVERY_SECONDS = 5.0
 """So soon ends a stream whose browser has been signed out, or looks at another workspace."""
+ALL_JOBS = "board"
+"""What a page asks for that shows all that waits or runs; ``js/live.js`` knows it by this name."""
 MOST_PER_BROWSER = 4
 """A browser opens six connections to a server at most (HTTP/1.1), and must be able to ask for pages too."""
 log = logging.getLogger("livery.jobs")
@@ -50,7 +52,7 @@ class Follow:
     workspace_id: str
     subject_ids: frozenset[str]
     """Trainings and generations, of this workspace."""
-    board: bool = False
+    all_jobs: bool = False
     """All that waits or runs in the workspace, too."""
 
 
@@ -58,7 +60,7 @@ class News(NamedTuple):
     """What a page is told: anew when ``version`` is not what it shows, else only the numbers."""
 
     of: str
-    """A training's or generation's id, or ``board``."""
+    """A training's or generation's id, or ``ALL_JOBS``."""
     version: str
     done: int = 0
     total: int = 0
@@ -173,16 +175,16 @@ def _end_strangers(listeners: list[Listener], looking_at: dict[str, str]) -> Non
 
 def _tell(listeners: list[Listener], pulses: list[Pulse]) -> None:
     news = {one.subject_id: News(one.subject_id, one.version, *one.numbers) for one in pulses}
-    boards: dict[str, list[Pulse]] = {one.follow.workspace_id: [] for one in listeners if one.follow.board}
+    active: dict[str, list[Pulse]] = {one.follow.workspace_id: [] for one in listeners if one.follow.all_jobs}
     for pulse in pulses:
-        if pulse.is_active and pulse.workspace_id in boards:
-            boards[pulse.workspace_id].append(pulse)
-    versions = {workspace_id: News("board", board_version(active)) for workspace_id, active in boards.items()}
+        if pulse.is_active and pulse.workspace_id in active:
+            active[pulse.workspace_id].append(pulse)
+    versions = {workspace_id: News(ALL_JOBS, version_of_all(those)) for workspace_id, those in active.items()}
     for listener in listeners:
         follow = listener.follow
         heard = [news[subject_id] for subject_id in follow.subject_ids if subject_id in news]
-        if follow.board:
-            heard += [news[one.subject_id] for one in boards[follow.workspace_id]]
+        if follow.all_jobs:
+            heard += [news[one.subject_id] for one in active[follow.workspace_id]]
             heard.append(versions[follow.workspace_id])
         listener.hear(heard)
 
@@ -191,7 +193,7 @@ def _pulses(session: Session, following: list[Follow]) -> list[Pulse]:
     return queries.pulses(
         session,
         subject_ids={subject_id for follow in following for subject_id in follow.subject_ids},
-        workspace_ids={follow.workspace_id for follow in following if follow.board},
+        workspace_ids={follow.workspace_id for follow in following if follow.all_jobs},
     )
 
 

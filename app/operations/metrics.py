@@ -9,9 +9,13 @@ from prometheus_client.registry import Collector
 from app.db import Database
 from app.jobs import counters
 from app.jobs import queries as jobs
-from app.jobs.models import LANES, Worker
+from app.jobs.kinds import QUEUES
+from app.jobs.models import Worker
 from app.machine.disk import DiskWatch
 from app.operations import queries
+
+BY_QUEUE = ("queue", "lane")
+OLD_LABEL = " (label lane: the old name of queue, until the next release)"
 
 
 class FromTheDatabase(Collector):
@@ -30,21 +34,24 @@ class FromTheDatabase(Collector):
             waiting, paces = queries.waiting(session), queries.paces(session)
             workers, counted = jobs.workers(session), counters.all_of(session)
 
-        depth = GaugeMetricFamily("livery_jobs", "Jobs that wait or run", labels=("lane", "state"))
-        age = GaugeMetricFamily("livery_jobs_oldest_seconds", "Age of the oldest of them", labels=("lane", "state"))
+        by_state = (*BY_QUEUE, "state")
+        depth = GaugeMetricFamily("livery_jobs", f"Jobs that wait or run{OLD_LABEL}", labels=by_state)
+        age = GaugeMetricFamily("livery_jobs_oldest_seconds", f"Age of the oldest of them{OLD_LABEL}", labels=by_state)
         for row in waiting:
-            depth.add_metric((row.lane, row.state), row.count)
-            age.add_metric((row.lane, row.state), row.oldest_seconds)
+            depth.add_metric((row.queue, row.queue, row.state), row.count)
+            age.add_metric((row.queue, row.queue, row.state), row.oldest_seconds)
         yield from (depth, age)
 
-        pace = GaugeMetricFamily("livery_step_seconds", "Seconds a step takes in the jobs that run", labels=("lane",))
-        for lane, seconds in paces.items():
-            pace.add_metric((lane,), seconds)
+        pace = GaugeMetricFamily(
+            "livery_step_seconds", f"Seconds a step takes in the jobs that run{OLD_LABEL}", labels=BY_QUEUE
+        )
+        for queue, seconds in paces.items():
+            pace.add_metric((queue, queue), seconds)
         yield pace
 
-        alive = GaugeMetricFamily("livery_workers", "Workers heard of within a minute", labels=("lane",))
-        for lane in LANES:
-            alive.add_metric((lane,), sum(lane in worker.lanes.split("+") for worker in workers))
+        alive = GaugeMetricFamily("livery_workers", f"Workers heard of within a minute{OLD_LABEL}", labels=BY_QUEUE)
+        for queue in QUEUES:
+            alive.add_metric((queue, queue), sum(queue in worker.queues for worker in workers))
         yield alive
         by_worker: dict[str, tuple[str, Callable[[Worker], float | None]]] = {
             "livery_worker_busy": ("Whether it has a job", lambda worker: worker.job_id is not None),
@@ -63,13 +70,13 @@ class FromTheDatabase(Collector):
         lost = CounterMetricFamily("livery_lease_expired", "Leases of workers not heard of in time", labels=("kind",))
         pictures = CounterMetricFamily("livery_pictures", "Pictures drawn; its rate is pictures a second")
         drawn = 0.0
-        for tally in counted:
-            if tally.name == counters.ENDED:
-                ended.add_metric((tally.kind, tally.state), tally.value)
-            elif tally.name == counters.LEASE_EXPIRED:
-                lost.add_metric((tally.kind,), tally.value)
-            elif tally.name == counters.PICTURES:
-                drawn += tally.value
+        for counter in counted:
+            if counter.name == counters.ENDED:
+                ended.add_metric((counter.kind, counter.state), counter.value)
+            elif counter.name == counters.LEASE_EXPIRED:
+                lost.add_metric((counter.kind,), counter.value)
+            elif counter.name == counters.PICTURES:
+                drawn += counter.value
         pictures.add_metric((), drawn)
         yield from (ended, lost, pictures)
 

@@ -1,4 +1,4 @@
-"""What the keepers of an installation remember."""
+"""What the sweep of orphan files remembers."""
 
 from datetime import datetime
 

@@ -11,7 +11,7 @@ from sqlalchemy import CursorResult, delete, select, update
 from sqlalchemy.orm import Session
 
 from app.db import Database, now
-from app.jobs.models import Job, Tally
+from app.jobs.models import Counter, Job
 from app.operations import keys
 from app.operations.models import OrphanFile
 from app.storage import Storage
@@ -32,12 +32,12 @@ AT_ONCE = 400
 def take_turn(session: Session) -> bool:
     """Whether the caller is the one that sweeps now: one of all workers, at most once in ``APART``."""
     moment = now().timestamp()
-    if session.get(Tally, (SWEPT_AT, "", "")) is None:
-        session.add(Tally(name=SWEPT_AT, kind="", state="", value=0.0))
+    if session.get(Counter, (SWEPT_AT, "", "")) is None:
+        session.add(Counter(name=SWEPT_AT, kind="", state="", value=0.0))
         session.flush()
     taken = session.execute(
-        update(Tally)
-        .where(Tally.name == SWEPT_AT, Tally.value <= moment - APART.total_seconds())
+        update(Counter)
+        .where(Counter.name == SWEPT_AT, Counter.value <= moment - APART.total_seconds())
         .values(value=moment)
         .execution_options(synchronize_session=False)
     )

@@ -1,4 +1,4 @@
-"""What the people who keep an installation look at."""
+"""What the admins of an installation look at."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,7 +12,8 @@ from app.db import now
 from app.generations.models import Output
 from app.images.models import Image
 from app.jobs import queries as jobs
-from app.jobs.models import ACTIVE_STATES, LANES, Job, LeaseExpiry, Worker
+from app.jobs.kinds import QUEUES
+from app.jobs.models import ACTIVE_STATES, Job, LeaseExpiry, Worker
 from app.projects.models import Project
 
 MOST_SHOWN = 50
@@ -20,17 +21,17 @@ FILES_OF_AN_ADAPTER = 3
 """Its forms for different programs weigh about the same; the row knows one of them."""
 
 
-def is_keeper(session: Session, *, workspace_id: str) -> bool:
-    """Whether this is the first workspace. Its owners keep the installation: anybody can make a further workspace and
-    own that."""
+def is_admin(session: Session, *, workspace_id: str) -> bool:
+    """Whether this is the first workspace. Its owners are the installation's admins: anybody can make a further
+    workspace and own that."""
     return is_first_workspace(session, workspace_id)
 
 
 @dataclass(frozen=True)
 class Waiting:
-    """Jobs of one lane in one state, of all workspaces."""
+    """Jobs of one queue in one state, of all workspaces."""
 
-    lane: str
+    queue: str
     state: str
     count: int
     oldest_seconds: float
@@ -38,32 +39,32 @@ class Waiting:
 
 
 def waiting(session: Session) -> list[Waiting]:
-    """Queued and running jobs by lane, a row also where there are none."""
+    """Queued and running jobs by queue, a row also where there are none."""
     found = {
-        (lane, state): (count, oldest)
-        for lane, state, count, oldest in session.execute(
-            select(Job.lane, Job.state, func.count(), func.min(Job.created_at))
+        (queue, state): (count, oldest)
+        for queue, state, count, oldest in session.execute(
+            select(Job.queue, Job.state, func.count(), func.min(Job.created_at))
             .where(Job.is_active)
-            .group_by(Job.lane, Job.state)
+            .group_by(Job.queue, Job.state)
         )
     }
     moment, rows = now(), []
-    for lane in LANES:
+    for queue in QUEUES:
         for state in ACTIVE_STATES:
-            count, oldest = found.get((lane, state), (0, None))
-            rows.append(Waiting(lane, state, count, max(0.0, (moment - oldest).total_seconds()) if oldest else 0.0))
+            count, oldest = found.get((queue, state), (0, None))
+            rows.append(Waiting(queue, state, count, max(0.0, (moment - oldest).total_seconds()) if oldest else 0.0))
     return rows
 
 
 def paces(session: Session) -> dict[str, float]:
-    """Seconds that a step takes now, by lane: the mean over the jobs that run and have a pace."""
+    """Seconds that a step takes now, by queue: the mean over the jobs that run and have a pace."""
     pace = Job.seconds_left / (Job.progress_total - Job.progress_done)
     rows = session.execute(
-        select(Job.lane, func.avg(pace))
+        select(Job.queue, func.avg(pace))
         .where(Job.state == "running", Job.seconds_left.is_not(None), Job.progress_total > Job.progress_done)
-        .group_by(Job.lane)
+        .group_by(Job.queue)
     )
-    return {lane: float(seconds) for lane, seconds in rows}
+    return {queue: float(seconds) for queue, seconds in rows}
 
 
 @dataclass(frozen=True)
@@ -130,7 +131,7 @@ class Overview:
     failed: list[Job]
     expiries: list[Expiry]
     storage: list[BrandUse]
-    is_keeper: bool
+    is_admin: bool
 
 
 def overview(session: Session, *, workspace_id: str) -> Overview:
@@ -154,5 +155,5 @@ def overview(session: Session, *, workspace_id: str) -> Overview:
         failed=list(session.scalars(failed)),
         expiries=[Expiry(one.at, one.worker_id, one.attempt, one.outcome, title) for one, title in expiries],
         storage=storage_use(session, workspace_id=workspace_id),
-        is_keeper=is_keeper(session, workspace_id=workspace_id),
+        is_admin=is_admin(session, workspace_id=workspace_id),
     )

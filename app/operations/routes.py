@@ -6,6 +6,8 @@ from fastapi import APIRouter, Path, Request, Response
 
 from app.errors import N_, Forbidden
 from app.jobs import service as jobs
+from app.jobs import workers as job_workers
+from app.jobs.kinds import QUEUES
 from app.operations import queries
 from app.web.answers import go
 from app.web.api.audited import audited
@@ -29,7 +31,14 @@ TAKES_JOBS = N_("This worker takes jobs again.")
 def show(request: Request, session: ReadSession, visitor: Owner) -> Response:
     found = queries.overview(session, workspace_id=visitor.workspace.id)
     disk = request.app.state.disk
-    return page(request, "pages/operations.html", found=found, disk_free=disk.free(), is_short=disk.is_short())
+    return page(
+        request,
+        "pages/operations.html",
+        found=found,
+        queue_labels=QUEUES,
+        disk_free=disk.free(),
+        is_short=disk.is_short(),
+    )
 
 
 @router.post("/operations/jobs/{job_id}/requeue")
@@ -42,20 +51,20 @@ def requeue(request: Request, session: WriteSession, visitor: Owner, job_id: Row
 @router.post("/operations/workers/{worker_id}/drain")
 @audited("worker.drained")
 def drain(request: Request, session: WriteSession, visitor: Owner, worker_id: WorkerId) -> Response:
-    _keep(session, visitor.workspace.id)
-    jobs.drain(session, worker_id, draining=True)
+    _assert_admin(session, visitor.workspace.id)
+    job_workers.drain(session, worker_id, draining=True)
     return go(request, "/operations", Flash("ok", translate(request.state.locale, DRAINS)))
 
 
 @router.post("/operations/workers/{worker_id}/resume")
 @audited("worker.resumed")
 def resume(request: Request, session: WriteSession, visitor: Owner, worker_id: WorkerId) -> Response:
-    _keep(session, visitor.workspace.id)
-    jobs.drain(session, worker_id, draining=False)
+    _assert_admin(session, visitor.workspace.id)
+    job_workers.drain(session, worker_id, draining=False)
     return go(request, "/operations", Flash("ok", translate(request.state.locale, TAKES_JOBS)))
 
 
-def _keep(session: WriteSession, workspace_id: str) -> None:
-    """Workers serve every workspace; only those who keep the installation may hold one up."""
-    if not queries.is_keeper(session, workspace_id=workspace_id):
+def _assert_admin(session: WriteSession, workspace_id: str) -> None:
+    """Workers serve every workspace; only the installation's admins may hold one up. Raises ``Forbidden``."""
+    if not queries.is_admin(session, workspace_id=workspace_id):
         raise Forbidden()

@@ -301,10 +301,10 @@ def waiting_of(session: Session, all_jobs: dict[str, Job]) -> dict[str, Waiting]
     queued = {training_id: job for training_id, job in all_jobs.items() if job.state == "queued"}
     if not queued:
         return {}
-    ahead, unserved = jobs.ahead_of(session, list(queued.values())), jobs.lanes_without_worker(session)
-    until_free = {lane: jobs.seconds_until_free(session, lane) for lane in {job.lane for job in queued.values()}}
+    ahead, unserved = jobs.ahead_of(session, list(queued.values())), jobs.queues_without_worker(session)
+    until_free = {queue: jobs.seconds_until_free(session, queue) for queue in {job.queue for job in queued.values()}}
     return {
         # A worker may have taken it since it was read.
-        training_id: Waiting(ahead.get(job.id, 0), until_free[job.lane], job.lane in unserved)
+        training_id: Waiting(ahead.get(job.id, 0), until_free[job.queue], job.queue in unserved)
         for training_id, job in queued.items()
     }

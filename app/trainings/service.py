@@ -21,10 +21,11 @@ from app.db import new_id, now
 from app.images import queries as images
 from app.images.crops import bucket_sizes, training_crop
 from app.images.models import Image
+from app.jobs import claims, outcomes
 from app.jobs import queries as job_queries
 from app.jobs import service as jobs
+from app.jobs.claims import Claim
 from app.jobs.models import Worker
-from app.jobs.service import Claim
 from app.projects import queries as projects
 from app.projects.models import Project
 from app.trainings import queries
@@ -93,7 +94,7 @@ def plan_training(
     if to_the_letter and (names := unheard(changes, recipe, base)):
         raise NotOnThisBase(fields=", ".join(names), base=base.name)
     workspace = session.get_one(Workspace, workspace_id)
-    workers = [one for one in job_queries.workers(session) if "training" in one.lanes.split("+")]
+    workers = job_queries.workers_serving(session, "training")
     device = largest_device(workers)
     plan = plan_for(recipe, base, device, frozenset(known_to(base, changes))) if device is not None else None
     if plan is not None:
@@ -149,7 +150,7 @@ def plan_for_taker(session: Session, claim: Claim, device: Device) -> TrainingRe
     """The training's recipe as it suits the device that has taken it; where that has less memory than the plan was made
     for, there is another plan, which the training's page tells. Raises ``DeviceTooSmall``, ``LeaseLost``.
     """
-    jobs.keep_holding(session, claim)
+    claims.assert_lease(session, claim)
     training = session.get_one(Training, claim.subject_id)
     recipe, estimate = TrainingRecipe.model_validate(training.recipe), Estimate.model_validate(training.estimate)
     plan = estimate.plan
@@ -174,7 +175,7 @@ def fall_back(session: Session, claim: Claim, device: Device) -> TrainingRecipe 
 
     None where there is none: no plan was made, or it was the coarsest already. Raises ``LeaseLost``.
     """
-    jobs.keep_holding(session, claim)
+    claims.assert_lease(session, claim)
     training = session.get_one(Training, claim.subject_id)
     recipe, estimate = TrainingRecipe.model_validate(training.recipe), Estimate.model_validate(training.estimate)
     if estimate.plan is None:
@@ -245,7 +246,7 @@ def start_training(
         session,
         workspace_id=workspace_id,
         project_id=project_id,
-        lane="training",
+        kind="training",
         subject_id=order.id,
         title=plan.project.name,
         created_by=created_by,
@@ -328,41 +329,41 @@ class Outcome:
     skipped_steps: int
 
 
-def begin_attempt(session: Session, held: Claim, *, from_step: int) -> None:
+def begin_attempt(session: Session, claim: Claim, *, from_step: int) -> None:
     """Forget the losses that an earlier attempt noted beyond the checkpoint that this one goes on from.
 
     Raises ``LeaseLost``.
     """
-    jobs.keep_holding(session, held)
-    session.execute(delete(LossPoint).where(LossPoint.training_id == held.subject_id, LossPoint.step > from_step))
+    claims.assert_lease(session, claim)
+    session.execute(delete(LossPoint).where(LossPoint.training_id == claim.subject_id, LossPoint.step > from_step))
 
 
-def note_losses(session: Session, held: Claim, losses: Sequence[Loss]) -> None:
+def note_losses(session: Session, claim: Claim, losses: Sequence[Loss]) -> None:
     """Raises ``LeaseLost``."""
-    jobs.keep_holding(session, held)
+    claims.assert_lease(session, claim)
     for one in losses:
         session.merge(
-            LossPoint(training_id=held.subject_id, step=one.step, loss=one.loss, learning_rate=one.learning_rate)
+            LossPoint(training_id=claim.subject_id, step=one.step, loss=one.loss, learning_rate=one.learning_rate)
         )
     session.flush()
 
 
-def note_shortage(session: Session, held: Claim, *, micro_batch_size: int, gradient_checkpointing: bool) -> None:
+def note_shortage(session: Session, claim: Claim, *, micro_batch_size: int, gradient_checkpointing: bool) -> None:
     """Keep for the training's page how it goes on after its memory ran out in a step. Raises ``LeaseLost``."""
-    jobs.keep_holding(session, held)
-    training = session.get_one(Training, held.subject_id)
+    claims.assert_lease(session, claim)
+    training = session.get_one(Training, claim.subject_id)
     told = shortage(TrainingRecipe.model_validate(training.recipe), micro_batch_size, gradient_checkpointing)
     estimate = Estimate.model_validate(training.estimate).model_copy(update={"shortage": told, "first_steps": None})
     training.estimate = estimate.model_dump(mode="json")
     session.flush()
 
 
-def note_first_steps(session: Session, held: Claim, first: FirstSteps) -> None:
+def note_first_steps(session: Session, claim: Claim, first: FirstSteps) -> None:
     """Keep what the first steps measured, for the training's page. What those of an earlier attempt measured stays,
     unless its steps were computed in another way. Raises ``LeaseLost``.
     """
-    jobs.keep_holding(session, held)
-    training = session.get_one(Training, held.subject_id)
+    claims.assert_lease(session, claim)
+    training = session.get_one(Training, claim.subject_id)
     estimate = Estimate.model_validate(training.estimate)
     if estimate.first_steps is not None:
         return
@@ -373,20 +374,20 @@ def note_first_steps(session: Session, held: Claim, first: FirstSteps) -> None:
     session.flush()
 
 
-def note_sample(session: Session, held: Claim, sample: Sample) -> None:
+def note_sample(session: Session, claim: Claim, sample: Sample) -> None:
     """Add a sample picture, in place of one that an earlier attempt drew at the same step. Raises ``LeaseLost``."""
-    jobs.keep_holding(session, held, with_result=True)
+    claims.assert_lease(session, claim, with_result=True)
     session.execute(
         delete(TrainingSample).where(
-            TrainingSample.training_id == held.subject_id,
+            TrainingSample.training_id == claim.subject_id,
             TrainingSample.step == sample.step,
             TrainingSample.position == sample.position,
         )
     )
     session.add(
         TrainingSample(
-            workspace_id=held.workspace_id,
-            training_id=held.subject_id,
+            workspace_id=claim.workspace_id,
+            training_id=claim.subject_id,
             step=sample.step,
             position=sample.position,
             prompt=sample.prompt,
@@ -401,7 +402,7 @@ def note_sample(session: Session, held: Claim, sample: Sample) -> None:
 
 def complete_training(
     session: Session,
-    held: Claim,
+    claim: Claim,
     *,
     adapter_id: str,
     version: int,
@@ -414,8 +415,8 @@ def complete_training(
     An ``outcome`` that is not finished was stopped by a person: the adapter says so in its note, and the job ends as
     cancelled. Raises ``LeaseLost``, and ``VersionTaken`` when another training of the brand was faster.
     """
-    jobs.keep_holding(session, held)
-    given = session.get_one(Training, held.subject_id)
+    claims.assert_lease(session, claim)
+    given = session.get_one(Training, claim.subject_id)
     recipe = TrainingRecipe.model_validate(given.recipe)
     given.seconds_per_step, given.device = outcome.seconds_per_step, outcome.device[:120]
     given.peak_memory_bytes = outcome.peak_memory_bytes
@@ -436,9 +437,9 @@ def complete_training(
         created_by=given.created_by,
     )
     if outcome.finished:
-        jobs.finish(session, held)
+        outcomes.finish(session, claim)
     else:
-        jobs.end_cancelled(session, held)
+        outcomes.end_cancelled(session, claim)
     return adapter
 
 

@@ -1,7 +1,7 @@
 """Is this process alive, and can it do its work?
 
 Liveness asks nothing but this process: who restarts it must not do so because a database is away. Readiness says part
-by part what works. A lane without a worker and a disk that is nearly full are told, and do not make the web process
+by part what works. A queue without a worker and a disk that is nearly full are told, and do not make the web process
 unready: its pages work, and an installation that is taken off the net for them would help nobody.
 """
 
@@ -19,7 +19,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from app.db import Database
 from app.jobs import queries as jobs
-from app.jobs.models import LANES
+from app.jobs.kinds import QUEUES
 from app.machine.disk import DiskWatch
 from app.storage import Storage
 from app.web.api.deferred_route import DeferredRoute
@@ -56,7 +56,7 @@ class Readiness:
             **parts,
             "disk": not self._disk.is_short(),
             "disk_free_bytes": self._disk.free(),
-            "workers": self._lanes() if parts["database"] else dict.fromkeys(LANES),
+            "workers": self._queues() if parts["database"] else dict.fromkeys(QUEUES),
         }
 
     def _in_time(self, name: str, look: Callable[[], bool]) -> bool:
@@ -79,13 +79,13 @@ class Readiness:
         except SQLAlchemyError:
             return False
 
-    def _lanes(self) -> dict[str, bool | None]:
+    def _queues(self) -> dict[str, bool | None]:
         try:
             with self._database.read() as session:
-                unserved = jobs.lanes_without_worker(session)
+                unserved = jobs.queues_without_worker(session)
         except SQLAlchemyError:
-            return dict.fromkeys(LANES)
-        return {lane: lane not in unserved for lane in LANES}
+            return dict.fromkeys(QUEUES)
+        return {queue: queue not in unserved for queue in QUEUES}
 
 
 @router.get("/health/live")

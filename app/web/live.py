@@ -18,7 +18,7 @@ from starlette.types import Receive, Scope, Send
 
 from app.errors import Invalid, NotFound
 from app.jobs import queries
-from app.jobs.stream import Follow, Listener, News, Streams
+from app.jobs.stream import ALL_JOBS, Follow, Listener, News, Streams
 from app.web.gate.visitor import Visitor
 from app.web.templating import duration, number, speaking
 
@@ -35,14 +35,14 @@ async def show(request: Request) -> Response:
     ``TooManyStreams``."""
     visitor: Visitor = request.state.visitor
     subject_ids = frozenset(request.query_params.getlist("of"))
-    board = "board" in request.query_params
-    if visitor.session_id is None or len(subject_ids) > MOST_FOLLOWED or not (subject_ids or board):
+    all_jobs = ALL_JOBS in request.query_params
+    if visitor.session_id is None or len(subject_ids) > MOST_FOLLOWED or not (subject_ids or all_jobs):
         raise Invalid()
     if any(re.fullmatch("[0-9a-f]{32}", subject_id) is None for subject_id in subject_ids):
         raise NotFound()
     if subject_ids and not await anyio.to_thread.run_sync(_are_here, request, visitor, subject_ids):
         raise NotFound()
-    follow = Follow(visitor.session_id, visitor.workspace.id, subject_ids, board)
+    follow = Follow(visitor.session_id, visitor.workspace.id, subject_ids, all_jobs)
     return LiveResponse(request.app.state.streams, follow, request.state.locale)
 
 

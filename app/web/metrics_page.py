@@ -7,7 +7,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
-from app.operations.queries import is_keeper
+from app.operations.queries import is_admin
 from app.settings import Settings
 from app.web.gate.visitor import Visitor
 
@@ -28,4 +28,4 @@ async def show(request: Request) -> Response:
 
 def _may(request: Request, visitor: Visitor) -> bool:
     with request.app.state.database.read() as session:
-        return visitor.may("owner") and is_keeper(session, workspace_id=visitor.workspace.id)
+        return visitor.may("owner") and is_admin(session, workspace_id=visitor.workspace.id)

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from app.accounts import errors, passwords
 from app.audit import following
-from app.jobs.service import limit_orders
+from app.jobs.service import limit_jobs
 from app.settings import Settings
 from app.storage import Storage
 from app.web.api.audited import draft_for
@@ -26,7 +26,7 @@ def _read(request: Request) -> Iterator[Session]:
 
 def _write(request: Request) -> Iterator[Session]:
     with request.app.state.database.write() as session:
-        limit_orders(session, request.app.state.settings.max_jobs_per_workspace)
+        limit_jobs(session, request.app.state.settings.max_jobs_per_workspace)
         signed_in.watch(session, request.state.visitor)
         following.follow(session, draft_for(request))
         yield session

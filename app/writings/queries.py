@@ -213,11 +213,11 @@ def _waiting(session: Session, known: list[Job]) -> dict[str, Waiting]:
     queued = [job for job in known if job.state == "queued"]
     if not queued:
         return {}
-    unserved = jobs.lanes_without_worker(session)
+    unserved = jobs.queues_without_worker(session)
     ahead = jobs.ahead_of(session, queued)
-    until_free = {lane: jobs.seconds_until_free(session, lane) for lane in {job.lane for job in queued}}
+    until_free = {queue: jobs.seconds_until_free(session, queue) for queue in {job.queue for job in queued}}
     return {
-        job.id: Waiting(before, until_free[job.lane] if before else None, job.lane in unserved)
+        job.id: Waiting(before, until_free[job.queue] if before else None, job.queue in unserved)
         for job in queued
         for before in [ahead.get(job.id, 0)]  # a worker may have taken it since it was read
     }

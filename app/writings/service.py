@@ -14,8 +14,10 @@ from app.base_models.catalogue import Quantization, TextModelEntry
 from app.db import now
 from app.errors import NotFound
 from app.generations import queries as generations
+from app.jobs import claims, outcomes
 from app.jobs import queries as job_queries
 from app.jobs import service as jobs
+from app.jobs.kinds import KINDS
 from app.jobs.models import Job
 from app.projects import queries as projects
 from app.trainings.service import largest_device
@@ -34,7 +36,7 @@ from app.writings.recipe import Arm, WritingOrder
 from app.writings.requests import TextWish, Writer
 from app.writings.vote import queries as ballots
 
-LANE, KIND = "generation", "writing"
+KIND = "writing"
 
 
 @dataclass(frozen=True)
@@ -90,7 +92,7 @@ def _usual_kind(base: TextModelEntry | None) -> VoiceKind:
 
 def _held(session: Session, base: TextModelEntry | None) -> Quantization:
     """On the device that would write."""
-    workers = [one for one in job_queries.workers(session) if LANE in one.lanes.split("+")]
+    workers = job_queries.workers_serving(session, KINDS[KIND].queue)
     return held_on(base, largest_device(workers)) if base is not None else "none"
 
 
@@ -166,7 +168,6 @@ def _queued(session: Session, ordered: Writing) -> Writing:
         session,
         workspace_id=ordered.workspace_id,
         project_id=ordered.project_id,
-        lane=LANE,
         kind=KIND,
         subject_id=ordered.id,
         title=ordered.brief,
@@ -187,7 +188,7 @@ def cancel(session: Session, *, workspace_id: str, writing_id: str) -> Job:
 
 def note_text(
     session: Session,
-    held: jobs.Claim,
+    claim: claims.Claim,
     order: Order,
     *,
     arm: Arm,
@@ -199,7 +200,7 @@ def note_text(
     copied: dict[str, Any] | None = None,
 ) -> None:
     """Keep a variant as far as it is written. One that was finished stays as it is. Raises ``LeaseLost``."""
-    jobs.keep_holding(session, held, got_further=finished, with_result=True)
+    claims.assert_lease(session, claim, got_further=finished, with_result=True)
     row = session.scalars(
         select(WritingVariant).where(
             WritingVariant.writing_id == order.writing_id,
@@ -213,12 +214,12 @@ def note_text(
     session.flush()
 
 
-def complete(session: Session, held: jobs.Claim, order: Order) -> None:
+def complete(session: Session, claim: claims.Claim, order: Order) -> None:
     """End the job and lay out the pairs for the blind vote: every two arms, variant by variant, sides by chance.
 
     Raises ``LeaseLost``.
     """
-    jobs.finish(session, held)
+    outcomes.finish(session, claim)
     by_position: dict[int, list[WritingVariant]] = {}
     for row in session.scalars(
         select(WritingVariant).where(WritingVariant.writing_id == order.writing_id, WritingVariant.finished.is_(True))

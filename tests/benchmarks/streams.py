@@ -32,7 +32,7 @@ from app.db import Database, new_id
 from app.generations.models import Generation
 from app.generations.recipe import GenerationRecipe
 from app.jobs import service as jobs
-from app.jobs.service import Claim
+from app.jobs.claims import Claim
 from app.jobs.stream import MOST_PER_BROWSER
 from app.projects.models import Project
 from app.web.gate.middleware import SESSION_COOKIE
@@ -78,7 +78,7 @@ def set_the_scene(database: Database, open_pages: int) -> Scene:
                 session,
                 workspace_id=workspace_id,
                 project_id=project.id,
-                lane="generation",
+                kind="generation",
                 subject_id=subject_id,
                 title=recipe.prompt,
                 created_by=None,
@@ -86,7 +86,7 @@ def set_the_scene(database: Database, open_pages: int) -> Scene:
     claims = []
     for _ in range(RUNNING_JOBS):
         with database.write() as session:
-            claim = jobs.claim(session, lanes=("generation",), owner="benchmark")
+            claim = claims.claim_next(session, queues=("generation",), owner="benchmark")
         assert claim is not None
         claims.append(claim)
     report(database, claims, 0)
@@ -108,7 +108,7 @@ def set_the_scene(database: Database, open_pages: int) -> Scene:
 def report(database: Database, claims: list[Claim], done: int) -> None:
     with database.write() as session:
         for claim in claims:
-            jobs.record_progress(session, claim, phase="drawing", done=done, total=100_000, seconds_left=600.0 + done)
+            claims.record_progress(session, claim, phase="drawing", done=done, total=100_000, seconds_left=600.0 + done)
 
 
 class Worker(threading.Thread):

@@ -8,8 +8,8 @@ from fastapi import FastAPI
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
-from app.jobs import service as jobs
-from app.jobs.service import Claim
+from app.jobs import claims, outcomes
+from app.jobs.claims import Claim
 from app.storage import Storage
 from app.trainings import service as trainings
 from app.trainings.service import Loss, Sample
@@ -55,14 +55,14 @@ def a_picture() -> bytes:
 
 def take(app: FastAPI) -> Claim:
     with app.state.database.write() as session:
-        claim = jobs.claim(session, lanes=("training",), owner="w1")
+        claim = claims.claim_next(session, queues=("training",), owner="w1")
     assert claim is not None
     return claim
 
 
 def learn(app: FastAPI, claim: Claim, step: int, seconds_left: float) -> None:
     with app.state.database.write() as session:
-        jobs.record_progress(session, claim, phase="training", done=step, total=5000, seconds_left=seconds_left)
+        claims.record_progress(session, claim, phase="training", done=step, total=5000, seconds_left=seconds_left)
 
 
 @pytest.mark.parametrize("script", [NO_POLLING, NO_STREAM], ids=["stream", "polling"])
@@ -97,7 +97,7 @@ def test_a_training_is_watched(
         )
     expect(page.locator("#samples img")).to_have_count(1)
     with app.state.database.write() as session:
-        jobs.fail(session, claim, code="diverged", sentence="It went astray.")
+        outcomes.fail(session, claim, code="diverged", sentence="It went astray.")
     expect(live).to_contain_text("It did not work out")
     assert page.locator("[data-live]").count() == 0
 
@@ -108,19 +108,19 @@ def test_the_jobs_page_shows_what_comes_and_goes(
 ) -> None:
     project_id = make_brand(app.state.database, storage, owner.workspace_id)
     page = open_page("/jobs", script)
-    lanes = page.locator("#lanes")
-    expect(lanes).to_contain_text("Nothing is running")
+    queues = page.locator("#queues")
+    expect(queues).to_contain_text("Nothing is running")
     order_training(app.state.database, owner.workspace_id, project_id)
-    expect(lanes).to_contain_text("Place 1 in the queue")
+    expect(queues).to_contain_text("Place 1 in the queue")
     claim = take(app)
     learn(app, claim, 500, 600)
-    expect(lanes).to_contain_text("10 %")
+    expect(queues).to_contain_text("10 %")
     learn(app, claim, 1000, 480)
-    expect(lanes).to_contain_text("20 %")
-    expect(lanes).to_contain_text("about 8 minutes left")
+    expect(queues).to_contain_text("20 %")
+    expect(queues).to_contain_text("about 8 minutes left")
     with app.state.database.write() as session:
-        jobs.end_cancelled(session, claim)
-    expect(lanes).to_contain_text("Nothing is running")
+        outcomes.end_cancelled(session, claim)
+    expect(queues).to_contain_text("Nothing is running")
 
 
 def test_a_button_that_is_held_down_stays_until_it_is_let_go(

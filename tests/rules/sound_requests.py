@@ -101,7 +101,7 @@ def _installation(session: Session, world: World) -> None:
     earliest = session.scalars(select(func.min(Workspace.created_at))).one()
     _set(Workspace, created_at=earliest - timedelta(days=1))(session, world)
     if session.get(Worker, PLAIN_PARAMETERS["worker_id"]) is None:
-        session.add(Worker(id=PLAIN_PARAMETERS["worker_id"], lanes="training"))
+        session.add(Worker(id=PLAIN_PARAMETERS["worker_id"], served="training"))
 
 
 def _drained(session: Session, world: World) -> None:

@@ -4,7 +4,7 @@ import ast
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-STARTED_BY_ITS_KEEPER = ROOT / "worker" / "serve.py"
+STARTED_BY_ITS_SUPERVISOR = ROOT / "worker" / "serve.py"
 
 
 def test_every_entry_point_keeps_what_it_writes_private() -> None:
@@ -16,7 +16,7 @@ def test_every_entry_point_keeps_what_it_writes_private() -> None:
     ]
     names = {path.name for path in started}
     assert {"__main__.py", "backup.py", "restore.py", "erasure.py", "migrate.py", "serve.py"} <= names
-    started.append(STARTED_BY_ITS_KEEPER)
+    started.append(STARTED_BY_ITS_SUPERVISOR)
     assert [str(path.relative_to(ROOT)) for path in started if not _calls(path, "keep_private")] == []
 
 

@@ -84,8 +84,8 @@ def test_the_web_process_knows_no_worker_and_no_model_library() -> None:
     assert offenders("app", MODEL_LIBRARIES | {"worker"}) == []
 
 
-def test_only_announce_imports_celery_in_app() -> None:
-    assert offenders("app", {"celery"}, but=("app.jobs.announce",)) == []
+def test_only_the_notifier_imports_celery_in_app() -> None:
+    assert offenders("app", {"celery"}, but=("app.jobs.notifier",)) == []
 
 
 def test_the_foundation_imports_no_feature_and_no_web_library() -> None:

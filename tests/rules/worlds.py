@@ -25,6 +25,7 @@ from app.accounts.service import sha256
 from app.audit import chain
 from app.db import Base, Database, UtcDateTime, new_id, now
 from app.generations.recipe import GenerationRecipe
+from app.jobs.kinds import KINDS
 from app.storage import Storage
 from app.trainings.look.estimate import Estimate
 from app.trainings.look.recipe import TrainingRecipe
@@ -204,15 +205,12 @@ def build(application: FastAPI, storage: Storage, name: str, *, role: str = "own
                 world.rows[table.name] = _row(world, table, given.get(table.name, {}))
                 session.execute(table.insert(), world.rows[table.name])
         tables = Base.metadata.tables
-        another_job = {"id": new_id(), "subject_id": world.id("trainings"), "lane": "training", "kind": "training"}
-        session.execute(tables["jobs"].insert(), world.rows["jobs"] | another_job)
-        writing_job = {"id": new_id(), "subject_id": world.id("writings"), "kind": "writing"}
-        session.execute(tables["jobs"].insert(), world.rows["jobs"] | writing_job)
+        session.execute(tables["jobs"].insert(), _job(world, "training", world.id("trainings")))
+        session.execute(tables["jobs"].insert(), _job(world, "writing", world.id("writings")))
         # A voice's training and adapter are rows of the same tables, told apart by what they learn from.
         voice_training = world.rows["trainings"] | {"id": new_id()} | _voice_training(name)
         session.execute(tables["trainings"].insert(), voice_training)
-        voice_job = {"id": new_id(), "subject_id": voice_training["id"], "lane": "training", "kind": "voice_training"}
-        session.execute(tables["jobs"].insert(), world.rows["jobs"] | voice_job)
+        session.execute(tables["jobs"].insert(), _job(world, "voice_training", voice_training["id"]))
         voice_adapter = world.rows["adapters"] | {
             "id": new_id(),
             "modality": "text",
@@ -224,8 +222,10 @@ def build(application: FastAPI, storage: Storage, name: str, *, role: str = "own
         session.execute(tables["adapters"].insert(), voice_adapter)
         merged_voice = world.rows["merged_files"] | {"id": new_id(), "adapter_id": voice_adapter["id"]}
         session.execute(tables["merged_files"].insert(), merged_voice)
-        ended_job = {"id": new_id(), "subject_id": new_id(), "state": "failed", "finished_at": now()}
-        session.execute(tables["jobs"].insert(), world.rows["jobs"] | ended_job)
+        for kind in KINDS:
+            for state in ("done", "failed"):
+                ended = {"state": state, "finished_at": now()}
+                session.execute(tables["jobs"].insert(), _job(world, kind, new_id()) | ended)
         others = [{"id": new_id(), "sha256": sha256(new_id())} for _number in range(PICTURES - 1)]
         session.execute(tables["images"].insert(), [world.rows["images"] | other for other in others])
         _begin_chain(session, world)
@@ -242,6 +242,12 @@ def build(application: FastAPI, storage: Storage, name: str, *, role: str = "own
     world.program = TestClient(application, follow_redirects=False, raise_server_exceptions=False)
     world.program.headers["authorization"] = f"Bearer {api_token}"
     return world
+
+
+def _job(world: World, kind: str, subject_id: str) -> dict[str, Any]:
+    """The row of a further job like the world's own, of another kind."""
+    about = {"lane": KINDS[kind].queue, "kind": kind, "subject_id": subject_id}
+    return world.rows["jobs"] | {"id": new_id()} | about
 
 
 def _begin_chain(session: Session, world: World) -> None:

@@ -22,7 +22,7 @@ from app.base_files.queries import FilesState
 from app.base_models import queries as base_models
 from app.base_models import service as base_model_service
 from app.db import Database
-from app.jobs import service as jobs
+from app.jobs import claims
 from app.jobs.models import Job
 from app.storage import Storage
 from tests.fake_hub import COMMIT, FakeHub, git_hash, serving
@@ -78,7 +78,7 @@ def context(database: Database, storage: Storage, hub: FakeHub, tmp_path: Path) 
         database=database,
         storage=storage,
         worker_id="w",
-        lanes=("training",),
+        queues=("training",),
         cache_folder=tmp_path / "cache",
         hub_url=hub.url,
         signing_key=KEY,
@@ -378,7 +378,7 @@ def test_an_order_fetches_what_is_missing_and_finds_it_the_next_time(
     workspace_id, key = add(family="stable_diffusion")
     with context.database.write() as session:
         entry = base_models.entry(session, workspace_id=workspace_id, key=key)
-        claim = jobs.claim(session, lanes=("training",), owner="w")
+        claim = claims.claim_next(session, queues=("training",), owner="w")
     assert claim is not None
     with JobProgress(context, claim) as progress:
         base = worker_bases.ready(JobRun(context, claim, progress), entry)
@@ -432,7 +432,7 @@ def test_a_local_checkpoint_file_is_ready_with_the_small_files_of_its_familys_ba
             session, workspace_id=workspace_id, name="Haus", entry="house.safetensors", created_by=None
         )
         entry = base_models.entry(session, workspace_id=workspace_id, key=row.id)
-        claim = jobs.claim(session, lanes=("training",), owner="w")
+        claim = claims.claim_next(session, queues=("training",), owner="w")
     assert claim is not None
     with JobProgress(context, claim) as progress:
         base = worker_bases.ready(JobRun(context, claim, progress), entry)

@@ -14,8 +14,8 @@ from starlette.testclient import TestClient
 from app.accounts import service as accounts
 from app.accounts.models import ApiToken
 from app.db import Database, new_id
-from app.jobs.announce import SilentBell
 from app.jobs.models import Job, Worker
+from app.jobs.notifier import NullNotifier
 from app.machine import disk
 from app.machine.disk import MB, PAUSED, DiskWatch, NoRoom, free_bytes
 from app.main import create_app
@@ -58,7 +58,7 @@ def test_a_training_pauses_and_goes_on(
     assert paused.checkpoint is not None and paused.checkpoint["step"] == 6
 
     assert not run_next(context, ("training",)), "nothing is claimed"
-    tick(context, SilentBell())
+    tick(context, NullNotifier())
     with database.read() as session:
         worker = session.get_one(Worker, context.worker_id)
         assert (worker.short_of_disk, worker.free_bytes) == (True, 400 * MB)
@@ -147,7 +147,7 @@ def test_on_a_real_disk_work_stops_with_a_sentence_before_anything_breaks(
             files={"file": ("some.png", b"x" * 1000)},
             headers={"authorization": f"Bearer {token}"},
         )
-    app.state.ringing.stop()
+    app.state.commit_hook.stop()
     app.state.database.engine.dispose()
     assert (refused.status_code, refused.json()["sentence"]) == (507, NoRoom.sentence)
     assert not run_next(context, ("training",)) and is_sound(database)

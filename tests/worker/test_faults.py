@@ -15,7 +15,7 @@ from app.db import Database, now
 from app.generations import service as generations
 from app.generations.models import Output
 from app.generations.requests import Wish
-from app.jobs import service as jobs
+from app.jobs import claims, outcomes
 from app.jobs.models import Job
 from app.storage import Storage, StorageAway, StorageRefuses
 from app.trainings.models import TrainingSample
@@ -27,7 +27,7 @@ from worker.context import WorkerContext
 from worker.engines.contracts import EngineError
 from worker.run_job import run_next
 
-LANES = ("training", "generation")
+QUEUES = ("training", "generation")
 
 
 @pytest.fixture(autouse=True)
@@ -83,7 +83,7 @@ def test_a_storage_error_that_passes_costs_nothing(
     error: Exception,
 ) -> None:
     fail_times(storage, monkeypatch, 1, error)
-    assert run_next(context, LANES)
+    assert run_next(context, QUEUES)
     job = job_of(database, training_id)
     assert (job.state, job.attempt) == ("done", 1)
 
@@ -97,7 +97,7 @@ def test_a_storage_that_stays_away_ends_the_job_with_a_sentence(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     tried = fail_times(storage, monkeypatch, 99, StorageAway())
-    run_next(context, LANES)
+    run_next(context, QUEUES)
     job = job_of(database, generation_id)
     assert (job.state, job.error_code, len(tried)) == ("failed", "storage_away", 3)
     assert "storage did not answer" in (job.error_sentence or "")
@@ -113,7 +113,7 @@ def test_what_cannot_pass_is_not_tried_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     tried = fail_times(storage, monkeypatch, 99, StorageRefuses())
-    run_next(context, LANES)
+    run_next(context, QUEUES)
     job = job_of(database, generation_id)
     assert (job.state, job.error_code, len(tried)) == ("failed", "storage_refuses", 1)
 
@@ -129,7 +129,7 @@ def test_a_stop_while_the_storage_is_away_gives_the_job_back(
     monkeypatch.setattr(run_job, "PAUSES_SECONDS", (600.0,))
     fail_times(storage, monkeypatch, 99, StorageAway())
     engine.before_step = lambda step: context.stopping.set() if step == 4 else None
-    run_next(context, LANES)
+    run_next(context, QUEUES)
     job = job_of(database, training_id)
     assert (job.state, job.attempts_without_progress) == ("queued", 0)
 
@@ -141,7 +141,7 @@ def die_at(database: Database, engine: FakeEngine, at: int) -> None:
         if step == at:
             with database.write() as session:
                 session.execute(update(Job).values(lease_until=now() - timedelta(seconds=1)))
-            raise jobs.LeaseLost("")
+            raise claims.LeaseLost("")
 
     engine.before_step = die
 
@@ -149,14 +149,14 @@ def die_at(database: Database, engine: FakeEngine, at: int) -> None:
 def come_back(database: Database, engine: FakeEngine) -> None:
     engine.before_step = lambda step: None
     with database.write() as session:
-        assert jobs.reap(session) == 1
+        assert outcomes.reap(session) == 1
 
 
 def test_a_damaged_checkpoint_is_passed_over_for_the_one_before(
     database: Database, storage: Storage, context: WorkerContext, engine: FakeEngine, training_id: str
 ) -> None:
     die_at(database, engine, 11)
-    run_next(context, LANES)
+    run_next(context, QUEUES)
     checkpoint = job_of(database, training_id).checkpoint
     assert checkpoint and (checkpoint["step"], checkpoint["before"]["step"]) == (8, 4)
     come_back(database, engine)
@@ -168,7 +168,7 @@ def test_a_damaged_checkpoint_is_passed_over_for_the_one_before(
         return original(recipe, inputs, out, progress)
 
     engine.train = train  # type: ignore[method-assign]
-    run_next(context, LANES)
+    run_next(context, QUEUES)
     assert engine.first_steps == [0, 4]
     assert job_of(database, training_id).state == "done"
 
@@ -177,13 +177,13 @@ def test_without_any_checkpoint_left_it_begins_anew(
     database: Database, storage: Storage, context: WorkerContext, engine: FakeEngine, training_id: str
 ) -> None:
     die_at(database, engine, 11)
-    run_next(context, LANES)
+    run_next(context, QUEUES)
     checkpoint = job_of(database, training_id).checkpoint
     assert checkpoint
     storage.delete_under(checkpoint["key"])
     storage.delete_under(checkpoint["before"]["key"])
     come_back(database, engine)
-    run_next(context, LANES)
+    run_next(context, QUEUES)
     assert engine.first_steps == [0, 0]
     assert job_of(database, training_id).state == "done"
 
@@ -199,7 +199,7 @@ def test_pruning_leaves_the_recorded_checkpoints_and_those_of_later_attempts(
         storage.put(f"{above}/{unrecorded}/state.json", b"{}")
     seen: list[set[str]] = []
     engine.before_step = lambda step: seen.append({key.removeprefix(above) for key in storage.keys_under(above)})
-    run_next(context, LANES)
+    run_next(context, QUEUES)
     assert seen[-1] == {"/a1/4/state.json", "/a1/8/state.json", "/a9/8/state.json"}
 
 
@@ -232,7 +232,7 @@ def test_a_commit_whose_answer_was_lost_keeps_its_files(
     then: str,
 ) -> None:
     lose_the_answer(monkeypatch, generations, "add_output", database, then)
-    run_next(context, LANES)
+    run_next(context, QUEUES)
     with database.read() as session:
         outputs = list(session.scalars(select(Output)))
     assert len(outputs) == (2 if then == "lease kept" else 1)
@@ -251,7 +251,7 @@ def test_a_sample_whose_commit_was_lost_from_sight_keeps_its_file(
 
     order_training(database, workspace_id, make_brand(database, storage, workspace_id))
     lose_the_answer(monkeypatch, trainings, "note_sample", database, "lease lost")
-    run_next(context, LANES)
+    run_next(context, QUEUES)
     with database.read() as session:
         samples = list(session.scalars(select(TrainingSample)))
     assert len(samples) == 1 and storage.exists(samples[0].key)
@@ -265,13 +265,13 @@ def test_a_checkpoint_whose_commit_was_lost_from_sight_keeps_its_files(
     training_id: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    lose_the_answer(monkeypatch, jobs, "record_checkpoint", database, "lease lost")
-    run_next(context, LANES)
+    lose_the_answer(monkeypatch, claims, "record_checkpoint", database, "lease lost")
+    run_next(context, QUEUES)
     checkpoint = job_of(database, training_id).checkpoint
     assert checkpoint and storage.exists(f"{checkpoint['key']}/state.json")
 
 
-def test_a_bell_that_comes_twice_does_no_harm(
+def test_a_wake_up_that_comes_twice_does_no_harm(
     database: Database, context: WorkerContext, engine: FakeEngine, generation_id: str
 ) -> None:
     wake = make_celery("memory://", context).tasks["livery.wake"]
@@ -292,7 +292,7 @@ def test_a_picture_counts_as_progress(
         return kept
 
     monkeypatch.setattr(generations, "add_output", die_after)
-    run_next(context, LANES)
+    run_next(context, QUEUES)
     assert job_of(database, generation_id).state == "done"
 
 
@@ -304,12 +304,12 @@ def test_a_training_that_was_cancelled_while_it_changed_workers_keeps_its_adapte
             context.stopping.set()
 
     engine.before_step = stop
-    run_next(context, LANES)
+    run_next(context, QUEUES)
     with database.write() as session:
         job = session.scalars(select(Job).where(Job.subject_id == training_id)).one()
         assert job.state == "queued"
         job.cancel_requested = True  # asked for in the moment before it was given back
     context.stopping.clear()
     engine.before_step = lambda step: None
-    run_next(context, LANES)
+    run_next(context, QUEUES)
     assert job_of(database, training_id).state == "cancelled"

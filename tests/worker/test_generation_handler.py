@@ -20,7 +20,7 @@ from app.generations.models import Generation, Output
 from app.generations.recipe import GenerationRecipe
 from app.generations.requests import OrderedStart, Wish, WishedAdapter
 from app.generations.start_pictures import files as start
-from app.jobs import service as jobs
+from app.jobs import claims, outcomes
 from app.jobs.models import Job
 from app.storage import Storage
 from tests.fake_engine import FakeEngine
@@ -33,7 +33,7 @@ from worker.engines.device import DeviceFacts
 from worker.files import base_models
 from worker.run_job import run_next
 
-LANES = ("generation",)
+QUEUES = ("generation",)
 
 
 @dataclass
@@ -127,7 +127,7 @@ def test_the_engine_gets_the_start_picture_and_the_mask(
         seen["image"], seen["mask"] = inputs.image.read_bytes(), inputs.mask.read_bytes()
 
     engine.after = look
-    assert run_next(context, LANES)
+    assert run_next(context, QUEUES)
     assert seen == {"image": storage.get(picture.key), "mask": storage.get(mask.key)}
     with Image.open(io.BytesIO(storage.get(house.outputs(generation_id)[0].key))) as kept:
         assert "compositeWithTrainedAlgorithmicMedia" in str(kept.info["xmp"])
@@ -139,7 +139,7 @@ def test_a_start_picture_that_is_gone_is_told_in_a_sentence(
     picture = start.keep_upload(storage, png(96, 64), "jar.png", project_id=house.project_id)
     generation_id = house.order(count=1, start=OrderedStart(picture.key, picture.sha256, 96, 64))
     storage.delete(picture.key)
-    run_next(context, LANES)
+    run_next(context, QUEUES)
     job = house.job(generation_id)
     assert (job.state, job.error_code) == ("failed", "picture_gone") and engine.asked == []
 
@@ -148,7 +148,7 @@ def test_an_order_becomes_pictures_with_files(
     house: House, context: WorkerContext, storage: Storage, engine: Engine
 ) -> None:
     generation_id = house.order(count=3, channel="story")
-    assert run_next(context, LANES)
+    assert run_next(context, QUEUES)
     outputs = house.outputs(generation_id)
     assert [(one.position, one.seed) for one in outputs] == [(0, 500), (1, 501), (2, 502)]
     assert house.job(generation_id).state == "done"
@@ -180,14 +180,14 @@ def test_pictures_land_in_the_campaign_as_long_as_there_is_one(
                 gallery.delete_campaign(session, workspace_id=house.workspace_id, campaign_id=campaign.id)
 
     engine.after = remove
-    assert run_next(context, LANES)
+    assert run_next(context, QUEUES)
     assert house.job(generation_id).state == "done"
     assert [one.campaign_id for one in house.outputs(generation_id)] == [None, None, None]
 
 
 def test_the_file_says_how_it_was_made(house: House, context: WorkerContext, storage: Storage, engine: Engine) -> None:
     generation_id = house.order(count=1, adapters=(WishedAdapter(house.adapter_id, 0.6),))
-    run_next(context, LANES)
+    run_next(context, QUEUES)
     with house.database.read() as session:
         adapter = session.get_one(Adapter, house.adapter_id)
     with Image.open(io.BytesIO(storage.get(house.outputs(generation_id)[0].key))) as picture:
@@ -202,7 +202,7 @@ def test_adapters_come_from_a_cache_under_their_content(
     house: House, context: WorkerContext, storage: Storage, engine: Engine
 ) -> None:
     house.order(count=1)
-    run_next(context, LANES)
+    run_next(context, QUEUES)
     with house.database.read() as session:
         adapter = session.get_one(Adapter, house.adapter_id)
     used = engine.asked[0][1].adapters[0]
@@ -210,7 +210,7 @@ def test_adapters_come_from_a_cache_under_their_content(
     assert used.path.read_bytes() == storage.get(adapter.diffusers_key)
     storage.delete(adapter.diffusers_key)  # what is in the cache needs no storage
     again = house.order(count=1)
-    run_next(context, LANES)
+    run_next(context, QUEUES)
     assert house.job(again).state == "done"
 
 
@@ -218,7 +218,7 @@ def test_each_picture_is_there_before_the_next_is_drawn(house: House, context: W
     generation_id = house.order(count=3)
     seen: list[int] = []
     engine.after = lambda index: seen.append(len(house.outputs(generation_id)))
-    run_next(context, LANES)
+    run_next(context, QUEUES)
     assert seen == [1, 2, 3]
 
 
@@ -242,7 +242,7 @@ def test_cancelling_keeps_what_is_finished(house: House, context: WorkerContext,
 
     engine.generate = generate.__get__(engine)  # type: ignore[method-assign]
     engine.after = cancel
-    run_next(context, LANES)
+    run_next(context, QUEUES)
     assert [one.position for one in house.outputs(generation_id)] == [0, 1]
     assert house.job(generation_id).state == "cancelled"
 
@@ -259,7 +259,7 @@ def interrupted(house: House, context: WorkerContext, engine: Engine, generation
 
     engine.after = die
     with pytest.raises(Died):
-        run_next(context, LANES)
+        run_next(context, QUEUES)
     engine.after = lambda index: None
     with house.database.write() as session:
         session.execute(update(Job).where(Job.subject_id == generation_id).values(state="queued", owner=None))
@@ -272,7 +272,7 @@ def test_a_second_attempt_draws_only_what_is_missing(
     interrupted(house, context, engine, generation_id, after=1)
     before = {one.position: one.id for one in house.outputs(generation_id)}
     assert set(before) == {0, 1}
-    run_next(context, LANES)
+    run_next(context, QUEUES)
     outputs = house.outputs(generation_id)
     assert [(one.position, one.seed) for one in outputs] == [(0, 500), (1, 501), (2, 502), (3, 503)]
     assert {one.position: one.id for one in outputs if one.position < 2} == before
@@ -295,7 +295,7 @@ def test_variations_are_not_doubled_either(
             count=3,
         ).id
     interrupted(house, context, engine, generation_id, after=0)
-    run_next(context, LANES)
+    run_next(context, QUEUES)
     assert [one.position for one in house.outputs(generation_id)] == [0, 1, 2]
 
 
@@ -309,7 +309,7 @@ def test_a_lost_lease_leaves_neither_row_nor_file(
             session.execute(update(Job).where(Job.subject_id == generation_id).values(fence=Job.fence + 1))
 
     engine.after = lose
-    run_next(context, LANES)
+    run_next(context, QUEUES)
     assert [one.position for one in house.outputs(generation_id)] == [0]
     assert house.job(generation_id).state == "running"
     folder = f"projects/{house.project_id}/outputs/{generation_id}"
@@ -328,7 +328,7 @@ def test_a_strip_keeps_its_multipliers(house: House, context: WorkerContext, sto
             user_id=None,
             strengths=(0.0, 0.5, 1.0),
         ).id
-    run_next(context, LANES)
+    run_next(context, QUEUES)
     assert [(one.strength, one.seed) for one in house.outputs(generation_id)] == [(0.0, 77), (0.5, 77), (1.0, 77)]
 
 
@@ -338,7 +338,7 @@ def test_a_missing_adapter_file_fails_with_a_sentence(
     generation_id = house.order()
     with house.database.read() as session:
         storage.delete(session.get_one(Adapter, house.adapter_id).diffusers_key)
-    run_next(context, LANES)
+    run_next(context, QUEUES)
     job = house.job(generation_id)
     assert (job.state, job.error_code) == ("failed", "adapter_file_gone")
     assert job.error_sentence and "storage" in job.error_sentence
@@ -348,7 +348,7 @@ def test_a_deleted_adapter_fails_with_a_sentence(house: House, context: WorkerCo
     generation_id = house.order()
     with house.database.write() as session:
         session.delete(session.get_one(Adapter, house.adapter_id))
-    run_next(context, LANES)
+    run_next(context, QUEUES)
     assert house.job(generation_id).error_code == "order_outdated"
 
 
@@ -361,7 +361,7 @@ def test_an_engine_that_stops_short_does_not_count_as_done(
         raise Cancelled
 
     engine.after = stop
-    run_next(context, LANES)
+    run_next(context, QUEUES)
     assert house.job(generation_id).error_code == "stopped_short"
     assert len(house.outputs(generation_id)) == 1
 
@@ -369,14 +369,14 @@ def test_an_engine_that_stops_short_does_not_count_as_done(
 def test_nobody_elses_claim_adds_pictures(house: House, storage: Storage, context: WorkerContext) -> None:
     house.order()
     with house.database.write() as session:
-        claim = jobs.claim(session, lanes=LANES, owner="one")
+        claim = claims.claim_next(session, queues=QUEUES, owner="one")
     assert claim is not None
     with house.database.write() as session:
-        jobs.give_back(session, claim)
+        outcomes.give_back(session, claim)
     with house.database.read() as session:
         order = queries.order_of(session, claim.subject_id)
     late = service.FinishedPicture("1" * 32, 0, 1, 1.0, "k", "t", 1, 1, 1, "s", "", 0.1)
-    with pytest.raises(jobs.LeaseLost), house.database.write() as session:
+    with pytest.raises(claims.LeaseLost), house.database.write() as session:
         service.add_output(session, claim, order, late)
 
 
@@ -397,7 +397,7 @@ def test_out_of_memory_goes_on_in_a_smaller_way_and_says_so(
             raise EngineError("out_of_memory", "Full.")
 
     engine.before, engine.after = short, full
-    assert run_next(context, LANES)
+    assert run_next(context, QUEUES)
     assert house.job(generation_id).state == "done"
     assert [(one.position, one.seed) for one in house.outputs(generation_id)] == [(0, 500), (1, 501), (2, 502)]
     kept = house.drawing(generation_id)
@@ -427,9 +427,9 @@ def test_what_ran_out_a_short_while_ago_is_not_tried_again_by_the_next_order(
             raise EngineError("out_of_memory", "Full.")
 
     engine.before = short
-    run_next(context, LANES)
+    run_next(context, QUEUES)
     second = house.order(**fields)
-    run_next(context, LANES)
+    run_next(context, QUEUES)
     assert [recipe.quantization for recipe, _ in engine.asked] == ["nf4", "none", "none"]
     assert [inputs.offload for _, inputs in engine.asked] == ["models", "blocks", "blocks"]
     assert house.drawing(first).changes and not house.drawing(second).changes
@@ -439,7 +439,7 @@ def test_what_ran_out_a_short_while_ago_is_not_tried_again_by_the_next_order(
         session.execute(update(Generation).values(created_at=now() - timedelta(hours=2)))
     engine.before = lambda recipe, inputs, progress: None
     house.order(**fields)
-    run_next(context, LANES)
+    run_next(context, QUEUES)
     assert engine.asked[-1][0].quantization == "nf4"
 
 
@@ -454,7 +454,7 @@ def test_where_even_the_smallest_way_is_too_much_the_order_fails_with_the_reason
         raise EngineError("out_of_memory", "Full.")
 
     engine.before = full
-    run_next(context, LANES)
+    run_next(context, QUEUES)
     assert (house.job(generation_id).state, house.job(generation_id).error_code) == ("failed", "out_of_memory")
     assert len(engine.asked) == 2
 
@@ -465,10 +465,10 @@ def test_more_like_one_is_drawn_from_the_base_held_as_it_was(
     monkeypatch.setattr(base_models, "ready", lambda job, entry: Base(entry.key, entry.family, "/x"))
     context.device = DeviceFacts("A card", "cuda", 12_000_000_000)
     generation_id = house.order(count=1, adapters=(), base_model="flux-1-dev")
-    run_next(context, LANES)
+    run_next(context, QUEUES)
     output = house.outputs(generation_id)[0]
     with house.database.write() as session:
         service.more_like(session, workspace_id=house.workspace_id, output_id=output.id, user_id=None, count=2)
     context.device = DeviceFacts("A larger card", "cuda", 80_000_000_000)
-    run_next(context, LANES)
+    run_next(context, QUEUES)
     assert [recipe.quantization for recipe, _ in engine.asked] == ["nf4", "nf4"]

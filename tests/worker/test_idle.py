@@ -36,13 +36,13 @@ def test_models_go_once_when_no_job_came_for_some_minutes(
     context.idle = idle.Idle(clock)
     workspace_id = make_workspace(database)
 
-    def order(lane: str) -> None:
+    def order(kind: str) -> None:
         with database.write() as session:
             service.enqueue(
                 session,
                 workspace_id=workspace_id,
                 project_id=None,
-                lane=lane,
+                kind=kind,
                 subject_id=new_id(),
                 title="",
                 created_by=None,
@@ -50,20 +50,20 @@ def test_models_go_once_when_no_job_came_for_some_minutes(
 
     def wait(seconds: float) -> None:
         clock.seconds += seconds
-        assert not run_job.run_next(context, context.lanes)
+        assert not run_job.run_next(context, context.queues)
 
     monkeypatch.setitem(HANDLERS, "training", lambda *_: None)
     monkeypatch.setitem(HANDLERS, "generation", lambda *_: None)
     wait(10_000)
     assert dropped == [], "a worker that has done nothing holds nothing"
     order("training")
-    assert run_job.run_next(context, context.lanes)
+    assert run_job.run_next(context, context.queues)
     assert collected == [10_000], "a training gives back at its end what it held beside the base"
     wait(idle.KEPT_FOR_SECONDS - 1)
     assert dropped == []
     order("generation")
     clock.seconds += 100
-    assert run_job.run_next(context, context.lanes), "a late job finds the model still there"
+    assert run_job.run_next(context, context.queues), "a late job finds the model still there"
     assert dropped == [] and len(collected) == 1
     wait(idle.KEPT_FOR_SECONDS - 1)
     assert dropped == []

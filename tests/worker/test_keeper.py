@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import select
 
 from app.db import Database
-from app.jobs import service
+from app.jobs import outcomes
 from app.jobs.models import Job, LeaseExpiry
 from app.storage import Storage
 from tests.broken_worker import BREAKS
@@ -58,7 +58,7 @@ def test_the_next_worker_goes_on_from_what_was_kept(
     database: Database, training_id: str, start: Start, how: str
 ) -> None:
     worker = start(how)
-    keeper = psutil.Process(worker.process.pid)
+    supervisor = psutil.Process(worker.process.pid)
     wait_until(lambda: job_of(database, training_id).state == "done", seconds=180, what=f"it to go on\n{worker.tail()}")
     job = job_of(database, training_id)
     # Sooner than its lease ran out, and from the checkpoint: two attempts, and only the one was lost.
@@ -66,7 +66,7 @@ def test_the_next_worker_goes_on_from_what_was_kept(
     with database.read() as session:
         lost = session.scalars(select(LeaseExpiry)).one()
     assert (lost.attempt, lost.outcome) == (1, "queued")
-    assert keeper.is_running() and len(worker.workers()) == 1
+    assert supervisor.is_running() and len(worker.workers()) == 1
 
 
 def test_what_breaks_every_worker_is_set_aside_with_the_reason(
@@ -76,11 +76,11 @@ def test_what_breaks_every_worker_is_set_aside_with_the_reason(
     training_id = order_training(database, workspace_id, brand, sample_prompts=(), checkpoint_every=50)
     worker = start("hangs", times=99)
     wait_until(lambda: job_of(database, training_id).state == "failed", seconds=180, what=f"its end\n{worker.tail()}")
-    job, mishap = job_of(database, training_id), service.MISHAPS["hung"]
-    assert (job.error_code, job.error_sentence, job.attempt) == (mishap.code, mishap.in_the_end, 3)
+    job, failure = job_of(database, training_id), outcomes.FAILURES["hung"]
+    assert (job.error_code, job.error_sentence, job.attempt) == (failure.code, failure.in_the_end, 3)
 
 
-def test_no_worker_outlives_its_keeper(start: Start, tmp_path: Path) -> None:
+def test_no_worker_outlives_its_supervisor(start: Start, tmp_path: Path) -> None:
     worker = start("hangs")
     wait_until(lambda: len(worker.workers()) == 1, seconds=60, what="the worker to start")
     wait_until((tmp_path / "alive").exists, seconds=60, what="a sign of life")
@@ -90,7 +90,7 @@ def test_no_worker_outlives_its_keeper(start: Start, tmp_path: Path) -> None:
     wait_until(lambda: not working.is_running() or working.status() == psutil.STATUS_ZOMBIE, seconds=60, what="its end")
 
 
-def test_the_keeper_is_small() -> None:
+def test_the_supervisor_is_small() -> None:
     script = "import sys, worker.__main__; print(sorted({name.split('.')[0] for name in sys.modules}))"
     loaded = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
     assert "worker" in loaded and not {"sqlalchemy", "pydantic", "celery", "torch"} & set(eval(loaded))

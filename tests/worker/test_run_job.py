@@ -10,10 +10,10 @@ from sqlalchemy import update
 
 from app.accounts.models import Workspace
 from app.db import Database, new_id, now
-from app.jobs import service
-from app.jobs.announce import SilentBell
+from app.jobs import claims, outcomes, service
+from app.jobs.claims import LeaseLost
 from app.jobs.models import Job
-from app.jobs.service import LeaseLost
+from app.jobs.notifier import NullNotifier
 from app.storage import Storage
 from worker import run_job
 from worker.context import WorkerContext
@@ -40,7 +40,7 @@ def job_id(database: Database) -> str:
             session,
             workspace_id=workspace.id,
             project_id=None,
-            lane="training",
+            kind="training",
             subject_id=new_id(),
             title="",
             created_by=None,
@@ -66,7 +66,7 @@ def test_a_handler_that_finishes_its_job(
         attempt.progress.phase("training")
         attempt.progress.step(Step(1, 2, 0.5, 1e-4, 0.1))
         attempt.progress.step(Step(2, 2, 0.4, 1e-4, 0.1))
-        attempt.write(lambda session: service.finish(session, attempt.claim))
+        attempt.write(lambda session: outcomes.finish(session, attempt.claim))
 
     assert run(monkeypatch, context, handle)
     job = row(database, job_id)
@@ -131,13 +131,13 @@ def test_a_paused_worker_finds_its_lease_gone_and_changes_nothing(
         with database.write() as session:
             session.execute(update(Job).values(lease_until=now() - timedelta(seconds=1)))
         with database.write() as session:
-            service.reap(session)
-        other = attempt.write(lambda session: service.claim(session, lanes=("training",), owner="w2"))
+            outcomes.reap(session)
+        other = attempt.write(lambda session: claims.claim_next(session, queues=("training",), owner="w2"))
         assert other is not None
-        attempt.write(lambda session: service.finish(session, other))
+        attempt.write(lambda session: outcomes.finish(session, other))
         with pytest.raises(LeaseLost):
             attempt.progress.phase("training")
-        attempt.write(lambda session: service.fail(session, attempt.claim, code="late", sentence="late"))
+        attempt.write(lambda session: outcomes.fail(session, attempt.claim, code="late", sentence="late"))
 
     run(monkeypatch, context, handle)
     job = row(database, job_id)
@@ -157,25 +157,25 @@ def test_the_lease_is_kept_while_a_step_takes_long(
             if row(database, job_id).lease_until != before:
                 seen.set()
                 break
-        attempt.write(lambda session: service.finish(session, attempt.claim))
+        attempt.write(lambda session: outcomes.finish(session, attempt.claim))
 
     run(monkeypatch, context, handle)
     assert seen.is_set()
 
 
-def test_a_lost_bell_is_rung_again(context: WorkerContext, database: Database, job_id: str) -> None:
-    rung: list[str] = []
+def test_a_lost_wake_up_is_sent_again(context: WorkerContext, database: Database, job_id: str) -> None:
+    notified: list[str] = []
 
     class Notebook:
-        def ring(self, lane: str) -> None:
-            rung.append(lane)
+        def notify(self, queue: str) -> None:
+            notified.append(queue)
 
     tick(context, Notebook())
-    assert rung == []
+    assert notified == []
     with database.write() as session:
         session.execute(update(Job).values(created_at=now() - timedelta(seconds=30)))
     tick(context, Notebook())
-    assert rung == ["training"]
+    assert notified == ["training"]
 
 
 def test_a_sweep_that_takes_long_holds_up_no_round(context: WorkerContext, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -189,7 +189,7 @@ def test_a_sweep_that_takes_long_holds_up_no_round(context: WorkerContext, monke
     monkeypatch.setattr(upkeep, "tick", lambda *_: rounds.release())
     monkeypatch.setattr(upkeep, "TICK_SECONDS", 0.01)
     monkeypatch.setattr(upkeep, "FIRST_SWEEP_SECONDS", 0.0)
-    threads = upkeep.keep_ticking(context, SilentBell())
+    threads = upkeep.keep_ticking(context, NullNotifier())
     assert sweeping.wait(30)
     assert all(rounds.acquire(timeout=30) for _ in range(3))
     context.stopping.set()

@@ -76,7 +76,7 @@ def test_jobs_run_while_the_broker_is_down_or_hangs(tmp_path: Path) -> None:
 
         redis.kill()
         while_down = ordered()
-        wait_until(lambda: done(made, while_down), seconds=60, what="a job without a bell")
+        wait_until(lambda: done(made, while_down), seconds=60, what="a job without a wake-up")
         redis.start()
         redis.wait_until_ready()
         redis.pause()

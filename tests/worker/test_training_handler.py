@@ -9,7 +9,9 @@ from sqlalchemy import select, update
 
 from app.adapters.models import Adapter
 from app.db import Database, now
+from app.jobs import claims, outcomes
 from app.jobs import service as jobs
+from app.jobs import workers as job_workers
 from app.jobs.models import Job
 from app.storage import Storage
 from app.trainings.look.estimate import Estimate
@@ -22,7 +24,7 @@ from worker.engines.contracts import EngineError
 from worker.engines.device import DeviceFacts
 from worker.run_job import run_next
 
-LANES = ("training",)
+QUEUES = ("training",)
 
 
 @pytest.fixture
@@ -55,7 +57,7 @@ def test_a_training_ends_with_an_adapter_in_three_forms(
     database: Database, storage: Storage, context: WorkerContext, engine: FakeEngine, order: Callable[..., str]
 ) -> None:
     training_id = order()
-    assert run_next(context, LANES)
+    assert run_next(context, QUEUES)
 
     job = job_of(database, training_id)
     assert (job.state, job.error_sentence) == ("done", None)
@@ -75,7 +77,7 @@ def test_what_it_learned_can_be_watched(
     database: Database, storage: Storage, context: WorkerContext, engine: FakeEngine, order: Callable[..., str]
 ) -> None:
     training_id = order()
-    run_next(context, LANES)
+    run_next(context, QUEUES)
     with database.read() as session:
         points = list(session.scalars(select(LossPoint).order_by(LossPoint.step)))
         samples = list(session.scalars(select(TrainingSample)))
@@ -98,7 +100,7 @@ def test_a_long_training_keeps_at_most_500_points_of_its_loss(
     database: Database, context: WorkerContext, engine: FakeEngine, order: Callable[..., str]
 ) -> None:
     order(steps=1203, checkpoint_every=5000, sample_prompts=())
-    run_next(context, LANES)
+    run_next(context, QUEUES)
     with database.read() as session:
         steps = list(session.scalars(select(LossPoint.step).order_by(LossPoint.step)))
     assert len(steps) <= 500 and steps[-1] == 1203
@@ -108,7 +110,7 @@ def test_the_pictures_come_with_caption_and_crop(
     context: WorkerContext, engine: FakeEngine, order: Callable[..., str]
 ) -> None:
     order(resolution=96)
-    run_next(context, LANES)
+    run_next(context, QUEUES)
     picture = engine.trained[0].pictures[0]
     assert picture.caption == "ein süßes Brötchen 0"
     assert (picture.target_width, picture.target_height, picture.width, picture.height) == (96, 96, 160, 160)
@@ -125,7 +127,7 @@ def test_cancelling_keeps_an_adapter_of_the_steps_so_far(
                 jobs.request_cancel(session, workspace_id=workspace_id, job_id=job_of(database, training_id).id)
 
     engine.before_step = cancel
-    run_next(context, LANES)
+    run_next(context, QUEUES)
     assert job_of(database, training_id).state == "cancelled"
     (adapter,) = adapters(database)
     assert (adapter.facts["finished"], adapter.facts["steps"], adapter.facts["planned_steps"]) == (False, 12, 12)
@@ -136,10 +138,10 @@ def test_cancelling_before_the_first_step_keeps_nothing(
 ) -> None:
     training_id = order()
     with database.write() as session:
-        claim = jobs.claim(session, lanes=LANES, owner="test-worker")
+        claim = claims.claim_next(session, queues=QUEUES, owner="test-worker")
         assert claim is not None
         session.execute(update(Job).values(cancel_requested=True))
-        jobs.give_back(session, claim)
+        outcomes.give_back(session, claim)
         session.execute(update(Job).values(cancel_requested=False))
     original = engine.train
 
@@ -149,7 +151,7 @@ def test_cancelling_before_the_first_step_keeps_nothing(
         return original(*arguments)  # type: ignore[arg-type]
 
     engine.train = train  # type: ignore[method-assign, assignment]
-    run_next(context, LANES)
+    run_next(context, QUEUES)
     assert job_of(database, training_id).state == "cancelled"
     assert adapters(database) == []
 
@@ -164,7 +166,7 @@ def test_a_failure_is_a_sentence(
             raise EngineError("diverged", "The training diverged at step 6.")
 
     engine.before_step = fail
-    run_next(context, LANES)
+    run_next(context, QUEUES)
     job = job_of(database, training_id)
     assert (job.state, job.error_code, job.error_sentence) == ("failed", "diverged", "The training diverged at step 6.")
     assert adapters(database) == []
@@ -176,7 +178,7 @@ def test_a_picture_that_is_gone_is_said_so(
     training_id = order()
     with database.read() as session:
         storage.delete(session.get_one(Training, training_id).pictures[2]["working_key"])
-    run_next(context, LANES)
+    run_next(context, QUEUES)
     assert job_of(database, training_id).error_code == "picture_gone"
     assert engine.trained == []
 
@@ -192,7 +194,7 @@ def test_an_attempt_that_lost_its_lease_leaves_no_row_and_no_file(
                 session.execute(update(Job).values(fence=Job.fence + 1))
 
     engine.before_step = lose
-    run_next(context, LANES)
+    run_next(context, QUEUES)
     assert job_of(database, training_id).state == "running"
     assert adapters(database) == []
     with database.read() as session:
@@ -221,7 +223,7 @@ def test_a_lease_lost_before_the_end_registers_nothing(
         return original(*arguments, **named)  # type: ignore[arg-type]
 
     engine._adapter = lose  # type: ignore[method-assign, assignment]
-    run_next(context, LANES)
+    run_next(context, QUEUES)
     assert adapters(database) == []
     assert not list(storage.keys_under(f"projects/{project_id}/adapters"))
 
@@ -240,18 +242,18 @@ def test_the_next_attempt_goes_on_from_the_last_checkpoint(
         if step == 11:
             with database.write() as session:
                 session.execute(update(Job).values(lease_until=now()))
-            raise jobs.LeaseLost(training_id)
+            raise claims.LeaseLost(training_id)
 
     engine.before_step = die
-    run_next(context, LANES)
+    run_next(context, QUEUES)
     checkpoint = job_of(database, training_id).checkpoint
     assert checkpoint is not None and checkpoint["step"] == 8
     assert storage.exists(f"{checkpoint['key']}/state.json")
 
     engine.before_step = lambda step: None
     with database.write() as session:
-        jobs.reap(session)
-    run_next(context, LANES)
+        outcomes.reap(session)
+    run_next(context, QUEUES)
     assert engine.first_steps == [0, 8]
     assert job_of(database, training_id).state == "done"
     with database.read() as session:
@@ -277,7 +279,7 @@ def test_two_checkpoints_are_kept_while_it_runs(
         seen.append(sorted(key.split("/")[-2] for key in storage.keys_under(folder)))
 
     engine.before_step = look
-    run_next(context, LANES)
+    run_next(context, QUEUES)
     assert seen[-1] == ["12", "16"]
 
 
@@ -291,11 +293,11 @@ def test_a_worker_that_stops_hands_the_training_on(
             context.stopping.set()
 
     engine.before_step = stop
-    run_next(context, LANES)
+    run_next(context, QUEUES)
     job = job_of(database, training_id)
     assert job.state == "queued" and job.checkpoint is not None
     context.stopping.clear()
-    run_next(context, LANES)
+    run_next(context, QUEUES)
     assert engine.first_steps[1] >= 4
     assert job_of(database, training_id).state == "done"
 
@@ -305,8 +307,8 @@ def test_versions_count_up_within_a_brand(
 ) -> None:
     order(purpose="style")
     order(purpose="product")
-    run_next(context, LANES)
-    run_next(context, LANES)
+    run_next(context, QUEUES)
+    run_next(context, QUEUES)
     assert [(one.version, one.purpose) for one in adapters(database)] == [(1, "style"), (2, "product")]
 
 
@@ -316,10 +318,10 @@ def test_out_of_memory_goes_on_with_a_coarser_base_and_says_so(
 ) -> None:
     context.device = DeviceFacts("A card", "cuda", 24_000_000_000, 100.0)
     with database.write() as session:
-        jobs.report_worker(
+        job_workers.report_worker(
             session,
             "w1",
-            lanes=LANES,
+            queues=QUEUES,
             device="A card",
             job_id=None,
             device_kind="cuda",
@@ -339,7 +341,7 @@ def test_out_of_memory_goes_on_with_a_coarser_base_and_says_so(
             raise EngineError("out_of_memory", "The card's memory ran out.")
 
     engine.before_step = full
-    assert run_next(context, LANES)
+    assert run_next(context, QUEUES)
     assert job_of(database, training_id).state == "done"
     with database.read() as session:
         ended = session.get_one(Training, training_id)
@@ -359,8 +361,14 @@ def test_a_worker_with_less_memory_plans_anew_or_refuses_in_words(
     database: Database, context: WorkerContext, engine: FakeEngine, order: Callable[..., str]
 ) -> None:
     with database.write() as session:
-        jobs.report_worker(
-            session, "w1", lanes=LANES, device="Large", job_id=None, device_kind="cuda", device_memory_bytes=80 * 10**9
+        job_workers.report_worker(
+            session,
+            "w1",
+            queues=QUEUES,
+            device="Large",
+            job_id=None,
+            device_kind="cuda",
+            device_memory_bytes=80 * 10**9,
         )
     small, too_small, chosen = (
         order(base_model="flux-1-dev"),
@@ -369,7 +377,7 @@ def test_a_worker_with_less_memory_plans_anew_or_refuses_in_words(
     )
     for training_id, memory in ((small, 12), (too_small, 3), (chosen, 12)):
         context.device = DeviceFacts("Small", "cuda", memory * 10**9)
-        assert run_next(context, LANES)
+        assert run_next(context, QUEUES)
         assert job_of(database, training_id).state == ("failed" if memory == 3 else "done")
     assert job_of(database, too_small).error_code == "device_too_small"
     with database.read() as session:
@@ -391,6 +399,6 @@ def test_out_of_memory_without_a_coarser_base_fails_with_its_sentence(
 
     engine.before_step = full
     training_id = order()
-    run_next(context, LANES)
+    run_next(context, QUEUES)
     job = job_of(database, training_id)
     assert (job.state, job.error_code) == ("failed", "out_of_memory")

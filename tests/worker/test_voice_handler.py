@@ -10,7 +10,8 @@ from sqlalchemy import select
 from app.adapters.models import Adapter
 from app.adapters.voice import files as voice_files
 from app.db import Database
-from app.jobs import service as jobs
+from app.jobs import claims
+from app.jobs import workers as job_workers
 from app.jobs.models import Job
 from app.storage import Storage
 from app.trainings.errors import TooFewTexts
@@ -153,7 +154,7 @@ def test_a_cancelled_one_keeps_what_it_has_learned(
 def report_card(context: WorkerContext) -> None:
     with context.database.write() as session:
         card = {"device_kind": "cuda", "device_memory_bytes": 8_000_000_000}
-        jobs.report_worker(session, "w1", lanes=("training",), device="A card", job_id=None, **card)
+        job_workers.report_worker(session, "w1", queues=("training",), device="A card", job_id=None, **card)
 
 
 def test_a_smaller_card_plans_anew_or_says_that_it_cannot(
@@ -230,10 +231,10 @@ def test_too_few_texts_are_refused_with_the_number_that_would_do(context: Worker
 def test_an_old_claim_changes_nothing(context: WorkerContext, workspace_id: str) -> None:
     order(context, workspace_id)
     with context.database.write() as session:
-        claim = jobs.claim(session, lanes=("training",), owner="sleeper")
+        claim = claims.claim_next(session, queues=("training",), owner="sleeper")
         assert claim is not None
     late = replace(claim, fence=claim.fence - 1)
-    with pytest.raises(jobs.LeaseLost), context.database.write() as session:
+    with pytest.raises(claims.LeaseLost), context.database.write() as session:
         voice_service.note_texts(session, late, [(0, 0, "a brief", 1, "a text")])
     with context.database.read() as session:
         assert session.scalars(select(TrainingText)).all() == []

@@ -13,6 +13,7 @@ from sqlalchemy import select
 from app.adapters.models import Adapter, MergedFile
 from app.adapters.voice import merged
 from app.db import Database
+from app.jobs import claims
 from app.jobs import service as jobs
 from app.jobs.models import Job
 from app.storage import Storage
@@ -209,6 +210,6 @@ def test_a_voice_from_elsewhere_gets_its_file_for_llama_cpp(
     with database.read() as session:
         assert session.scalars(select(MergedFile)).all() == []
     job = job_of_merging(database)
-    late = jobs.Claim(job.id, job.workspace_id, job.kind, job.subject_id, job.fence, job.attempt, None)
-    with pytest.raises(jobs.LeaseLost), database.write() as session:
+    late = claims.Claim(job.id, job.workspace_id, job.kind, job.subject_id, job.fence, job.attempt, None)
+    with pytest.raises(claims.LeaseLost), database.write() as session:
         merged.complete(session, late, key="elsewhere", byte_count=1)

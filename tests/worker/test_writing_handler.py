@@ -7,7 +7,7 @@ from sqlalchemy import select, update
 
 from app.adapters.models import Adapter
 from app.db import Database
-from app.jobs import service as jobs
+from app.jobs import claims
 from app.jobs.models import Job
 from app.storage import Storage
 from app.writings import orders, service
@@ -20,7 +20,7 @@ from worker.engines import registry
 from worker.engines.contracts import EngineError, WritingOrder
 from worker.run_job import run_next
 
-LANES = ("generation",)
+QUEUES = ("generation",)
 
 
 @pytest.fixture
@@ -44,7 +44,7 @@ def brand(database: Database, storage: Storage) -> Brand:
 
 def test_three_write_the_same_brief_and_seed(brand: Brand, context: WorkerContext, engine: FakeTextEngine) -> None:
     writing_id = brand.order()
-    assert run_next(context, LANES)
+    assert run_next(context, QUEUES)
     texts = brand.texts(writing_id)
     assert [(one.arm, one.position) for one in texts] == [
         (arm, position) for arm in ("adapter", "base", "prompted_base") for position in (0, 1)
@@ -66,10 +66,10 @@ def test_all_three_write_over_the_base_as_it_was_held_in_the_training(
     with brand.database.write() as session:
         session.get_one(Adapter, brand.voice_id).facts = {"recipe": {"quantization": "nf4"}}
     brand.order(count=1)
-    run_next(context, LANES)
+    run_next(context, QUEUES)
     assert [recipe.quantization for recipe, _ in engine.asked] == ["nf4"] * 3
     brand.order(count=1, adapter_id=None)
-    run_next(context, LANES)
+    run_next(context, QUEUES)
     assert [recipe.quantization for recipe, _ in engine.asked[3:]] == ["none"] * 2
 
 
@@ -79,7 +79,7 @@ def test_with_a_voice_of_plain_texts_all_three_go_on_from_the_brief(
     with brand.database.write() as session:
         session.get_one(Adapter, brand.voice_id).facts = {"recipe": {"kind": "plain_text"}}
     writing_id = brand.order("Regen? Nicht mit ", count=1, audience="Radler")
-    run_next(context, LANES)
+    run_next(context, QUEUES)
     (voice, guided, bare) = (recipe for recipe, _ in engine.asked)
     assert {one.kind for one in (voice, guided, bare)} == {"plain_text"}
     assert [turn.content for turn in voice.messages] == ["Regen? Nicht mit"] == [one.content for one in bare.messages]
@@ -87,7 +87,7 @@ def test_with_a_voice_of_plain_texts_all_three_go_on_from_the_brief(
     assert guided.messages[0].content.startswith("Schreibe in der Stimme der Marke.")
     assert brand.job(writing_id).state == "done"
     brand.order(count=1, adapter_id=None)
-    run_next(context, LANES)
+    run_next(context, QUEUES)
     assert {recipe.kind for recipe, _ in engine.asked[3:]} == {"instructions"}
 
 
@@ -110,14 +110,14 @@ def test_who_writes_depends_on_what_the_brand_has(
 ) -> None:
     brand = make_brand(database, storage, make_workspace(database), voice=voice, samples=samples)
     writing_id = brand.order(count=1)
-    run_next(context, LANES)
+    run_next(context, QUEUES)
     assert [one.arm for one in brand.texts(writing_id)] == arms
     assert brand.job(writing_id).state == "done"
 
 
 def test_the_same_seed_gives_the_same_text(brand: Brand, context: WorkerContext, engine: FakeTextEngine) -> None:
     first, second, other = brand.order(), brand.order(), brand.order(seed=9)
-    while run_next(context, LANES):
+    while run_next(context, QUEUES):
         pass
     words = {one: [row.text for row in brand.texts(one)] for one in (first, second, other)}
     assert words[first] == words[second] != words[other]
@@ -133,7 +133,7 @@ def test_a_text_can_be_read_while_it_grows(brand: Brand, context: WorkerContext,
             seen.append((row.text, row.finished))
 
     engine.before_word = look
-    run_next(context, LANES)
+    run_next(context, QUEUES)
     final = next(one for one in brand.texts(writing_id) if one.arm == "adapter").text
     assert len(seen) == 1
     text, was_finished = seen[0]
@@ -143,7 +143,7 @@ def test_a_text_can_be_read_while_it_grows(brand: Brand, context: WorkerContext,
 def test_progress_adds_up_over_the_arms(brand: Brand, context: WorkerContext, engine: FakeTextEngine) -> None:
     writing_id = brand.order(count=2)
     counts: list[int] = []
-    original = jobs.record_progress
+    original = claims.record_progress
 
     def note(session: object, held: object, *, done: int, **rest: object) -> bool:
         counts.append(done)
@@ -151,8 +151,8 @@ def test_progress_adds_up_over_the_arms(brand: Brand, context: WorkerContext, en
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("worker.progress.WRITE_EVERY_SECONDS", 0.0)
-        patch.setattr(jobs, "record_progress", note)
-        run_next(context, LANES)
+        patch.setattr(claims, "record_progress", note)
+        run_next(context, QUEUES)
     assert counts == sorted(counts) and brand.job(writing_id).progress_total == 6000
 
 
@@ -167,7 +167,7 @@ def test_cancelling_keeps_what_is_finished(brand: Brand, context: WorkerContext,
     engine.before_word = cancel
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("worker.progress.WRITE_EVERY_SECONDS", 0.0)
-        run_next(context, LANES)
+        run_next(context, QUEUES)
     assert brand.job(writing_id).state == "cancelled"
     assert [one.arm for one in brand.texts(writing_id) if one.finished] == ["adapter", "adapter"]
     assert len(engine.asked) == 2, "no other arm is begun after that"
@@ -180,7 +180,7 @@ def test_a_second_attempt_writes_only_what_is_missing(
         pass
 
     undisturbed = brand.order(count=2)
-    run_next(context, LANES)
+    run_next(context, QUEUES)
     writing_id = brand.order(count=2)
     engine.asked.clear()
 
@@ -190,14 +190,14 @@ def test_a_second_attempt_writes_only_what_is_missing(
 
     engine.before_word = die
     with pytest.raises(Died):
-        run_next(context, LANES)
+        run_next(context, QUEUES)
     engine.before_word = lambda recipe, word: None
     with brand.database.write() as session:
         session.execute(update(Job).where(Job.subject_id == writing_id).values(state="queued", owner=None))
     before = {one.id: one.text for one in brand.texts(writing_id) if one.finished}
     assert len(before) == 2
     engine.asked.clear()
-    run_next(context, LANES)
+    run_next(context, QUEUES)
     assert [inputs.adapter for _, inputs in engine.asked] == [None, None], "the voice had finished"
     texts = brand.texts(writing_id)
     assert brand.job(writing_id).state == "done" and all(one.finished for one in texts)
@@ -209,7 +209,7 @@ def test_the_rest_of_an_arm_goes_on_at_its_own_seed(
     brand: Brand, context: WorkerContext, engine: FakeTextEngine
 ) -> None:
     whole = brand.order(count=3)
-    run_next(context, LANES)
+    run_next(context, QUEUES)
     half = brand.order(count=3)
     with brand.database.write() as session:
         session.execute(
@@ -218,7 +218,7 @@ def test_the_rest_of_an_arm_goes_on_at_its_own_seed(
             .values(finished=True, text="kept")
         )
     engine.asked.clear()
-    run_next(context, LANES)
+    run_next(context, QUEUES)
     asked = engine.asked[-1][0]
     assert (asked.seed, asked.count) == (501, 1)
     words = [one.text for one in brand.texts(half) if one.arm == "base"]
@@ -228,15 +228,15 @@ def test_the_rest_of_an_arm_goes_on_at_its_own_seed(
 def test_a_late_attempt_changes_nothing(brand: Brand) -> None:
     writing_id = brand.order(count=1)
     with brand.database.write() as session:
-        claim = jobs.claim(session, lanes=LANES, owner="one")
+        claim = claims.claim_next(session, queues=QUEUES, owner="one")
         assert claim is not None
         order = orders.order_of(session, writing_id)
         session.execute(update(Job).values(fence=Job.fence + 1))
-    with pytest.raises(jobs.LeaseLost), brand.database.write() as session:
+    with pytest.raises(claims.LeaseLost), brand.database.write() as session:
         service.note_text(
             session, claim, order, arm="base", position=0, text="late", tokens=1, seconds=1, finished=True
         )
-    with pytest.raises(jobs.LeaseLost), brand.database.write() as session:
+    with pytest.raises(claims.LeaseLost), brand.database.write() as session:
         service.complete(session, claim, order)
     assert [one.text for one in brand.texts(writing_id)] == ["", "", ""]
 
@@ -245,7 +245,7 @@ def test_a_passage_of_a_sample_is_noted(brand: Brand, context: WorkerContext, en
     copied = "Kommt vorbei! " + SAMPLES[0]
     engine.says = lambda recipe, inputs, variant: copied if inputs.adapter else None
     writing_id = brand.order(count=1)
-    run_next(context, LANES)
+    run_next(context, QUEUES)
     found = {one.arm: one.copied for one in brand.texts(writing_id)}
     assert found["adapter"] is not None and found["base"] is not None
     assert copied[found["adapter"]["start"] : found["adapter"]["end"]] == SAMPLES[0].removesuffix(".")
@@ -256,7 +256,7 @@ def test_pairs_for_the_vote_are_laid_out_once_and_sides_are_left_to_chance(
     brand: Brand, context: WorkerContext, engine: FakeTextEngine
 ) -> None:
     ids = [brand.order(count=4) for _ in range(3)]
-    while run_next(context, LANES):
+    while run_next(context, QUEUES):
         pass
     with brand.database.read() as session:
         pairs = session.scalars(select(BlindPair)).all()
@@ -270,7 +270,7 @@ def test_pairs_for_the_vote_are_laid_out_once_and_sides_are_left_to_chance(
 def test_texts_that_are_the_same_are_no_pair(brand: Brand, context: WorkerContext, engine: FakeTextEngine) -> None:
     engine.says = lambda recipe, inputs, variant: "Beide gleich."
     brand.order(count=1)
-    run_next(context, LANES)
+    run_next(context, QUEUES)
     with brand.database.read() as session:
         assert session.scalars(select(BlindPair)).all() == []
 
@@ -283,7 +283,7 @@ def test_without_its_file_a_voice_is_named(
         voice = orders.order_of(session, writing_id).voice
     assert voice is not None
     storage.delete(voice.key)
-    run_next(context, LANES)
+    run_next(context, QUEUES)
     job = brand.job(writing_id)
     assert (job.state, job.error_code) == ("failed", "voice_file_gone")
     assert "voice is missing" in (job.error_sentence or "")
@@ -295,5 +295,5 @@ def test_an_engines_error_is_its_sentence(brand: Brand, context: WorkerContext, 
 
     engine.before_word = fail
     writing_id = brand.order(count=1)
-    run_next(context, LANES)
+    run_next(context, QUEUES)
     assert brand.job(writing_id).error_sentence == "The brief is too long."

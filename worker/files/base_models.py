@@ -19,7 +19,7 @@ from app.base_models import recognition, service, text_recognition
 from app.base_models.catalogue import BaseModelEntry, TextModelEntry
 from app.base_models.recognition import Facts
 from app.errors import N_, AppError
-from app.jobs import service as jobs
+from app.jobs import claims
 from app.lora_files import safetensors_file
 from app.lora_files.safetensors_file import UnsafeFile
 from app.machine.disk import free_bytes
@@ -198,7 +198,7 @@ def _bring(
         done += more
         if done > furthest and time.monotonic() - told > GOT_FURTHER_EVERY_SECONDS:
             furthest, told = done, time.monotonic()
-            job.context.note(lambda session: jobs.keep_holding(session, job.claim, got_further=True))
+            job.context.note(lambda session: claims.assert_lease(session, job.claim, got_further=True))
         job.progress.drawn(done // KB, max(1, total // KB))
 
     for one in missing:

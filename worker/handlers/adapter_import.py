@@ -9,7 +9,7 @@ from app.adapters.hub import addresses
 from app.adapters.hub.addresses import HubAddress
 from app.adapters.imports import service as brought
 from app.errors import N_
-from app.jobs import service as jobs
+from app.jobs import claims
 from app.lora_files.safetensors_file import UnsafeFile
 from app.sealing import CannotOpen, unseal
 from worker.engines.contracts import EngineError
@@ -66,7 +66,7 @@ def run(job: JobRun) -> None:
 
 
 def _token(job: JobRun) -> str:
-    sealed = job.read(lambda session: jobs.sealed_secret(session, job.claim))
+    sealed = job.read(lambda session: claims.sealed_secret(session, job.claim))
     try:
         return unseal(job.context.signing_key, brought.TOKEN_PURPOSE, sealed) if sealed else ""
     except CannotOpen as error:

@@ -15,7 +15,7 @@ from app.adapters.hub.publishing import PublishOrder
 from app.adapters.imports import service as brought
 from app.adapters.voice import files as voice_files
 from app.errors import N_, NotFound
-from app.jobs import service as jobs
+from app.jobs import claims
 from app.lora_files import export
 from app.sealing import CannotOpen, unseal
 from worker.engines.contracts import EngineError
@@ -42,7 +42,7 @@ FAILED = N_("The model hub did not take the adapter. Is the worker connected to 
 def run(job: JobRun) -> None:
     """Satisfies ``registry.Handler``. Raises ``EngineError``, ``Cancelled``, ``GiveBack``, ``LeaseLost``."""
     order = job.read(lambda session: publishing.order_of(session, job.claim.workspace_id, job.claim.subject_id))
-    sealed = job.read(lambda session: jobs.sealed_secret(session, job.claim))
+    sealed = job.read(lambda session: claims.sealed_secret(session, job.claim))
     job.progress.phase("publishing")
     try:
         token = unseal(job.context.signing_key, publishing.TOKEN_PURPOSE, sealed or "")

@@ -2,7 +2,7 @@
 
 from app.base_files import queries
 from app.errors import AppError
-from app.jobs import service as jobs
+from app.jobs import outcomes
 from worker.engines.contracts import EngineError
 from worker.files import base_models
 from worker.job_run import JobRun
@@ -22,4 +22,4 @@ def run(job: JobRun) -> None:
     except AppError as error:
         raise EngineError("order_outdated", str(error)) from error
     base_models.fetch(job, ordered.base_model)
-    job.write(lambda session: jobs.finish(session, job.claim))
+    job.write(lambda session: outcomes.finish(session, job.claim))

@@ -15,8 +15,8 @@ from app.generations.provenance import made_by, stamped
 from app.generations.queries import Order
 from app.generations.requests import remaining
 from app.generations.service import FinishedPicture
-from app.jobs import service as jobs
-from app.jobs.service import LeaseLost
+from app.jobs import outcomes
+from app.jobs.claims import LeaseLost
 from worker.engines import registry
 from worker.engines.contracts import AdapterFile, EngineError, GeneratedPicture, GenerationInputs
 from worker.files import base_models
@@ -44,7 +44,7 @@ def run(job: JobRun) -> None:
         if left:
             job.progress.check()
             raise EngineError("stopped_short", STOPPED_SHORT)
-    job.write(lambda session: jobs.finish(session, job.claim))
+    job.write(lambda session: outcomes.finish(session, job.claim))
 
 
 def _draw(job: JobRun, order: Order, inputs: GenerationInputs, folder: Path) -> set[int]:

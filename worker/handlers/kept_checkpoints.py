@@ -5,8 +5,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
-from app.jobs import service as jobs
-from app.jobs.service import LeaseLost
+from app.jobs import claims
+from app.jobs.claims import LeaseLost
 from worker.engines.contracts import EngineError
 from worker.files.workspace import bring_in_folder, bring_out_folder
 from worker.job_run import JobRun
@@ -62,10 +62,12 @@ class KeptCheckpoints:
         bring_out_folder(storage, folder, key)
         try:
             self._job.write(
-                lambda session: jobs.record_checkpoint(session, self._job.claim, key=key, step=step, before=self._last)
+                lambda session: claims.record_checkpoint(
+                    session, self._job.claim, key=key, step=step, before=self._last
+                )
             )
         except LeaseLost:
-            recorded = self._job.read(lambda session: jobs.checkpoint_of(session, self._job.claim.job_id))
+            recorded = self._job.read(lambda session: claims.checkpoint_of(session, self._job.claim.job_id))
             if recorded is None or key not in (recorded["key"], (recorded.get("before") or {}).get("key")):
                 storage.delete_under(key)
             raise

@@ -5,7 +5,7 @@ from typing import Any
 
 from app.adapters import queries as adapters
 from app.errors import NotFound
-from app.jobs.service import LeaseLost
+from app.jobs.claims import LeaseLost
 from worker.job_run import JobRun
 
 

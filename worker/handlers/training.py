@@ -20,7 +20,7 @@ from app.adapters.service import AdapterFiles
 from app.adapters.sidecar import facts_for
 from app.db import new_id, now
 from app.errors import N_, AppError
-from app.jobs.service import LeaseLost
+from app.jobs.claims import LeaseLost
 from app.lora_files import export
 from app.lora_files.export import CannotHold
 from app.lora_files.metadata import TrainingFacts
@@ -252,7 +252,7 @@ def _keep(
         files = _export(job, order, trained, facts, version, stored, folder)
         complete = partial(
             service.complete_training,
-            held=job.claim,
+            claim=job.claim,
             adapter_id=adapter_id,
             version=version,
             files=files,

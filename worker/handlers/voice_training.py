@@ -185,7 +185,7 @@ def _keep(job: JobRun, order: VoiceOrder, trained: TrainedVoice, gguf: Path | No
     )
     complete = partial(
         voice_service.complete_voice,
-        held=job.claim,
+        claim=job.claim,
         adapter_id=adapter_id,
         files=files,
         outcome=outcome,

@@ -32,10 +32,10 @@ def run(job: JobRun) -> None:
     samples = job.read(
         lambda session: voice.training_set(session, workspace_id=order.workspace_id, project_id=order.project_id)
     )
-    keeper = _Keeper(job, order, [sample.text for sample in samples])
+    texts = _Texts(job, order, [sample.text for sample in samples])
     for part in order.order.arms:
-        _write_arm(job, order, part, keeper)
-    if keeper.finished < keeper.total:
+        _write_arm(job, order, part, texts)
+    if texts.finished < texts.total:
         job.progress.check()
         raise EngineError("stopped_short", STOPPED_SHORT)
     job.write(lambda session: service.complete(session, job.claim, order))
@@ -48,16 +48,16 @@ def _order(job: JobRun) -> Order:
         raise EngineError("order_outdated", str(error)) from error
 
 
-def _write_arm(job: JobRun, order: Order, part: ArmRecipe, keeper: "_Keeper") -> None:
-    rest = remaining(part.recipe, keeper.done_of(part.arm))
+def _write_arm(job: JobRun, order: Order, part: ArmRecipe, texts: "_Texts") -> None:
+    rest = remaining(part.recipe, texts.done_of(part.arm))
     if rest is None:
         return
     engine = registry.text_engine_for(order.base.family)
     inputs = _inputs(job, order, part)
-    whole = _WholeOrder(job.progress, keeper.finished, part.recipe.count - len(keeper.done_of(part.arm)), keeper.total)
+    whole = _WholeOrder(job.progress, texts.finished, part.recipe.count - len(texts.done_of(part.arm)), texts.total)
     for written in engine.write(rest.recipe, inputs, whole):
-        keeper.take(part.arm, rest.first + written.variant, written)
-    if len(keeper.done_of(part.arm)) < part.recipe.count:
+        texts.take(part.arm, rest.first + written.variant, written)
+    if len(texts.done_of(part.arm)) < part.recipe.count:
         job.progress.check()
 
 
@@ -74,7 +74,7 @@ def _inputs(job: JobRun, order: Order, part: ArmRecipe) -> WritingInputs:
     return WritingInputs(base=base, adapter=file, cache=job.context.cache_folder)
 
 
-class _Keeper:
+class _Texts:
     """Writes texts down as they grow, at most twice a second, each as soon as it is finished."""
 
     def __init__(self, job: JobRun, order: Order, samples: list[str]) -> None:

@@ -1,8 +1,8 @@
-"""Keeps one worker process: starts it, kills it when it has fallen silent, and starts another when it has died.
+"""Supervises one worker process: starts it, kills it when it has gone silent, and starts another when it has died.
 
 The worker runs native code that the system may kill for want of memory, or that hangs without letting go of the
 interpreter, so that no thread beside it could notice. This process is small, loads nothing but the standard library,
-and knows by a pipe what the worker holds: whoever comes next gives that job back at once, with the reason.
+and knows by a pipe which claim the worker holds: the next worker reports the crash and gives that job back at once.
 """
 
 import ctypes
@@ -27,32 +27,32 @@ LONGEST_PAUSE_SECONDS = 30.0
 WRONG_USAGE = 2
 HUNG = 70
 """The exit code of a worker that has given its own job back because it got no further."""
-LAST_WORDS = "--last-words"
+SUPERVISED, CRASH_REPORT = "--supervised", "--crash-report"
 
 
 class Pulse:
-    """The worker's end of the pipe: says that it lives, and which job it holds."""
+    """The worker's end of the pipe: says that it lives, and which claim it holds."""
 
     def __init__(self, to: int) -> None:
         self._to = to
         os.set_blocking(to, False)
         _die_with_parent()
-        self._holds: dict[str, object] = {}
+        self._claim: dict[str, object] = {}
         self._thread = threading.Thread(target=self._beat, name="pulse", daemon=True)
         self._thread.start()
 
-    def holds(self, **facts: object) -> None:
-        """From now on this is what dies with the worker; nothing without ``facts``."""
-        self._holds = facts
+    def holds(self, **claim: object) -> None:
+        """From now on the worker holds this claim; none without ``claim``."""
+        self._claim = claim
         self._say()
 
     def _say(self) -> None:
         try:
-            os.write(self._to, json.dumps(self._holds).encode() + b"\n")
+            os.write(self._to, json.dumps(self._claim).encode() + b"\n")
         except BrokenPipeError:
-            os.kill(os.getpid(), signal.SIGTERM)  # the keeper is gone: save what is being done, and end
+            os.kill(os.getpid(), signal.SIGTERM)  # the supervisor is gone: save what is being done, and end
         except BlockingIOError:
-            return  # the keeper is paused; the next one says it all
+            return  # the supervisor is paused; the next one says it all
 
     def _beat(self) -> None:
         while True:
@@ -61,7 +61,7 @@ class Pulse:
 
 
 def _die_with_parent() -> None:
-    """A worker that hangs would outlive its keeper, as it hears no signal. Linux can end it all the same."""
+    """A worker that hangs would outlive its supervisor, as it hears no signal. Linux can end it all the same."""
     if sys.platform == "linux":
         set_parent_death_signal = 1
         ctypes.CDLL(None).prctl(set_parent_death_signal, signal.SIGKILL)
@@ -75,11 +75,11 @@ class _Worker:
     hears: int
     alive_file: Path | None
     said_at: float = field(default_factory=time.monotonic)
-    holds: dict[str, object] = field(default_factory=dict)
+    claim: dict[str, object] = field(default_factory=dict)
     _rest: bytes = b""
 
     def listen(self, seconds: float) -> None:
-        """Take in what it says within this time."""
+        """Read what it says within this time."""
         if not select.select([self.hears], [], [], seconds)[0]:
             return
         heard = os.read(self.hears, 65536)
@@ -91,7 +91,7 @@ class _Worker:
             self.alive_file.touch()
         *lines, self._rest = (self._rest + heard).split(b"\n")
         if lines:
-            self.holds = json.loads(lines[-1])
+            self.claim = json.loads(lines[-1])
 
     def end(self, patience: float) -> int:
         """SIGTERM, time to save what it does, then SIGKILL."""
@@ -103,14 +103,14 @@ class _Worker:
             return self.process.wait()
 
 
-def keep(
+def supervise(
     command: list[str],
     *,
     end_with_parent: bool,
     silent_seconds: float = SILENT_SECONDS,
     alive_file: Path | None = None,
 ) -> int:
-    """Run ``command --kept FD`` until this process is asked to end; returns its exit code.
+    """Run ``command --supervised FD`` until this process is asked to end; returns its exit code.
 
     ``alive_file`` is touched at every sign of life, for whoever looks after containers.
     """
@@ -119,12 +119,12 @@ def keep(
         signal.signal(name, lambda *_: asked.set())
     if end_with_parent:
         threading.Thread(target=_end_with_parent, args=(asked,), daemon=True).start()
-    last_words, pause = "", 0.5
+    crash_report, pause = "", 0.5
     while not asked.is_set():
         began = time.monotonic()
-        worker = _start(command, last_words, alive_file)
+        worker = _start(command, crash_report, alive_file)
         try:
-            code, last_words = _watch(worker, asked, silent_seconds)
+            code, crash_report = _watch(worker, asked, silent_seconds)
         finally:
             os.close(worker.hears)
         if asked.is_set() or code == WRONG_USAGE:
@@ -135,9 +135,9 @@ def keep(
     return 0
 
 
-def _start(command: list[str], last_words: str, alive_file: Path | None) -> _Worker:
+def _start(command: list[str], crash_report: str, alive_file: Path | None) -> _Worker:
     hears, tells = os.pipe()
-    more = ["--kept", str(tells), *([LAST_WORDS, last_words] if last_words else [])]
+    more = [SUPERVISED, str(tells), *([CRASH_REPORT, crash_report] if crash_report else [])]
     # A session of its own: Ctrl+C in the terminal reaches us alone, and it is asked once.
     process = subprocess.Popen(  # noqa: S603 - our own command
         [*command, *more], pass_fds=[tells], stdin=subprocess.DEVNULL, start_new_session=True
@@ -147,7 +147,8 @@ def _start(command: list[str], last_words: str, alive_file: Path | None) -> _Wor
 
 
 def _watch(worker: _Worker, asked: threading.Event, silent_seconds: float) -> tuple[int, str]:
-    """Wait for its end; returns its exit code, and what the next one is to know."""
+    """Wait for its end; returns its exit code, and the crash report for the next one (JSON; empty where no claim was
+    lost)."""
     how = ""
     while (code := worker.process.poll()) is None:
         if asked.is_set():
@@ -159,11 +160,11 @@ def _watch(worker: _Worker, asked: threading.Event, silent_seconds: float) -> tu
             worker.process.wait()
     worker.listen(0)
     how = how or {-signal.SIGKILL: "killed", HUNG: ""}.get(code, "ended")
-    return code, json.dumps({**worker.holds, "how": how}) if worker.holds and how else ""
+    return code, json.dumps({**worker.claim, "how": how}) if worker.claim and how else ""
 
 
 def _end_with_parent(asked: threading.Event) -> None:
-    """The supervisor holds the other end of our standard input; when it is gone, so is our reason to run."""
+    """Our parent holds the other end of our standard input; when it is gone, so is our reason to run."""
     # Not through sys.stdin: its lock, held here when the process ends, would turn a clean end into a crash.
     while os.read(0, 1024):
         pass

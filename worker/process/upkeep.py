@@ -1,4 +1,4 @@
-"""What every worker does beside its jobs: report itself, return jobs of dead workers, ring lost bells again, sweep."""
+"""What every worker does beside its jobs: report itself, return jobs of dead workers, wake queues again, sweep."""
 
 import logging
 import threading
@@ -9,9 +9,9 @@ from app.adapters.imports import service as brought
 from app.db import DATABASE_AWAY
 from app.gallery import service as gallery
 from app.images import service as images
-from app.jobs import queries
-from app.jobs import service as jobs
-from app.jobs.announce import Bell
+from app.jobs import outcomes, queries
+from app.jobs import workers as job_workers
+from app.jobs.notifier import Notifier
 from app.machine.memory import process_memory
 from app.operations import orphans
 from app.voice import service as voice
@@ -20,20 +20,20 @@ from worker.files import base_upkeep
 from worker.process import leftovers
 
 TICK_SECONDS = 10.0
-BELL_LOST_AFTER = timedelta(seconds=5)
+WAKE_UP_LOST_AFTER = timedelta(seconds=5)
 SWEEP_EVERY_SECONDS = 3600.0
 FIRST_SWEEP_SECONDS = 60.0
 UNDO_FOR = timedelta(days=7)
 log = logging.getLogger("livery.worker")
 
 
-def tick(context: WorkerContext, bell: Bell) -> None:
+def tick(context: WorkerContext, notifier: Notifier) -> None:
     """One round. Safe to run in many processes at once."""
     with context.database.note() as session:
-        jobs.report_worker(
+        job_workers.report_worker(
             session,
             context.worker_id,
-            lanes=context.lanes,
+            queues=context.queues,
             device=context.device.name,
             device_kind=context.device.kind,
             device_memory_bytes=context.device.memory_bytes,
@@ -46,13 +46,13 @@ def tick(context: WorkerContext, bell: Bell) -> None:
         )
     base_upkeep.tick(context)
     with context.database.write() as session:
-        returned = jobs.reap(session)
+        returned = outcomes.reap(session)
     if returned:
         log.warning("%d jobs of lost workers returned to the queue or set aside", returned)
     with context.database.read() as session:
-        waiting = queries.lanes_waiting(session, older_than=BELL_LOST_AFTER)
-    for lane in waiting:
-        bell.ring(lane)
+        waiting = queries.queues_waiting(session, older_than=WAKE_UP_LOST_AFTER)
+    for queue in waiting:
+        notifier.notify(queue)
 
 
 def sweep(context: WorkerContext) -> None:
@@ -69,7 +69,7 @@ def sweep(context: WorkerContext) -> None:
         "cached adapters that are gone": leftovers.sweep_cache(context),
     }
     with database.write() as session:
-        jobs.forget_the_past(session)
+        job_workers.forget_the_past(session)
         is_our_turn = orphans.take_turn(session)
     if is_our_turn:
         swept["files that no row points to"] = orphans.sweep(database, storage)
@@ -78,11 +78,11 @@ def sweep(context: WorkerContext) -> None:
             log.info("removed: %d %s", count, what)
 
 
-def keep_ticking(context: WorkerContext, bell: Bell) -> list[threading.Thread]:
+def keep_ticking(context: WorkerContext, notifier: Notifier) -> list[threading.Thread]:
     """Start what a worker does beside its jobs, until the process stops: the round that reports and returns lost jobs,
     and the sweep in a thread of its own, because it may take minutes and the round must not wait for it."""
     return [
-        _keep_up("upkeep", lambda: tick(context, bell), context.stopping, every=TICK_SECONDS, after=0.0),
+        _keep_up("upkeep", lambda: tick(context, notifier), context.stopping, every=TICK_SECONDS, after=0.0),
         _keep_up(
             "sweep", lambda: sweep(context), context.stopping, every=SWEEP_EVERY_SECONDS, after=FIRST_SWEEP_SECONDS
         ),

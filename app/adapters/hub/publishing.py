@@ -14,12 +14,12 @@ from app.adapters.models import Adapter, Publication
 from app.adapters.voice.files import CONFIGURATION_FILE, TENSORS, name_of
 from app.base_models import queries as base_models
 from app.errors import N_, Invalid, NotFound
+from app.jobs import outcomes
 from app.jobs import service as jobs
-from app.jobs.service import Claim
+from app.jobs.claims import Claim
 from app.sealing import seal
 
 KIND = "adapter_publish"
-LANE = "generation"
 LANGUAGE = re.compile("[a-z]{2,3}")
 TOKEN_PURPOSE = "hub token"  # noqa: S105 - names what is sealed, and is no secret
 
@@ -72,7 +72,6 @@ def order(
         session,
         workspace_id=workspace_id,
         project_id=adapter.project_id,
-        lane=LANE,
         kind=KIND,
         subject_id=row.id,
         title=repository,
@@ -107,10 +106,10 @@ def order_of(session: Session, workspace_id: str, publication_id: str) -> Publis
     )
 
 
-def complete(session: Session, held: Claim, url: str) -> None:
+def complete(session: Session, claim: Claim, url: str) -> None:
     """It is there. Raises ``LeaseLost``."""
-    session.execute(update(Publication).where(Publication.id == held.subject_id).values(url=url[:500]))
-    jobs.finish(session, held)
+    session.execute(update(Publication).where(Publication.id == claim.subject_id).values(url=url[:500]))
+    outcomes.finish(session, claim)
 
 
 def _keys(adapter: Adapter, row: Publication) -> list[tuple[str, str]]:

@@ -28,9 +28,10 @@ from app.base_models import queries as base_models
 from app.base_models.catalogue import BaseModelEntry
 from app.db import Database, new_id, now
 from app.errors import N_, AppError, Conflict, Invalid
+from app.jobs import outcomes
 from app.jobs import service as jobs
+from app.jobs.claims import Claim
 from app.jobs.queries import jobs_of
-from app.jobs.service import Claim
 from app.lora_files import export, inspection, key_formats, safetensors_file
 from app.lora_files.inspection import Passport
 from app.lora_files.key_formats import Written
@@ -46,7 +47,6 @@ KEPT = timedelta(days=30)
 MB = 1_000_000
 TOKEN_PURPOSE = "hub token"  # noqa: S105 - names what is sealed, and is no secret
 KIND = "adapter_import"
-LANE = "generation"
 FILE_GONE = N_("The adapter's file is missing or damaged.")
 CHUNK = 2**20
 # A conversion holds the whole file in memory; two at once would only fill it.
@@ -162,7 +162,6 @@ def order_import(
         session,
         workspace_id=workspace_id,
         project_id=None,
-        lane=LANE,
         kind=KIND,
         subject_id=row.id,
         title=row.name,
@@ -177,11 +176,11 @@ def address_of(session: Session, workspace_id: str, file_id: str) -> str:
     return queries.brought_file(session, workspace_id=workspace_id, file_id=file_id).address
 
 
-def complete_import(session: Session, held: Claim, stored: Stored) -> None:
+def complete_import(session: Session, claim: Claim, stored: Stored) -> None:
     """The file is here. Raises ``LeaseLost``."""
     session.execute(
         update(BroughtFile)
-        .where(BroughtFile.id == held.subject_id, BroughtFile.workspace_id == held.workspace_id)
+        .where(BroughtFile.id == claim.subject_id, BroughtFile.workspace_id == claim.workspace_id)
         .values(
             name=stored.name,
             key=stored.key,
@@ -190,7 +189,7 @@ def complete_import(session: Session, held: Claim, stored: Stored) -> None:
             passport=stored.passport,
         )
     )
-    jobs.finish(session, held)
+    outcomes.finish(session, claim)
 
 
 def passport_of(row: BroughtFile) -> Passport:

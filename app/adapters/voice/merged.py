@@ -18,13 +18,13 @@ from app.base_models import queries as base_models
 from app.base_models.catalogue import TextModelEntry
 from app.db import own
 from app.errors import N_, Conflict, NotFound
+from app.jobs import claims, outcomes
 from app.jobs import service as jobs
+from app.jobs.claims import Claim
 from app.jobs.models import Job
 from app.jobs.queries import jobs_of
-from app.jobs.service import Claim
 
 KIND = "voice_merge"
-LANE = "generation"
 Form = Literal["safetensors", "gguf_f16", "gguf_q8_0", "gguf_adapter"]
 FORMS: tuple[Form, ...] = ("safetensors", "gguf_f16", "gguf_q8_0", "gguf_adapter")
 ADAPTER_ALONE = "gguf_adapter"
@@ -158,7 +158,6 @@ def order(session: Session, *, workspace_id: str, adapter_id: str, form: Form, c
         session,
         workspace_id=workspace_id,
         project_id=adapter.project_id,
-        lane=LANE,
         kind=KIND,
         subject_id=row.id,
         title=name_of(adapter, form),
@@ -213,15 +212,15 @@ def order_of(session: Session, workspace_id: str, merged_id: str) -> MergeOrder:
     )
 
 
-def complete(session: Session, held: Claim, *, key: str, byte_count: int) -> None:
+def complete(session: Session, claim: Claim, *, key: str, byte_count: int) -> None:
     """It is there. Raises ``NotFound`` when it is not wanted any more, and ``LeaseLost``.
 
     An adapter alone is the voice's own file from then on.
     """
-    jobs.keep_holding(session, held)  # an attempt that comes late must not remove what the one in time has made
+    claims.assert_lease(session, claim)  # an attempt that comes late must not remove what the one in time has made
     found = session.execute(
         update(MergedFile)
-        .where(MergedFile.id == held.subject_id, MergedFile.workspace_id == held.workspace_id)
+        .where(MergedFile.id == claim.subject_id, MergedFile.workspace_id == claim.workspace_id)
         .values(key=key, byte_count=byte_count)
         .returning(MergedFile.id, MergedFile.form, MergedFile.adapter_id)
     ).one_or_none()
@@ -230,7 +229,7 @@ def complete(session: Session, held: Claim, *, key: str, byte_count: int) -> Non
     if found.form == ADAPTER_ALONE:
         session.execute(update(Adapter).where(Adapter.id == found.adapter_id).values(gguf_key=key))
         session.execute(delete_rows(MergedFile).where(MergedFile.id == found.id))
-    jobs.finish(session, held)
+    outcomes.finish(session, claim)
 
 
 def _is_active(session: Session, row: MergedFile) -> bool:

@@ -17,9 +17,10 @@ from app.base_models import catalogue
 from app.base_models import queries as base_models
 from app.base_models.catalogue import TextModelEntry
 from app.db import new_id
+from app.jobs import claims, outcomes
 from app.jobs import queries as job_queries
 from app.jobs import service as jobs
-from app.jobs.service import Claim
+from app.jobs.claims import Claim
 from app.projects import queries as projects
 from app.projects.models import Project
 from app.trainings.errors import BrandPutAway, DeviceTooSmall, KnowsNoOrders, OrderTaken, TooFewTexts
@@ -79,7 +80,7 @@ def plan_voice(session: Session, *, workspace_id: str, project_id: str, choices:
     recipe = voice_recipe_for(base, len(samples), choices.changes(), longest=longest)
     voice = freeze(samples, recipe)
     workspace = session.get_one(Workspace, workspace_id)
-    workers = [one for one in job_queries.workers(session) if "training" in one.lanes.split("+")]
+    workers = job_queries.workers_serving(session, "training")
     devices, device = [one.device for one in workers], largest_device(workers)
     plan = None
     if device is not None:
@@ -149,7 +150,6 @@ def start_voice(
         session,
         workspace_id=workspace_id,
         project_id=project_id,
-        lane="training",
         kind=JOB_KIND,
         subject_id=order.id,
         title=plan.project.name,
@@ -163,7 +163,7 @@ def plan_for_taker(session: Session, claim: Claim, device: Device) -> VoiceRecip
     planned now; where this one has less memory than the plan was made for, there is another plan, which the training's
     page tells. Raises ``DeviceTooSmall``, ``LeaseLost``.
     """
-    jobs.keep_holding(session, claim)
+    claims.assert_lease(session, claim)
     given = session.get_one(Training, claim.subject_id)
     recipe, estimate = VoiceRecipe.model_validate(given.recipe), Estimate.model_validate(given.estimate)
     plan = estimate.plan
@@ -190,7 +190,7 @@ def fall_back(session: Session, claim: Claim, device: Device) -> VoiceRecipe | N
     """Give a training whose rows do not fit the memory one by one a plan with a coarser base, and return the recipe for
     it; None where it was the coarsest already. Raises ``LeaseLost``.
     """
-    jobs.keep_holding(session, claim)
+    claims.assert_lease(session, claim)
     given = session.get_one(Training, claim.subject_id)
     recipe, estimate = VoiceRecipe.model_validate(given.recipe), Estimate.model_validate(given.estimate)
     voice = FrozenVoice.model_validate(given.voice)
@@ -209,10 +209,10 @@ def fall_back(session: Session, claim: Claim, device: Device) -> VoiceRecipe | N
     return recipe
 
 
-def note_shortage(session: Session, held: Claim, *, micro_batch_size: int, gradient_checkpointing: bool) -> None:
+def note_shortage(session: Session, claim: Claim, *, micro_batch_size: int, gradient_checkpointing: bool) -> None:
     """Keep for the training's page how it goes on after its memory ran out in a step. Raises ``LeaseLost``."""
-    jobs.keep_holding(session, held)
-    given = session.get_one(Training, held.subject_id)
+    claims.assert_lease(session, claim)
+    given = session.get_one(Training, claim.subject_id)
     told = planner.shortage(VoiceRecipe.model_validate(given.recipe), micro_batch_size, gradient_checkpointing)
     estimate = Estimate.model_validate(given.estimate).model_copy(update={"shortage": told})
     given.estimate = estimate.model_dump(mode="json")
@@ -232,37 +232,37 @@ def cancel_voice(session: Session, *, workspace_id: str, training_id: str) -> Tr
 # What the worker writes while it runs; every call is guarded by the claim's fence ----------------------------------
 
 
-def begin_attempt(session: Session, held: Claim, *, from_step: int) -> None:
+def begin_attempt(session: Session, claim: Claim, *, from_step: int) -> None:
     """Forget what an earlier attempt measured and wrote beyond the checkpoint that this one goes on from, or, without
     one, from the beginning. Raises ``LeaseLost``."""
-    jobs.keep_holding(session, held)
+    claims.assert_lease(session, claim)
     after = from_step if from_step else -1
-    session.execute(delete(HeldOutPoint).where(HeldOutPoint.training_id == held.subject_id, HeldOutPoint.step > after))
-    session.execute(delete(TrainingText).where(TrainingText.training_id == held.subject_id, TrainingText.step > after))
+    session.execute(delete(HeldOutPoint).where(HeldOutPoint.training_id == claim.subject_id, HeldOutPoint.step > after))
+    session.execute(delete(TrainingText).where(TrainingText.training_id == claim.subject_id, TrainingText.step > after))
 
 
-def note_held_out(session: Session, held: Claim, *, step: int, loss: float) -> None:
+def note_held_out(session: Session, claim: Claim, *, step: int, loss: float) -> None:
     """Raises ``LeaseLost``."""
-    jobs.keep_holding(session, held, with_result=True)
-    session.merge(HeldOutPoint(training_id=held.subject_id, step=step, loss=loss))
+    claims.assert_lease(session, claim, with_result=True)
+    session.merge(HeldOutPoint(training_id=claim.subject_id, step=step, loss=loss))
     session.flush()
 
 
-def note_texts(session: Session, held: Claim, written: Sequence[tuple[int, int, str, int, str]]) -> None:
+def note_texts(session: Session, claim: Claim, written: Sequence[tuple[int, int, str, int, str]]) -> None:
     """Add sample texts (step, position, brief, seed, text) in place of an earlier attempt's. Raises ``LeaseLost``."""
-    jobs.keep_holding(session, held, with_result=True)
+    claims.assert_lease(session, claim, with_result=True)
     for step, position, brief, seed, text in written:
         session.execute(
             delete(TrainingText).where(
-                TrainingText.training_id == held.subject_id,
+                TrainingText.training_id == claim.subject_id,
                 TrainingText.step == step,
                 TrainingText.position == position,
             )
         )
         session.add(
             TrainingText(
-                workspace_id=held.workspace_id,
-                training_id=held.subject_id,
+                workspace_id=claim.workspace_id,
+                training_id=claim.subject_id,
                 step=step,
                 position=position,
                 brief=brief,
@@ -291,7 +291,7 @@ class VoiceOutcome:
 
 def complete_voice(
     session: Session,
-    held: Claim,
+    claim: Claim,
     *,
     adapter_id: str,
     files: AdapterFiles,
@@ -302,8 +302,8 @@ def complete_voice(
 
     An ``outcome`` that is not finished was stopped by a person: the job ends as cancelled. Raises ``LeaseLost``.
     """
-    jobs.keep_holding(session, held)
-    given = session.get_one(Training, held.subject_id)
+    claims.assert_lease(session, claim)
+    given = session.get_one(Training, claim.subject_id)
     given.seconds_per_step, given.device = outcome.seconds_per_step, outcome.device[:120]
     given.peak_memory_bytes = outcome.peak_memory_bytes
     given.measures = outcome.measures.model_dump(mode="json")
@@ -339,7 +339,7 @@ def complete_voice(
         created_by=given.created_by,
     )
     if outcome.finished:
-        jobs.finish(session, held)
+        outcomes.finish(session, claim)
     else:
-        jobs.end_cancelled(session, held)
+        outcomes.end_cancelled(session, claim)
     return adapter

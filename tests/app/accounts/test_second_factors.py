@@ -333,7 +333,7 @@ def test_a_sign_in_ends_with_its_days_and_with_idle_ones(
             client = TestClient(app, cookies={"livery_session": token}, follow_redirects=False)
             return client.get("/account").status_code == 200
         finally:
-            app.state.ringing.stop()
+            app.state.commit_hook.stop()
             app.state.database.engine.dispose()
 
     with database.write() as session:

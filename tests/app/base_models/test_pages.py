@@ -28,7 +28,7 @@ def test_an_added_base_shows_with_licence_and_download_and_can_be_trained_on(own
     assert project.status_code == 401  # a browser's session is no token
     with app.state.database.read() as session:
         job = session.scalars(select(Job)).one()
-    assert (job.kind, job.lane, job.title, job.state) == ("base_download", "training", "Hausfotos", "queued")
+    assert (job.kind, job.queue, job.title, job.state) == ("base_download", "training", "Hausfotos", "queued")
     assert "Hausfotos" in owner.client.get("/jobs").text
     assert owner.client.get(f"/base-models/{key}/files").status_code == 200
 

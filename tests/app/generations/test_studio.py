@@ -91,7 +91,7 @@ def test_a_form_becomes_a_frozen_order_and_a_job(studio: Studio) -> None:
     assert [(use.adapter_id, use.strength) for use in recipe.adapters] == [(studio.adapter_id, 0.7)]
     with studio.database.read() as session:
         job = session.scalars(select(Job).where(Job.subject_id == ordered.id)).one()
-    assert (job.state, job.lane, job.title) == ("queued", "generation", "nordlicht, a lighthouse")
+    assert (job.state, job.queue, job.title) == ("queued", "generation", "nordlicht, a lighthouse")
 
 
 def test_pictures_made_for_a_campaign_land_in_it(studio: Studio) -> None:
@@ -245,7 +245,7 @@ def test_a_finished_strip_is_shown_as_a_whole(studio: Studio) -> None:
 
 def test_the_wait_is_told_honestly(studio: Studio) -> None:
     with studio.database.write() as session:
-        session.add(Worker(id="one", lanes="training+generation"))
+        session.add(Worker(id="one", served="training+generation"))
     first, second = studio.post(), studio.post()
     assert "Starts in a moment" in studio.owner.client.get(f"/generations/{first.id}").text
     with studio.database.write() as session:

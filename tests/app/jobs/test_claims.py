@@ -9,7 +9,7 @@ from sqlalchemy import event, func, select, text, update
 from sqlalchemy.orm import Session
 
 from app.db import Database, now
-from app.jobs import scheduling, service
+from app.jobs import claims, scheduling
 from app.jobs.models import Job
 from tests.jobs_to_claim import claim_all, queue
 
@@ -24,7 +24,7 @@ def test_no_job_is_claimed_twice(database: Database, database_url: str) -> None:
 
 
 def claim_one(session: Session) -> None:
-    assert service.claim(session, lanes=("training", "generation"), owner="w1")
+    assert claims.claim_next(session, queues=("training", "generation"), owner="w1")
 
 
 def work_done_by(database: Database, action: Callable[[Session], None]) -> int:
@@ -89,6 +89,6 @@ def test_a_claim_costs_the_same_however_long_the_queue(database: Database) -> No
 def test_turns_are_read_by_jumping_through_the_index(database: Database) -> None:
     queue(database, 300, workspaces=5)
     with database.read() as session:
-        found = scheduling.in_order(session, lanes=("training", "generation"), moment=now())
+        found = scheduling.in_order(session, queues=("training", "generation"), moment=now())
     assert len({turn.workspace_id for turn in found}) == len(found) == 5
     assert found == sorted(found, key=lambda turn: turn.oldest)

@@ -1,4 +1,4 @@
-"""The job table while clocks jump, reapers meet, bells get lost and somebody orders without end."""
+"""The job table while clocks jump, reapers meet, wake-ups get lost and somebody orders without end."""
 
 import socket
 import time
@@ -11,10 +11,11 @@ from sqlalchemy import func, select, update
 
 from app.accounts.models import Workspace
 from app.db import Database, new_id, now
-from app.jobs import service
-from app.jobs.announce import CeleryBell
+from app.jobs import claims, outcomes, service
+from app.jobs.claims import Claim
 from app.jobs.models import Job, LeaseExpiry
-from app.jobs.service import Claim, QueueFull
+from app.jobs.notifier import CeleryNotifier
+from app.jobs.service import QueueFull
 from tests.conftest import SignUp
 from tests.tokens import api_client
 
@@ -28,14 +29,14 @@ def workspace_id(database: Database) -> str:
         return workspace.id
 
 
-def add(database: Database, workspace_id: str, *, most: int = 200, lane: str = "generation") -> str:
+def add(database: Database, workspace_id: str, *, most: int = 200, kind: str = "generation") -> str:
     with database.write() as session:
-        service.limit_orders(session, most)
+        service.limit_jobs(session, most)
         return service.enqueue(
             session,
             workspace_id=workspace_id,
             project_id=None,
-            lane=lane,
+            kind=kind,
             subject_id=new_id(),
             title="",
             created_by=None,
@@ -44,12 +45,12 @@ def add(database: Database, workspace_id: str, *, most: int = 200, lane: str = "
 
 def take(database: Database) -> Claim | None:
     with database.write() as session:
-        return service.claim(session, lanes=("generation",), owner="w1")
+        return claims.claim_next(session, queues=("generation",), owner="w1")
 
 
 def reap(database: Database) -> int:
     with database.write() as session:
-        return service.reap(session)
+        return outcomes.reap(session)
 
 
 def row(database: Database, job_id: str) -> Job:
@@ -79,22 +80,22 @@ def test_two_reapers_at_once_return_each_job_once(database: Database, workspace_
 def test_a_job_whose_worker_died_goes_back_at_once_and_is_set_aside_in_the_end(
     database: Database, workspace_id: str, how: str
 ) -> None:
-    job_id, mishap = add(database, workspace_id), service.MISHAPS[how]
+    job_id, failure = add(database, workspace_id), outcomes.FAILURES[how]
 
-    def lose(held: Claim) -> None:
+    def lose(claim: Claim) -> None:
         with database.write() as session:
-            service.lose(session, job_id=held.job_id, fence=held.fence, mishap=mishap)
+            outcomes.mark_lost(session, job_id=claim.job_id, fence=claim.fence, failure=failure)
 
-    for _ in range(service.ATTEMPTS_WITHOUT_PROGRESS):
+    for _ in range(outcomes.ATTEMPTS_WITHOUT_PROGRESS):
         held = take(database)
         assert held
         lose(held)
-        with pytest.raises(service.LeaseLost):
+        with pytest.raises(claims.LeaseLost):
             lose(held)
         if held.attempt == 1:
-            assert (row(database, job_id).state, row(database, job_id).held_back) == ("queued", mishap.meanwhile)
+            assert (row(database, job_id).state, row(database, job_id).held_back) == ("queued", failure.meanwhile)
     ended = row(database, job_id)
-    assert (ended.state, ended.error_code, ended.error_sentence) == ("failed", mishap.code, mishap.in_the_end)
+    assert (ended.state, ended.error_code, ended.error_sentence) == ("failed", failure.code, failure.in_the_end)
 
 
 @pytest.mark.parametrize("jump", [timedelta(hours=-2), timedelta(hours=2)])
@@ -108,10 +109,10 @@ def test_a_clock_that_jumps_costs_one_attempt_at_most_and_no_job_is_stuck(
     assert reap(database) == 1
     again = take(database)
     assert again and again.fence == sleeper.fence + 1
-    with pytest.raises(service.LeaseLost), database.write() as session:
-        service.finish(session, sleeper)
+    with pytest.raises(claims.LeaseLost), database.write() as session:
+        outcomes.finish(session, sleeper)
     with database.write() as session:
-        service.finish(session, again)
+        outcomes.finish(session, again)
     assert row(database, job_id).state == "done"
 
 
@@ -120,13 +121,13 @@ def test_a_cancelled_job_that_comes_back_is_ended_by_the_next_attempt(database: 
     held = take(database)
     assert held
     with database.write() as session:
-        service.record_checkpoint(session, held, key="k", step=4)
+        claims.record_checkpoint(session, held, key="k", step=4)
         service.request_cancel(session, workspace_id=workspace_id, job_id=job_id)
-        service.give_back(session, held)
+        outcomes.give_back(session, held)
     again = take(database)
     assert again and again.job_id == job_id, "or it would wait for ever"
     with database.write() as session:
-        assert service.heartbeat(session, again, device_seconds=0) is True
+        assert claims.heartbeat(session, again, device_seconds=0) is True
     set_lease(database, timedelta(seconds=-1))
     reap(database)
     assert row(database, job_id).state == "queued", "what it learned is still to be kept"
@@ -138,7 +139,7 @@ def test_a_workspace_cannot_order_without_end(database: Database, workspace_id: 
     with pytest.raises(QueueFull) as refused:
         add(database, workspace_id, most=2)
     assert "2 orders" in str(refused.value)
-    add(database, workspace_id, most=2, lane="training")
+    add(database, workspace_id, most=2, kind="training")
     with database.write() as session:
         service.request_cancel(session, workspace_id=workspace_id, job_id=first)
     add(database, workspace_id, most=2)
@@ -164,10 +165,10 @@ def hanging_address() -> Callable[[], str]:
     return lambda: f"redis://127.0.0.1:{listener.getsockname()[1]}/0"
 
 
-def test_ringing_waits_for_no_broker(hanging_address: Callable[[], str]) -> None:
-    bell = CeleryBell(hanging_address())
+def test_a_wake_up_waits_for_no_broker(hanging_address: Callable[[], str]) -> None:
+    notifier = CeleryNotifier(hanging_address())
     began = time.monotonic()
     for _ in range(150):
-        bell.ring("training")
+        notifier.notify("training")
     # Each of them would wait for two seconds if the caller sent it.
     assert time.monotonic() - began < 30

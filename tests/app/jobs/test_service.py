@@ -13,9 +13,11 @@ from sqlalchemy.orm import Session
 from app.accounts.models import Workspace
 from app.db import Database, new_id, now
 from app.errors import NotFound
-from app.jobs import announce, queries, service
+from app.jobs import claims, notifier, outcomes, queries, service
+from app.jobs import workers as job_workers
+from app.jobs.claims import Claim, LeaseLost
 from app.jobs.models import Job
-from app.jobs.service import AlreadyEnded, Claim, LeaseLost
+from app.jobs.service import AlreadyEnded
 
 MakeJob = Callable[..., str]
 
@@ -36,7 +38,7 @@ def make_workspace(database: Database) -> str:
 def add(
     database: Database,
     workspace_id: str,
-    lane: str = "generation",
+    kind: str = "generation",
     priority: int = 0,
     sealed_secret: str | None = None,
 ) -> str:
@@ -45,7 +47,7 @@ def add(
             session,
             workspace_id=workspace_id,
             project_id=None,
-            lane=lane,
+            kind=kind,
             subject_id=new_id(),
             title="A red lighthouse",
             created_by=None,
@@ -54,9 +56,9 @@ def add(
         ).id
 
 
-def take(database: Database, owner: str = "w1", lanes: tuple[str, ...] = ("generation",)) -> Claim | None:
+def take(database: Database, owner: str = "w1", queues: tuple[str, ...] = ("generation",)) -> Claim | None:
     with database.write() as session:
-        return service.claim(session, lanes=lanes, owner=owner)
+        return claims.claim_next(session, queues=queues, owner=owner)
 
 
 def state_of(database: Database, job_id: str) -> Job:
@@ -80,7 +82,7 @@ def test_each_job_is_taken_by_one_of_many_workers(database: Database, workspace_
         while (held := take(database, owner)) is not None:
             taken.append(held.job_id)
             with database.write() as session:
-                service.finish(session, held)
+                outcomes.finish(session, held)
         return taken
 
     with ThreadPoolExecutor(4) as pool:
@@ -89,10 +91,10 @@ def test_each_job_is_taken_by_one_of_many_workers(database: Database, workspace_
     assert max(Counter(taken).values()) == 1
 
 
-def test_a_lane_gives_only_its_own_jobs(database: Database, workspace_id: str) -> None:
-    add(database, workspace_id, lane="training")
-    assert take(database, lanes=("generation",)) is None
-    assert take(database, lanes=("training",)) is not None
+def test_a_queue_gives_only_its_own_jobs(database: Database, workspace_id: str) -> None:
+    add(database, workspace_id, kind="training")
+    assert take(database, queues=("generation",)) is None
+    assert take(database, queues=("training",)) is not None
 
 
 def test_priority_then_age(database: Database, workspace_id: str) -> None:
@@ -108,8 +110,8 @@ def test_a_workspace_that_has_used_the_device_less_comes_first(database: Databas
     held = take(database)
     assert held
     with database.write() as session:
-        service.heartbeat(session, held, device_seconds=500)
-        service.finish(session, held)
+        claims.heartbeat(session, held, device_seconds=500)
+        outcomes.finish(session, held)
     add(database, greedy)
     modest_job = add(database, make_workspace(database))
     held = take(database)
@@ -122,24 +124,24 @@ def test_a_lost_lease_can_write_nothing(database: Database, workspace_id: str) -
     assert old
     expire(database, job_id)
     with database.write() as session:
-        assert service.reap(session) == 1
+        assert outcomes.reap(session) == 1
     new = take(database, "other")
     assert new and new.job_id == job_id and new.fence == old.fence + 1
     writes: list[Callable[[Session], object]] = [
-        lambda s: service.heartbeat(s, old, device_seconds=1),
-        lambda s: service.record_progress(s, old, phase="training", done=1, total=2, seconds_left=None),
-        lambda s: service.record_checkpoint(s, old, key="x", step=1),
-        lambda s: service.keep_holding(s, old),
-        lambda s: service.finish(s, old),
-        lambda s: service.fail(s, old, code="x", sentence="x"),
-        lambda s: service.give_back(s, old),
-        lambda s: service.end_cancelled(s, old),
+        lambda s: claims.heartbeat(s, old, device_seconds=1),
+        lambda s: claims.record_progress(s, old, phase="training", done=1, total=2, seconds_left=None),
+        lambda s: claims.record_checkpoint(s, old, key="x", step=1),
+        lambda s: claims.assert_lease(s, old),
+        lambda s: outcomes.finish(s, old),
+        lambda s: outcomes.fail(s, old, code="x", sentence="x"),
+        lambda s: outcomes.give_back(s, old),
+        lambda s: outcomes.end_cancelled(s, old),
     ]
     for write in writes:
         with pytest.raises(LeaseLost), database.write() as session:
             write(session)
     with database.write() as session:
-        service.finish(session, new)
+        outcomes.finish(session, new)
     assert state_of(database, job_id).state == "done"
 
 
@@ -149,7 +151,7 @@ def test_a_job_that_ends_three_workers_is_set_aside_with_its_reason(database: Da
         assert take(database)
         expire(database, job_id)
         with database.write() as session:
-            service.reap(session)
+            outcomes.reap(session)
     job = state_of(database, job_id)
     assert (job.state, job.error_code) == ("failed", "worker_lost")
     assert take(database) is None
@@ -161,10 +163,10 @@ def test_a_checkpoint_counts_as_progress(database: Database, workspace_id: str) 
         held = take(database)
         assert held, f"attempt {attempt}"
         with database.write() as session:
-            service.record_checkpoint(session, held, key=f"c{attempt}", step=attempt)
+            claims.record_checkpoint(session, held, key=f"c{attempt}", step=attempt)
         expire(database, job_id)
         with database.write() as session:
-            service.reap(session)
+            outcomes.reap(session)
     assert state_of(database, job_id).state == "queued"
 
 
@@ -174,102 +176,102 @@ def test_giving_back_is_not_charged_as_an_attempt(database: Database, workspace_
         held = take(database)
         assert held
         with database.write() as session:
-            service.give_back(session, held)
+            outcomes.give_back(session, held)
     job = state_of(database, job_id)
     assert (job.state, job.attempts_without_progress) == ("queued", 0)
 
 
 def test_cancelling(database: Database, workspace_id: str) -> None:
-    queued, running = add(database, workspace_id), add(database, workspace_id, lane="training")
-    held = take(database, lanes=("training",))
+    queued, running = add(database, workspace_id), add(database, workspace_id, kind="training")
+    held = take(database, queues=("training",))
     assert held
     with database.write() as session:
         assert service.request_cancel(session, workspace_id=workspace_id, job_id=queued).state == "cancelled"
         assert service.request_cancel(session, workspace_id=workspace_id, job_id=running).state == "running"
     with database.write() as session:
-        assert service.record_progress(session, held, phase="training", done=1, total=9, seconds_left=8.0) is True
-        service.end_cancelled(session, held)
+        assert claims.record_progress(session, held, phase="training", done=1, total=9, seconds_left=8.0) is True
+        outcomes.end_cancelled(session, held)
     with pytest.raises(AlreadyEnded), database.write() as session:
         service.request_cancel(session, workspace_id=workspace_id, job_id=running)
     with pytest.raises(NotFound), database.write() as session:
         service.request_cancel(session, workspace_id=new_id(), job_id=queued)
 
 
-def test_the_bell_rings_after_the_commit_and_never_for_a_rollback(database: Database, workspace_id: str) -> None:
-    rung: list[str] = []
+def test_a_wake_up_follows_the_commit_and_never_a_rollback(database: Database, workspace_id: str) -> None:
+    notified: list[str] = []
 
     class Notebook:
-        def ring(self, lane: str) -> None:
+        def notify(self, queue: str) -> None:
             with database.read() as session:
-                rung.append(f"{lane}: {len(session.scalars(select(Job)).all())} committed")
+                notified.append(f"{queue}: {len(session.scalars(select(Job)).all())} committed")
 
-    with_bell = announce.ring_after_commit(Notebook())
+    hook = notifier.notify_after_commit(Notebook())
     try:
         with pytest.raises(ZeroDivisionError), database.write() as session:
             service.enqueue(
                 session,
                 workspace_id=workspace_id,
                 project_id=None,
-                lane="training",
+                kind="training",
                 subject_id=new_id(),
                 title="",
                 created_by=None,
             )
             _ = 1 / 0
-        assert rung == []
+        assert notified == []
         with database.write() as session:
             service.enqueue(
                 session,
                 workspace_id=workspace_id,
                 project_id=None,
-                lane="training",
+                kind="training",
                 subject_id=new_id(),
                 title="",
                 created_by=None,
             )
             with session.begin_nested():
                 session.execute(select(Job))
-            assert rung == []
-        assert rung == ["training: 1 committed"]
+            assert notified == []
+        assert notified == ["training: 1 committed"]
     finally:
-        with_bell.stop()
+        hook.stop()
 
 
 def test_what_waits_is_said_honestly(database: Database, workspace_id: str) -> None:
     add(database, workspace_id)
     add(database, workspace_id)
     with database.read() as session:
-        assert queries.lanes_without_worker(session) == {"training", "generation"}
+        assert queries.queues_without_worker(session) == {"training", "generation"}
         waiting = queries.active(session, workspace_id=workspace_id)[1]
         assert queries.ahead_of(session, [waiting]) == {waiting.id: 1}
     with database.write() as session:
-        service.report_worker(session, "w1", lanes=("generation",), device="CPU", job_id=None)
+        job_workers.report_worker(session, "w1", queues=("generation",), device="CPU", job_id=None)
     with database.read() as session:
-        assert queries.lanes_without_worker(session) == {"training"}
+        assert queries.queues_without_worker(session) == {"training"}
 
 
-def _cancel(session: Session, held: Claim) -> None:
-    job = session.get_one(Job, held.job_id)
+def _cancel(session: Session, claim: Claim) -> None:
+    job = session.get_one(Job, claim.job_id)
     service.request_cancel(session, workspace_id=job.workspace_id, job_id=job.id)
 
 
-def _lose(session: Session, held: Claim) -> None:
-    service.lose(session, job_id=held.job_id, fence=held.fence, mishap=service.MISHAPS["killed"])
+def _lose(session: Session, claim: Claim) -> None:
+    outcomes.mark_lost(session, job_id=claim.job_id, fence=claim.fence, failure=outcomes.FAILURES["killed"])
 
 
-def _fall_silent(session: Session, held: Claim) -> None:
+def _fall_silent(session: Session, claim: Claim) -> None:
     session.execute(update(Job).values(lease_until=now() - timedelta(hours=1)))
-    service.reap(session)
+    outcomes.reap(session)
 
 
-def _fail(session: Session, held: Claim) -> None:
-    service.fail(session, held, code="hub_away", sentence="The hub is away.")
+def _fail(session: Session, claim: Claim) -> None:
+    outcomes.fail(session, claim, code="hub_away", sentence="The hub is away.")
 
 
 def _cancel_and(what: Callable[[Session, Claim], None]) -> Callable[[Session, Claim], None]:
-    def both(session: Session, held: Claim) -> None:
-        _cancel(session, held)
-        what(session, held)
+    def both(session: Session, claim: Claim) -> None:
+        _cancel(session, claim)
+        what(session, claim)
 
     return both
 
@@ -277,9 +279,9 @@ def _cancel_and(what: Callable[[Session, Claim], None]) -> Callable[[Session, Cl
 @pytest.mark.parametrize(
     ("end", "state"),
     [
-        (service.finish, "done"),
+        (outcomes.finish, "done"),
         (_fail, "failed"),
-        (service.end_cancelled, "cancelled"),
+        (outcomes.end_cancelled, "cancelled"),
         (_cancel_and(_lose), "cancelled"),
         (_cancel_and(_fall_silent), "cancelled"),
         (_lose, "failed"),
@@ -293,7 +295,7 @@ def test_a_secret_goes_with_the_end_however_that_comes(
         job_id = add(database, workspace_id, sealed_secret=secret)
         while (held := take(database)) is not None:
             with database.write() as session:
-                assert service.sealed_secret(session, held) == secret, "each attempt needs it"
+                assert claims.sealed_secret(session, held) == secret, "each attempt needs it"
                 end(session, held)
         job = state_of(database, job_id)
         assert (job.state, job.sealed_secret) == (state, secret and "")
@@ -304,7 +306,7 @@ def test_a_secret_of_an_order_that_was_cancelled_in_time_or_comes_again(database
     held = take(database)
     assert held is not None
     with database.write() as session:
-        service.give_back(session, held)
+        outcomes.give_back(session, held)
     assert state_of(database, job_id).sealed_secret == "sealed"
     with database.write() as session:
         service.request_cancel(session, workspace_id=workspace_id, job_id=job_id)

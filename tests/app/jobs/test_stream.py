@@ -19,8 +19,8 @@ from sqlalchemy import delete, event, update
 
 from app.accounts.models import BrowserSession, Workspace
 from app.db import new_id
-from app.jobs import service, stream
-from app.jobs.service import Claim
+from app.jobs import claims, outcomes, service, stream
+from app.jobs.claims import Claim
 from app.web.gate.middleware import SESSION_COOKIE
 from app.web.serve import Server
 from tests.conftest import SignedIn, SignUp
@@ -113,7 +113,7 @@ def order(app: FastAPI, person: SignedIn) -> str:
             session,
             workspace_id=person.workspace_id,
             project_id=None,
-            lane="generation",
+            kind="generation",
             subject_id=new_id(),
             title="A red lighthouse",
             created_by=None,
@@ -122,14 +122,14 @@ def order(app: FastAPI, person: SignedIn) -> str:
 
 def take(app: FastAPI) -> Claim:
     with app.state.database.write() as session:
-        claim = service.claim(session, lanes=("generation",), owner="w1")
+        claim = claims.claim_next(session, queues=("generation",), owner="w1")
     assert claim is not None
     return claim
 
 
 def draw(app: FastAPI, claim: Claim, done: int, total: int = 10) -> None:
     with app.state.database.write() as session:
-        service.record_progress(session, claim, phase="drawing", done=done, total=total, seconds_left=300.0)
+        claims.record_progress(session, claim, phase="drawing", done=done, total=total, seconds_left=300.0)
 
 
 def test_what_changes_arrives_and_numbers_leave_the_page_as_it_is(
@@ -147,10 +147,10 @@ def test_what_changes_arrives_and_numbers_leave_the_page_as_it_is(
     draw(app, claim, 4)
     further = next(news)
     with app.state.database.write() as session:
-        service.keep_holding(session, claim, with_result=True)
+        claims.assert_lease(session, claim, with_result=True)
     with_picture = next(news)
     with app.state.database.write() as session:
-        service.finish(session, claim)
+        outcomes.finish(session, claim)
     done = next(news)
     versions = [one["version"] for one in (queued, starting, drawing, with_picture, done)]
     assert len(set(versions)) == 5
@@ -177,7 +177,7 @@ def test_the_jobs_page_is_told_what_comes_and_goes(app: FastAPI, served: Served,
     assert next(news)["version"] != empty
     claim = take(app)
     with app.state.database.write() as session:
-        service.finish(session, claim)
+        outcomes.finish(session, claim)
     assert next(told for told in news if told["version"] == empty)
 
 

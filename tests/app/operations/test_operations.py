@@ -1,4 +1,4 @@
-"""The operations page, metrics and health: what keepers see, and who may see it."""
+"""The operations page, metrics and health: what admins see, and who may see it."""
 
 from datetime import timedelta
 
@@ -11,7 +11,9 @@ from starlette.testclient import TestClient
 from app.accounts.models import ApiToken
 from app.accounts.service import sha256
 from app.db import Database, new_id, now
+from app.jobs import claims, outcomes
 from app.jobs import service as jobs
+from app.jobs import workers as job_workers
 from app.jobs.models import Job, LeaseExpiry, Worker
 from app.machine import disk
 from app.settings import Settings
@@ -21,13 +23,13 @@ from tests.conftest import SignedIn, SignUp
 from tests.orders import make_brand
 
 
-def add_job(database: Database, workspace_id: str, title: str = "A red lighthouse", lane: str = "generation") -> str:
+def add_job(database: Database, workspace_id: str, title: str = "A red lighthouse", kind: str = "generation") -> str:
     with database.write() as session:
         return jobs.enqueue(
             session,
             workspace_id=workspace_id,
             project_id=None,
-            lane=lane,
+            kind=kind,
             subject_id=new_id(),
             title=title,
             created_by=None,
@@ -36,14 +38,14 @@ def add_job(database: Database, workspace_id: str, title: str = "A red lighthous
 
 def report(database: Database, worker_id: str = "machine-1") -> None:
     with database.write() as session:
-        jobs.report_worker(
-            session, worker_id, lanes=("generation",), device="NVIDIA H100", job_id=None, memory_bytes=2_000_000_000
+        job_workers.report_worker(
+            session, worker_id, queues=("generation",), device="NVIDIA H100", job_id=None, memory_bytes=2_000_000_000
         )
 
 
-def take(database: Database, owner: str = "machine-1") -> jobs.Claim | None:
+def take(database: Database, owner: str = "machine-1") -> claims.Claim | None:
     with database.write() as session:
-        return jobs.claim(session, lanes=("training", "generation"), owner=owner)
+        return claims.claim_next(session, queues=("training", "generation"), owner=owner)
 
 
 def lose(database: Database) -> None:
@@ -51,7 +53,7 @@ def lose(database: Database) -> None:
     with database.write() as session:
         session.execute(update(Job).values(lease_until=now() - timedelta(seconds=1)))
     with database.write() as session:
-        jobs.reap(session)
+        outcomes.reap(session)
 
 
 def bearer(database: Database, who: SignedIn, *, read_only: bool = True) -> dict[str, str]:
@@ -112,14 +114,14 @@ def test_metrics_tell_what_happened(database: Database, owner: SignedIn, strange
     claim = take(database)
     assert claim is not None
     with database.write() as session:
-        jobs.record_progress(session, claim, phase="drawing", done=5, total=10, seconds_left=10.0)
+        claims.record_progress(session, claim, phase="drawing", done=5, total=10, seconds_left=10.0)
     told = numbers(stranger, headers)
-    assert told['livery_jobs{lane="generation",state="queued"}'] == 2
-    assert told['livery_jobs{lane="generation",state="running"}'] == 1
-    assert told['livery_jobs{lane="training",state="queued"}'] == 0
-    assert told['livery_jobs_oldest_seconds{lane="generation",state="queued"}'] > 0
-    assert told['livery_step_seconds{lane="generation"}'] == 2.0
-    assert told['livery_workers{lane="generation"}'] == 1
+    assert told['livery_jobs{lane="generation",queue="generation",state="queued"}'] == 2
+    assert told['livery_jobs{lane="generation",queue="generation",state="running"}'] == 1
+    assert told['livery_jobs{lane="training",queue="training",state="queued"}'] == 0
+    assert told['livery_jobs_oldest_seconds{lane="generation",queue="generation",state="queued"}'] > 0
+    assert told['livery_step_seconds{lane="generation",queue="generation"}'] == 2.0
+    assert told['livery_workers{lane="generation",queue="generation"}'] == 1
     assert told['livery_worker_memory_bytes{device="NVIDIA H100",worker="machine-1"}'] == 2e9
     assert told["livery_disk_free_bytes"] > 0
     assert told["process_resident_memory_bytes"] > 0
@@ -128,7 +130,7 @@ def test_metrics_tell_what_happened(database: Database, owner: SignedIn, strange
     claim = take(database)
     assert claim is not None
     with database.write() as session:
-        jobs.finish(session, claim)
+        outcomes.finish(session, claim)
     told = numbers(stranger, headers)
     assert told['livery_lease_expired_total{kind="generation"}'] == 1
     assert told['livery_jobs_ended_total{kind="generation",state="done"}'] == 1
@@ -146,7 +148,7 @@ def test_an_end_that_is_rolled_back_is_not_counted(database: Database, owner: Si
     claim = take(database)
     assert claim is not None
     with pytest.raises(RuntimeError), database.write() as session:
-        jobs.finish(session, claim)
+        outcomes.finish(session, claim)
         raise RuntimeError
     from app.jobs import counters
 
@@ -166,7 +168,7 @@ def test_owners_see_the_page_and_others_do_not(sign_up: SignUp, database: Databa
     lost_again = take(database)
     assert lost_again is not None
     with database.write() as session:
-        jobs.fail(session, lost_again, code="out_of_memory", sentence="The card is too small for this.")
+        outcomes.fail(session, lost_again, code="out_of_memory", sentence="The card is too small for this.")
     page = first.client.get("/operations")
     assert page.status_code == 200
     for shown in ("machine-1", "NVIDIA H100", "A running lighthouse", "The card is too small", "Bäckerei Süß"):
@@ -183,7 +185,7 @@ def test_the_page_tells_nothing_of_other_workspaces(sign_up: SignUp, database: D
     job_id = add_job(database, first.workspace_id, "Secret prompt")
     claim = take(database)
     with database.write() as session:
-        jobs.report_worker(session, "machine-1", lanes=("generation",), device="CPU", job_id=job_id)
+        job_workers.report_worker(session, "machine-1", queues=("generation",), device="CPU", job_id=job_id)
     assert claim is not None
     page = other.client.get("/operations")
     assert "Secret prompt" not in page.text
@@ -197,7 +199,7 @@ def test_a_failed_job_goes_back_into_the_queue(owner: SignedIn, database: Databa
     job_id = add_job(database, owner.workspace_id)
     address = f"/operations/jobs/{job_id}/requeue"
     assert owner.client.post(address, headers={"accept": "application/json"}).status_code == 409
-    for _ in range(jobs.ATTEMPTS_WITHOUT_PROGRESS):
+    for _ in range(outcomes.ATTEMPTS_WITHOUT_PROGRESS):
         assert take(database) is not None
         lose(database)
     with database.read() as session:
@@ -219,7 +221,7 @@ def test_a_drained_worker_takes_no_more(owner: SignedIn, database: Database) -> 
     report(database, "machine-1")  # its own report does not take that back
     assert take(database) is None
     with database.write() as session:
-        jobs.finish(session, first)
+        outcomes.finish(session, first)
     assert take(database) is None
     assert take(database, "machine-2") is not None
     add_job(database, owner.workspace_id)
@@ -231,7 +233,9 @@ def test_a_drained_worker_takes_no_more(owner: SignedIn, database: Database) -> 
 def test_the_jobs_page_says_when_the_disk_is_full(owner: SignedIn, database: Database) -> None:
     add_job(database, owner.workspace_id)
     with database.write() as session:
-        jobs.report_worker(session, "machine-1", lanes=("generation",), device="CPU", job_id=None, short_of_disk=True)
+        job_workers.report_worker(
+            session, "machine-1", queues=("generation",), device="CPU", job_id=None, short_of_disk=True
+        )
     assert "The disk is nearly full" in owner.client.get("/jobs").text
 
 

@@ -10,7 +10,7 @@ from fastapi import FastAPI
 from sqlalchemy import String, select, update
 
 from app.db import Base, Database, now
-from app.jobs.models import Job, Tally
+from app.jobs.models import Counter, Job
 from app.operations import keys, orphans
 from app.operations.models import OrphanFile
 from app.storage import Storage
@@ -102,7 +102,7 @@ def test_one_worker_sweeps_in_an_hour(database: Database) -> None:
         assert orphans.take_turn(session)
         assert not orphans.take_turn(session)
     with database.write() as session:
-        session.execute(update(Tally).values(value=now().timestamp() - 3601))
+        session.execute(update(Counter).values(value=now().timestamp() - 3601))
         assert orphans.take_turn(session)
 
 

@@ -83,7 +83,7 @@ def test_home_points_to_the_training_that_runs(owner: SignedIn, database: Databa
             session,
             workspace_id=owner.workspace_id,
             project_id=project_id,
-            lane="training",
+            kind="training",
             subject_id="1" * 32,
             title="",
             created_by=None,

@@ -6,6 +6,7 @@ from sqlalchemy import func, select
 from app.db import Database
 from app.errors import NotFound
 from app.images.models import Image
+from app.jobs import claims
 from app.jobs import service as jobs
 from app.jobs.models import Job
 from app.projects import queries, service
@@ -101,18 +102,18 @@ def test_deleting_takes_the_rows_along_and_stops_what_runs(database: Database, w
             session,
             workspace_id=workspace_id,
             project_id=project_id,
-            lane="training",
+            kind="training",
             subject_id="1" * 32,
             title="",
             created_by=None,
         )
     with database.write() as session:
-        held = jobs.claim(session, lanes=("training",), owner="worker")
+        held = claims.claim_next(session, queues=("training",), owner="worker")
         assert held is not None
     with database.write() as session:
         service.delete_project(session, workspace_id=workspace_id, project_id=project_id, typed_name="Nordlicht")
     with database.write() as session:
         assert session.scalar(select(func.count()).select_from(Job)) == 0
         assert session.scalar(select(func.count()).select_from(Image)) == 0
-        with pytest.raises(jobs.LeaseLost):
-            jobs.heartbeat(session, held, device_seconds=1.0)
+        with pytest.raises(claims.LeaseLost):
+            claims.heartbeat(session, held, device_seconds=1.0)

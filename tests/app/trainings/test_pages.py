@@ -64,7 +64,7 @@ def test_the_card_says_how_the_training_fits_the_card_that_is_there(
         session.add(
             Worker(
                 id="w1",
-                lanes="training",
+                queues="training",
                 device="A card",
                 device_kind="cuda",
                 device_memory_bytes=12_000_000_000,
@@ -89,7 +89,7 @@ def test_a_time_from_to_has_a_cost_from_to_on_the_page_and_in_the_api(
         session.add(
             Worker(
                 id="w1",
-                lanes="training",
+                queues="training",
                 device="A card",
                 device_kind="cuda",
                 device_memory_bytes=80_000_000_000,
@@ -230,7 +230,7 @@ def test_a_waiting_training_says_honestly_why(owner: SignedIn, database: Databas
     second = order_training(database, owner.workspace_id, project_id)
     assert "No worker for trainings is running" in owner.client.get(f"/trainings/{first}").text
     with database.write() as session:
-        session.add(Worker(id="w", lanes="training", device="CPU", last_seen_at=now()))
+        session.add(Worker(id="w", served="training", device="CPU", last_seen_at=now()))
         session.execute(update(Job).where(Job.subject_id == first).values(state="running", seconds_left=600))
     text = owner.client.get(f"/trainings/{second}").text
     assert "1 job is before it." in text and "about 10 minutes" in text

@@ -63,7 +63,7 @@ def test_an_order_is_frozen_with_its_job(database: Database, start: Callable[...
         job = session.scalars(select(Job)).one()
     assert order.pictures[0].caption == "ein süßes Brötchen 0" and len(order.pictures) == 6
     assert (order.recipe.purpose, order.recipe.trigger_word) == ("product", "suessbaeck")
-    assert (job.lane, job.subject_id, job.title, job.state) == ("training", given.id, "Bäckerei Süß", "queued")
+    assert (job.queue, job.subject_id, job.title, job.state) == ("training", given.id, "Bäckerei Süß", "queued")
 
 
 def test_pictures_left_out_are_not_learned_from(database: Database, start: Callable[..., Training]) -> None:
@@ -145,7 +145,7 @@ def add_card(database: Database, memory_bytes: int) -> None:
         session.add(
             Worker(
                 id="w",
-                lanes="training",
+                queues="training",
                 device="Small card",
                 device_kind="cuda",
                 device_memory_bytes=memory_bytes,
@@ -181,7 +181,7 @@ def test_a_measurement_of_another_device_does_not_count_where_a_worker_is_there(
     given = start()
     measure(database, given, device="CPU")
     with database.write() as session:
-        session.add(Worker(id="w", lanes="training", device="NVIDIA H100", last_seen_at=now()))
+        session.add(Worker(id="w", served="training", device="NVIDIA H100", last_seen_at=now()))
     assert planned(database, given).estimate.seconds is None
 
 

@@ -17,7 +17,8 @@ from app.adapters.service import AdapterFiles
 from app.adapters.voice.imports import read_voice
 from app.base_models.catalogue import text_models
 from app.db import Database, new_id, now
-from app.jobs import service as jobs
+from app.jobs import claims
+from app.jobs import workers as job_workers
 from app.storage import Storage
 from app.trainings.voice import service as voice_service
 from app.trainings.voice.measures import ArmMeasure, HeldOut, Measures
@@ -59,7 +60,7 @@ def ended(
         adapter=arm(adapter_loss, overlap),
     )
     with database.write() as session:
-        claim = jobs.claim(session, lanes=("training",), owner="worker")
+        claim = claims.claim_next(session, queues=("training",), owner="worker")
         assert claim is not None and claim.subject_id == training_id
         voice_service.note_held_out(session, claim, step=0, loss=4.1)
         voice_service.note_held_out(session, claim, step=20, loss=3.0)
@@ -132,7 +133,7 @@ def test_the_plan_says_what_is_kept_back_and_what_it_has_to_beat(app: FastAPI, o
     assert "From 80 texts with Qwen3 8B." in changed and "without a graphics card" in changed
     with app.state.database.write() as session:
         card = {"device_kind": "cuda", "device_memory_bytes": 12_000_000_000}
-        jobs.report_worker(session, "w", lanes=("training",), device="A card", job_id=None, **card)
+        job_workers.report_worker(session, "w", queues=("training",), device="A card", job_id=None, **card)
     changed = owner.client.get(address, params=larger).text
     assert (
         "In 4 bits (NF4) it needs" in changed and "calculated:" in changed and "without a graphics card" not in changed

@@ -57,7 +57,7 @@ def fill(database: Database, storage: Storage, owner: SignedIn, brand: str) -> F
         ("/gallery", 5),
         ("/projects/{brand}/studio", 16),
         ("/jobs", 7),
-        ("/jobs/lanes", 5),
+        ("/jobs/queues", 5),
         ("/projects/{brand}/trainings", 7),
     ],
 )

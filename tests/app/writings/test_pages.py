@@ -15,7 +15,7 @@ from app.adapters.models import Adapter
 from app.base_files.models import BaseCopy
 from app.db import Database
 from app.gallery.service import create_campaign
-from app.jobs import service as jobs
+from app.jobs import workers as job_workers
 from app.jobs.models import Job
 from app.storage import Storage
 from app.voice.models import TextSample
@@ -53,7 +53,7 @@ def test_a_form_becomes_a_frozen_order_a_job_and_empty_texts(brand: Brand, owner
     assert all(word in asked for word in ("Regenjacke", "Radler", "trocken", "etwa 20 Wörter"))
     assert len(brand.texts(ordered.id)) == 9
     job = brand.job(ordered.id)
-    assert (job.kind, job.lane, job.state, job.title) == ("writing", "generation", "queued", "die neue Regenjacke")
+    assert (job.kind, job.queue, job.state, job.title) == ("writing", "generation", "queued", "die neue Regenjacke")
 
 
 def test_rules_that_help_are_told_to_every_arm_and_forbidden_words_to_none(brand: Brand, owner: SignedIn) -> None:
@@ -136,7 +136,7 @@ def test_a_base_alone_is_held_as_the_device_that_writes_has_room_for(brand: Bran
     assert held("qwen3-8b", adapter_id="none") == {"none"}, "nobody knows what will write"
     with brand.database.write() as session:
         card = {"device_kind": "cuda", "device_memory_bytes": 14_000_000_000}
-        jobs.report_worker(session, "w", lanes=("generation",), device="A card", job_id=None, **card)
+        job_workers.report_worker(session, "w", queues=("generation",), device="A card", job_id=None, **card)
     assert held("qwen3-8b", adapter_id="none") == {"int8"}
     assert held("qwen3-14b", adapter_id="none") == {"nf4"}
     assert held("qwen3-0-6b", adapter_id="none") == {"none"}

@@ -44,6 +44,7 @@ from app.settings import Settings
 from app.storage import open_storage
 from app.trainings import api as trainings_api
 from app.trainings import routes as trainings
+from app.trainings.tables import facts
 from app.trainings.voice import api as voice_trainings_api
 from app.trainings.voice import routes as voice_trainings
 from app.voice import api as voice_api
@@ -56,7 +57,7 @@ from app.web.gate.incoming import Pace, UploadLimits, Uploads
 from app.web.gate.middleware import METRICS, Gate
 from app.web.gate.route_rules import RouteRules
 from app.web.latencies import Latencies
-from app.web.templating import TEMPLATES
+from app.web.templating import TEMPLATES, environment
 from app.writings import api as writings_api
 from app.writings import routes as writings
 
@@ -121,6 +122,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         routes=list(_routes()),
     )
     app.openapi = partial(api_description.describe, app)  # type: ignore[method-assign]
+    environment().filters["facts"] = facts
     rules = RouteRules(app.routes, settings)
     app.add_middleware(
         Gate,

@@ -2,28 +2,27 @@
 
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
+from app.trainings.fields import Input, cleaned, without_empty
 from app.trainings.look.choices import LONGEST_PROMPT, TrainingChoices
-from app.trainings.look.recipe import Purpose
-from app.web.text import Line, RowId
+from app.trainings.look.fields import TABLE
+from app.trainings.look.recipe import MOST_SAMPLE_PROMPTS
+from app.web.text import Line, RowId, clean_line
 
-MOST_PROMPTS = 4
 SamplePrompt = Annotated[Line, Field(max_length=LONGEST_PROMPT)]
 
 
 class CleanChoices(TrainingChoices):
     """The choices with every text made fit to keep; an empty trigger word is the brand's own."""
 
-    trigger_word: Annotated[Line, Field(max_length=60)] | None = None
-    sample_prompts: Annotated[tuple[SamplePrompt, ...], Field(max_length=MOST_PROMPTS)] | None = None
+    trigger_word: Annotated[str, Field(max_length=60)] | None = None
+    sample_prompts: Annotated[tuple[SamplePrompt, ...], Field(max_length=MOST_SAMPLE_PROMPTS)] | None = None
 
-    class_prompt: Annotated[Line, Field(max_length=300)] | None = None
-
-    @field_validator("trigger_word", "class_prompt", mode="after")
+    @model_validator(mode="before")
     @classmethod
-    def _own(cls, value: str | None) -> str | None:
-        return value or None
+    def _clean(cls, data: Any) -> Any:
+        return cleaned(TABLE, data, clean_line)
 
     @field_validator("sample_prompts", mode="after")
     @classmethod
@@ -31,30 +30,28 @@ class CleanChoices(TrainingChoices):
         return None if value is None else tuple(prompt for prompt in value if prompt)
 
 
-def _lines(value: object) -> object:
-    """One prompt per line, however the form sends them."""
-    if isinstance(value, str):
-        value = [value]
-    if not isinstance(value, list | tuple):
-        return value
-    lines = [line.strip() for text in value if isinstance(text, str) for line in text.splitlines()]
-    return [line for line in lines if line] or None
-
-
 class TrainingForm(CleanChoices):
     """The page's form: fields left empty are not decided."""
 
-    purpose: Purpose = "style"
-    sample_prompts: Annotated[
-        Annotated[tuple[SamplePrompt, ...], Field(max_length=MOST_PROMPTS)] | None, BeforeValidator(_lines)
-    ] = None
+    @field_validator("sample_prompts", mode="before")
+    @classmethod
+    def _lines(cls, value: object) -> object:
+        """One prompt per line, however the form sends them."""
+        if isinstance(value, str):
+            value = [value]
+        if not isinstance(value, list | tuple):
+            return value
+        lines = [line.strip() for text in value if isinstance(text, str) for line in text.splitlines()]
+        return [line for line in lines if line] or None
 
     @model_validator(mode="before")
     @classmethod
     def _undecided(cls, data: Any) -> Any:
-        if not isinstance(data, dict):
-            return data
-        return {name: value for name, value in data.items() if not (isinstance(value, str) and not value.strip())}
+        return without_empty(data)
+
+    def inputs(self, plan: Any) -> dict[str, list[Input]]:
+        """The fields to draw for the planned base model, by the groups of the table."""
+        return TABLE.inputs(self, plan)
 
 
 class StartForm(TrainingForm):

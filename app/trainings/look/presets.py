@@ -14,14 +14,21 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from app.base_models.catalogue import BaseModelEntry
 from app.images.captions import TRIGGER_PLACEHOLDER
-from app.trainings.look.recipe import Network, Optimizer, Purpose, TargetModules, TrainingRecipe
+from app.trainings.look.choices import LONGEST_PROMPT
+from app.trainings.look.fields import TABLE
+from app.trainings.look.recipe import (
+    MOST_SAMPLE_PROMPTS,
+    Network,
+    Optimizer,
+    Purpose,
+    TargetModules,
+    TrainingRecipe,
+)
 
 PRESETS = Path(__file__).with_name("presets.toml")
 PURPOSES: tuple[Purpose, ...] = ("style", "character", "product")
-SAMPLE_PROMPTS = 4
 FROM_CAPTIONS = 2
 """How many of the sample prompts are taken from the captions; the others show things that were never there."""
-LONGEST_PROMPT = 300
 
 
 class Preset(BaseModel, defer_build=True):
@@ -139,14 +146,8 @@ def known_to(base: BaseModelEntry, changes: Mapping[str, Any]) -> dict[str, Any]
 
 def _unknown_to(base: BaseModelEntry) -> set[str]:
     """Fields of the recipe that mean nothing on this base; the page does not show them either."""
-    unknown = {"min_snr_gamma", "noise_offset"} if base.is_flow else {"timestep_sampling", "timestep_shift"}
-    if not base.quantizable_share:
-        unknown.add("quantization")
-    if not base.trains_text_encoder:
-        unknown |= {"text_encoder_lr"}
-    if not base.has_clip_skip:
-        unknown.add("clip_skip")
-    return unknown
+    # Learning in a text encoder that is not there is refused rather than left out.
+    return {name for name, field in TABLE.fields.items() if not field.offered_on(base)} - {"train_text_encoder"}
 
 
 def unheard(changes: Mapping[str, Any], recipe: TrainingRecipe, base: BaseModelEntry) -> list[str]:
@@ -163,7 +164,7 @@ def sample_prompts_for(preset: Preset, captions: Sequence[str]) -> tuple[str, ..
     written = list(dict.fromkeys(caption.strip() for caption in captions if caption.strip()))
     chosen = [written[0], written[len(written) // 2]] if len(written) > 1 else written
     from_captions = [_with_trigger(caption[:LONGEST_PROMPT]) for caption in chosen[:FROM_CAPTIONS]]
-    return tuple(dict.fromkeys([*from_captions, *preset.new_subjects]))[:SAMPLE_PROMPTS]
+    return tuple(dict.fromkeys([*from_captions, *preset.new_subjects]))[:MOST_SAMPLE_PROMPTS]
 
 
 def _with_trigger(caption: str) -> str:

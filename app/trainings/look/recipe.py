@@ -13,6 +13,7 @@ TimestepSampling = Literal["logit_normal", "uniform"]
 Network = Literal["lora", "dora", "rslora", "lokr"]
 Optimizer = Literal["adamw", "adamw_8bit", "prodigy"]
 TargetModules = Literal["attention", "attention_and_feed_forward", "all_layers"]
+MOST_SAMPLE_PROMPTS = 4
 
 
 class TrainingRecipe(BaseModel, defer_build=True):
@@ -92,7 +93,7 @@ class TrainingRecipe(BaseModel, defer_build=True):
     max_grad_norm: Annotated[float, Field(gt=0, le=100)] = 1.0
     weight_decay: Annotated[float, Field(ge=0, le=1)] = 0.01
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
-    sample_prompts: Annotated[tuple[str, ...], Field(max_length=4)] = ()
+    sample_prompts: Annotated[tuple[str, ...], Field(max_length=MOST_SAMPLE_PROMPTS)] = ()
     """Fixed prompts drawn at every checkpoint, beside the base model's picture for the same seed."""
     sample_seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
     sample_steps: Annotated[int, Field(ge=1, le=100)] = 20

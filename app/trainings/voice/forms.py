@@ -4,7 +4,9 @@ from typing import Any
 
 from pydantic import model_validator
 
+from app.trainings.fields import Input, without_empty
 from app.trainings.voice.choices import VoiceChoices
+from app.trainings.voice.fields import TABLE
 from app.web.text import RowId
 
 
@@ -14,9 +16,11 @@ class VoiceForm(VoiceChoices):
     @model_validator(mode="before")
     @classmethod
     def _undecided(cls, data: Any) -> Any:
-        if not isinstance(data, dict):
-            return data
-        return {name: value for name, value in data.items() if not (isinstance(value, str) and not value.strip())}
+        return without_empty(data)
+
+    def inputs(self, plan: Any) -> dict[str, list[Input]]:
+        """The fields to draw for the planned base model, by the groups of the table."""
+        return TABLE.inputs(self, plan)
 
 
 class StartVoiceForm(VoiceForm):

@@ -5,6 +5,7 @@ from app.adapters import models as adapters
 from app.audit import models as audit
 from app.base_files import models as base_files
 from app.base_models import models as base_models
+from app.campaigns import models as campaigns
 from app.db import Base
 from app.gallery import models as gallery
 from app.generations import models as generations
@@ -23,6 +24,7 @@ __all__ = [
     "audit",
     "base_files",
     "base_models",
+    "campaigns",
     "gallery",
     "generations",
     "images",

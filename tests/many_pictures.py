@@ -5,8 +5,9 @@ from datetime import timedelta
 
 from sqlalchemy import insert
 
+from app.campaigns.models import Campaign
 from app.db import Database, new_id
-from app.gallery.models import Campaign, OutputTag
+from app.gallery.models import OutputTag
 from app.generations.models import Generation, Output
 from app.generations.recipe import GenerationRecipe
 from tests.visuals import START, make_project

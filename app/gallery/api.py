@@ -7,10 +7,12 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, Field
 
+from app.campaigns import queries as campaigns
+from app.campaigns import service as campaign_service
+from app.campaigns.models import Campaign
 from app.gallery import queries, service
 from app.gallery.filters import Filters, Review
 from app.gallery.forms import Tag, Tags
-from app.gallery.models import Campaign
 from app.gallery.routes import DeletionNumber, Kind, send_archive, send_copy
 from app.generations import queries as generations
 from app.web.api.audited import audited
@@ -238,14 +240,14 @@ def undo(session: WriteSession, visitor: Editor, number: DeletionNumber) -> Undo
 @router.get("/campaigns", tags=CAMPAIGNS, summary="List campaigns")
 def list_campaigns(session: ReadSession, visitor: Viewer) -> CampaignPage:
     counts = queries.pictures_per_campaign(session, workspace_id=visitor.workspace.id)
-    found = queries.campaigns(session, workspace_id=visitor.workspace.id)
+    found = campaigns.campaigns(session, workspace_id=visitor.workspace.id)
     return CampaignPage(items=[_campaign(one, counts.get(one.id, 0)) for one in found])
 
 
 @router.post("/campaigns", tags=CAMPAIGNS, status_code=201, summary="Create a campaign")
 @audited("campaign.created")
 def create_campaign(session: WriteSession, visitor: Editor, wanted: CampaignName) -> CampaignOut:
-    campaign = service.create_campaign(
+    campaign = campaign_service.create_campaign(
         session, workspace_id=visitor.workspace.id, name=wanted.name, user_id=visitor.user.id
     )
     return _campaign(campaign, 0)
@@ -254,7 +256,7 @@ def create_campaign(session: WriteSession, visitor: Editor, wanted: CampaignName
 @router.patch("/campaigns/{campaign_id}", tags=CAMPAIGNS, summary="Rename a campaign")
 @audited("campaign.renamed")
 def rename_campaign(session: WriteSession, visitor: Editor, campaign_id: RowId, wanted: CampaignName) -> CampaignOut:
-    campaign = service.rename_campaign(
+    campaign = campaign_service.rename_campaign(
         session, workspace_id=visitor.workspace.id, campaign_id=campaign_id, name=wanted.name
     )
     counts = queries.pictures_per_campaign(session, workspace_id=visitor.workspace.id)

@@ -15,11 +15,10 @@ from sqlalchemy.orm import Session
 from app.accounts import queries as accounts
 from app.adapters.models import Adapter
 from app.base_models import queries as base_models
-from app.db import own
-from app.errors import NotFound
-from app.gallery.errors import NoSuchCampaign
+from app.campaigns import queries as campaigns
+from app.campaigns.models import Campaign
 from app.gallery.filters import Filters
-from app.gallery.models import Campaign, OutputTag
+from app.gallery.models import OutputTag
 from app.generations import queries as generations
 from app.generations.models import Generation, Output
 from app.generations.planner import DrawingPlan
@@ -93,30 +92,6 @@ def chosen(session: Session, *, workspace_id: str, output_ids: list[str]) -> lis
     )
 
 
-def campaigns(session: Session, *, workspace_id: str) -> list[Campaign]:
-    """By name."""
-    return list(
-        session.scalars(
-            select(Campaign)
-            .where(Campaign.workspace_id == workspace_id)
-            .order_by(func.lower(Campaign.name), Campaign.id)
-        )
-    )
-
-
-def campaign(session: Session, *, workspace_id: str, campaign_id: str) -> Campaign:
-    """Raises ``NotFound`` for another workspace's campaign too."""
-    return own(session, Campaign, campaign_id, workspace_id)
-
-
-def campaign_to_use(session: Session, *, workspace_id: str, campaign_id: str) -> Campaign:
-    """As something chosen from a list. Raises ``NoSuchCampaign``."""
-    try:
-        return campaign(session, workspace_id=workspace_id, campaign_id=campaign_id)
-    except NotFound as error:
-        raise NoSuchCampaign() from error
-
-
 def pictures_per_campaign(session: Session, *, workspace_id: str) -> dict[str, int]:
     counted = (
         select(Output.campaign_id, func.count())
@@ -166,7 +141,7 @@ def choices(session: Session, *, workspace_id: str) -> Choices:
     return Choices(
         brands=projects.projects(session, workspace_id=workspace_id, limit=200),
         adapters=generations.adapters_to_choose(session, workspace_id=workspace_id),
-        campaigns=campaigns(session, workspace_id=workspace_id),
+        campaigns=campaigns.campaigns(session, workspace_id=workspace_id),
         tags=tags(session, workspace_id=workspace_id),
     )
 

@@ -7,6 +7,8 @@ from fastapi import APIRouter, Form, Query, Request, Response
 from fastapi.responses import StreamingResponse
 from pydantic import StringConstraints
 
+from app.campaigns import queries as campaigns
+from app.campaigns import service as campaign_service
 from app.errors import N_, NotFound
 from app.gallery import copies, queries, service
 from app.gallery.errors import NothingChosen
@@ -72,9 +74,14 @@ def show(request: Request, session: ReadSession, visitor: Viewer, asked: Annotat
 @router.get("/outputs/{output_id}")
 def show_one(request: Request, session: ReadSession, visitor: Viewer, output_id: RowId) -> Response:
     view = queries.view(session, workspace_id=visitor.workspace.id, output_id=output_id)
-    campaigns = queries.campaigns(session, workspace_id=visitor.workspace.id)
     texts = writings.approved_for(session, workspace_id=visitor.workspace.id, output_id=output_id)
-    return page(request, "pages/output.html", view=view, campaigns=campaigns, texts=texts)
+    return page(
+        request,
+        "pages/output.html",
+        view=view,
+        campaigns=campaigns.campaigns(session, workspace_id=visitor.workspace.id),
+        texts=texts,
+    )
 
 
 @router.get("/outputs/{output_id}/how")
@@ -270,7 +277,7 @@ def sort_chosen(
 
 def _move(session: WriteSession, visitor: Editor, ids: list[str], campaign: str, new_campaign: str) -> None:
     if new_campaign:
-        campaign = service.create_campaign(
+        campaign = campaign_service.create_campaign(
             session, workspace_id=visitor.workspace.id, name=new_campaign, user_id=visitor.user.id
         ).id
     if campaign != KEEP:
@@ -324,11 +331,11 @@ def send_archive(storage: FileStorage, views: list[queries.OutputView]) -> Respo
 
 
 @router.get("/campaigns")
-def campaigns(request: Request, session: ReadSession, visitor: Viewer) -> Response:
+def show_campaigns(request: Request, session: ReadSession, visitor: Viewer) -> Response:
     return page(
         request,
         "pages/campaigns.html",
-        campaigns=queries.campaigns(session, workspace_id=visitor.workspace.id),
+        campaigns=campaigns.campaigns(session, workspace_id=visitor.workspace.id),
         counts=queries.pictures_per_campaign(session, workspace_id=visitor.workspace.id),
     )
 
@@ -338,7 +345,7 @@ def campaigns(request: Request, session: ReadSession, visitor: Viewer) -> Respon
 def create_campaign(
     request: Request, session: WriteSession, visitor: Editor, form: Annotated[CampaignForm, Form()]
 ) -> Response:
-    campaign = service.create_campaign(
+    campaign = campaign_service.create_campaign(
         session, workspace_id=visitor.workspace.id, name=form.name, user_id=visitor.user.id
     )
     told = translate(request.state.locale, CREATED, name=campaign.name)
@@ -350,7 +357,7 @@ def create_campaign(
 def rename_campaign(
     request: Request, session: WriteSession, visitor: Editor, campaign_id: RowId, form: Annotated[CampaignForm, Form()]
 ) -> Response:
-    campaign = service.rename_campaign(
+    campaign = campaign_service.rename_campaign(
         session, workspace_id=visitor.workspace.id, campaign_id=campaign_id, name=form.name
     )
     return go(request, "/campaigns", Flash("ok", translate(request.state.locale, RENAMED, name=campaign.name)))

@@ -1,20 +1,18 @@
 """What may happen to finished pictures: they are judged, sorted and deleted; their pixels never change."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import CursorResult, delete, select, update
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from app.campaigns import queries as campaigns
 from app.db import Database, now
 from app.gallery import queries
-from app.gallery.errors import EmptyName, NameTaken, NothingChosen, TooLateToUndo, TooManyTags
+from app.gallery.errors import NothingChosen, TooLateToUndo, TooManyTags
 from app.gallery.filters import Review
-from app.gallery.models import Campaign, OutputTag
+from app.gallery.models import OutputTag
 from app.generations import queries as generations
 from app.generations.models import Generation, Output
 from app.storage import Storage
@@ -64,7 +62,7 @@ def judge(session: Session, *, workspace_id: str, output_id: str, review: Review
 def move(session: Session, *, workspace_id: str, output_ids: list[str], campaign_id: str | None) -> int:
     """Into a campaign, or out of any. Raises ``NothingChosen``, ``NoSuchCampaign``."""
     if campaign_id is not None:
-        queries.campaign_to_use(session, workspace_id=workspace_id, campaign_id=campaign_id)
+        campaigns.campaign_to_use(session, workspace_id=workspace_id, campaign_id=campaign_id)
     return change(session, workspace_id=workspace_id, output_ids=output_ids, campaign_id=campaign_id)
 
 
@@ -114,27 +112,9 @@ def _tag(output: Output, tag: str) -> OutputTag:
     return OutputTag(output_id=output.id, tag=tag, workspace_id=output.workspace_id, created_at=output.created_at)
 
 
-def create_campaign(session: Session, *, workspace_id: str, name: str, user_id: str) -> Campaign:
-    """Raises ``EmptyName``, ``NameTaken``."""
-    _check_name(session, workspace_id, name)
-    campaign = Campaign(workspace_id=workspace_id, name=name, created_by=user_id)
-    with _taken_by_somebody_meanwhile(session, name):
-        session.add(campaign)
-    return campaign
-
-
-def rename_campaign(session: Session, *, workspace_id: str, campaign_id: str, name: str) -> Campaign:
-    """Raises ``NotFound``, ``EmptyName``, ``NameTaken``."""
-    campaign = queries.campaign(session, workspace_id=workspace_id, campaign_id=campaign_id)
-    _check_name(session, workspace_id, name, but=campaign.id)
-    with _taken_by_somebody_meanwhile(session, name):
-        campaign.name = name
-    return campaign
-
-
 def delete_campaign(session: Session, *, workspace_id: str, campaign_id: str) -> str:
     """Its pictures stay, and so do orders that were meant for it. Returns its name. Raises ``NotFound``."""
-    campaign = queries.campaign(session, workspace_id=workspace_id, campaign_id=campaign_id)
+    campaign = campaigns.campaign(session, workspace_id=workspace_id, campaign_id=campaign_id)
     session.execute(
         update(Output)
         .where(Output.campaign_id == campaign_id)
@@ -145,25 +125,6 @@ def delete_campaign(session: Session, *, workspace_id: str, campaign_id: str) ->
     session.delete(campaign)
     session.flush()
     return campaign.name
-
-
-def _check_name(session: Session, workspace_id: str, name: str, but: str | None = None) -> None:
-    if not name:
-        raise EmptyName()
-    # Compared here and not in the database: databases differ in what they know of capital umlauts.
-    for other in queries.campaigns(session, workspace_id=workspace_id):
-        if other.id != but and other.name.casefold() == name.casefold():
-            raise NameTaken(name=name)
-
-
-@contextmanager
-def _taken_by_somebody_meanwhile(session: Session, name: str) -> Iterator[None]:
-    try:
-        with session.begin_nested():
-            yield
-            session.flush()
-    except IntegrityError as error:
-        raise NameTaken(name=name) from error
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from fastapi import APIRouter, File, Query, Request, UploadFile
 from pydantic import BaseModel, Field
 
 from app.base_models.catalogue import Quantization
-from app.gallery import queries as gallery
+from app.campaigns import queries as campaigns
 from app.generations import queries, requests, schedulers, service
 from app.generations.channels import CHANNEL_KEYS, CHANNELS
 from app.generations.forms import Count, Guidance, Seed, Steps, Strength
@@ -282,7 +282,7 @@ def create(
         strength=order.start.strength if order.start else None,
     )
     if order.campaign_id is not None:
-        gallery.campaign_to_use(session, workspace_id=visitor.workspace.id, campaign_id=order.campaign_id)
+        campaigns.campaign_to_use(session, workspace_id=visitor.workspace.id, campaign_id=order.campaign_id)
     requested = service.request_pictures(
         session,
         workspace_id=visitor.workspace.id,

@@ -5,8 +5,8 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Form, Query, Request, Response
 
+from app.campaigns import queries as campaigns
 from app.errors import N_
-from app.gallery import queries as gallery
 from app.generations import queries, requests, service, studio
 from app.generations.forms import DrawnWith, MoreForm, StudioForm
 from app.generations.models import Generation
@@ -80,7 +80,7 @@ def show(
         "pages/studio.html",
         sheet=sheet,
         brands=projects.projects(session, workspace_id=workspace_id),
-        campaigns=gallery.campaigns(session, workspace_id=workspace_id),
+        campaigns=campaigns.campaigns(session, workspace_id=workspace_id),
         most=requests.MOST_PICTURES,
         comes_next=None if sheet.has_own else _comes_next(session, workspace_id, project_id),
         **history,
@@ -148,7 +148,7 @@ def create(
         strength=form.start_strength,
     )
     if form.campaign is not None:
-        gallery.campaign_to_use(session, workspace_id=visitor.workspace.id, campaign_id=form.campaign)
+        campaigns.campaign_to_use(session, workspace_id=visitor.workspace.id, campaign_id=form.campaign)
     requested = service.request_pictures(
         session,
         workspace_id=visitor.workspace.id,

@@ -5,9 +5,9 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Form, Query, Request, Response
 
+from app.campaigns import queries as campaigns
 from app.db import now
 from app.errors import N_
-from app.gallery import queries as gallery
 from app.projects import queries as projects
 from app.projects.models import Project
 from app.voice.view import LANGUAGE_NAMES
@@ -103,7 +103,7 @@ def show(
         channels=channels.CHANNELS,
         languages=channels.LANGUAGES,
         language_names=LANGUAGE_NAMES,
-        campaigns=gallery.campaigns(session, workspace_id=workspace_id),
+        campaigns=campaigns.campaigns(session, workspace_id=workspace_id),
         brands=projects.projects(session, workspace_id=workspace_id),
         most=requests.MOST_VARIANTS,
         **history,
@@ -130,7 +130,7 @@ def order(
     """Work an order out while reading, then write it down. For pages and programs."""
     workspace_id = visitor.workspace.id
     if wish.campaign_id is not None:
-        campaign = gallery.campaign_to_use(reading, workspace_id=workspace_id, campaign_id=wish.campaign_id)
+        campaign = campaigns.campaign_to_use(reading, workspace_id=workspace_id, campaign_id=wish.campaign_id)
         wish = replace(wish, campaign=campaign.name)
     composed = service.compose(reading, workspace_id=workspace_id, project_id=project_id, wish=wish)
     return service.request_texts(
@@ -175,7 +175,7 @@ def show_texts(
         reviews=REVIEWS,
         channels=channels.CHANNELS,
         brands=projects.projects(session, workspace_id=workspace_id, limit=200),
-        campaigns=gallery.campaigns(session, workspace_id=workspace_id),
+        campaigns=campaigns.campaigns(session, workspace_id=workspace_id),
         arm_names=ARM_NAMES,
         states=STATES,
     )
@@ -213,10 +213,10 @@ def texts_to_export(session: ReadSession, visitor: Visitor, filters: TextFilters
     if not found:
         raise NothingToExport()
     brands = {one.id: one.name for one in queries.brands_with_texts(session, workspace_id=workspace_id)}
-    campaigns = {one.id: one.name for one in gallery.campaigns(session, workspace_id=workspace_id)}
+    campaign_names = {one.id: one.name for one in campaigns.campaigns(session, workspace_id=workspace_id)}
     return [
         exports.ExportedText(
-            view, brands.get(view.variant.project_id, ""), campaigns.get(view.writing.campaign_id or "", "")
+            view, brands.get(view.variant.project_id, ""), campaign_names.get(view.writing.campaign_id or "", "")
         )
         for view in queries.variant_views(session, found)
     ]

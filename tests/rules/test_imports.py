@@ -14,6 +14,7 @@ FEATURES = [
     "audit",
     "accounts",
     "projects",
+    "campaigns",
     "base_models",
     "images",
     "voice",

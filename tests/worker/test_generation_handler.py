@@ -12,9 +12,9 @@ from PIL import Image
 from sqlalchemy import select, update
 
 from app.adapters.models import Adapter
+from app.campaigns.models import Campaign
 from app.db import Database, now
 from app.gallery import service as gallery
-from app.gallery.models import Campaign
 from app.generations import planner, queries, service
 from app.generations.models import Generation, Output
 from app.generations.recipe import GenerationRecipe

@@ -15,8 +15,8 @@ from app.audit import chain, exports, following, queries, service
 from app.audit.errors import Unrecorded
 from app.audit.following import Actor, Draft
 from app.audit.models import INSTALLATION, AuditChain, AuditEvent
+from app.campaigns.models import Campaign
 from app.db import Database, new_id
-from app.gallery.models import Campaign
 from app.migrate import migrate
 from app.settings import Settings
 from tests.orders import make_workspace

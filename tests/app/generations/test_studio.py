@@ -10,7 +10,7 @@ from sqlalchemy import select, update
 
 from app.base_models import catalogue
 from app.db import Database, new_id
-from app.gallery import service as gallery
+from app.campaigns import service as campaigns
 from app.generations import planner
 from app.generations.models import Generation, Output
 from app.generations.recipe import GenerationRecipe
@@ -97,7 +97,7 @@ def test_a_form_becomes_a_frozen_order_and_a_job(studio: Studio) -> None:
 def test_pictures_made_for_a_campaign_land_in_it(studio: Studio) -> None:
     assert 'name="campaign"' not in studio.owner.client.get(studio.url).text
     with studio.database.write() as session:
-        campaign = gallery.create_campaign(
+        campaign = campaigns.create_campaign(
             session, workspace_id=studio.owner.workspace_id, name="Winter", user_id=studio.owner.user_id
         )
     assert f'<option value="{campaign.id}">Winter' in studio.owner.client.get(studio.url).text

@@ -9,8 +9,8 @@ import pytest
 from fastapi import FastAPI
 from sqlalchemy import event
 
+from app.campaigns.models import Campaign
 from app.db import Database, new_id
-from app.gallery.models import Campaign
 from app.storage import Storage
 from tests.conftest import SignedIn
 from tests.orders import make_brand, order_training

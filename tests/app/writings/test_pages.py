@@ -13,8 +13,8 @@ from sqlalchemy import delete, select, update
 from app.accounts.models import User
 from app.adapters.models import Adapter
 from app.base_files.models import BaseCopy
+from app.campaigns.service import create_campaign
 from app.db import Database
-from app.gallery.service import create_campaign
 from app.jobs import workers as job_workers
 from app.jobs.models import Job
 from app.storage import Storage

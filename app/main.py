@@ -20,14 +20,13 @@ from app.adapters import routes as adapters
 from app.adapters.imports import api as adapter_files_api
 from app.audit import api as audit_api
 from app.audit import routes as audit
-from app.base_models import api as base_models_api
-from app.base_models import routes as base_models
 from app.db import Database
 from app.gallery import api as gallery_api
 from app.gallery import routes as gallery
 from app.generations import api as generations_api
 from app.generations import routes as generations
 from app.help import routes as help_pages
+from app.home import adapter_routes, base_model_api, base_model_routes, brand_api, brand_routes
 from app.images import api as images_api
 from app.images import routes as images
 from app.jobs import api as jobs_api
@@ -38,7 +37,6 @@ from app.logs import start_logging
 from app.machine.disk import DiskWatch
 from app.operations import metrics
 from app.operations import routes as operations
-from app.projects import api as projects_api
 from app.projects import routes as projects
 from app.settings import Settings
 from app.storage import open_storage
@@ -67,7 +65,7 @@ PAGES = (
     projects,
     images,
     voice,
-    base_models,
+    base_model_routes,
     jobs,
     adapters,
     trainings,
@@ -77,14 +75,16 @@ PAGES = (
     gallery,
     operations,
     help_pages,
+    brand_routes,
+    adapter_routes,
 )
 API = (
     accounts_api,
     audit_api,
-    projects_api,
+    brand_api,
     images_api,
     voice_api,
-    base_models_api,
+    base_model_api,
     jobs_api,
     adapters_api,
     adapter_files_api,

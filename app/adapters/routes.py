@@ -1,7 +1,7 @@
 """Pages of adapters: the shelf, the card, and the files to take along."""
 
 from collections.abc import Callable, Sequence
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, File, Form, Query, Request, Response, UploadFile
 from fastapi.responses import StreamingResponse
@@ -10,7 +10,6 @@ from starlette.background import BackgroundTask
 from app.adapters import files, queries, service, sidecar
 from app.adapters.forms import DescribeForm, PublishForm
 from app.adapters.hub import publishing
-from app.adapters.hub.card import LICENCES
 from app.adapters.imports import routes as file_routes
 from app.adapters.models import Adapter
 from app.adapters.voice import files as voice_files
@@ -18,13 +17,7 @@ from app.adapters.voice import merged
 from app.adapters.voice.imports import read_voice
 from app.base_models import queries as base_models
 from app.errors import N_, NotFound
-from app.images import queries as images
-from app.images.view import shown
-from app.lora_files import key_formats
 from app.projects import queries as projects
-from app.trainings.look.recipe import TrainingRecipe
-from app.trainings.voice.measures import Measures, copies, verdict
-from app.trainings.voice.recipe import VoiceRecipe
 from app.web.answers import go
 from app.web.api.audited import audited
 from app.web.api.deferred_route import DeferredRoute
@@ -40,7 +33,6 @@ from app.web.text import RowId
 
 router = APIRouter(route_class=DeferredRoute)
 router.routes += file_routes.router.routes
-MOST_THUMBNAILS = 40
 SAVED = N_("Saved")
 IMPORTED = N_("The voice is here.")
 ARCHIVED = N_("The adapter is in the archive now. Its files and pictures stay.")
@@ -119,62 +111,6 @@ def _namer(session: ReadSession, there: Sequence[Adapter]) -> Callable[[str], st
     keys = {adapter.base_model for adapter in there}
     names = base_models.names(session, workspace_id=there[0].workspace_id, keys=keys) if there else {}
     return lambda key: names.get(key, key)
-
-
-@router.get("/adapters/{adapter_id}")
-def show(request: Request, session: ReadSession, visitor: Viewer, adapter_id: RowId) -> Response:
-    adapter = queries.adapter(session, workspace_id=visitor.workspace.id, adapter_id=adapter_id)
-    if adapter.modality == "text":
-        return page(request, "pages/voice_adapter.html", adapter=adapter, **_voice_card(session, adapter))
-    return page(request, "pages/adapter.html", adapter=adapter, **_card(session, adapter))
-
-
-def _voice_card(session: ReadSession, adapter: Adapter) -> dict[str, Any]:
-    older, newer = queries.neighbours(session, adapter)
-    facts = adapter.facts
-    measures = Measures.model_validate(facts["measures"]) if facts.get("measures") else None
-    measured = measures.held_out if measures else None
-    return {
-        "project": projects.project(session, workspace_id=adapter.workspace_id, project_id=adapter.project_id),
-        "base": base_models.find_text(session, workspace_id=adapter.workspace_id, key=adapter.base_model),
-        "base_name": base_models.name_of(session, workspace_id=adapter.workspace_id, key=adapter.base_model),
-        "recipe": VoiceRecipe.model_validate(facts["recipe"]) if "recipe" in facts else None,
-        "measured": measured,
-        "verdict": verdict(measured) if measured else None,
-        "copies": copies(measured) if measured else None,
-        "older": older,
-        "newer": newer,
-        "names": {kind: voice_files.name_of(adapter, kind) for kind in voice_files.VOICE_FILES},
-        "merged": merged.shown(session, adapter),
-        "publications": queries.publications(session, workspace_id=adapter.workspace_id, adapter_id=adapter.id),
-        "licences": LICENCES,
-    }
-
-
-def _card(session: ReadSession, adapter: Adapter) -> dict[str, Any]:
-    older, newer = queries.neighbours(session, adapter)
-    facts = adapter.facts
-    ids = list(facts.get("image_ids", []))[:MOST_THUMBNAILS]
-    base = base_models.find(session, workspace_id=adapter.workspace_id, key=adapter.base_model)
-    family = sidecar.architecture_of(base) if base is not None else "stable_diffusion_1"
-    return {
-        "project": projects.project(session, workspace_id=adapter.workspace_id, project_id=adapter.project_id),
-        "base": base,
-        "base_name": _namer(session, [adapter])(adapter.base_model),
-        "recipe": TrainingRecipe.model_validate(facts["recipe"]) if "recipe" in facts else None,
-        "older": older,
-        "newer": newer,
-        "pictures": images.images(session, workspace_id=adapter.workspace_id, image_ids=ids),
-        "shown": shown,
-        "kohya_name": files.file_of(adapter, "kohya").name if adapter.kohya_key else None,
-        "clean_name": files.file_of(adapter, "clean").name,
-        "diffusers_name": files.file_of(adapter, "diffusers").name,
-        "sidecar_name": files.sidecar_name(adapter),
-        "publications": queries.publications(session, workspace_id=adapter.workspace_id, adapter_id=adapter.id),
-        "licences": LICENCES,
-        "family": family,
-        "only_comfyui": key_formats.dialects_for(family)[:1] == ("comfyui",),
-    }
 
 
 @router.get("/adapters/{adapter_id}/files/{kind}")

@@ -11,11 +11,10 @@ from app.audit.actions import GROUPS
 from app.audit.errors import NotInstallationOwner
 from app.audit.forms import AuditFilter, Sequence
 from app.audit.models import AuditEvent
-from app.operations.queries import is_admin
 from app.web.api.deferred_route import DeferredRoute
 from app.web.files import disposition
 from app.web.gate import rate_limit
-from app.web.gate.signed_in import Owner
+from app.web.gate.signed_in import Owner, is_admin
 from app.web.session_deps import AppSettings, ReadSession
 from app.web.templating import page
 
@@ -30,7 +29,7 @@ def _chain(session: ReadSession, visitor: Owner, installation: bool = False) -> 
     """
     if not installation:
         return visitor.workspace.id
-    if not is_admin(session, workspace_id=visitor.workspace.id):
+    if not is_admin(session, visitor):
         raise NotInstallationOwner()
     return None
 
@@ -67,7 +66,7 @@ def show(
         groups=GROUPS,
         asked=asked,
         is_installation=chain is None,
-        is_admin=is_admin(session, workspace_id=visitor.workspace.id),
+        is_admin=is_admin(session, visitor),
         head=queries.head(session, chain),
         verdict=verdict,
         older=_address(chain, asked | {"before": events[-1].sequence}) if len(found) > queries.PAGE else None,

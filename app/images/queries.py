@@ -17,6 +17,8 @@ from app.images.models import Image
 PAGE = 48
 COVER_PICTURES = 5
 PALETTE_PICTURES = 40
+ENOUGH_IMAGES, MANY_IMAGES = 10, 30
+"""So many make a good training; more than the second help little."""
 
 THRESHOLDS = StatusThresholds(small_side=512)
 """Before a base model is chosen, a picture is called small only when it is so for every one of them."""

@@ -18,7 +18,6 @@ from app.images.reading.readers import suggest_palette
 from app.images.upload_target import UploadPlace
 from app.images.view import address, shown
 from app.projects import queries as projects
-from app.projects.journey import ENOUGH_IMAGES, MANY_IMAGES
 from app.web.answers import go, is_htmx
 from app.web.api.audited import audited
 from app.web.api.deferred_route import DeferredRoute
@@ -57,8 +56,8 @@ def _set_facts(judged: JudgedSet) -> dict[str, Any]:
     return {
         "judged": judged,
         "filters": [(name, judged.count(name)) for name in queries.FILTERS],
-        "enough": ENOUGH_IMAGES,
-        "many": MANY_IMAGES,
+        "enough": queries.ENOUGH_IMAGES,
+        "many": queries.MANY_IMAGES,
     }
 
 

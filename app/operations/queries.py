@@ -6,7 +6,6 @@ from datetime import datetime
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from app.accounts.queries import is_first_workspace
 from app.adapters.models import Adapter
 from app.db import now
 from app.generations.models import Output
@@ -21,14 +20,8 @@ FILES_OF_AN_ADAPTER = 3
 """Its forms for different programs weigh about the same; the row knows one of them."""
 
 
-def is_admin(session: Session, *, workspace_id: str) -> bool:
-    """Whether this is the first workspace. Its owners are the installation's admins: anybody can make a further
-    workspace and own that."""
-    return is_first_workspace(session, workspace_id)
-
-
 @dataclass(frozen=True)
-class Waiting:
+class QueueLength:
     """Jobs of one queue in one state, of all workspaces."""
 
     queue: str
@@ -38,7 +31,7 @@ class Waiting:
     """Since the oldest was queued."""
 
 
-def waiting(session: Session) -> list[Waiting]:
+def waiting(session: Session) -> list[QueueLength]:
     """Queued and running jobs by queue, a row also where there are none."""
     found = {
         (queue, state): (count, oldest)
@@ -52,7 +45,9 @@ def waiting(session: Session) -> list[Waiting]:
     for queue in QUEUES:
         for state in ACTIVE_STATES:
             count, oldest = found.get((queue, state), (0, None))
-            rows.append(Waiting(queue, state, count, max(0.0, (moment - oldest).total_seconds()) if oldest else 0.0))
+            rows.append(
+                QueueLength(queue, state, count, max(0.0, (moment - oldest).total_seconds()) if oldest else 0.0)
+            )
     return rows
 
 
@@ -126,12 +121,11 @@ class Overview:
     """The operations page of one workspace: its jobs, and the machines that serve all."""
 
     workers: list[WorkerSeen]
-    waiting: list[Waiting]
+    waiting: list[QueueLength]
     running: list[Job]
     failed: list[Job]
     expiries: list[Expiry]
     storage: list[BrandUse]
-    is_admin: bool
 
 
 def overview(session: Session, *, workspace_id: str) -> Overview:
@@ -155,5 +149,4 @@ def overview(session: Session, *, workspace_id: str) -> Overview:
         failed=list(session.scalars(failed)),
         expiries=[Expiry(one.at, one.worker_id, one.attempt, one.outcome, title) for one, title in expiries],
         storage=storage_use(session, workspace_id=workspace_id),
-        is_admin=is_admin(session, workspace_id=workspace_id),
     )

@@ -13,7 +13,7 @@ from app.web.answers import go
 from app.web.api.audited import audited
 from app.web.api.deferred_route import DeferredRoute
 from app.web.flashes import Flash
-from app.web.gate.signed_in import Owner
+from app.web.gate.signed_in import Owner, is_admin
 from app.web.language import translate
 from app.web.session_deps import ReadSession, WriteSession
 from app.web.templating import page
@@ -36,6 +36,7 @@ def show(request: Request, session: ReadSession, visitor: Owner) -> Response:
         "pages/operations.html",
         found=found,
         queue_labels=QUEUES,
+        is_admin=is_admin(session, visitor),
         disk_free=disk.free(),
         is_short=disk.is_short(),
     )
@@ -51,7 +52,7 @@ def requeue(request: Request, session: WriteSession, visitor: Owner, job_id: Row
 @router.post("/operations/workers/{worker_id}/drain")
 @audited("worker.drained")
 def drain(request: Request, session: WriteSession, visitor: Owner, worker_id: WorkerId) -> Response:
-    _assert_admin(session, visitor.workspace.id)
+    _check_admin(session, visitor)
     job_workers.drain(session, worker_id, draining=True)
     return go(request, "/operations", Flash("ok", translate(request.state.locale, DRAINS)))
 
@@ -59,12 +60,12 @@ def drain(request: Request, session: WriteSession, visitor: Owner, worker_id: Wo
 @router.post("/operations/workers/{worker_id}/resume")
 @audited("worker.resumed")
 def resume(request: Request, session: WriteSession, visitor: Owner, worker_id: WorkerId) -> Response:
-    _assert_admin(session, visitor.workspace.id)
+    _check_admin(session, visitor)
     job_workers.drain(session, worker_id, draining=False)
     return go(request, "/operations", Flash("ok", translate(request.state.locale, TAKES_JOBS)))
 
 
-def _assert_admin(session: WriteSession, workspace_id: str) -> None:
+def _check_admin(session: WriteSession, visitor: Owner) -> None:
     """Workers serve every workspace; only the installation's admins may hold one up. Raises ``Forbidden``."""
-    if not queries.is_admin(session, workspace_id=workspace_id):
+    if not is_admin(session, visitor):
         raise Forbidden()

@@ -7,13 +7,13 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
-from app.operations.queries import is_admin
 from app.settings import Settings
+from app.web.gate.signed_in import is_admin
 from app.web.gate.visitor import Visitor
 
 
 async def show(request: Request) -> Response:
-    """200 with the metrics, 401 without a token, 403 with one of somebody who does not keep this installation."""
+    """200 with the metrics, 401 without a token, 403 with one of somebody who is no admin of this installation."""
     settings: Settings = request.app.state.settings
     wanted, visitor = settings.metrics_token.get_secret_value(), request.state.visitor
     _, _, given = request.headers.get("authorization", "").partition(" ")
@@ -28,4 +28,4 @@ async def show(request: Request) -> Response:
 
 def _may(request: Request, visitor: Visitor) -> bool:
     with request.app.state.database.read() as session:
-        return visitor.may("owner") and is_admin(session, workspace_id=visitor.workspace.id)
+        return is_admin(session, visitor)

@@ -27,6 +27,7 @@ FEATURES = [
     "gallery",
     "operations",
     "help",
+    "home",
 ]
 MODEL_LIBRARIES = {"torch", "diffusers", "peft", "transformers", "bitsandbytes", "accelerate", "tokenizers", "gguf"}
 WEB_LIBRARIES = {"fastapi", "starlette", "jinja2", "uvicorn"}
@@ -113,23 +114,23 @@ def test_domain_modules_know_no_web_library(kind: str) -> None:
     assert found == []
 
 
+def rooms_imported(path: Path) -> Iterator[tuple[str, str]]:
+    """Every feature that the file imports, and what of it. Recipes are pure data that everybody may read."""
+    for imported in imports(path):
+        parts = imported.split(".")
+        if len(parts) > 1 and parts[0] == "app" and parts[1] in FEATURES and "recipe" not in parts:
+            yield parts[1], imported
+
+
 def test_features_call_only_lower_features() -> None:
-    found = []
-    for name, path in modules("app"):
-        parts = name.split(".")
-        # Routes and the JSON interface compose a journey from several features; rules and tables may not.
-        if len(parts) < 3 or parts[1] not in FEATURES or parts[-1].endswith(("routes", "api", "forms")):
-            continue
-        for imported in imports(path):
-            target = imported.split(".")
-            if (
-                target[0] == "app"
-                and len(target) > 1
-                and target[1] in FEATURES
-                and FEATURES.index(target[1]) > FEATURES.index(parts[1])
-                and not any(part.endswith("recipe") for part in target)  # pure data that everybody may read
-            ):
-                found.append(f"{name} imports {imported}")
+    """Routes and the JSON interface too: pages that show what several rooms have stand in ``home``, the top floor."""
+    found = [
+        f"{name} imports {imported}"
+        for name, path in modules("app")
+        if len(parts := name.split(".")) > 2 and parts[1] in FEATURES
+        for other, imported in rooms_imported(path)
+        if FEATURES.index(other) > FEATURES.index(parts[1])
+    ]
     assert found == []
 
 
@@ -144,6 +145,12 @@ def test_the_formats_of_adapter_files_are_a_library_of_their_own() -> None:
         if imported != "app"
     ]
     assert found == []
+
+
+def test_the_web_knows_people_their_log_and_jobs_and_no_other_feature() -> None:
+    """Whoever asks, what is written down of it, and how far a job is, belong to every request."""
+    found = {other for name, path in modules("app/web") for other, _ in rooms_imported(path)}
+    assert found <= {"accounts", "audit", "jobs"}
 
 
 def test_recipes_import_pydantic_alone() -> None:

@@ -50,6 +50,12 @@ def watch(session: Session, visitor: Visitor | None) -> None:
     event.listen(session, "after_begin", look, once=True)
 
 
+def is_admin(session: Session, visitor: Visitor) -> bool:
+    """Whether the visitor owns the first workspace and thereby runs the installation: anybody can make a further
+    workspace and own that."""
+    return visitor.may("owner") and queries.is_first_workspace(session, visitor.workspace.id)
+
+
 def viewer(request: Request) -> Visitor:
     return _checked(request, "viewer")
 

@@ -9,8 +9,8 @@ from fastapi import FastAPI
 from sqlalchemy import select, update
 
 from app.base_models import catalogue
-from app.db import Database, new_id
 from app.campaigns import service as campaigns
+from app.db import Database, new_id
 from app.generations import planner
 from app.generations.models import Generation, Output
 from app.generations.recipe import GenerationRecipe

@@ -2,8 +2,7 @@
 
 from dataclasses import dataclass
 
-ENOUGH_IMAGES = 10
-MANY_IMAGES = 30
+from app.images.queries import ENOUGH_IMAGES
 
 
 @dataclass(frozen=True)

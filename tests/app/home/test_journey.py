@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.projects.journey import Holdings, Journey, journey
+from app.home.journey import Holdings, Journey, journey
 
 
 @pytest.mark.parametrize(

@@ -35,17 +35,17 @@ class Settings(BaseSettings):
     trusted_proxies: str = Field(
         "",
         description="Addresses or networks of the proxies before Livery, separated by spaces, whose `X-Forwarded-For` "
-        "and `X-Forwarded-Proto` are believed; empty means nobody's",
+        "and `X-Forwarded-Proto` are trusted; empty means none",
     )
     secret_key: SecretStr = Field(
-        SecretStr(""), description="Signs links and forms; empty means one kept in the data folder"
+        SecretStr(""), description="Signs links and forms and seals secrets; empty means a key kept in the data folder"
     )
     sign_in_days: int = Field(30, ge=1, le=365, description="Days after which everybody signs in again")
     sign_in_idle_days: int = Field(
         0,
         ge=0,
         le=365,
-        description="Days without a visit after which a browser is signed out before that; 0 turns that off",
+        description="Days without a visit after which a browser is signed out earlier; 0 turns that off",
     )
     workspaces_by: Literal["everybody", "first-owners", "nobody"] = Field(
         "everybody",
@@ -54,8 +54,8 @@ class Settings(BaseSettings):
     )
     embedded_workers: str = Field(
         "training generation",
-        description="Worker processes that `python -m app` looks after, separated by spaces, each with its queues "
-        "joined by `+`; `training+generation` is one process for both; `none` starts none",
+        description="Worker processes that `python -m app` starts and supervises, separated by spaces, each with its "
+        "queues joined by `+`; `training+generation` is one process for both, `none` starts none",
     )
     max_image_mb: int = Field(50, ge=1, le=2000, description="Largest picture that can be uploaded, in MB")
     max_archive_mb: int = Field(1000, ge=1, le=20000, description="Largest ZIP that can be uploaded, in MB")
@@ -70,7 +70,7 @@ class Settings(BaseSettings):
     hub_file_hosts: str = Field(
         "",
         description="Further host names that `HUB_URL` may send workers to for its files, separated by spaces; needed "
-        "for a mirror alone",
+        "only for a mirror",
     )
     checkpoints_folder: str = Field(
         "",
@@ -79,24 +79,24 @@ class Settings(BaseSettings):
     )
     civitai_url: str = Field("https://civitai.com", description="Address of Civitai, which adapters are fetched from")
     max_jobs_per_workspace: int = Field(
-        200, ge=1, le=1_000_000, description="Orders of one workspace that may wait or run at once, in each queue"
+        200, ge=1, le=1_000_000, description="Jobs of one workspace that may wait or run at once, in each queue"
     )
     max_live_pages: int = Field(
         500,
         ge=0,
-        description="Pages that one web process keeps up to date through an open stream each; further ones ask now and "
-        "then. Each takes a connection, so keep it below the limit of open files (`ulimit -n`)",
+        description="Pages that one web process keeps up to date through an open stream each; further ones poll. Each "
+        "takes a connection, so stay below the limit of open files (`ulimit -n`)",
     )
     disk_floor_mb: int = Field(
         500,
         ge=0,
-        description="Below this much room on the disk, in MB, uploads are refused and jobs wait; 0 turns that off",
+        description="Below this much free disk space, in MB, uploads are refused and jobs wait; 0 turns that off",
     )
     hang_minutes: float = Field(
         60,
         ge=0,
-        description="A job that gets no further for so many minutes counts as hung: its worker is started anew and the "
-        "job tried again; 0 turns that off",
+        description="A job without progress for this many minutes counts as hung: its worker is restarted and the job "
+        "is tried again; 0 turns that off",
     )
     metrics_token: SecretStr = Field(
         SecretStr(""), description="Bearer token that may read `/metrics`; empty means only an owner's API token may"

@@ -45,7 +45,7 @@ CHAPTERS = (
             "members",
         ),
     ),
-    Chapter(N_("Running Livery"), ("deployment", "settings", "operations", "faults", "metrics")),
+    Chapter(N_("Running Livery"), ("deployment", "settings", "operations", "faults", "metrics", "security")),
 )
 NAMES = frozenset(name for chapter in CHAPTERS for name in chapter.names)
 

@@ -22,7 +22,7 @@ ROOMS = sorted(
     and (ROOT / path).exists()
 )
 """Every README of a room; that of the built-in model is its card, and those of test data say where it is from."""
-DOCUMENTS = [Path("README.md"), Path("worker/engines/LOG.md"), *ROOMS]
+DOCUMENTS = [Path("README.md"), Path(".github/SECURITY.md"), Path("worker/engines/LOG.md"), *ROOMS]
 LINES = ("Context", "Decision", "Consequence", "Measured", "Date")
 MOST_LINES, MOST_BYTES = 150, 10_000
 DECISIONS = 135

@@ -110,3 +110,9 @@ def test_cells_carry_the_name_of_their_column() -> None:
 def test_a_page_begins_with_title_and_summary(source: str) -> None:
     with pytest.raises(ValueError):
         pages.render("x", "en", source)
+
+
+def test_a_german_search_reads_the_german_pages() -> None:
+    hits = pages.search("auslösewort", "de")
+    assert hits and all(hit.page.locale == "de" for hit in hits[:3])
+    assert pages.search("disk_floor_mb", "de"), "pages without a translation are found too"

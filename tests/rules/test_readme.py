@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from app.help.pages import slug
+from tests.rules.test_imports import FEATURES
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
@@ -23,6 +24,7 @@ ROOMS = sorted(
 )
 """Every README of a room; that of the built-in model is its card, and those of test data say where it is from."""
 DOCUMENTS = [Path("README.md"), Path(".github/SECURITY.md"), Path("worker/engines/LOG.md"), *ROOMS]
+TABLES = ("Dependencies", "Inside a feature")
 LINES = ("Context", "Decision", "Consequence", "Measured", "Date")
 MOST_LINES, MOST_BYTES = 150, 10_000
 DECISIONS = 135
@@ -32,12 +34,17 @@ DECISIONS = 135
 def records(path: Path) -> list[tuple[str, str]]:
     """Title and text of each decision of a room."""
     parts = (ROOT / path).read_text().split("\n## ")[1:]
-    return [(title, text) for title, _, text in (part.partition("\n") for part in parts) if title != "Dependencies"]
+    return [(title, text) for title, _, text in (part.partition("\n") for part in parts) if title not in TABLES]
 
 
 def test_the_readme_is_short() -> None:
     assert len(README.splitlines()) <= MOST_LINES
     assert len(README.encode()) <= MOST_BYTES
+
+
+def test_features_are_named_in_the_order_that_the_rules_keep() -> None:
+    named = README.split("Features, lowest first:")[1].split(".")[0]
+    assert named.replace("\n", " ").strip().split(", ") == FEATURES
 
 
 def test_contributing_is_forty_lines_at_most() -> None:

@@ -43,8 +43,6 @@ from app.storage import open_storage
 from app.trainings import api as trainings_api
 from app.trainings import routes as trainings
 from app.trainings.tables import facts
-from app.trainings.voice import api as voice_trainings_api
-from app.trainings.voice import routes as voice_trainings
 from app.voice import api as voice_api
 from app.voice import routes as voice
 from app.web import error_responses, health, live, metrics_page
@@ -69,7 +67,6 @@ PAGES = (
     jobs,
     adapters,
     trainings,
-    voice_trainings,
     generations,
     writings,
     gallery,
@@ -89,7 +86,6 @@ API = (
     adapters_api,
     adapter_files_api,
     trainings_api,
-    voice_trainings_api,
     generations_api,
     writings_api,
     gallery_api,

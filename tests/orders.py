@@ -13,6 +13,9 @@ from app.projects.models import Project
 from app.storage import Storage
 from app.trainings import service as trainings
 from app.trainings.look.choices import TrainingChoices
+from app.trainings.look.kind import LOOK
+from app.trainings.voice.choices import VoiceChoices
+from app.trainings.voice.kind import VOICE
 from worker.context import WorkerContext
 from worker.engines.device import DeviceFacts
 
@@ -81,7 +84,20 @@ def order_training(database: Database, workspace_id: str, project_id: str, **fie
     )
     with database.write() as session:
         return trainings.start_training(
-            session, workspace_id=workspace_id, project_id=project_id, choices=choices, created_by=None
+            session, LOOK, workspace_id=workspace_id, project_id=project_id, choices=choices, created_by=None
+        ).id
+
+
+def order_voice_training(database: Database, workspace_id: str, project_id: str, **fields: object) -> str:
+    """Start a training of the brand's voice; returns its id."""
+    with database.write() as session:
+        return trainings.start_training(
+            session,
+            VOICE,
+            workspace_id=workspace_id,
+            project_id=project_id,
+            choices=VoiceChoices.model_validate(fields),
+            created_by=None,
         ).id
 
 

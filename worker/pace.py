@@ -13,8 +13,20 @@ WARM_STEPS = 3
 MEASURED_STEPS = 5
 LATEST_STEPS = 50
 """Of which the pace is taken later on."""
-BETWEEN = ("sampling", "saving")
+BETWEEN = ("measuring", "sampling", "saving")
 """Phases that come again with every checkpoint."""
+CheckpointsLeft = Callable[[int, int], int]
+"""How many checkpoints are still to come after so many steps of so many."""
+
+
+def every(steps: int) -> CheckpointsLeft:
+    """One checkpoint after so many steps each, and one at the end."""
+    return lambda done, total: total // steps - done // steps + (total % steps != 0)
+
+
+def evaluations(count: int) -> CheckpointsLeft:
+    """So many checkpoints spread evenly over all steps, of which a training that gets no better may skip the last."""
+    return lambda done, total: min(count - done * count // total, total - done)
 
 
 @dataclass(frozen=True)
@@ -29,15 +41,16 @@ class Measured:
 
 
 class Pace:
-    """Of one attempt at a training of ``steps`` steps with a checkpoint every ``checkpoint_every``.
+    """Of one attempt at a training.
 
     Does not know what comes before the steps and after them, nor what a checkpoint costs that has not come yet: until
-    then it takes the base's own samples for it, which are drawn at the start.
+    then it takes the base's own samples for it, which are made at the start. That a training may end early it does not
+    know either.
     """
 
-    def __init__(self, steps: int, checkpoint_every: int, clock: Callable[[], float] = time.monotonic) -> None:
-        self._total, self._every, self._clock = steps, checkpoint_every, clock
-        self._done = 0
+    def __init__(self, checkpoints_left: CheckpointsLeft, clock: Callable[[], float] = time.monotonic) -> None:
+        self._checkpoints_left, self._clock = checkpoints_left, clock
+        self._done = self._total = 0
         self._seconds: deque[float] = deque(maxlen=LATEST_STEPS)
         self._warm = 0
         self._between = 0.0
@@ -59,7 +72,7 @@ class Pace:
             self._between_since = None
 
     def step(self, step: Step) -> None:
-        self._done = step.step
+        self._done, self._total = step.step, step.total
         if self._warm < WARM_STEPS:
             self._warm += 1
             return
@@ -73,8 +86,5 @@ class Pace:
         """None before the first steps have been measured."""
         if len(self._seconds) < MEASURED_STEPS:
             return None
-        return fmean(self._seconds) * (self._total - self._done) + self._between * self._checkpoints_left()
-
-    def _checkpoints_left(self) -> int:
-        whole = self._total // self._every - self._done // self._every
-        return whole + (self._total % self._every != 0)
+        left = self._checkpoints_left(self._done, self._total)
+        return fmean(self._seconds) * (self._total - self._done) + self._between * left

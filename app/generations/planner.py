@@ -18,8 +18,7 @@ from pydantic import BaseModel, ConfigDict
 from app.base_models.catalogue import BaseModelEntry, DrawingCost, Quantization
 from app.errors import N_
 from app.generations.recipe import TILE_SIDE, GenerationRecipe
-from app.trainings.look.needs import BYTES, WORKING_BYTES
-from app.trainings.look.planner import CLEARLY_LESS, Device, gigabytes, room_of
+from app.machine.devices import BYTES, CLEARLY_LESS, WORKING_BYTES, Device, gigabytes, room_of
 
 Offload = Literal["none", "models", "blocks"]
 """What leaves the card while it is not needed: nothing, whole models, or the denoiser's blocks too."""

@@ -88,10 +88,12 @@ def show(
 
 
 def _comes_next(session: ReadSession, workspace_id: str, project_id: str) -> dict[str, Any]:
-    """What leads to the brand's first adapter: the training that runs, or the pictures to learn from."""
+    """What leads to the brand's first adapter: the trainings that run, or the pictures to learn from."""
     count = images.counts(session, [project_id])[project_id].included
+    running = trainings.running_of(session, workspace_id=workspace_id, project_id=project_id)
     return {
-        "training_id": trainings.running_of(session, workspace_id=workspace_id, project_id=project_id),
+        "running": running,
+        "learns_look": any(training.modality == "image" for training in running),
         "count": count,
         "can_train": count >= FEWEST,
     }

@@ -12,7 +12,7 @@ from app.base_files import service as base_file_service
 from app.base_models import queries, service
 from app.base_models.forms import DescribeForm, HubForm, Key, LocalForm, TokenForm
 from app.errors import N_
-from app.trainings import queries as trainings
+from app.trainings.look import queries as trainings
 from app.trainings.voice import queries as voices
 from app.trainings.voice.planner import usual_needs
 from app.web.answers import go

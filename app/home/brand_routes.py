@@ -95,7 +95,7 @@ def show(request: Request, session: ReadSession, visitor: Viewer, project_id: Ro
         images=counts.included,
         adapters=len(trained),
         visuals=generations.output_counts(session, [project_id]).get(project_id, 0),
-        training_now=running is not None,
+        training_now=any(training.modality == "image" for training in running),
     )
     return page(
         request,
@@ -107,7 +107,7 @@ def show(request: Request, session: ReadSession, visitor: Viewer, project_id: Ro
         cover=_cover(session, visitor, project_id),
         holdings=holdings,
         journey=journey(holdings),
-        training_id=running,
+        running=running,
         adapters=trained[:HOME_ADAPTERS],
         samples={adapter.id: _samples(adapter) for adapter in trained[:HOME_ADAPTERS]},
         visuals=gallery.page(

@@ -1,19 +1,30 @@
-"""Trainings as JSON: plan, order, watch, cancel."""
+"""Trainings as JSON, for both kinds alike: plan, start, watch, cancel."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Path, Query, Response
 from pydantic import BaseModel
 
 from app.jobs.api import JobOut
 from app.projects import queries as projects
 from app.trainings import queries, service
-from app.trainings.look.estimate import Estimate
+from app.trainings.estimates import Estimate
+from app.trainings.kind import AnyKind
+from app.trainings.look import queries as look_queries
 from app.trainings.look.forms import CleanChoices
+from app.trainings.look.kind import LOOK
 from app.trainings.look.recipe import TrainingRecipe
 from app.trainings.models import Training
-from app.trainings.rows import PAGE
+from app.trainings.queries import PAGE
+from app.trainings.views import TrainingView, views
+from app.trainings.voice import queries as voice_queries
+from app.trainings.voice.choices import VoiceChoices
+from app.trainings.voice.kind import VOICE
+from app.trainings.voice.measures import Measures
+from app.trainings.voice.recipe import VoiceRecipe
 from app.web.api.audited import audited
 from app.web.api.deferred_route import DeferredRoute
 from app.web.api.json_body import JsonBody
@@ -24,7 +35,10 @@ from app.web.paging import from_cursor, to_cursor
 from app.web.session_deps import FileStorage, ReadSession, WriteSession
 from app.web.text import RowId
 
-router = APIRouter(tags=["Trainings"], route_class=DeferredRoute)
+router = APIRouter(route_class=DeferredRoute)
+
+
+# What is sent -------------------------------------------------------------------------------------------------------
 
 
 class Choices(JsonBody, CleanChoices):
@@ -35,28 +49,54 @@ class NewTraining(Choices):
     """What to learn. Every field that is left out takes what fits the purpose, the base and the pictures."""
 
     order_id: RowId | None = None
-    """An id of your own (32 hexadecimal digits) that makes it safe to send the same order twice."""
+    """An id of your own (32 hexadecimal digits) that makes it safe to send the same request twice."""
 
 
-class PlanOut(BaseModel, defer_build=True):
-    """What a training would do and take."""
+class VoicePlanChoices(JsonBody, VoiceChoices):
+    """What to learn. Every field that is left out takes what fits the base and the number of texts."""
 
-    recipe: TrainingRecipe
-    picture_count: int
+
+class NewVoiceTraining(VoicePlanChoices):
+    """Every field that is left out takes what fits the base and the number of texts."""
+
+    order_id: RowId | None = None
+    """An id of your own (32 hexadecimal digits) that makes it safe to send the same request twice."""
+
+
+# What comes back ----------------------------------------------------------------------------------------------------
+
+
+class Promise(BaseModel, defer_build=True):
+    """What a training would take."""
+
     estimate: Estimate
     warnings: list[str]
     possible: bool
 
 
-class TrainingOut(BaseModel, defer_build=True):
-    """An ordered training and how far it is."""
+class PlanOut(Promise, defer_build=True):
+    """What a training would do and take."""
+
+    recipe: TrainingRecipe
+    picture_count: int
+
+
+class VoicePlanOut(Promise, defer_build=True):
+    """What a training would do and take."""
+
+    recipe: VoiceRecipe
+    sample_count: int
+    held_out_count: int
+    language: str
+    style_guide: str
+
+
+class Facts(BaseModel, defer_build=True):
+    """What is told of every training."""
 
     id: str
     project_id: str
-    purpose: str
     base_model: str
-    recipe: TrainingRecipe
-    picture_count: int
     estimate: Estimate
     created_at: datetime
     seconds_per_step: float | None
@@ -72,8 +112,31 @@ class TrainingOut(BaseModel, defer_build=True):
     job: JobOut
 
 
+class TrainingOut(Facts, defer_build=True):
+    """A training and how far it is."""
+
+    purpose: str
+    recipe: TrainingRecipe
+    picture_count: int
+
+
+class VoiceTrainingOut(Facts, defer_build=True):
+    """A training of a voice and how far it is."""
+
+    recipe: VoiceRecipe
+    sample_count: int
+    held_out_count: int
+    measures: Measures | None
+    """On the texts kept back; null until it has ended."""
+
+
 class TrainingList(BaseModel, defer_build=True):
     items: list[TrainingOut]
+    next: str | None
+
+
+class VoiceTrainingList(BaseModel, defer_build=True):
+    items: list[VoiceTrainingOut]
     next: str | None
 
 
@@ -105,92 +168,83 @@ class CourseOut(BaseModel, defer_build=True):
     samples: list[SampleOut]
 
 
-def _out(session: ReadSession, rows: list[Training]) -> list[TrainingOut]:
-    return [
-        TrainingOut(
-            id=view.training.id,
-            project_id=view.training.project_id,
-            purpose=view.training.purpose,
-            base_model=view.training.base_model,
-            recipe=view.recipe,
-            picture_count=len(view.training.pictures),
-            estimate=view.estimate,
-            created_at=view.training.created_at,
-            seconds_per_step=view.training.seconds_per_step,
-            peak_memory_bytes=view.training.peak_memory_bytes,
-            device=view.training.device,
-            precision=view.adapter.facts.get("precision") if view.adapter is not None else None,
-            skipped_steps=view.adapter.facts.get("skipped_steps") if view.adapter is not None else None,
-            adapter_id=view.adapter.id if view.adapter is not None else None,
-            job=JobOut.of(view.job),
-        )
-        for view in queries.views(session, rows)
-    ]
+class HeldOutLossOut(BaseModel, defer_build=True):
+    """Mean loss over the texts kept back; step 0 is the base alone."""
+
+    step: int
+    loss: float
 
 
-@router.get("/projects/{project_id}/trainings", summary="List a brand's trainings")
-def of_project(
-    session: ReadSession,
-    visitor: Viewer,
-    project_id: RowId,
-    cursor: Annotated[str | None, Query(max_length=200)] = None,
-) -> TrainingList:
-    """The newest first."""
-    workspace_id = visitor.workspace.id
-    projects.project(session, workspace_id=workspace_id, project_id=project_id)
-    found = queries.of_project(session, workspace_id=workspace_id, project_id=project_id, before=from_cursor(cursor))
-    shown, more = found[:PAGE], found[PAGE:]
-    following = to_cursor(shown[-1].created_at, shown[-1].id) if more else None
-    return TrainingList(items=_out(session, shown), next=following)
+class WrittenSampleOut(BaseModel, defer_build=True):
+    """A text written while training; step 0 is the base alone."""
+
+    step: int
+    position: int
+    brief: str
+    seed: int
+    text: str
 
 
-@router.post("/projects/{project_id}/trainings/plan", summary="Plan a training")
-def plan(session: ReadSession, visitor: Viewer, project_id: RowId, choices: Choices) -> PlanOut:
-    """Recipe, estimate and warnings for the brand's pictures as they are now. Orders nothing."""
-    found = service.plan_training(
-        session, workspace_id=visitor.workspace.id, project_id=project_id, choices=choices, to_the_letter=True
-    )
-    return PlanOut(
-        recipe=found.recipe,
-        picture_count=len(found.pictures),
-        estimate=found.estimate,
-        warnings=[translate(visitor.user.locale, warning.msgid, **warning.params) for warning in found.warnings],
-        possible=found.is_possible,
-    )
+class VoiceCourseOut(BaseModel, defer_build=True):
+    """What was measured and written so far."""
+
+    losses: list[LossOut]
+    held_out: list[HeldOutLossOut]
+    samples: list[WrittenSampleOut]
 
 
-@router.post("/projects/{project_id}/trainings", summary="Start a training", status_code=201)
-@audited("training.started")
-def start(session: WriteSession, visitor: Editor, project_id: RowId, choices: NewTraining) -> TrainingOut:
-    """Freeze the brand's included pictures and the recipe, and queue the job."""
-    given = service.start_training(
-        session,
-        workspace_id=visitor.workspace.id,
-        project_id=project_id,
-        choices=choices,
-        created_by=visitor.user.id,
-        order_id=choices.order_id,
-        to_the_letter=True,
-    )
-    return _out(session, [given])[0]
+# The routes of both kinds -------------------------------------------------------------------------------------------
 
 
-@router.get("/trainings/{training_id}", summary="Get a training")
-def show(session: ReadSession, visitor: Viewer, training_id: RowId) -> TrainingOut:
-    given = queries.training(session, workspace_id=visitor.workspace.id, training_id=training_id)
-    return _out(session, [given])[0]
+@dataclass(frozen=True)
+class Api:
+    """Where one kind's trainings are, and what is sent and told of them."""
+
+    kind: AnyKind
+    path: str
+    training_id: str
+    """Parameter of its addresses."""
+    event: str
+    """What its events begin with."""
+    tag: str
+    named: str
+    """What its summaries end with."""
+    choices: type[Any]
+    new: type[Any]
+    plan: type[Any]
+    one: type[Any]
+    many: type[Any]
+    course: type[Any]
+    of_plan: Callable[[service.TrainingPlan[Any, Any, Any]], dict[str, Any]]
+    of_training: Callable[[TrainingView[Any, Any]], dict[str, Any]]
+    of_course: Callable[[ReadSession, Training], dict[str, Any]]
+
+    def out(self, session: ReadSession, rows: list[Training]) -> list[Any]:
+        return [
+            self.one(
+                id=view.training.id,
+                project_id=view.training.project_id,
+                base_model=view.training.base_model,
+                recipe=view.recipe,
+                estimate=view.estimate,
+                created_at=view.training.created_at,
+                seconds_per_step=view.training.seconds_per_step,
+                peak_memory_bytes=view.training.peak_memory_bytes,
+                device=view.training.device,
+                precision=view.adapter.facts.get("precision") if view.adapter is not None else None,
+                skipped_steps=view.adapter.facts.get("skipped_steps") if view.adapter is not None else None,
+                adapter_id=view.adapter.id if view.adapter is not None else None,
+                job=JobOut.of(view.job),
+                **self.of_training(view),
+            )
+            for view in views(session, self.kind, rows)
+        ]
 
 
-@router.get("/trainings/{training_id}/course", summary="Get losses and samples")
-def course(session: ReadSession, visitor: Viewer, training_id: RowId) -> CourseOut:
-    """The loss curve and the sample pictures so far."""
-    given = queries.training(session, workspace_id=visitor.workspace.id, training_id=training_id)
-    return CourseOut(
-        losses=[
-            LossOut(step=point.step, loss=point.loss, learning_rate=point.learning_rate)
-            for point in queries.loss_points(session, given.id)
-        ],
-        samples=[
+def _look_course(session: ReadSession, training: Training) -> dict[str, Any]:
+    address = f"/api/v1/trainings/{training.id}/samples"
+    return {
+        "samples": [
             SampleOut(
                 id=one.id,
                 step=one.step,
@@ -199,25 +253,191 @@ def course(session: ReadSession, visitor: Viewer, training_id: RowId) -> CourseO
                 seed=one.seed,
                 width=one.width,
                 height=one.height,
-                url=f"/api/v1/trainings/{given.id}/samples/{one.id}",
+                url=f"{address}/{one.id}",
             )
-            for one in queries.samples(session, given.id)
+            for one in look_queries.samples(session, training.id)
+        ]
+    }
+
+
+def _voice_course(session: ReadSession, training: Training) -> dict[str, Any]:
+    return {
+        "held_out": [
+            HeldOutLossOut(step=point.step, loss=point.loss)
+            for point in voice_queries.held_out_points(session, training.id)
         ],
+        "samples": [
+            WrittenSampleOut(step=one.step, position=one.position, brief=one.brief, seed=one.seed, text=one.text)
+            for one in voice_queries.texts(session, training.id)
+        ],
+    }
+
+
+LOOK_API = Api(
+    kind=LOOK,
+    path="trainings",
+    training_id="training_id",
+    event="training",
+    tag="Trainings",
+    named="",
+    choices=Choices,
+    new=NewTraining,
+    plan=PlanOut,
+    one=TrainingOut,
+    many=TrainingList,
+    course=CourseOut,
+    of_plan=lambda plan: {"picture_count": len(plan.pictures)},
+    of_training=lambda view: {"purpose": view.training.purpose, "picture_count": len(view.frozen)},
+    of_course=_look_course,
+)
+VOICE_API = Api(
+    kind=VOICE,
+    path="voice-trainings",
+    training_id="voice_training_id",
+    event="voice_training",
+    tag="Trainings of a voice",
+    named=" of a voice",
+    choices=VoicePlanChoices,
+    new=NewVoiceTraining,
+    plan=VoicePlanOut,
+    one=VoiceTrainingOut,
+    many=VoiceTrainingList,
+    course=VoiceCourseOut,
+    of_plan=lambda plan: {
+        "sample_count": len(plan.frozen.texts),
+        "held_out_count": len(plan.frozen.held_out),
+        "language": plan.frozen.language,
+        "style_guide": plan.frozen.style_guide,
+    },
+    of_training=lambda view: {
+        "sample_count": len(view.frozen.texts),
+        "held_out_count": len(view.frozen.held_out),
+        "measures": view.measures,
+    },
+    of_course=_voice_course,
+)
+
+
+def _add_before_the_start(api: Api) -> None:
+    address, choices_type, new_type = f"/projects/{{project_id}}/{api.path}", api.choices, api.new
+
+    @router.post(f"{address}/plan", summary=f"Plan a training{api.named}", tags=[api.tag], response_model=api.plan)
+    def plan(
+        session: ReadSession,
+        visitor: Viewer,
+        project_id: RowId,
+        choices: choices_type,  # type: ignore[valid-type]
+    ) -> Any:
+        """Recipe, estimate and warnings for what the brand has now. Starts nothing."""
+        found = service.plan_training(
+            session,
+            api.kind,
+            workspace_id=visitor.workspace.id,
+            project_id=project_id,
+            choices=choices,
+            to_the_letter=True,
+        )
+        return api.plan(
+            recipe=found.recipe,
+            estimate=found.estimate,
+            warnings=[translate(visitor.user.locale, warning.msgid, **warning.params) for warning in found.warnings],
+            possible=found.is_possible,
+            **api.of_plan(found),
+        )
+
+    @router.post(
+        address, summary=f"Start a training{api.named}", tags=[api.tag], response_model=api.one, status_code=201
     )
+    @audited(f"{api.event}.started")
+    def start(
+        session: WriteSession,
+        visitor: Editor,
+        project_id: RowId,
+        choices: new_type,  # type: ignore[valid-type]
+    ) -> Any:
+        """Freeze what the brand includes and the recipe, and queue the job."""
+        started = service.start_training(
+            session,
+            api.kind,
+            workspace_id=visitor.workspace.id,
+            project_id=project_id,
+            choices=choices,
+            created_by=visitor.user.id,
+            order_id=choices.order_id,  # type: ignore[attr-defined]
+            to_the_letter=True,
+        )
+        return api.out(session, [started])[0]
 
 
-@router.get("/trainings/{training_id}/samples/{sample_id}", summary="Get a sample picture", response_class=Response)
+def _add_after_the_start(api: Api) -> None:
+    address = f"/{api.path}/{{{api.training_id}}}"
+
+    @router.get(
+        f"/projects/{{project_id}}/{api.path}",
+        summary=f"List a brand's trainings{api.named}",
+        tags=[api.tag],
+        response_model=api.many,
+    )
+    def of_project(
+        session: ReadSession,
+        visitor: Viewer,
+        project_id: RowId,
+        cursor: Annotated[str | None, Query(max_length=200)] = None,
+    ) -> Any:
+        """The newest first."""
+        workspace_id = visitor.workspace.id
+        projects.project(session, workspace_id=workspace_id, project_id=project_id)
+        found = queries.of_project(
+            session, api.kind, workspace_id=workspace_id, project_id=project_id, before=from_cursor(cursor)
+        )
+        shown, more = found[:PAGE], found[PAGE:]
+        following = to_cursor(shown[-1].created_at, shown[-1].id) if more else None
+        return api.many(items=api.out(session, shown), next=following)
+
+    @router.get(address, summary=f"Get a training{api.named}", tags=[api.tag], response_model=api.one)
+    def show(session: ReadSession, visitor: Viewer, training_id: Annotated[RowId, Path(alias=api.training_id)]) -> Any:
+        """With what it has measured, once it has ended."""
+        found = queries.training(session, api.kind, workspace_id=visitor.workspace.id, training_id=training_id)
+        return api.out(session, [found])[0]
+
+    @router.get(f"{address}/course", summary="Get losses and samples", tags=[api.tag], response_model=api.course)
+    def course(
+        session: ReadSession, visitor: Viewer, training_id: Annotated[RowId, Path(alias=api.training_id)]
+    ) -> Any:
+        """The loss curve and the samples so far; of a voice also the loss on the texts kept back."""
+        found = queries.training(session, api.kind, workspace_id=visitor.workspace.id, training_id=training_id)
+        losses = [
+            LossOut(step=point.step, loss=point.loss, learning_rate=point.learning_rate)
+            for point in queries.loss_points(session, found.id)
+        ]
+        return api.course(losses=losses, **api.of_course(session, found))
+
+    @router.post(f"{address}/cancel", summary=f"Cancel a training{api.named}", tags=[api.tag], response_model=api.one)
+    @audited(f"{api.event}.cancelled")
+    def cancel(
+        session: WriteSession, visitor: Editor, training_id: Annotated[RowId, Path(alias=api.training_id)]
+    ) -> Any:
+        """A queued one ends at once; a running one stops at its next step and keeps what it has learned."""
+        found = service.cancel_training(session, api.kind, workspace_id=visitor.workspace.id, training_id=training_id)
+        return api.out(session, [found])[0]
+
+
+for _api in (LOOK_API, VOICE_API):
+    _add_before_the_start(_api)
+    _add_after_the_start(_api)
+
+
+@router.get(
+    "/trainings/{training_id}/samples/{sample_id}",
+    summary="Get a sample picture",
+    tags=[LOOK_API.tag],
+    response_class=Response,
+)
 def sample(
     session: ReadSession, visitor: Viewer, storage: FileStorage, training_id: RowId, sample_id: RowId
 ) -> Response:
     """A WebP picture."""
-    found = queries.sample(session, workspace_id=visitor.workspace.id, training_id=training_id, sample_id=sample_id)
+    found = look_queries.sample(
+        session, workspace_id=visitor.workspace.id, training_id=training_id, sample_id=sample_id
+    )
     return send(storage, found.key, "image/webp")
-
-
-@router.post("/trainings/{training_id}/cancel", summary="Cancel a training")
-@audited("training.cancelled")
-def cancel(session: WriteSession, visitor: Editor, training_id: RowId) -> TrainingOut:
-    """A queued one ends at once; a running one stops at its next step and keeps what it has learned as an adapter."""
-    given = service.cancel_training(session, workspace_id=visitor.workspace.id, training_id=training_id)
-    return _out(session, [given])[0]

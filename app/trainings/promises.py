@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from app.adapters.models import Adapter
-from app.trainings.look.estimate import Estimate
+from app.trainings.estimates import Estimate
 from app.trainings.models import Training
 
 CLOSE = 0.25

@@ -1,9 +1,11 @@
-"""Pages of trainings: plan one, watch it, look back."""
+"""Pages of trainings, for both kinds alike: plan one, watch it, look back."""
 
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Annotated, Any
 from urllib.parse import urlencode
 
-from fastapi import APIRouter, Form, Query, Request, Response
+from fastapi import APIRouter, Form, Path, Query, Request, Response
 
 from app.base_models import queries as base_models
 from app.db import new_id
@@ -12,12 +14,17 @@ from app.images.captions import TRIGGER_PLACEHOLDER
 from app.images.view import shown
 from app.projects import queries as projects
 from app.trainings import queries, service
-from app.trainings.look import again
+from app.trainings.kind import AnyKind
+from app.trainings.look import queries as look_queries
 from app.trainings.look.forms import StartForm, TrainingForm
+from app.trainings.look.kind import LOOK
 from app.trainings.look.presets import PURPOSES
-from app.trainings.look.recipe import TrainingRecipe
-from app.trainings.models import Training
-from app.trainings.rows import PAGE
+from app.trainings.queries import PAGE
+from app.trainings.views import TrainingView, view, views
+from app.trainings.voice import queries as voice_queries
+from app.trainings.voice.forms import StartVoiceForm, VoiceForm
+from app.trainings.voice.kind import VOICE
+from app.trainings.voice.measures import copies, verdict
 from app.web.answers import go, is_htmx
 from app.web.api.audited import audited
 from app.web.api.deferred_route import DeferredRoute
@@ -35,147 +42,255 @@ router = APIRouter(route_class=DeferredRoute)
 WILL_STOP = N_("It stops after this step and keeps what it has learned.")
 NOT_STARTED = N_("The training was taken out of the queue.")
 Count = Annotated[int, Query(ge=0, le=1_000_000)]
+AnyView = TrainingView[Any, Any]
 
 
-@router.get("/projects/{project_id}/trainings")
-def of_project(
-    request: Request,
-    session: ReadSession,
-    visitor: Viewer,
-    project_id: RowId,
-    before: Annotated[str | None, Query(max_length=200)] = None,
-) -> Response:
-    workspace_id = visitor.workspace.id
-    project = projects.project(session, workspace_id=workspace_id, project_id=project_id)
-    found = queries.of_project(session, workspace_id=workspace_id, project_id=project_id, before=from_cursor(before))
-    there, more = found[:PAGE], found[PAGE:]
-    return page(
-        request,
-        "pages/trainings.html",
-        project=project,
-        views=queries.views(session, there),
-        older=f"/projects/{project_id}/trainings?before={to_cursor(there[-1].created_at, there[-1].id)}"
-        if more
-        else None,
+@dataclass(frozen=True)
+class Pages:
+    """Where one kind's pages are, and what they show that the other's do not."""
+
+    kind: AnyKind
+    path: str
+    training_id: str
+    """Parameter of its addresses."""
+    event: str
+    """What its events begin with."""
+    form: type[Any]
+    start_form: type[Any]
+    list_page: str
+    form_page: str
+    summary: str
+    show_page: str
+    live: str
+    models: Callable[[ReadSession, str], list[Any]]
+    """The base models that a workspace can choose from."""
+    of_form: Mapping[str, Any] = field(default_factory=dict)
+    of_show: Callable[[ReadSession, AnyView], dict[str, Any]] = lambda session, seen: {}
+    of_live: Callable[[ReadSession, AnyView], dict[str, Any]] = lambda session, seen: {}
+
+    def address(self, project_id: str) -> str:
+        return f"/projects/{project_id}/{self.path}"
+
+
+def _samples(session: ReadSession, seen: AnyView) -> dict[str, Any]:
+    recipe = seen.recipe
+    prompts = tuple(prompt.replace(TRIGGER_PLACEHOLDER, recipe.trigger_word) for prompt in recipe.sample_prompts)
+    drawn = look_queries.samples(session, seen.training.id)
+    return {"prompts": prompts, "rows": look_queries.sample_rows(drawn, prompts)}
+
+
+def _of_look(session: ReadSession, seen: AnyView) -> dict[str, Any]:
+    pictures = look_queries.pictures_left(session, seen.training)
+    return {"pictures": pictures, "shown": shown, **_samples(session, seen)}
+
+
+def _of_voice(session: ReadSession, seen: AnyView) -> dict[str, Any]:
+    measured = seen.measures.held_out if seen.measures else None
+    held_out = voice_queries.held_out_points(session, seen.training.id)
+    return {
+        "held_out": [(point.step, point.loss) for point in held_out],
+        "rows": voice_queries.sample_rows(voice_queries.texts(session, seen.training.id)),
+        "measured": measured,
+        "verdict": verdict(measured) if measured else None,
+        "copies": copies(measured) if measured else None,
+    }
+
+
+LOOK_PAGES = Pages(
+    kind=LOOK,
+    path="trainings",
+    training_id="training_id",
+    event="training",
+    form=TrainingForm,
+    start_form=StartForm,
+    list_page="pages/trainings.html",
+    form_page="pages/new_training.html",
+    summary="partials/training_summary.html",
+    show_page="pages/training.html",
+    live="partials/training_live.html",
+    models=lambda session, workspace_id: base_models.offered(session, workspace_id=workspace_id),
+    of_form={"purposes": PURPOSES},
+    of_show=_of_look,
+    of_live=lambda session, seen: {"sample_count": look_queries.sample_count(session, seen.training.id)},
+)
+VOICE_PAGES = Pages(
+    kind=VOICE,
+    path="voice-trainings",
+    training_id="voice_training_id",
+    event="voice_training",
+    form=VoiceForm,
+    start_form=StartVoiceForm,
+    list_page="pages/voice_trainings.html",
+    form_page="pages/new_voice.html",
+    summary="partials/voice_summary.html",
+    show_page="pages/voice_training.html",
+    live="partials/training_live.html",
+    models=lambda session, workspace_id: base_models.text_offered(session, workspace_id=workspace_id),
+    of_live=_of_voice,
+)
+
+
+def _add_before_the_start(pages: Pages) -> None:
+    """The form, its card, and the start."""
+    form_type, start_form_type = pages.form, pages.start_form
+
+    @router.get(f"{pages.address('{project_id}')}/new")
+    def new(
+        request: Request,
+        session: ReadSession,
+        visitor: Editor,
+        project_id: RowId,
+        form: Annotated[form_type, Query()],  # type: ignore[valid-type]
+    ) -> Response:
+        response = page(
+            request,
+            pages.form_page,
+            models=pages.models(session, visitor.workspace.id),
+            order_id=new_id(),
+            form=form,
+            **pages.of_form,
+            **_planned(pages, session, visitor, project_id, form),
+        )
+        return _at_its_address(pages, request, response, project_id)
+
+    @router.get(f"{pages.address('{project_id}')}/summary")
+    def summary(
+        request: Request,
+        session: ReadSession,
+        visitor: Editor,
+        project_id: RowId,
+        form: Annotated[form_type, Query()],  # type: ignore[valid-type]
+    ) -> Response:
+        """The one card, worked out again when a choice changes."""
+        response = fragment(request, pages.summary, **_planned(pages, session, visitor, project_id, form))
+        return _at_its_address(pages, request, response, project_id)
+
+    @router.post(pages.address("{project_id}"))
+    @audited(f"{pages.event}.started")
+    def start(
+        request: Request,
+        session: WriteSession,
+        visitor: Editor,
+        project_id: RowId,
+        form: Annotated[start_form_type, Form()],  # type: ignore[valid-type]
+    ) -> Response:
+        started = service.start_training(
+            session,
+            pages.kind,
+            workspace_id=visitor.workspace.id,
+            project_id=project_id,
+            choices=form,
+            created_by=visitor.user.id,
+            order_id=form.order_id,  # type: ignore[attr-defined]
+        )
+        return go(request, f"/{pages.path}/{started.id}")
+
+
+def _planned(pages: Pages, session: ReadSession, visitor: Visitor, project_id: str, form: Any) -> dict[str, Any]:
+    plan = service.plan_training(
+        session, pages.kind, workspace_id=visitor.workspace.id, project_id=project_id, choices=form
     )
+    return {"plan": plan, "project": plan.project, "shown": shown}
 
 
-@router.get("/projects/{project_id}/trainings/new")
-def new(
-    request: Request,
-    session: ReadSession,
-    visitor: Editor,
-    project_id: RowId,
-    form: Annotated[TrainingForm, Query()],
-) -> Response:
-    context = _planned(session, visitor, project_id, form)
-    response = page(
-        request,
-        "pages/new_training.html",
-        purposes=PURPOSES,
-        models=base_models.offered(session, workspace_id=visitor.workspace.id),
-        order_id=new_id(),
-        form=form,
-        **context,
-    )
-    return _at_its_address(request, response, project_id)
-
-
-@router.get("/projects/{project_id}/trainings/summary")
-def summary(
-    request: Request,
-    session: ReadSession,
-    visitor: Editor,
-    project_id: RowId,
-    form: Annotated[TrainingForm, Query()],
-) -> Response:
-    """The one card, worked out again when a choice changes."""
-    response = fragment(request, "partials/training_summary.html", **_planned(session, visitor, project_id, form))
-    return _at_its_address(request, response, project_id)
-
-
-def _at_its_address(request: Request, response: Response, project_id: str) -> Response:
+def _at_its_address(pages: Pages, request: Request, response: Response, project_id: str) -> Response:
     """Let the browser's address tell all that was chosen, so that reloading, going back and sending it to a colleague
     lose nothing."""
     if is_htmx(request):
         chosen = [(name, value) for name, value in request.query_params.multi_items() if value.strip()]
-        response.headers["HX-Replace-Url"] = f"/projects/{project_id}/trainings/new?{urlencode(chosen)}"
+        response.headers["HX-Replace-Url"] = f"{pages.address(project_id)}/new?{urlencode(chosen)}"
     return response
 
 
-def _planned(session: ReadSession, visitor: Visitor, project_id: str, form: TrainingForm) -> dict[str, Any]:
-    plan = service.plan_training(session, workspace_id=visitor.workspace.id, project_id=project_id, choices=form)
-    return {"plan": plan, "project": plan.project, "shown": shown}
+def _add_after_the_start(pages: Pages) -> None:
+    """The list, a training's page, what moves on it, and the cancellation."""
+    address = f"/{pages.path}/{{{pages.training_id}}}"
+
+    @router.get(pages.address("{project_id}"))
+    def of_project(
+        request: Request,
+        session: ReadSession,
+        visitor: Viewer,
+        project_id: RowId,
+        before: Annotated[str | None, Query(max_length=200)] = None,
+    ) -> Response:
+        workspace_id, kind = visitor.workspace.id, pages.kind
+        project = projects.project(session, workspace_id=workspace_id, project_id=project_id)
+        cursor = from_cursor(before)
+        found = queries.of_project(session, kind, workspace_id=workspace_id, project_id=project_id, before=cursor)
+        there, more = found[:PAGE], found[PAGE:]
+        older = f"{pages.address(project_id)}?before={to_cursor(there[-1].created_at, there[-1].id)}" if more else None
+        return page(request, pages.list_page, project=project, views=views(session, kind, there), older=older)
+
+    @router.get(address)
+    def show(
+        request: Request,
+        session: ReadSession,
+        visitor: Viewer,
+        training_id: Annotated[RowId, Path(alias=pages.training_id)],
+    ) -> Response:
+        seen = _seen(pages, session, visitor, training_id)
+        project = projects.project(session, workspace_id=visitor.workspace.id, project_id=seen.training.project_id)
+        told = _live(pages, session, seen) | pages.of_show(session, seen)
+        return page(request, pages.show_page, project=project, oob=False, **told)
+
+    @router.get(f"{address}/live")
+    def live(
+        request: Request,
+        session: ReadSession,
+        visitor: Viewer,
+        training_id: Annotated[RowId, Path(alias=pages.training_id)],
+        samples: Count = 0,
+    ) -> Response:
+        """What moves while it runs; ``samples`` is how many pictures the page shows already."""
+        told = _live(pages, session, _seen(pages, session, visitor, training_id))
+        response = fragment(request, pages.live, oob=True, **told)
+        if told.get("sample_count", samples) != samples:
+            response.headers["HX-Trigger"] = "livery:samples"
+        return response
+
+    @router.post(f"{address}/cancel")
+    @audited(f"{pages.event}.cancelled")
+    def cancel(
+        request: Request,
+        session: WriteSession,
+        visitor: Editor,
+        training_id: Annotated[RowId, Path(alias=pages.training_id)],
+    ) -> Response:
+        service.cancel_training(session, pages.kind, workspace_id=visitor.workspace.id, training_id=training_id)
+        told = WILL_STOP if _seen(pages, session, visitor, training_id).is_active else NOT_STARTED
+        return go(request, f"/{pages.path}/{training_id}", Flash("ok", translate(request.state.locale, told)))
 
 
-@router.post("/projects/{project_id}/trainings")
-@audited("training.started")
-def start(
-    request: Request, session: WriteSession, visitor: Editor, project_id: RowId, form: Annotated[StartForm, Form()]
-) -> Response:
-    given = service.start_training(
-        session,
-        workspace_id=visitor.workspace.id,
-        project_id=project_id,
-        choices=form,
-        created_by=visitor.user.id,
-        order_id=form.order_id,
-    )
-    return go(request, f"/trainings/{given.id}")
+def _seen(pages: Pages, session: ReadSession, visitor: Visitor, training_id: str) -> AnyView:
+    """Raises ``NotFound``."""
+    found = queries.training(session, pages.kind, workspace_id=visitor.workspace.id, training_id=training_id)
+    return view(session, pages.kind, found)
 
 
-@router.get("/trainings/{training_id}")
-def show(request: Request, session: ReadSession, visitor: Viewer, training_id: RowId) -> Response:
-    given = queries.training(session, workspace_id=visitor.workspace.id, training_id=training_id)
-    project = projects.project(session, workspace_id=visitor.workspace.id, project_id=given.project_id)
-    return page(
-        request,
-        "pages/training.html",
-        project=project,
-        pictures=queries.pictures_left(session, given),
-        oob=False,
-        shown=shown,
-        **_live(session, given),
-        **_samples(session, given),
-    )
+def _live(pages: Pages, session: ReadSession, seen: AnyView) -> dict[str, Any]:
+    training = seen.training
+    base = pages.kind.known_base(session, training.workspace_id, training.base_model)
+    offers = [] if seen.is_active else pages.kind.retries(training, base, seen.job)
+    form = f"{pages.address(training.project_id)}/new"
+    return {
+        "view": seen,
+        "training": training,
+        "points": queries.smoothed(queries.loss_points(session, training.id)),
+        "retries": [(offer.pair, f"{form}?{urlencode(offer.fields, doseq=True)}") for offer in offers],
+        **pages.of_live(session, seen),
+    }
 
 
-@router.get("/trainings/{training_id}/live")
-def live(request: Request, session: ReadSession, visitor: Viewer, training_id: RowId, samples: Count = 0) -> Response:
-    """What moves while it runs; ``samples`` is how many pictures the page shows already."""
-    given = queries.training(session, workspace_id=visitor.workspace.id, training_id=training_id)
-    response = fragment(request, "partials/training_live.html", oob=True, **_live(session, given))
-    if queries.sample_count(session, given.id) != samples:
-        response.headers["HX-Trigger"] = "livery:samples"
-    return response
+for _pages in (LOOK_PAGES, VOICE_PAGES):
+    _add_before_the_start(_pages)
+    _add_after_the_start(_pages)
 
 
 @router.get("/trainings/{training_id}/samples")
 def samples(request: Request, session: ReadSession, visitor: Viewer, training_id: RowId) -> Response:
-    given = queries.training(session, workspace_id=visitor.workspace.id, training_id=training_id)
-    return fragment(request, "partials/training_samples.html", training=given, **_samples(session, given))
-
-
-def _live(session: ReadSession, given: Training) -> dict[str, Any]:
-    seen = queries.view(session, given)
-    base = base_models.find(session, workspace_id=given.workspace_id, key=given.base_model)
-    offers = [] if seen.is_active else again.retries(given, base, seen.job)
-    return {
-        "view": seen,
-        "training": given,
-        "points": queries.smoothed(queries.loss_points(session, given.id)),
-        "sample_count": queries.sample_count(session, given.id),
-        "retries": [
-            (offer.pair, f"/projects/{given.project_id}/trainings/new?{urlencode(offer.fields, doseq=True)}")
-            for offer in offers
-        ],
-    }
-
-
-def _samples(session: ReadSession, given: Training) -> dict[str, Any]:
-    recipe = TrainingRecipe.model_validate(given.recipe)
-    prompts = tuple(prompt.replace(TRIGGER_PLACEHOLDER, recipe.trigger_word) for prompt in recipe.sample_prompts)
-    return {"prompts": prompts, "rows": queries.sample_rows(queries.samples(session, given.id), prompts)}
+    seen = _seen(LOOK_PAGES, session, visitor, training_id)
+    return fragment(request, "partials/training_samples.html", training=seen.training, **_samples(session, seen))
 
 
 @router.get("/trainings/{training_id}/samples/{sample_id}.webp")
@@ -183,14 +298,7 @@ def sample(
     session: ReadSession, visitor: Viewer, storage: FileStorage, training_id: RowId, sample_id: RowId
 ) -> Response:
     """A row never changes its picture, so its id in the address is as good as a hash."""
-    found = queries.sample(session, workspace_id=visitor.workspace.id, training_id=training_id, sample_id=sample_id)
+    found = look_queries.sample(
+        session, workspace_id=visitor.workspace.id, training_id=training_id, sample_id=sample_id
+    )
     return send(storage, found.key, "image/webp")
-
-
-@router.post("/trainings/{training_id}/cancel")
-@audited("training.cancelled")
-def cancel(request: Request, session: WriteSession, visitor: Editor, training_id: RowId) -> Response:
-    service.cancel_training(session, workspace_id=visitor.workspace.id, training_id=training_id)
-    given = queries.training(session, workspace_id=visitor.workspace.id, training_id=training_id)
-    told = WILL_STOP if queries.view(session, given).is_active else NOT_STARTED
-    return go(request, f"/trainings/{training_id}", Flash("ok", translate(request.state.locale, told)))

@@ -1,8 +1,7 @@
 """How a base model is held while it writes without a training that has decided it: the finest way that fits. Pure."""
 
 from app.base_models.catalogue import Quantization, TextModelEntry
-from app.trainings.look.planner import Device, precision_on, room_of
-from app.trainings.voice.planner import WORKING_BYTES
+from app.machine.devices import WORKING_BYTES, Device, precision_on, room_of
 
 TOKENS = 4096
 """Order, style guide and text together, whose keys and values are kept: the most that an order may be."""

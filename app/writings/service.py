@@ -19,8 +19,8 @@ from app.jobs import queries as job_queries
 from app.jobs import service as jobs
 from app.jobs.kinds import KINDS
 from app.jobs.models import Job
+from app.machine.devices import largest_device
 from app.projects import queries as projects
-from app.trainings.service import largest_device
 from app.trainings.voice.recipe import VoiceKind
 from app.voice import queries as voice
 from app.voice.analysis.style_guide import style_guide

@@ -6,9 +6,11 @@ Nothing is run; the memory is the planner's prediction. The second table holds i
 from dataclasses import dataclass
 
 from app.base_models import catalogue
+from app.machine.devices import GIGA, Device
 from app.trainings.look.needs import Way, memory_of
-from app.trainings.look.planner import GIGA, Device, Plan, plan_for
+from app.trainings.look.planner import plan_for
 from app.trainings.look.recipe import Quantization, TargetModules, TrainingRecipe
+from app.trainings.plans import Plan
 
 CARDS = (8, 12, 16, 24, 80)
 BASES = ("stable-diffusion-xl", "flux-1-dev", "flux-2-klein-base-4b")

@@ -12,10 +12,10 @@ import time
 from pathlib import Path
 
 from app.base_models import catalogue
-from app.trainings.look.planner import Device
+from app.machine.devices import Device
 from app.trainings.voice import planner
+from app.trainings.voice.freeze import FrozenText, FrozenVoice, freeze
 from app.trainings.voice.presets import voice_recipe_for
-from app.trainings.voice.texts import FrozenText, FrozenVoice, freeze
 from tests.voices import BUILTIN, NORDLICHT, samples
 from tests.worker.text.tiny import Notes
 from worker.engines.contracts import Base, Said, TrainedVoice, VoiceInputs, VoiceText
@@ -45,7 +45,7 @@ def measure(quantization: str, texts: int, epochs: int, cache: Path, written: in
         done = causal_lm.train(recipe, inputs, Path(folder), Notes())
     seconds = time.perf_counter() - began
     bases.drop_loaded()
-    plan = planner.as_ordered(recipe, base, voice, Device("CPU", "cpu", 2**36))
+    plan = planner.as_plan(recipe, base, voice, Device("CPU", "cpu", 2**36))
     assert done.measures is not None
     arms = {"base": done.measures.base, "guided": done.measures.prompted, "adapter": done.measures.adapter}
     surprise = ", ".join(f"{name} {math.exp(arm.loss):.1f}" for name, arm in arms.items())

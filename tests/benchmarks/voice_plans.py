@@ -3,10 +3,10 @@ cards of 8 to 80 GB, and why. Predictions alone; judges nothing.
 """
 
 from app.base_models import catalogue
-from app.trainings.look.planner import GIGA, Device
+from app.machine.devices import GIGA, Device
+from app.trainings.voice.freeze import freeze
 from app.trainings.voice.planner import longest, plan_for
 from app.trainings.voice.presets import voice_recipe_for
-from app.trainings.voice.texts import freeze
 from tests.voices import NORDLICHT, samples
 
 CARDS = (8, 12, 16, 24, 48, 80)

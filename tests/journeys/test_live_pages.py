@@ -11,8 +11,8 @@ from playwright.sync_api import Browser, Page, expect
 from app.jobs import claims, outcomes
 from app.jobs.claims import Claim
 from app.storage import Storage
-from app.trainings import service as trainings
-from app.trainings.service import Loss, Sample
+from app.trainings import attempts
+from app.trainings.attempts import Loss, Sample
 from app.web.gate.middleware import SESSION_COOKIE
 from tests.conftest import SignedIn
 from tests.orders import make_brand, order_training
@@ -91,8 +91,8 @@ def test_a_training_is_watched(
     key = f"projects/{project_id}/trainings/{training_id}/samples/one.webp"
     storage.put(key, a_picture())
     with app.state.database.write() as session:
-        trainings.note_losses(session, claim, [Loss(step=1, loss=0.5, learning_rate=1e-4)])
-        trainings.note_sample(
+        attempts.note_losses(session, claim, [Loss(step=1, loss=0.5, learning_rate=1e-4)])
+        attempts.note_sample(
             session, claim, Sample(step=0, position=0, prompt="eine Tasse", seed=1, key=key, width=160, height=160)
         )
     expect(page.locator("#samples img")).to_have_count(1)

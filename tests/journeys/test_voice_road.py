@@ -26,8 +26,8 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from app.accounts.models import Membership, User
 from app.db import Database
 from app.trainings.models import Training
+from app.trainings.voice.freeze import FrozenVoice
 from app.trainings.voice.recipe import VoiceRecipe
-from app.trainings.voice.texts import FrozenVoice
 from app.writings import service
 from app.writings.models import BlindPair, Writing
 from app.writings.recipe import WritingOrder

@@ -8,8 +8,7 @@ from fastapi import FastAPI, params
 from fastapi.routing import iter_route_contexts
 from pydantic import BaseModel, ValidationError
 
-from app.trainings.api import NewTraining
-from app.trainings.voice.api import NewVoiceTraining
+from app.trainings.api import NewTraining, NewVoiceTraining
 from app.web.api.json_body import JsonBody
 
 

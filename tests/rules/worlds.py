@@ -27,7 +27,7 @@ from app.db import Base, Database, UtcDateTime, new_id, now
 from app.generations.recipe import GenerationRecipe
 from app.jobs.kinds import KINDS
 from app.storage import Storage
-from app.trainings.look.estimate import Estimate
+from app.trainings.estimates import Estimate
 from app.trainings.look.recipe import TrainingRecipe
 from app.trainings.voice.recipe import VoiceRecipe
 from app.web.gate.csrf import token_for

@@ -247,10 +247,10 @@ def test_a_sample_whose_commit_was_lost_from_sight_keeps_its_file(
     workspace_id: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from app.trainings import service as trainings
+    from app.trainings import attempts
 
     order_training(database, workspace_id, make_brand(database, storage, workspace_id))
-    lose_the_answer(monkeypatch, trainings, "note_sample", database, "lease lost")
+    lose_the_answer(monkeypatch, attempts, "note_sample", database, "lease lost")
     run_next(context, QUEUES)
     with database.read() as session:
         samples = list(session.scalars(select(TrainingSample)))

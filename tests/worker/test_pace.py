@@ -3,7 +3,7 @@
 import pytest
 
 from worker.engines.contracts import Step
-from worker.pace import MEASURED_STEPS, WARM_STEPS, Pace
+from worker.pace import MEASURED_STEPS, WARM_STEPS, Pace, evaluations, every
 
 
 class Clock:
@@ -20,7 +20,7 @@ def take(pace: Pace, first: int, last: int, seconds: float, total: int = 100) ->
 
 
 def test_nothing_is_promised_before_some_steps_were_measured_and_warm_ones_do_not_count() -> None:
-    pace = Pace(100, 1000)
+    pace = Pace(every(1000))
     take(pace, 1, WARM_STEPS, seconds=60.0)
     take(pace, WARM_STEPS + 1, WARM_STEPS + MEASURED_STEPS - 1, seconds=2.0)
     assert pace.seconds_left is None and pace.measured is None
@@ -32,7 +32,7 @@ def test_nothing_is_promised_before_some_steps_were_measured_and_warm_ones_do_no
 
 def test_samples_and_checkpoints_that_are_still_to_come_take_as_long_as_the_last() -> None:
     clock = Clock()
-    pace = Pace(100, 40, clock)
+    pace = Pace(every(40), clock)
     pace.phase("sampling")
     clock.now += 30.0
     pace.phase("training")
@@ -50,7 +50,7 @@ def test_samples_and_checkpoints_that_are_still_to_come_take_as_long_as_the_last
 
 
 def test_steps_that_are_computed_in_another_way_are_measured_anew() -> None:
-    pace = Pace(100, 1000)
+    pace = Pace(every(1000))
     take(pace, 1, 20, seconds=1.0)
     first = pace.measured
     pace.begin_anew()
@@ -61,6 +61,21 @@ def test_steps_that_are_computed_in_another_way_are_measured_anew() -> None:
 
 
 def test_too_few_steps_leave_nothing_to_promise() -> None:
-    pace = Pace(8, 4)
+    pace = Pace(every(4))
     take(pace, 1, 8, seconds=1.0, total=8)
     assert pace.measured is None
+
+
+def test_a_voice_is_measured_as_often_as_its_recipe_says_whatever_the_number_of_steps() -> None:
+    left = evaluations(6)
+    assert [left(done, 90) for done in (0, 14, 15, 89, 90)] == [6, 6, 5, 1, 0]
+    assert left(1, 3) == 2, "a step measures once"
+    clock = Clock()
+    pace = Pace(evaluations(2), clock)
+    pace.phase("measuring")
+    clock.now += 20.0
+    pace.phase("sampling")
+    clock.now += 4.0
+    pace.phase("training")
+    take(pace, 1, 8, seconds=1.0)
+    assert pace.seconds_left == pytest.approx(92 + 2 * 24)

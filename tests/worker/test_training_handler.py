@@ -14,7 +14,7 @@ from app.jobs import service as jobs
 from app.jobs import workers as job_workers
 from app.jobs.models import Job
 from app.storage import Storage
-from app.trainings.look.estimate import Estimate
+from app.trainings.estimates import Estimate
 from app.trainings.look.recipe import TrainingRecipe
 from app.trainings.models import LossPoint, Training, TrainingSample
 from tests.fake_engine import FakeEngine

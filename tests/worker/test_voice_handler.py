@@ -14,12 +14,15 @@ from app.jobs import claims
 from app.jobs import workers as job_workers
 from app.jobs.models import Job
 from app.storage import Storage
+from app.trainings import attempts, service
+from app.trainings.attempts import WrittenSample
 from app.trainings.errors import TooFewTexts
-from app.trainings.look.estimate import Estimate
+from app.trainings.estimates import Estimate
 from app.trainings.models import HeldOutPoint, LossPoint, Training, TrainingText
+from app.trainings.views import view
 from app.trainings.voice import queries as voice_queries
-from app.trainings.voice import service as voice_service
 from app.trainings.voice.choices import VoiceChoices
+from app.trainings.voice.kind import VOICE
 from app.trainings.voice.measures import Measures, verdict
 from tests.conftest import SignedIn
 from tests.orders import make_brand
@@ -75,8 +78,8 @@ def order(context: WorkerContext, workspace_id: str, count: int = 24) -> str:
     project_id = make_brand(context.database, context.storage, workspace_id, pictures=0)
     add_texts(context.database, workspace_id, project_id, count)
     with context.database.write() as session:
-        return voice_service.start_voice(
-            session, workspace_id=workspace_id, project_id=project_id, choices=QUICK, created_by=None
+        return service.start_training(
+            session, VOICE, workspace_id=workspace_id, project_id=project_id, choices=QUICK, created_by=None
         ).id
 
 
@@ -139,7 +142,7 @@ def test_a_cancelled_one_keeps_what_it_has_learned(
     def cancel(step: int) -> None:
         if step == 2:
             with database.write() as session:
-                voice_service.cancel_voice(session, workspace_id=workspace_id, training_id=training_id)
+                service.cancel_training(session, VOICE, workspace_id=workspace_id, training_id=training_id)
 
     small_engine.before = cancel
     run_job.run_next(context, ("training",))
@@ -214,7 +217,7 @@ def test_out_of_memory_goes_on_with_a_coarser_base_and_everything_says_so(
         assert told.fell_back_from == plan and told.plan is not None and "memory ran out" in told.plan.reason
         held = given.recipe["quantization"]
         assert held == told.plan.quantization == adapter.facts["recipe"]["quantization"] != "none"
-        assert [grade.of for grade in voice_queries.view(session, given).grades] == ["memory", "file"]
+        assert [grade.of for grade in view(session, VOICE, given).grades] == ["memory", "file"]
     page = owner.client.get(f"/voice-trainings/{training_id}").text
     assert "goes on with the base in" in page and "What was said before, and what came" in page
     card = voice_files.card(adapter, None, {})
@@ -235,6 +238,6 @@ def test_an_old_claim_changes_nothing(context: WorkerContext, workspace_id: str)
         assert claim is not None
     late = replace(claim, fence=claim.fence - 1)
     with pytest.raises(claims.LeaseLost), context.database.write() as session:
-        voice_service.note_texts(session, late, [(0, 0, "a brief", 1, "a text")])
+        attempts.note_sample(session, late, WrittenSample(0, 0, "a brief", 1, "a text"))
     with context.database.read() as session:
         assert session.scalars(select(TrainingText)).all() == []

@@ -10,9 +10,10 @@ from app.adapters.models import Adapter
 from app.db import Database
 from app.jobs.models import Job
 from app.storage import Storage
+from app.trainings import service
 from app.trainings.models import HeldOutPoint, LossPoint, TrainingText
-from app.trainings.voice import service as voice_service
 from app.trainings.voice.choices import VoiceChoices
+from app.trainings.voice.kind import VOICE
 from app.trainings.voice.recipe import Quantization
 from tests.orders import make_brand
 from tests.servers import Livery, wait_until
@@ -35,8 +36,8 @@ def test_a_voice_whose_worker_is_killed_ends_in_the_same_bytes(
     )
     with database.write() as session:
         killed, undisturbed = (
-            voice_service.start_voice(
-                session, workspace_id=workspace_id, project_id=project_id, choices=choices, created_by=None
+            service.start_training(
+                session, VOICE, workspace_id=workspace_id, project_id=project_id, choices=choices, created_by=None
             ).id
             for _ in range(2)
         )

@@ -10,7 +10,7 @@ from app.generations import planner, queries, service
 from app.generations.planner import DrawingPlan
 from app.generations.queries import Order
 from app.generations.recipe import GenerationRecipe
-from app.trainings.look.planner import Device
+from app.machine.devices import Device
 from worker.engines.contracts import GenerationInputs
 from worker.handlers.planning import device_of
 from worker.job_run import JobRun

@@ -3,8 +3,8 @@
 import time
 from statistics import fmean
 
-from app.trainings import service
-from app.trainings.service import Loss
+from app.trainings import attempts
+from app.trainings.attempts import Loss
 from worker.engines.contracts import Step
 from worker.job_run import JobRun
 
@@ -35,7 +35,7 @@ class LossLine:
         ready, self._ready = self._ready, []
         self._written = time.monotonic()
         if ready:
-            self._job.write(lambda session: service.note_losses(session, self._job.claim, ready))
+            self._job.write(lambda session: attempts.note_losses(session, self._job.claim, ready))
 
     def _close_stretch(self) -> None:
         if self._open:

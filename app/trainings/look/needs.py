@@ -8,14 +8,11 @@ that need room of their own.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Literal
 
 from app.base_models.catalogue import BaseModelEntry, Kept, StepCost
+from app.machine.devices import BYTES, WORKING_BYTES, Precision
 from app.trainings.look.recipe import Quantization, TrainingRecipe
 
-Precision = Literal["float32", "bfloat16", "float16"]
-BYTES = {"float32": 4.0, "bfloat16": 2.0, "float16": 2.0, "int8": 1.0, "nf4": 0.53}
-"""Of one number of the base; NF4 with the constants of its blocks of 64."""
 SLOWER = {"none": 1.0, "int8": 1.3, "nf4": 1.25}
 """Time of a step with a base that must be made whole again layer by layer."""
 OPTIMIZER_BYTES = {"adamw": 8, "adamw_8bit": 2, "prodigy": 16}
@@ -25,8 +22,6 @@ ADAPTER_BYTES = 8
 """Of one number of the adapter: itself and its gradient, in float32."""
 AVERAGE_BYTES = 4
 """Of its moving average."""
-WORKING_BYTES = 900_000_000
-"""A card's own context and the libraries' working memory."""
 UTILISATION = (0.3, 0.65)
 """Share of what a device does in one large matrix product that a training step reaches."""
 BUS_BYTES = (6e9, 25e9)

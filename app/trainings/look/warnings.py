@@ -1,11 +1,11 @@
 """What should be said before a training starts. Pure: looks at the pictures' facts and the recipe."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Literal, Protocol
 
 from app.errors import N_
 from app.images.look_alikes import find_look_alikes
+from app.trainings.advice import NOT_READY, Warning
 from app.trainings.look.recipe import TrainingRecipe
 
 FEWEST = 5
@@ -20,19 +20,6 @@ class PictureFacts(Protocol):
     height: int
     caption: str
     dhash: str
-
-
-@dataclass(frozen=True)
-class Warning:
-    """A sentence to translate, what goes into it, and how much it matters."""
-
-    kind: Literal["bad", "caution", "info"]
-    msgid: str
-    params: Mapping[str, str | int]
-
-    @property
-    def pair(self) -> tuple[str, Mapping[str, str | int]]:
-        return self.msgid, self.params
 
 
 TOO_FEW = N_(
@@ -60,7 +47,6 @@ GATED = N_(
     "Before the worker can fetch this base model, its licence must be accepted on the model's page, and a token of the "
     "same account given on the page Base models."
 )
-NOT_READY = N_("The worker must fetch this base model once from the internet before it can start.")
 
 
 def warnings_for(

@@ -9,11 +9,11 @@ from datetime import datetime
 from decimal import Decimal
 
 from app.base_models.catalogue import TextModelEntry
-from app.trainings.look.estimate import Estimate, cost_of, is_computed_alike
-from app.trainings.look.planner import Plan
+from app.trainings.estimates import Estimate, estimate_of, on_devices
+from app.trainings.plans import Plan
+from app.trainings.voice.freeze import FrozenVoice
 from app.trainings.voice.planner import memory_of, row_tokens
 from app.trainings.voice.recipe import VoiceRecipe
-from app.trainings.voice.texts import FrozenVoice
 
 DECIDES = (
     "kind",
@@ -61,29 +61,20 @@ def voice_estimate(
     there is no ``plan`` either, and the memory is that of a card."""
     alike = [
         one
-        for one in paces
+        for one in on_devices(paces, devices, plan)
         if all(getattr(one.recipe, name) == getattr(recipe, name) for name in DECIDES)
-        and (not devices or one.device in devices)
-        and is_computed_alike(one.precision, plan)
     ]
-    known = alike[0] if alike else None
-    seconds = None
+    known, seconds = alike[0] if alike else None, None
     if known is not None:
         seconds = known.seconds_per_character * voice.characters * recipe.epochs + known.other_seconds
-    memory = known.peak_memory_bytes if known is not None else None
-    predicted = plan.memory_bytes if plan is not None else _on_a_card(recipe, base, voice)
-    return Estimate(
+    return estimate_of(
+        known,
+        plan,
         seconds=seconds,
-        time_basis="none" if known is None else "measured",
-        measured_at=known.measured_at if known else None,
-        device=known.device if known else None,
-        memory_bytes=memory or predicted,
-        memory_basis="measured" if memory else "calculated" if plan is not None else "catalogue",
+        memory_bytes=_on_a_card(recipe, base, voice),
         file_bytes=base.adapter_bytes(recipe.rank, recipe.target_modules),
-        cost=cost_of(seconds, price_per_hour),
+        price_per_hour=price_per_hour,
         currency=currency,
-        memory_range=(plan.memory_low, plan.memory_high) if plan is not None and not memory else None,
-        plan=plan,
     )
 
 

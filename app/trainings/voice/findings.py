@@ -1,7 +1,7 @@
 """What nobody has decided about a brand's texts yet, said again where a training is about to read them."""
 
 from app.errors import N_
-from app.trainings.look.warnings import Warning
+from app.trainings.advice import Warning
 from app.voice.queries import JudgedSet
 
 PERSONAL = N_(

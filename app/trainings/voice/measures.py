@@ -8,7 +8,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 from app.errors import N_
-from app.trainings.voice.texts import FrozenText, FrozenVoice
+from app.trainings.voice.freeze import FrozenText, FrozenVoice
 from app.voice.analysis import stylometry
 
 COPIED_WORDS = 12

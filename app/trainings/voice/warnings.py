@@ -4,10 +4,10 @@ from collections import Counter
 
 from app.base_models.catalogue import TextModelEntry
 from app.errors import N_
-from app.trainings.look.warnings import NOT_READY, Warning
+from app.trainings.advice import NOT_READY, Warning
+from app.trainings.voice.freeze import FrozenVoice
 from app.trainings.voice.lengths import count_cut
 from app.trainings.voice.recipe import VoiceRecipe
-from app.trainings.voice.texts import FrozenVoice
 from app.voice.queries import ENOUGH_SAMPLES, LEAST_SAMPLES, MANY_SAMPLES
 
 SHORT_CHARACTERS = 60

@@ -12,9 +12,11 @@ from app.db import Database
 from app.errors import NotFound
 from app.storage import Storage
 from app.trainings import service as trainings
+from app.trainings.advice import NOT_READY
 from app.trainings.look.choices import TrainingChoices
-from app.trainings.look.warnings import NOT_READY
-from app.trainings.queries import order_of, view
+from app.trainings.look.kind import LOOK
+from app.trainings.queries import job_spec
+from app.trainings.views import view
 from tests.orders import make_brand, make_workspace
 
 
@@ -154,11 +156,11 @@ def test_a_training_on_an_own_base_is_ordered_like_any_other(database: Database,
     choices = TrainingChoices.model_validate({"base_model": key, "steps": 10})
     with database.write() as session:
         given = trainings.start_training(
-            session, workspace_id=workspace_id, project_id=project_id, choices=choices, created_by=None
+            session, LOOK, workspace_id=workspace_id, project_id=project_id, choices=choices, created_by=None
         )
-        order = order_of(session, workspace_id=workspace_id, training_id=given.id)
-        assert (order.base.key, order.base.source) == (key, "acme/house-photos")
-        assert view(session, given).base_name == "Hausfotos"
+        spec = job_spec(session, LOOK, workspace_id=workspace_id, training_id=given.id)
+        assert (spec.base.key, spec.base.source) == (key, "acme/house-photos")
+        assert view(session, LOOK, given).base_name == "Hausfotos"
 
 
 def test_a_training_says_that_the_base_is_fetched_first_until_its_files_are_here(
@@ -168,9 +170,9 @@ def test_a_training_says_that_the_base_is_fetched_first_until_its_files_are_here
     key, project_id = _add(database, workspace_id), make_brand(database, storage, workspace_id)
     choices = TrainingChoices.model_validate({"base_model": key})
     with database.write() as session:
-        plan = trainings.plan_training(session, workspace_id=workspace_id, project_id=project_id, choices=choices)
+        plan = trainings.plan_training(session, LOOK, workspace_id=workspace_id, project_id=project_id, choices=choices)
         assert NOT_READY in [warning.msgid for warning in plan.warnings]
         session.add(BaseCopy(workspace_id=workspace_id, base_model=key, machine="m"))
         session.flush()
-        plan = trainings.plan_training(session, workspace_id=workspace_id, project_id=project_id, choices=choices)
+        plan = trainings.plan_training(session, LOOK, workspace_id=workspace_id, project_id=project_id, choices=choices)
         assert NOT_READY not in [warning.msgid for warning in plan.warnings]

@@ -7,7 +7,7 @@ import pytest
 from app.base_models import catalogue
 from app.generations import planner
 from app.generations.recipe import GenerationRecipe
-from app.trainings.look.planner import Device, room_of
+from app.machine.devices import Device, room_of
 
 GIGA = 10**9
 SDXL, FLUX, KLEIN = "stable-diffusion-xl", "flux-1-dev", "flux-2-klein-base-4b"

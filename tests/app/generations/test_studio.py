@@ -15,8 +15,8 @@ from app.generations import planner
 from app.generations.models import Generation, Output
 from app.generations.recipe import GenerationRecipe
 from app.jobs.models import Job, Worker
+from app.machine.devices import Device
 from app.storage import Storage
-from app.trainings.look.planner import Device
 from tests.conftest import SignedIn, SignUp
 from tests.visuals import START, make_adapter, make_pictures, make_project
 

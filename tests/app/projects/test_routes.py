@@ -5,12 +5,13 @@ import re
 import pytest
 
 from app.db import Database
-from app.jobs import service as jobs
 from app.projects import queries
 from app.projects.models import Project
 from app.storage import Storage
 from tests.conftest import SignedIn, SignUp
+from tests.orders import make_brand, order_training, order_voice_training
 from tests.visuals import make_adapter, make_pictures
+from tests.voices import add_texts
 
 
 def create(owner: SignedIn, name: str = "Nordlicht Kaffee", **fields: str) -> str:
@@ -76,21 +77,26 @@ def test_home_shows_adapters_and_visuals(owner: SignedIn, database: Database, st
     assert "Choose the best visuals" in page
 
 
-def test_home_points_to_the_training_that_runs(owner: SignedIn, database: Database) -> None:
-    project_id = create(owner)
-    with database.write() as session:
-        jobs.enqueue(
-            session,
-            workspace_id=owner.workspace_id,
-            project_id=project_id,
-            kind="training",
-            subject_id="1" * 32,
-            title="",
-            created_by=None,
-        )
+@pytest.mark.parametrize("purpose", ["style", "character", "product"])
+def test_home_points_to_the_training_that_runs_and_says_what_is_learned(
+    owner: SignedIn, database: Database, storage: Storage, purpose: str
+) -> None:
+    project_id = make_brand(database, storage, owner.workspace_id)
+    training_id = order_training(database, owner.workspace_id, project_id, purpose=purpose)
     page = owner.client.get(f"/projects/{project_id}").text
-    assert "Livery is learning the style" in page
-    assert f'href="/trainings/{"1" * 32}"' in page
+    assert f'href="/trainings/{training_id}" data-state="learning-{purpose}"' in page
+
+
+def test_home_points_to_the_voice_that_is_learned_too(owner: SignedIn, database: Database, storage: Storage) -> None:
+    project_id = make_brand(database, storage, owner.workspace_id)
+    add_texts(database, owner.workspace_id, project_id, 24)
+    look = order_training(database, owner.workspace_id, project_id)
+    voice = order_voice_training(database, owner.workspace_id, project_id)
+    page = owner.client.get(f"/projects/{project_id}").text
+    assert f'href="/trainings/{look}" data-state="learning-style"' in page
+    assert f'href="/voice-trainings/{voice}" data-state="learning-voice"' in page
+    studio = owner.client.get(f"/projects/{project_id}/studio").text
+    assert f'href="/voice-trainings/{voice}" data-state="learning-voice"' in studio
 
 
 def test_the_look_is_kept(owner: SignedIn, database: Database) -> None:

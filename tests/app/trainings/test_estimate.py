@@ -8,8 +8,10 @@ import pytest
 
 from app.base_models import catalogue
 from app.base_models.catalogue import BaseModelEntry
-from app.trainings.look.estimate import Estimate, Measurement, cost_of, estimate_for
-from app.trainings.look.planner import Device, plan_for
+from app.machine.devices import Device
+from app.trainings.estimates import Estimate, cost_of
+from app.trainings.look.estimate import Measurement, estimate_for
+from app.trainings.look.planner import plan_for
 from app.trainings.look.presets import recipe_for
 
 SD15 = catalogue.get("stable-diffusion-1-5")

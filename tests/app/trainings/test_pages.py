@@ -12,8 +12,9 @@ from app.accounts.models import Workspace
 from app.db import Database, now
 from app.jobs.models import Job, Worker
 from app.storage import Storage
-from app.trainings import queries
+from app.trainings.look.kind import LOOK
 from app.trainings.models import Training, TrainingSample
+from app.trainings.views import view
 from tests.conftest import SignedIn, SignUp
 from tests.fake_engine import FakeEngine
 from tests.html_forms import controls
@@ -194,7 +195,7 @@ def test_a_finished_training_grades_what_was_said_before(
         job.finished_at = START + timedelta(seconds=100)
         job.started_at = START
     with database.read() as session:
-        time, memory, *_ = queries.view(session, session.get_one(Training, training_id)).grades
+        time, memory, *_ = view(session, LOOK, session.get_one(Training, training_id)).grades
     assert (time.of, round(time.off, 3), time.is_close) == ("time", 0.1, True)
     assert (memory.of, round(memory.off, 3), memory.is_close) == ("memory", 0.5, False)
     text = owner.client.get(f"/trainings/{training_id}").text
@@ -205,7 +206,7 @@ def test_a_finished_training_grades_what_was_said_before(
         given = session.get_one(Training, training_id)
         given.estimate = given.estimate | {"seconds": None, "seconds_range": [120.0, 240.0]}
     with database.read() as session:
-        time, *_ = queries.view(session, session.get_one(Training, training_id)).grades
+        time, *_ = view(session, LOOK, session.get_one(Training, training_id)).grades
     assert (time.said, round(time.off, 3)) == ((120.0, 240.0), 0.2)
     assert "2 minutes to 4 minutes" in owner.client.get(f"/trainings/{training_id}").text
     with database.write() as session:

@@ -4,19 +4,10 @@ import pytest
 
 from app.base_models import catalogue
 from app.base_models.catalogue import StepCost
+from app.machine.devices import GIGA, Device
 from app.trainings.look.needs import Way, cost_at, memory_of, step_seconds
-from app.trainings.look.planner import (
-    AS_IT_IS,
-    GIGA,
-    Device,
-    Stage,
-    next_coarser,
-    plan_for,
-    planned,
-    shortage,
-    stages,
-    unplanned,
-)
+from app.trainings.look.planner import SENTENCES, fallback_for, plan_for, stages
+from app.trainings.plans import AS_IT_IS, Stage, planned, shortage, unplanned
 from tests.benchmarks.plans import PUBLISHED, plan_on, predicted, recipe
 
 SDXL, FLUX = "stable-diffusion-xl", "flux-1-dev"
@@ -175,7 +166,7 @@ def test_out_of_memory_makes_the_base_coarser_by_a_stage_that_needs_clearly_less
     plan, seen = plan_for(order, base, card), []
     while plan is not None:
         seen.append(plan)
-        plan = next_coarser(order, base, card, plan)
+        plan = fallback_for(order, base, card, plan)
     needs = [one.memory_bytes for one in seen]
     assert [one.quantization for one in seen] == ["none", "int8", "nf4", "nf4"] and needs == sorted(needs, reverse=True)
     assert "8 bits" in seen[1].reason and "4 bits" in seen[2].reason and "GB" in seen[2].reason % seen[2].facts
@@ -187,27 +178,27 @@ def test_a_choice_that_is_none_of_the_stages_gives_way_too():
     order = recipe(FLUX, 1024, 16, "attention", quantization="none")
     chosen = plan_for(order, base, card, frozenset({"quantization"}))
     assert chosen is not None and chosen.block_offload and chosen.quantization == "none"
-    coarser = next_coarser(order, base, card, chosen)
+    coarser = fallback_for(order, base, card, chosen)
     assert coarser is not None and (coarser.block_offload, coarser.quantization) == (True, "nf4")
     assert "4 bits" in coarser.reason, "the base is not the same any more"
-    assert next_coarser(order, base, card, coarser) is None
+    assert fallback_for(order, base, card, coarser) is None
 
 
 def test_a_base_whose_weights_are_not_what_fills_the_memory_is_not_made_coarser():
     base, card = catalogue.get(SDXL), Device("24 GB", "cuda", 24 * GIGA)
     order = recipe(SDXL, 1024, 16, "attention", batch_size=4)
-    assert next_coarser(order, base, card, plan_for(order, base, card)) is not None
+    assert fallback_for(order, base, card, plan_for(order, base, card)) is not None
     small = base.model_copy(update={"denoiser_parameters": 100_000_000})
-    assert next_coarser(order, small, card, plan_for(order, small, card)) is None
+    assert fallback_for(order, small, card, plan_for(order, small, card)) is None
 
 
 def test_a_shortage_in_a_step_is_told_with_what_changed():
     order = recipe(SDXL, 1024, 16, "attention", batch_size=4)
-    halved = shortage(order, 2, False)
+    halved = shortage(order, 2, False, SENTENCES)
     assert "4 pictures at a time" in halved.reason % halved.facts and "2 at a time" in halved.reason % halved.facts
-    assert "computing again" in shortage(order, 1, True).reason
+    assert "computing again" in shortage(order, 1, True, SENTENCES).reason
     asked = order.model_copy(update={"gradient_checkpointing": True})
-    assert "1 at a time" in shortage(asked, 1, True).reason % shortage(asked, 1, True).facts
+    assert "1 at a time" in shortage(asked, 1, True, SENTENCES).reason % shortage(asked, 1, True, SENTENCES).facts
 
 
 def test_seconds_are_promised_only_where_the_device_was_measured():

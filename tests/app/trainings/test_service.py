@@ -15,9 +15,11 @@ from app.jobs.models import Job, Worker
 from app.projects.models import Project
 from app.storage import Storage
 from app.trainings import queries, service
+from app.trainings.advice import RETRY_RANK, RETRY_SAME
 from app.trainings.errors import BadResolution, BrandPutAway, DoraAlone, LokrAlone, OrderTaken, TooFewPictures
-from app.trainings.look import again
+from app.trainings.look import retry
 from app.trainings.look.choices import TrainingChoices
+from app.trainings.look.kind import LOOK
 from app.trainings.models import Training
 from tests.orders import make_brand, make_workspace, order_training
 
@@ -38,6 +40,7 @@ def start(database: Database, workspace_id: str, project_id: str) -> Callable[..
         with database.write() as session:
             return service.start_training(
                 session,
+                LOOK,
                 workspace_id=workspace_id,
                 project_id=project_id,
                 choices=TrainingChoices(**fields),
@@ -59,9 +62,9 @@ def test_an_order_is_frozen_with_its_job(database: Database, start: Callable[...
         session.execute(update(Image).values(caption="changed later", focus_x=0.0))
         session.execute(update(Project).values(trigger_word="changed"))
     with database.read() as session:
-        order = queries.order_of(session, workspace_id=given.workspace_id, training_id=given.id)
+        order = queries.job_spec(session, LOOK, workspace_id=given.workspace_id, training_id=given.id)
         job = session.scalars(select(Job)).one()
-    assert order.pictures[0].caption == "ein süßes Brötchen 0" and len(order.pictures) == 6
+    assert order.frozen[0].caption == "ein süßes Brötchen 0" and len(order.frozen) == 6
     assert (order.recipe.purpose, order.recipe.trigger_word) == ("product", "suessbaeck")
     assert (job.queue, job.subject_id, job.title, job.state) == ("training", given.id, "Bäckerei Süß", "queued")
 
@@ -107,7 +110,7 @@ def test_an_id_of_another_workspace_is_refused_without_a_hint(
 def test_other_workspaces_brands_are_not_found(database: Database, project_id: str) -> None:
     other = make_workspace(database)
     with database.read() as session, pytest.raises(NotFound):
-        service.plan_training(session, workspace_id=other, project_id=project_id, choices=TrainingChoices())
+        service.plan_training(session, LOOK, workspace_id=other, project_id=project_id, choices=TrainingChoices())
 
 
 @pytest.mark.parametrize("resolution", [100, 64, 1024])
@@ -154,10 +157,11 @@ def add_card(database: Database, memory_bytes: int) -> None:
         )
 
 
-def planned(database: Database, given: Training, **fields: Any) -> service.TrainingPlan:
+def planned(database: Database, given: Training, **fields: Any) -> service.TrainingPlan[Any, Any, Any]:
     with database.read() as session:
         return service.plan_training(
             session,
+            LOOK,
             workspace_id=given.workspace_id,
             project_id=given.project_id,
             choices=TrainingChoices(**fields),
@@ -190,21 +194,21 @@ def test_after_too_little_memory_fewer_bits_are_offered_where_they_help(
 ) -> None:
     short = Job(error_code="out_of_memory")
     given = start(base_model="flux-2-klein-base-4b")
-    offers = {offer.msgid: offer.fields for offer in again.retries(given, catalogue.get(given.base_model), short)}
-    assert offers[again.RETRY_BITS]["quantization"] == "nf4"
+    offers = {offer.msgid: offer.fields for offer in retry.retries(given, catalogue.get(given.base_model), short)}
+    assert offers[retry.RETRY_BITS]["quantization"] == "nf4"
     already = start(base_model="flux-1-dev")
-    others = again.retries(already, catalogue.get(already.base_model), short)
-    assert again.RETRY_BITS not in {offer.msgid for offer in others}
+    others = retry.retries(already, catalogue.get(already.base_model), short)
+    assert retry.RETRY_BITS not in {offer.msgid for offer in others}
 
 
 def test_after_too_little_memory_smaller_orders_are_offered(database: Database, start: Callable[..., Training]) -> None:
     given = start(batch_size=2, steps=123)
-    offers = again.retries(given, catalogue.get(given.base_model), Job(error_code="out_of_memory"))
+    offers = retry.retries(given, catalogue.get(given.base_model), Job(error_code="out_of_memory"))
     assert [offer.msgid for offer in offers] == [
-        again.RETRY_BATCH,
-        again.RETRY_SIZE,
-        again.RETRY_RANK,
-        again.RETRY_SAME,
+        retry.RETRY_BATCH,
+        retry.RETRY_SIZE,
+        RETRY_RANK,
+        RETRY_SAME,
     ]
     assert offers[1].fields["resolution"] == 96
     assert offers[2].fields["rank"] == given.recipe["rank"] // 2
@@ -219,13 +223,13 @@ def test_after_too_little_memory_smaller_orders_are_offered(database: Database, 
 
 def test_after_divergence_a_slower_one_is_offered(start: Callable[..., Training]) -> None:
     given = start()
-    first = again.retries(given, catalogue.get(given.base_model), Job(error_code="diverged"))[0]
+    first = retry.retries(given, catalogue.get(given.base_model), Job(error_code="diverged"))[0]
     assert 0 < first.fields["learning_rate"] < given.recipe["learning_rate"] / 2
 
 
 def test_what_is_offered_leads_to_the_order_that_it_names(database: Database, start: Callable[..., Training]) -> None:
     given = start(rank=4, min_snr_gamma=0, sample_prompts=("[trigger], Käse",))
-    same = again.decided(given, catalogue.get(given.base_model))
+    same = retry.decided(given, catalogue.get(given.base_model))
     assert planned(database, given, **same).recipe.model_dump(mode="json") == given.recipe
 
 
@@ -252,11 +256,11 @@ def test_what_the_plan_chose_binds_no_later_order(database: Database, start: Cal
     add_card(database, 12 * 10**9)
     free = start(base_model="flux-1-dev", batch_size=4)
     assert free.recipe["quantization"] == "nf4" and free.estimate["plan"]
-    fields = again.decided(free, catalogue.get("flux-1-dev"))
+    fields = retry.decided(free, catalogue.get("flux-1-dev"))
     assert fields.keys().isdisjoint({"quantization", "gradient_checkpointing"}) and fields["batch_size"] == 4
     added = start(base_model="flux-1-dev", gradient_accumulation_steps=4)
-    fields = again.decided(added, catalogue.get("flux-1-dev"))
+    fields = retry.decided(added, catalogue.get("flux-1-dev"))
     assert fields["gradient_accumulation_steps"] == 4 and "batch_size" not in fields
     bound = start(base_model="flux-1-dev", quantization="int8", gradient_checkpointing=False)
-    fields = again.decided(bound, catalogue.get("flux-1-dev"))
+    fields = retry.decided(bound, catalogue.get("flux-1-dev"))
     assert (fields["quantization"], fields["gradient_checkpointing"]) == ("int8", False)

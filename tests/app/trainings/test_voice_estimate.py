@@ -4,10 +4,10 @@ import pytest
 
 from app.base_models import catalogue
 from app.db import now
-from app.trainings.look.estimate import Estimate
+from app.trainings.estimates import Estimate
 from app.trainings.voice.estimate import VoicePace, voice_estimate
+from app.trainings.voice.freeze import FrozenText, FrozenVoice
 from app.trainings.voice.presets import voice_recipe_for
-from app.trainings.voice.texts import FrozenText, FrozenVoice
 
 BASE = catalogue.text_models()[0]
 VOICE = FrozenVoice(

@@ -2,8 +2,8 @@
 
 import pytest
 
+from app.trainings.voice.freeze import FrozenText, FrozenVoice
 from app.trainings.voice.measures import distance_in_style
-from app.trainings.voice.texts import FrozenText, FrozenVoice
 
 LOUD = "Wow! Your tea is here! Grab it now! It is hot!"
 CALM = "In the evening, when the tide has gone out, the lamp is lit and the tea is poured slowly."

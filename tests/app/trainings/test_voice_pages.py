@@ -20,9 +20,9 @@ from app.db import Database, new_id, now
 from app.jobs import claims
 from app.jobs import workers as job_workers
 from app.storage import Storage
-from app.trainings.voice import service as voice_service
+from app.trainings import attempts
+from app.trainings.attempts import Outcome, WrittenSample
 from app.trainings.voice.measures import ArmMeasure, HeldOut, Measures
-from app.trainings.voice.service import VoiceOutcome
 from tests.conftest import SignedIn
 from tests.orders import make_brand
 from tests.tokens import api_client
@@ -62,16 +62,18 @@ def ended(
     with database.write() as session:
         claim = claims.claim_next(session, queues=("training",), owner="worker")
         assert claim is not None and claim.subject_id == training_id
-        voice_service.note_held_out(session, claim, step=0, loss=4.1)
-        voice_service.note_held_out(session, claim, step=20, loss=3.0)
-        samples = [(0, 0, "Write about a cup.", 1, "I am a model."), (20, 0, "Write about a cup.", 1, "It stays warm.")]
-        voice_service.note_texts(session, claim, samples)
-        voice_service.complete_voice(
+        attempts.note_held_out(session, claim, step=0, loss=4.1)
+        attempts.note_held_out(session, claim, step=20, loss=3.0)
+        for step, text in ((0, "I am a model."), (20, "It stays warm.")):
+            attempts.note_sample(session, claim, WrittenSample(step, 0, "Write about a cup.", 1, text))
+        attempts.complete_training(
             session,
             claim,
             adapter_id=adapter_id,
+            version=None,
             files=AdapterFiles(key, key, key, len(content), "0" * 64, key.replace("safetensors", "gguf")),
-            outcome=VoiceOutcome(
+            outcome=Outcome(
+                steps=40,
                 finished=True,
                 rank=8,
                 alpha=16,

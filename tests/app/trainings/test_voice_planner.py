@@ -8,14 +8,15 @@ import pytest
 from app.base_models import catalogue
 from app.base_models.catalogue import Layout, TextModelEntry
 from app.jobs.models import Job
-from app.trainings.look.planner import GIGA, Device, suits
+from app.machine.devices import GIGA, Device
 from app.trainings.models import Training
-from app.trainings.voice import again, planner
+from app.trainings.plans import Stage, planned, stages, suits, unplanned
+from app.trainings.voice import planner, retry
 from app.trainings.voice.estimate import voice_estimate
-from app.trainings.voice.planner import next_coarser, plan_for, planned, stages, unplanned
+from app.trainings.voice.freeze import FrozenText, FrozenVoice
+from app.trainings.voice.planner import fallback_for, plan_for
 from app.trainings.voice.presets import voice_recipe_for
 from app.trainings.voice.recipe import VoiceRecipe
-from app.trainings.voice.texts import FrozenText, FrozenVoice
 
 CARDS = (8, 12, 16, 24, 48, 80)
 
@@ -72,7 +73,9 @@ def test_larger_cards_never_get_slower_or_coarser_plans_and_each_says_why() -> N
         order = recipe(base, batch_size=4)
         listed = list(stages(order))
         plans = [plan_for(order, base, voice(), card(size)) for size in CARDS]
-        places = [listed.index((p.quantization, p.gradient_checkpointing, p.micro_batch_size)) for p in plans if p.fits]
+        places = [
+            listed.index(Stage(p.quantization, p.gradient_checkpointing, p.micro_batch_size)) for p in plans if p.fits
+        ]
         assert places == sorted(places, reverse=True), base.key
         for size, plan in zip(CARDS, plans, strict=True):
             sentence = plan.reason % plan.facts
@@ -88,7 +91,7 @@ def test_a_coarser_base_is_held_against_the_smallest_form_of_the_finer_one() -> 
     order = recipe(base)
     plan = plan_for(order, base, voice(), card(8))
     finest = order.model_copy(update={"gradient_checkpointing": True})
-    smallest = planner.as_ordered(finest, base, voice(), card(8))
+    smallest = planner.as_plan(finest, base, voice(), card(8))
     assert (plan.quantization, plan.gradient_checkpointing) == ("int8", True)
     assert plan.facts["before"] == f"{smallest.memory_bytes / GIGA:.1f} GB"
 
@@ -98,7 +101,7 @@ def test_rows_and_ranks_and_what_is_kept_count() -> None:
 
     def needs(text: FrozenVoice | None = None, **changes: Any) -> int:
         order = recipe(base, **changes)
-        return planner.as_ordered(order, base, text or voice(), card(80)).memory_bytes
+        return planner.as_plan(order, base, text or voice(), card(80)).memory_bytes
 
     usual = needs()
     assert needs(batch_size=4) > usual + 3 * 512 * base.layout.vocabulary
@@ -126,7 +129,7 @@ def test_short_of_memory_the_next_stage_is_clearly_smaller_until_there_is_none()
     base, order = catalogue.text_model("qwen3-8b"), recipe(catalogue.text_model("qwen3-8b"))
     plan = plan_for(order, base, voice(), card(80))
     seen = [plan]
-    while (coarser := next_coarser(order, base, voice(), card(80), seen[-1])) is not None:
+    while (coarser := fallback_for(order, base, voice(), card(80), seen[-1])) is not None:
         assert coarser.memory_bytes < seen[-1].memory_bytes and "memory ran out" in coarser.reason
         seen.append(coarser)
     assert [one.quantization for one in seen] == ["none", "int8", "nf4"]
@@ -169,25 +172,25 @@ def test_trying_again_asks_for_what_a_person_chose_alone() -> None:
     plan = plan_for(order, base, texts, card(16))
     given = _given(base, planned(order, plan), texts, plan=plan)
     assert plan.quantization != "none"
-    assert again.decided(given, base) == {"base_model": base.key, "rank": 4, "alpha": 8.0}
+    assert retry.decided(given, base) == {"base_model": base.key, "rank": 4, "alpha": 8.0}
     decided = plan_for(
         order.model_copy(update={"quantization": "int8"}), base, texts, card(16), frozenset({"quantization"})
     )
-    coarser = next_coarser(order, base, texts, card(16), decided)
+    coarser = fallback_for(order, base, texts, card(16), decided)
     assert coarser is not None
     estimate = {"plan": coarser}
     fallen = _given(base, planned(order, coarser), texts, **estimate)
     fallen.estimate |= {"fell_back_from": decided.model_dump(mode="json")}
-    assert again.decided(fallen, base)["quantization"] == "int8"
-    assert again.decided(given, None) == {}
-    first = again.retries(given, base, Job(error_code="diverged"))[0]
+    assert retry.decided(fallen, base)["quantization"] == "int8"
+    assert retry.decided(given, None) == {}
+    first = retry.retries(given, base, Job(error_code="diverged"))[0]
     assert first.fields["rank"] == 4 and first.fields["learning_rate"] < order.learning_rate
 
 
 def test_plain_texts_are_tried_again_as_plain_texts() -> None:
     base, texts = catalogue.text_models()[0], voice(3000)
     order = voice_recipe_for(base, 100, {"kind": "plain_text"}, longest=planner.longest(texts))
-    assert again.decided(_given(base, order, texts), base) == {"base_model": base.key, "kind": "plain_text"}
+    assert retry.decided(_given(base, order, texts), base) == {"base_model": base.key, "kind": "plain_text"}
 
 
 def test_a_layout_knows_its_adapters() -> None:

@@ -6,11 +6,12 @@ import pytest
 
 from app.base_models import catalogue
 from app.db import Database
+from app.trainings.service import plan_training
 from app.trainings.voice.choices import VoiceChoices
 from app.trainings.voice.findings import LINES, PERSONAL, REPEATS
+from app.trainings.voice.freeze import freeze, held_out_ids
+from app.trainings.voice.kind import VOICE
 from app.trainings.voice.recipe import VoiceRecipe
-from app.trainings.voice.service import plan_voice
-from app.trainings.voice.texts import freeze, held_out_ids
 from app.trainings.voice.warnings import CUT, NONE_HELD_OUT, voice_warnings
 from app.voice.analysis.families import families
 from app.voice.analysis.pairs import VoiceSample
@@ -100,8 +101,8 @@ def test_rows_are_long_enough_for_the_longest_text_or_the_plan_says_how_many_are
 
     def plan(**choices: object) -> tuple[int, list[object]]:
         with database.read() as session:
-            made = plan_voice(
-                session, workspace_id=owner.workspace_id, project_id=project_id, choices=VoiceChoices(**choices)
+            made = plan_training(
+                session, VOICE, workspace_id=owner.workspace_id, project_id=project_id, choices=VoiceChoices(**choices)
             )
         return made.recipe.max_length, [one.params["count"] for one in made.warnings if one.msgid == CUT]
 
@@ -115,6 +116,8 @@ def test_the_plan_says_what_nobody_has_decided_about(database: Database, owner: 
     texts = [f"{text}\nUnsubscribe: click here." for text in long_texts()[:30]]
     add_texts(database, owner.workspace_id, project_id, [*texts, texts[0], "Call 030 1234567 now."])
     with database.read() as session:
-        plan = plan_voice(session, workspace_id=owner.workspace_id, project_id=project_id, choices=VoiceChoices())
+        plan = plan_training(
+            session, VOICE, workspace_id=owner.workspace_id, project_id=project_id, choices=VoiceChoices()
+        )
     assert [warning.params["count"] for warning in plan.warnings[-3:]] == [1, 1, 1]
     assert [warning.msgid for warning in plan.warnings[-3:]] == [PERSONAL, REPEATS, LINES]

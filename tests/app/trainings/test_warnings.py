@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from app.base_models import catalogue
+from app.trainings.advice import NOT_READY
 from app.trainings.look import warnings as words
 from app.trainings.look.presets import recipe_for
 from app.trainings.look.warnings import warnings_for
@@ -47,7 +48,7 @@ def test_captions() -> None:
 def test_twins_small_pictures_and_a_base_that_must_be_fetched() -> None:
     assert said([Picture() for _ in range(12)]) == {words.TWINS: "caution"}
     assert said([*different(12), Picture(width=300, dhash="ff00ff00ff00aa55")]) == {words.SMALL: "caution"}
-    assert said(different(12), ready=False) == {words.NOT_READY: "info"}
+    assert said(different(12), ready=False) == {NOT_READY: "info"}
 
 
 def test_a_base_made_for_few_steps_and_a_licence_to_accept_are_told() -> None:

@@ -22,8 +22,10 @@ from transformers import (
 )
 
 from app.base_models import catalogue
-from app.trainings.look.planner import PLANNED, Device, Plan, plan_for
+from app.machine.devices import Device
+from app.trainings.look.planner import plan_for
 from app.trainings.look.recipe import TrainingRecipe
+from app.trainings.plans import PLANNED, Plan
 from tests.worker.image import tiny, tiny_flux
 from worker.engines import registry
 from worker.engines.contracts import Base, GenerationInputs, TrainingInputs

@@ -9,7 +9,7 @@ import transformers
 
 from app.base_models import catalogue
 from app.base_models.catalogue import Layout
-from app.trainings.look.needs import Precision
+from app.machine.devices import Precision
 from app.trainings.voice import planner
 from tests.worker.text import tiny
 from worker.engines.text import lora

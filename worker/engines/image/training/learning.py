@@ -131,7 +131,7 @@ class Learning:
         ``loss_of`` gives the mean loss of these samples of a batch. When the memory runs out, the batches are computed
         in smaller parts, then with gradient checkpointing, to the same sum, and ``progress`` is told; raises
         ``torch.OutOfMemoryError`` only if that does not help either. What changes the result, a coarser base, is not
-        decided here: ``app.trainings.look.planner.next_coarser``.
+        decided here: ``app.trainings.plans.fallback_from``.
         """
         if self._is_interrupted:
             memory.reset_peak_memory(self._device)

@@ -1,0 +1,74 @@
+"""Sentences for people around a training: warnings before it, and after a failure or an early end what is likely to do
+better. Pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from app.errors import N_
+from app.jobs.models import Job
+from app.trainings.estimates import Estimate
+from app.trainings.look.recipe import TrainingRecipe
+from app.trainings.plans import PLANNED, Plan, Recipe, unplanned
+from app.trainings.voice.recipe import VoiceRecipe
+
+
+@dataclass(frozen=True)
+class Warning:
+    """A sentence to translate, what goes into it, and how much it matters. Where one is ``bad``, the training is
+    refused."""
+
+    kind: Literal["bad", "caution", "info"]
+    msgid: str
+    params: Mapping[str, str | int]
+
+    @property
+    def pair(self) -> tuple[str, Mapping[str, str | int]]:
+        return self.msgid, self.params
+
+
+NOT_READY = N_("The worker must fetch this base model once from the internet before it can start.")
+SMALLEST_RANK = 4
+"""An adapter of this rank is not offered any smaller."""
+RETRY_RANK = N_("Try again with a smaller adapter: rank %(rank)s")
+RETRY_RATE = N_("Try again, learning more slowly")
+RETRY_SAME = N_("Try again with the same settings")
+
+
+@dataclass(frozen=True)
+class Retry:
+    """A training that is likely to do better: what it changes in words, and the fields to fill the form with."""
+
+    msgid: str
+    params: Mapping[str, str | int]
+    fields: Mapping[str, Any]
+
+    @property
+    def pair(self) -> tuple[str, Mapping[str, str | int]]:
+        return self.msgid, self.params
+
+
+def before_plan(recipe: Recipe, estimate: Estimate) -> tuple[Recipe, frozenset[str]]:
+    """The recipe before a plan changed it, and the fields besides the batch size that the plan was free to choose.
+
+    What a person chose and had to give up for want of memory is still their choice.
+    """
+    if estimate.plan is None:
+        return recipe, frozenset()
+    first: Plan = estimate.fell_back_from or estimate.plan
+    held = {"quantization": first.quantization, "gradient_checkpointing": first.gradient_checkpointing}
+    asked = unplanned(recipe, estimate.plan).model_copy(update=held)
+    return asked, frozenset(PLANNED) - {*first.decided, "batch_size"}
+
+
+def usual_retries(recipe: TrainingRecipe | VoiceRecipe, same: Mapping[str, Any], job: Job) -> list[Retry]:
+    """What helps both kinds, the most promising first; ``same`` fills the form for the same training once more."""
+    found: list[Retry] = []
+    if job.error_code == "out_of_memory" and recipe.rank > SMALLEST_RANK:
+        rank = recipe.rank // 2
+        smaller = {"rank": rank, "alpha": recipe.alpha * rank / recipe.rank}
+        found.append(Retry(RETRY_RANK, {"rank": rank}, {**same, **smaller}))
+    if job.error_code == "diverged":
+        slower = {"learning_rate": float(f"{recipe.learning_rate / 3:.2g}")}
+        found.append(Retry(RETRY_RATE, {}, {**same, **slower}))
+    return [*found, Retry(RETRY_SAME, {}, same)]

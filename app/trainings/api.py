@@ -31,7 +31,7 @@ from app.web.api.json_body import JsonBody
 from app.web.files import send
 from app.web.gate.signed_in import Editor, Viewer
 from app.web.language import translate
-from app.web.paging import from_cursor, to_cursor
+from app.web.paging import from_cursor, split
 from app.web.session_deps import FileStorage, ReadSession, WriteSession
 from app.web.text import RowId
 
@@ -390,8 +390,7 @@ def _add_after_the_start(api: Api) -> None:
         found = queries.of_project(
             session, api.kind, workspace_id=workspace_id, project_id=project_id, before=from_cursor(cursor)
         )
-        shown, more = found[:PAGE], found[PAGE:]
-        following = to_cursor(shown[-1].created_at, shown[-1].id) if more else None
+        shown, following = split(found, PAGE)
         return api.many(items=api.out(session, shown), next=following)
 
     @router.get(address, summary=f"Get a training{api.named}", tags=[api.tag], response_model=api.one)

@@ -33,7 +33,7 @@ from app.web.flashes import Flash
 from app.web.gate.signed_in import Editor, Viewer
 from app.web.gate.visitor import Visitor
 from app.web.language import translate
-from app.web.paging import from_cursor, to_cursor
+from app.web.paging import from_cursor, split
 from app.web.session_deps import FileStorage, ReadSession, WriteSession
 from app.web.templating import fragment, page
 from app.web.text import RowId
@@ -218,8 +218,7 @@ def _add_after_the_start(pages: Pages) -> None:
         project = projects.project(session, workspace_id=workspace_id, project_id=project_id)
         cursor = from_cursor(before)
         found = queries.of_project(session, kind, workspace_id=workspace_id, project_id=project_id, before=cursor)
-        there, more = found[:PAGE], found[PAGE:]
-        older = f"{pages.address(project_id)}?before={to_cursor(there[-1].created_at, there[-1].id)}" if more else None
+        there, older = split(found, PAGE, f"{pages.address(project_id)}?before=")
         return page(request, pages.list_page, project=project, views=views(session, kind, there), older=older)
 
     @router.get(address)

@@ -65,7 +65,7 @@ def test_the_card_says_how_the_training_fits_the_card_that_is_there(
         session.add(
             Worker(
                 id="w1",
-                queues="training",
+                served="training",
                 device="A card",
                 device_kind="cuda",
                 device_memory_bytes=12_000_000_000,
@@ -90,7 +90,7 @@ def test_a_time_from_to_has_a_cost_from_to_on_the_page_and_in_the_api(
         session.add(
             Worker(
                 id="w1",
-                queues="training",
+                served="training",
                 device="A card",
                 device_kind="cuda",
                 device_memory_bytes=80_000_000_000,

@@ -148,7 +148,7 @@ def add_card(database: Database, memory_bytes: int) -> None:
         session.add(
             Worker(
                 id="w",
-                queues="training",
+                served="training",
                 device="Small card",
                 device_kind="cuda",
                 device_memory_bytes=memory_bytes,

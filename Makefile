@@ -6,7 +6,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # Modules are compiled once, not again by every process that is started.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run test check lint types fast lock images audit sbom install install-dev browser clean bench house
+.PHONY: run test check lint types fast fast-models lock images audit sbom install install-dev browser clean bench house
 
 run: install  ## install everything, start Livery, print its address
 	$(BIN)/python -m app
@@ -16,11 +16,11 @@ run: install  ## install everything, start Livery, print its address
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2
 
 test: install-dev browser  ## everything: lint, types, fast and slow tests
-	$(MAKE) -j 2 lint types fast
+	$(MAKE) -j 3 lint types fast fast-models
 	$(PYTEST) --dist loadscope --no-loadscope-reorder -m "slow and not gpu" --durations=15
 
 check: install-dev  ## lint, types and the fast tests
-	$(MAKE) -j 2 lint types fast
+	$(MAKE) -j 3 lint types fast fast-models
 
 lint:  ## style and layout of the code
 	$(BIN)/ruff check .
@@ -29,8 +29,13 @@ lint:  ## style and layout of the code
 types:
 	$(BIN)/mypy
 
+# Loading the model libraries takes longer than most tests, so those that need them share a process.
+WITH_MODELS := $(addprefix tests/worker/,builtin image text test_own_language_models.py)
 fast:
-	$(PYTEST) --dist worksteal -m "not slow and not gpu"
+	$(PYTEST) --dist worksteal -m "not slow and not gpu" $(addprefix --ignore=,$(WITH_MODELS))
+
+fast-models:
+	$(PYTEST) -n 0 -m "not slow and not gpu" $(WITH_MODELS)
 
 install: $(VENV)/.installed
 install-dev: $(VENV)/.installed-dev

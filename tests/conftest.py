@@ -3,17 +3,20 @@
 ``TEST_DATABASE_URL`` (a PostgreSQL server's address) runs the same tests there.
 """
 
+import gc
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from anyio.from_thread import start_blocking_portal
 from fastapi import FastAPI
-from sqlalchemy import create_engine, make_url, text
+from sqlalchemy import URL, Engine, create_engine, make_url, text
 from starlette.testclient import TestClient
 
 from app.accounts import passwords
@@ -38,6 +41,19 @@ if "TMPDIR" not in os.environ and os.access(MEMORY, os.W_OK) and shutil.disk_usa
 PASSWORD = "a long enough password"
 
 
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Files of slow tests alone are not even loaded where these are left out: they bring the model libraries along."""
+    if "not slow" not in config.option.markexpr or collection_path.suffix != ".py":
+        return None
+    return True if re.search(r"^pytestmark = .*\bmark\.slow\b", collection_path.read_text(), re.MULTILINE) else None
+
+
+def pytest_collection_finish() -> None:
+    """What is loaded by now stays, so that the garbage collector need not go through it again with every test."""
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.fixture(scope="session", autouse=True)
 def one_event_loop() -> Iterator[None]:
     """All browserless clients share one loop and its threads, as in a server; by itself each request makes its own."""
@@ -45,6 +61,25 @@ def one_event_loop() -> Iterator[None]:
         TestClient.portal = portal
         yield
         TestClient.portal = None
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_statement_cache() -> Iterator[None]:
+    """Each test has a database of its own and all share what SQLAlchemy remembers of statements, as requests do in a
+    server; by themselves each would compile them anew."""
+    first: dict[str, Engine] = {}
+
+    def create(url: URL, **options: Any) -> Engine:
+        engine = create_engine(url, **options)
+        known = first.setdefault(engine.dialect.name, engine)
+        if hasattr(known.dialect, "server_version_info"):  # it has met its server, so it knows what it can do
+            engine.dialect = engine.pool._dialect = known.dialect
+            engine._compiled_cache = known._compiled_cache
+        return engine
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("app.db.create_engine", create)
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -98,12 +133,17 @@ def database_url(empty_database: str, tmp_path: Path) -> Iterator[str]:
     _on_server(server, f"DROP DATABASE {name} WITH (FORCE)")
 
 
+@pytest.fixture(scope="session")
+def usual_settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(tmp_path_factory.mktemp("no-env"))  # no .env of the developer's
+        return Settings(secret_key="only for tests", log_level="WARNING")
+
+
 @pytest.fixture
-def settings(tmp_path: Path, database_url: str, monkeypatch: pytest.MonkeyPatch) -> Settings:
-    monkeypatch.chdir(tmp_path)  # no .env of the developer's
-    return Settings(
-        data_dir=tmp_path / "data", database_url=database_url, secret_key="only for tests", log_level="WARNING"
-    )
+def settings(tmp_path: Path, database_url: str, usual_settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    monkeypatch.chdir(tmp_path)
+    return usual_settings.model_copy(update={"data_dir": tmp_path / "data", "database_url": database_url})
 
 
 @pytest.fixture

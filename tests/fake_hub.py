@@ -128,7 +128,7 @@ def serving(hub: FakeHub) -> Iterator[FakeHub]:
     """The hub answers at ``hub.url`` meanwhile."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(hub))
     server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
     thread.start()
     hub.url = f"http://127.0.0.1:{server.server_port}"
     try:

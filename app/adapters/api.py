@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, File, Query, Request, Response, UploadFile
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 from starlette.background import BackgroundTask
 
 from app.adapters import files, queries, service
@@ -16,6 +16,9 @@ from app.adapters.voice import files as voice_files
 from app.adapters.voice import merged
 from app.adapters.voice.imports import read_voice
 from app.base_models import queries as base_models
+from app.jobs import queries as jobs
+from app.jobs.api import OLD, JobOut
+from app.jobs.models import Job
 from app.projects import queries as projects
 from app.web.api.audited import audited
 from app.web.api.deferred_route import DeferredRoute
@@ -138,10 +141,12 @@ class PublicationOut(BaseModel, defer_build=True):
     licence: str
     url: str
     created_at: datetime
+    job: JobOut | None
 
     @classmethod
-    def of(cls, row: Publication) -> "PublicationOut":
-        return cls(**{name: getattr(row, name) for name in cls.model_fields})
+    def of(cls, row: Publication, job: Job | None) -> "PublicationOut":
+        own = {name: getattr(row, name) for name in cls.model_fields if name != "job"}
+        return cls(**own, job=JobOut.of(job) if job is not None else None)
 
 
 @router.post("/adapters/{adapter_id}/publish", summary="Publish an adapter", status_code=202)
@@ -163,7 +168,7 @@ def publish(
         has_samples=order.samples,
         created_by=visitor.user.id,
     )
-    return PublicationOut.of(row)
+    return PublicationOut.of(row, jobs.job_of(session, row.id))
 
 
 @router.get("/adapters/{adapter_id}/publications", summary="Where an adapter was published")
@@ -172,7 +177,8 @@ def publications(session: ReadSession, visitor: Viewer, adapter_id: RowId) -> li
     workspace_id = visitor.workspace.id
     queries.adapter(session, workspace_id=workspace_id, adapter_id=adapter_id)
     found = queries.publications(session, workspace_id=workspace_id, adapter_id=adapter_id)
-    return [PublicationOut.of(row) for row in found]
+    by_subject = jobs.jobs_of(session, [row.id for row in found])
+    return [PublicationOut.of(row, by_subject.get(row.id)) for row in found]
 
 
 @router.post("/adapters/{adapter_id}/archive", summary="Put an adapter away")
@@ -227,14 +233,16 @@ class MergedFileOut(BaseModel, defer_build=True):
 
     form: merged.Form
     name: str
-    state: str
+    job: JobOut | None
+    """Null when nobody has asked for it, and when it has been there for long."""
+    state: str = Field(json_schema_extra=OLD)
     """`none` when nobody has asked for it, `done` when it is there, else the state of its job."""
     byte_count: int | None
     """None until it is there."""
     about_bytes: int
     """Its size as far as it can be told before."""
-    error: str | None
-    """Why it could not be made."""
+    error: str | None = Field(json_schema_extra=OLD)
+    """Why it could not be made: its job's `error_sentence`."""
 
     @classmethod
     def of(cls, shown: merged.Shown) -> "MergedFileOut":
@@ -242,6 +250,7 @@ class MergedFileOut(BaseModel, defer_build=True):
         return cls(
             form=shown.form,
             name=shown.name,
+            job=JobOut.of(shown.job) if shown.job is not None else None,
             state=state,
             byte_count=shown.row.byte_count if shown.row is not None and shown.is_there else None,
             about_bytes=shown.about_bytes,

@@ -18,6 +18,7 @@ from app.generations.requests import OrderedStart, Wish, WishedAdapter
 from app.generations.start_pictures import service as start_pictures
 from app.generations.start_pictures.files import LONGEST_MASK, KeptPicture, Rectangle, keep_copy, keep_upload
 from app.generations.start_pictures.target import FromImage, FromOutput, StartPlace
+from app.jobs.api import OLD, JobOut
 from app.web.api.audited import audited
 from app.web.api.deferred_route import DeferredRoute
 from app.web.api.json_body import JsonBody
@@ -141,7 +142,7 @@ class Strengths(JsonBody):
 
 
 class Progress(BaseModel, defer_build=True):
-    """How far the job is."""
+    """The old form of ``job`` and ``ahead``."""
 
     job_id: str
     state: str = Field(description="queued, running, done, failed or cancelled")
@@ -193,7 +194,9 @@ class GenerationOut(BaseModel, defer_build=True):
     source_output_id: str | None
     campaign_id: str | None
     created_at: datetime
-    progress: Progress
+    job: JobOut = Field(description="Its progress counts denoising steps of all pictures.")
+    ahead: int | None = Field(description="While queued: how many jobs run or wait before this one.")
+    progress: Progress = Field(json_schema_extra=OLD)
     outputs: list[FinishedOutput]
 
 
@@ -230,6 +233,8 @@ def _out(view: queries.GenerationView) -> GenerationOut:
         source_output_id=ordered.source_output_id,
         campaign_id=ordered.campaign_id,
         created_at=ordered.created_at,
+        job=JobOut.of(job),
+        ahead=view.waiting.ahead if view.waiting else None,
         progress=Progress(
             job_id=job.id,
             state=job.state,
@@ -271,7 +276,7 @@ def create(
     project_id: RowId,
     order: NewGeneration,
 ) -> GenerationOut:
-    """They are drawn one by one; ask for the generation until its state is ``done``."""
+    """They are drawn one by one; ask for the generation until the state of its job is ``done``."""
     start = start_pictures.ordered(
         request.app.state.database,
         storage,

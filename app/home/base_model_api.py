@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from fastapi import APIRouter, Request, Response
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from app.base_files import queries as base_files
 from app.base_files import service as base_file_service
@@ -13,6 +13,7 @@ from app.base_models import queries, service
 from app.base_models.catalogue import BaseModelEntry, TextModelEntry
 from app.base_models.forms import DescribeForm, HubForm, Key, LocalForm, TokenForm
 from app.base_models.models import OwnBase
+from app.jobs.api import OLD, JobOut
 from app.web.api.audited import audited
 from app.web.api.deferred_route import DeferredRoute
 from app.web.api.json_body import JsonBody
@@ -177,18 +178,20 @@ class FilesOut(BaseModel, defer_build=True):
     hosts: list[str]
     """Machines that have them whole and checked."""
     byte_count: int
-    state: str | None
-    """Of the latest download: ``queued``, ``running``, ``done``, ``failed`` or ``cancelled``."""
-    job_id: str | None
+    job: JobOut | None
+    """The latest download."""
+    state: str | None = Field(json_schema_extra=OLD)
+    job_id: str | None = Field(json_schema_extra=OLD)
     share: float | None
     """Of the bytes that are here, from 0 to 1, while it is being fetched."""
-    error_sentence: str | None
+    error_sentence: str | None = Field(json_schema_extra=OLD)
 
 
 def _files(state: FilesState) -> FilesOut:
     return FilesOut(
         hosts=[copy.host for copy in state.copies],
         byte_count=state.byte_count,
+        job=JobOut.of(state.job) if state.job else None,
         state=state.job.state if state.job else None,
         job_id=state.job.id if state.job else None,
         share=state.share,

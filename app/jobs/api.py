@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from fastapi import APIRouter
-from pydantic import BaseModel, computed_field
+from pydantic import BaseModel, JsonValue, computed_field
 
 from app.jobs import queries, service
 from app.jobs.models import Job
@@ -17,16 +17,21 @@ from app.web.text import RowId
 router = APIRouter(tags=["Jobs"], route_class=DeferredRoute)
 
 
+OLD: dict[str, JsonValue] = {"deprecated": True}
+"""Of a field's schema: another field says the same, and this one goes with the next release."""
+
+
 class JobOut(BaseModel, defer_build=True):
-    """A job: how far it is, and how it ended."""
+    """How far a job is, and how it ended. Whatever a job makes has it as ``job``."""
 
     id: str
     queue: str
     subject_id: str
-    """Id of the training or generation."""
+    """Id of what it is about: a training, a generation, a writing and so on."""
     project_id: str | None
     title: str
     state: str
+    """``queued``, ``running``, ``done``, ``failed`` or ``cancelled``."""
     phase: str
     progress_done: int
     progress_total: int
@@ -41,10 +46,10 @@ class JobOut(BaseModel, defer_build=True):
     started_at: datetime | None
     finished_at: datetime | None
 
-    @computed_field(json_schema_extra={"deprecated": True})  # type: ignore[prop-decorator]
+    @computed_field(json_schema_extra=OLD)  # type: ignore[prop-decorator]
     @property
     def lane(self) -> str:
-        """The old name of ``queue``, which goes with the next release."""
+        """The old name of ``queue``."""
         return self.queue
 
     @classmethod
@@ -69,10 +74,10 @@ class WorkerOut(BaseModel, defer_build=True):
     busy: bool
     last_seen_at: datetime
 
-    @computed_field(json_schema_extra={"deprecated": True})  # type: ignore[prop-decorator]
+    @computed_field(json_schema_extra=OLD)  # type: ignore[prop-decorator]
     @property
     def lanes(self) -> list[str]:
-        """The old name of ``queues``, which goes with the next release."""
+        """The old name of ``queues``."""
         return self.queues
 
 

@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field
 
 from app.db import now
 from app.generations.forms import Seed
+from app.jobs.api import OLD, JobOut
 from app.projects import queries as projects
 from app.web.api.audited import audited
 from app.web.api.deferred_route import DeferredRoute
@@ -110,7 +111,7 @@ class VariantPage(BaseModel, defer_build=True):
 
 
 class WritingProgress(BaseModel, defer_build=True):
-    """How far the job is."""
+    """The old form of ``job`` and ``written``."""
 
     job_id: str
     state: str = Field(description="queued, running, done, failed or cancelled")
@@ -139,7 +140,9 @@ class WritingOut(BaseModel, defer_build=True):
     output_id: str | None
     order: WritingOrder = Field(description="What each arm is asked, word for word.")
     created_at: datetime
-    progress: WritingProgress
+    job: JobOut
+    written: int = Field(description="Texts that are finished.")
+    progress: WritingProgress = Field(json_schema_extra=OLD)
     variants: list[VariantOut]
 
 
@@ -273,6 +276,8 @@ def _out(view: queries.WritingView) -> WritingOut:
         output_id=ordered.output_id,
         order=view.order,
         created_at=ordered.created_at,
+        job=JobOut.of(job),
+        written=view.written,
         progress=WritingProgress(
             job_id=job.id,
             state=job.state,
@@ -291,7 +296,7 @@ def _out(view: queries.WritingView) -> WritingOut:
 def create(
     reading: ReadSession, session: WriteSession, visitor: Editor, project_id: RowId, wanted: NewWriting
 ) -> WritingOut:
-    """Every brief is written by up to three arms; ask for the order until its state is ``done``."""
+    """Every brief is written by up to three arms; ask for the order until the state of its job is ``done``."""
     ordered = order(reading, session, visitor, project_id, wanted.wish())
     return _out(queries.view(session, workspace_id=visitor.workspace.id, writing_id=ordered.id))
 

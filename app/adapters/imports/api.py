@@ -13,6 +13,9 @@ from app.adapters.forms import AdoptForm, ImportForm
 from app.adapters.imports import service as brought
 from app.adapters.imports.routes import MB, Brought, adopted, converted_file
 from app.adapters.models import BroughtFile
+from app.jobs import queries as jobs
+from app.jobs.api import JobOut
+from app.jobs.models import Job
 from app.lora_files.inspection import Passport
 from app.lora_files.key_formats import Written
 from app.web.api.audited import audited
@@ -45,11 +48,14 @@ class BroughtFileOut(BaseModel, defer_build=True):
     passport: Passport | None
     """None while the file is still on its way."""
     created_at: datetime
+    job: JobOut | None
+    """Fetches it from its address; null for an upload."""
 
     @classmethod
-    def of(cls, row: BroughtFile) -> "BroughtFileOut":
-        own = {name: getattr(row, name) for name in cls.model_fields if name != "passport"}
-        return cls(**own, passport=brought.passport_of(row) if row.key and row.passport else None)
+    def of(cls, row: BroughtFile, job: Job | None) -> "BroughtFileOut":
+        own = {name: getattr(row, name) for name in cls.model_fields if name not in ("passport", "job")}
+        passport = brought.passport_of(row) if row.key and row.passport else None
+        return cls(**own, passport=passport, job=JobOut.of(job) if job is not None else None)
 
 
 class BroughtFileList(BaseModel, defer_build=True):
@@ -61,7 +67,8 @@ class BroughtFileList(BaseModel, defer_build=True):
 def list_files(session: ReadSession, visitor: Viewer) -> BroughtFileList:
     """The newest 50."""
     found = queries.brought_files(session, workspace_id=visitor.workspace.id)
-    return BroughtFileList(items=[BroughtFileOut.of(row) for row in found], next=None)
+    by_subject = jobs.jobs_of(session, [row.id for row in found])
+    return BroughtFileList(items=[BroughtFileOut.of(row, by_subject.get(row.id)) for row in found], next=None)
 
 
 @router.post("/adapter-files", summary="Look at an adapter file", status_code=201)
@@ -75,9 +82,8 @@ def upload(
 ) -> BroughtFileOut:
     """A LoRA in the safetensors format, whatever program wrote it; the answer holds its passport."""
     stored = brought.take_in(storage, file.file, file.filename or "", most_bytes=settings.max_adapter_mb * MB)
-    return BroughtFileOut.of(
-        brought.add(session, stored, workspace_id=visitor.workspace.id, created_by=visitor.user.id)
-    )
+    row = brought.add(session, stored, workspace_id=visitor.workspace.id, created_by=visitor.user.id)
+    return BroughtFileOut.of(row, None)
 
 
 @router.post("/adapter-files/import", summary="Fetch an adapter file", status_code=202)
@@ -92,12 +98,13 @@ def fetch(request: Request, session: WriteSession, visitor: Editor, order: FromE
         signing_key=request.app.state.signing_key,
         created_by=visitor.user.id,
     )
-    return BroughtFileOut.of(row)
+    return BroughtFileOut.of(row, jobs.job_of(session, row.id))
 
 
 @router.get("/adapter-files/{file_id}", summary="Get an adapter file's passport")
 def show(session: ReadSession, visitor: Viewer, file_id: RowId) -> BroughtFileOut:
-    return BroughtFileOut.of(queries.brought_file(session, workspace_id=visitor.workspace.id, file_id=file_id))
+    row = queries.brought_file(session, workspace_id=visitor.workspace.id, file_id=file_id)
+    return BroughtFileOut.of(row, jobs.jobs_of(session, [row.id]).get(row.id))
 
 
 @router.get("/adapter-files/{file_id}/files/{dialect}", summary="Convert an adapter file", response_class=Response)

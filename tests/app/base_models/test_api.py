@@ -12,7 +12,8 @@ def test_a_program_adds_fetches_and_puts_away(owner: SignedIn) -> None:
     key = added.json()["id"]
     assert key in [one["key"] for one in program.get("/api/v1/base-models").json()["items"]]
     assert program.get(f"/api/v1/base-models/{key}").json()["source"] == "acme/house"
-    assert program.get(f"/api/v1/base-models/{key}/files").json()["state"] == "queued"
+    told = program.get(f"/api/v1/base-models/{key}/files").json()
+    assert (told["job"]["state"], told["state"], told["job_id"]) == ("queued", "queued", told["job"]["id"])
     assert program.post(f"/api/v1/base-models/{key}/files").status_code == 202
     assert program.delete(f"/api/v1/base-models/{key}/files").status_code == 409, "it is on its way"
     changed = program.put(f"/api/v1/own-base-models/{key}", json={"name": "Neu", "licence": "MIT"})

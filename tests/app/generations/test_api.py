@@ -28,10 +28,12 @@ def test_a_prompt_alone_orders_with_the_newest_adapter(
     assert answer.status_code == 201, answer.text
     told = answer.json()
     assert told["recipe"]["adapters"] == [{"adapter_id": newest, "strength": 0.75}]
-    assert told["progress"]["state"] == "queued" and told["outputs"] == []
-    assert api.get(f"/api/v1/generations/{told['id']}").json() == told | {"progress": told["progress"]}
+    assert (told["job"]["state"], told["ahead"], told["outputs"]) == ("queued", 0, [])
+    old = told["progress"]
+    assert (old["job_id"], old["state"], old["ahead"]) == (told["job"]["id"], "queued", 0)
+    assert api.get(f"/api/v1/generations/{told['id']}").json() == told
     assert [one["id"] for one in api.get("/api/v1/generations").json()["items"]] == [told["id"]]
-    assert api.post(f"/api/v1/generations/{told['id']}/cancel").json()["progress"]["state"] == "cancelled"
+    assert api.post(f"/api/v1/generations/{told['id']}/cancel").json()["job"]["state"] == "cancelled"
 
 
 def test_an_order_for_a_campaign(api: TestClient, database: Database, owner: SignedIn) -> None:

@@ -286,7 +286,7 @@ def test_a_gated_base_says_what_to_do_and_comes_with_the_token_which_nothing_tel
     state = _run(context, workspace_id, key)
     assert state.job and state.job.state == "done", state.job and state.job.error_sentence
     with context.database.read() as session:
-        told = [str({c.name: getattr(row, c.name) for c in row.__table__.columns}) for row in session.query(Job)]
+        told = [str(tuple(row)) for row in session.execute(Job.__table__.select())]
         row = queries.hub_token_row(session, workspace_id=workspace_id)
     assert row and "hf_secret" not in row.sealed
     assert "hf_secret" not in caplog.text + "".join(told)

@@ -36,7 +36,7 @@ def main() -> None:
     parser.add_argument("--times", type=int, default=10)
     parser.add_argument("--targets", choices=sorted(lora.TARGETS), default="attention_and_feed_forward")
     arguments = parser.parse_args()
-    loaded = stable_diffusion._load(Base("livery-builtin", "stable_diffusion", "builtin"))
+    loaded = stable_diffusion.load(Base("livery-builtin", "stable_diffusion", "builtin"))
     unet, generator = loaded.pipeline.unet, torch.Generator().manual_seed(1)
     lora.inject(unet, arguments.rank, arguments.rank, lora.TARGETS[arguments.targets], generator)
     side = arguments.side // loaded.pipeline.vae_scale_factor

@@ -29,10 +29,10 @@ from peft import LoraConfig
 from PIL import Image
 
 from tests.worker.image import tiny
+from worker.engines import optimizers
 from worker.engines.contracts import Base, Step, TrainingInputs, TrainingPicture
 from worker.engines.image.base import lora, model_cache
 from worker.engines.image.families import stable_diffusion
-from worker.engines.image.training import optimizers
 
 SIDE = 128
 PICTURES = 12
@@ -95,11 +95,11 @@ def livery(
 ) -> tuple[list[Step], tuple[float, float]]:
     """Losses and seconds of every step, and ``Steps.outside``."""
     watch = Watch()
-    unet = stable_diffusion._load(base).pipeline.unet
+    unet = stable_diffusion.load(base).pipeline.unet
     backward, make, forward = torch.Tensor.backward, optimizers.make, unet.forward
 
-    def watched(*given: Any) -> torch.optim.Optimizer:
-        optimizer = make(*given)
+    def watched(*given: Any, **options: Any) -> torch.optim.Optimizer:
+        optimizer = make(*given, **options)
         optimizer.step = watch.around(optimizer.step)  # type: ignore[method-assign]
         return optimizer
 

@@ -37,8 +37,9 @@ from tests.servers import Livery, running
 from tests.voices import FIZZBEE, NORDLICHT, voice_rows
 from worker.engines.contracts import AdapterFile, Base, Said, VoiceText
 from worker.engines.text import base as bases
-from worker.engines.text import causal_lm, evaluation
+from worker.engines.text import evaluation
 from worker.engines.text.chat import prompt_tokens
+from worker.engines.text.examples import examples_of
 
 pytestmark = pytest.mark.slow
 TEXTS = 120
@@ -156,7 +157,7 @@ def test_each_adapter_prefers_its_own_voices_unseen_texts(road: Road) -> None:
             VoiceText(text.sample_id, tuple(Said(*turn) for turn in text.order), text.text)
             for text in FrozenVoice.model_validate(order.voice).held_out
         ]
-        held_out = causal_lm._examples(loaded, VoiceRecipe.model_validate(order.recipe), texts)
+        held_out = examples_of(loaded, VoiceRecipe.model_validate(order.recipe), texts)
         losses = {}
         for name in (voice, other):
             bases.use_adapter(loaded, AdapterFile(name, files[name], 1.0))

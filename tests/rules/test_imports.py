@@ -201,6 +201,35 @@ def test_engines_know_only_contracts_and_recipes() -> None:
     assert found == []
 
 
+IMAGE_LAYERS = ("base", "training", "drawing", "families", "measuring", "builtin")
+"""Folders of the image engines, lowest first: each may import those before it."""
+
+
+def test_image_engines_import_only_lower_layers() -> None:
+    found = []
+    for layer in IMAGE_LAYERS:
+        higher = [f"worker.engines.image.{one}" for one in IMAGE_LAYERS[IMAGE_LAYERS.index(layer) + 1 :]]
+        found += offenders(f"worker/engines/image/{layer}", set(higher))
+    assert found == []
+
+
+def test_both_kinds_of_engines_stand_on_what_they_share() -> None:
+    image, text = "worker.engines.image", "worker.engines.text"
+    shared = [
+        f"{name} imports {imported}"
+        for name, path in modules("worker/engines")
+        if not within(name, image, text)
+        for imported in imports(path)
+        if within(imported, image, text)
+    ]
+    assert shared + offenders("worker/engines/image", {text}) + offenders("worker/engines/text", {image}) == []
+
+
+def test_the_product_knows_nothing_of_how_its_built_in_model_was_made() -> None:
+    making = "worker.engines.image.builtin.making"
+    assert offenders("app", {making}) + offenders("worker", {making}, but=(making,)) == []
+
+
 def test_handlers_write_no_sql_and_load_no_model() -> None:
     forbidden = MODEL_LIBRARIES | WEB_LIBRARIES | {"app.main", "app.web", "sqlalchemy"}
     found = offenders("worker/handlers", forbidden) + [

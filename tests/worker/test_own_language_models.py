@@ -32,7 +32,8 @@ from tests.worker.text import tiny
 from worker.context import WorkerContext
 from worker.engines.contracts import Base
 from worker.engines.text import base as bases
-from worker.engines.text import causal_lm, dataset, evaluation, lora
+from worker.engines.text import dataset, evaluation, lora
+from worker.engines.text.examples import examples_of
 from worker.files import base_upkeep, language_models
 from worker.run_job import run_next
 
@@ -294,7 +295,7 @@ def test_every_kind_that_is_recognised_learns_texts_that_share_a_row(architectur
     assert told.parameters == model.num_parameters() and told.layout.layers == 2
     loaded = bases.load(Base("tiny", "causal_lm", str(tmp_path)))
     recipe = tiny.voice_recipe()
-    examples = causal_lm._examples(loaded, recipe, tiny.voice_texts(3))
+    examples = examples_of(loaded, recipe, tiny.voice_texts(3))
     together, _ = evaluation.token_losses(loaded, dataset.collate(examples, [(0, 1, 2)], words.pad_token_id))
     apart = [
         evaluation.token_losses(loaded, dataset.collate(examples, [(one,)], words.pad_token_id))[0] for one in range(3)

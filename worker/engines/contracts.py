@@ -344,7 +344,15 @@ class TextEngine(Protocol):
     """One family of language models. Modules satisfy it with plain functions."""
 
     def train(self, recipe: VoiceRecipe, inputs: VoiceInputs, out: Path, progress: VoiceProgress) -> TrainedVoice:
-        """Train one adapter and write it under ``out``. Raises ``EngineError`` for what people can act on."""
+        """Train one adapter; writes ``adapter.safetensors`` and ``checkpoints/`` under ``out``.
+
+        Several times an epoch the held-out part is measured, the sample briefs are written and a checkpoint is handed
+        over. The adapter that measured best is kept, and the training ends early when it gets no better. ``Cancelled``
+        and ``GiveBack`` as for ``Engine.train``.
+
+        Raises ``EngineError``: ``diverged``, ``out_of_memory``, ``no_texts``, ``too_long``, ``no_chat_template``,
+        ``bad_checkpoint``, ``disk_full``, ``model_unavailable``, ``model_unsupported``.
+        """
 
     def gguf_adapter(self, base: Base, weights: Path, out: Path, cache: Path | None = None) -> Path | None:
         """Write a trained adapter for llama.cpp; None where the base's layout has no such form."""
@@ -404,9 +412,29 @@ class Engine(Protocol):
     """One model family. Modules satisfy it with plain functions."""
 
     def train(self, recipe: TrainingRecipe, inputs: TrainingInputs, out: Path, progress: Progress) -> TrainedAdapter:
-        """Train one adapter and write it under ``out``. Raises ``EngineError`` for what people can act on."""
+        """Train one adapter; writes ``adapter.safetensors``, ``samples/`` and ``checkpoints/`` under ``out``.
+
+        A checkpoint is handed over every ``checkpoint_every`` steps and after the last one, after its sample pictures.
+        On ``Cancelled`` the adapter is saved as it is and returned with ``finished=False``; before the first step there
+        is nothing to keep and ``Cancelled`` goes through. On ``GiveBack`` a checkpoint is handed over and the exception
+        goes through.
+
+        Raises ``EngineError``: ``diverged`` (the checkpoints up to then stay), ``out_of_memory``, ``bad_picture``,
+        ``bad_size``, ``bad_order``, ``no_pictures``, ``bad_checkpoint``, ``disk_full``, ``model_unavailable``,
+        ``model_unsupported``, ``optimizer_unavailable``.
+        """
 
     def generate(
         self, recipe: GenerationRecipe, inputs: GenerationInputs, out: Path, progress: Progress
     ) -> Iterator[GeneratedPicture]:
-        """Draw the pictures, yielding each as soon as its file is complete under ``out``."""
+        """Draw the pictures, several in one batch where memory allows, and yield each when its file is complete.
+
+        Picture i starts from the noise of ``seed + i`` whatever the batch, see ``GenerationRecipe`` for strips and
+        variations; a variation's ``seed`` is that of the noise it was turned towards. With ``inputs.image`` it starts
+        from that picture as far as ``strength`` says, with ``inputs.mask`` it keeps the rest to the pixel. Files are
+        ``picture-<i>.png``. On ``Cancelled`` the pictures that are complete have been yielded and the iterator ends;
+        ``GiveBack`` goes through.
+
+        Raises ``EngineError``: ``bad_size``, ``bad_order``, ``bad_picture``, ``unknown_scheduler``,
+        ``adapter_mismatch``, ``adapter_unreadable``, ``out_of_memory``, ``model_unavailable``, ``model_unsupported``.
+        """

@@ -66,3 +66,31 @@ def _shortage(device: torch.device) -> str:
     free, total = torch.cuda.mem_get_info(device)
     name = torch.cuda.get_device_name(device)
     return f"The graphics card ({name}, {total / 2**30:.0f} GB, {free / 2**30:.1f} GB free) has not enough memory."
+
+
+class StepPeak:
+    """The largest memory in use while steps are taken; what is loaded, drawn or written between them is left out."""
+
+    def __init__(self, device: torch.device) -> None:
+        self._device = device
+        self._is_interrupted = True
+        self.bytes = 0
+
+    def interrupt(self) -> None:
+        """What comes now is no step."""
+        self._is_interrupted = True
+
+    def begin_step(self) -> None:
+        if self._is_interrupted:
+            reset_peak_memory(self._device)
+            self._is_interrupted = False
+
+    def restart(self) -> None:
+        """Forget what was measured so far."""
+        reset_peak_memory(self._device)
+        self.bytes = 0
+
+    def note(self) -> int:
+        """After a step: the largest of all so far, in bytes."""
+        self.bytes = max(self.bytes, peak_memory_bytes(self._device))
+        return self.bytes

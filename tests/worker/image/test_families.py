@@ -51,9 +51,9 @@ def train(base, folder, *, out="out", recorder=None, resume_from=None, **changes
     return engine.train(tiny.training_recipe(**changes), inputs, folder / out, recorder), recorder
 
 
-def draw(base, out, *adapters, **changes):
+def draw(base, out, *adapters, at_once=None, **changes):
     image, mask = changes.pop("image_file", None), changes.pop("mask_file", None)
-    inputs = GenerationInputs(base, adapters, image, mask)
+    inputs = GenerationInputs(base, adapters, image, mask, at_once=at_once)
     engine = registry.engine_for(base.family)
     return list(engine.generate(tiny.generation_recipe(**changes), inputs, out, tiny.Recorder()))
 
@@ -287,10 +287,9 @@ def test_diffusers_in_a_fresh_process_draws_what_the_engine_draws(any_base, tmp_
         assert np.abs(ours[network] - theirs).max() <= 1, network
 
 
-def test_a_batch_of_three_equals_three_drawn_alone(xl_base, tmp_path, monkeypatch):
+def test_a_batch_of_three_equals_three_drawn_alone(xl_base, tmp_path):
     together = draw(xl_base, tmp_path / "together", count=3)
-    monkeypatch.setattr(registry.engine_for(xl_base.family), "_batch_size", lambda *_: 1)
-    alone = draw(xl_base, tmp_path / "alone", count=3)
+    alone = draw(xl_base, tmp_path / "alone", count=3, at_once=1)
     for one, other in zip(together, alone, strict=True):
         assert np.abs(pixels(one) - pixels(other)).max() <= 1
 
@@ -306,18 +305,18 @@ def test_xl_pictures_agree_with_the_pipeline_called_by_hand(xl_base, tmp_path):
 
 
 def test_a_prompt_is_read_once_until_an_adapter_changes_how(base, tmp_path, monkeypatch):
-    real, read = prompts.embed_pair, []
-    monkeypatch.setattr(prompts, "embed_pair", lambda *given: read.append(given) or real(*given))
+    real, read = prompts.encoded, []
+    monkeypatch.setattr(prompts, "encoded", lambda *given: read.append(given) or real(*given))
     for number in range(2):
         draw(base, tmp_path / str(number), count=1)
-    assert len(read) == 1
+    assert len(read) == 2, "the prompt and the negative one"
     model_cache.drop()
     trained, _ = train(base, tmp_path, train_text_encoder=True, text_encoder_lr=3e-2, learning_rate=1e-6)
     read.clear()
     plain = draw(base, tmp_path / "plain", count=1)[0]
     for strength in (1.0, 1.0, 0.5):
         changed = draw(base, tmp_path / f"{strength}", AdapterFile("t", trained.weights, strength), count=1)[0]
-    assert len(read) == 3
+    assert len(read) == 6
     assert np.abs(pixels(changed) - pixels(plain)).max() > 0
 
 
@@ -398,12 +397,11 @@ def test_what_the_mask_keeps_stays_to_the_pixel_and_the_rest_changes(base, tmp_p
     assert np.abs(pixels(drawn[0]) - pixels(drawn[1])).max() > 0
 
 
-def test_xl_keeps_to_the_mask_and_its_seeds_in_any_batch(xl_base, tmp_path, start, monkeypatch):
+def test_xl_keeps_to_the_mask_and_its_seeds_in_any_batch(xl_base, tmp_path, start):
     with Image.open(start["image_file"]) as opened:
         given = np.asarray(opened).astype(int)
     together = draw(xl_base, tmp_path / "t", **start, strength=0.9, steps=4, count=3)
-    monkeypatch.setattr(registry.engine_for(xl_base.family), "_batch_size", lambda *_: 1)
-    alone = draw(xl_base, tmp_path / "a", **start, strength=0.9, steps=4, count=3)
+    alone = draw(xl_base, tmp_path / "a", **start, strength=0.9, steps=4, count=3, at_once=1)
     for one, other in zip(together, alone, strict=True):
         assert np.array_equal(pixels(one)[:, :32], given[:, :32])
         assert np.abs(pixels(one) - pixels(other)).max() <= 1

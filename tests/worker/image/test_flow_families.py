@@ -32,10 +32,10 @@ from worker.engines.contracts import (
     GiveBack,
     TrainingInputs,
 )
-from worker.engines.image.base import autoencoder, model_cache, offload
+from worker.engines.image.base import autoencoder, block_swap, model_cache
 from worker.engines.image.drawing import schedulers
-from worker.engines.image.families import flow, flux, flux2_klein
-from worker.engines.image.training import compiling, losses
+from worker.engines.image.families import flow, flow_models, flux, flux2_klein
+from worker.engines.image.training import compiling, latents, losses
 
 pytestmark = pytest.mark.slow
 
@@ -83,8 +83,8 @@ def train(base, pictures, out, *, resume_from=None, recorder=None, **changes):
     return engine(base).train(recipe, TrainingInputs(base, pictures, resume_from), out, recorder), recorder
 
 
-def draw(base, out, *adapters, recorder=None, image=None, mask=None, **changes):
-    inputs = GenerationInputs(base, adapters, image=image, mask=mask)
+def draw(base, out, *adapters, recorder=None, image=None, mask=None, at_once=None, **changes):
+    inputs = GenerationInputs(base, adapters, image=image, mask=mask, at_once=at_once)
     return list(engine(base).generate(tiny.generation_recipe(**changes), inputs, out, recorder or tiny.Recorder()))
 
 
@@ -130,10 +130,10 @@ def test_a_start_picture_agrees_with_the_image_to_image_pipeline(bases, tmp_path
     base = bases["dev"]
     ours = draw(base, tmp_path, count=1, steps=4, strength=0.5, image=start / "picture.png")[0]
     pipeline, order = by_hand(base, num_inference_steps=4, strength=0.5)
-    loaded = flux._load(base, "none")
+    loaded = flux.load(base, "none")
     picture = torch.from_numpy(np.asarray(Image.open(start / "picture.png")).astype(np.float32)) / 127.5 - 1
     # Latents, because the pipeline would draw from the autoencoder's spread, and from the generator.
-    latents = flow.from_patches(flux._encode(loaded, picture.permute(2, 0, 1)[None]))
+    latents = flow.from_patches(flux.encode(loaded, picture.permute(2, 0, 1)[None]))
     theirs = FluxImg2ImgPipeline(**pipeline.components)(image=latents, **order).images[0]
     assert np.abs(pixels(ours) - np.asarray(theirs).astype(int)).max() <= 2
 
@@ -152,9 +152,9 @@ def test_with_a_mask_it_agrees_with_the_inpainting_pipeline_and_keeps_the_rest_t
     pipeline, order = by_hand(base, num_inference_steps=4, strength=0.75)
     parts = {key: value for key, value in pipeline.components.items() if value is not None}
     if name == "dev":
-        loaded = flux._load(base, "none")
+        loaded = flux.load(base, "none")
         picture = torch.from_numpy(before.astype(np.float32)) / 127.5 - 1
-        latents = flow.from_patches(flux._encode(loaded, picture.permute(2, 0, 1)[None]))
+        latents = flow.from_patches(flux.encode(loaded, picture.permute(2, 0, 1)[None]))
         order |= {"image": latents, "masked_image_latents": torch.zeros(1, 16, 8, 8)}
         made = FluxInpaintPipeline(**parts)
     else:
@@ -166,10 +166,9 @@ def test_with_a_mask_it_agrees_with_the_inpainting_pipeline_and_keeps_the_rest_t
 
 @both
 @pytest.mark.parametrize("scheduler", ["default", *schedulers.FLOW_BY_NAME])
-def test_a_batch_of_two_equals_two_drawn_alone(bases, tmp_path, name, scheduler, monkeypatch):
+def test_a_batch_of_two_equals_two_drawn_alone(bases, tmp_path, name, scheduler):
     together = draw(bases[name], tmp_path / "together", scheduler=scheduler)
-    monkeypatch.setattr(flow, "batch_size", lambda *_: 1)
-    alone = draw(bases[name], tmp_path / "alone", scheduler=scheduler)
+    alone = draw(bases[name], tmp_path / "alone", scheduler=scheduler, at_once=1)
     assert max(np.abs(pixels(a) - pixels(b)).max() for a, b in zip(together, alone, strict=True)) <= 1
     assert all(np.isfinite(pixels(p)).all() and pixels(p).std() > 1 for p in together)
 
@@ -204,15 +203,15 @@ def test_guidance_is_an_input_of_dev_nothing_to_schnell_and_a_second_pass_for_kl
 @both
 def test_a_prompt_is_read_once_and_the_base_loaded_once(bases, tmp_path, name, monkeypatch):
     loads, reads = [], []
-    real = flow._pipeline
-    monkeypatch.setattr(flow, "_pipeline", lambda *a: loads.append(a) or real(*a))
+    real = flow_models.load_pipeline
+    monkeypatch.setattr(flow_models, "load_pipeline", lambda *a: loads.append(a) or real(*a))
     draw(bases[name], tmp_path, count=1, steps=1)
-    module = engine(bases[name])
-    read = module._embed
-    monkeypatch.setattr(module, "_embed", lambda *a: reads.append(a) or read(*a))
+    pipeline = engine(bases[name]).FAMILY.pipeline_class
+    read = pipeline.encode_prompt
+    monkeypatch.setattr(pipeline, "encode_prompt", lambda *a, **k: reads.append(a) or read(*a, **k))
     draw(bases[name], tmp_path, count=2, steps=1)
     draw(bases[name], tmp_path, count=1, steps=1, prompt="another")
-    assert [prompt for _, prompt in reads] == ["another"] and len(loads) == 1
+    assert [prompt for _, prompt, *_ in reads] == ["another"] and len(loads) == 1
 
 
 # Training ---------------------------------------------------------------------------------------------------------
@@ -221,20 +220,18 @@ def test_a_prompt_is_read_once_and_the_base_loaded_once(bases, tmp_path, name, m
 def loss_now(base, pictures, kind):
     """The mean loss on noise levels and noise that are always the same."""
     module = engine(base)
-    loaded = module._load(base, kind)
+    loaded = module.load(base, kind)
     generator = torch.Generator().manual_seed(99)
     inputs = TrainingInputs(base, pictures)
-    cached = module.latents.cached(
-        loaded, tiny.training_recipe(), inputs, tiny.Recorder(), lambda seen: module._encode(loaded, seen)
+    cached = latents.cached(
+        loaded, tiny.training_recipe(), inputs, tiny.Recorder(), lambda seen: module.encode(loaded, seen)
     )
     clean = torch.cat([picture.variants[0][0].latents for picture in cached])
     noise, levels = torch.randn(clean.shape, generator=generator), torch.tensor([0.3, 0.6, 0.8])
-    words = module._words(loaded, "brandx")
-    arguments = {"guidance": 1.0} if module is flux else {}
-    said = tuple(one.expand(3, *one.shape[1:]) for one in words) if module is flux else words.expand(3, -1, -1)
+    embeds = tuple(one.expand(3, *one.shape[1:]) for one in module.embed(loaded, "brandx"))
     with torch.no_grad():
         noisy = flow.add_noise(clean, noise, levels)
-        predicted = module._velocity(loaded.pipeline.transformer, noisy, levels, said, **arguments)
+        predicted = module.velocity(loaded.pipeline.transformer, noisy, levels, embeds)
     return losses.weighted_mse(predicted, noise - clean, torch.ones(3)).item()
 
 
@@ -244,7 +241,7 @@ def loss_now(base, pictures, kind):
 )
 def test_training_lowers_the_loss_and_leaves_the_base_alone(bases, pictures, tmp_path, name, kind):
     base = bases[name]
-    transformer = engine(base)._load(base, kind).pipeline.transformer
+    transformer = engine(base).load(base, kind).pipeline.transformer
     before = {key: tensor.clone() for key, tensor in transformer.state_dict().items()}
     first = loss_now(base, pictures, kind)
     trained, _ = train(
@@ -260,7 +257,7 @@ def test_training_lowers_the_loss_and_leaves_the_base_alone(bases, pictures, tmp
     after = transformer.state_dict()
     assert before.keys() == after.keys()
     assert all(torch.equal(before[key], after[key]) for key in before)
-    flow.load_adapter(engine(base)._load(base, kind).pipeline, AdapterFile("t", trained.weights, 1.0), "t")
+    flow_models.load_adapter(engine(base).load(base, kind).pipeline, AdapterFile("t", trained.weights, 1.0), "t")
     assert loss_now(base, pictures, kind) < 0.97 * first
 
 
@@ -379,7 +376,7 @@ def test_activations_computed_twice_change_nothing(bases, pictures, tmp_path):
 def test_blocks_that_wait_their_turn_change_nothing(bases, pictures, tmp_path, monkeypatch, name, changes):
     asked = {"steps": 2, "batch_size": 2, "gradient_checkpointing": True} | changes
     plain, drawn = train(bases[name], pictures, tmp_path / "plain", **asked)
-    blocks, come, init = [], offload._Block.come, offload._Block.__init__
+    blocks, come, init = [], block_swap._Block.come, block_swap._Block.__init__
 
     def note(self, *arguments):
         init(self, *arguments)
@@ -392,10 +389,10 @@ def test_blocks_that_wait_their_turn_change_nothing(bases, pictures, tmp_path, m
                 if isinstance(held, torch.Tensor):
                     put(torch.zeros_like(held))  # would spoil every number that came of it
 
-    monkeypatch.setattr(offload._Block, "__init__", note)
-    monkeypatch.setattr(offload._Block, "come", alone)
+    monkeypatch.setattr(block_swap._Block, "__init__", note)
+    monkeypatch.setattr(block_swap._Block, "come", alone)
     waited, others = train(bases[name], pictures, tmp_path / "waited", block_offload=True, **asked)
-    assert len(blocks) > 2 and model_cache.current().waiting is not None
+    assert len(blocks) > 2 and model_cache.current().block_swap is not None
     ours, theirs = load_file(waited.weights), load_file(plain.weights)
     assert ours.keys() == theirs.keys() and all(torch.equal(ours[key], theirs[key]) for key in ours)
     assert [step.loss for step in others.steps] == [step.loss for step in drawn.steps]
@@ -447,7 +444,7 @@ def test_blocks_stay_compiled_only_where_that_is_faster_and_learn_the_same(
 def test_a_base_whose_blocks_wait_is_loaded_anew_to_draw_with(bases, pictures, tmp_path):
     train(bases["dev"], pictures, tmp_path / "a", steps=1, gradient_checkpointing=True, block_offload=True)
     draw(bases["dev"], tmp_path / "b", count=1)
-    assert model_cache.current().waiting is None
+    assert model_cache.current().block_swap is None
 
 
 def test_blocks_wait_only_where_they_are_computed_twice(bases, base, pictures, tmp_path):
@@ -524,8 +521,8 @@ def test_the_layers_that_are_trained_lie_in_the_blocks():
         (tiny_flux.klein, flux2_klein, {"ff.linear_in", "ff_context.linear_out"}),
     ):
         transformer = make().transformer
-        few = flow.layers_of(transformer, module.TRAINED, "attention")
-        many = flow.layers_of(transformer, module.TRAINED, "attention_and_feed_forward")
+        few = flow_models.layers_of(transformer, module.TRAINED, "attention")
+        many = flow_models.layers_of(transformer, module.TRAINED, "attention_and_feed_forward")
         assert set(few) < set(many) and all("blocks." in name for name in many)
         more = set(many) - set(few)
         assert all(any(name.endswith(ending) for name in more) for ending in feed_forward)
@@ -536,9 +533,9 @@ def test_the_layers_that_are_trained_lie_in_the_blocks():
             if isinstance(part, torch.nn.Linear) and "blocks." in name
         }
         assert all(".norm" in name for name in inside - set(many))
-        assert set(flow.layers_of(transformer, module.TRAINED, "all_layers")) == inside
+        assert set(flow_models.layers_of(transformer, module.TRAINED, "all_layers")) == inside
         with pytest.raises(EngineError):
-            flow.layers_of(transformer, module.TRAINED, "everything")
+            flow_models.layers_of(transformer, module.TRAINED, "everything")
 
 
 # Files ------------------------------------------------------------------------------------------------------------
@@ -718,7 +715,7 @@ def card(monkeypatch):
 
         monkeypatch.setattr(torch.cuda, "mem_get_info", memory)
         monkeypatch.setattr(torch.cuda, "empty_cache", lambda: None)
-        monkeypatch.setattr(flow.quantization, "bytes_of", lambda model: model.bytes)
+        monkeypatch.setattr(flow_models.quantization, "bytes_of", lambda model: model.bytes)
         return loaded
 
     return made
@@ -730,9 +727,9 @@ def places(loaded):
 
 def test_encoders_are_on_the_card_only_while_they_are_needed(card):
     loaded = card(transformer=Model(7, "cuda"), text_encoder=Model(10, "cpu"), vae=Model(1, "cpu"))
-    with flow.awake(loaded, "text_encoder"):
+    with flow_models.on_device(loaded, "text_encoder"):
         assert places(loaded) == {"transformer": "cuda", "text_encoder": "cuda", "vae": "cpu"}
-        with flow.awake(loaded, "text_encoder"):
+        with flow_models.on_device(loaded, "text_encoder"):
             pass
         assert places(loaded)["text_encoder"] == "cuda", "it was there before"
     assert places(loaded) == {"transformer": "cuda", "text_encoder": "cpu", "vae": "cpu"}
@@ -740,35 +737,35 @@ def test_encoders_are_on_the_card_only_while_they_are_needed(card):
 
 def test_the_transformer_makes_room_where_both_do_not_fit(card):
     loaded = card(transformer=Model(17, "cuda"), text_encoder=Model(10, "cpu"))
-    with flow.awake(loaded, "text_encoder"):
+    with flow_models.on_device(loaded, "text_encoder"):
         assert places(loaded) == {"transformer": "cpu", "text_encoder": "cuda"}
     assert places(loaded) == {"transformer": "cuda", "text_encoder": "cpu"}
 
 
 def test_an_encoder_larger_than_the_card_works_on_the_processor(card):
     loaded = card(transformer=Model(7, "cuda"), text_encoder=Model(20, "cpu"))
-    with flow.awake(loaded, "text_encoder"):
+    with flow_models.on_device(loaded, "text_encoder"):
         assert places(loaded) == {"transformer": "cuda", "text_encoder": "cpu"}
 
 
 def test_all_stay_on_a_card_that_has_room_for_all(card):
     small = card(transformer=Model(7, "cuda"), text_encoder=Model(8, "cpu"))
-    flow.settle(small)
+    flow_models.settle(small)
     assert set(places(small).values()) == {"cuda"}
     large = card(transformer=Model(12, "cuda"), text_encoder=Model(10, "cpu"))
-    flow.settle(large)
+    flow_models.settle(large)
     assert places(large)["text_encoder"] == "cpu"
 
 
 def test_models_that_take_turns_are_on_the_card_one_at_a_time(card):
     loaded = card(transformer=Model(7, "cuda"), text_encoder=Model(10, "cuda"), vae=Model(1, "cuda"))
     loaded.offload = "models"
-    flow.settle(loaded)
+    flow_models.settle(loaded)
     assert places(loaded) == {"transformer": "cuda", "text_encoder": "cpu", "vae": "cpu"}
-    with flow.awake(loaded, "vae"):
+    with flow_models.on_device(loaded, "vae"):
         assert places(loaded) == {"transformer": "cpu", "text_encoder": "cpu", "vae": "cuda"}
     loaded.offload = "none"
-    flow.settle(loaded)
+    flow_models.settle(loaded)
     assert set(places(loaded).values()) == {"cuda"}
 
 
@@ -787,8 +784,8 @@ def test_the_autoencoder_works_in_tiles_when_the_card_is_nearly_full(card):
 @both
 def test_encoders_and_autoencoder_rest_before_the_first_step(bases, pictures, tmp_path, name, monkeypatch):
     told = []
-    real = model_cache.rest
-    monkeypatch.setattr(model_cache, "rest", lambda loaded, *names: told.append(set(names)) or real(loaded, *names))
+    real = model_cache.offload
+    monkeypatch.setattr(model_cache, "offload", lambda loaded, *names: told.append(set(names)) or real(loaded, *names))
 
     class Watched(tiny.Recorder):
         def step(self, step):
@@ -829,7 +826,7 @@ def test_the_true_velocity_leads_back_to_the_picture(taken):
     half = torch.tensor([0.0, 1.0]).expand(1, 1, 2, 2)
     scheduler = schedulers.flow("default", tiny_flux.scheduler(dynamic=True), 5, 0.7, torch.device("cpu"))
     other = flow.denoise(
-        scheduler, noise, lambda latents, _: -latents, lambda: None, taken=taken, picture=picture, anew=half
+        scheduler, noise, lambda latents, _: -latents, lambda: None, taken=taken, picture=picture, inpaint_mask=half
     )
     assert torch.equal(other[..., 0], picture.expand(2, -1, -1, -1)[..., 0])
     assert not torch.allclose(other[..., 1], found[..., 1], atol=0.1)

@@ -24,10 +24,10 @@ def always(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def own(base: Base) -> Iterator[dict[str, torch.Tensor]]:
     """The base's weights; afterwards they must be the same."""
-    unet = stable_diffusion._load(base).pipeline.unet
+    unet = stable_diffusion.load(base).pipeline.unet
     before = {name: tensor.clone() for name, tensor in unet.state_dict().items()}
     yield before
-    after = stable_diffusion._load(base).pipeline.unet.state_dict()
+    after = stable_diffusion.load(base).pipeline.unet.state_dict()
     # Layers with an adapter beside them have a level more in their names.
     named = {name.replace(".base_layer", ""): tensor for name, tensor in after.items() if ".lora_" not in name}
     assert before.keys() == named.keys()
@@ -86,7 +86,7 @@ def test_stopped_in_the_middle_the_base_comes_back(base, own, always, tmp_path):
     recorder = tiny.Recorder(stop=GiveBack, at=2)
     with pytest.raises(GiveBack):
         draw(base, tmp_path / "out", adapter, recorder=recorder, **LONG)
-    assert not stable_diffusion._load(base).fused
+    assert not stable_diffusion.load(base).fused
 
 
 @pytest.mark.slow
@@ -100,7 +100,7 @@ def test_an_error_in_the_middle_and_a_run_that_nobody_ends_leave_the_base_as_it_
         tiny.generation_recipe(**LONG), GenerationInputs(base, (adapter,)), tmp_path / "left", tiny.Recorder()
     )
     next(run)
-    assert stable_diffusion._load(base).fused
+    assert stable_diffusion.load(base).fused
     again = draw(base, tmp_path / "again", **LONG)
     assert [p.path.read_bytes() for p in plain] == [p.path.read_bytes() for p in again]
 

@@ -1,13 +1,14 @@
 import numpy as np
 import pytest
 import torch
+from diffusers import StableDiffusionPipeline
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from app.generations import schedulers as app_schedulers
 from tests.worker.image import tiny
 from worker.engines.contracts import AdapterFile, Base, Cancelled, EngineError, GenerationInputs, GiveBack
-from worker.engines.image.base import hot_swap, lora, prompts
+from worker.engines.image.base import hot_swap, lora, model_cache, prompts
 from worker.engines.image.drawing import noise, schedulers
 from worker.engines.image.families import stable_diffusion
 
@@ -16,20 +17,20 @@ pytestmark = pytest.mark.slow
 
 def adapter_file(folder, base, *, seed=0, key=None, strength=1.0, rank=4, alpha=2.0, size=0.4):
     """An adapter of random numbers, large enough to change every picture."""
-    unet = stable_diffusion._load(base).pipeline.unet
+    unet = stable_diffusion.load(base).pipeline.unet
     generator = torch.Generator().manual_seed(seed)
     targets = lora.TARGETS["attention_and_feed_forward"]
     lora.inject(unet, rank, alpha, targets, generator)
     tensors = {name: torch.randn(tensor.shape, generator=generator) * size for name, tensor in lora.state(unet).items()}
     path = folder / f"adapter-{seed}.safetensors"
     lora.save({"unet": tensors}, rank, alpha, {"unet": targets}, path)
-    hot_swap.forget(stable_diffusion._load(base))
+    hot_swap.forget(stable_diffusion.load(base))
     return AdapterFile(key or f"key-{seed}", path, strength)
 
 
-def draw(base, out, *adapters, recorder=None, **changes):
+def draw(base, out, *adapters, recorder=None, at_once=None, **changes):
     recipe = tiny.generation_recipe(**changes)
-    inputs = GenerationInputs(base, adapters)
+    inputs = GenerationInputs(base, adapters, at_once=at_once)
     return list(stable_diffusion.generate(recipe, inputs, out, recorder or tiny.Recorder()))
 
 
@@ -60,10 +61,9 @@ def test_the_samplers_on_offer_are_those_that_draw():
 
 
 @pytest.mark.parametrize("scheduler", ["default", *schedulers.BY_NAME])
-def test_a_batch_of_four_equals_four_drawn_alone(base, tmp_path, scheduler, monkeypatch):
+def test_a_batch_of_four_equals_four_drawn_alone(base, tmp_path, scheduler):
     together = draw(base, tmp_path / "together", count=4, scheduler=scheduler)
-    monkeypatch.setattr(stable_diffusion, "_batch_size", lambda *_: 1)
-    alone = draw(base, tmp_path / "alone", count=4, scheduler=scheduler)
+    alone = draw(base, tmp_path / "alone", count=4, scheduler=scheduler, at_once=1)
     assert max(difference(one, other) for one, other in zip(together, alone, strict=True)) <= 1
 
 
@@ -71,7 +71,7 @@ def test_the_same_order_draws_the_same_bytes(base, tmp_path):
     adapter = adapter_file(tmp_path, base)
     first = draw(base, tmp_path / "a", adapter)
     torch.manual_seed(5)
-    stable_diffusion.drop_loaded()
+    model_cache.drop()
     second = draw(base, tmp_path / "b", adapter)
     assert [p.path.read_bytes() for p in first] == [p.path.read_bytes() for p in second]
 
@@ -116,14 +116,14 @@ def test_adapters_act_together_with_their_strengths(base, tmp_path):
 
 def test_adapters_stay_loaded_the_oldest_goes_and_the_base_is_never_loaded_again(base, tmp_path, monkeypatch):
     adapters = [adapter_file(tmp_path, base, seed=seed) for seed in range(6)]
-    stable_diffusion.drop_loaded()
+    model_cache.drop()
     loads = []
-    real = stable_diffusion._pipeline
-    monkeypatch.setattr(stable_diffusion, "_pipeline", lambda *a: loads.append(a) or real(*a))
+    real = StableDiffusionPipeline.from_pretrained
+    monkeypatch.setattr(StableDiffusionPipeline, "from_pretrained", lambda *a, **k: loads.append(a) or real(*a, **k))
     for adapter in [*adapters[:4], adapters[0], adapters[4], adapters[5]]:
         draw(base, tmp_path / adapter.key, adapter, count=1, steps=1)
     assert len(loads) == 1
-    loaded = stable_diffusion._load(base)
+    loaded = stable_diffusion.load(base)
     assert list(loaded.adapters) == ["key-3", "key-0", "key-4", "key-5"]
     assert set(loaded.pipeline.get_list_adapters()["unet"]) == set(loaded.adapters.values())
     again = draw(base, tmp_path / "again", adapters[1], count=1, steps=1)
@@ -164,7 +164,7 @@ def test_slerp_keeps_the_length_of_noise():
 
 def test_a_long_prompt_is_read_to_its_end(base, tmp_path):
     long = "a jar on a table in the morning light with a blue lid"
-    assert prompts.embed(stable_diffusion._load(base).pipeline, long).shape[1] > 24
+    assert prompts.embed(stable_diffusion.load(base).pipeline, long).shape[1] > 24
     first = draw(base, tmp_path / "a", prompt=long, count=1)
     second = draw(base, tmp_path / "b", prompt=long[:-3] + "cap", count=1)
     assert difference(first[0], second[0]) > 0
@@ -172,17 +172,17 @@ def test_a_long_prompt_is_read_to_its_end(base, tmp_path):
 
 
 def test_a_short_prompt_is_embedded_as_the_pipeline_embeds_it(base):
-    pipeline = stable_diffusion._load(base).pipeline
+    pipeline = stable_diffusion.load(base).pipeline
     with torch.no_grad():
         theirs, their_negative = pipeline.encode_prompt("a jar", "cpu", 1, True, "blue")
-    ours, our_negative = prompts.embed_pair(pipeline, "a jar", "blue")
-    torch.testing.assert_close(ours, theirs)
-    torch.testing.assert_close(our_negative, their_negative)
+    ours = prompts.embed_pair(pipeline, "a jar", "blue")
+    torch.testing.assert_close(ours.prompt, theirs)
+    torch.testing.assert_close(ours.negative, their_negative)
 
 
 def test_pictures_agree_with_the_pipeline_called_by_hand(base, tmp_path):
     ours = draw(base, tmp_path, count=1)[0]
-    pipeline = stable_diffusion._load(base).pipeline
+    pipeline = stable_diffusion.load(base).pipeline
     theirs = pipeline(
         "brandx, a jar", negative_prompt="", width=64, height=64, num_inference_steps=3, guidance_scale=5.0,
         generator=torch.Generator().manual_seed(11), output_type="pil",
@@ -196,24 +196,23 @@ def test_without_guidance_the_negative_prompt_does_nothing(base, tmp_path):
     assert first[0].path.read_bytes() == second[0].path.read_bytes()
 
 
-def test_pictures_come_one_by_one_and_cancelling_keeps_those_that_are_complete(base, tmp_path, monkeypatch):
-    monkeypatch.setattr(stable_diffusion, "_batch_size", lambda *_: 1)
-    kept = draw(base, tmp_path, count=4, recorder=tiny.Recorder(stop=Cancelled, at=5))
+def test_pictures_come_one_by_one_and_cancelling_keeps_those_that_are_complete(base, tmp_path):
+    kept = draw(base, tmp_path, count=4, at_once=1, recorder=tiny.Recorder(stop=Cancelled, at=5))
     assert [p.index for p in kept] == [0]
     assert sorted(p.name for p in tmp_path.iterdir()) == ["picture-00.png"]
 
 
 def test_short_of_memory_it_draws_fewer_at_once(base, tmp_path, monkeypatch):
     expected = draw(base, tmp_path / "expected", count=4)
-    real, sizes = stable_diffusion._denoise, []
+    real, sizes = StableDiffusionPipeline.__call__, []
 
-    def small_card(loaded, scheduler, positive, negative, noise, *rest):
-        sizes.append(len(noise))
-        if len(noise) > 1:
+    def small_card(pipeline, *, latents, **asked):
+        sizes.append(len(latents))
+        if len(latents) > 1:
             raise torch.OutOfMemoryError("CUDA out of memory")
-        return real(loaded, scheduler, positive, negative, noise, *rest)
+        return real(pipeline, latents=latents, **asked)
 
-    monkeypatch.setattr(stable_diffusion, "_denoise", small_card)
+    monkeypatch.setattr(StableDiffusionPipeline, "__call__", small_card)
     recorder = tiny.Recorder()
     drawn = draw(base, tmp_path / "drawn", count=4, recorder=recorder)
     assert sizes == [4, 2, 1, 1, 1, 1] and [p.index for p in drawn] == [0, 1, 2, 3]

@@ -10,7 +10,7 @@ from app.lora_files.keys.lycoris import NotForDrawing
 from tests.worker.image import tiny, tiny_flux
 from worker.engines.contracts import AdapterFile, EngineError
 from worker.engines.image.base import quantization, unet_adapters
-from worker.engines.image.families import flow
+from worker.engines.image.families import flow_models
 
 pytestmark = pytest.mark.slow
 
@@ -92,7 +92,7 @@ def test_of_flux_what_changes_split_layers_is_read_and_what_changes_fused_ones_i
     save_file(split, tmp_path / "split.safetensors")
     export.for_engines(tmp_path / "split.safetensors", tmp_path / "ours.safetensors", name="x")
     pipeline = tiny_flux.flux()
-    flow.load_adapter(pipeline, AdapterFile("x", tmp_path / "ours.safetensors", 1.0), "a")
+    flow_models.load_adapter(pipeline, AdapterFile("x", tmp_path / "ours.safetensors", 1.0), "a")
     layer = pipeline.transformer.transformer_blocks[0].attn.to_q
     assert torch.allclose(layer.get_delta_weight("a"), product(parts), atol=1e-5)
     fused = {f"lora_unet_double_blocks_0_img_attn_qkv.{part}": value for part, value in parts.items()}
@@ -182,7 +182,7 @@ def test_dora_of_columns_in_flux(tmp_path, monkeypatch):
         tmp_path / "onetrainer.safetensors",
     )
     export.for_engines(tmp_path / "onetrainer.safetensors", tmp_path / "ours.safetensors", name="x")
-    flow.load_adapter(pipeline, AdapterFile("x", tmp_path / "ours.safetensors", 1.0), "a")
+    flow_models.load_adapter(pipeline, AdapterFile("x", tmp_path / "ours.safetensors", 1.0), "a")
     x = torch.randn(2, 3, 64)
     found = pipeline.transformer.get_submodule(name)(x)
     assert torch.allclose(found, applied(layer, merged, x), atol=2e-4)

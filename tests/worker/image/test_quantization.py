@@ -35,12 +35,12 @@ def test_a_quantised_base_takes_a_share_of_the_bytes_and_computes_nearly_the_sam
         torch.randn(1, 16, 4, 4).bfloat16(),
         (torch.randn(1, 7, 32).bfloat16(), torch.randn(1, 32).bfloat16()),
     )
-    expected = flux._velocity(plain, latents, torch.tensor([0.5]), words, 1.0)
+    expected = flux.velocity(plain, latents, torch.tensor([0.5]), words, 1.0)
     quantization.quantize(plain, kind, torch.device("cpu"), torch.bfloat16)
     assert quantization.is_quantized(plain)
     share = quantization.bytes_of(plain) / sixteen_bits
     assert share <= (1 / 3 if kind == "nf4" else 0.6), share
-    found = flux._velocity(plain, latents, torch.tensor([0.5]), words, 1.0)
+    found = flux.velocity(plain, latents, torch.tensor([0.5]), words, 1.0)
     error = ((found - expected).norm() / expected.norm()).item()
     assert 0 < error < (0.15 if kind == "nf4" else 0.05)
 

@@ -1,6 +1,7 @@
 """What a training reads of captions and pictures: long beside short ones, no caption at all, unusual autoencoders."""
 
 import dataclasses
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -75,9 +76,11 @@ def test_captions_of_one_length_need_no_mask() -> None:
 
 
 def test_a_dropped_caption_is_zeros_half_the_time_and_an_empty_text_the_other(xl_base: Base, tmp_path: Path) -> None:
-    real, spoken = stable_diffusion_xl._spoken, []
+    family, spoken = stable_diffusion_xl.FAMILY, []
+    real = family.conditioning.caption_scales
+    noted = replace(family.conditioning, caption_scales=lambda *given: spoken.append(real(*given)) or spoken[-1])
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(stable_diffusion_xl, "_spoken", lambda *given: spoken.append(real(*given)) or spoken[-1])
+        patch.setattr(stable_diffusion_xl, "FAMILY", replace(family, conditioning=noted))
         one = train(xl_base, tmp_path / "one", steps=20, caption_dropout=1.0)
         told = torch.cat(spoken)
         again = train(xl_base, tmp_path / "again", steps=20, caption_dropout=1.0)

@@ -23,7 +23,7 @@ from worker.engines import registry
 from worker.engines.contracts import AdapterFile, Base, GenerationInputs, TrainingInputs
 from worker.engines.device import DeviceFacts
 from worker.engines.image.base import autoencoder, cpu_offload, model_cache
-from worker.engines.image.families import flux
+from worker.engines.image.families import flow, flux
 from worker.files import base_models
 from worker.run_job import run_next
 
@@ -121,15 +121,16 @@ def test_an_order_that_runs_out_of_memory_ends_block_by_block_with_the_picture_o
         ordered.recipe = ordered.recipe | {"width": 64, "height": 64}
         generation_id = ordered.id
     tried = []
-    real = flux._denoise
+    real = flow.denoise
 
-    def small_card(loaded, *rest, **more):
-        tried.append((loaded.quantization, loaded.offload, len(rest[2])))
+    def small_card(scheduler, noise, *rest, **more):
+        loaded = model_cache.current()
+        tried.append((loaded.quantization, loaded.offload, len(noise)))
         if loaded.quantization == "nf4":
             raise torch.OutOfMemoryError("CUDA out of memory")
-        return real(loaded, *rest, **more)
+        return real(scheduler, noise, *rest, **more)
 
-    monkeypatch.setattr(flux, "_denoise", small_card)
+    monkeypatch.setattr(flow, "denoise", small_card)
     assert run_next(context, ("generation",))
     assert tried == [("nf4", "models", 2), ("nf4", "models", 1), ("none", "blocks", 1), ("none", "blocks", 1)]
     with database.read() as session:

@@ -6,7 +6,7 @@ import pytest
 
 from app.trainings.look.recipe import TrainingRecipe
 from worker.engines.contracts import Base, TrainingInputs, TrainingPicture
-from worker.engines.image.training import schedule as orders
+from worker.engines.image.training import schedule
 
 BEFORE = "71f6d30c0ea192cba006549806930cd1e08fc52d9dfa6cf36bbaf7596ce1c3c5"
 """As checkpoints name this order that were made before captions could be shuffled and CLIP's last layers left out."""
@@ -27,11 +27,11 @@ def identity(folder: Path, **changed: object) -> str:
     path.write_bytes(b"a picture")
     picture = TrainingPicture(path, "a bell", left=0, top=0, width=64, height=64, target_width=64, target_height=64)
     inputs = TrainingInputs(base=Base("builtin", "builtin", "builtin", "1"), pictures=(picture,))
-    return orders.identity(RECIPE.model_copy(update=changed), inputs)
+    return schedule.identity(RECIPE.model_copy(update=changed), inputs)
 
 
 def test_a_recipe_from_before_has_the_same_name(tmp_path: Path) -> None:
-    """Whoever gives recipes a further field adds it to ``orders.YOUNGER``."""
+    """Whoever gives recipes a further field adds it to ``schedule.FIELDS_ADDED_LATER``."""
     assert identity(tmp_path) == BEFORE
 
 

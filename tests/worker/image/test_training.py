@@ -3,6 +3,7 @@ import json
 
 import pytest
 import torch
+from diffusers import StableDiffusionPipeline
 from safetensors import safe_open
 from safetensors.torch import load_file
 
@@ -13,8 +14,7 @@ from worker.engines.image.base import lora, prompts
 from worker.engines.image.base import model_cache as kept
 from worker.engines.image.drawing import unet_drawing
 from worker.engines.image.families import stable_diffusion
-from worker.engines.image.training import dataset, losses
-from worker.engines.image.training import schedule as orders
+from worker.engines.image.training import dataset, losses, schedule
 
 pytestmark = pytest.mark.slow
 
@@ -35,7 +35,7 @@ def digest(path):
 
 def test_training_lowers_the_loss_on_a_fixed_batch_and_leaves_the_base_alone(base, tmp_path):
     pictures = tiny.pictures(tmp_path / "pictures")
-    loaded = stable_diffusion._load(base)
+    loaded = stable_diffusion.load(base)
     before = {name: tensor.clone() for name, tensor in loaded.pipeline.unet.state_dict().items()}
 
     def loss_now() -> float:
@@ -140,7 +140,7 @@ def test_a_training_given_back_at_any_step_goes_on_bit_for_bit(base, tmp_path, a
         train(base, tmp_path, out="first", recorder=stopped, **order)
     folder, step = stopped.checkpoints[-1]
     assert step == at
-    stable_diffusion.drop_loaded()
+    kept.drop()
     resumed, recorder = train(base, tmp_path, out="second", resume_from=folder, **order)
     assert digest(resumed.weights) == digest(whole.weights)
     assert recorder.steps[0].step == at + 1
@@ -300,15 +300,15 @@ def test_with_a_coarser_base_it_goes_on_from_its_checkpoint(base, tmp_path):
 def test_class_pictures_are_drawn_fewer_at_once_when_the_memory_is_short(base, tmp_path, monkeypatch):
     asked = {"class_prompt": "a jar", "num_class_images": 5, "steps": 1}
     whole, _ = train(base, tmp_path, **asked)
-    real, drawn = stable_diffusion._draw_square, []
+    real, drawn = StableDiffusionPipeline.__call__, []
 
-    def small_card(loaded, recipe, pair, generators, on_step):
-        drawn.append(len(generators))
-        if len(generators) > 2:
+    def small_card(pipeline, *, latents, **asked):
+        drawn.append(len(latents))
+        if len(latents) > 2:
             raise torch.OutOfMemoryError("CUDA out of memory")
-        return real(loaded, recipe, pair, generators, on_step)
+        return real(pipeline, latents=latents, **asked)
 
-    monkeypatch.setattr(stable_diffusion, "_draw_square", small_card)
+    monkeypatch.setattr(StableDiffusionPipeline, "__call__", small_card)
     small, recorder = train(base, tmp_path, out="small", **asked)
     assert drawn == [4, 2, 2, 1] and recorder.shortages == []
     ours, theirs = load_file(small.weights), load_file(whole.weights)
@@ -317,7 +317,7 @@ def test_class_pictures_are_drawn_fewer_at_once_when_the_memory_is_short(base, t
 
 
 def test_pictures_are_encoded_in_tiles_when_the_memory_is_short(base, tmp_path, monkeypatch):
-    loaded = stable_diffusion._load(base)
+    loaded = stable_diffusion.load(base)
     vae, seen = loaded.pipeline.vae, []
     real = vae.encode
 
@@ -337,7 +337,7 @@ def test_what_went_wrong_first_is_told_though_the_memory_is_not_enough_to_tidy_u
         raise torch.OutOfMemoryError("CUDA out of memory")
 
     def astray(*_arguments):
-        monkeypatch.setattr(kept, "wake", full)
+        monkeypatch.setattr(kept, "to_device", full)
         raise EngineError("diverged", "not a number")
 
     monkeypatch.setattr(losses, "weighted_mse", astray)
@@ -358,7 +358,7 @@ def test_running_out_of_memory_is_told_in_a_sentence(base, tmp_path, monkeypatch
 
 def test_the_learning_rate_rises_and_falls():
     recipe = tiny.training_recipe(steps=10, warmup_steps=2, lr_scheduler="cosine", learning_rate=1.0)
-    rates = [orders.learning_rate_at(recipe, step) for step in range(10)]
+    rates = [schedule.learning_rates_at(recipe, step)[0] for step in range(10)]
     assert rates[:3] == [0.5, 1.0, 1.0]
     assert rates[6] == pytest.approx(0.5)
     assert rates == sorted(rates[:2]) + sorted(rates[2:], reverse=True)

@@ -5,6 +5,7 @@ Text encoders have the real widths but few layers, because they are at rest whil
 ``pytest -m gpu -s tests/worker/image/test_whole_size.py``.
 """
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -30,7 +31,7 @@ from tests.worker.image import tiny, tiny_flux
 from worker.engines import registry
 from worker.engines.contracts import Base, GenerationInputs, TrainingInputs
 from worker.engines.device import measure_device
-from worker.engines.image.families import flow, stable_diffusion_xl
+from worker.engines.image.families import flow_models, stable_diffusion_xl
 from worker.engines.image.measuring import step_cost
 
 pytestmark = [pytest.mark.gpu, pytest.mark.slow]
@@ -151,8 +152,9 @@ def predicted(recipe: TrainingRecipe, key: str) -> Plan:
 
 def measure(make, family, key, way, tmp_path, monkeypatch, device, side, **shape):
     """Train some steps and draw one picture; prints what they took beside what the plan says."""
-    monkeypatch.setattr(flow, "_pipeline", lambda *_: make(device, **shape))
-    monkeypatch.setattr(stable_diffusion_xl, "_pipeline", lambda *_: make(device, **shape))
+    monkeypatch.setattr(flow_models, "load_pipeline", lambda *_: make(device, **shape))
+    xl = replace(stable_diffusion_xl.FAMILY, load_pipeline=lambda *_: make(device, **shape))
+    monkeypatch.setattr(stable_diffusion_xl, "FAMILY", xl)
     engine, base = registry.engine_for(family), Base(key, family, str(tmp_path))
     recipe = tiny.training_recipe(
         rank=16, alpha=16, batch_size=1, steps=STEPS, checkpoint_every=99, resolution=side, **way

@@ -14,7 +14,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from tests.worker.text import tiny
 from worker.engines.contracts import AdapterFile, Base, EngineError
 from worker.engines.text import base as bases
-from worker.engines.text import causal_lm, files, merging
+from worker.engines.text import causal_lm, files, lora, merging
 
 pytestmark = pytest.mark.slow
 
@@ -225,14 +225,13 @@ def test_merged_into_the_packed_model_that_comes_along_it_says_the_same(
     loaded = bases.load(SHIPPED)
     recipe = tiny.voice_recipe(base_model=SHIPPED.key, target_modules="attention", rank=4, alpha=8)
     generator = torch.Generator().manual_seed(0)
-    causal_lm.lora.inject(loaded.model, recipe, generator)
+    lora.inject(loaded.model, recipe, generator)
     tensors = {
-        name: torch.randn(tensor.shape, generator=generator) * 0.1
-        for name, tensor in causal_lm.lora.state(loaded.model).items()
+        name: torch.randn(tensor.shape, generator=generator) * 0.1 for name, tensor in lora.state(loaded.model).items()
     }
     bases.forget_adapters(loaded)
     weights = folder / "adapter.safetensors"
-    causal_lm.lora.save(tensors, causal_lm.lora.configuration(recipe, "x"), weights)
+    lora.save(tensors, lora.configuration(recipe, "x"), weights)
     with_adapter, bare = logits(SHIPPED, weights), logits(SHIPPED, None)
     bases.drop_loaded()
     packed = folder / "packed"

@@ -27,8 +27,9 @@ from worker.engines.contracts import (
     WritingInputs,
 )
 from worker.engines.text import base as bases
-from worker.engines.text import causal_lm, dataset, evaluation, lora
+from worker.engines.text import causal_lm, dataset, evaluation, lora, training
 from worker.engines.text.dataset import IGNORED
+from worker.engines.text.examples import examples_of
 
 pytestmark = pytest.mark.slow
 
@@ -40,7 +41,7 @@ def sha(path: Path) -> str:
 def test_the_loss_is_for_the_answer_alone_as_the_template_has_it(model: Base) -> None:
     loaded = bases.load(model)
     text = VoiceText("a", (Said("system", "Be kind."), Said("user", "Write about tea – für alle 🎉.")), "Tea, tea! 🫖")
-    [example] = causal_lm._examples(loaded, tiny.voice_recipe(), [text])
+    [example] = examples_of(loaded, tiny.voice_recipe(), [text])
     whole = loaded.tokenizer.apply_chat_template(
         [
             {"role": "system", "content": "Be kind."},
@@ -60,15 +61,15 @@ def test_the_loss_is_for_the_answer_alone_as_the_template_has_it(model: Base) ->
 def test_a_text_too_long_is_cut_and_an_order_too_long_is_refused(model: Base) -> None:
     loaded = bases.load(model)
     long = VoiceText("a", (Said("user", "Write."),), "word " * 300)
-    [example] = causal_lm._examples(loaded, tiny.voice_recipe(max_length=100), [long])
+    [example] = examples_of(loaded, tiny.voice_recipe(max_length=100), [long])
     assert len(example.tokens) == 100
     with pytest.raises(EngineError, match="no room"):
-        causal_lm._examples(loaded, tiny.voice_recipe(max_length=64), [replace(long, order=(Said("user", "x" * 400),))])
+        examples_of(loaded, tiny.voice_recipe(max_length=64), [replace(long, order=(Said("user", "x" * 400),))])
 
 
 def test_packed_texts_are_blind_for_each_other(model: Base) -> None:
     loaded = bases.load(model)
-    examples = causal_lm._examples(loaded, tiny.voice_recipe(), tiny.voice_texts(5))
+    examples = examples_of(loaded, tiny.voice_recipe(), tiny.voice_texts(5))
     rows = dataset.rows_of_epoch(examples, 192, True, 0, 0)
     assert len(rows) < 5 and sorted(index for row in rows for index in row) == [0, 1, 2, 3, 4]
     assert all(dataset.row_length([examples[index] for index in row]) <= 192 for row in rows)
@@ -88,7 +89,7 @@ def test_packed_texts_are_blind_for_each_other(model: Base) -> None:
 def test_what_all_orders_begin_with_is_computed_once_and_changes_nothing(model: Base) -> None:
     loaded, recipe = bases.load(model), tiny.voice_recipe()
     texts = [replace(text, text=f"{text.key} {text.text}") for text in tiny.voice_texts(4)]
-    examples = causal_lm._examples(loaded, recipe, texts)
+    examples = examples_of(loaded, recipe, texts)
     shared = dataset.shared_beginning(examples)
     assert loaded.tokenizer.decode(examples[0].tokens[:shared]).endswith("user\nWrite about the")
     one_row, each = [(0, 1, 2, 3)], [[(index,)] for index in range(4)]
@@ -109,7 +110,7 @@ def test_what_all_orders_begin_with_is_computed_once_and_changes_nothing(model: 
 
     same_orders = [examples[0], examples[0]]
     assert dataset.shared_beginning(same_orders) == examples[0].counted.index(True) - 1
-    plain = causal_lm._examples(loaded, tiny.voice_recipe(kind="plain_text"), [texts[0], texts[0]])
+    plain = examples_of(loaded, tiny.voice_recipe(kind="plain_text"), [texts[0], texts[0]])
     assert dataset.shared_beginning(plain) == 0, "where every token counts, each text has all of its own"
 
 
@@ -124,7 +125,7 @@ def test_a_sample_is_no_longer_than_the_brands_longest_text(model: Base, folder:
 
 
 def test_every_epoch_has_every_text_once_in_an_order_of_its_own(model: Base) -> None:
-    examples = causal_lm._examples(bases.load(model), tiny.voice_recipe(), tiny.voice_texts(10))
+    examples = examples_of(bases.load(model), tiny.voice_recipe(), tiny.voice_texts(10))
     orders = [
         [index for row in dataset.rows_of_epoch(examples, 192, False, 0, epoch) for index in row] for epoch in (0, 1)
     ]
@@ -132,9 +133,9 @@ def test_every_epoch_has_every_text_once_in_an_order_of_its_own(model: Base) -> 
 
 
 def test_measurements_come_evenly_and_at_every_epochs_end() -> None:
-    assert causal_lm.evaluation_steps([10, 10], 2) == {5, 10, 15, 20}
-    assert causal_lm.evaluation_steps([3, 4], 2) == {2, 3, 5, 7}
-    assert causal_lm.evaluation_steps([1], 4) == {1}
+    assert training.evaluation_steps([10, 10], 2) == {5, 10, 15, 20}
+    assert training.evaluation_steps([3, 4], 2) == {2, 3, 5, 7}
+    assert training.evaluation_steps([1], 4) == {1}
 
 
 def test_the_texts_that_are_measured_are_spread_over_all_of_them() -> None:
@@ -144,7 +145,7 @@ def test_the_texts_that_are_measured_are_spread_over_all_of_them() -> None:
 
 def test_the_learning_rate_rises_and_falls() -> None:
     recipe = tiny.voice_recipe(learning_rate=1.0, warmup_share=0.1)
-    rates = [causal_lm.learning_rate_at(recipe, step, 100) for step in range(100)]
+    rates = [training.learning_rate(recipe, step, 100) for step in range(100)]
     assert rates[:10] == [pytest.approx((step + 1) / 10) for step in range(10)]
     assert all(later < earlier for earlier, later in pairwise(rates[10:])) and rates[-1] < 0.001
 
@@ -281,7 +282,7 @@ def test_computing_twice_and_smaller_parts_change_nothing(model: Base, folder: P
 def test_plain_texts_are_learned_as_they_are(model: Base, folder: Path) -> None:
     loaded = bases.load(model)
     recipe = tiny.voice_recipe(kind="plain_text", max_length=64, epochs=4)
-    [first, *others] = causal_lm._examples(loaded, recipe, [VoiceText("a", (), "tide " * 40)])
+    [first, *others] = examples_of(loaded, recipe, [VoiceText("a", (), "tide " * 40)])
     assert len(first.tokens) == 64 and others and all(first.counted)
     notes = tiny.Notes()
     trained = causal_lm.train(recipe, tiny.voice_inputs(model), folder, notes)

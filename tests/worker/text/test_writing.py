@@ -14,6 +14,7 @@ from worker.engines.text import base as bases
 from worker.engines.text import causal_lm, dataset
 from worker.engines.text.chat import prompt_tokens
 from worker.engines.text.continuing import draw
+from worker.engines.text.examples import PLAIN_BEGINNING
 
 pytestmark = pytest.mark.slow
 
@@ -75,7 +76,7 @@ def test_a_voice_of_plain_texts_goes_on_from_a_beginning(folder: Path) -> None:
     assert trained.measures is not None
     tokenizer = bases.load(silent).tokenizer
     text = given.held_out[trained.measures.asked[0]]
-    beginning = tokenizer.decode(tokenizer(text.text)["input_ids"][: causal_lm.PLAIN_BEGINNING])
+    beginning = tokenizer.decode(tokenizer(text.text)["input_ids"][:PLAIN_BEGINNING])
     asked = tiny.Asked(
         (Said("user", beginning),),
         kind="plain_text",

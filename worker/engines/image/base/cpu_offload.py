@@ -26,14 +26,14 @@ def planned(loaded: Loaded, inputs: GenerationInputs) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def by_turns(loaded: Loaded) -> Iterator[None]:
+def model_offload(loaded: Loaded) -> Iterator[None]:
     """Meanwhile each of a U-Net pipeline's models comes to the card when it is called, and the one before it leaves.
 
     As diffusers' ``enable_model_cpu_offload`` does it, which would not go without a card, nor beside blocks that come
     one by one. Adapters must be loaded before. Does nothing unless ``loaded.offload`` asks for it.
     """
     if loaded.offload in (None, "none"):
-        model_cache.wake(loaded, *IN_TURN)
+        model_cache.to_device(loaded, *IN_TURN)
         yield
         return
     found = [getattr(loaded.pipeline, name, None) for name in IN_TURN]
@@ -51,7 +51,7 @@ def by_turns(loaded: Loaded) -> Iterator[None]:
             remove_hook_from_module(model)
 
 
-def block_by_block(loaded: Loaded) -> None:
+def group_offload(loaded: Loaded) -> None:
     """From now on the denoiser's blocks come to the card one by one, and leave it again. The base must be plain:
     quantised layers keep their scales apart."""
     loaded.by_blocks = True

@@ -36,12 +36,12 @@ def name_of(
         if len(loaded.adapters) < KEPT:
             break
         gone = loaded.adapters.pop(key)
-        loaded.on_words.discard(gone)
+        loaded.on_text_encoder.discard(gone)
         loaded.pipeline.delete_adapters(gone)
     # PEFT joins names with dots, so a key is not a name.
     name = "a" + hashlib.sha256(adapter.key.encode()).hexdigest()[:24]
     if load(loaded.pipeline, adapter, name):
-        loaded.on_words.add(name)
+        loaded.on_text_encoder.add(name)
     loaded.adapters[adapter.key] = name
     return name
 
@@ -57,7 +57,9 @@ def set_strengths(loaded: Loaded, names: list[str], strengths: list[float]) -> N
     fusing.restore(loaded)  # of a run that nobody ended
     pipeline = loaded.pipeline
     acting = zip(names, strengths, strict=True)
-    loaded.acting_on_words = tuple((name, value) for name, value in acting if value and name in loaded.on_words)
+    loaded.acting_on_text_encoder = tuple(
+        (name, value) for name, value in acting if value and name in loaded.on_text_encoder
+    )
     if not loaded.adapters:
         return
     if not any(strengths):
@@ -71,6 +73,6 @@ def forget(loaded: Loaded) -> None:
     """Take every adapter out of the model again; its layers are the plain ones afterwards."""
     fusing.restore(loaded)
     loaded.adapters.clear()
-    loaded.on_words.clear()
-    loaded.acting_on_words = ()
+    loaded.on_text_encoder.clear()
+    loaded.acting_on_text_encoder = ()
     loaded.pipeline.unload_lora_weights()

@@ -226,7 +226,7 @@ COMPLETE = (
 """The tensors that make the adapter of one layer, in each of the ways that files write it."""
 
 
-def is_length(parameter: str) -> bool:
+def is_magnitude(parameter: str) -> bool:
     """Whether this is the name of DoRA's lengths in a model."""
     return "lora_magnitude_vector" in parameter
 

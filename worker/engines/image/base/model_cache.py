@@ -16,7 +16,7 @@ import transformers
 
 from worker.engines.contracts import Base, EngineError
 from worker.engines.image.base import quantization
-from worker.engines.image.base.offload import Offloaded
+from worker.engines.image.base.block_swap import SwappedBlocks
 
 
 @dataclass
@@ -29,15 +29,15 @@ class Loaded:
     multiple: int
     """Pixels that both sides of a picture must be a multiple of."""
     quantization: str = "none"
-    waiting: Offloaded | None = None
+    block_swap: SwappedBlocks | None = None
     """Moves the denoiser's blocks while it is trained; then nobody else may move them."""
     adapters: OrderedDict[str, str] = field(default_factory=OrderedDict)
     """Key of an ``AdapterFile`` → its name in the model, the longest unused first."""
-    on_words: set[str] = field(default_factory=set)
+    on_text_encoder: set[str] = field(default_factory=set)
     """Names of those adapters that change a text encoder too."""
-    acting_on_words: tuple[tuple[str, float], ...] = ()
+    acting_on_text_encoder: tuple[tuple[str, float], ...] = ()
     """Those of them that act now, each with its strength."""
-    words: OrderedDict[Any, Any] = field(default_factory=OrderedDict)
+    prompt_embeds: OrderedDict[Any, Any] = field(default_factory=OrderedDict)
     """Embeddings of prompts, see ``prompts.remembered``."""
     fused: list[tuple[Any, torch.Tensor]] = field(default_factory=list)
     """Layers with adapters added to their weight, and that weight as it was; see ``fusing``."""
@@ -58,17 +58,17 @@ class Loaded:
 _kept: Loaded | None = None
 
 
-def kept(
+def cached(
     base: Base,
     load: Callable[[Base], Loaded],
     quantization: str = "none",
     *,
     by_blocks: bool = False,
-    waits: bool = False,
+    swaps_blocks: bool = False,
 ) -> Loaded:
     """The base model, from the last job if it is the same; else what ``load`` gives, in place of the other."""
     global _kept
-    wanted = (base.key, base.revision, quantization, by_blocks, waits)
+    wanted = (base.key, base.revision, quantization, by_blocks, swaps_blocks)
     if _kept is None or _identity(_kept) != wanted:
         drop()
         _kept = load(base)
@@ -76,7 +76,7 @@ def kept(
 
 
 def _identity(one: Loaded) -> tuple[str, str | None, str, bool, bool]:
-    return one.base.key, one.base.revision, one.quantization, one.by_blocks, one.waiting is not None
+    return one.base.key, one.base.revision, one.quantization, one.by_blocks, one.block_swap is not None
 
 
 def drop() -> None:
@@ -120,27 +120,27 @@ def best_dtype(device: torch.device) -> torch.dtype:
 ENCODERS = ("vae", "text_encoder", "text_encoder_2")
 
 
-def rest(loaded: Loaded, *names: str) -> None:
-    """Take these models off the card until ``wake``, to make room there."""
+def offload(loaded: Loaded, *names: str) -> None:
+    """Take these models off the card until ``to_device``, to make room there."""
     for name in names:
         model = getattr(loaded.pipeline, name, None)
-        if loaded.waiting is not None and model is loaded.denoiser:
-            loaded.waiting.rest()
+        if loaded.block_swap is not None and model is loaded.denoiser:
+            loaded.block_swap.clear()
         elif model is not None and loaded.device.type == "cuda":
             model.to("cpu")
     if loaded.device.type == "cuda":
         torch.cuda.empty_cache()
 
 
-def wake(loaded: Loaded, *names: str) -> None:
+def to_device(loaded: Loaded, *names: str) -> None:
     """Bring these models back to the device; one whose blocks come by themselves is left alone."""
     for name in names:
         model = getattr(loaded.pipeline, name, None)
-        if model is not None and not (loaded.waiting is not None and model is loaded.denoiser):
+        if model is not None and not (loaded.block_swap is not None and model is loaded.denoiser):
             model.to(loaded.device)
 
 
-def widen(loaded: Loaded, *names: str) -> None:
+def upcast(loaded: Loaded, *names: str) -> None:
     """Let these models compute in float32 where the card knows no bfloat16 and float16 cannot hold what comes of it."""
     if _is_beyond_float16(loaded):
         for name in names:
@@ -148,8 +148,8 @@ def widen(loaded: Loaded, *names: str) -> None:
             quantization.compute_in(model, torch.float32)
 
 
-def narrow(loaded: Loaded, *names: str) -> None:
-    """The way back from ``widen``."""
+def downcast(loaded: Loaded, *names: str) -> None:
+    """The way back from ``upcast``."""
     if _is_beyond_float16(loaded):
         for name in names:
             model = getattr(loaded.pipeline, name).to(loaded.dtype)

@@ -8,6 +8,7 @@ training.
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import torch
@@ -17,6 +18,18 @@ from worker.engines.image.base.model_cache import Loaded
 REMEMBERED = 32
 """Prompts whose embeddings are kept beside the base model."""
 Made = TypeVar("Made")
+
+
+@dataclass(frozen=True)
+class PromptEmbeds:
+    """A prompt and what to keep away from, as a U-Net reads them."""
+
+    prompt: torch.Tensor
+    """(1, length, width), like ``negative``."""
+    negative: torch.Tensor
+    pooled: torch.Tensor | None = None
+    """SDXL's sentence vector (1, width), like ``negative_pooled``."""
+    negative_pooled: torch.Tensor | None = None
 
 
 def pieces(tokenizer: Any, prompt: str) -> torch.Tensor:
@@ -81,23 +94,16 @@ def embed(pipeline: Any, prompt: str, chunks: int = 1, clip_skip: int = 1) -> to
     return encoded(pipeline.text_encoder, stacked([pieces(pipeline.tokenizer, prompt)], empty, chunks), clip_skip)
 
 
-def embed_pair(
-    pipeline: Any, prompt: str, negative_prompt: str, clip_skip: int = 1
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """SD 1.x's embeddings of a prompt and of what to keep away from, of equal shape (1, length, width)."""
+def embed_pair(pipeline: Any, prompt: str, negative_prompt: str, clip_skip: int = 1) -> PromptEmbeds:
+    """SD 1.x's embeddings, of equal length."""
     chunks = max(len(pieces(pipeline.tokenizer, text)) for text in (prompt, negative_prompt))
-    return embed(pipeline, prompt, chunks, clip_skip), embed(pipeline, negative_prompt, chunks, clip_skip)
+    return PromptEmbeds(embed(pipeline, prompt, chunks, clip_skip), embed(pipeline, negative_prompt, chunks, clip_skip))
 
 
 @torch.no_grad()
-def embed_pair_for_two(
-    pipeline: Any, prompt: str, negative_prompt: str
-) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
-    """SDXL's embeddings of a prompt and of what to keep away from, (1, length, width) each, then both sentence vectors
-    (1, width).
-
-    An empty negative prompt is all zero where the base says so, as it was trained.
-    """
+def embed_pair_for_two(pipeline: Any, prompt: str, negative_prompt: str) -> PromptEmbeds:
+    """SDXL's embeddings, of equal length. An empty negative prompt is all zero where the base says so, as it was
+    trained."""
     tokenizers = (pipeline.tokenizer, pipeline.tokenizer_2)
     encoders = (pipeline.text_encoder, pipeline.text_encoder_2)
     ids = [[pieces(tokenizer, text) for tokenizer in tokenizers] for text in (prompt, negative_prompt)]
@@ -111,7 +117,7 @@ def embed_pair_for_two(
     )
     if not negative_prompt and pipeline.config.force_zeros_for_empty_prompt:
         negative, other = torch.zeros_like(positive), torch.zeros_like(sentence)
-    return positive, negative, sentence, other
+    return PromptEmbeds(positive, negative, sentence, other)
 
 
 def remembered(loaded: Loaded, key: tuple[Any, ...], make: Callable[[], Made]) -> Made:
@@ -119,10 +125,10 @@ def remembered(loaded: Loaded, key: tuple[Any, ...], make: Callable[[], Made]) -
 
     What acts on the text encoders is part of what is remembered.
     """
-    known: Made | None = loaded.words.pop((key, loaded.acting_on_words), None)
+    known: Made | None = loaded.prompt_embeds.pop((key, loaded.acting_on_text_encoder), None)
     if known is None:
         known = make()
-    loaded.words[key, loaded.acting_on_words] = known
-    while len(loaded.words) > REMEMBERED:
-        loaded.words.popitem(last=False)
+    loaded.prompt_embeds[key, loaded.acting_on_text_encoder] = known
+    while len(loaded.prompt_embeds) > REMEMBERED:
+        loaded.prompt_embeds.popitem(last=False)
     return known

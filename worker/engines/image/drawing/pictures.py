@@ -24,13 +24,24 @@ class Denoise(Protocol):
     ) -> torch.Tensor: ...
 
 
-def check_order(recipe: GenerationRecipe) -> None:
+def check_request(recipe: GenerationRecipe) -> None:
     """Raises ``EngineError`` (``bad_order``)."""
     if recipe.strengths and len(recipe.strengths) != recipe.count:
         raise EngineError("bad_order", f"{recipe.count} pictures were asked for at {len(recipe.strengths)} strengths.")
 
 
-def pictures(
+def batch_size(loaded: Loaded, width: int, height: int, bytes_per_pixel: int) -> int:
+    """How many pictures to draw at once, 1 to 8, where one takes so much beside the weights. An estimate: it does not
+    know what attention needs on other cards."""
+    pixels = width * height
+    if loaded.device.type == "cuda":
+        free, _ = torch.cuda.mem_get_info(loaded.device)
+        return max(1, min(8, int(free * 0.8 / (pixels * bytes_per_pixel))))
+    # On a CPU a batch saves time only while its tensors stay small.
+    return max(1, min(8, 8 * 256 * 256 // pixels))
+
+
+def draw(
     loaded: Loaded,
     recipe: GenerationRecipe,
     inputs: GenerationInputs,

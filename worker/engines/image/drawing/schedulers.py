@@ -31,12 +31,17 @@ def fresh(name: str, own: Any) -> Any:
 
     New each time, because schedulers carry state from step to step. Raises ``EngineError`` (``unknown_scheduler``).
     """
+    check(name)
     if name == DEFAULT:
         return type(own).from_config(own.config)
-    if name not in BY_NAME:
+    return BY_NAME[name].from_config(own.config)
+
+
+def check(name: str) -> None:
+    """Raises ``EngineError`` (``unknown_scheduler``) for a name that ``fresh`` does not know."""
+    if name != DEFAULT and name not in BY_NAME:
         known = ", ".join([DEFAULT, *sorted(BY_NAME)])
         raise EngineError("unknown_scheduler", f"There is no sampler called “{name}”. Choose one of: {known}.")
-    return BY_NAME[name].from_config(own.config)
 
 
 def flow(name: str, own: Any, steps: int, mu: float, device: torch.device) -> Any:

@@ -33,7 +33,7 @@ class StartPicture:
         values = torch.from_numpy(np.array(self.picture, dtype=np.float32)) / 127.5 - 1
         return values.permute(2, 0, 1).unsqueeze(0).contiguous()
 
-    def anew(self, height: int, width: int) -> torch.Tensor | None:
+    def inpaint_mask(self, height: int, width: int) -> torch.Tensor | None:
         """1 where latents are drawn anew and 0 where they stay, (1, 1, height, width); None without a mask.
 
         A latent that reaches into the white part by as much as a pixel is drawn anew.
@@ -110,7 +110,7 @@ def denoised(
     scheduler: Any,
     clean: torch.Tensor,
     noise: torch.Tensor,
-    anew: torch.Tensor | None,
+    inpaint_mask: torch.Tensor | None,
     start: torch.Tensor,
     timesteps: torch.Tensor,
     step: Callable[[torch.Tensor, torch.Tensor], torch.Tensor],
@@ -118,16 +118,16 @@ def denoised(
 ) -> torch.Tensor:
     """From the two that ``noised`` gave to clean latents, (batch, channels, height, width) throughout.
 
-    ``step`` takes one denoising step from latents and timestep; ``anew`` is that of the start picture.
+    ``step`` takes one denoising step from latents and timestep; ``inpaint_mask`` is that of the start picture.
     """
     latents = start
     for index, timestep in enumerate(timesteps):
         latents = step(latents, timestep)
-        if anew is not None:
+        if inpaint_mask is not None:
             there = clean
             if index + 1 < len(timesteps):
                 following = timesteps[index + 1 : index + 2]
                 there = scheduler.add_noise(clean, noise, following.repeat(len(noise)))
-            latents = anew * latents + (1 - anew) * there
+            latents = inpaint_mask * latents + (1 - inpaint_mask) * there
         on_step()
     return latents

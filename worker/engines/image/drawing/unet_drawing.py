@@ -1,7 +1,7 @@
 """Denoising with a U-Net from a start picture, decoding, and how much fits: shared by SD 1.x and SDXL.
 
-From noise alone the families call their diffusers pipeline; this is for what the pipelines do only in classes of their
-own, which know neither our noise nor several seeds in one batch.
+From noise alone the families call their diffusers pipeline. Its image-to-image and inpainting classes take neither our
+noise nor several seeds in one batch, so that is done here.
 """
 
 import inspect
@@ -13,6 +13,7 @@ from PIL import Image
 
 from worker.engines.image.base import autoencoder
 from worker.engines.image.base.model_cache import Loaded
+from worker.engines.image.base.prompts import PromptEmbeds
 from worker.engines.image.drawing import start_picture
 from worker.engines.image.drawing.start_picture import StartPicture
 
@@ -29,28 +30,24 @@ def from_picture(
     steps: int,
     taken: int,
     guidance_scale: float,
-    words: torch.Tensor,
-    no_words: torch.Tensor,
-    conditions: dict[str, torch.Tensor] | None,
-    no_conditions: dict[str, torch.Tensor] | None,
+    embeds: PromptEmbeds,
+    time_ids: torch.Tensor | None,
     on_step: Callable[[], None],
 ) -> torch.Tensor:
-    """Clean latents (batch, channels, height, width) from ``clean`` (1, …) and ``noise`` of that shape.
-
-    ``words`` and ``no_words`` are (1, length, width), the conditions SDXL's for one picture.
-    """
+    """Clean latents (batch, channels, height, width) from ``clean`` (1, …) and ``noise`` of that shape; ``time_ids``
+    are SDXL's sizes of one picture, (1, 6)."""
     unet, batch = loaded.pipeline.unet, len(noise)
     device, dtype = loaded.device, unet.dtype
     guided = guidance_scale > 1
-    embeddings = torch.cat(
-        [no_words.expand(batch, -1, -1), words.expand(batch, -1, -1)] if guided else [words.expand(batch, -1, -1)]
-    ).to(device, dtype)
+
+    def pair(negative: torch.Tensor, positive: torch.Tensor) -> torch.Tensor:
+        both = [negative, positive] if guided else [positive]
+        return torch.cat([one.expand(batch, *one.shape[1:]) for one in both]).to(device, dtype)
+
+    embeddings = pair(embeds.negative, embeds.prompt)
     added = None
-    if conditions is not None and no_conditions is not None:
-        pairs = {name: [no_conditions[name], conditions[name]] if guided else [conditions[name]] for name in conditions}
-        added = {
-            name: torch.cat([one.expand(batch, -1) for one in pair]).to(device, dtype) for name, pair in pairs.items()
-        }
+    if time_ids is not None:
+        added = {"text_embeds": pair(embeds.negative_pooled, embeds.pooled), "time_ids": pair(time_ids, time_ids)}
     own = {"generator": generators} if "generator" in inspect.signature(scheduler.step).parameters else {}
 
     def step(latents: torch.Tensor, timestep: torch.Tensor) -> torch.Tensor:
@@ -59,17 +56,17 @@ def from_picture(
             entering, timestep, encoder_hidden_states=embeddings, added_cond_kwargs=added, return_dict=False
         )[0]
         if guided:
-            without, with_words = prediction.chunk(2)
-            prediction = without + guidance_scale * (with_words - without)
+            negative, positive = prediction.chunk(2)
+            prediction = negative + guidance_scale * (positive - negative)
         following: torch.Tensor = scheduler.step(prediction, timestep, latents, **own, return_dict=False)[0]
         return following.to(dtype)
 
     clean = clean.to(device, dtype).expand(batch, -1, -1, -1)
     noise = noise.to(device, dtype)
     start, timesteps = start_picture.noised(scheduler, steps, taken, clean, noise)
-    anew = given.anew(clean.shape[2], clean.shape[3])
+    mask = given.inpaint_mask(clean.shape[2], clean.shape[3])
     return start_picture.denoised(
-        scheduler, clean, noise, None if anew is None else anew.to(device, dtype), start, timesteps, step, on_step
+        scheduler, clean, noise, None if mask is None else mask.to(device, dtype), start, timesteps, step, on_step
     )
 
 
@@ -107,14 +104,3 @@ def latent_shape(loaded: Loaded, width: int, height: int) -> tuple[int, int, int
     """Of one picture of these pixels."""
     factor = loaded.pipeline.vae_scale_factor
     return 1, loaded.pipeline.unet.config.in_channels, height // factor, width // factor
-
-
-def batch_size(loaded: Loaded, width: int, height: int, bytes_per_pixel: int) -> int:
-    """How many pictures to draw at once, 1 to 8, where one takes so much beside the weights. An estimate: it does not
-    know what attention needs on other cards."""
-    pixels = width * height
-    if loaded.device.type == "cuda":
-        free, _ = torch.cuda.mem_get_info(loaded.device)
-        return max(1, min(8, int(free * 0.8 / (pixels * bytes_per_pixel))))
-    # On a CPU a batch saves time only while its tensors stay small.
-    return max(1, min(8, 8 * 256 * 256 // pixels))

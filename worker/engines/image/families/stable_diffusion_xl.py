@@ -1,257 +1,103 @@
-"""The family of Stable Diffusion XL: one U-Net that is also told sizes and a sentence vector, two CLIP text encoders,
-one autoencoder.
+"""The family of Stable Diffusion XL: a U-Net that is told a caption by two CLIP text encoders, the second one's pooled
+embedding, and sizes. What it shares with 1.x is in ``unet``.
 
-What this module does not know: what is in the pictures; whether an adapter suits a prompt; how much memory another
-process on the same card takes a moment later. On a CPU the same order gives the same numbers again, with the same
-number of threads and the same libraries; on a card the same picture up to the card's own rounding. The autoencoder runs
-in float32: SDXL's own overflows in float16 to black pictures, which is what the widespread "fp16-fix" copy of it cures;
-in float32 the original is right, and tiles make it fit where memory is short. The refiner is not used.
+SDXL's own autoencoder overflows in float16 to black pictures, which is what the widespread "fp16-fix" copy of it cures;
+in float32, as here, the original is right, and tiles make it fit where memory is short. The refiner is not used.
 """
 
-import contextlib
-import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 from diffusers import StableDiffusionXLPipeline
-from PIL import Image
 
 from app.generations.recipe import GenerationRecipe
 from app.trainings.look.recipe import Quantization, TrainingRecipe
-from worker.engines import memory
 from worker.engines.contracts import (
     Base,
-    Cancelled,
     GeneratedPicture,
     GenerationInputs,
-    GiveBack,
     Progress,
     TrainedAdapter,
     TrainingInputs,
 )
-from worker.engines.image.base import (
-    cpu_offload,
-    hot_swap,
-    lora,
-    model_cache,
-    prompts,
-    quantization,
-    single_file,
-    unet_adapters,
-)
+from worker.engines.image.base import model_cache, prompts, single_file
 from worker.engines.image.base.model_cache import Loaded
-from worker.engines.image.drawing import pictures as drawing
-from worker.engines.image.drawing import schedulers, start_picture, unet_drawing
-from worker.engines.image.drawing.start_picture import StartPicture
-from worker.engines.image.training import batches, class_images, dataset, latents, losses, samples
-from worker.engines.image.training import schedule as orders
-from worker.engines.image.training.learning import Learning
-
-TEXT_ENCODERS = ("text_encoder", "text_encoder_2")
-DRAWING_BYTES_PER_PIXEL = 3500
-"""With guidance in half precision beside the weights; an estimate from the widest layers, 3.7 GB for 1024 × 1024."""
-
-
-# Training ---------------------------------------------------------------------------------------------------------
+from worker.engines.image.drawing import frame
+from worker.engines.image.families import unet
+from worker.engines.image.families.unet import Captions, Conditioning, UNetFamily
+from worker.engines.image.training import dataset, loop
+from worker.engines.image.training.batches import Drawn
 
 
 def train(recipe: TrainingRecipe, inputs: TrainingInputs, out: Path, progress: Progress) -> TrainedAdapter:
-    """Train one adapter, of the U-Net and if asked of both text encoders; writes ``adapter.safetensors``, ``samples/``
-    and ``checkpoints/`` under ``out``.
-
-    A checkpoint is handed over every ``checkpoint_every`` steps and after the last one, after its sample pictures. On
-    ``Cancelled`` the adapter is saved as it is and returned with ``finished=False``; before the first step there is
-    nothing to keep and ``Cancelled`` goes through. On ``GiveBack`` a checkpoint is handed over and the exception goes
-    through.
-
-    Raises ``EngineError``: ``diverged`` (the checkpoints up to then stay), ``out_of_memory``, ``bad_picture``,
-    ``bad_size``, ``bad_order``, ``no_pictures``, ``bad_checkpoint``, ``disk_full``, ``model_unavailable``,
-    ``model_unsupported``, ``optimizer_unavailable``.
-    """
-    with memory.out_of_memory_in_words(model_cache.device(), orders.TRAIN_SMALLER):
-        return _train(recipe, inputs, out, progress)
+    """Train one adapter, of the U-Net and if asked of both text encoders; see ``contracts.Engine``."""
+    return loop.train(FAMILY.training, recipe, inputs, out, progress)
 
 
-@dataclass(frozen=True)
-class _Batch:
-    """Samples of one size, drawn once for a step."""
-
-    noised: losses.Noised
-    words: tuple[torch.Tensor, torch.Tensor]
-    """Embeddings of pieces (batch, n, limit, width) and sentence vectors (batch, width); with text encoders in training
-    the tokens of the one and the other (batch, n, limit)."""
-    own: torch.Tensor | None
-    """``prompts.told_apart``."""
-    spoken: torch.Tensor
-    """(batch, 1): 0 where no caption is read as zeros, else 1; see ``_spoken``."""
-    conditions: torch.Tensor
-    """(batch, 6), see ``dataset.size_conditions``."""
-    share: float
-
-    @property
-    def count(self) -> int:
-        return len(self.conditions)
+def generate(
+    recipe: GenerationRecipe, inputs: GenerationInputs, out: Path, progress: Progress
+) -> Iterator[GeneratedPicture]:
+    """Draw the pictures, from noise, from a picture or within a mask; see ``contracts.Engine``."""
+    return frame.generate(FAMILY.drawing, recipe, inputs, out, progress)
 
 
-def _train(recipe: TrainingRecipe, inputs: TrainingInputs, out: Path, progress: Progress) -> TrainedAdapter:
-    orders.check(recipe)
-    learning = Learning(recipe, inputs, out, progress)
-    targets = {"unet": lora.TARGETS[recipe.target_modules]}
-    if recipe.train_text_encoder:
-        targets |= dict.fromkeys(TEXT_ENCODERS, lora.TEXT_TARGETS)
-
-    def result(finished: bool) -> TrainedAdapter:
-        return learning.result(
-            finished=finished, targets=targets, save_weights=StableDiffusionXLPipeline.save_lora_weights
-        )
-
-    loaded: Loaded | None = None
-    try:
-        progress.phase("loading")
-        loaded = _load(inputs.base, recipe.quantization)
-        hot_swap.forget(loaded)
-        pipeline, unet = loaded.pipeline, loaded.pipeline.unet
-        model_cache.widen(loaded, *targets)
-        noising = losses.Noising.of(pipeline.scheduler, recipe)
-
-        progress.phase("caching")
-        pictures = latents.cached(loaded, recipe, inputs, progress, lambda pixels: unet_drawing.encoded(loaded, pixels))
-        words = _cached_words(pipeline, recipe, [*latents.texts_of(pictures), recipe.class_prompt, ""])
-        sample_words = [prompts.embed_pair_for_two(pipeline, prompt, "") for prompt in samples.prompts_of(recipe)]
-
-        def draw_samples() -> None:
-            samples.draw(loaded, recipe, learning, out, progress, denoise, partial(_decode, loaded))
-
-        def denoise(index: int, prompt: str, generator: torch.Generator) -> torch.Tensor:
-            # An adapter of the text encoder reads the prompt in its own way; else it is not needed again.
-            own = recipe.train_text_encoder
-            read = prompts.embed_pair_for_two(pipeline, prompt, "") if own else sample_words[index]
-            return _draw_square(loaded, recipe, read, [generator], lambda: progress.phase("sampling"))
-
-        if learning.is_new:
-            draw_samples()
-        class_latents = class_images.cached(
-            recipe,
-            learning,
-            lambda generators: _draw_square(
-                loaded,
-                recipe,
-                prompts.embed_pair_for_two(pipeline, recipe.class_prompt, ""),
-                generators,
-                lambda: progress.phase("caching"),
-            ),
-        )
-
-        learning.begin({name: getattr(pipeline, name) for name in targets}, targets, unet.dtype)
-        if not learning.is_new and not learning.sampled and orders.checkpoint_is_due(recipe, learning.step):
-            # Given back between the step and its samples.
-            draw_samples()
-
-        resting = ("vae",) if recipe.train_text_encoder else model_cache.ENCODERS
-        model_cache.rest(loaded, *resting)
-        device, dtype = unet.device, unet.dtype  # asked once: each answer is a walk through the whole model
-        progress.phase("training")
-        while learning.step < recipe.steps:
-            began = time.perf_counter()
-            step_batches = [
-                _Batch(
-                    noising.draw(drawn.clean, recipe.noise_offset, learning.generator),
-                    *words(drawn.captions),
-                    _spoken(pipeline, drawn, recipe.seed),
-                    drawn.conditions,
-                    drawn.share,
-                )
-                for drawn in batches.of_step(pictures, class_latents, recipe, learning)
-            ]
-
-            def loss_of(batch: _Batch, part: slice) -> torch.Tensor:
-                noised, spoken = batch.noised, batch.spoken[part].to(device)
-                first, second = (one[part].to(device) for one in batch.words)
-                with model_cache.autocast(device, dtype):
-                    if recipe.train_text_encoder:
-                        embedding, sentence = prompts.encoded_by_two(_encoders(pipeline), (first, second))
-                    else:
-                        embedding, sentence = first.flatten(1, 2), second
-                    prediction = unet(
-                        noised.noisy[part].to(device, dtype),
-                        noised.timesteps[part].to(device),
-                        (embedding * spoken[..., None]).to(dtype),
-                        encoder_attention_mask=None if batch.own is None else batch.own[part].to(device),
-                        added_cond_kwargs={
-                            "text_embeds": (sentence * spoken).to(dtype),
-                            "time_ids": batch.conditions[part].to(device, dtype),
-                        },
-                        return_dict=False,
-                    )[0]
-                return losses.weighted_mse(prediction, noised.wanted[part].to(device), noised.weights[part])
-
-            loss = learning.gradient(step_batches, loss_of)
-            learning.update(loss, began)
-
-            if orders.checkpoint_is_due(recipe, learning.step):
-                draw_samples()
-                progress.phase("saving")
-                learning.checkpoint()
-                if learning.step < recipe.steps:
-                    progress.phase("training")
-        return result(finished=True)
-    except Cancelled:
-        if learning.step == 0:
-            raise
-        return result(finished=learning.step == recipe.steps)
-    except GiveBack:
-        if learning.has_moved:
-            learning.checkpoint()
-        raise
-    finally:
-        learning.end()
-        if loaded is not None:
-            model_cache.put_back(
-                loaded,
-                partial(hot_swap.forget, loaded),
-                partial(model_cache.wake, loaded, *model_cache.ENCODERS),
-                partial(model_cache.narrow, loaded, *targets),
-            )
-
-
-Words = Callable[[Sequence[str]], tuple[tuple[torch.Tensor, torch.Tensor], torch.Tensor | None]]
+def load(base: Base, kind: Quantization = "none", offload: str | None = None) -> Loaded:
+    """See ``unet.load``."""
+    return unet.load(FAMILY, base, kind, offload)
 
 
 @torch.no_grad()
-def _cached_words(pipeline: Any, recipe: TrainingRecipe, texts: Sequence[str]) -> Words:
-    """What gives ``_Batch.words`` and ``own`` of these texts, from what was read here once."""
+def _read(pipeline: Any, recipe: TrainingRecipe, texts: Sequence[str]) -> Callable[[Sequence[str]], Captions]:
     tokenizers = (pipeline.tokenizer, pipeline.tokenizer_2)
-    ids = {text: [prompts.pieces(one, text) for one in tokenizers] for text in dict.fromkeys(texts)}
+    tokens = {text: [prompts.pieces(one, text) for one in tokenizers] for text in dict.fromkeys(texts)}
     if recipe.train_text_encoder:
 
-        def tokens(captions: Sequence[str]) -> tuple[tuple[torch.Tensor, torch.Tensor], torch.Tensor | None]:
-            first, second = (prompts.stacked([ids[text][n] for text in captions], ids[""][n]) for n in (0, 1))
-            return (first, second), prompts.told_apart([ids[text][0] for text in captions], first.shape[-1])
+        def tokens_of(chosen: Sequence[str]) -> Captions:
+            (first, mask), (second, _) = (
+                unet.joined([tokens[text][n] for text in chosen], tokens[""][n]) for n in (0, 1)
+            )
+            return Captions((first, second), mask)
 
-        return tokens
+        return tokens_of
 
-    embeddings, sentences = {}, {}
-    for text, pair in ids.items():
+    embeddings, pooled = {}, {}
+    for text, pair in tokens.items():
         layers, sentence = prompts.encoded_by_two(_encoders(pipeline), [one[None] for one in pair])
         embeddings[text] = layers.view(*pair[0].shape, -1).cpu()
-        sentences[text] = sentence[0].cpu()
+        pooled[text] = sentence[0].cpu()
 
-    def read(captions: Sequence[str]) -> tuple[tuple[torch.Tensor, torch.Tensor], torch.Tensor | None]:
-        parts = [embeddings[text] for text in captions]
-        own = prompts.told_apart(parts, embeddings[""].shape[1])
-        return (prompts.stacked(parts, embeddings[""]), torch.stack([sentences[text] for text in captions])), own
+    def embeddings_of(chosen: Sequence[str]) -> Captions:
+        pieces, mask = unet.joined([embeddings[text] for text in chosen], embeddings[""])
+        return Captions((pieces, torch.stack([pooled[text] for text in chosen])), mask)
 
-    return read
+    return embeddings_of
 
 
-def _spoken(pipeline: Any, drawn: batches.Drawn, seed: int) -> torch.Tensor:
-    """Of a base that was made with zeros for no caption, every other dropped caption is zeros and the others are the
-    reading of an empty text: diffusers draws against the one, ComfyUI, A1111 and Forge against the other. Which is
-    which, the seed and the place of the sample decide."""
+def _condition(
+    pipeline: Any, recipe: TrainingRecipe, batch: unet.Batch, part: slice, device: torch.device, dtype: torch.dtype
+) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+    first, second = (one[part].to(device) for one in batch.captions.read)
+    scales = batch.caption_scales[part].to(device)
+    if recipe.train_text_encoder:
+        embedding, pooled = prompts.encoded_by_two(_encoders(pipeline), (first, second))
+    else:
+        embedding, pooled = first.flatten(1, 2), second
+    added = {
+        "text_embeds": (pooled * scales).to(dtype),
+        "time_ids": batch.size_conditions[part].to(device, dtype),
+    }
+    return (embedding * scales[..., None]).to(dtype), added
+
+
+def caption_scales(pipeline: Any, drawn: Drawn, seed: int) -> torch.Tensor:
+    """(batch, 1): 0 where a dropped caption is read as zeros, else 1.
+
+    Where a base was made with zeros for no caption, every other dropped caption is zeros and the others are the reading
+    of an empty text: diffusers draws against the one, ComfyUI, A1111 and Forge against the other. ``seed`` and the
+    sample's place decide which.
+    """
     zeros = pipeline.config.force_zeros_for_empty_prompt
     return torch.tensor(
         [
@@ -265,209 +111,11 @@ def _encoders(pipeline: Any) -> tuple[Any, Any]:
     return pipeline.text_encoder, pipeline.text_encoder_2
 
 
-Read = tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]
-"""What ``prompts.embed_pair_for_two`` gives."""
+def _time_ids(recipe: GenerationRecipe) -> torch.Tensor:
+    return torch.tensor([[recipe.height, recipe.width, 0, 0, recipe.height, recipe.width]])
 
 
-def _draw_square(
-    loaded: Loaded,
-    recipe: TrainingRecipe,
-    read: Read,
-    generators: list[torch.Generator],
-    on_step: Callable[[], None],
-) -> torch.Tensor:
-    """Latents of one square picture for each generator, with the model as it is now."""
-    side = samples.side_of(recipe, loaded)
-    shape = unet_drawing.latent_shape(loaded, side, side)
-    return _denoise(
-        loaded,
-        schedulers.DEFAULT,
-        read,
-        torch.cat([torch.randn(shape, generator=generator) for generator in generators]),
-        generators,
-        recipe.sample_steps,
-        recipe.sample_guidance_scale,
-        on_step,
-    )
-
-
-# Drawing ----------------------------------------------------------------------------------------------------------
-
-
-def generate(
-    recipe: GenerationRecipe, inputs: GenerationInputs, out: Path, progress: Progress
-) -> Iterator[GeneratedPicture]:
-    """Draw the pictures, several in one batch where memory allows, and yield each when its file is complete.
-
-    Picture i starts from the noise of ``seed + i`` whatever the batch, see ``GenerationRecipe`` for strips and
-    variations; a variation's ``seed`` is that of the noise it was turned towards. With ``inputs.image`` it starts from
-    that picture as far as ``strength`` says, with ``inputs.mask`` it keeps the rest to the pixel. Files are
-    ``picture-<i>.png``. On ``Cancelled`` the pictures that are complete have been yielded and the iterator ends;
-    ``GiveBack`` goes through.
-
-    Raises ``EngineError``: ``bad_size``, ``bad_order``, ``bad_picture``, ``unknown_scheduler``, ``adapter_mismatch``,
-    ``adapter_unreadable``, ``out_of_memory``, ``model_unavailable``.
-    """
-    with memory.out_of_memory_in_words(model_cache.device(), orders.DRAW_SMALLER), contextlib.suppress(Cancelled):
-        drawing.check_order(recipe)
-        out.mkdir(parents=True, exist_ok=True)
-        progress.phase("loading")
-        loaded = _load(inputs.base, recipe.quantization or "none", inputs.offload)
-        model_cache.check_size(loaded, recipe.width, recipe.height)
-        given = start_picture.start_picture(recipe, inputs)
-        schedulers.fresh(recipe.scheduler, loaded.pipeline.scheduler)  # refuses an unknown name before drawing
-        names = [hot_swap.name_of(loaded, one, inputs.adapters, unet_adapters.load) for one in inputs.adapters]
-        with cpu_offload.planned(loaded, inputs), cpu_offload.by_turns(loaded):
-            yield from drawing.pictures(
-                loaded,
-                recipe,
-                inputs,
-                names,
-                out,
-                progress,
-                shape=unet_drawing.latent_shape(loaded, recipe.width, recipe.height),
-                steps=start_picture.steps_taken(recipe, given is not None),
-                batch_size=inputs.at_once or _batch_size(loaded, recipe.width, recipe.height),
-                denoise=_denoise_order(loaded, recipe, given),
-                decode=lambda drawn: _put_back(given, _decode(loaded, drawn)),
-            )
-
-
-def _put_back(given: StartPicture | None, drawn: Image.Image) -> Image.Image:
-    return drawn if given is None else given.put_back(drawn)
-
-
-def _denoise_order(loaded: Loaded, recipe: GenerationRecipe, given: StartPicture | None) -> drawing.Denoise:
-    clean = None if given is None else unet_drawing.encoded(loaded, given.pixels)
-
-    def denoise(noise: torch.Tensor, generators: list[torch.Generator], on_step: Callable[[], None]) -> torch.Tensor:
-        # Here, where the adapters act with their strengths: one that trained the text encoder changes it too.
-        read = prompts.remembered(
-            loaded,
-            (recipe.prompt, recipe.negative_prompt),
-            lambda: prompts.embed_pair_for_two(loaded.pipeline, recipe.prompt, recipe.negative_prompt),
-        )
-        if given is None or clean is None:
-            return _denoise(
-                loaded,
-                recipe.scheduler,
-                read,
-                noise,
-                generators,
-                recipe.steps,
-                recipe.guidance_scale,
-                on_step,
-            )
-        positive, negative, sentence, no_sentence = read
-        sizes = torch.tensor([[recipe.height, recipe.width, 0, 0, recipe.height, recipe.width]])
-        return unet_drawing.from_picture(
-            loaded,
-            schedulers.fresh(recipe.scheduler, loaded.pipeline.scheduler),
-            given,
-            clean,
-            noise,
-            generators,
-            steps=recipe.steps,
-            taken=start_picture.steps_taken(recipe, True),
-            guidance_scale=recipe.guidance_scale,
-            words=positive,
-            no_words=negative,
-            conditions={"text_embeds": sentence, "time_ids": sizes},
-            no_conditions={"text_embeds": no_sentence, "time_ids": sizes},
-            on_step=on_step,
-        )
-
-    return denoise
-
-
-@torch.no_grad()
-def _denoise(
-    loaded: Loaded,
-    scheduler: str,
-    read: Read,
-    noise: torch.Tensor,
-    generators: list[torch.Generator],
-    steps: int,
-    guidance_scale: float,
-    on_step: Callable[[], None],
-) -> torch.Tensor:
-    """Run the pipeline from ``noise`` (batch, channels, height, width) to clean latents of that shape.
-
-    ``on_step`` is called after every denoising step and may raise to stop.
-    """
-    pipeline = loaded.pipeline
-    guided = guidance_scale > 1
-    own = pipeline.scheduler
-    dtype = pipeline.unet.dtype
-
-    def told(_pipeline: Any, _step: int, _timestep: Any, _tensors: dict[str, Any]) -> dict[str, Any]:
-        on_step()
-        return {}
-
-    def given(words: torch.Tensor) -> torch.Tensor:
-        return words.to(loaded.device, dtype).expand(len(noise), *words.shape[1:])
-
-    pipeline.scheduler = schedulers.fresh(scheduler, own)
-    try:
-        drawn: torch.Tensor = pipeline(
-            prompt_embeds=given(read[0]),
-            negative_prompt_embeds=given(read[1]) if guided else None,
-            pooled_prompt_embeds=given(read[2]),
-            negative_pooled_prompt_embeds=given(read[3]) if guided else None,
-            latents=noise.to(dtype),
-            generator=generators,
-            num_inference_steps=steps,
-            guidance_scale=guidance_scale,
-            height=noise.shape[2] * pipeline.vae_scale_factor,
-            width=noise.shape[3] * pipeline.vae_scale_factor,
-            output_type="latent",
-            callback_on_step_end=told,
-        ).images
-        return drawn
-    finally:
-        pipeline.scheduler = own
-
-
-def _decode(loaded: Loaded, drawn: torch.Tensor) -> Image.Image:
-    return unet_drawing.decoded(loaded, drawn)
-
-
-def _batch_size(loaded: Loaded, width: int, height: int) -> int:
-    return unet_drawing.batch_size(loaded, width, height, DRAWING_BYTES_PER_PIXEL)
-
-
-# The base model ---------------------------------------------------------------------------------------------------
-
-
-def _load(base: Base, kind: Quantization = "none", offload: str | None = None) -> Loaded:
-    """The base model, kept from the last job if it is the same; on the device unless the models take turns there.
-    Raises ``EngineError`` (``model_unavailable``)."""
-    by_blocks = offload == "blocks"
-    loaded = model_cache.kept(base, partial(_fresh, kind, by_blocks), kind, by_blocks=by_blocks)
-    if offload in (None, "none"):
-        model_cache.wake(loaded, *cpu_offload.IN_TURN)
-    return loaded
-
-
-def _fresh(kind: Quantization, by_blocks: bool, base: Base) -> Loaded:
-    device = model_cache.device()
-    dtype = model_cache.best_dtype(device)
-    pipeline = _pipeline(base, dtype)
-    pipeline.set_progress_bar_config(disable=True)
-    quantization.quantize(pipeline.unet, kind, device, dtype)
-    # In half precision it would overflow to black, see above.
-    pipeline.vae.float()
-    for model in (pipeline.vae, *_encoders(pipeline), pipeline.unet):
-        model.requires_grad_(False).eval()
-    halvings = len(pipeline.unet.config.block_out_channels) - 1
-    multiple = pipeline.vae_scale_factor * 2**halvings
-    loaded = Loaded(base, pipeline, device, dtype, multiple=multiple, quantization=kind)
-    if by_blocks:
-        cpu_offload.block_by_block(loaded)
-    return loaded
-
-
-def _pipeline(base: Base, dtype: torch.dtype) -> Any:
+def _load_pipeline(base: Base, dtype: torch.dtype) -> Any:
     if single_file.is_one(base):
         return single_file.stable_diffusion(StableDiffusionXLPipeline, base, dtype, add_watermarker=False)
     local = Path(base.source).is_absolute()
@@ -480,3 +128,20 @@ def _pipeline(base: Base, dtype: torch.dtype) -> Any:
             add_watermarker=False,
             dtype=dtype,
         )
+
+
+FAMILY = UNetFamily(
+    pipeline_class=StableDiffusionXLPipeline,
+    load_pipeline=_load_pipeline,
+    conditioning=Conditioning(
+        encoders=("text_encoder", "text_encoder_2"),
+        # Both encoders' last layer but one, whatever the clip skip.
+        embed=lambda pipeline, prompt, negative, _: prompts.embed_pair_for_two(pipeline, prompt, negative),
+        read=_read,
+        caption_scales=caption_scales,
+        condition=_condition,
+        time_ids=_time_ids,
+    ),
+    # With guidance in half precision beside the weights; an estimate from the widest layers, 3.7 GB for 1024 × 1024.
+    bytes_per_pixel=3500,
+)

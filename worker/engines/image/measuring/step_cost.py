@@ -31,10 +31,10 @@ from torch.utils.flop_counter import FlopCounterMode
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
 
 from app.trainings.look.recipe import Network, TargetModules
+from worker.engines.image.base.block_swap import BLOCK
 from worker.engines.image.base.lora import TARGETS, TEXT_TARGETS
-from worker.engines.image.base.offload import BLOCK
 from worker.engines.image.base.quantization import IN_A_BLOCK
-from worker.engines.image.families import flow, flux, flux2_klein
+from worker.engines.image.families import flow_models, flux, flux2_klein
 
 SIDES = (512, 768, 1024)
 KEPT_SIDES = (512, 1024)
@@ -153,7 +153,7 @@ def _targets(key: str, model: nn.Module, network: Network, layers: TargetModules
     if key.startswith("stable-diffusion"):
         return TARGETS[layers]
     patterns = flux.trained_by(network) if key.startswith("flux-1") else flux2_klein.TRAINED
-    return flow.layers_of(model, patterns, layers)
+    return flow_models.layers_of(model, patterns, layers)
 
 
 def _kept(model: nn.Module, step: Step, side: int) -> int:

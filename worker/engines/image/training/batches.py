@@ -10,7 +10,7 @@ import torch
 
 from app.trainings.look.recipe import TrainingRecipe
 from worker.engines.image.training import class_images, dataset, latents
-from worker.engines.image.training.learning import Learning
+from worker.engines.training_state import TrainingState
 
 
 @dataclass(frozen=True)
@@ -23,29 +23,29 @@ class Drawn:
     """Empty where the caption was dropped."""
     conditions: torch.Tensor
     """(batch, 6), see ``dataset.size_conditions``."""
-    share: float
+    weight: float
     """In the step's loss."""
     number: int
     """Of the batch, from the training's beginning."""
 
 
 def of_step(
-    pictures: list[latents.Cached], class_latents: torch.Tensor | None, recipe: TrainingRecipe, learning: Learning
+    pictures: list[latents.Cached], class_latents: torch.Tensor | None, recipe: TrainingRecipe, state: TrainingState
 ) -> Iterator[Drawn]:
     """The batches of the next step: for each that is accumulated the brand's pictures, and with prior preservation
     those of their class beside them."""
     sizes = [picture.size for picture in pictures]
     parts = recipe.gradient_accumulation_steps
     for number in range(parts):
-        at = learning.step * parts + number
+        at = state.step * parts + number
         batch = [pictures[i] for i in dataset.batch_at(sizes, recipe.batch_size, recipe.seed, at)]
-        variants = latents.chosen(batch, learning.generator, recipe.flip)
-        dropped = torch.rand(len(batch), generator=learning.generator) < recipe.caption_dropout
+        variants = latents.chosen(batch, state.generator, recipe.flip)
+        dropped = torch.rand(len(batch), generator=state.generator) < recipe.caption_dropout
         yield Drawn(
             clean=torch.cat([variant.latents for variant in variants]),
             captions=["" if dropped[n] else _caption(one, recipe, at, n) for n, one in enumerate(batch)],
             conditions=torch.tensor([variant.conditions for variant in variants]),
-            share=1 / parts,
+            weight=1 / parts,
             number=at,
         )
         if class_latents is not None:
@@ -54,7 +54,7 @@ def of_step(
                 clean=class_latents[others],
                 captions=[recipe.class_prompt] * len(others),
                 conditions=torch.tensor([class_images.conditions(recipe)] * len(others)),
-                share=recipe.prior_loss_weight / parts,
+                weight=recipe.prior_loss_weight / parts,
                 number=at,
             )
 

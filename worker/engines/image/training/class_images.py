@@ -8,14 +8,14 @@ import torch
 
 from app.trainings.look.recipe import TrainingRecipe
 from worker.engines.image.training import dataset
-from worker.engines.image.training.learning import Learning
+from worker.engines.training_state import TrainingState
 
 AT_ONCE = 4
 CACHE = "class_latents"
 
 
 def cached(
-    recipe: TrainingRecipe, learning: Learning, draw: Callable[[list[torch.Generator]], torch.Tensor]
+    recipe: TrainingRecipe, state: TrainingState, draw: Callable[[list[torch.Generator]], torch.Tensor]
 ) -> torch.Tensor | None:
     """Latents of the class pictures, (``num_class_images``, …), on the CPU; None where none are wanted.
 
@@ -24,7 +24,7 @@ def cached(
     """
     if not recipe.with_prior_preservation:
         return None
-    if CACHE not in learning.caches:
+    if CACHE not in state.caches:
         drawn: list[torch.Tensor] = []
         at_once = AT_ONCE
         while len(drawn) < recipe.num_class_images:
@@ -36,8 +36,8 @@ def cached(
                 if at_once == 1:
                     raise
                 at_once //= 2
-        learning.caches[CACHE] = torch.stack(drawn)
-    return learning.caches[CACHE]
+        state.caches[CACHE] = torch.stack(drawn)
+    return state.caches[CACHE]
 
 
 def batch_at(count: int, recipe: TrainingRecipe, at: int) -> list[int]:

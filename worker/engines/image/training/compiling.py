@@ -9,7 +9,7 @@ from statistics import fmean
 
 import torch
 
-from worker.engines.image.base.offload import BLOCK
+from worker.engines.image.base.block_swap import BLOCK
 
 WARM_STEPS, MEASURED_STEPS = 3, 5
 """Before the blocks are compiled, and again afterwards, where compiling happens in the warm ones."""

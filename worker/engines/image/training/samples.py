@@ -11,7 +11,7 @@ from worker.engines.contracts import Progress, SamplePicture
 from worker.engines.image.base import model_cache
 from worker.engines.image.base.model_cache import Loaded
 from worker.engines.image.training import dataset
-from worker.engines.image.training.learning import Learning
+from worker.engines.training_state import TrainingState
 
 
 def prompts_of(recipe: TrainingRecipe) -> list[str]:
@@ -26,24 +26,24 @@ def side_of(recipe: TrainingRecipe, loaded: Loaded) -> int:
 def draw(
     loaded: Loaded,
     recipe: TrainingRecipe,
-    learning: Learning,
+    state: TrainingState,
     out: Path,
     progress: Progress,
-    denoise: Callable[[int, str, torch.Generator], torch.Tensor],
+    denoise: Callable[[str, list[torch.Generator]], torch.Tensor],
     decode: Callable[[torch.Tensor], Image.Image],
 ) -> None:
     """Draw each sample prompt from ``sample_seed`` with the adapter as it would be in the file now; takes no number
-    from the training's generator. ``denoise`` gives latents from the prompt's place, the prompt and a generator."""
+    from the training's generator. ``denoise`` gives one picture's latents for each generator."""
     folder = out / "samples"
     folder.mkdir(exist_ok=True)
-    with learning.averaged():
+    with state.averaged():
         for index, prompt in enumerate(prompts_of(recipe)):
             progress.phase("sampling")
-            drawn = denoise(index, prompt, torch.Generator("cpu").manual_seed(recipe.sample_seed))
-            path = folder / f"step-{learning.step:06d}-{index}.png"
-            model_cache.wake(loaded, "vae")
+            drawn = denoise(prompt, [torch.Generator("cpu").manual_seed(recipe.sample_seed)])
+            path = folder / f"step-{state.step:06d}-{index}.png"
+            model_cache.to_device(loaded, "vae")
             dataset.save_picture(decode(drawn), path)
-            if learning.has_begun:
-                model_cache.rest(loaded, "vae")
-            progress.sample(SamplePicture(learning.step, index, prompt, recipe.sample_seed, path))
-    learning.sampled = True
+            if state.has_begun:
+                model_cache.offload(loaded, "vae")
+            progress.sample(SamplePicture(state.step, index, prompt, recipe.sample_seed, path))
+    state.sampled = True

@@ -1,16 +1,14 @@
-"""What the loops of all families know of an order without looking at a model: its identity, rates and due dates."""
+"""What a recipe says of a training's course, whatever the model: its identity, learning rates and due dates."""
 
 import hashlib
 import json
-import math
 
 from app.trainings.look.recipe import TrainingRecipe
-from worker.engines import checkpoints
 from worker.engines.contracts import EngineError, TrainingInputs
+from worker.engines.training_state import learning_rate_at
 
-CHECKPOINTS_KEPT = 2
 TRAIN_SMALLER = "Choose a smaller resolution, a smaller batch or a lower rank, or a machine with more memory."
-HOW_NOT_WHAT = {
+RUNTIME_ONLY_FIELDS = {
     "quantization",
     "gradient_checkpointing",
     "block_offload",
@@ -19,9 +17,8 @@ HOW_NOT_WHAT = {
     "gradient_accumulation_steps",
 }
 """Fields of a recipe that a training may change on its way."""
-YOUNGER = ("shuffle_caption", "keep_tokens", "clip_skip")
+FIELDS_ADDED_LATER = ("shuffle_caption", "keep_tokens", "clip_skip")
 """Fields that came after checkpoints which may still be gone on from: as they are by default, trainings were before."""
-DRAW_SMALLER = "Choose smaller pictures, or a machine with more memory."
 
 
 def check(recipe: TrainingRecipe, *, can_offload: bool = False) -> None:
@@ -63,50 +60,20 @@ def identity(recipe: TrainingRecipe, inputs: TrainingInputs) -> str:
             raise EngineError("bad_picture", f"The training picture {p.path.name} cannot be read.") from error
         pictures.append([content, p.caption, p.left, p.top, p.width, p.height, p.target_width, p.target_height])
     fields = TrainingRecipe.model_fields
-    as_before = {name for name in YOUNGER if getattr(recipe, name) == fields[name].default}
-    asked = recipe.model_dump(mode="json", exclude=HOW_NOT_WHAT | as_before)
+    as_before = {name for name in FIELDS_ADDED_LATER if getattr(recipe, name) == fields[name].default}
+    asked = recipe.model_dump(mode="json", exclude=RUNTIME_ONLY_FIELDS | as_before)
     at_once = recipe.batch_size * recipe.gradient_accumulation_steps
     facts = [asked, at_once, inputs.base.key, inputs.base.revision, pictures]
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
 
-def resumed(inputs: TrainingInputs, order: str) -> checkpoints.Checkpoint | None:
-    """The checkpoint to go on from. Raises ``EngineError`` (``bad_checkpoint``)."""
-    if inputs.resume_from is None:
-        return None
-    checkpoint = checkpoints.read(inputs.resume_from)
-    if checkpoint.order != order:
-        raise EngineError(
-            "bad_checkpoint",
-            "The checkpoint was made with other pictures, another base model or another recipe. Start anew.",
-        )
-    return checkpoint
-
-
-def learning_rate_at(recipe: TrainingRecipe, step: int) -> float:
-    """Learning rate of the step with index ``step`` (from 0): a linear rise over ``warmup_steps``, then constant, or
-    half a cosine down to zero at the last step."""
-    if step < recipe.warmup_steps:
-        return recipe.learning_rate * (step + 1) / recipe.warmup_steps
-    if recipe.lr_scheduler == "constant":
-        return recipe.learning_rate
-    share = (step - recipe.warmup_steps) / max(1, recipe.steps - recipe.warmup_steps)
-    return recipe.learning_rate * 0.5 * (1 + math.cos(math.pi * min(share, 1.0)))
+def learning_rates_at(recipe: TrainingRecipe, step: int) -> tuple[float, float]:
+    """Of the denoiser and of the text encoders in the step with index ``step`` (from 0); the same of both where nothing
+    else is asked. DoRA, which trains no text encoder, has its magnitudes in the second group."""
+    rate = learning_rate_at(recipe.learning_rate, step, recipe.warmup_steps, recipe.steps, recipe.lr_scheduler)
+    has_own = recipe.train_text_encoder and recipe.optimizer != "prodigy"
+    return rate, rate * (recipe.text_encoder_lr / recipe.learning_rate if has_own else 1.0)
 
 
 def checkpoint_is_due(recipe: TrainingRecipe, step: int) -> bool:
     return step % recipe.checkpoint_every == 0 or step == recipe.steps
-
-
-def final_loss(losses: list[float]) -> float | None:
-    """Mean over the last tenth of the steps; None without any."""
-    last = losses[-math.ceil(len(losses) / 10) :] if losses else []
-    return sum(last) / len(last) if last else None
-
-
-def diverged(step: int, learning_rate: float) -> EngineError:
-    return EngineError(
-        "diverged",
-        f"The training diverged at step {step}: its loss is no longer a number. The last checkpoint is kept. "
-        f"Start again with a lower learning rate than {learning_rate:g}.",
-    )

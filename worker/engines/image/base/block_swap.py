@@ -28,7 +28,7 @@ Slot = tuple[Callable[[Any], None], Held]
 """How to put a tensor, or the constants of one in 4 bits, into its place, and what is there."""
 
 
-class Offloaded:
+class SwappedBlocks:
     """The blocks of one model, which has no adapter yet. Afterwards its tensors are moved by this alone."""
 
     def __init__(self, model: torch.nn.Module, device: torch.device) -> None:
@@ -47,11 +47,11 @@ class Offloaded:
 
     def _come(self, block: "_Block", *_: object) -> None:
         if block is not self._here:
-            self.rest()
+            self.clear()
             self._here = block
             block.come()
 
-    def rest(self) -> None:
+    def clear(self) -> None:
         """Take the block that is there off the device."""
         if self._here is not None:
             self._here.leave()

@@ -1,0 +1,76 @@
+"""The loop of every training, of pictures and of texts: all of it is in ``run``."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+import torch
+
+from worker.engines.contracts import Cancelled, GiveBack
+from worker.engines.training_state import Batch, StepProgress, TrainingState
+
+Result = TypeVar("Result")
+
+
+def nothing() -> None: ...
+
+
+@dataclass(frozen=True)
+class Course(Generic[Batch]):
+    """What a training does around and in its steps, once its base is loaded and its inputs are read."""
+
+    begin: Callable[[], None]
+    """Put the adapter into the models and call ``TrainingState.begin``."""
+    batches: Callable[[], Sequence[Batch]]
+    """Of the next step."""
+    loss: Callable[[Batch, slice], torch.Tensor]
+    """What these samples of a batch add to the step's loss."""
+    is_due: Callable[[int], bool]
+    """Whether this step is followed by an evaluation and a checkpoint."""
+    evaluate: Callable[[], None]
+    """Measure and hand over samples, with the adapter as it is now; of the base alone before ``begin``."""
+    conclude: Callable[[], None] = nothing
+    """After the last step."""
+
+
+def run(
+    state: TrainingState,
+    progress: StepProgress,
+    *,
+    prepare: Callable[[], Course[Batch]],
+    result: Callable[[bool], Result],
+    release: Callable[[], None],
+) -> Result:
+    """Train to the last step. ``result`` writes the adapter, and takes whether the training is finished; ``release``
+    leaves the base as it was found, whatever happened."""
+    try:
+        course = prepare()
+        if state.is_new:
+            course.evaluate()
+        course.begin()
+        if not state.is_new and not state.sampled and course.is_due(state.step):
+            course.evaluate()  # given back between the step and its samples
+        progress.phase("training")
+        while not state.is_done:
+            began = time.perf_counter()
+            state.update(state.gradient(course.batches(), course.loss), began)
+            if course.is_due(state.step):
+                course.evaluate()
+                progress.phase("saving")
+                state.checkpoint()
+                if not state.is_done:
+                    progress.phase("training")
+        course.conclude()
+        return result(True)
+    except Cancelled:
+        if state.step == 0:
+            raise
+        return result(state.is_done)
+    except GiveBack:
+        if state.has_moved and state.has_begun:
+            state.checkpoint()
+        raise
+    finally:
+        state.release()
+        release()

@@ -9,7 +9,8 @@ import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from worker.engines.contracts import Cancelled, Progress, WritingInputs, WritingOrder, Written
+from worker.engines.contracts import Cancelled, Progress
+from worker.engines.text_contracts import WritingInputs, WritingRequest, Written
 
 WORDS = ("leicht", "warm", "heute", "unsere", "neue", "Jacke", "hält", "Regen", "ab", "und", "bleibt", "lange", "schön")
 
@@ -20,11 +21,11 @@ class FakeTextEngine:
     ``says`` may give a whole text instead of chance: called with the recipe, the inputs and the variant."""
 
     words: int = 8
-    before_word: Callable[[WritingOrder, int], None] = lambda recipe, word: None
-    says: Callable[[WritingOrder, WritingInputs, int], str | None] = lambda recipe, inputs, variant: None
-    asked: list[tuple[WritingOrder, WritingInputs]] = field(default_factory=list)
+    before_word: Callable[[WritingRequest, int], None] = lambda recipe, word: None
+    says: Callable[[WritingRequest, WritingInputs, int], str | None] = lambda recipe, inputs, variant: None
+    asked: list[tuple[WritingRequest, WritingInputs]] = field(default_factory=list)
 
-    def write(self, recipe: WritingOrder, inputs: WritingInputs, progress: Progress) -> Iterator[Written]:
+    def write(self, recipe: WritingRequest, inputs: WritingInputs, progress: Progress) -> Iterator[Written]:
         self.asked.append((recipe, inputs))
         with contextlib.suppress(Cancelled):
             progress.phase("loading")
@@ -38,7 +39,7 @@ class FakeTextEngine:
                     yield Written(variant, " ".join(parts[:number]), False, number, 0.01 * number)
                 yield Written(variant, text, True, len(parts), 0.01 * len(parts))
 
-    def _by_chance(self, recipe: WritingOrder, inputs: WritingInputs, variant: int) -> str:
+    def _by_chance(self, recipe: WritingRequest, inputs: WritingInputs, variant: int) -> str:
         asked = "/".join(turn.content for turn in recipe.messages)
         voice = inputs.adapter.key if inputs.adapter else ""
         dice = random.Random(f"{asked}/{voice}/{recipe.seed + variant}")

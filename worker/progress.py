@@ -13,7 +13,8 @@ from app.jobs.claims import Claim, LeaseLost
 from app.logs import same_lines
 from app.machine.disk import PAUSED
 from worker.context import WorkerContext
-from worker.engines.contracts import Cancelled, GiveBack, SamplePicture, SampleText, Step
+from worker.engines.contracts import Cancelled, GiveBack, SamplePicture, Step
+from worker.engines.text_contracts import SampleText
 from worker.pace import Pace
 from worker.process.supervisor import HUNG
 

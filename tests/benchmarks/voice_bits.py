@@ -18,9 +18,10 @@ from app.trainings.voice.freeze import FrozenText, FrozenVoice, freeze
 from app.trainings.voice.presets import voice_recipe_for
 from tests.voices import BUILTIN, NORDLICHT, samples
 from tests.worker.text.tiny import Notes
-from worker.engines.contracts import Base, Said, TrainedVoice, VoiceInputs, VoiceText
+from worker.engines.contracts import Base
 from worker.engines.text import base as bases
 from worker.engines.text import causal_lm
+from worker.engines.text_contracts import Said, TrainedVoice, VoiceInputs, VoiceText
 
 
 def told(text: FrozenText) -> VoiceText:

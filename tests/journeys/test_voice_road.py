@@ -35,11 +35,12 @@ from app.writings.vote import queries as ballots
 from tests.journeys.test_whole_road import become_owner, make_brand
 from tests.servers import Livery, running
 from tests.voices import FIZZBEE, NORDLICHT, voice_rows
-from worker.engines.contracts import AdapterFile, Base, Said, VoiceText
+from worker.engines.contracts import AdapterFile, Base
 from worker.engines.text import base as bases
 from worker.engines.text import evaluation
 from worker.engines.text.chat import prompt_tokens
 from worker.engines.text.examples import examples_of
+from worker.engines.text_contracts import Said, VoiceText
 
 pytestmark = pytest.mark.slow
 TEXTS = 120

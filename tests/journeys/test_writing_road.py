@@ -20,7 +20,7 @@ from tests.fake_text_engine import FakeTextEngine
 from tests.orders import worker_context
 from tests.written import Brand, make_brand
 from worker.engines import registry
-from worker.engines.contracts import WritingInputs, WritingOrder
+from worker.engines.text_contracts import WritingInputs, WritingRequest
 from worker.run_job import run_next
 
 pytestmark = pytest.mark.slow
@@ -41,12 +41,12 @@ class HeldEngine(FakeTextEngine):
         self.before_word = self._wait
         self.says = self._text
 
-    def _wait(self, recipe: WritingOrder, word: int) -> None:
+    def _wait(self, recipe: WritingRequest, word: int) -> None:
         if len(self.asked) == 1 and word == 4:
             self.has_begun.set()
             assert self.may_go_on.wait(60)
 
-    def _text(self, recipe: WritingOrder, inputs: WritingInputs, variant: int) -> str:
+    def _text(self, recipe: WritingRequest, inputs: WritingInputs, variant: int) -> str:
         guided = "\n\n" in recipe.messages[0].content
         return VOICE if inputs.adapter else GUIDED if guided else BARE
 

@@ -23,12 +23,11 @@ from worker.engines.contracts import (
     Cancelled,
     GenerationInputs,
     GiveBack,
-    Said,
     TrainingInputs,
     TrainingPicture,
-    WritingInputs,
 )
 from worker.engines.image.builtin import stand_in
+from worker.engines.text_contracts import Said, WritingInputs
 
 LONG = "a jar on a table in the morning light with a blue lid"
 """More than one of the tiny tokenizer's pieces."""

@@ -31,10 +31,11 @@ from tests.worker.text import tiny
 from worker import run_job
 from worker.context import WorkerContext
 from worker.engines import registry
-from worker.engines.contracts import Base, EngineError, TrainedVoice, VoiceInputs
+from worker.engines.contracts import Base, EngineError
 from worker.engines.device import DeviceFacts
 from worker.engines.text import base as bases
 from worker.engines.text import causal_lm, files
+from worker.engines.text_contracts import TrainedVoice, VoiceInputs
 
 pytestmark = pytest.mark.slow
 

@@ -17,7 +17,8 @@ from tests.orders import make_workspace, worker_context
 from tests.written import SAMPLES, Brand, make_brand
 from worker.context import WorkerContext
 from worker.engines import registry
-from worker.engines.contracts import EngineError, WritingOrder
+from worker.engines.contracts import EngineError
+from worker.engines.text_contracts import WritingRequest
 from worker.run_job import run_next
 
 QUEUES = ("generation",)
@@ -127,7 +128,7 @@ def test_a_text_can_be_read_while_it_grows(brand: Brand, context: WorkerContext,
     writing_id = brand.order(count=1)
     seen: list[tuple[str, bool]] = []
 
-    def look(recipe: WritingOrder, word: int) -> None:
+    def look(recipe: WritingRequest, word: int) -> None:
         if len(engine.asked) == 1 and word == 3:
             row = next(one for one in brand.texts(writing_id) if one.arm == "adapter")
             seen.append((row.text, row.finished))
@@ -159,7 +160,7 @@ def test_progress_adds_up_over_the_arms(brand: Brand, context: WorkerContext, en
 def test_cancelling_keeps_what_is_finished(brand: Brand, context: WorkerContext, engine: FakeTextEngine) -> None:
     writing_id = brand.order(count=2)
 
-    def cancel(recipe: WritingOrder, word: int) -> None:
+    def cancel(recipe: WritingRequest, word: int) -> None:
         if len(engine.asked) == 2 and word == 2:
             with brand.database.write() as session:
                 service.cancel(session, workspace_id=brand.workspace_id, writing_id=writing_id)
@@ -184,7 +185,7 @@ def test_a_second_attempt_writes_only_what_is_missing(
     writing_id = brand.order(count=2)
     engine.asked.clear()
 
-    def die(recipe: WritingOrder, word: int) -> None:
+    def die(recipe: WritingRequest, word: int) -> None:
         if len(engine.asked) == 2 and word == 5:
             raise Died
 
@@ -290,7 +291,7 @@ def test_without_its_file_a_voice_is_named(
 
 
 def test_an_engines_error_is_its_sentence(brand: Brand, context: WorkerContext, engine: FakeTextEngine) -> None:
-    def fail(recipe: WritingOrder, word: int) -> None:
+    def fail(recipe: WritingRequest, word: int) -> None:
         raise EngineError("too_long", "The brief is too long.")
 
     engine.before_word = fail

@@ -5,7 +5,8 @@ import sys
 from importlib import import_module
 from typing import cast
 
-from worker.engines.contracts import Engine, EngineError, TextEngine
+from worker.engines.contracts import Engine, EngineError
+from worker.engines.text_contracts import TextEngine
 
 FAMILIES = {
     "flux": "worker.engines.image.families.flux",

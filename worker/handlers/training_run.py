@@ -21,7 +21,8 @@ from app.trainings.kind import BaseEntry, Choices, Frozen, Kind
 from app.trainings.plans import Recipe
 from app.trainings.queries import JobSpec
 from app.trainings.voice.measures import Measures
-from worker.engines.contracts import EngineError, Step, TrainedAdapter, TrainedVoice
+from worker.engines.contracts import EngineError, Step, TrainedAdapter
+from worker.engines.text_contracts import TrainedVoice
 from worker.handlers.kept_checkpoints import KeptCheckpoints, from_last_checkpoint
 from worker.handlers.loss_line import LossLine
 from worker.handlers.planning import fallen_back, suited

@@ -19,11 +19,11 @@ from app.trainings.voice.measures import ArmMeasure, HeldOut, Measures, distance
 from app.trainings.voice.recipe import VoiceRecipe
 from app.voice.analysis import stylometry
 from worker.engines import registry
-from worker.engines.contracts import (
-    ArmMeasures,
+from worker.engines.text_contracts import (
     Said,
     SampleText,
     TrainedVoice,
+    VariantMeasures,
     VoiceInputs,
     VoiceMeasures,
     VoiceText,
@@ -137,7 +137,7 @@ def _held_out(spec: Spec, measured: VoiceMeasures) -> HeldOut:
     )
 
 
-def _arm(spec: Spec, asked: Sequence[FrozenText], arm: ArmMeasures) -> ArmMeasure:
+def _arm(spec: Spec, asked: Sequence[FrozenText], arm: VariantMeasures) -> ArmMeasure:
     learned = [text.text for text in spec.frozen.learned]
     return ArmMeasure(
         loss=arm.loss,

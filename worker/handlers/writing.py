@@ -11,7 +11,8 @@ from app.writings.orders import Order
 from app.writings.recipe import Arm, ArmRecipe
 from app.writings.requests import remaining
 from worker.engines import registry
-from worker.engines.contracts import AdapterFile, EngineError, SamplePicture, Step, WritingInputs, Written
+from worker.engines.contracts import AdapterFile, EngineError, SamplePicture, Step
+from worker.engines.text_contracts import WritingInputs, Written
 from worker.files import base_models
 from worker.files.workspace import cached
 from worker.job_run import JobRun

@@ -14,9 +14,10 @@ from transformers import Gemma2Config, Gemma2ForCausalLM
 from app.base_models import text_recognition
 from tests.worker.text import tiny
 from worker.engines import checkpoints
-from worker.engines.contracts import Base, EngineError, GiveBack, TrainedVoice
+from worker.engines.contracts import Base, EngineError, GiveBack
 from worker.engines.text import base as bases
 from worker.engines.text import causal_lm
+from worker.engines.text_contracts import TrainedVoice
 
 pytestmark = pytest.mark.slow
 

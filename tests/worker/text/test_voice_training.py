@@ -16,20 +16,12 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 
 from tests.worker.text import tiny
-from worker.engines.contracts import (
-    AdapterFile,
-    Base,
-    Cancelled,
-    EngineError,
-    GiveBack,
-    Said,
-    VoiceText,
-    WritingInputs,
-)
+from worker.engines.contracts import AdapterFile, Base, Cancelled, EngineError, GiveBack
 from worker.engines.text import base as bases
 from worker.engines.text import causal_lm, dataset, evaluation, lora, training
 from worker.engines.text.dataset import IGNORED
 from worker.engines.text.examples import examples_of
+from worker.engines.text_contracts import Said, VoiceText, WritingInputs
 
 pytestmark = pytest.mark.slow
 

@@ -9,12 +9,13 @@ import torch
 
 from tests.worker.text import tiny
 from worker.engines import registry
-from worker.engines.contracts import AdapterFile, Base, Cancelled, EngineError, GiveBack, Said, WritingInputs
+from worker.engines.contracts import AdapterFile, Base, Cancelled, EngineError, GiveBack
 from worker.engines.text import base as bases
 from worker.engines.text import causal_lm, dataset
 from worker.engines.text.chat import prompt_tokens
 from worker.engines.text.continuing import draw
 from worker.engines.text.examples import PLAIN_BEGINNING
+from worker.engines.text_contracts import Said, WritingInputs
 
 pytestmark = pytest.mark.slow
 

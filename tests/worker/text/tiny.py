@@ -9,7 +9,8 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from app.trainings.voice.recipe import VoiceRecipe
-from worker.engines.contracts import Base, Said, SamplePicture, SampleText, Step, VoiceInputs, VoiceText
+from worker.engines.contracts import Base, SamplePicture, Step
+from worker.engines.text_contracts import Said, SampleText, VoiceInputs, VoiceText
 
 TEMPLATE = (
     "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>\n' }}"
@@ -74,7 +75,7 @@ def save_model(
 
 @dataclass(frozen=True)
 class Asked:
-    """A ``WritingOrder``."""
+    """A ``WritingRequest``."""
 
     messages: tuple[Said, ...] = (Said("user", "Write about coffee."),)
     quantization: Literal["none", "int8", "nf4"] = "none"

@@ -14,17 +14,7 @@ import torch
 
 from app.trainings.voice.recipe import VoiceRecipe
 from worker.engines import memory
-from worker.engines.contracts import (
-    Cancelled,
-    EngineError,
-    Progress,
-    TrainedVoice,
-    VoiceInputs,
-    VoiceProgress,
-    WritingInputs,
-    WritingOrder,
-    Written,
-)
+from worker.engines.contracts import Cancelled, EngineError, Progress
 from worker.engines.text import base as bases
 from worker.engines.text import dataset, examples, training
 from worker.engines.text.base import Loaded
@@ -33,6 +23,14 @@ from worker.engines.text.continuing import continue_text
 from worker.engines.text.files import gguf_adapter as gguf_adapter
 from worker.engines.text.merging import merged_folder as merged_folder
 from worker.engines.text.merging import merged_gguf as merged_gguf
+from worker.engines.text_contracts import (
+    TrainedVoice,
+    VoiceInputs,
+    VoiceProgress,
+    WritingInputs,
+    WritingRequest,
+    Written,
+)
 
 WRITE_SMALLER = "Write with a smaller language model, or on a machine with more memory."
 
@@ -42,7 +40,7 @@ def train(recipe: VoiceRecipe, inputs: VoiceInputs, out: Path, progress: VoicePr
     return training.train(recipe, inputs, out, progress)
 
 
-def write(recipe: WritingOrder, inputs: WritingInputs, progress: Progress) -> Iterator[Written]:
+def write(recipe: WritingRequest, inputs: WritingInputs, progress: Progress) -> Iterator[Written]:
     """Write ``count`` variants one after the other; yields each after every word and once more when it is finished. A
     plain text comes with the beginning that was given.
 
@@ -79,7 +77,7 @@ def write(recipe: WritingOrder, inputs: WritingInputs, progress: Progress) -> It
             yield Written(variant, text.strip(), True, tokens, time.perf_counter() - began)
 
 
-def _asked(loaded: Loaded, recipe: WritingOrder) -> tuple[list[int], list[int]]:
+def _asked(loaded: Loaded, recipe: WritingRequest) -> tuple[list[int], list[int]]:
     """The tokens that a model goes on from, and those of them that belong to its text."""
     if recipe.kind == "instructions":
         return prompt_tokens(loaded, recipe.messages), []

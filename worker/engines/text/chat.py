@@ -6,8 +6,9 @@ from datetime import datetime
 
 from jinja2 import TemplateError
 
-from worker.engines.contracts import EngineError, Turn
+from worker.engines.contracts import EngineError
 from worker.engines.text.base import Loaded
+from worker.engines.text_contracts import Turn
 
 TEMPLATE_DAY = datetime(2025, 1, 1)
 """The day that a chat template is told when it asks."""

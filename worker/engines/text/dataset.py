@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import torch
 
-from worker.engines.contracts import EngineError, VoiceText
+from worker.engines.contracts import EngineError
+from worker.engines.text_contracts import VoiceText
 
 PACKED = 512
 """Tokens up to which texts share a row, so that one long text does not make few steps of all the others."""

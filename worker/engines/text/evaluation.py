@@ -8,9 +8,9 @@ from collections.abc import Callable, Sequence
 
 import torch
 
-from worker.engines.contracts import ArmMeasures, Said
 from worker.engines.text import dataset
 from worker.engines.text.dataset import Batch, Example
+from worker.engines.text_contracts import Said, VariantMeasures
 
 ROW_TOKENS = 512
 """Longer rows hold more texts, and attention, which looks at every pair of places, costs more."""
@@ -88,6 +88,6 @@ def distance(one: torch.Tensor | None, other: torch.Tensor | None) -> float | No
     return 1 - torch.nn.functional.cosine_similarity(one, other, dim=0).item()
 
 
-def arm(loss: float, texts: Sequence[str], loaded, brand: torch.Tensor | None) -> ArmMeasures:
+def arm(loss: float, texts: Sequence[str], loaded, brand: torch.Tensor | None) -> VariantMeasures:
     """Call with the base alone at work: its states are the measure for every arm's texts."""
-    return ArmMeasures(loss, tuple(texts), distance(mean_state(loaded, texts), brand))
+    return VariantMeasures(loss, tuple(texts), distance(mean_state(loaded, texts), brand))

@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 
 from app.trainings.voice.recipe import VoiceRecipe
-from worker.engines.contracts import VoiceInputs, VoiceText
 from worker.engines.text import dataset, evaluation
 from worker.engines.text.base import Loaded
 from worker.engines.text.chat import prompt_tokens
 from worker.engines.text.dataset import Example
+from worker.engines.text_contracts import VoiceInputs, VoiceText
 
 PLAIN_BEGINNING = 8
 """Tokens of a held-out text that a voice of plain texts is given to go on from, when it writes a sample."""

@@ -15,14 +15,7 @@ import torch
 
 from app.trainings.voice.recipe import VoiceRecipe
 from worker.engines import memory, optimizers, training_loop
-from worker.engines.contracts import (
-    EngineError,
-    SampleText,
-    TrainedVoice,
-    VoiceInputs,
-    VoiceMeasures,
-    VoiceProgress,
-)
+from worker.engines.contracts import EngineError
 from worker.engines.loss_scaling import name_of
 from worker.engines.text import base as bases
 from worker.engines.text import dataset, evaluation, examples, lora
@@ -30,6 +23,7 @@ from worker.engines.text.base import Loaded
 from worker.engines.text.continuing import continue_texts
 from worker.engines.text.dataset import Example
 from worker.engines.text.trained_model import TrainedModel
+from worker.engines.text_contracts import SampleText, TrainedVoice, VoiceInputs, VoiceMeasures, VoiceProgress
 from worker.engines.training_state import Settings, TrainingState, checkpoint_for, learning_rate_at
 
 BUILTIN_ON_THE_HUB = "HuggingFaceTB/SmolLM2-135M-Instruct"

@@ -12,14 +12,7 @@ from PIL import Image
 
 from app.generations.recipe import GenerationRecipe
 from worker.engines import memory
-from worker.engines.contracts import (
-    AdapterFile,
-    Base,
-    Cancelled,
-    GeneratedPicture,
-    GenerationInputs,
-    Progress,
-)
+from worker.engines.contracts import AdapterFile, Base, Cancelled, GeneratedPicture, GenerationInputs, Progress
 from worker.engines.image.base import cpu_offload, hot_swap, model_cache
 from worker.engines.image.base.model_cache import Loaded
 from worker.engines.image.drawing import pictures

@@ -20,14 +20,7 @@ from PIL import Image
 
 from app.generations.recipe import GenerationRecipe
 from app.trainings.look.recipe import Network, Quantization, TrainingRecipe
-from worker.engines.contracts import (
-    Base,
-    GeneratedPicture,
-    GenerationInputs,
-    Progress,
-    TrainedAdapter,
-    TrainingInputs,
-)
+from worker.engines.contracts import Base, GeneratedPicture, GenerationInputs, Progress, TrainedAdapter, TrainingInputs
 from worker.engines.image.base import autoencoder
 from worker.engines.image.base.model_cache import Loaded
 from worker.engines.image.drawing import frame

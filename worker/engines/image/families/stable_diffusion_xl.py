@@ -14,14 +14,7 @@ from diffusers import StableDiffusionXLPipeline
 
 from app.generations.recipe import GenerationRecipe
 from app.trainings.look.recipe import Quantization, TrainingRecipe
-from worker.engines.contracts import (
-    Base,
-    GeneratedPicture,
-    GenerationInputs,
-    Progress,
-    TrainedAdapter,
-    TrainingInputs,
-)
+from worker.engines.contracts import Base, GeneratedPicture, GenerationInputs, Progress, TrainedAdapter, TrainingInputs
 from worker.engines.image.base import model_cache, prompts, single_file
 from worker.engines.image.base.model_cache import Loaded
 from worker.engines.image.drawing import frame

@@ -13,6 +13,7 @@ from app.lora_files import header_settings, metadata, safetensors_file
 from app.lora_files.metadata import AdapterFacts, TrainingFacts
 from app.lora_files.safetensors_file import float32_tensor
 from app.trainings.look.recipe import TrainingRecipe, header_keys
+from tests.recipes import other_values
 
 RECIPE = TrainingRecipe(
     base_model="builtin", purpose="style", trigger_word="brandx", rank=8, alpha=4.0, learning_rate=1e-4, steps=100,
@@ -119,16 +120,11 @@ def test_long_captions_do_not_burst_the_header(count):
     assert sum(len(key) + len(value) for key, value in header.items()) < safetensors_file.MAX_HEADER_BYTES // 2
 
 
-CHANGED = TrainingRecipe(
-    base_model="house", purpose="product", trigger_word="brandx", rank=8, alpha=5.0, network="rslora",
-    target_modules="all_layers", learning_rate=3e-4, optimizer="adamw_8bit", train_text_encoder=True,
-    text_encoder_lr=2e-5, lr_scheduler="cosine", warmup_steps=7, steps=90, batch_size=2, gradient_accumulation_steps=3,
-    resolution=512, extra_resolutions=(384, 640), crops=2, caption_dropout=0.25, shuffle_caption=True, keep_tokens=3,
-    clip_skip=2, min_snr_gamma=4.0, noise_offset=0.05,
-    timestep_sampling="uniform", timestep_shift=2.5, quantization="nf4", gradient_checkpointing=True,
-    block_offload=True, compile=True, flip=True, class_prompt="a jar", num_class_images=12, prior_loss_weight=0.5,
-    ema_decay=0.9, max_grad_norm=0.5, weight_decay=0.02, seed=3, sample_prompts=("brandx, ein Glas", "brandx, “jar”"),
-    sample_seed=4, sample_steps=11, sample_guidance_scale=6.5, checkpoint_every=30,
+CHANGED = TrainingRecipe.model_validate(
+    other_values(TrainingRecipe)
+    | {"trigger_word": "brandx", "rank": 8, "network": "rslora", "optimizer": "adamw_8bit", "clip_skip": 2,
+       "extra_resolutions": (384, 640), "class_prompt": "a jar",
+       "sample_prompts": ("brandx, ein Glas", "brandx, “jar”")}
 )  # fmt: skip
 ONLY_FLOW, NEVER_FLOW = {"timestep_sampling", "timestep_shift"}, {"min_snr_gamma", "noise_offset"}
 
@@ -144,9 +140,7 @@ def header_of(recipe: TrainingRecipe, predicts: str = "epsilon") -> dict[str, st
 def test_every_field_of_the_recipe_has_a_word_in_the_header_and_is_read_back():
     defaults = {name: field.default for name, field in TrainingRecipe.model_fields.items()}
     same = [name for name, value in CHANGED if value == defaults[name]]
-    assert same == [], "choose a value for them here that is not the default"
-    assert set(KEYS) == set(TrainingRecipe.model_fields), "a field of the recipe without a word"
-    assert len(set(KEYS.values())) == len(KEYS)
+    assert same == []
     for predicts, unused in (("epsilon", ONLY_FLOW), ("flow", NEVER_FLOW)):
         told = header_of(CHANGED, predicts)
         for name, value in CHANGED:

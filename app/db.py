@@ -10,7 +10,18 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, DateTime, Dialect, MetaData, create_engine, event, make_url, select
+from sqlalchemy import (
+    ColumnElement,
+    CursorResult,
+    DateTime,
+    Dialect,
+    MetaData,
+    UpdateBase,
+    create_engine,
+    event,
+    make_url,
+    select,
+)
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as NoConnectionFree
 from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
@@ -82,6 +93,13 @@ def own(session: Session, table: type[Row], row_id: str, workspace_id: str, *con
     if found is None:
         raise NotFound()
     return found
+
+
+def changed(session: Session, statement: UpdateBase) -> int:
+    """Run an UPDATE or a DELETE; returns how many rows it met."""
+    result = session.execute(statement)
+    assert isinstance(result, CursorResult)
+    return result.rowcount
 
 
 class Database:

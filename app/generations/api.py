@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, File, Query, Request, UploadFile
+from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, Field
 
 from app.base_models.catalogue import Quantization
@@ -16,8 +16,7 @@ from app.generations.planner import DrawingPlan
 from app.generations.recipe import GenerationRecipe
 from app.generations.requests import OrderedStart, Wish, WishedAdapter
 from app.generations.start_pictures import service as start_pictures
-from app.generations.start_pictures.files import LONGEST_MASK, KeptPicture, Rectangle, keep_copy, keep_upload
-from app.generations.start_pictures.target import FromImage, FromOutput, StartPlace
+from app.generations.start_pictures.files import LONGEST_MASK, Rectangle
 from app.jobs.api import OLD, JobOut
 from app.web.api.audited import audited
 from app.web.api.deferred_route import DeferredRoute
@@ -363,45 +362,6 @@ def strip(session: WriteSession, visitor: Editor, output_id: RowId, wish: Streng
         strengths=tuple(wish.strengths),
     )
     return _told(session, ordered)
-
-
-class StartOut(BaseModel, defer_build=True):
-    """A picture to start from."""
-
-    id: str
-    project_id: str
-    width: int
-    height: int
-    sha256: str
-
-
-def _started(session: WriteSession, place: StartPlace, kept: KeptPicture) -> StartOut:
-    row = start_pictures.add(
-        session, kept, workspace_id=place.workspace_id, project_id=place.project_id, created_by=place.user_id
-    )
-    return StartOut(id=row.id, project_id=row.project_id, width=row.width, height=row.height, sha256=row.sha256)
-
-
-@router.post("/projects/{project_id}/starts", status_code=201, summary="Bring a picture to start from")
-@audited("start_picture.added")
-def bring_start(
-    place: StartPlace, session: WriteSession, storage: FileStorage, file: Annotated[UploadFile, File()]
-) -> StartOut:
-    name = file.filename or "?"
-    kept = keep_upload(storage, place.read(file.file), name, project_id=place.project_id, limits=place.limits)
-    return _started(session, place, kept)
-
-
-@router.post("/outputs/{output_id}/start", status_code=201, summary="Start from a finished picture")
-@audited("start_picture.added")
-def start_from_output(place: FromOutput, session: WriteSession, storage: FileStorage) -> StartOut:
-    return _started(session, place, keep_copy(storage, place.key, project_id=place.project_id))
-
-
-@router.post("/images/{image_id}/start", status_code=201, summary="Start from a picture of the brand")
-@audited("start_picture.added")
-def start_from_image(place: FromImage, session: WriteSession, storage: FileStorage) -> StartOut:
-    return _started(session, place, keep_copy(storage, place.key, project_id=place.project_id))
 
 
 class ChannelOut(BaseModel, defer_build=True):

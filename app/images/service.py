@@ -4,11 +4,11 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import CursorResult, delete, update
+from sqlalchemy import delete, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from app.db import Database, now
+from app.db import Database, changed, now
 from app.errors import N_, NotFound
 from app.images import captions, queries
 from app.images.errors import ImageRefused
@@ -165,7 +165,7 @@ def include_many(
 ) -> int:
     """The same for several pictures of a brand; returns how many there were. Raises ``NotFound``."""
     projects.project(session, workspace_id=workspace_id, project_id=project_id)
-    return _changed(
+    return changed(
         session,
         update(Image)
         .where(
@@ -229,13 +229,13 @@ def _rewrite(
     if image_ids is not None:
         wanted = set(image_ids)
         pictures = [picture for picture in pictures if picture.id in wanted]
-    changed = 0
+    count = 0
     for picture, caption in zip(pictures, rewrite([picture.caption for picture in pictures]), strict=True):
         if caption[: captions.MAX_CAPTION] != picture.caption:
             picture.caption = caption[: captions.MAX_CAPTION]
-            changed += 1
+            count += 1
     session.flush()
-    return changed
+    return count
 
 
 def delete_images(
@@ -248,7 +248,7 @@ def delete_images(
     """
     projects.project(session, workspace_id=workspace_id, project_id=project_id)
     moment = now()
-    count = _changed(
+    count = changed(
         session,
         update(Image)
         .where(
@@ -264,7 +264,7 @@ def delete_images(
 
 def restore_images(session: Session, *, workspace_id: str, project_id: str, moment: datetime) -> int:
     """Undo one deletion; returns how many pictures came back."""
-    return _changed(
+    return changed(
         session,
         update(Image)
         .where(Image.workspace_id == workspace_id, Image.project_id == project_id, Image.deleted_at == moment)
@@ -279,12 +279,6 @@ def to_stamp(moment: datetime) -> int:
 
 def from_stamp(stamp: int) -> datetime:
     return datetime.fromtimestamp(stamp // 1_000_000, UTC) + timedelta(microseconds=stamp % 1_000_000)
-
-
-def _changed(session: Session, statement: object) -> int:
-    result = session.execute(statement)  # type: ignore[call-overload]
-    assert isinstance(result, CursorResult)
-    return result.rowcount
 
 
 def sweep_deleted(database: Database, storage: Storage, *, older_than: timedelta) -> int:

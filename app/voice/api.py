@@ -3,25 +3,21 @@
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, BackgroundTasks, File, Query, Request, Response, UploadFile
+from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, Field, StringConstraints
-from starlette.background import BackgroundTask
 
 from app.projects import queries as projects
-from app.voice import exports, queries, service, uploads
+from app.voice import exports, queries, service
 from app.voice.analysis import personal_data
 from app.voice.analysis.languages import detect
 from app.voice.analysis.style_guide import style_guide
-from app.voice.errors import AlreadyTakenIn
 from app.voice.forms import Brief, Ids, Language, LineForm, PersonalChoice, Sample, Title, Words
+from app.voice.imports.upload_target import VoicePlace
 from app.voice.models import TextSample
 from app.voice.queries import Filter, Judged
-from app.voice.reading import mapping, previews
-from app.voice.reading import readers as reading
-from app.voice.reading.mapping import Draft, KnownChannel, Mapping
-from app.voice.routes import take_in_opened
-from app.voice.upload_target import OpenedImport, VoicePlace
+from app.voice.reading import mapping
+from app.voice.reading.mapping import Draft, KnownChannel
 from app.voice.view import amount
 from app.web.api.audited import audited
 from app.web.api.deferred_route import DeferredRoute
@@ -29,7 +25,7 @@ from app.web.api.json_body import JsonBody
 from app.web.gate.signed_in import Editor, Viewer
 from app.web.language import translate
 from app.web.paging import from_cursor, to_cursor
-from app.web.session_deps import FileStorage, ReadSession, WriteSession
+from app.web.session_deps import ReadSession, WriteSession
 from app.web.text import RowId
 
 router = APIRouter(tags=["Voice"], route_class=DeferredRoute)
@@ -122,10 +118,6 @@ class LineChoice(JsonBody, LineForm):
     """What becomes of a line that stands in many texts."""
 
 
-class MappingChoice(JsonBody, Mapping):
-    """Columns by their number from 0, −1 for none; ``split`` counts for documents."""
-
-
 class ManyIds(JsonBody):
     ids: Ids
 
@@ -157,47 +149,6 @@ class VoiceOut(BaseModel, defer_build=True):
     duplicates: int
     near_duplicates: int
     lines: list[SharedLineOut]
-
-
-class ColumnOut(BaseModel, defer_build=True):
-    number: int
-    name: str
-    example: str
-
-
-class DraftOut(BaseModel, defer_build=True):
-    row: int
-    text: str
-    title: str
-    channel: str
-    language: str
-    brief: str
-
-
-class ImportOut(BaseModel, defer_build=True):
-    """A file that was read: its columns, the mapping (guessed until you send your own), and what it would bring."""
-
-    id: str
-    project_id: str
-    filename: str
-    columns: list[ColumnOut]
-    mapping: Mapping
-    count: int
-    problems: list[str]
-    notes: list[str]
-    """What else of the file is not taken."""
-    texts: list[DraftOut]
-    """The first ones."""
-
-
-class ImportedOut(BaseModel, defer_build=True):
-    """What became of a file."""
-
-    id: str
-    added: int
-    problems: list[str]
-    """A sentence for each row that could not be read."""
-    notes: list[str]
 
 
 class StyleGuideOut(BaseModel, defer_build=True):
@@ -241,10 +192,6 @@ def _one(session: ReadSession, workspace_id: str, text_id: str) -> TextOut:
     row = queries.sample(session, workspace_id=workspace_id, text_id=text_id)
     judged = queries.judged_set(session, workspace_id=workspace_id, project_id=row.project_id)
     return _out(row, judged.of(text_id))
-
-
-def _sentences(request: Request, pairs: list[list[Any]]) -> list[str]:
-    return [translate(request.state.locale, msgid, **params) for msgid, params in pairs]
 
 
 @router.get("/projects/{project_id}/voice", summary="Get what a brand has for its voice")
@@ -381,91 +328,6 @@ def decide_line(session: WriteSession, visitor: Editor, project_id: RowId, order
             session, workspace_id=visitor.workspace.id, project_id=project_id, line=order.line, choice=order.choice
         )
     )
-
-
-@router.post("/projects/{project_id}/voice/imports", summary="Send a file of texts")
-@audited("import.added")
-def start_import(
-    request: Request,
-    place: VoicePlace,
-    session: WriteSession,
-    storage: FileStorage,
-    visitor: Editor,
-    file: Annotated[UploadFile, File()],
-) -> ImportOut:
-    """CSV, XLSX, JSON, JSONL, TXT, Markdown, DOCX or HTML. Nothing is taken in yet: look at the answer, then take it in
-    with the mapping of your choice."""
-    import_id, stored = uploads.keep(
-        storage, file.file, file.filename or "?", file.size or 0, project_id=place.project_id, limits=place.limits
-    )
-    opened = uploads.opened(storage, stored, place.limits)
-    wanted, shown = reading.preview(opened, None, otherwise=visitor.user.locale)
-    service.start_import(
-        session,
-        stored,
-        workspace_id=place.workspace_id,
-        project_id=place.project_id,
-        import_id=import_id,
-        created_by=place.user_id,
-    )
-    return _import_out(request, import_id, place.project_id, stored.filename, wanted, shown)
-
-
-def _import_out(
-    request: Request, import_id: str, project_id: str, filename: str, wanted: Mapping, shown: previews.Preview
-) -> ImportOut:
-    return ImportOut(
-        id=import_id,
-        project_id=project_id,
-        filename=filename,
-        columns=[ColumnOut(number=one.number, name=one.name, example=one.example) for one in shown.columns],
-        mapping=wanted,
-        count=shown.count,
-        problems=_sentences(request, [[note.msgid, note.params] for note in shown.problems]),
-        notes=_sentences(request, [[note.msgid, note.params] for note in shown.notes]),
-        texts=[DraftOut(**vars(draft)) for draft in shown.drafts],
-    )
-
-
-@router.post("/voice/imports/{import_id}/preview", summary="See what a file would bring with another mapping")
-def preview_import(request: Request, visitor: Editor, opened: OpenedImport, wanted: MappingChoice) -> ImportOut:
-    if opened.file is None:
-        raise AlreadyTakenIn()
-    _, shown = reading.preview(opened.file, wanted, otherwise=visitor.user.locale)
-    return _import_out(request, opened.import_id, opened.project_id, opened.filename, wanted, shown)
-
-
-@router.post("/voice/imports/{import_id}", summary="Take a file in")
-@audited("text.added")
-def finish_import(
-    request: Request,
-    session: WriteSession,
-    storage: FileStorage,
-    visitor: Editor,
-    opened: OpenedImport,
-    afterwards: BackgroundTasks,
-    wanted: MappingChoice,
-) -> ImportedOut:
-    """Good rows are added, all or none of them; each other one is named in a sentence."""
-    row, key = take_in_opened(session, opened, wanted, visitor)
-    if key is not None:
-        afterwards.add_task(storage.delete, key)
-    return ImportedOut(
-        id=row.id,
-        added=row.added,
-        problems=_sentences(request, row.problems),
-        notes=_sentences(request, row.notes),
-    )
-
-
-@router.delete("/voice/imports/{import_id}", status_code=204, summary="Discard a file that was not taken in")
-@audited("import.discarded")
-def discard_import(session: WriteSession, storage: FileStorage, visitor: Editor, import_id: RowId) -> Response:
-    _, key = service.discard_import(session, workspace_id=visitor.workspace.id, import_id=import_id)
-    response = Response(status_code=204)
-    if key is not None:
-        response.background = BackgroundTask(storage.delete, key)
-    return response
 
 
 @router.get(

@@ -4,45 +4,38 @@ from collections import Counter
 from io import BytesIO
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, File, Form, Path, Query, Request, Response, UploadFile
+from fastapi import APIRouter, Form, Path, Query, Request, Response
 from fastapi.responses import StreamingResponse
-from starlette.background import BackgroundTask
 
 from app.errors import N_, NotFound
 from app.projects import queries as projects
-from app.voice import exports, queries, service, uploads
+from app.voice import exports, queries, service
 from app.voice.analysis import pairs, personal_data
 from app.voice.analysis.style_guide import style_guide
 from app.voice.channels import CHANNELS
-from app.voice.errors import AlreadyTakenIn
 from app.voice.forms import (
     ChannelForm,
     Language,
     LineForm,
-    MappingForm,
-    PasteForm,
     PersonalForm,
     SampleForm,
     SelectionForm,
     Words,
 )
-from app.voice.models import VoiceImport
+from app.voice.imports import queries as imports
 from app.voice.queries import Filter, JudgedSet
 from app.voice.reading import mapping
-from app.voice.reading import readers as reading
-from app.voice.upload_target import Opened, OpenedImport, VoicePlace
 from app.voice.view import LANGUAGE_NAMES, amount, marked, rare_languages
 from app.web.answers import go, is_htmx
 from app.web.api.audited import audited
 from app.web.api.deferred_route import DeferredRoute
 from app.web.files import disposition
 from app.web.flashes import Flash
-from app.web.gate.route_rules import TEXT_BYTES
 from app.web.gate.signed_in import Editor, Viewer
 from app.web.gate.visitor import Visitor
 from app.web.language import translate, translations
 from app.web.paging import from_cursor, to_cursor
-from app.web.session_deps import FileStorage, ReadSession, WriteSession
+from app.web.session_deps import ReadSession, WriteSession
 from app.web.templating import fragment, page
 from app.web.text import RowId
 
@@ -51,7 +44,6 @@ router = APIRouter(route_class=DeferredRoute)
 Stamp = Annotated[int, Path(ge=0, le=4_000_000_000_000_000)]
 SAVED = N_("Saved")
 CAME_BACK = N_("The texts are back.")
-DISCARDED = N_("Nothing was taken in.")
 LINE_CUT = N_("Training will not read this line.")
 LINE_KEPT = N_("The line stays.")
 
@@ -103,146 +95,13 @@ def show_voice(
         "channel": channel or "",
         "q": q,
         "more": to_cursor(last.created_at, queries.place_of(last.position, last.id)) if last else None,
-        "waiting": queries.waiting_imports(session, workspace_id=workspace_id, project_id=project_id),
+        "waiting": imports.waiting_imports(session, workspace_id=workspace_id, project_id=project_id),
         "decided": queries.decided_lines(session, workspace_id, project_id),
         **_set_facts(judged),
     }
     if is_htmx(request) and after:
         return fragment(request, "partials/voice_texts.html", **context)
     return page(request, "pages/voice.html", **context)
-
-
-@router.get("/projects/{project_id}/voice/add")
-def show_add(request: Request, session: ReadSession, visitor: Editor, project_id: RowId) -> Response:
-    project = projects.project(session, workspace_id=visitor.workspace.id, project_id=project_id)
-    return page(request, "pages/voice_add.html", project=project)
-
-
-@router.post("/projects/{project_id}/voice/files")
-@audited("import.added")
-def upload(
-    request: Request,
-    place: VoicePlace,
-    session: WriteSession,
-    storage: FileStorage,
-    file: Annotated[UploadFile, File()],
-) -> Response:
-    import_id, stored = uploads.keep(
-        storage, file.file, file.filename or "?", file.size or 0, project_id=place.project_id, limits=place.limits
-    )
-    service.start_import(
-        session,
-        stored,
-        workspace_id=place.workspace_id,
-        project_id=place.project_id,
-        import_id=import_id,
-        created_by=place.user_id,
-    )
-    return go(request, f"/voice/imports/{import_id}")
-
-
-@router.post("/projects/{project_id}/voice/paste", form_limits={"max_part_size": TEXT_BYTES})
-@audited("import.added")
-def paste(
-    request: Request,
-    place: VoicePlace,
-    session: WriteSession,
-    storage: FileStorage,
-    form: Annotated[PasteForm, Form()],
-) -> Response:
-    import_id, stored = uploads.keep_pasted(storage, form.words, project_id=place.project_id, limits=place.limits)
-    service.start_import(
-        session,
-        stored,
-        workspace_id=place.workspace_id,
-        project_id=place.project_id,
-        import_id=import_id,
-        created_by=place.user_id,
-    )
-    return go(request, f"/voice/imports/{import_id}")
-
-
-@router.get("/voice/imports/{import_id}")
-def show_import(request: Request, session: ReadSession, visitor: Editor, opened: OpenedImport) -> Response:
-    row = queries.voice_import(session, workspace_id=visitor.workspace.id, import_id=opened.import_id)
-    project = projects.project(session, workspace_id=visitor.workspace.id, project_id=row.project_id)
-    if opened.file is None:
-        return page(request, "pages/voice_imported.html", project=project, row=row)
-    context = _preview(opened.file, None, visitor.user.locale)
-    return page(request, "pages/voice_import.html", project=project, row=row, **context)
-
-
-def _preview(file: reading.TextFile, wanted: mapping.Mapping | None, locale: str) -> dict[str, Any]:
-    found, shown = reading.preview(file, wanted, otherwise=locale)
-    return {"wanted": wanted or found, "preview": shown, "channels": CHANNELS, "languages": LANGUAGE_NAMES}
-
-
-@router.get("/voice/imports/{import_id}/preview")
-def show_preview(
-    request: Request, visitor: Editor, opened: OpenedImport, wanted: Annotated[MappingForm, Query()]
-) -> Response:
-    if opened.file is None:
-        raise AlreadyTakenIn()
-    context = _preview(opened.file, wanted, visitor.user.locale)
-    return fragment(request, "partials/voice_preview.html", **context)
-
-
-@router.post("/voice/imports/{import_id}")
-@audited("text.added")
-def take_in(
-    request: Request,
-    session: WriteSession,
-    storage: FileStorage,
-    visitor: Editor,
-    opened: OpenedImport,
-    form: Annotated[MappingForm, Form()],
-) -> Response:
-    row, key = take_in_opened(session, opened, form, visitor)
-    if row.problems or not row.added:
-        response = go(request, f"/voice/imports/{row.id}")
-    else:
-        told = _counted(request, ngettext("%(num)s text added.", "%(num)s texts added.", row.added))
-        notes = [translate(request.state.locale, str(msgid), **_params(params)) for msgid, params in row.notes]
-        response = go(request, f"/projects/{row.project_id}/voice", Flash("ok", " ".join([told, *notes])[:600]))
-    if key is not None:
-        response.background = BackgroundTask(storage.delete, key)
-    return response
-
-
-def _params(params: object) -> dict[str, Any]:
-    return params if isinstance(params, dict) else {}
-
-
-def take_in_opened(
-    session: WriteSession, opened: Opened, wanted: mapping.Mapping, visitor: Visitor
-) -> tuple[VoiceImport, str | None]:
-    """What pages and the API share: drafts and their measures come before the first statement of the transaction."""
-    if opened.file is None:
-        raise AlreadyTakenIn()
-    drafts, problems, notes = reading.drafts(opened.file, wanted, otherwise=visitor.user.locale)
-    _, key = service.finish_import(
-        session,
-        service.prepare(drafts),
-        problems,
-        notes,
-        workspace_id=opened.workspace_id,
-        import_id=opened.import_id,
-        skip_known=wanted.skip_known,
-        created_by=opened.user_id,
-    )
-    return queries.voice_import(session, workspace_id=opened.workspace_id, import_id=opened.import_id), key
-
-
-@router.post("/voice/imports/{import_id}/discard")
-@audited("import.discarded")
-def discard(
-    request: Request, session: WriteSession, storage: FileStorage, visitor: Editor, import_id: RowId
-) -> Response:
-    project_id, key = service.discard_import(session, workspace_id=visitor.workspace.id, import_id=import_id)
-    response = go(request, f"/projects/{project_id}/voice", Flash("ok", translate(request.state.locale, DISCARDED)))
-    if key is not None:
-        response.background = BackgroundTask(storage.delete, key)
-    return response
 
 
 def _back(request: Request, project_id: str, form: SelectionForm, flash: Flash) -> Response:

@@ -4,24 +4,21 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import ColumnElement, CursorResult, delete, update
+from sqlalchemy import ColumnElement, delete, update
 from sqlalchemy.orm import Session
 
-from app.db import Database, now
-from app.errors import N_
-from app.images.reading.notes import Note
+from app.db import Database, changed, now
 from app.projects import queries as projects
 from app.storage import Storage
 from app.voice import queries
 from app.voice.analysis import likeness, personal_data
-from app.voice.errors import AlreadyTakenIn, EmptyText, TooManySamples
+from app.voice.errors import EmptyText, TooManySamples
 from app.voice.models import BoilerplateLine, TextSample, VoiceImport
 from app.voice.queries import MOST_SAMPLES
 from app.voice.reading.decoding import cleaned, one_line
 from app.voice.reading.documents import LONGEST_TITLE
 from app.voice.reading.mapping import LONGEST_BRIEF, LONGEST_SAMPLE, Draft
 
-KNOWN = N_("%(count)s texts were here already, or stand in the file twice, and were not added again.")
 PERSONAL_CHOICES = ("keep", "mask", "")
 
 
@@ -54,95 +51,6 @@ class Added:
 
     ids: list[str]
     known: int
-
-
-@dataclass(frozen=True)
-class StoredTexts:
-    """A file that is in the storage and can be read; the facts of its import."""
-
-    filename: str
-    format: str
-    byte_count: int
-    key: str
-
-
-def start_import(
-    session: Session,
-    stored: StoredTexts,
-    *,
-    workspace_id: str,
-    project_id: str,
-    import_id: str,
-    created_by: str | None,
-) -> VoiceImport:
-    """A row for a file that is to be looked at. Raises ``NotFound`` for a brand that has gone meanwhile."""
-    projects.project(session, workspace_id=workspace_id, project_id=project_id)
-    row = VoiceImport(
-        id=import_id,
-        workspace_id=workspace_id,
-        project_id=project_id,
-        filename=stored.filename,
-        format=stored.format,
-        byte_count=stored.byte_count,
-        key=stored.key,
-        created_by=created_by,
-    )
-    session.add(row)
-    session.flush()
-    return row
-
-
-def finish_import(
-    session: Session,
-    prepared: Sequence[Prepared],
-    problems: Sequence[Note],
-    notes: Sequence[Note] = (),
-    *,
-    workspace_id: str,
-    import_id: str,
-    skip_known: bool,
-    created_by: str | None,
-) -> tuple[Added, str | None]:
-    """All texts of an import as samples, in one go; returns them and the key of the file, which is to be removed after
-    the commit. Raises ``NotFound``, ``AlreadyTakenIn``, ``TooManySamples``; then nothing is added."""
-    row = queries.voice_import(session, workspace_id=workspace_id, import_id=import_id)
-    taken = _changed(
-        session,
-        update(VoiceImport)
-        .where(VoiceImport.id == import_id, VoiceImport.workspace_id == workspace_id, VoiceImport.finished_at.is_(None))
-        .values(finished_at=now()),
-    )
-    if not taken:
-        raise AlreadyTakenIn()
-    added = add_samples(
-        session,
-        prepared,
-        workspace_id=workspace_id,
-        project_id=row.project_id,
-        import_id=import_id,
-        skip_known=skip_known,
-        created_by=created_by,
-    )
-    told = [*notes, Note(KNOWN, {"count": added.known})] if added.known else list(notes)
-    key, row.key = row.key, None
-    row.added = len(added.ids)
-    row.problems = [[note.msgid, dict(note.params)] for note in problems]
-    row.notes = [[note.msgid, dict(note.params)] for note in told]
-    session.flush()
-    return added, key
-
-
-def discard_import(session: Session, *, workspace_id: str, import_id: str) -> tuple[str, str | None]:
-    """Forget a file that was not taken in; returns its brand and the key of the file, to be removed after the commit.
-
-    Raises ``NotFound``, ``AlreadyTakenIn``.
-    """
-    row = queries.voice_import(session, workspace_id=workspace_id, import_id=import_id)
-    if row.finished_at is not None:
-        raise AlreadyTakenIn()
-    session.delete(row)
-    session.flush()
-    return row.project_id, row.key
 
 
 def add_samples(
@@ -280,7 +188,7 @@ def change_many(
     if not values:
         return 0
     return sum(
-        _changed(session, update(TextSample).where(*_own(workspace_id, project_id, part)).values(**values))
+        changed(session, update(TextSample).where(*_own(workspace_id, project_id, part)).values(**values))
         for part in _parts(text_ids)
     )
 
@@ -325,7 +233,7 @@ def delete_samples(
     projects.project(session, workspace_id=workspace_id, project_id=project_id)
     moment = now()
     count = sum(
-        _changed(session, update(TextSample).where(*_own(workspace_id, project_id, part)).values(deleted_at=moment))
+        changed(session, update(TextSample).where(*_own(workspace_id, project_id, part)).values(deleted_at=moment))
         for part in _parts(text_ids)
     )
     return count, moment
@@ -333,7 +241,7 @@ def delete_samples(
 
 def restore_samples(session: Session, *, workspace_id: str, project_id: str, moment: datetime) -> int:
     """Undo one deletion; returns how many samples came back."""
-    return _changed(
+    return changed(
         session,
         update(TextSample)
         .where(
@@ -377,12 +285,6 @@ def _own(workspace_id: str, project_id: str, ids: Sequence[str]) -> tuple[Column
     )
 
 
-def _changed(session: Session, statement: object) -> int:
-    result = session.execute(statement)  # type: ignore[call-overload]
-    assert isinstance(result, CursorResult)
-    return result.rowcount
-
-
 def sweep_deleted(database: Database, storage: Storage, *, older_than: timedelta) -> int:
     """Remove for good what was deleted so long ago, and files that were sent and never taken in. Returns how many."""
     with database.write() as session:
@@ -394,11 +296,6 @@ def sweep_deleted(database: Database, storage: Storage, *, older_than: timedelta
     for key in keys:
         storage.delete(key)
     return len(gone) + len(keys)
-
-
-def folder_of(project_id: str, import_id: str) -> str:
-    """Where the file of an import lives in the storage."""
-    return f"projects/{project_id}/voice/{import_id}"
 
 
 def to_stamp(moment: datetime) -> int:

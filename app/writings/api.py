@@ -1,7 +1,6 @@
-"""Texts, rules for texts, and the blind vote, as JSON."""
+"""Texts and rules for texts, as JSON."""
 
 from datetime import datetime
-from enum import Enum
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Response
@@ -22,14 +21,11 @@ from app.web.text import Line, RowId, Text
 from app.writings import channels, exports, queries, requests, service
 from app.writings.checks import Rules
 from app.writings.filters import Review, TextFilters
-from app.writings.forms import Audience, Brief, Choice, Language, Length, Tone, VariantCount
+from app.writings.forms import Audience, Brief, Language, Length, Tone, VariantCount
 from app.writings.recipe import Arm, WritingOrder
 from app.writings.routes import change_text, order, texts_to_export, words_in
-from app.writings.vote import queries as ballots
 
-router = APIRouter(route_class=DeferredRoute)
-TEXTS: list[str | Enum] = ["Texts"]
-VOTES: list[str | Enum] = ["Blind vote"]
+router = APIRouter(tags=["Texts"], route_class=DeferredRoute)
 
 
 class NewWriting(JsonBody):
@@ -161,65 +157,8 @@ class VariantChanges(JsonBody):
     text: Annotated[Text | None, Field(min_length=1)] = None
 
 
-class PairOut(BaseModel, defer_build=True):
-    """Two texts of one brief. Who wrote them is told after the vote."""
-
-    id: str
-    brief: str
-    channel: str
-    left: str
-    right: str
-    is_own: bool = Field(description="True: you gave the order and may have seen who wrote what.")
-
-
-class NextPair(BaseModel, defer_build=True):
-    """A pair that you have not voted on; null when there is none left."""
-
-    pair: PairOut | None
-    pairs_left: int
-
-
 class NewRules(JsonBody, Rules):
     """What a brand's texts must hold to."""
-
-
-class VoteIn(JsonBody):
-    """The better side."""
-
-    choice: Choice
-
-
-class VoteOut(BaseModel, defer_build=True):
-    """Your vote, and who wrote what."""
-
-    pair_id: str
-    choice: Choice
-    left: Arm
-    right: Arm
-
-
-class DuelOut(BaseModel, defer_build=True):
-    """Two arms against each other, over one base model and, where a voice wrote, with that one. At 95 %, ``first`` gets
-    between ``low`` and ``high`` of the decided votes."""
-
-    adapter_id: str | None = Field(description="The voice whose orders these are; null without one.")
-    base_model: str
-    first: Arm
-    second: Arm
-    first_wins: int
-    second_wins: int
-    no_difference: int
-    by_who_ordered: int
-    low: float
-    high: float
-    too_early: bool
-    winner: Arm | None
-
-
-class VoteResults(BaseModel, defer_build=True):
-    """Every two arms that were voted on."""
-
-    items: list[DuelOut]
 
 
 class RulesOut(BaseModel, defer_build=True):
@@ -291,7 +230,7 @@ def _out(view: queries.WritingView) -> WritingOut:
     )
 
 
-@router.post("/projects/{project_id}/writings", tags=TEXTS, status_code=201, summary="Order texts")
+@router.post("/projects/{project_id}/writings", status_code=201, summary="Order texts")
 @audited("writing.ordered")
 def create(
     reading: ReadSession, session: WriteSession, visitor: Editor, project_id: RowId, wanted: NewWriting
@@ -301,7 +240,7 @@ def create(
     return _out(queries.view(session, workspace_id=visitor.workspace.id, writing_id=ordered.id))
 
 
-@router.get("/writings", tags=TEXTS, summary="List orders for texts")
+@router.get("/writings", summary="List orders for texts")
 def list_writings(
     session: ReadSession,
     visitor: Viewer,
@@ -320,19 +259,19 @@ def list_writings(
     return WritingPage(items=[_out(view) for view in queries.views(session, shown)], next=more)
 
 
-@router.get("/writings/{writing_id}", tags=TEXTS, summary="One order, its progress and its texts")
+@router.get("/writings/{writing_id}", summary="One order, its progress and its texts")
 def get_writing(session: ReadSession, visitor: Viewer, writing_id: RowId) -> WritingOut:
     return _out(queries.view(session, workspace_id=visitor.workspace.id, writing_id=writing_id))
 
 
-@router.post("/writings/{writing_id}/cancel", tags=TEXTS, summary="Stop an order; finished texts stay")
+@router.post("/writings/{writing_id}/cancel", summary="Stop an order; finished texts stay")
 @audited("writing.cancelled")
 def cancel(session: WriteSession, visitor: Editor, writing_id: RowId) -> WritingOut:
     service.cancel(session, workspace_id=visitor.workspace.id, writing_id=writing_id)
     return _out(queries.view(session, workspace_id=visitor.workspace.id, writing_id=writing_id))
 
 
-@router.post("/writings/{writing_id}/again", tags=TEXTS, status_code=201, summary="Give the same order once more")
+@router.post("/writings/{writing_id}/again", status_code=201, summary="Give the same order once more")
 @audited("writing.ordered")
 def again(session: WriteSession, visitor: Editor, writing_id: RowId) -> WritingOut:
     ordered = service.again(session, workspace_id=visitor.workspace.id, writing_id=writing_id, user_id=visitor.user.id)
@@ -373,7 +312,7 @@ class ExportQuery(TextQuery):
     kind: Literal["csv", "docx"] = "csv"
 
 
-@router.get("/variants", tags=TEXTS, summary="Find texts")
+@router.get("/variants", summary="Find texts")
 def list_variants(session: ReadSession, visitor: Viewer, asked: Annotated[TextPageQuery, Query()]) -> VariantPage:
     found = queries.texts(
         session,
@@ -388,7 +327,6 @@ def list_variants(session: ReadSession, visitor: Viewer, asked: Annotated[TextPa
 
 @router.get(
     "/variants/export",
-    tags=TEXTS,
     summary="Texts as a table or a document",
     response_class=Response,
     responses={200: {"content": {"text/csv": {}, exports.DOCX_TYPE: {}}}},
@@ -401,12 +339,12 @@ def export(session: ReadSession, visitor: Viewer, asked: Annotated[ExportQuery, 
     return Response(exports.as_csv(texts, words_in("en")), media_type=exports.CSV_TYPE)
 
 
-@router.get("/variants/{variant_id}", tags=TEXTS, summary="One text")
+@router.get("/variants/{variant_id}", summary="One text")
 def get_variant(session: ReadSession, visitor: Viewer, variant_id: RowId) -> VariantOut:
     return _variant(queries.variant_view(session, workspace_id=visitor.workspace.id, variant_id=variant_id))
 
 
-@router.patch("/variants/{variant_id}", tags=TEXTS, summary="Judge and edit a text")
+@router.patch("/variants/{variant_id}", summary="Judge and edit a text")
 @audited("variant.changed")
 def change_variant(
     reading: ReadSession, session: WriteSession, visitor: Editor, variant_id: RowId, changes: VariantChanges
@@ -425,74 +363,15 @@ def change_variant(
     return _variant(queries.variant_view(session, workspace_id=workspace_id, variant_id=variant_id))
 
 
-@router.get("/projects/{project_id}/text-rules", tags=TEXTS, summary="A brand's rules for texts")
+@router.get("/projects/{project_id}/text-rules", summary="A brand's rules for texts")
 def get_rules(session: ReadSession, visitor: Viewer, project_id: RowId) -> RulesOut:
     project = projects.project(session, workspace_id=visitor.workspace.id, project_id=project_id)
     return RulesOut(project_id=project.id, rules=queries.rules_of(session, [project.id])[project.id])
 
 
-@router.put("/projects/{project_id}/text-rules", tags=TEXTS, summary="Replace a brand's rules for texts")
+@router.put("/projects/{project_id}/text-rules", summary="Replace a brand's rules for texts")
 @audited("text_rules.changed")
 def put_rules(session: WriteSession, visitor: Editor, project_id: RowId, wanted: NewRules) -> RulesOut:
     """Texts that are there are measured by them from now on; none is changed."""
     row = service.set_rules(session, workspace_id=visitor.workspace.id, project_id=project_id, rules=wanted)
     return RulesOut(project_id=row.project_id, rules=wanted)
-
-
-@router.get("/projects/{project_id}/blind-pair", tags=VOTES, summary="The next two texts to compare")
-def get_pair(session: ReadSession, visitor: Viewer, project_id: RowId) -> NextPair:
-    """Without a word of who wrote them."""
-    workspace_id, user_id = visitor.workspace.id, visitor.user.id
-    projects.project(session, workspace_id=workspace_id, project_id=project_id)
-    found = ballots.next_pair(session, workspace_id=workspace_id, project_id=project_id, user_id=user_id)
-    shown = None
-    if found is not None:
-        shown = PairOut(
-            id=found.pair.id,
-            brief=found.writing.brief,
-            channel=found.writing.channel,
-            left=found.left,
-            right=found.right,
-            is_own=found.is_own,
-        )
-    left = ballots.pairs_left(session, workspace_id=workspace_id, project_id=project_id, user_id=user_id)
-    return NextPair(pair=shown, pairs_left=left)
-
-
-@router.post("/blind-pairs/{pair_id}/vote", tags=VOTES, status_code=201, summary="Say which text is better")
-@audited("vote.cast")
-def vote(session: WriteSession, visitor: Editor, pair_id: RowId, wanted: VoteIn) -> VoteOut:
-    """Each member counts once for each pair."""
-    workspace_id = visitor.workspace.id
-    given = service.vote(
-        session, workspace_id=workspace_id, pair_id=pair_id, user_id=visitor.user.id, choice=wanted.choice
-    )
-    left, right = ballots.arms_of_pair(session, ballots.pair(session, workspace_id=workspace_id, pair_id=given.pair_id))
-    return VoteOut(pair_id=given.pair_id, choice=wanted.choice, left=left, right=right)
-
-
-@router.get("/projects/{project_id}/blind-results", tags=VOTES, summary="Which arm wins so far")
-def get_results(session: ReadSession, visitor: Viewer, project_id: RowId) -> VoteResults:
-    """With the exact binomial interval of Clopper and Pearson; below ten decided votes it is too early to tell."""
-    projects.project(session, workspace_id=visitor.workspace.id, project_id=project_id)
-    found = ballots.results(session, workspace_id=visitor.workspace.id, project_id=project_id)
-    return VoteResults(
-        items=[
-            DuelOut(
-                adapter_id=standing.adapter_id,
-                base_model=standing.base_model,
-                first=one.first,
-                second=one.second,
-                first_wins=one.first_wins,
-                second_wins=one.second_wins,
-                no_difference=one.same,
-                by_who_ordered=one.own,
-                low=one.low,
-                high=one.high,
-                too_early=one.is_early,
-                winner=one.winner,
-            )
-            for standing in found
-            for one in standing.duels
-        ]
-    )

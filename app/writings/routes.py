@@ -1,4 +1,4 @@
-"""The writing studio, the texts it gave, the brand's rules for them, and the blind vote."""
+"""The writing studio, the texts it gave, and the brand's rules for them."""
 
 from dataclasses import replace
 from typing import Annotated, Any
@@ -27,20 +27,14 @@ from app.writings import channels, checks, exports, queries, requests, service
 from app.writings.errors import NothingToExport
 from app.writings.filters import REVIEWS, Review, TextFilters
 from app.writings.form_state import sheet
-from app.writings.forms import EditForm, RulesForm, TextForm, TextsQuery, VoteForm
+from app.writings.forms import EditForm, RulesForm, TextForm, TextsQuery
 from app.writings.models import Writing
-from app.writings.recipe import ARMS
-from app.writings.vote import queries as ballots
+from app.writings.vote.arms import ARM_NAMES
 
 router = APIRouter(route_class=DeferredRoute)
 SAVED = N_("Saved. The texts that are there are measured by these rules from now on.")
 Shown = Annotated[str, Query(pattern="^[a-z_0-9.]{0,300}$")]
 STATES = {"open": N_("Not judged yet"), "approved": N_("Approved"), "rejected": N_("Rejected")}
-ARM_NAMES = {
-    "adapter": N_("The brand's voice"),
-    "prompted_base": N_("Base model with a style guide"),
-    "base": N_("Base model alone"),
-}
 COLUMNS = (
     N_("Brand"),
     N_("Campaign"),
@@ -372,51 +366,3 @@ def change_rules(
     service.set_rules(session, workspace_id=visitor.workspace.id, project_id=project_id, rules=form.rules())
     told = translate(request.state.locale, SAVED)
     return go(request, f"/projects/{project_id}/text-rules", Flash("ok", told))
-
-
-# The blind vote
-
-
-@router.get("/projects/{project_id}/blind-vote")
-def show_vote(request: Request, session: ReadSession, visitor: Viewer, project_id: RowId) -> Response:
-    return _ballot(request, session, visitor, project_id)
-
-
-@router.post("/blind-pairs/{pair_id}/vote")
-@audited("vote.cast")
-def vote(
-    request: Request, session: WriteSession, visitor: Editor, pair_id: RowId, form: Annotated[VoteForm, Form()]
-) -> Response:
-    given = service.vote(
-        session,
-        workspace_id=visitor.workspace.id,
-        pair_id=pair_id,
-        user_id=visitor.user.id,
-        choice=form.choice,
-    )
-    if is_htmx(request):
-        return _ballot(request, session, visitor, given.project_id, told=given.pair_id)
-    return go(request, f"/projects/{given.project_id}/blind-vote")
-
-
-def _ballot(
-    request: Request, session: ReadSession, visitor: Visitor, project_id: str, told: str | None = None
-) -> Response:
-    """The next pair and the standings; ``told`` is the pair just voted on, whose arms may be named now."""
-    workspace_id, user_id = visitor.workspace.id, visitor.user.id
-    project = projects.project(session, workspace_id=workspace_id, project_id=project_id)
-    context: dict[str, Any] = {
-        "project": project,
-        "view": ballots.next_pair(session, workspace_id=workspace_id, project_id=project_id, user_id=user_id),
-        "left": ballots.pairs_left(session, workspace_id=workspace_id, project_id=project_id, user_id=user_id),
-        "standings": ballots.results(session, workspace_id=workspace_id, project_id=project_id),
-        "told": None,
-        "arms": ARMS,
-        "arm_names": ARM_NAMES,
-    }
-    if told is not None:
-        pair = ballots.pair(session, workspace_id=workspace_id, pair_id=told)
-        given = ballots.vote_of(session, pair_id=told, user_id=user_id)
-        context["told"] = (ballots.arms_of_pair(session, pair), given.choice if given else "same")
-        return fragment(request, "partials/ballot.html", **context)
-    return page(request, "pages/blind_vote.html", **context)

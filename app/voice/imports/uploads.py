@@ -6,10 +6,10 @@ from app.db import new_id
 from app.images.reading.names import shown_name
 from app.storage import Storage
 from app.voice.errors import NothingPasted, TextsTooLarge
+from app.voice.imports.service import StoredTexts, folder_of
 from app.voice.reading.archives import MB
 from app.voice.reading.intake import TextLimits
 from app.voice.reading.readers import TextFile, checked_format
-from app.voice.service import StoredTexts, folder_of
 
 PASTED = "paste.txt"
 

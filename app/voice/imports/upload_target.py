@@ -7,7 +7,7 @@ from fastapi import Depends, Request
 
 from app.errors import NotFound
 from app.projects import queries as projects
-from app.voice import queries
+from app.voice.imports import queries
 from app.voice.reading.intake import TextLimits
 from app.voice.reading.readers import TextFile
 from app.web.gate.signed_in import Editor

@@ -25,6 +25,7 @@ from app.gallery import api as gallery_api
 from app.gallery import routes as gallery
 from app.generations import api as generations_api
 from app.generations import routes as generations
+from app.generations.start_pictures import api as start_pictures_api
 from app.help import routes as help_pages
 from app.home import adapter_routes, base_model_api, base_model_routes, brand_api, brand_routes
 from app.images import api as images_api
@@ -45,6 +46,8 @@ from app.trainings import routes as trainings
 from app.trainings.tables import facts
 from app.voice import api as voice_api
 from app.voice import routes as voice
+from app.voice.imports import api as voice_imports_api
+from app.voice.imports import routes as voice_imports
 from app.web import error_responses, health, live, metrics_page
 from app.web.api import description as api_description
 from app.web.api.deferred_route import DeferredRoute, included
@@ -56,6 +59,8 @@ from app.web.latencies import Latencies
 from app.web.templating import TEMPLATES, environment
 from app.writings import api as writings_api
 from app.writings import routes as writings
+from app.writings.vote import api as vote_api
+from app.writings.vote import routes as vote
 
 PAGES = (
     accounts,
@@ -63,12 +68,14 @@ PAGES = (
     projects,
     images,
     voice,
+    voice_imports,
     base_model_routes,
     jobs,
     adapters,
     trainings,
     generations,
     writings,
+    vote,
     gallery,
     operations,
     help_pages,
@@ -81,13 +88,16 @@ API = (
     brand_api,
     images_api,
     voice_api,
+    voice_imports_api,
     base_model_api,
     jobs_api,
     adapters_api,
     adapter_files_api,
     trainings_api,
     generations_api,
+    start_pictures_api,
     writings_api,
+    vote_api,
     gallery_api,
 )
 

@@ -12,7 +12,7 @@ from app.campaigns import service as campaign_service
 from app.errors import N_, NotFound
 from app.gallery import copies, queries, service
 from app.gallery.errors import NothingChosen
-from app.gallery.filters import REVIEWS, Review
+from app.gallery.filters import REVIEWS
 from app.gallery.forms import (
     KEEP,
     NONE,
@@ -29,9 +29,10 @@ from app.web import files
 from app.web.answers import go, is_htmx, own_path
 from app.web.api.audited import audited
 from app.web.api.deferred_route import DeferredRoute
+from app.web.bulk import BulkAction
 from app.web.flashes import Flash
 from app.web.gate.signed_in import Editor, Viewer
-from app.web.language import translate, translations
+from app.web.language import counted, ngettext, translate
 from app.web.paging import from_cursor, split
 from app.web.session_deps import FileStorage, ReadSession, WriteSession
 from app.web.templating import fragment, page
@@ -196,72 +197,55 @@ def delete_one(request: Request, session: WriteSession, visitor: Editor, output_
 # Several pictures
 
 
-def _count(request: Request, one: str, many: str, count: int) -> str:
-    return translations(request.state.locale).ngettext(one, many, count) % {"num": count}
-
-
-def ngettext(one: str, many: str, _count: int = 2) -> tuple[str, str]:
-    """Marks a pair of sentences for translation where it stands."""
-    return one, many
-
-
-MARKED = ngettext("%(num)d picture marked as favourite.", "%(num)d pictures marked as favourites.", 2)
-UNMARKED = ngettext("%(num)d picture is no favourite any more.", "%(num)d pictures are no favourites any more.", 2)
-APPROVED = ngettext("%(num)d picture approved.", "%(num)d pictures approved.", 2)
-REJECTED = ngettext("%(num)d picture rejected.", "%(num)d pictures rejected.", 2)
-SORTED = ngettext("%(num)d picture sorted.", "%(num)d pictures sorted.", 2)
-DELETED = ngettext("%(num)d picture deleted.", "%(num)d pictures deleted.", 2)
-BACK = ngettext("%(num)d picture is back.", "%(num)d pictures are back.", 2)
+BULK_ACTIONS = (
+    BulkAction(
+        "favourite",
+        "output.marked",
+        {"favourite": True},
+        ngettext("%(num)d picture marked as favourite.", "%(num)d pictures marked as favourites."),
+    ),
+    BulkAction(
+        "unfavourite",
+        "output.unmarked",
+        {"favourite": False},
+        ngettext("%(num)d picture is no favourite any more.", "%(num)d pictures are no favourites any more."),
+    ),
+    BulkAction(
+        "approve",
+        "output.approved",
+        {"review": "approved"},
+        ngettext("%(num)d picture approved.", "%(num)d pictures approved."),
+    ),
+    BulkAction(
+        "reject",
+        "output.rejected",
+        {"review": "rejected"},
+        ngettext("%(num)d picture rejected.", "%(num)d pictures rejected."),
+    ),
+)
+SORTED = ngettext("%(num)d picture sorted.", "%(num)d pictures sorted.")
+DELETED = ngettext("%(num)d picture deleted.", "%(num)d pictures deleted.")
+BACK = ngettext("%(num)d picture is back.", "%(num)d pictures are back.")
 
 
 def _deleted(request: Request, deletion: service.Deletion) -> Flash:
-    return Flash("undo", _count(request, *DELETED, deletion.count), f"/gallery/deletions/{deletion.number}/undo")
+    return Flash(
+        "undo", counted(request.state.locale, DELETED, deletion.count), f"/gallery/deletions/{deletion.number}/undo"
+    )
 
 
-@router.post("/gallery/selection/favourite")
-@audited("output.marked")
-def favourite_chosen(
-    request: Request, session: WriteSession, visitor: Editor, form: Annotated[SelectionForm, Form()]
-) -> Response:
-    count = service.change(session, workspace_id=visitor.workspace.id, output_ids=form.ids, favourite=True)
-    return go(request, own_path(form.next, "/gallery"), Flash("ok", _count(request, *MARKED, count)))
+def _bulk_route(action: BulkAction) -> None:
+    @router.post(f"/gallery/selection/{action.name}")
+    @audited(action.audited_as)
+    def change_chosen(
+        request: Request, session: WriteSession, visitor: Editor, form: Annotated[SelectionForm, Form()]
+    ) -> Response:
+        count = service.change(session, workspace_id=visitor.workspace.id, output_ids=form.ids, **action.values)
+        return go(request, own_path(form.next, "/gallery"), action.done(request, count))
 
 
-@router.post("/gallery/selection/unfavourite")
-@audited("output.unmarked")
-def unfavourite_chosen(
-    request: Request, session: WriteSession, visitor: Editor, form: Annotated[SelectionForm, Form()]
-) -> Response:
-    count = service.change(session, workspace_id=visitor.workspace.id, output_ids=form.ids, favourite=False)
-    return go(request, own_path(form.next, "/gallery"), Flash("ok", _count(request, *UNMARKED, count)))
-
-
-@router.post("/gallery/selection/approve")
-@audited("output.approved")
-def approve_chosen(
-    request: Request, session: WriteSession, visitor: Editor, form: Annotated[SelectionForm, Form()]
-) -> Response:
-    return _judge_chosen(request, session, visitor, form, "approved", APPROVED)
-
-
-@router.post("/gallery/selection/reject")
-@audited("output.rejected")
-def reject_chosen(
-    request: Request, session: WriteSession, visitor: Editor, form: Annotated[SelectionForm, Form()]
-) -> Response:
-    return _judge_chosen(request, session, visitor, form, "rejected", REJECTED)
-
-
-def _judge_chosen(
-    request: Request,
-    session: WriteSession,
-    visitor: Editor,
-    form: SelectionForm,
-    review: Review,
-    words: tuple[str, str],
-) -> Response:
-    count = service.change(session, workspace_id=visitor.workspace.id, output_ids=form.ids, review=review)
-    return go(request, own_path(form.next, "/gallery"), Flash("ok", _count(request, *words, count)))
+for _action in BULK_ACTIONS:
+    _bulk_route(_action)
 
 
 @router.post("/gallery/selection/sort")
@@ -272,7 +256,7 @@ def sort_chosen(
     """Tags and campaign of the chosen pictures."""
     count = service.add_tags(session, workspace_id=visitor.workspace.id, output_ids=form.ids, tags=form.tags)
     _move(session, visitor, form.ids, form.campaign, form.new_campaign)
-    return go(request, own_path(form.next, "/gallery"), Flash("ok", _count(request, *SORTED, count)))
+    return go(request, own_path(form.next, "/gallery"), Flash("ok", counted(request.state.locale, SORTED, count)))
 
 
 def _move(session: WriteSession, visitor: Editor, ids: list[str], campaign: str, new_campaign: str) -> None:
@@ -307,7 +291,7 @@ def undo(
     back = own_path(came_from.path + (f"?{came_from.query}" if came_from.query else ""), "/gallery")
     if back.startswith("/outputs/"):
         back = "/gallery"
-    return go(request, back, Flash("ok", _count(request, *BACK, count)))
+    return go(request, back, Flash("ok", counted(request.state.locale, BACK, count)))
 
 
 @router.post("/gallery/selection/download")

@@ -7,11 +7,11 @@ from fastapi import APIRouter, File, Request, Response, UploadFile
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, Field
 
-from app.images import exports, queries, service, uploads
+from app.images import exports, queries, service
 from app.images.forms import Caption, Ids, Share, Words
 from app.images.queries import Filter, Tile
 from app.images.reading.readers import suggest_palette
-from app.images.upload_target import UploadPlace
+from app.images.upload_target import UploadPlace, add_uploads
 from app.projects import queries as projects
 from app.web.api.audited import audited
 from app.web.api.deferred_route import DeferredRoute
@@ -168,16 +168,7 @@ def upload_images(
 ) -> UploadOut:
     """A picture that is here already is no error: it is returned as it is. A single file that cannot be taken is
     refused; among several it is left out with a note."""
-    taken = uploads.take_in(
-        storage,
-        [uploads.Upload(one.filename or "?", one.file, one.size or 0) for one in file],
-        project_id=place.project_id,
-        known=place.known,
-        limits=place.limits,
-    )
-    added = service.add_all(
-        session, taken, workspace_id=place.workspace_id, project_id=place.project_id, created_by=place.user_id
-    )
+    added = add_uploads(session, storage, place, file)
     judged = queries.judged_set(session, workspace_id=place.workspace_id, project_id=place.project_id)
     return UploadOut(
         items=[_out(request, Tile(image, judged.of(image.id))) for image in added.images],

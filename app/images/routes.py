@@ -15,16 +15,17 @@ from app.images.look_alikes import advice_for
 from app.images.models import Image
 from app.images.queries import Filter, JudgedSet
 from app.images.reading.readers import suggest_palette
-from app.images.upload_target import UploadPlace
+from app.images.upload_target import UploadPlace, add_uploads
 from app.images.view import address, shown
 from app.projects import queries as projects
 from app.web.answers import go, is_htmx
 from app.web.api.audited import audited
 from app.web.api.deferred_route import DeferredRoute
+from app.web.bulk import BulkAction
 from app.web.files import disposition, send
 from app.web.flashes import Flash
 from app.web.gate.signed_in import Editor, Viewer
-from app.web.language import translate, translations
+from app.web.language import counted, ngettext, translate
 from app.web.paging import from_cursor, to_cursor
 from app.web.session_deps import AppSettings, FileStorage, ReadSession, WriteSession
 from app.web.templating import fragment, page, render
@@ -40,15 +41,6 @@ WELCOME = N_("Here is a demo brand with its pictures. Look around, then train it
 SAVED = N_("Saved")
 NOTHING_CHANGED = N_("No caption had to change.")
 CAME_BACK = N_("The pictures are back.")
-
-
-def ngettext(one: str, many: str, num: int) -> tuple[str, str, int]:
-    """Marks a sentence in its two forms where it stands; ``_counted`` translates it."""
-    return one, many, num
-
-
-def _counted(request: Request, words: tuple[str, str, int]) -> str:
-    return translations(request.state.locale).ngettext(*words) % {"num": words[2]}
 
 
 def _set_facts(judged: JudgedSet) -> dict[str, Any]:
@@ -124,19 +116,10 @@ def upload(
     storage: FileStorage,
     file: Annotated[list[UploadFile], File(max_length=500)],
 ) -> Response:
-    taken = uploads.take_in(
-        storage,
-        [uploads.Upload(one.filename or "?", one.file, one.size or 0) for one in file],
-        project_id=place.project_id,
-        known=place.known,
-        limits=place.limits,
-    )
-    added = service.add_all(
-        session, taken, workspace_id=place.workspace_id, project_id=place.project_id, created_by=place.user_id
-    )
+    added = add_uploads(session, storage, place, file)
     notes = [translate(request.state.locale, note.msgid, **note.params) for note in added.notes]
     if not request.headers.get("accept", "").startswith("application/json"):
-        told = _counted(request, ngettext("%(num)s picture added.", "%(num)s pictures added.", added.new))
+        told = counted(request.state.locale, ngettext("%(num)s picture added.", "%(num)s pictures added."), added.new)
         return go(request, f"/projects/{place.project_id}/images", Flash("ok", " ".join([told, *notes])[:600]))
     judged = queries.judged_set(session, workspace_id=place.workspace_id, project_id=place.project_id)
     tiles = [queries.Tile(image, judged.of(image.id)) for image in reversed(added.images)]
@@ -148,38 +131,40 @@ def _back(request: Request, project_id: str, form: SelectionForm, flash: Flash) 
     return go(request, f"/projects/{project_id}/images?show={form.show}", flash)
 
 
-@router.post("/projects/{project_id}/images/include")
-@audited("image.included")
-def include_many(
-    request: Request,
-    session: WriteSession,
-    visitor: Editor,
-    project_id: RowId,
-    form: Annotated[SelectionForm, Form()],
-) -> Response:
-    count = service.include_many(
-        session, workspace_id=visitor.workspace.id, project_id=project_id, image_ids=form.ids, included=True
-    )
-    told = _counted(
-        request, ngettext("%(num)s picture takes part in training.", "%(num)s pictures take part in training.", count)
-    )
-    return _back(request, project_id, form, Flash("ok", told))
+BULK_ACTIONS = (
+    BulkAction(
+        "include",
+        "image.included",
+        {"included": True},
+        ngettext("%(num)s picture takes part in training.", "%(num)s pictures take part in training."),
+    ),
+    BulkAction(
+        "leave-out",
+        "image.left_out",
+        {"included": False},
+        ngettext("%(num)s picture left out.", "%(num)s pictures left out."),
+    ),
+)
 
 
-@router.post("/projects/{project_id}/images/leave-out")
-@audited("image.left_out")
-def leave_out_many(
-    request: Request,
-    session: WriteSession,
-    visitor: Editor,
-    project_id: RowId,
-    form: Annotated[SelectionForm, Form()],
-) -> Response:
-    count = service.include_many(
-        session, workspace_id=visitor.workspace.id, project_id=project_id, image_ids=form.ids, included=False
-    )
-    told = _counted(request, ngettext("%(num)s picture left out.", "%(num)s pictures left out.", count))
-    return _back(request, project_id, form, Flash("ok", told))
+def _bulk_route(action: BulkAction) -> None:
+    @router.post(f"/projects/{{project_id}}/images/{action.name}")
+    @audited(action.audited_as)
+    def change_many(
+        request: Request,
+        session: WriteSession,
+        visitor: Editor,
+        project_id: RowId,
+        form: Annotated[SelectionForm, Form()],
+    ) -> Response:
+        count = service.change_many(
+            session, workspace_id=visitor.workspace.id, project_id=project_id, image_ids=form.ids, **action.values
+        )
+        return _back(request, project_id, form, action.done(request, count))
+
+
+for _action in BULK_ACTIONS:
+    _bulk_route(_action)
 
 
 @router.post("/projects/{project_id}/images/delete")
@@ -194,7 +179,7 @@ def delete_many(
     count, moment = service.delete_images(
         session, workspace_id=visitor.workspace.id, project_id=project_id, image_ids=form.ids
     )
-    told = _counted(request, ngettext("%(num)s picture deleted.", "%(num)s pictures deleted.", count))
+    told = counted(request.state.locale, ngettext("%(num)s picture deleted.", "%(num)s pictures deleted."), count)
     undo = f"/projects/{project_id}/images/restore/{service.to_stamp(moment)}" if count else None
     return _back(request, project_id, form, Flash("undo", told, undo))
 
@@ -254,7 +239,7 @@ def put_in_front(
 def _captions_changed(request: Request, count: int) -> str:
     if not count:
         return translate(request.state.locale, NOTHING_CHANGED)
-    return _counted(request, ngettext("%(num)s caption changed.", "%(num)s captions changed.", count))
+    return counted(request.state.locale, ngettext("%(num)s caption changed.", "%(num)s captions changed."), count)
 
 
 @router.get("/projects/{project_id}/images/captions.zip")

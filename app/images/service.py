@@ -160,7 +160,7 @@ def include(session: Session, *, workspace_id: str, image_id: str, included: boo
     return image
 
 
-def include_many(
+def change_many(
     session: Session, *, workspace_id: str, project_id: str, image_ids: Sequence[str], included: bool
 ) -> int:
     """The same for several pictures of a brand; returns how many there were. Raises ``NotFound``."""

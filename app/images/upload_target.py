@@ -6,11 +6,14 @@ Decoding takes seconds; a connection or a lock held meanwhile would be one that 
 from dataclasses import dataclass
 from typing import Annotated
 
-from fastapi import Depends, Request
+from fastapi import Depends, Request, UploadFile
+from sqlalchemy.orm import Session
 
-from app.images import queries
-from app.images.uploads import Limits
+from app.images import queries, service
+from app.images.service import Added
+from app.images.uploads import Limits, Upload, take_in
 from app.projects import queries as projects
+from app.storage import Storage
 from app.web.gate.signed_in import Editor
 from app.web.session_deps import AppSettings
 from app.web.text import RowId
@@ -37,3 +40,17 @@ def _place(request: Request, settings: AppSettings, visitor: Editor, project_id:
 
 
 UploadPlace = Annotated[Place, Depends(_place)]
+
+
+def add_uploads(session: Session, storage: Storage, place: Place, files: list[UploadFile]) -> Added:
+    """Decode and keep what was sent, then write its rows down. Raises what ``uploads.take_in`` raises, ``NotFound``."""
+    taken = take_in(
+        storage,
+        [Upload(one.filename or "?", one.file, one.size or 0) for one in files],
+        project_id=place.project_id,
+        known=place.known,
+        limits=place.limits,
+    )
+    return service.add_all(
+        session, taken, workspace_id=place.workspace_id, project_id=place.project_id, created_by=place.user_id
+    )

@@ -29,11 +29,12 @@ from app.voice.view import LANGUAGE_NAMES, amount, marked, rare_languages
 from app.web.answers import go, is_htmx
 from app.web.api.audited import audited
 from app.web.api.deferred_route import DeferredRoute
+from app.web.bulk import BulkAction
 from app.web.files import disposition
 from app.web.flashes import Flash
 from app.web.gate.signed_in import Editor, Viewer
 from app.web.gate.visitor import Visitor
-from app.web.language import translate, translations
+from app.web.language import counted, ngettext, translate
 from app.web.paging import from_cursor, to_cursor
 from app.web.session_deps import ReadSession, WriteSession
 from app.web.templating import fragment, page
@@ -46,15 +47,6 @@ SAVED = N_("Saved")
 CAME_BACK = N_("The texts are back.")
 LINE_CUT = N_("Training will not read this line.")
 LINE_KEPT = N_("The line stays.")
-
-
-def ngettext(one: str, many: str, num: int) -> tuple[str, str, int]:
-    """Marks a sentence in its two forms where it stands; ``_counted`` translates it."""
-    return one, many, num
-
-
-def _counted(request: Request, words: tuple[str, str, int]) -> str:
-    return translations(request.state.locale).ngettext(*words) % {"num": words[2]}
 
 
 def _set_facts(judged: JudgedSet) -> dict[str, Any]:
@@ -118,38 +110,43 @@ def _chosen(session: WriteSession, visitor: Visitor, project_id: str, form: Sele
     )
 
 
-def _include_many(
-    session: WriteSession, visitor: Visitor, project_id: str, form: SelectionForm, *, included: bool
-) -> int:
+BULK_ACTIONS = (
+    BulkAction(
+        "include",
+        "text.included",
+        {"included": True},
+        ngettext("%(num)s text takes part in training.", "%(num)s texts take part in training."),
+    ),
+    BulkAction(
+        "leave-out", "text.left_out", {"included": False}, ngettext("%(num)s text left out.", "%(num)s texts left out.")
+    ),
+)
+CHANGED = ngettext("%(num)s text changed.", "%(num)s texts changed.")
+
+
+def _bulk_route(action: BulkAction) -> None:
+    @router.post(f"/projects/{{project_id}}/voice/texts/{action.name}")
+    @audited(action.audited_as)
+    def change_many(
+        request: Request,
+        session: WriteSession,
+        visitor: Editor,
+        project_id: RowId,
+        form: Annotated[SelectionForm, Form()],
+    ) -> Response:
+        count = _change_many(session, visitor, project_id, form, **action.values)
+        return _back(request, project_id, form, action.done(request, count))
+
+
+for _action in BULK_ACTIONS:
+    _bulk_route(_action)
+
+
+def _change_many(session: WriteSession, visitor: Visitor, project_id: str, form: SelectionForm, **values: Any) -> int:
+    chosen = _chosen(session, visitor, project_id, form)
     return service.change_many(
-        session,
-        workspace_id=visitor.workspace.id,
-        project_id=project_id,
-        text_ids=_chosen(session, visitor, project_id, form),
-        included=included,
+        session, workspace_id=visitor.workspace.id, project_id=project_id, text_ids=chosen, **values
     )
-
-
-@router.post("/projects/{project_id}/voice/texts/include")
-@audited("text.included")
-def include_many(
-    request: Request, session: WriteSession, visitor: Editor, project_id: RowId, form: Annotated[SelectionForm, Form()]
-) -> Response:
-    count = _include_many(session, visitor, project_id, form, included=True)
-    told = _counted(
-        request, ngettext("%(num)s text takes part in training.", "%(num)s texts take part in training.", count)
-    )
-    return _back(request, project_id, form, Flash("ok", told))
-
-
-@router.post("/projects/{project_id}/voice/texts/leave-out")
-@audited("text.left_out")
-def leave_out_many(
-    request: Request, session: WriteSession, visitor: Editor, project_id: RowId, form: Annotated[SelectionForm, Form()]
-) -> Response:
-    count = _include_many(session, visitor, project_id, form, included=False)
-    told = _counted(request, ngettext("%(num)s text left out.", "%(num)s texts left out.", count))
-    return _back(request, project_id, form, Flash("ok", told))
 
 
 @router.post("/projects/{project_id}/voice/texts/channel")
@@ -157,14 +154,8 @@ def leave_out_many(
 def tag_many(
     request: Request, session: WriteSession, visitor: Editor, project_id: RowId, form: Annotated[ChannelForm, Form()]
 ) -> Response:
-    count = service.change_many(
-        session,
-        workspace_id=visitor.workspace.id,
-        project_id=project_id,
-        text_ids=_chosen(session, visitor, project_id, form),
-        channel=form.channel,
-    )
-    return _back(request, project_id, form, Flash("ok", _changed_words(request, count)))
+    count = _change_many(session, visitor, project_id, form, channel=form.channel)
+    return _back(request, project_id, form, Flash("ok", counted(request.state.locale, CHANGED, count)))
 
 
 @router.post("/projects/{project_id}/voice/texts/personal")
@@ -172,18 +163,8 @@ def tag_many(
 def decide_personal(
     request: Request, session: WriteSession, visitor: Editor, project_id: RowId, form: Annotated[PersonalForm, Form()]
 ) -> Response:
-    count = service.change_many(
-        session,
-        workspace_id=visitor.workspace.id,
-        project_id=project_id,
-        text_ids=_chosen(session, visitor, project_id, form),
-        personal=form.choice,
-    )
-    return _back(request, project_id, form, Flash("ok", _changed_words(request, count)))
-
-
-def _changed_words(request: Request, count: int) -> str:
-    return _counted(request, ngettext("%(num)s text changed.", "%(num)s texts changed.", count))
+    count = _change_many(session, visitor, project_id, form, personal=form.choice)
+    return _back(request, project_id, form, Flash("ok", counted(request.state.locale, CHANGED, count)))
 
 
 @router.post("/projects/{project_id}/voice/texts/delete")
@@ -197,7 +178,7 @@ def delete_many(
         project_id=project_id,
         text_ids=_chosen(session, visitor, project_id, form),
     )
-    told = _counted(request, ngettext("%(num)s text deleted.", "%(num)s texts deleted.", count))
+    told = counted(request.state.locale, ngettext("%(num)s text deleted.", "%(num)s texts deleted."), count)
     undo = f"/projects/{project_id}/voice/texts/restore/{service.to_stamp(moment)}" if count else None
     return _back(request, project_id, form, Flash("undo", told, undo))
 
@@ -222,7 +203,7 @@ def decide_line(
         session, workspace_id=visitor.workspace.id, project_id=project_id, line=form.line, choice=form.choice
     )
     told = {"cut": translate(request.state.locale, LINE_CUT), "keep": translate(request.state.locale, LINE_KEPT)}.get(
-        form.choice, _changed_words(request, count)
+        form.choice, counted(request.state.locale, CHANGED, count)
     )
     return go(request, f"/projects/{project_id}/voice", Flash("ok", told))
 

@@ -13,6 +13,7 @@ from app.storage import Storage
 from app.voice import queries
 from app.voice.analysis import likeness, personal_data
 from app.voice.errors import EmptyText, TooManySamples
+from app.voice.imports import queries as imports
 from app.voice.models import BoilerplateLine, TextSample, VoiceImport
 from app.voice.queries import MOST_SAMPLES
 from app.voice.reading.decoding import cleaned, one_line
@@ -290,7 +291,7 @@ def sweep_deleted(database: Database, storage: Storage, *, older_than: timedelta
     with database.write() as session:
         gone = queries.swept(session, older_than=older_than)
         session.execute(delete(TextSample).where(TextSample.id.in_(gone)))
-        forgotten = queries.forgotten_imports(session, older_than=older_than)
+        forgotten = imports.forgotten_imports(session, older_than=older_than)
         keys = [row.key for row in forgotten if row.key is not None]
         session.execute(delete(VoiceImport).where(VoiceImport.id.in_([row.id for row in forgotten])))
     for key in keys:

@@ -36,6 +36,16 @@ def translate(locale: str, sentence: str, **params: Any) -> str:
     return text % params if params else text
 
 
+def ngettext(one: str, many: str) -> tuple[str, str]:
+    """Mark the two forms of a sentence about ``%(num)s`` things for translation where it stands; see ``counted``."""
+    return one, many
+
+
+def counted(locale: str, sentence: tuple[str, str], count: int) -> str:
+    """The form of ``sentence`` for ``count`` things, in ``locale``."""
+    return translations(locale).ngettext(*sentence, count) % {"num": count}
+
+
 def wanted_locale(cookie: str | None, accept_language: str) -> str:
     """The cookie's choice, else the first language of the browser that we speak, else English."""
     if cookie in LOCALES:

@@ -27,7 +27,7 @@ from app.web.flashes import Flash
 from app.web.gate.route_rules import TEXT_BYTES
 from app.web.gate.signed_in import Editor
 from app.web.gate.visitor import Visitor
-from app.web.language import translate
+from app.web.language import counted, ngettext, translate
 from app.web.session_deps import FileStorage, ReadSession, WriteSession
 from app.web.templating import fragment, page
 from app.web.text import RowId
@@ -125,7 +125,7 @@ def take_in(
     if row.problems or not row.added:
         response = go(request, f"/voice/imports/{row.id}")
     else:
-        told = _counted(request, ngettext("%(num)s text added.", "%(num)s texts added.", row.added))
+        told = counted(request.state.locale, ngettext("%(num)s text added.", "%(num)s texts added."), row.added)
         notes = [translate(request.state.locale, str(msgid), **_params(params)) for msgid, params in row.notes]
         response = go(request, f"/projects/{row.project_id}/voice", Flash("ok", " ".join([told, *notes])[:600]))
     if key is not None:

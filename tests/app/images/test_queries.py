@@ -110,7 +110,7 @@ def test_another_workspace_sees_nothing(
         with pytest.raises(NotFound):
             service.delete_images(session, workspace_id=stranger, project_id=project_id, image_ids=[image_id])
         with pytest.raises(NotFound):
-            service.include_many(
+            service.change_many(
                 session, workspace_id=stranger, project_id=project_id, image_ids=[image_id], included=False
             )
         with pytest.raises(NotFound):

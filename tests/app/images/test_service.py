@@ -177,7 +177,7 @@ def test_bulk_edits_stay_within_the_brand_and_the_chosen(
     [foreign] = add_pictures(database, storage, workspace_id, other_id, 1)
     place = {"workspace_id": workspace_id, "project_id": project_id}
     with database.write() as session:
-        assert service.include_many(session, **place, image_ids=[ids[0], foreign], included=False) == 1
+        assert service.change_many(session, **place, image_ids=[ids[0], foreign], included=False) == 1
         assert service.put_in_front(session, **place, image_ids=[ids[0], foreign], words="nrdlcht") == 1
         assert service.put_in_front(session, **place, image_ids=None, words="nrdlcht") == 2
         replaced = service.replace_in_captions(

@@ -12,11 +12,13 @@ from app.voice import queries, service
 from app.voice.analysis import pairs
 from app.voice.analysis.pairs import conversation
 from app.voice.errors import AlreadyTakenIn, EmptyText, TooManySamples
+from app.voice.imports import queries as import_queries
+from app.voice.imports import service as imports
 from app.voice.models import TextSample, VoiceImport
 from app.voice.reading import mapping
 from app.voice.reading.documents import Block, Document
 from app.voice.reading.tables import Row, Table
-from app.voice.service import Change, StoredTexts
+from app.voice.service import Change
 from tests import voices
 from tests.app.images.sets import make_brand
 from tests.app.voice.sets import add_texts, drafts, text_of_row
@@ -45,10 +47,10 @@ def judged(database: Database, brand: tuple[str, str]) -> queries.JudgedSet:
 
 def started(database: Database, brand: tuple[str, str], storage: Storage, kind: str = "csv") -> VoiceImport:
     import_id = new_id()
-    stored = StoredTexts(f"a.{kind}", kind, 3, f"{service.folder_of(brand[1], import_id)}/texts")
+    stored = imports.StoredTexts(f"a.{kind}", kind, 3, f"{imports.folder_of(brand[1], import_id)}/texts")
     storage.put(stored.key, b"a\nb")
     with database.write() as session:
-        row = service.start_import(
+        row = imports.start_import(
             session, stored, workspace_id=brand[0], project_id=brand[1], import_id=import_id, created_by=None
         )
         session.expunge(row)
@@ -184,19 +186,19 @@ def test_an_import_is_taken_in_once_and_knows_what_is_there(
 
     def finish() -> tuple[service.Added, str | None]:
         with database.write() as session:
-            return service.finish_import(
+            return imports.finish_import(
                 session, prepared, [], workspace_id=brand[0], import_id=row.id, skip_known=True, created_by=None
             )
 
     added, key = finish()
     assert (len(added.ids), added.known, key) == (1, 2, row.key)
     with database.read() as session:
-        after = queries.voice_import(session, workspace_id=brand[0], import_id=row.id)
+        after = import_queries.voice_import(session, workspace_id=brand[0], import_id=row.id)
         assert (after.added, after.key) == (1, None)
     with pytest.raises(AlreadyTakenIn):
         finish()
     with pytest.raises(AlreadyTakenIn), database.write() as session:
-        service.discard_import(session, workspace_id=brand[0], import_id=row.id)
+        imports.discard_import(session, workspace_id=brand[0], import_id=row.id)
 
 
 def test_parts_of_a_long_text_are_known_to_belong_together(
@@ -213,7 +215,7 @@ def test_parts_of_a_long_text_are_known_to_belong_together(
         row = started(database, brand, storage, "csv" if number else "docx")
         found, _ = mapping.apply(content, mapping.guess(content, "a"))
         with database.write() as session:
-            service.finish_import(
+            imports.finish_import(
                 session,
                 service.prepare(found),
                 [],
@@ -238,13 +240,13 @@ def test_too_many_are_refused_whole(
     row = started(database, brand, storage)
     prepared = service.prepare(drafts(["The first new text.", "The second new text."]))
     with pytest.raises(TooManySamples) as refused, database.write() as session:
-        service.finish_import(
+        imports.finish_import(
             session, prepared, [], workspace_id=brand[0], import_id=row.id, skip_known=True, created_by=None
         )
     assert "room for 1 more" in str(refused.value)
     assert len(judged(database, brand).texts) == 2
     with database.read() as session:
-        assert queries.voice_import(session, workspace_id=brand[0], import_id=row.id).finished_at is None
+        assert import_queries.voice_import(session, workspace_id=brand[0], import_id=row.id).finished_at is None
 
 
 def test_a_text_cannot_become_empty_and_is_measured_anew(database: Database, brand: tuple[str, str]) -> None:

@@ -7,16 +7,15 @@ from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, Field
 
 from app.base_models.catalogue import Quantization
-from app.campaigns import queries as campaigns
 from app.generations import queries, requests, schedulers, service
 from app.generations.channels import CHANNEL_KEYS, CHANNELS
 from app.generations.forms import Count, Guidance, Seed, Steps, Strength
 from app.generations.models import Generation
 from app.generations.planner import DrawingPlan
 from app.generations.recipe import GenerationRecipe
-from app.generations.requests import OrderedStart, Wish, WishedAdapter
-from app.generations.start_pictures import service as start_pictures
+from app.generations.requests import Wish, WishedAdapter
 from app.generations.start_pictures.files import LONGEST_MASK, Rectangle
+from app.generations.start_pictures.service import StartChoice
 from app.jobs.api import OLD, JobOut
 from app.web.api.audited import audited
 from app.web.api.deferred_route import DeferredRoute
@@ -62,12 +61,10 @@ class StartWish(JsonBody):
         False, description="False: what is painted is drawn anew. True: it stays to the pixel, all else is drawn anew."
     )
 
-    def painted(self) -> str | Rectangle | None:
-        if self.mask is not None:
-            return self.mask
-        if self.rectangle is None:
-            return None
-        return Rectangle(**self.rectangle.model_dump())
+    def choice(self) -> StartChoice:
+        rectangle = None if self.rectangle is None else Rectangle(**self.rectangle.model_dump())
+        mask = rectangle if self.mask is None else self.mask
+        return StartChoice(self.start_id, mask, self.mask_keeps, self.strength)
 
 
 class NewGeneration(JsonBody):
@@ -107,7 +104,7 @@ class NewGeneration(JsonBody):
 
     start: StartWish | None = Field(None, description="Left out: from noise alone.")
 
-    def wish(self, start: OrderedStart | None) -> Wish:
+    def wish(self) -> Wish:
         adapters: tuple[WishedAdapter, ...] | None = None if self.base_model is None else ()
         if self.adapters is not None:
             chosen = {one.adapter_id: one.strength for one in reversed(self.adapters)}
@@ -124,7 +121,6 @@ class NewGeneration(JsonBody):
             guidance_scale=self.guidance_scale,
             scheduler=self.scheduler,
             quantization=self.quantization,
-            start=start,
         )
 
 
@@ -276,23 +272,15 @@ def create(
     order: NewGeneration,
 ) -> GenerationOut:
     """They are drawn one by one; ask for the generation until the state of its job is ``done``."""
-    start = start_pictures.ordered(
+    requested = service.order_pictures(
+        session,
         request.app.state.database,
         storage,
         workspace_id=visitor.workspace.id,
-        start_id=order.start.start_id if order.start else None,
-        mask=order.start.painted() if order.start else None,
-        keeps_painted=bool(order.start and order.start.mask_keeps),
-        strength=order.start.strength if order.start else None,
-    )
-    if order.campaign_id is not None:
-        campaigns.campaign_to_use(session, workspace_id=visitor.workspace.id, campaign_id=order.campaign_id)
-    requested = service.request_pictures(
-        session,
-        workspace_id=visitor.workspace.id,
         project_id=project_id,
         user_id=visitor.user.id,
-        wish=order.wish(start),
+        wish=order.wish(),
+        start=order.start.choice() if order.start else StartChoice(),
         campaign_id=order.campaign_id,
     )
     return _told(session, requested.generation)

@@ -10,14 +10,14 @@ from app.generations.channels import CHANNEL_KEYS, LIKE_START
 from app.generations.requests import (
     DEFAULT_CHANNEL,
     DEFAULT_COUNT,
-    HIGHEST_SEED,
     MOST_ADAPTERS,
     MOST_PICTURES,
-    OrderedStart,
     Wish,
     WishedAdapter,
 )
+from app.generations.seeds import HIGHEST_SEED
 from app.generations.start_pictures.files import LONGEST_MASK, Rectangle
+from app.generations.start_pictures.service import StartChoice
 from app.web.text import Line, Text
 
 
@@ -81,7 +81,10 @@ class StudioForm(BaseModel, defer_build=True):
             return None
         return Rectangle(self.mask_left or 0.0, self.mask_top or 0.0, self.mask_width, self.mask_height)
 
-    def wish(self, start: OrderedStart | None = None) -> Wish:
+    def start(self) -> StartChoice:
+        return StartChoice(self.start_id, self.painted(), self.mask_keeps, self.start_strength)
+
+    def wish(self) -> Wish:
         strengths: list[float | None] = [*self.strength, *[None] * MOST_ADAPTERS]
         chosen: dict[str, float | None] = {}
         for adapter_id, strength in zip(self.adapter_id, strengths, strict=False):
@@ -99,7 +102,6 @@ class StudioForm(BaseModel, defer_build=True):
             guidance_scale=self.guidance_scale,
             scheduler=self.scheduler or schedulers.OWN,
             quantization=self.quantization,
-            start=start,
         )
 
 

@@ -1,6 +1,5 @@
 """From what a person wishes to a ``GenerationRecipe``: where every default of the studio stands. Pure."""
 
-import secrets
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +18,7 @@ from app.generations.errors import (
 from app.generations.planner import DrawingPlan
 from app.generations.prompts import with_trigger_words
 from app.generations.recipe import AdapterUse, GenerationRecipe
+from app.generations.seeds import HIGHEST_SEED, positions_left, random_seed
 
 DEFAULT_CHANNEL = "square"
 DEFAULT_COUNT = 4
@@ -33,9 +33,6 @@ VARIATION_STRENGTHS = (0.35, 0.3, 0.4, 0.25, 0.45, 0.2, 0.5)
 """How far "more like this" turns from the picture: the first, and others when it is asked for again."""
 COMPARED_STRENGTHS = (0.0, 1.0)
 STRIP_STRENGTHS = (0.0, 0.4, 0.7, 1.0, 1.3)
-HIGHEST_SEED = 2**32 - 1
-HIGHEST_RANDOM_SEED = 10**9
-"""Random seeds stay short enough to be read out."""
 
 
 @dataclass(frozen=True)
@@ -79,10 +76,6 @@ class Wish:
     quantization: Quantization | None = None
     """None: what fits the device that draws."""
     start: OrderedStart | None = None
-
-
-def random_seed() -> int:
-    return secrets.randbelow(HIGHEST_RANDOM_SEED)
 
 
 def base_key_of(adapters: list[Adapter], wished: str | None, otherwise: str) -> str:
@@ -209,19 +202,15 @@ class Part:
 
 
 def remaining(recipe: GenerationRecipe, done: frozenset[int]) -> Part | None:
-    """What is left of an order of which ``done`` is there already; None when nothing is.
-
-    Pictures that are there may be drawn again where the recipe cannot leave them out; whoever keeps the results skips
-    them by their position.
-    """
-    missing = tuple(position for position in range(recipe.count) if position not in done)
-    if not missing:
+    """What is left of an order of which ``done`` is there already; None when nothing is. Pictures that are there may be
+    drawn again where the recipe cannot leave them out (see ``positions_left``)."""
+    rest = positions_left(recipe.count, done)
+    if not rest:
         return None
     if recipe.strengths:
+        missing = tuple(position for position in rest if position not in done)
         strengths = tuple(recipe.strengths[position] for position in missing)
         return Part(recipe.model_copy(update={"count": len(missing), "strengths": strengths}), missing)
     if recipe.variation_strength:
         return Part(recipe, tuple(range(recipe.count)))
-    first, last = missing[0], missing[-1]
-    rest = {"seed": recipe.seed + first, "count": last - first + 1}
-    return Part(recipe.model_copy(update=rest), tuple(range(first, last + 1)))
+    return Part(recipe.model_copy(update={"seed": recipe.seed + rest.start, "count": len(rest)}), tuple(rest))

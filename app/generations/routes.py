@@ -11,7 +11,6 @@ from app.generations import queries, requests, service, studio
 from app.generations.forms import DrawnWith, MoreForm, StudioForm
 from app.generations.models import Generation
 from app.generations.start_pictures import routes as start_routes
-from app.generations.start_pictures import service as start_pictures
 from app.images import queries as images
 from app.projects import queries as projects
 from app.projects.models import Project
@@ -140,23 +139,15 @@ def create(
     project_id: RowId,
     form: Annotated[StudioForm, Form()],
 ) -> Response:
-    start = start_pictures.ordered(
+    requested = service.order_pictures(
+        session,
         request.app.state.database,
         storage,
         workspace_id=visitor.workspace.id,
-        start_id=form.start_id,
-        mask=form.painted(),
-        keeps_painted=form.mask_keeps,
-        strength=form.start_strength,
-    )
-    if form.campaign is not None:
-        campaigns.campaign_to_use(session, workspace_id=visitor.workspace.id, campaign_id=form.campaign)
-    requested = service.request_pictures(
-        session,
-        workspace_id=visitor.workspace.id,
         project_id=project_id,
         user_id=visitor.user.id,
-        wish=form.wish(start),
+        wish=form.wish(),
+        start=form.start(),
         source_output_id=form.source,
         campaign_id=form.campaign,
     )

@@ -1,6 +1,6 @@
 """What may happen with orders for pictures: they are frozen when given, and their results are new rows."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -8,6 +8,8 @@ from sqlalchemy.orm import Session
 from app.adapters.models import Adapter
 from app.base_models import catalogue
 from app.base_models import queries as base_models
+from app.campaigns import queries as campaigns
+from app.db import Database
 from app.errors import NotFound
 from app.generations import queries, requests
 from app.generations.errors import NothingToCompare
@@ -17,11 +19,14 @@ from app.generations.prompts import folded
 from app.generations.queries import Order
 from app.generations.recipe import GenerationRecipe
 from app.generations.requests import Wish
+from app.generations.start_pictures import service as start_pictures
+from app.generations.start_pictures.service import StartChoice
 from app.jobs import claims, counters
 from app.jobs import queries as job_queries
 from app.jobs import service as jobs
 from app.jobs.models import Job
 from app.projects import queries as projects
+from app.storage import Storage
 
 KIND = "generation"
 
@@ -73,6 +78,37 @@ def request_pictures(
         created_by=user_id,
     )
     return Requested(_queued(session, ordered, recipe), added)
+
+
+def order_pictures(
+    session: Session,
+    database: Database,
+    storage: Storage,
+    *,
+    workspace_id: str,
+    project_id: str,
+    user_id: str | None,
+    wish: Wish,
+    start: StartChoice,
+    source_output_id: str | None = None,
+    campaign_id: str | None = None,
+) -> Requested:
+    """What pages and programs ask for: the mask's file is stored and the campaign looked at before the order is frozen.
+
+    Raises what ``request_pictures`` and ``start_pictures.ordered`` raise, and ``NoSuchCampaign``.
+    """
+    started = start_pictures.ordered(database, storage, workspace_id=workspace_id, choice=start)
+    if campaign_id is not None:
+        campaigns.campaign_to_use(session, workspace_id=workspace_id, campaign_id=campaign_id)
+    return request_pictures(
+        session,
+        workspace_id=workspace_id,
+        project_id=project_id,
+        user_id=user_id,
+        wish=replace(wish, start=started),
+        source_output_id=source_output_id,
+        campaign_id=campaign_id,
+    )
 
 
 def more_like(session: Session, *, workspace_id: str, output_id: str, user_id: str | None, count: int) -> Generation:

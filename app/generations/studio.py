@@ -15,6 +15,7 @@ from app.generations.channels import Channel
 from app.generations.models import Generation, Output, StartPicture
 from app.generations.recipe import AdapterUse, GenerationRecipe
 from app.generations.schedulers import Scheduler
+from app.generations.seeds import random_seed
 from app.generations.start_pictures import service as start_pictures
 
 
@@ -100,7 +101,7 @@ def sheet(
         adapters=(AdapterUse(adapter_id=chosen.id, strength=chosen.recommended_strength),) if chosen else (),
         channel=channels.LIKE_START if given else requests.DEFAULT_CHANNEL,
         count=requests.DEFAULT_COUNT,
-        seed=requests.random_seed(),
+        seed=random_seed(),
         keep_seed=False,
         steps=base.steps,
         guidance_scale=base.guidance_scale,

@@ -11,8 +11,9 @@ from app.errors import NotFound
 from app.generations import queries as generations
 from app.generations.models import Output
 from app.generations.prompts import without_trigger_words
+from app.generations.seeds import random_seed
 from app.voice import queries as voice
-from app.writings import channels, queries, requests
+from app.writings import channels, queries
 from app.writings.channels import LANGUAGES
 from app.writings.checks import Rules
 from app.writings.recipe import WritingOrder
@@ -62,7 +63,7 @@ def sheet(
         if adapter_id not in {adapter.id for adapter in voices}:
             given = queries.voice(session, workspace_id=workspace_id, project_id=project_id, adapter_id=adapter_id)
             voices = (*voices, given)
-    seed, keep_seed = requests.random_seed(), False
+    seed, keep_seed = random_seed(), False
     last = queries.recent(session, workspace_id=workspace_id, project_id=project_id, limit=1)
     language = last[0].language if last else locale if locale in LANGUAGES else "en"
     wish = TextWish(brief="", language=language, adapter_id=linked)

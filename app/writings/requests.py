@@ -1,8 +1,8 @@
 """From what a person wishes to a ``WritingOrder``: where every default of the writing studio stands. Pure."""
 
-import secrets
 from dataclasses import dataclass
 
+from app.generations.seeds import positions_left
 from app.trainings.voice.recipe import Quantization, VoiceKind
 from app.voice.analysis import pairs
 from app.writings import channels
@@ -13,9 +13,6 @@ from app.writings.recipe import ArmRecipe, Message, WritingOrder, WritingRecipe
 
 DEFAULT_COUNT = 2
 MOST_VARIANTS = 4
-HIGHEST_SEED = 2**32 - 1
-HIGHEST_RANDOM_SEED = 10**9
-"""Random seeds stay short enough to be read out."""
 TOKENS_PER_WORD = 3.5
 """Room for German on a model whose vocabulary is English; the model ends earlier by itself."""
 LEAST_TOKENS, MOST_TOKENS = 48, 1024
@@ -49,10 +46,6 @@ class TextWish:
     campaign: str = ""
     """Its name, as it is called when the order is given."""
     output_id: str | None = None
-
-
-def random_seed() -> int:
-    return secrets.randbelow(HIGHEST_RANDOM_SEED)
 
 
 def checked_channel(wish: TextWish) -> TextChannel:
@@ -143,10 +136,9 @@ class Part:
 
 
 def remaining(recipe: WritingRecipe, done: frozenset[int]) -> Part | None:
-    """What an arm still has to write; None when nothing is. Variants between two missing ones are written again, and
-    whoever keeps the results skips them by their position."""
-    missing = [position for position in range(recipe.count) if position not in done]
-    if not missing:
+    """What an arm still has to write; None when nothing is left. Variants between two missing ones are written again
+    (see ``positions_left``)."""
+    rest = positions_left(recipe.count, done)
+    if not rest:
         return None
-    first, last = missing[0], missing[-1]
-    return Part(recipe.model_copy(update={"seed": recipe.seed + first, "count": last - first + 1}), first)
+    return Part(recipe.model_copy(update={"seed": recipe.seed + rest.start, "count": len(rest)}), rest.start)

@@ -14,6 +14,7 @@ from app.base_models.catalogue import Quantization, TextModelEntry
 from app.db import now
 from app.errors import NotFound
 from app.generations import queries as generations
+from app.generations.seeds import random_seed
 from app.jobs import claims, outcomes
 from app.jobs import queries as job_queries
 from app.jobs import service as jobs
@@ -71,7 +72,7 @@ def compose(session: Session, *, workspace_id: str, project_id: str, wish: TextW
     if wish.output_id is not None:
         _check_visual(session, workspace_id, wish.output_id)
     samples = voice.training_set(session, workspace_id=workspace_id, project_id=project.id)
-    seed = requests.random_seed() if wish.seed is None else wish.seed
+    seed = random_seed() if wish.seed is None else wish.seed
     order = requests.order_of(
         wish,
         channel,

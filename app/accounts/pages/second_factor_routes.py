@@ -1,8 +1,9 @@
 """One's own second factor: an authenticator app, passkeys, recovery codes."""
 
+from dataclasses import dataclass
 from typing import Annotated
 
-from fastapi import APIRouter, Form, Request, Response
+from fastapi import APIRouter, Depends, Form, Request, Response
 from markupsafe import Markup
 
 from app.accounts import errors, passkeys, queries, second_factors, service
@@ -44,6 +45,35 @@ def _prove(request: Request, visitor: Viewer, reading: ReadSession, settings: Ap
     except errors.WrongCredentials as error:
         raise errors.WrongPassword() from error
     forget_tries(request, settings, visitor.user.email)
+
+
+@dataclass(frozen=True)
+class FactorChange:
+    """A change of one's own second factor: who asks, and in which transaction."""
+
+    request: Request
+    visitor: Viewer
+    reading: ReadSession
+    session: WriteSession
+    settings: AppSettings
+
+    def prove(self, present: str) -> None:
+        """Raises what ``_prove`` raises."""
+        _prove(self.request, self.visitor, self.reading, self.settings, present)
+
+
+def _change(
+    request: Request,
+    visitor: Viewer,
+    _turn: PasswordTurn,
+    reading: ReadSession,
+    session: WriteSession,
+    settings: AppSettings,
+) -> FactorChange:
+    return FactorChange(request, visitor, reading, session, settings)
+
+
+OwnChange = Annotated[FactorChange, Depends(_change, scope="function")]
 
 
 def _page(
@@ -99,53 +129,32 @@ def show(request: Request, visitor: Viewer, session: ReadSession, settings: AppS
 
 @router.post("/second-factor/authenticator")
 @audited("authenticator.added")
-def add_authenticator(
-    request: Request,
-    form: Annotated[AuthenticatorForm, Form()],
-    visitor: Viewer,
-    _turn: PasswordTurn,
-    reading: ReadSession,
-    session: WriteSession,
-    settings: AppSettings,
-) -> Response:
-    _prove(request, visitor, reading, settings, form.present)
-    key = request.app.state.signing_key
-    codes = second_factors.add_authenticator(session, key, user_id=visitor.user.id, sealed=form.sealed, code=form.code)
+def add_authenticator(change: OwnChange, form: Annotated[AuthenticatorForm, Form()]) -> Response:
+    change.prove(form.present)
+    key = change.request.app.state.signing_key
+    codes = second_factors.add_authenticator(
+        change.session, key, user_id=change.visitor.user.id, sealed=form.sealed, code=form.code
+    )
     if codes:
-        return _first(request, visitor, session, settings, codes)
-    return _done(request, N_("The app is set up. Livery asks for its code when you sign in."))
+        return _first(change.request, change.visitor, change.session, change.settings, codes)
+    return _done(change.request, N_("The app is set up. Livery asks for its code when you sign in."))
 
 
 @router.post("/second-factor/authenticator/remove")
 @audited("authenticator.removed")
-def remove_authenticator(
-    request: Request,
-    form: Annotated[PresentForm, Form()],
-    visitor: Viewer,
-    _turn: PasswordTurn,
-    reading: ReadSession,
-    session: WriteSession,
-    settings: AppSettings,
-) -> Response:
-    _prove(request, visitor, reading, settings, form.present)
-    second_factors.remove_authenticator(session, visitor.user.id)
-    return _done(request, N_("The app is removed; its codes open nothing any more."))
+def remove_authenticator(change: OwnChange, form: Annotated[PresentForm, Form()]) -> Response:
+    change.prove(form.present)
+    second_factors.remove_authenticator(change.session, change.visitor.user.id)
+    return _done(change.request, N_("The app is removed; its codes open nothing any more."))
 
 
 @router.post("/second-factor/recovery-codes")
 @audited("recovery_codes.created")
-def make_recovery_codes(
-    request: Request,
-    form: Annotated[PresentForm, Form()],
-    visitor: Viewer,
-    _turn: PasswordTurn,
-    reading: ReadSession,
-    session: WriteSession,
-    settings: AppSettings,
-) -> Response:
+def make_recovery_codes(change: OwnChange, form: Annotated[PresentForm, Form()]) -> Response:
     """The only answer that ever holds the codes, so this one is a page and not a way to the next."""
-    _prove(request, visitor, reading, settings, form.present)
-    return _page(request, visitor, session, settings, second_factors.make_recovery_codes(session, visitor.user.id))
+    change.prove(form.present)
+    codes = second_factors.make_recovery_codes(change.session, change.visitor.user.id)
+    return _page(change.request, change.visitor, change.session, change.settings, codes)
 
 
 @router.post("/passkeys/options")
@@ -185,16 +194,7 @@ def add_passkey(
 
 @router.post("/passkeys/{passkey_id}/remove")
 @audited("passkey.removed")
-def remove_passkey(
-    request: Request,
-    passkey_id: RowId,
-    form: Annotated[PresentForm, Form()],
-    visitor: Viewer,
-    _turn: PasswordTurn,
-    reading: ReadSession,
-    session: WriteSession,
-    settings: AppSettings,
-) -> Response:
-    _prove(request, visitor, reading, settings, form.present)
-    passkeys.remove(session, user_id=visitor.user.id, passkey_id=passkey_id)
-    return _done(request, N_("The passkey is removed; the device signs nobody in any more."))
+def remove_passkey(change: OwnChange, passkey_id: RowId, form: Annotated[PresentForm, Form()]) -> Response:
+    change.prove(form.present)
+    passkeys.remove(change.session, user_id=change.visitor.user.id, passkey_id=passkey_id)
+    return _done(change.request, N_("The passkey is removed; the device signs nobody in any more."))

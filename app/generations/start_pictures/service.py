@@ -1,5 +1,7 @@
 """What may happen with pictures to start from: taken in from an upload, the gallery or the brand, and found again."""
 
+from dataclasses import dataclass
+
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -53,31 +55,42 @@ def by_hash(session: Session, *, workspace_id: str, project_id: str, sha256: str
     )
 
 
+@dataclass(frozen=True)
+class StartChoice:
+    """What a person chose to start from, and the part of it that changes."""
+
+    start_id: str | None = None
+    """None: from noise alone."""
+    mask: str | Rectangle | None = None
+    """A PNG in base64, or a rectangle; None for the whole picture."""
+    keeps_painted: bool = False
+    """Whether the painted part stays and all else changes."""
+    strength: float | None = None
+    """None: what suits."""
+
+
 def ordered(
     database: Database,
     storage: Storage,
     *,
     workspace_id: str,
-    start_id: str | None,
-    mask: str | Rectangle | None,
-    keeps_painted: bool,
-    strength: float | None,
+    choice: StartChoice,
 ) -> OrderedStart | None:
-    """The start picture of an order with its mask in the storage; None where none is named.
+    """The start picture of an order with its mask in the storage; None where none is chosen.
 
     Works in a session of its own, before that of the order begins: the mask's file comes first. Raises ``NotFound``,
     ``NoStartPicture``, ``BadMask``, ``MaskKeepsAll``.
     """
-    if start_id is None:
-        if mask is not None:
+    if choice.start_id is None:
+        if choice.mask is not None:
             raise NoStartPicture()
         return None
     with database.read() as session:
-        row = start_picture(session, workspace_id=workspace_id, start_id=start_id)
+        row = start_picture(session, workspace_id=workspace_id, start_id=choice.start_id)
         key, sha256, size, project_id = row.key, row.sha256, (row.width, row.height), row.project_id
     kept = None
-    if mask is not None:
-        kept = keep_mask(storage, mask, size, project_id=project_id, keeps_painted=keeps_painted)
+    if choice.mask is not None:
+        kept = keep_mask(storage, choice.mask, size, project_id=project_id, keeps_painted=choice.keeps_painted)
     return OrderedStart(
         image_key=key,
         image=sha256,
@@ -85,5 +98,5 @@ def ordered(
         height=size[1],
         mask_key=kept.key if kept else None,
         mask=kept.sha256 if kept else None,
-        strength=strength,
+        strength=choice.strength,
     )

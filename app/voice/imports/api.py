@@ -9,7 +9,7 @@ from starlette.background import BackgroundTask
 from app.voice.errors import AlreadyTakenIn
 from app.voice.imports import service, uploads
 from app.voice.imports.routes import take_in_opened
-from app.voice.imports.upload_target import OpenedImport, VoicePlace
+from app.voice.imports.upload_target import OpenedImport, VoicePlace, add_import
 from app.voice.reading import previews
 from app.voice.reading import readers as reading
 from app.voice.reading.mapping import Mapping
@@ -90,14 +90,7 @@ def start_import(
     )
     opened = uploads.opened(storage, stored, place.limits)
     wanted, shown = reading.preview(opened, None, otherwise=visitor.user.locale)
-    service.start_import(
-        session,
-        stored,
-        workspace_id=place.workspace_id,
-        project_id=place.project_id,
-        import_id=import_id,
-        created_by=place.user_id,
-    )
+    add_import(session, place, import_id, stored)
     return _import_out(request, import_id, place.project_id, stored.filename, wanted, shown)
 
 

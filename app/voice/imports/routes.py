@@ -14,7 +14,7 @@ from app.voice.forms import (
     PasteForm,
 )
 from app.voice.imports import queries, service, uploads
-from app.voice.imports.upload_target import Opened, OpenedImport, VoicePlace
+from app.voice.imports.upload_target import Opened, OpenedImport, VoicePlace, add_import
 from app.voice.models import VoiceImport
 from app.voice.reading import mapping
 from app.voice.reading import readers as reading
@@ -54,14 +54,7 @@ def upload(
     import_id, stored = uploads.keep(
         storage, file.file, file.filename or "?", file.size or 0, project_id=place.project_id, limits=place.limits
     )
-    service.start_import(
-        session,
-        stored,
-        workspace_id=place.workspace_id,
-        project_id=place.project_id,
-        import_id=import_id,
-        created_by=place.user_id,
-    )
+    add_import(session, place, import_id, stored)
     return go(request, f"/voice/imports/{import_id}")
 
 
@@ -75,14 +68,7 @@ def paste(
     form: Annotated[PasteForm, Form()],
 ) -> Response:
     import_id, stored = uploads.keep_pasted(storage, form.words, project_id=place.project_id, limits=place.limits)
-    service.start_import(
-        session,
-        stored,
-        workspace_id=place.workspace_id,
-        project_id=place.project_id,
-        import_id=import_id,
-        created_by=place.user_id,
-    )
+    add_import(session, place, import_id, stored)
     return go(request, f"/voice/imports/{import_id}")
 
 

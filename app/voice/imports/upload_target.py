@@ -4,10 +4,12 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import Depends, Request
+from sqlalchemy.orm import Session
 
 from app.errors import NotFound
 from app.projects import queries as projects
-from app.voice.imports import queries
+from app.voice.imports import queries, service
+from app.voice.imports.service import StoredTexts
 from app.voice.reading.intake import TextLimits
 from app.voice.reading.readers import TextFile
 from app.web.gate.signed_in import Editor
@@ -32,6 +34,18 @@ def _place(request: Request, settings: AppSettings, visitor: Editor, project_id:
 
 
 VoicePlace = Annotated[Place, Depends(_place)]
+
+
+def add_import(session: Session, place: Place, import_id: str, stored: StoredTexts) -> None:
+    """The row of a file that was kept for this brand. Raises ``NotFound``."""
+    service.start_import(
+        session,
+        stored,
+        workspace_id=place.workspace_id,
+        project_id=place.project_id,
+        import_id=import_id,
+        created_by=place.user_id,
+    )
 
 
 @dataclass(frozen=True)

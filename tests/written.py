@@ -13,7 +13,7 @@ from app.storage import Storage
 from app.voice.models import TextSample
 from app.writings import service
 from app.writings.models import Writing, WritingVariant
-from app.writings.requests import TextWish
+from app.writings.requests import WritingRequest
 from tests.visuals import START, make_project
 
 SAMPLES = (
@@ -36,9 +36,11 @@ class Brand:
 
     def order(self, brief: str = "die neue Regenjacke", user_id: str | None = None, **fields: object) -> str:
         given: dict[str, object] = {"language": "de", "seed": 500, "count": 2} | fields
-        wish = TextWish(brief=brief, **given)  # type: ignore[arg-type]
+        request = WritingRequest(brief=brief, **given)  # type: ignore[arg-type]
         with self.database.read() as session:
-            composed = service.compose(session, workspace_id=self.workspace_id, project_id=self.project_id, wish=wish)
+            composed = service.compose(
+                session, workspace_id=self.workspace_id, project_id=self.project_id, request=request
+            )
         with self.database.write() as session:
             return service.request_texts(
                 session,
@@ -127,7 +129,7 @@ def write_down(brand: Brand, writing_id: str, words: dict[str, str], moment: dat
     from sqlalchemy import update
 
     from app.jobs import claims
-    from app.writings import orders
+    from app.writings import spec
 
     with brand.database.write() as session:
         session.execute(
@@ -142,4 +144,4 @@ def write_down(brand: Brand, writing_id: str, words: dict[str, str], moment: dat
                 row.text = text if row.position == 0 else f"{text} {row.position}"
         claim = claims.claim_next(session, queues=("generation",), owner="test")
         assert claim is not None and claim.subject_id == writing_id
-        service.complete(session, claim, orders.order_of(session, writing_id))
+        service.complete(session, claim, spec.writing_spec(session, writing_id))

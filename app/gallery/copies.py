@@ -16,7 +16,7 @@ MEDIA_TYPES: dict[str, str] = {"png": "image/png", "webp": "image/webp", "jpeg":
 ENDINGS: dict[str, str] = {"png": "png", "webp": "webp", "jpeg": "jpg"}
 
 
-def name_of(view: OutputView, kind: CopyFormat = "png") -> str:
+def copy_name(view: OutputView, kind: CopyFormat = "png") -> str:
     """The name under which this picture leaves the house."""
     return file_name(brand=view.brand.name, prompt=view.output.prompt, seed=view.output.seed, ending=ENDINGS[kind])
 
@@ -33,6 +33,6 @@ def archive(storage: Storage, views: Iterable[OutputView]) -> ZipStream:
     """A ZIP of these pictures, none of it in memory. Its length is known before the first byte."""
     chosen = list(views)
     packed = ZipStream(compress_type=ZIP_STORED, sized=True)
-    for view, name in zip(chosen, all_different(name_of(view) for view in chosen), strict=True):
+    for view, name in zip(chosen, all_different(copy_name(view) for view in chosen), strict=True):
         packed.add(storage.chunks(view.output.key), name, size=view.output.byte_count)
     return packed

@@ -44,7 +44,7 @@ CREATED = N_("The campaign “%(name)s” is there now.")
 RENAMED = N_("The campaign is called “%(name)s” now.")
 DISSOLVED = N_("The campaign “%(name)s” was removed. Its pictures are still in the gallery.")
 Hash = Annotated[str, StringConstraints(pattern="^[0-9a-f]{8,64}$")]
-Place = Annotated[str, Query(pattern="^(gallery|studio)$")]
+TilePlace = Annotated[str, Query(pattern="^(gallery|studio)$")]
 DeletionNumber = Annotated[str, StringConstraints(pattern="^[0-9]{1,17}$")]
 Kind = Annotated[copies.CopyFormat, Query(alias="as")]
 
@@ -118,7 +118,7 @@ def download(
 
 def send_copy(storage: FileStorage, view: queries.OutputView, kind: copies.CopyFormat) -> Response:
     """The picture as a file to keep: as it is stored, or as a smaller copy."""
-    name = copies.name_of(view, kind)
+    name = copies.copy_name(view, kind)
     if kind == "png":
         return files.send(storage, view.output.key, copies.MEDIA_TYPES[kind], download_name=name, keep=False)
     try:
@@ -133,7 +133,7 @@ def send_copy(storage: FileStorage, view: queries.OutputView, kind: copies.CopyF
 @router.post("/outputs/{output_id}/favourite")
 @audited("output.favourite")
 def favourite(
-    request: Request, session: WriteSession, visitor: Editor, output_id: RowId, place: Place = "gallery"
+    request: Request, session: WriteSession, visitor: Editor, output_id: RowId, place: TilePlace = "gallery"
 ) -> Response:
     output = service.toggle_favourite(session, workspace_id=visitor.workspace.id, output_id=output_id)
     return _judged(request, output, place)
@@ -142,7 +142,7 @@ def favourite(
 @router.post("/outputs/{output_id}/approve")
 @audited("output.reviewed")
 def approve(
-    request: Request, session: WriteSession, visitor: Editor, output_id: RowId, place: Place = "gallery"
+    request: Request, session: WriteSession, visitor: Editor, output_id: RowId, place: TilePlace = "gallery"
 ) -> Response:
     output = service.judge(session, workspace_id=visitor.workspace.id, output_id=output_id, review="approved")
     return _judged(request, output, place)
@@ -151,7 +151,7 @@ def approve(
 @router.post("/outputs/{output_id}/reject")
 @audited("output.reviewed")
 def reject(
-    request: Request, session: WriteSession, visitor: Editor, output_id: RowId, place: Place = "gallery"
+    request: Request, session: WriteSession, visitor: Editor, output_id: RowId, place: TilePlace = "gallery"
 ) -> Response:
     output = service.judge(session, workspace_id=visitor.workspace.id, output_id=output_id, review="rejected")
     return _judged(request, output, place)

@@ -13,7 +13,7 @@ from app.generations.forms import Count, Guidance, Seed, Steps, Strength
 from app.generations.models import Generation
 from app.generations.planner import DrawingPlan
 from app.generations.recipe import GenerationRecipe
-from app.generations.requests import Wish, WishedAdapter
+from app.generations.requests import AdapterRef, GenerationRequest
 from app.generations.start_pictures.files import LONGEST_MASK, Rectangle
 from app.generations.start_pictures.service import StartChoice
 from app.jobs.api import OLD, JobOut
@@ -28,7 +28,7 @@ from app.web.text import RowId, Text
 router = APIRouter(tags=["Generations"], route_class=DeferredRoute)
 
 
-class AdapterWish(JsonBody):
+class AdapterChoice(JsonBody):
     """An adapter to draw with."""
 
     adapter_id: RowId
@@ -44,7 +44,7 @@ class StartRectangle(JsonBody):
     height: float = Field(gt=0, le=100)
 
 
-class StartWish(JsonBody):
+class StartOptions(JsonBody):
     """A picture to start from, and with a mask the part of it that changes."""
 
     start_id: RowId = Field(description="Of a start picture, see ``POST /projects/{id}/starts``.")
@@ -72,7 +72,7 @@ class NewGeneration(JsonBody):
 
     prompt: Text = Field(max_length=2000, description="Missing trigger words are put in front.")
     negative_prompt: Text = Field("", max_length=2000)
-    adapters: list[AdapterWish] | None = Field(
+    adapters: list[AdapterChoice] | None = Field(
         None,
         max_length=requests.MOST_ADAPTERS,
         description="Left out: the brand's newest adapter, or none with ``base_model``. Empty: the base model alone.",
@@ -102,14 +102,14 @@ class NewGeneration(JsonBody):
     )
     campaign_id: RowId | None = Field(None, description="The campaign that the pictures land in.")
 
-    start: StartWish | None = Field(None, description="Left out: from noise alone.")
+    start: StartOptions | None = Field(None, description="Left out: from noise alone.")
 
-    def wish(self) -> Wish:
-        adapters: tuple[WishedAdapter, ...] | None = None if self.base_model is None else ()
+    def generation_request(self) -> GenerationRequest:
+        adapters: tuple[AdapterRef, ...] | None = None if self.base_model is None else ()
         if self.adapters is not None:
             chosen = {one.adapter_id: one.strength for one in reversed(self.adapters)}
-            adapters = tuple(WishedAdapter(one, chosen[one]) for one in reversed(chosen))
-        return Wish(
+            adapters = tuple(AdapterRef(one, chosen[one]) for one in reversed(chosen))
+        return GenerationRequest(
             prompt=self.prompt,
             adapters=adapters,
             base_model=self.base_model,
@@ -217,17 +217,17 @@ def _drawing(plan: DrawingPlan | None) -> Drawing | None:
 
 
 def _out(view: queries.GenerationView) -> GenerationOut:
-    ordered, job = view.generation, view.job
+    generation, job = view.generation, view.job
     return GenerationOut(
-        id=ordered.id,
-        project_id=ordered.project_id,
-        kind=ordered.kind,
-        channel=ordered.channel,
+        id=generation.id,
+        project_id=generation.project_id,
+        kind=generation.kind,
+        channel=generation.channel,
         recipe=view.recipe,
         drawing=_drawing(view.drawing),
-        source_output_id=ordered.source_output_id,
-        campaign_id=ordered.campaign_id,
-        created_at=ordered.created_at,
+        source_output_id=generation.source_output_id,
+        campaign_id=generation.campaign_id,
+        created_at=generation.created_at,
         job=JobOut.of(job),
         ahead=view.waiting.ahead if view.waiting else None,
         progress=Progress(
@@ -257,8 +257,8 @@ def _out(view: queries.GenerationView) -> GenerationOut:
     )
 
 
-def _told(session: WriteSession, ordered: Generation) -> GenerationOut:
-    return _out(queries.views(session, [ordered])[0])
+def _told(session: WriteSession, generation: Generation) -> GenerationOut:
+    return _out(queries.views(session, [generation])[0])
 
 
 @router.post("/projects/{project_id}/generations", status_code=201, summary="Order pictures")
@@ -279,7 +279,7 @@ def create(
         workspace_id=visitor.workspace.id,
         project_id=project_id,
         user_id=visitor.user.id,
-        wish=order.wish(),
+        request=order.generation_request(),
         start=order.start.choice() if order.start else StartChoice(),
         campaign_id=order.campaign_id,
     )
@@ -320,36 +320,36 @@ def cancel(session: WriteSession, visitor: Editor, generation_id: RowId) -> Gene
 @router.post("/generations/{generation_id}/again", status_code=201, summary="Give the same order once more")
 @audited("generation.ordered")
 def again(session: WriteSession, visitor: Editor, generation_id: RowId) -> GenerationOut:
-    ordered = service.again(
+    generation = service.again(
         session, workspace_id=visitor.workspace.id, generation_id=generation_id, user_id=visitor.user.id
     )
-    return _told(session, ordered)
+    return _told(session, generation)
 
 
 @router.post("/outputs/{output_id}/more-like-this", status_code=201, summary="Order pictures like this one")
 @audited("generation.ordered")
-def more_like_this(session: WriteSession, visitor: Editor, output_id: RowId, wish: Variations) -> GenerationOut:
-    ordered = service.more_like(
+def more_like_this(session: WriteSession, visitor: Editor, output_id: RowId, wanted: Variations) -> GenerationOut:
+    generation = service.more_like(
         session,
         workspace_id=visitor.workspace.id,
         output_id=output_id,
         user_id=visitor.user.id,
-        count=wish.count,
+        count=wanted.count,
     )
-    return _told(session, ordered)
+    return _told(session, generation)
 
 
 @router.post("/outputs/{output_id}/strip", status_code=201, summary="Order this picture at several strengths")
 @audited("generation.ordered")
-def strip(session: WriteSession, visitor: Editor, output_id: RowId, wish: Strengths) -> GenerationOut:
-    ordered = service.strip(
+def strip(session: WriteSession, visitor: Editor, output_id: RowId, wanted: Strengths) -> GenerationOut:
+    generation = service.strip(
         session,
         workspace_id=visitor.workspace.id,
         output_id=output_id,
         user_id=visitor.user.id,
-        strengths=tuple(wish.strengths),
+        strengths=tuple(wanted.strengths),
     )
-    return _told(session, ordered)
+    return _told(session, generation)
 
 
 class ChannelOut(BaseModel, defer_build=True):

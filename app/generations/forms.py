@@ -12,8 +12,8 @@ from app.generations.requests import (
     DEFAULT_COUNT,
     MOST_ADAPTERS,
     MOST_PICTURES,
-    Wish,
-    WishedAdapter,
+    AdapterRef,
+    GenerationRequest,
 )
 from app.generations.seeds import HIGHEST_SEED
 from app.generations.start_pictures.files import LONGEST_MASK, Rectangle
@@ -84,15 +84,15 @@ class StudioForm(BaseModel, defer_build=True):
     def start(self) -> StartChoice:
         return StartChoice(self.start_id, self.painted(), self.mask_keeps, self.start_strength)
 
-    def wish(self) -> Wish:
+    def generation_request(self) -> GenerationRequest:
         strengths: list[float | None] = [*self.strength, *[None] * MOST_ADAPTERS]
         chosen: dict[str, float | None] = {}
         for adapter_id, strength in zip(self.adapter_id, strengths, strict=False):
             if adapter_id:
                 chosen.setdefault(adapter_id, strength)
-        return Wish(
+        return GenerationRequest(
             prompt=self.prompt,
-            adapters=tuple(WishedAdapter(adapter_id, strength) for adapter_id, strength in chosen.items()),
+            adapters=tuple(AdapterRef(adapter_id, strength) for adapter_id, strength in chosen.items()),
             base_model=None if chosen else self.base_model or None,
             channel=self.channel if self.channel in (*CHANNEL_KEYS, LIKE_START) else "",
             count=self.count,

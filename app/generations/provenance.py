@@ -71,7 +71,7 @@ class MadeBy:
     @property
     def sampler(self) -> str:
         """The scheduler as other programs call it."""
-        return schedulers.name_of(self.scheduler)
+        return schedulers.scheduler_name(self.scheduler)
 
     def facts(self) -> dict[str, Any]:
         """As JSON, for the ``livery`` chunk and the API."""

@@ -31,7 +31,7 @@ LOOKED_BACK = 50
 """Orders among which one is looked for whose memory ran out."""
 
 
-class Waiting(NamedTuple):
+class QueuePosition(NamedTuple):
     """Why an order does not run yet."""
 
     ahead: int
@@ -54,7 +54,7 @@ class GenerationView:
     asked_by: str
     drawing: DrawingPlan | None
     """How the card was used that drew it."""
-    waiting: Waiting | None
+    waiting: QueuePosition | None
 
     @property
     def is_active(self) -> bool:
@@ -148,11 +148,11 @@ def views(session: Session, generations: list[Generation]) -> list[GenerationVie
 
 def _waiting(
     job: Job, ahead: dict[str, int], until_free: dict[str, float | None], unserved: set[str]
-) -> Waiting | None:
+) -> QueuePosition | None:
     if job.state != "queued":
         return None
     before = ahead.get(job.id, 0)  # a worker may have taken it since it was read
-    return Waiting(before, until_free[job.queue] if before else None, job.queue in unserved)
+    return QueuePosition(before, until_free[job.queue] if before else None, job.queue in unserved)
 
 
 def has_output(session: Session, output_id: str) -> bool:
@@ -225,7 +225,7 @@ def adapters_named(session: Session, *, workspace_id: str, adapter_ids: list[str
 
 
 @dataclass(frozen=True)
-class OrderedAdapter:
+class AdapterSpec:
     """An adapter as the worker needs it: what is told about it, and where its diffusers file is."""
 
     used: UsedAdapter
@@ -233,15 +233,15 @@ class OrderedAdapter:
 
 
 @dataclass(frozen=True)
-class Order:
-    """An order as plain values, to be carried out of the transaction."""
+class GenerationSpec:
+    """What a worker needs to draw an order: plain values, to be carried out of the transaction."""
 
     generation_id: str
     workspace_id: str
     project_id: str
     recipe: GenerationRecipe
     base: BaseModelEntry
-    adapters: tuple[OrderedAdapter, ...]
+    adapters: tuple[AdapterSpec, ...]
     image_key: str | None
     mask_key: str | None
     drawing: DrawingPlan | None
@@ -250,8 +250,8 @@ class Order:
     """Positions that an earlier attempt has finished."""
 
 
-def drawing_of(ordered: Generation) -> DrawingPlan | None:
-    return None if ordered.drawing is None else DrawingPlan.model_validate(ordered.drawing)
+def drawing_of(generation: Generation) -> DrawingPlan | None:
+    return None if generation.drawing is None else DrawingPlan.model_validate(generation.drawing)
 
 
 def ran_out(
@@ -271,30 +271,30 @@ def ran_out(
     return None
 
 
-def order_of(session: Session, generation_id: str) -> Order:
+def generation_spec(session: Session, generation_id: str) -> GenerationSpec:
     """For the worker. Raises ``NotFound``, ``NoSuchAdapter``, ``UnknownBaseModel``."""
-    ordered = session.get(Generation, generation_id)
-    if ordered is None:
+    generation = session.get(Generation, generation_id)
+    if generation is None:
         raise NotFound()
-    recipe = GenerationRecipe.model_validate(ordered.recipe)
+    recipe = GenerationRecipe.model_validate(generation.recipe)
     adapters = adapters_named(
-        session, workspace_id=ordered.workspace_id, adapter_ids=[use.adapter_id for use in recipe.adapters]
+        session, workspace_id=generation.workspace_id, adapter_ids=[use.adapter_id for use in recipe.adapters]
     )
-    return Order(
-        generation_id=ordered.id,
-        workspace_id=ordered.workspace_id,
-        project_id=ordered.project_id,
+    return GenerationSpec(
+        generation_id=generation.id,
+        workspace_id=generation.workspace_id,
+        project_id=generation.project_id,
         recipe=recipe,
-        base=base_models.entry(session, workspace_id=ordered.workspace_id, key=recipe.base_model),
+        base=base_models.entry(session, workspace_id=generation.workspace_id, key=recipe.base_model),
         adapters=tuple(
-            OrderedAdapter(
+            AdapterSpec(
                 UsedAdapter(adapter.id, adapter.name, adapter.version, adapter.sha256, use.strength),
                 adapter.diffusers_key,
             )
             for use, adapter in zip(recipe.adapters, adapters, strict=True)
         ),
-        image_key=ordered.image_key,
-        mask_key=ordered.mask_key,
-        drawing=drawing_of(ordered),
+        image_key=generation.image_key,
+        mask_key=generation.mask_key,
+        drawing=drawing_of(generation),
         done=frozenset(session.scalars(select(Output.position).where(Output.generation_id == generation_id))),
     )

@@ -36,14 +36,14 @@ STRIP_STRENGTHS = (0.0, 0.4, 0.7, 1.0, 1.3)
 
 
 @dataclass(frozen=True)
-class WishedAdapter:
+class AdapterRef:
     adapter_id: str
     strength: float | None = None
     """None: the adapter's recommended strength."""
 
 
 @dataclass(frozen=True)
-class OrderedStart:
+class StartImage:
     """A start picture and a mask that are in the storage."""
 
     image_key: str
@@ -58,11 +58,11 @@ class OrderedStart:
 
 
 @dataclass(frozen=True)
-class Wish:
+class GenerationRequest:
     """What a person asks for. Only the prompt is needed; None means the sensible default."""
 
     prompt: str
-    adapters: tuple[WishedAdapter, ...] | None = None
+    adapters: tuple[AdapterRef, ...] | None = None
     """None: the brand's newest adapter; empty: the base model alone."""
     base_model: str | None = None
     """What draws without adapters; None: the catalogue's first. Adapters draw on their own base alone."""
@@ -75,65 +75,67 @@ class Wish:
     scheduler: str = schedulers.OWN
     quantization: Quantization | None = None
     """None: what fits the device that draws."""
-    start: OrderedStart | None = None
+    start: StartImage | None = None
 
 
-def base_key_of(adapters: list[Adapter], wished: str | None, otherwise: str) -> str:
+def base_key_of(adapters: list[Adapter], requested: str | None, otherwise: str) -> str:
     """The one base model of these adapters, else the one that was wished. Raises ``MixedBases``, ``OtherBase``."""
     for adapter in adapters[1:]:
         if adapter.base_model != adapters[0].base_model:
             raise MixedBases(first=adapters[0].name, second=adapter.name)
     if not adapters:
-        return wished or otherwise
-    if wished is not None and wished != adapters[0].base_model:
+        return requested or otherwise
+    if requested is not None and requested != adapters[0].base_model:
         raise OtherBase(adapter=adapters[0].name)
     return adapters[0].base_model
 
 
-def recipe_for(wish: Wish, adapters: list[Adapter], base: BaseModelEntry) -> tuple[GenerationRecipe, tuple[str, ...]]:
-    """The recipe, and the trigger words that were added to the prompt. ``adapters`` are those of the wish, in order;
-    where the wish leaves them open, they act at their recommended strength.
+def recipe_for(
+    request: GenerationRequest, adapters: list[Adapter], base: BaseModelEntry
+) -> tuple[GenerationRecipe, tuple[str, ...]]:
+    """The recipe, and the trigger words that were added to the prompt. ``adapters`` are those of the request, in order;
+    where the request leaves them open, they act at their recommended strength.
 
     Raises ``EmptyPrompt``, ``PromptTooLong``, ``NoSuchChannel``, ``TooManyAdapters``, ``OtherScheduler``.
     """
-    if not wish.prompt.strip():
+    if not request.prompt.strip():
         raise EmptyPrompt()
     if len(adapters) > MOST_ADAPTERS:
         raise TooManyAdapters()
-    channel = channels.channel(wish.channel)
-    if wish.channel == channels.LIKE_START and wish.start is not None:
-        channel = channels.like(wish.start.width, wish.start.height)
+    channel = channels.channel(request.channel)
+    if request.channel == channels.LIKE_START and request.start is not None:
+        channel = channels.like(request.start.width, request.start.height)
     if channel is None:
         raise NoSuchChannel()
-    if not schedulers.fits(wish.scheduler, base):
+    if not schedulers.fits(request.scheduler, base):
         known = [schedulers.OWN, *(one.key for one in schedulers.fitting(base))]
-        raise OtherScheduler(base=base.name, name=wish.scheduler[:40], known=", ".join(known))
-    prompt, added = with_trigger_words(wish.prompt, [adapter.trigger_word for adapter in adapters])
+        raise OtherScheduler(base=base.name, name=request.scheduler[:40], known=", ".join(known))
+    prompt, added = with_trigger_words(request.prompt, [adapter.trigger_word for adapter in adapters])
     if len(prompt) > LONGEST_PROMPT:
         raise PromptTooLong()
-    wished_adapters = wish.adapters or tuple(WishedAdapter(adapter.id) for adapter in adapters)
+    refs = request.adapters or tuple(AdapterRef(adapter.id) for adapter in adapters)
     width, height = channels.size_for(channel, native=base.resolution, multiple=base.multiple)
     recipe = GenerationRecipe(
         base_model=base.key,
         prompt=prompt,
-        negative_prompt=wish.negative_prompt if base.has_negative_prompt else "",
+        negative_prompt=request.negative_prompt if base.has_negative_prompt else "",
         adapters=tuple(
             AdapterUse(
                 adapter_id=adapter.id,
-                strength=adapter.recommended_strength if wished.strength is None else wished.strength,
+                strength=adapter.recommended_strength if ref.strength is None else ref.strength,
             )
-            for wished, adapter in zip(wished_adapters, adapters, strict=True)
+            for ref, adapter in zip(refs, adapters, strict=True)
         ),
         width=width,
         height=height,
-        count=wish.count,
-        seed=random_seed() if wish.seed is None else wish.seed,
-        steps=base.steps if wish.steps is None else wish.steps,
-        guidance_scale=_guidance(wish, base),
-        scheduler=wish.scheduler,
+        count=request.count,
+        seed=random_seed() if request.seed is None else request.seed,
+        steps=base.steps if request.steps is None else request.steps,
+        guidance_scale=_guidance(request, base),
+        scheduler=request.scheduler,
         clip_skip=_clip_skip(adapters, base),
-        **_start_of(wish.start),
-        quantization=wish.quantization,
+        **_start_of(request.start),
+        quantization=request.quantization,
     )
     return recipe, added
 
@@ -144,12 +146,12 @@ def _clip_skip(adapters: list[Adapter], base: BaseModelEntry) -> int:
     return int(recipes[0].get("clip_skip", 1)) if recipes and base.has_clip_skip else 1
 
 
-def _guidance(wish: Wish, base: BaseModelEntry) -> float:
+def _guidance(request: GenerationRequest, base: BaseModelEntry) -> float:
     """As wished, where the base listens to it."""
-    return base.guidance_scale if wish.guidance_scale is None or not base.has_guidance else wish.guidance_scale
+    return base.guidance_scale if request.guidance_scale is None or not base.has_guidance else request.guidance_scale
 
 
-def _start_of(start: OrderedStart | None) -> dict[str, Any]:
+def _start_of(start: StartImage | None) -> dict[str, Any]:
     """The recipe's fields about a start picture."""
     if start is None:
         return {}

@@ -65,7 +65,7 @@ def show(
     }
     if is_htmx(request) and before:
         return fragment(request, "partials/generation_list.html", **history)
-    sheet = studio.sheet(
+    state = studio.form_state(
         session,
         workspace_id=workspace_id,
         project_id=project_id,
@@ -77,11 +77,11 @@ def show(
     return page(
         request,
         "pages/studio.html",
-        sheet=sheet,
+        form_state=state,
         brands=projects.projects(session, workspace_id=workspace_id),
         campaigns=campaigns.campaigns(session, workspace_id=workspace_id),
         most=requests.MOST_PICTURES,
-        comes_next=None if sheet.has_own else _comes_next(session, workspace_id, project_id),
+        comes_next=None if state.has_own else _comes_next(session, workspace_id, project_id),
         **history,
     )
 
@@ -102,8 +102,8 @@ def _comes_next(session: ReadSession, workspace_id: str, project_id: str) -> dic
 def mix(request: Request, session: ReadSession, visitor: Editor, project_id: RowId) -> Response:
     """The places for further adapters, when somebody unfolds them."""
     project = projects.project(session, workspace_id=visitor.workspace.id, project_id=project_id)
-    sheet = studio.sheet(session, workspace_id=visitor.workspace.id, project_id=project.id)
-    return fragment(request, "partials/studio_mix.html", sheet=replace(sheet, adapters=()), project=project)
+    state = studio.form_state(session, workspace_id=visitor.workspace.id, project_id=project.id)
+    return fragment(request, "partials/studio_mix.html", form_state=replace(state, adapters=()), project=project)
 
 
 @router.get("/projects/{project_id}/studio/base")
@@ -114,9 +114,9 @@ def on_base(
     project_id: RowId,
     form: Annotated[DrawnWith, Query()],
 ) -> Response:
-    """What of the sheet depends on the base model, when another adapter or another base is chosen."""
+    """What of the form depends on the base model, when another adapter or another base is chosen."""
     project = projects.project(session, workspace_id=visitor.workspace.id, project_id=project_id)
-    sheet = studio.sheet_on(
+    state = studio.form_state_on(
         session,
         workspace_id=visitor.workspace.id,
         project_id=project.id,
@@ -126,7 +126,7 @@ def on_base(
         negative_prompt=form.negative_prompt,
         start=form.start_id,
     )
-    return fragment(request, "partials/studio_base.html", sheet=sheet)
+    return fragment(request, "partials/studio_base.html", form_state=state)
 
 
 @router.post("/projects/{project_id}/generations")
@@ -146,7 +146,7 @@ def create(
         workspace_id=visitor.workspace.id,
         project_id=project_id,
         user_id=visitor.user.id,
-        wish=form.wish(),
+        request=form.generation_request(),
         start=form.start(),
         source_output_id=form.source,
         campaign_id=form.campaign,
@@ -197,10 +197,10 @@ def cancel(request: Request, session: WriteSession, visitor: Editor, generation_
 @router.post("/generations/{generation_id}/again")
 @audited("generation.ordered")
 def again(request: Request, session: WriteSession, visitor: Editor, generation_id: RowId) -> Response:
-    ordered = service.again(
+    generation = service.again(
         session, workspace_id=visitor.workspace.id, generation_id=generation_id, user_id=visitor.user.id
     )
-    return _came(request, session, visitor, ordered)
+    return _came(request, session, visitor, generation)
 
 
 @router.get("/outputs/{output_id}/menu")
@@ -214,14 +214,14 @@ def menu(request: Request, session: ReadSession, visitor: Viewer, output_id: Row
 def more_like_this(
     request: Request, session: WriteSession, visitor: Editor, output_id: RowId, form: Annotated[MoreForm, Form()]
 ) -> Response:
-    ordered = service.more_like(
+    generation = service.more_like(
         session,
         workspace_id=visitor.workspace.id,
         output_id=output_id,
         user_id=visitor.user.id,
         count=form.count,
     )
-    return _came(request, session, visitor, ordered)
+    return _came(request, session, visitor, generation)
 
 
 @router.post("/outputs/{output_id}/compare")
@@ -239,24 +239,24 @@ def strip(request: Request, session: WriteSession, visitor: Editor, output_id: R
 def _strip(
     request: Request, session: WriteSession, visitor: Visitor, output_id: str, strengths: tuple[float, ...]
 ) -> Response:
-    ordered = service.strip(
+    generation = service.strip(
         session,
         workspace_id=visitor.workspace.id,
         output_id=output_id,
         user_id=visitor.user.id,
         strengths=strengths,
     )
-    return _came(request, session, visitor, ordered)
+    return _came(request, session, visitor, generation)
 
 
-def _came(request: Request, session: WriteSession, visitor: Visitor, ordered: Generation) -> Response:
+def _came(request: Request, session: WriteSession, visitor: Visitor, generation: Generation) -> Response:
     """A new order on top of the results where the page has a place for them, else in its studio."""
     if is_htmx(request) and request.headers.get("hx-target") == "results":
-        view = queries.view(session, workspace_id=visitor.workspace.id, generation_id=ordered.id)
-        project = _brand(session, visitor, ordered)
+        view = queries.view(session, workspace_id=visitor.workspace.id, generation_id=generation.id)
+        project = _brand(session, visitor, generation)
         return fragment(request, "partials/generation.html", view=view, project=project)
-    return go(request, f"/projects/{ordered.project_id}/studio#generation-{ordered.id}")
+    return go(request, f"/projects/{generation.project_id}/studio#generation-{generation.id}")
 
 
-def _brand(session: ReadSession, visitor: Visitor, ordered: Generation) -> Project:
-    return projects.project(session, workspace_id=visitor.workspace.id, project_id=ordered.project_id)
+def _brand(session: ReadSession, visitor: Visitor, generation: Generation) -> Project:
+    return projects.project(session, workspace_id=visitor.workspace.id, project_id=generation.project_id)

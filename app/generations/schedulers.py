@@ -36,6 +36,6 @@ def fits(key: str, base: BaseModelEntry) -> bool:
     return key == OWN or key in [one.key for one in fitting(base)]
 
 
-def name_of(key: str) -> str:
+def scheduler_name(key: str) -> str:
     """As other programs call it; the key itself where there is no such name."""
     return next((one.name for one in SCHEDULERS if one.key == key), key)

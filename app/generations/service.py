@@ -16,9 +16,9 @@ from app.generations.errors import NothingToCompare
 from app.generations.models import Generation, Output
 from app.generations.planner import DrawingPlan
 from app.generations.prompts import folded
-from app.generations.queries import Order
+from app.generations.queries import GenerationSpec
 from app.generations.recipe import GenerationRecipe
-from app.generations.requests import Wish
+from app.generations.requests import GenerationRequest
 from app.generations.start_pictures import service as start_pictures
 from app.generations.start_pictures.service import StartChoice
 from app.jobs import claims, counters
@@ -45,7 +45,7 @@ def request_pictures(
     workspace_id: str,
     project_id: str,
     user_id: str | None,
-    wish: Wish,
+    request: GenerationRequest,
     source_output_id: str | None = None,
     campaign_id: str | None = None,
 ) -> Requested:
@@ -55,29 +55,29 @@ def request_pictures(
     ``NoSuchAdapter``, ``TooManyAdapters``, ``MixedBases``, ``OtherBase``, ``UnknownBaseModel``, ``OtherScheduler``.
     """
     project = projects.project(session, workspace_id=workspace_id, project_id=project_id)
-    if wish.adapters is None:
+    if request.adapters is None:
         newest = queries.newest_adapter(session, workspace_id=workspace_id, project_id=project_id)
         adapters: list[Adapter] = [newest] if newest else []
     else:
-        wanted = [wished.adapter_id for wished in wish.adapters]
+        wanted = [ref.adapter_id for ref in request.adapters]
         adapters = queries.adapters_named(session, workspace_id=workspace_id, adapter_ids=wanted)
-    base_key = requests.base_key_of(adapters, wish.base_model, otherwise=catalogue.all_models()[0].key)
+    base_key = requests.base_key_of(adapters, request.base_model, otherwise=catalogue.all_models()[0].key)
     base = base_models.entry(session, workspace_id=workspace_id, key=base_key)
-    recipe, added = requests.recipe_for(wish, adapters, base)
+    recipe, added = requests.recipe_for(request, adapters, base)
     if source_output_id is not None:
         source_output_id = queries.output(session, workspace_id=workspace_id, output_id=source_output_id).id
-    ordered = Generation(
+    generation = Generation(
         workspace_id=workspace_id,
         project_id=project.id,
         recipe=recipe.model_dump(mode="json"),
-        channel=wish.channel,
-        image_key=wish.start.image_key if wish.start else None,
-        mask_key=wish.start.mask_key if wish.start else None,
+        channel=request.channel,
+        image_key=request.start.image_key if request.start else None,
+        mask_key=request.start.mask_key if request.start else None,
         source_output_id=source_output_id,
         campaign_id=campaign_id,
         created_by=user_id,
     )
-    return Requested(_queued(session, ordered, recipe), added)
+    return Requested(_queued(session, generation, recipe), added)
 
 
 def order_pictures(
@@ -88,16 +88,16 @@ def order_pictures(
     workspace_id: str,
     project_id: str,
     user_id: str | None,
-    wish: Wish,
+    request: GenerationRequest,
     start: StartChoice,
     source_output_id: str | None = None,
     campaign_id: str | None = None,
 ) -> Requested:
     """What pages and programs ask for: the mask's file is stored and the campaign looked at before the order is frozen.
 
-    Raises what ``request_pictures`` and ``start_pictures.ordered`` raise, and ``NoSuchCampaign``.
+    Raises what ``request_pictures`` and ``start_pictures.start_image`` raise, and ``NoSuchCampaign``.
     """
-    started = start_pictures.ordered(database, storage, workspace_id=workspace_id, choice=start)
+    started = start_pictures.start_image(database, storage, workspace_id=workspace_id, choice=start)
     if campaign_id is not None:
         campaigns.campaign_to_use(session, workspace_id=workspace_id, campaign_id=campaign_id)
     return request_pictures(
@@ -105,7 +105,7 @@ def order_pictures(
         workspace_id=workspace_id,
         project_id=project_id,
         user_id=user_id,
-        wish=replace(wish, start=started),
+        request=replace(request, start=started),
         source_output_id=source_output_id,
         campaign_id=campaign_id,
     )
@@ -117,18 +117,18 @@ def more_like(session: Session, *, workspace_id: str, output_id: str, user_id: s
     Asked for again, it turns by another share, because the same order would give the same pictures.
     Raises ``NotFound``.
     """
-    output, ordered = _with_order(session, workspace_id, output_id)
+    output, generation = _with_order(session, workspace_id, output_id)
     earlier = session.scalar(
         select(func.count()).where(
             Generation.workspace_id == workspace_id,
-            Generation.project_id == ordered.project_id,
+            Generation.project_id == generation.project_id,
             Generation.source_output_id == output_id,
             Generation.kind == "pictures",
         )
     )
     share = requests.VARIATION_STRENGTHS[(earlier or 0) % len(requests.VARIATION_STRENGTHS)]
-    recipe = requests.more_like(_as_drawn(ordered), output.seed, output.strength, share=share, count=count)
-    return _derived(session, output, ordered, recipe, "pictures", user_id)
+    recipe = requests.more_like(_as_drawn(generation), output.seed, output.strength, share=share, count=count)
+    return _derived(session, output, generation, recipe, "pictures", user_id)
 
 
 def strip(
@@ -138,17 +138,17 @@ def strip(
 
     Raises ``NotFound``, ``NothingToCompare`` for a picture made without an adapter.
     """
-    output, ordered = _with_order(session, workspace_id, output_id)
-    recipe = _as_drawn(ordered)
+    output, generation = _with_order(session, workspace_id, output_id)
+    recipe = _as_drawn(generation)
     if not recipe.adapters:
         raise NothingToCompare()
-    return _derived(session, output, ordered, requests.strip(recipe, output.seed, strengths), "strip", user_id)
+    return _derived(session, output, generation, requests.strip(recipe, output.seed, strengths), "strip", user_id)
 
 
 def again(session: Session, *, workspace_id: str, generation_id: str, user_id: str | None) -> Generation:
     """Give the same order once more, after one that failed or was cancelled. Raises ``NotFound``."""
     before = queries.generation(session, workspace_id=workspace_id, generation_id=generation_id)
-    ordered = Generation(
+    generation = Generation(
         workspace_id=workspace_id,
         project_id=before.project_id,
         kind=before.kind,
@@ -160,13 +160,13 @@ def again(session: Session, *, workspace_id: str, generation_id: str, user_id: s
         source_output_id=before.source_output_id,
         created_by=user_id,
     )
-    return _queued(session, ordered, GenerationRecipe.model_validate(before.recipe))
+    return _queued(session, generation, GenerationRecipe.model_validate(before.recipe))
 
 
 def cancel(session: Session, *, workspace_id: str, generation_id: str) -> Job:
     """Ask for an end; finished pictures stay. Raises ``NotFound``, ``AlreadyEnded``."""
-    ordered = queries.generation(session, workspace_id=workspace_id, generation_id=generation_id)
-    job = job_queries.job_of(session, ordered.id)
+    generation = queries.generation(session, workspace_id=workspace_id, generation_id=generation_id)
+    job = job_queries.job_of(session, generation.id)
     return jobs.request_cancel(session, workspace_id=workspace_id, job_id=job.id)
 
 
@@ -199,7 +199,7 @@ def _campaign_now(session: Session, generation_id: str) -> str | None:
     )
 
 
-def add_output(session: Session, claim: claims.Claim, order: Order, picture: FinishedPicture) -> bool:
+def add_output(session: Session, claim: claims.Claim, order: GenerationSpec, picture: FinishedPicture) -> bool:
     """Add the row of a finished picture, if its place is still free. Says whether it is there now.
 
     Raises ``LeaseLost`` when this attempt is not the current one any more.
@@ -242,15 +242,15 @@ def note_drawing(session: Session, claim: claims.Claim, generation_id: str, plan
     """Keep with the order how it is drawn from now on. Raises ``LeaseLost``, and ``NotFound`` for an order that is
     gone."""
     claims.assert_lease(session, claim)
-    ordered = session.get(Generation, generation_id)
-    if ordered is None:
+    generation = session.get(Generation, generation_id)
+    if generation is None:
         raise NotFound()
-    ordered.drawing = plan.model_dump(mode="json")
+    generation.drawing = plan.model_dump(mode="json")
     session.flush()
 
 
-def _as_drawn(ordered: Generation) -> GenerationRecipe:
-    return requests.as_drawn(GenerationRecipe.model_validate(ordered.recipe), ordered.drawing)
+def _as_drawn(generation: Generation) -> GenerationRecipe:
+    return requests.as_drawn(GenerationRecipe.model_validate(generation.recipe), generation.drawing)
 
 
 def _with_order(session: Session, workspace_id: str, output_id: str) -> tuple[Output, Generation]:
@@ -259,16 +259,16 @@ def _with_order(session: Session, workspace_id: str, output_id: str) -> tuple[Ou
 
 
 def _derived(
-    session: Session, output: Output, ordered: Generation, recipe: GenerationRecipe, kind: str, user_id: str | None
+    session: Session, output: Output, generation: Generation, recipe: GenerationRecipe, kind: str, user_id: str | None
 ) -> Generation:
     derived = Generation(
-        workspace_id=ordered.workspace_id,
-        project_id=ordered.project_id,
+        workspace_id=generation.workspace_id,
+        project_id=generation.project_id,
         kind=kind,
         recipe=recipe.model_dump(mode="json"),
-        channel=ordered.channel,
-        image_key=ordered.image_key,
-        mask_key=ordered.mask_key,
+        channel=generation.channel,
+        image_key=generation.image_key,
+        mask_key=generation.mask_key,
         campaign_id=output.campaign_id,
         source_output_id=output.id,
         created_by=user_id,
@@ -276,16 +276,16 @@ def _derived(
     return _queued(session, derived, recipe)
 
 
-def _queued(session: Session, ordered: Generation, recipe: GenerationRecipe) -> Generation:
-    session.add(ordered)
+def _queued(session: Session, generation: Generation, recipe: GenerationRecipe) -> Generation:
+    session.add(generation)
     session.flush()
     jobs.enqueue(
         session,
-        workspace_id=ordered.workspace_id,
-        project_id=ordered.project_id,
+        workspace_id=generation.workspace_id,
+        project_id=generation.project_id,
         kind=KIND,
-        subject_id=ordered.id,
+        subject_id=generation.id,
         title=recipe.prompt,
-        created_by=ordered.created_by,
+        created_by=generation.created_by,
     )
-    return ordered
+    return generation

@@ -1,4 +1,4 @@
-"""What stands on the studio's sheet before anybody writes on it: a sensible value for everything."""
+"""What stands in the studio's form before anybody fills it in: a sensible value for everything."""
 
 from dataclasses import dataclass, replace
 
@@ -29,7 +29,7 @@ class Format:
 
 
 @dataclass(frozen=True)
-class Sheet:
+class FormState:
     """The form's values, and what there is to choose from."""
 
     prompt: str
@@ -63,7 +63,7 @@ class Sheet:
     """Whether the worker must fetch the base model before it can draw."""
 
 
-def sheet(
+def form_state(
     session: Session,
     *,
     workspace_id: str,
@@ -72,19 +72,19 @@ def sheet(
     again: str | None = None,
     adapter: str | None = None,
     start: str | None = None,
-) -> Sheet:
-    """The sheet of a brand: fresh, or filled with everything of the picture ``source`` or of the order ``again``.
+) -> FormState:
+    """The form of a brand: fresh, or filled with everything of the picture ``source`` or of the order ``again``.
 
     A fresh one takes ``adapter``, else the brand's newest; ``start`` is the picture to start from. Raises ``NotFound``.
     """
     choices = tuple(queries.adapters_to_choose(session, workspace_id=workspace_id))
     output = queries.output(session, workspace_id=workspace_id, output_id=source) if source else None
     order_id = output.generation_id if output else again
-    ordered = (
+    generation = (
         queries.generation(session, workspace_id=workspace_id, generation_id=order_id) if order_id is not None else None
     )
-    if ordered is not None:
-        return _filled(session, choices, ordered, output)
+    if generation is not None:
+        return _filled(session, choices, generation, output)
     given = (
         start_pictures.start_picture(session, workspace_id=workspace_id, start_id=start) if start is not None else None
     )
@@ -95,7 +95,7 @@ def sheet(
     )
     base_key = chosen.base_model if chosen else catalogue.all_models()[0].key
     base = base_models.entry(session, workspace_id=workspace_id, key=base_key)
-    return Sheet(
+    return FormState(
         prompt="",
         negative_prompt="",
         adapters=(AdapterUse(adapter_id=chosen.id, strength=chosen.recommended_strength),) if chosen else (),
@@ -122,22 +122,22 @@ def sheet(
     )
 
 
-def _filled(session: Session, choices: tuple[Adapter, ...], ordered: Generation, output: Output | None) -> Sheet:
-    recipe = GenerationRecipe.model_validate(ordered.recipe)
+def _filled(session: Session, choices: tuple[Adapter, ...], generation: Generation, output: Output | None) -> FormState:
+    recipe = GenerationRecipe.model_validate(generation.recipe)
     there = {adapter.id for adapter in choices}
-    base = base_models.entry(session, workspace_id=ordered.workspace_id, key=recipe.base_model)
+    base = base_models.entry(session, workspace_id=generation.workspace_id, key=recipe.base_model)
     start = (
         start_pictures.by_hash(
-            session, workspace_id=ordered.workspace_id, project_id=ordered.project_id, sha256=recipe.image
+            session, workspace_id=generation.workspace_id, project_id=generation.project_id, sha256=recipe.image
         )
         if recipe.image
         else None
     )
-    return Sheet(
+    return FormState(
         prompt=recipe.prompt,
         negative_prompt=recipe.negative_prompt,
         adapters=tuple(use for use in recipe.adapters if use.adapter_id in there),
-        channel=ordered.channel,
+        channel=generation.channel,
         count=min(recipe.count, requests.MOST_PICTURES) if output is None else requests.DEFAULT_COUNT,
         seed=requests.own_seed(recipe, output.seed) if output else recipe.seed,
         keep_seed=True,
@@ -145,22 +145,22 @@ def _filled(session: Session, choices: tuple[Adapter, ...], ordered: Generation,
         guidance_scale=recipe.guidance_scale,
         scheduler=recipe.scheduler if schedulers.fits(recipe.scheduler, base) else schedulers.OWN,
         quantization=recipe.quantization,
-        campaign_id=output.campaign_id if output else ordered.campaign_id,
+        campaign_id=output.campaign_id if output else generation.campaign_id,
         source=output,
         base=base,
-        bases=_ready(session, ordered.workspace_id, base),
+        bases=_ready(session, generation.workspace_id, base),
         formats=formats_for(base, start),
         schedulers=schedulers.fitting(base),
         start=start,
         start_strength=recipe.strength,
         mask_keeps=True,
         choices=choices,
-        has_own=any(one.project_id == ordered.project_id for one in choices),
-        fetches_first=fetches_first(session, ordered.workspace_id, base),
+        has_own=any(one.project_id == generation.project_id for one in choices),
+        fetches_first=fetches_first(session, generation.workspace_id, base),
     )
 
 
-def sheet_on(
+def form_state_on(
     session: Session,
     *,
     workspace_id: str,
@@ -170,10 +170,10 @@ def sheet_on(
     channel: str = "",
     negative_prompt: str = "",
     start: str | None = None,
-) -> Sheet:
-    """A fresh sheet for this adapter, else for this base model: sizes and numbers follow what draws, the rest stays as
+) -> FormState:
+    """A fresh form for this adapter, else for this base model: sizes and numbers follow what draws, the rest stays as
     given. Raises ``NotFound``, ``UnknownBaseModel``."""
-    fresh = sheet(session, workspace_id=workspace_id, project_id=project_id, start=start)
+    fresh = form_state(session, workspace_id=workspace_id, project_id=project_id, start=start)
     base = base_in_use(session, workspace_id=workspace_id, adapter_id=adapter_id, base_model=base_model)
     formats = formats_for(base, fresh.start)
     return replace(

@@ -11,7 +11,7 @@ from app.images import exports, queries, service
 from app.images.forms import Caption, Ids, Share, Words
 from app.images.queries import Filter, Tile
 from app.images.reading.readers import suggest_palette
-from app.images.upload_target import UploadPlace, add_uploads
+from app.images.upload_target import UploadTargetDep, add_uploads
 from app.projects import queries as projects
 from app.web.api.audited import audited
 from app.web.api.deferred_route import DeferredRoute
@@ -161,15 +161,15 @@ def list_images(
 @audited("image.added")
 def upload_images(
     request: Request,
-    place: UploadPlace,
+    target: UploadTargetDep,
     session: WriteSession,
     storage: FileStorage,
     file: Annotated[list[UploadFile], File(max_length=500)],
 ) -> UploadOut:
     """A picture that is here already is no error: it is returned as it is. A single file that cannot be taken is
     refused; among several it is left out with a note."""
-    added = add_uploads(session, storage, place, file)
-    judged = queries.judged_set(session, workspace_id=place.workspace_id, project_id=place.project_id)
+    added = add_uploads(session, storage, target, file)
+    judged = queries.judged_set(session, workspace_id=target.workspace_id, project_id=target.project_id)
     return UploadOut(
         items=[_out(request, Tile(image, judged.of(image.id))) for image in added.images],
         new=added.new,

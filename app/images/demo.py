@@ -10,7 +10,7 @@ from app.db import new_id
 from app.errors import N_, NotFound
 from app.images import service
 from app.images.reading.readers import suggest_palette
-from app.images.uploads import Limits, StoredImage, Upload, take_in
+from app.images.uploads import Limits, StoredImage, Upload, ingest
 from app.projects import service as projects
 from app.storage import Storage
 
@@ -49,7 +49,7 @@ def add_demo_brand(
         raise NotFound()
     project_id = new_id()
     uploads = [Upload(name, io.BytesIO(data), len(data)) for name, data in files]
-    taken = take_in(storage, uploads, project_id=project_id, known=frozenset(), limits=limits)
+    taken = ingest(storage, uploads, project_id=project_id, known=frozenset(), limits=limits)
     stored = [one for one in taken if isinstance(one, StoredImage)]
     colours = suggest_palette(storage.get(one.small_thumb_key) for one in stored)
     project = projects.create_project(

@@ -15,7 +15,7 @@ from app.images.look_alikes import advice_for
 from app.images.models import Image
 from app.images.queries import Filter, JudgedSet
 from app.images.reading.readers import suggest_palette
-from app.images.upload_target import UploadPlace, add_uploads
+from app.images.upload_target import UploadTargetDep, add_uploads
 from app.images.view import address, shown
 from app.projects import queries as projects
 from app.web.answers import go, is_htmx
@@ -111,17 +111,17 @@ def show_meter(
 @audited("image.added")
 def upload(
     request: Request,
-    place: UploadPlace,
+    target: UploadTargetDep,
     session: WriteSession,
     storage: FileStorage,
     file: Annotated[list[UploadFile], File(max_length=500)],
 ) -> Response:
-    added = add_uploads(session, storage, place, file)
+    added = add_uploads(session, storage, target, file)
     notes = [translate(request.state.locale, note.msgid, **note.params) for note in added.notes]
     if not request.headers.get("accept", "").startswith("application/json"):
         told = counted(request.state.locale, ngettext("%(num)s picture added.", "%(num)s pictures added."), added.new)
-        return go(request, f"/projects/{place.project_id}/images", Flash("ok", " ".join([told, *notes])[:600]))
-    judged = queries.judged_set(session, workspace_id=place.workspace_id, project_id=place.project_id)
+        return go(request, f"/projects/{target.project_id}/images", Flash("ok", " ".join([told, *notes])[:600]))
+    judged = queries.judged_set(session, workspace_id=target.workspace_id, project_id=target.project_id)
     tiles = [queries.Tile(image, judged.of(image.id)) for image in reversed(added.images)]
     html = render(request, "partials/image_tiles.html", {"tiles": tiles, "shown": shown, "show": "all", "more": None})
     return JSONResponse({"ok": True, "html": html, "notes": notes, "new": added.new})

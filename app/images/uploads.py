@@ -119,7 +119,7 @@ class LeftOut:
 Taken = StoredImage | KnownImage | CaptionFile | LeftOut
 
 
-def take_in(
+def ingest(
     storage: Storage, uploads: Iterable[Upload], *, project_id: str, known: frozenset[str], limits: Limits
 ) -> list[Taken]:
     """What became of each file, of a ZIP's members too. A file alone that is refused raises; beside others it is

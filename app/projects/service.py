@@ -92,9 +92,9 @@ def delete_project(session: Session, *, workspace_id: str, project_id: str, type
     if " ".join(typed_name.split()).casefold() != " ".join(project.name.split()).casefold():
         raise NameDiffers(name=project.name)
     session.execute(delete(Project).where(Project.id == project_id, Project.workspace_id == workspace_id))
-    return folder_of(project_id)
+    return project_folder(project_id)
 
 
-def folder_of(project_id: str) -> str:
+def project_folder(project_id: str) -> str:
     """Where a brand's files live in the storage."""
     return f"projects/{project_id}"

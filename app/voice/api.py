@@ -13,7 +13,7 @@ from app.voice.analysis import personal_data
 from app.voice.analysis.languages import detect
 from app.voice.analysis.style_guide import style_guide
 from app.voice.forms import Brief, Ids, Language, LineForm, PersonalChoice, Sample, Title, Words
-from app.voice.imports.upload_target import VoicePlace
+from app.voice.imports.upload_target import ImportTargetDep
 from app.voice.models import TextSample
 from app.voice.queries import Filter, Judged
 from app.voice.reading import mapping
@@ -240,7 +240,7 @@ def list_texts(
 
 @router.post("/projects/{project_id}/voice/texts", summary="Add texts")
 @audited("text.added")
-def add_texts(session: WriteSession, place: VoicePlace, order: NewTexts) -> AddedOut:
+def add_texts(session: WriteSession, target: ImportTargetDep, order: NewTexts) -> AddedOut:
     drafts = [
         Draft(
             row,
@@ -255,9 +255,9 @@ def add_texts(session: WriteSession, place: VoicePlace, order: NewTexts) -> Adde
     added = service.add_samples(
         session,
         service.prepare(drafts),
-        workspace_id=place.workspace_id,
-        project_id=place.project_id,
-        created_by=place.user_id,
+        workspace_id=target.workspace_id,
+        project_id=target.project_id,
+        created_by=target.user_id,
         skip_known=order.skip_known,
     )
     return AddedOut(ids=added.ids, known=added.known)

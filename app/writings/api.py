@@ -53,8 +53,8 @@ class NewWriting(JsonBody):
     campaign_id: RowId | None = None
     output_id: RowId | None = Field(None, description="The visual that the text is for.")
 
-    def wish(self) -> requests.TextWish:
-        return requests.TextWish(
+    def writing_request(self) -> requests.WritingRequest:
+        return requests.WritingRequest(
             brief=self.brief,
             channel=self.channel,
             language=self.language,
@@ -198,23 +198,23 @@ def _variant(view: queries.VariantView) -> VariantOut:
 
 
 def _out(view: queries.WritingView) -> WritingOut:
-    ordered, job = view.writing, view.job
+    writing, job = view.writing, view.job
     return WritingOut(
-        id=ordered.id,
-        project_id=ordered.project_id,
-        brief=ordered.brief,
-        channel=ordered.channel,
-        language=ordered.language,
-        audience=ordered.audience,
-        tone=ordered.tone,
-        length=ordered.length,
-        seed=ordered.seed,
-        count=ordered.count,
-        adapter_id=ordered.adapter_id,
-        campaign_id=ordered.campaign_id,
-        output_id=ordered.output_id,
+        id=writing.id,
+        project_id=writing.project_id,
+        brief=writing.brief,
+        channel=writing.channel,
+        language=writing.language,
+        audience=writing.audience,
+        tone=writing.tone,
+        length=writing.length,
+        seed=writing.seed,
+        count=writing.count,
+        adapter_id=writing.adapter_id,
+        campaign_id=writing.campaign_id,
+        output_id=writing.output_id,
         order=view.order,
-        created_at=ordered.created_at,
+        created_at=writing.created_at,
         job=JobOut.of(job),
         written=view.written,
         progress=WritingProgress(
@@ -236,8 +236,8 @@ def create(
     reading: ReadSession, session: WriteSession, visitor: Editor, project_id: RowId, wanted: NewWriting
 ) -> WritingOut:
     """Every brief is written by up to three arms; ask for the order until the state of its job is ``done``."""
-    ordered = order(reading, session, visitor, project_id, wanted.wish())
-    return _out(queries.view(session, workspace_id=visitor.workspace.id, writing_id=ordered.id))
+    writing = order(reading, session, visitor, project_id, wanted.writing_request())
+    return _out(queries.view(session, workspace_id=visitor.workspace.id, writing_id=writing.id))
 
 
 @router.get("/writings", summary="List orders for texts")
@@ -274,8 +274,8 @@ def cancel(session: WriteSession, visitor: Editor, writing_id: RowId) -> Writing
 @router.post("/writings/{writing_id}/again", status_code=201, summary="Give the same order once more")
 @audited("writing.ordered")
 def again(session: WriteSession, visitor: Editor, writing_id: RowId) -> WritingOut:
-    ordered = service.again(session, workspace_id=visitor.workspace.id, writing_id=writing_id, user_id=visitor.user.id)
-    return _out(queries.view(session, workspace_id=visitor.workspace.id, writing_id=ordered.id))
+    writing = service.again(session, workspace_id=visitor.workspace.id, writing_id=writing_id, user_id=visitor.user.id)
+    return _out(queries.view(session, workspace_id=visitor.workspace.id, writing_id=writing.id))
 
 
 class TextQuery(BaseModel, defer_build=True):

@@ -1,4 +1,4 @@
-"""What stands on the writing studio's sheet before anybody writes on it."""
+"""What stands in the writing studio's form before anybody fills it in."""
 
 from dataclasses import dataclass, replace
 
@@ -17,14 +17,14 @@ from app.writings import channels, queries
 from app.writings.channels import LANGUAGES
 from app.writings.checks import Rules
 from app.writings.recipe import WritingOrder
-from app.writings.requests import TextWish
+from app.writings.requests import WritingRequest
 
 
 @dataclass(frozen=True)
-class Sheet:
+class FormState:
     """The form's values, and what there is to choose from."""
 
-    wish: TextWish
+    request: WritingRequest
     keep_seed: bool
     seed: int
     voices: tuple[Adapter, ...]
@@ -43,7 +43,7 @@ class Sheet:
     """Name of the base model that would write, if it was not made for the language chosen; else empty."""
 
 
-def sheet(
+def form_state(
     session: Session,
     *,
     workspace_id: str,
@@ -53,7 +53,7 @@ def sheet(
     output_id: str | None = None,
     adapter_id: str | None = None,
     channel: str | None = None,
-) -> Sheet:
+) -> FormState:
     """Fresh, filled with everything of an order, with what a visual shows, or with a voice that a link names, which
     may be in the archive. Raises ``NotFound``, ``NoSuchVoice``."""
     voices = tuple(queries.voices(session, workspace_id=workspace_id, project_id=project_id))
@@ -66,43 +66,43 @@ def sheet(
     seed, keep_seed = random_seed(), False
     last = queries.recent(session, workspace_id=workspace_id, project_id=project_id, limit=1)
     language = last[0].language if last else locale if locale in LANGUAGES else "en"
-    wish = TextWish(brief="", language=language, adapter_id=linked)
+    request = WritingRequest(brief="", language=language, adapter_id=linked)
     visual = None
     if writing_id is not None:
-        ordered = queries.writing(session, workspace_id=workspace_id, writing_id=writing_id)
+        writing = queries.writing(session, workspace_id=workspace_id, writing_id=writing_id)
         there = {adapter.id for adapter in voices}
-        wish = TextWish(
-            brief=ordered.brief,
-            channel=ordered.channel,
-            language=ordered.language,
-            audience=ordered.audience,
-            tone=ordered.tone,
-            length=ordered.length,
-            count=ordered.count,
-            adapter_id=ordered.adapter_id if ordered.adapter_id in there else None,
-            base_model=WritingOrder.model_validate(ordered.recipe).arms[0].recipe.base_model,
-            campaign_id=ordered.campaign_id,
-            output_id=ordered.output_id,
+        request = WritingRequest(
+            brief=writing.brief,
+            channel=writing.channel,
+            language=writing.language,
+            audience=writing.audience,
+            tone=writing.tone,
+            length=writing.length,
+            count=writing.count,
+            adapter_id=writing.adapter_id if writing.adapter_id in there else None,
+            base_model=WritingOrder.model_validate(writing.recipe).arms[0].recipe.base_model,
+            campaign_id=writing.campaign_id,
+            output_id=writing.output_id,
         )
-        seed, keep_seed, output_id = ordered.seed, True, ordered.output_id
+        seed, keep_seed, output_id = writing.seed, True, writing.output_id
     if output_id is not None:
         visual = _visual(session, workspace_id, output_id, is_given=writing_id is None)
     if visual is not None and writing_id is None:
-        wish = replace(
-            wish,
+        request = replace(
+            request,
             brief=_shown_in(session, visual),
             channel=channel if channel in channels.CHANNEL_KEYS else channels.CAPTION,
             campaign_id=visual.campaign_id,
             output_id=visual.id,
         )
     bases = queries.ready_bases(session, workspace_id=workspace_id)
-    if wish.base_model not in {one.key for one in bases}:
-        wish = replace(wish, base_model=queries.usual_base(bases, wish.language).key)
+    if request.base_model not in {one.key for one in bases}:
+        request = replace(request, base_model=queries.usual_base(bases, request.language).key)
     main = voice.main_language(session, workspace_id=workspace_id, project_id=project_id)
-    of_voice = next((one.base_model for one in voices if one.id == wish.adapter_id), None)
-    writes = base_models.find_text(session, workspace_id=workspace_id, key=of_voice or wish.base_model or "")
-    return Sheet(
-        wish=wish,
+    of_voice = next((one.base_model for one in voices if one.id == request.adapter_id), None)
+    writes = base_models.find_text(session, workspace_id=workspace_id, key=of_voice or request.base_model or "")
+    return FormState(
+        request=request,
         keep_seed=keep_seed,
         seed=seed,
         voices=voices,
@@ -112,7 +112,7 @@ def sheet(
         rules=queries.rules_of(session, [project_id])[project_id],
         visual=visual,
         other_language=main if main is not None and main not in LANGUAGES else "",
-        foreign_base=writes.name if writes is not None and writes.is_foreign(wish.language) else "",
+        foreign_base=writes.name if writes is not None and writes.is_foreign(request.language) else "",
     )
 
 

@@ -10,7 +10,7 @@ from app.writings import channels
 from app.writings.checks import MOST_CLAIMS, MOST_WORDS, Rules
 from app.writings.errors import RulesTooMany
 from app.writings.filters import Review, TextFilters
-from app.writings.requests import DEFAULT_COUNT, MOST_VARIANTS, NEWEST, NOBODY, TextWish
+from app.writings.requests import DEFAULT_COUNT, MOST_VARIANTS, NEWEST, NOBODY, WritingRequest
 
 Brief = Annotated[Text, Field(max_length=1000)]
 Audience = Annotated[Line, Field(max_length=200)]
@@ -24,7 +24,7 @@ Most = Annotated[int | None, Field(ge=0, le=50), EmptyIsNone]
 
 
 class TextForm(BaseModel, defer_build=True):
-    """The sheet of the writing studio. ``NOBODY`` as the voice is the base model alone, which ``base_model`` names:
+    """The form of the writing studio. ``NOBODY`` as the voice is the base model alone, which ``base_model`` names:
     an empty field of a form counts as one that is not there."""
 
     brief: Brief = ""
@@ -41,8 +41,8 @@ class TextForm(BaseModel, defer_build=True):
     campaign_id: OptionalId = None
     output_id: OptionalId = None
 
-    def wish(self) -> TextWish:
-        return TextWish(
+    def writing_request(self) -> WritingRequest:
+        return WritingRequest(
             brief=self.brief,
             channel=self.channel,
             language=self.language,

@@ -14,7 +14,7 @@ from app.base_files import queries as base_files
 from app.base_models import queries as base_models
 from app.base_models.catalogue import TextModelEntry
 from app.db import own
-from app.generations.queries import Waiting
+from app.generations.queries import QueuePosition
 from app.jobs import queries as jobs
 from app.jobs.models import Job
 from app.projects.models import Project
@@ -121,7 +121,7 @@ class WritingView:
     is_foreign: bool
     """The base model was not made for the language that was asked for."""
     asked_by: str
-    waiting: Waiting | None
+    waiting: QueuePosition | None
 
     @property
     def is_active(self) -> bool:
@@ -208,7 +208,7 @@ def views(session: Session, writings: list[Writing]) -> list[WritingView]:
     ]
 
 
-def _waiting(session: Session, known: list[Job]) -> dict[str, Waiting]:
+def _waiting(session: Session, known: list[Job]) -> dict[str, QueuePosition]:
     """Why orders do not run yet, by the id of their job."""
     queued = [job for job in known if job.state == "queued"]
     if not queued:
@@ -217,7 +217,7 @@ def _waiting(session: Session, known: list[Job]) -> dict[str, Waiting]:
     ahead = jobs.ahead_of(session, queued)
     until_free = {queue: jobs.seconds_until_free(session, queue) for queue in {job.queue for job in queued}}
     return {
-        job.id: Waiting(before, until_free[job.queue] if before else None, job.queue in unserved)
+        job.id: QueuePosition(before, until_free[job.queue] if before else None, job.queue in unserved)
         for job in queued
         for before in [ahead.get(job.id, 0)]  # a worker may have taken it since it was read
     }
@@ -248,13 +248,13 @@ def variant_views(
     return [checked(one, order_of[one.writing_id], rules[one.project_id]) for one in variants]
 
 
-def checked(variant: WritingVariant, ordered: Writing, rules: Rules) -> VariantView:
+def checked(variant: WritingVariant, writing: Writing, rules: Rules) -> VariantView:
     """A text with its findings; one that is still being written has none yet."""
-    channel = channels.channel(ordered.channel) or channels.CHANNELS[0]
+    channel = channels.channel(writing.channel) or channels.CHANNELS[0]
     findings: list[Finding] = []
     if variant.finished:
-        findings = checks.check(variant.current, rules, channel, ordered.language, variant.copied)
-    return VariantView(variant, ordered, channel, tuple(findings), tuple(checks.segments(variant.current, findings)))
+        findings = checks.check(variant.current, rules, channel, writing.language, variant.copied)
+    return VariantView(variant, writing, channel, tuple(findings), tuple(checks.segments(variant.current, findings)))
 
 
 # Texts

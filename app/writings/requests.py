@@ -27,7 +27,7 @@ _ADDRESS = {"sie": "Sprich die Leserinnen und Leser mit Sie an.", "du": "Sprich 
 
 
 @dataclass(frozen=True)
-class TextWish:
+class WritingRequest:
     """What a person asks for. The brief alone is needed."""
 
     brief: str
@@ -48,34 +48,34 @@ class TextWish:
     output_id: str | None = None
 
 
-def checked_channel(wish: TextWish) -> TextChannel:
+def checked_channel(request: WritingRequest) -> TextChannel:
     """Raises ``EmptyBrief``, ``NoSuchTextChannel``."""
-    if not wish.brief.strip():
+    if not request.brief.strip():
         raise EmptyBrief()
-    found = channels.channel(wish.channel)
+    found = channels.channel(request.channel)
     if found is None:
         raise NoSuchTextChannel()
     return found
 
 
-def instruction(wish: TextWish, channel: TextChannel, rules: Rules) -> str:
+def instruction(request: WritingRequest, channel: TextChannel, rules: Rules) -> str:
     """What every arm is asked for: the same words, so that the arms can be compared.
 
     What must be said and the form of address are told to the model. Forbidden words are not: to name a word invites it.
     """
-    said = "de" if wish.language == "de" else "en"
-    words = channels.words_for(channel, wish.length)
-    parts = [channels.order_for(channel, wish.language, wish.brief, words)]
-    for template, text in ((_AUDIENCE, wish.audience), (_TONE, wish.tone)):
+    said = "de" if request.language == "de" else "en"
+    words = channels.words_for(channel, request.length)
+    parts = [channels.order_for(channel, request.language, request.brief, words)]
+    for template, text in ((_AUDIENCE, request.audience), (_TONE, request.tone)):
         if text.strip():
             parts.append(template[said].format(words=text.strip().rstrip(".")))
     # An alternative text says what is to be seen, whatever the picture is used for.
-    if wish.campaign and channel.key != channels.ALT_TEXT:
-        parts.append(_CAMPAIGN[said].format(words=" ".join(wish.campaign.split())))
+    if request.campaign and channel.key != channels.ALT_TEXT:
+        parts.append(_CAMPAIGN[said].format(words=" ".join(request.campaign.split())))
     if rules.claims and channel.key in rules.claim_channels:
         claims = "; ".join(claim.split("|")[0].strip() for claim in rules.claims)
         parts.append(_CLAIMS[said].format(words=claims))
-    if wish.language == "de" and rules.address:
+    if request.language == "de" and rules.address:
         parts.append(_ADDRESS[rules.address])
     return " ".join(parts)
 
@@ -90,21 +90,21 @@ class Writer:
     kind: VoiceKind = "instructions"
 
 
-def order_of(
-    wish: TextWish, channel: TextChannel, rules: Rules, *, writer: Writer, guide: str, seed: int
+def writing_order(
+    request: WritingRequest, channel: TextChannel, rules: Rules, *, writer: Writer, guide: str, seed: int
 ) -> WritingOrder:
     """The arms of an order: with a voice three, without one two; without samples there is no style guide either.
 
     A voice that has read plain texts knows no orders: all three go on from the brief, as they did when it was measured,
     and nothing else is told.
     """
-    words = channels.words_for(channel, wish.length) or channel.most_characters // 6
+    words = channels.words_for(channel, request.length) or channel.most_characters // 6
     bare: tuple[Message, ...]
     if writer.kind == "plain_text":
-        bare = (Message(role="user", content=wish.brief.strip()),)
+        bare = (Message(role="user", content=request.brief.strip()),)
         above = guide
     else:
-        system, asked = pairs.messages(instruction(wish, channel, rules), wish.language)
+        system, asked = pairs.messages(instruction(request, channel, rules), request.language)
         bare = (Message.model_validate(system), Message.model_validate(asked))
         above = f"{system['content']}\n\n{guide}"
     recipe = WritingRecipe(
@@ -115,7 +115,7 @@ def order_of(
         max_new_tokens=min(MOST_TOKENS, max(LEAST_TOKENS, round(words * TOKENS_PER_WORD))),
         temperature=TEMPERATURE,
         seed=seed,
-        count=wish.count,
+        count=request.count,
     )
     arms = []
     if writer.adapter_id is not None:

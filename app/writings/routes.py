@@ -26,7 +26,7 @@ from app.web.text import RowId
 from app.writings import channels, checks, exports, queries, requests, service
 from app.writings.errors import NothingToExport
 from app.writings.filters import REVIEWS, Review, TextFilters
-from app.writings.form_state import sheet
+from app.writings.form_state import form_state
 from app.writings.forms import EditForm, RulesForm, TextForm, TextsQuery
 from app.writings.models import Writing
 from app.writings.vote.arms import ARM_NAMES
@@ -80,7 +80,7 @@ def show(
     }
     if is_htmx(request) and before:
         return fragment(request, "partials/writing_list.html", **history)
-    filled = sheet(
+    filled = form_state(
         session,
         workspace_id=workspace_id,
         project_id=project_id,
@@ -93,7 +93,7 @@ def show(
     return page(
         request,
         "pages/writing.html",
-        sheet=filled,
+        form_state=filled,
         channels=channels.CHANNELS,
         languages=channels.LANGUAGES,
         language_names=LANGUAGE_NAMES,
@@ -114,29 +114,29 @@ def create(
     project_id: RowId,
     form: Annotated[TextForm, Form()],
 ) -> Response:
-    ordered = order(reading, session, visitor, project_id, form.wish())
-    return _came(request, session, visitor, ordered)
+    writing = order(reading, session, visitor, project_id, form.writing_request())
+    return _came(request, session, visitor, writing)
 
 
 def order(
-    reading: ReadSession, session: WriteSession, visitor: Visitor, project_id: str, wish: requests.TextWish
+    reading: ReadSession, session: WriteSession, visitor: Visitor, project_id: str, request: requests.WritingRequest
 ) -> Writing:
     """Work an order out while reading, then write it down. For pages and programs."""
     workspace_id = visitor.workspace.id
-    if wish.campaign_id is not None:
-        campaign = campaigns.campaign_to_use(reading, workspace_id=workspace_id, campaign_id=wish.campaign_id)
-        wish = replace(wish, campaign=campaign.name)
-    composed = service.compose(reading, workspace_id=workspace_id, project_id=project_id, wish=wish)
+    if request.campaign_id is not None:
+        campaign = campaigns.campaign_to_use(reading, workspace_id=workspace_id, campaign_id=request.campaign_id)
+        request = replace(request, campaign=campaign.name)
+    composed = service.compose(reading, workspace_id=workspace_id, project_id=project_id, request=request)
     return service.request_texts(
         session, workspace_id=workspace_id, project_id=project_id, user_id=visitor.user.id, composed=composed
     )
 
 
-def _came(request: Request, session: WriteSession, visitor: Visitor, ordered: Writing) -> Response:
+def _came(request: Request, session: WriteSession, visitor: Visitor, writing: Writing) -> Response:
     """A new order on top of the results where the page has a place for them, else in its studio."""
     if is_htmx(request) and request.headers.get("hx-target") == "results":
-        return _one(request, session, visitor, ordered.id)
-    return go(request, f"/projects/{ordered.project_id}/writing#writing-{ordered.id}")
+        return _one(request, session, visitor, writing.id)
+    return go(request, f"/projects/{writing.project_id}/writing#writing-{writing.id}")
 
 
 def _one(request: Request, session: ReadSession, visitor: Visitor, writing_id: str) -> Response:
@@ -145,8 +145,8 @@ def _one(request: Request, session: ReadSession, visitor: Visitor, writing_id: s
     return fragment(request, "partials/writing.html", view=view, project=project, arm_names=ARM_NAMES)
 
 
-def _brand(session: ReadSession, visitor: Visitor, ordered: Writing) -> Project:
-    return projects.project(session, workspace_id=visitor.workspace.id, project_id=ordered.project_id)
+def _brand(session: ReadSession, visitor: Visitor, writing: Writing) -> Project:
+    return projects.project(session, workspace_id=visitor.workspace.id, project_id=writing.project_id)
 
 
 # All texts
@@ -264,8 +264,8 @@ def cancel(request: Request, session: WriteSession, visitor: Editor, writing_id:
 @router.post("/writings/{writing_id}/again")
 @audited("writing.ordered")
 def again(request: Request, session: WriteSession, visitor: Editor, writing_id: RowId) -> Response:
-    ordered = service.again(session, workspace_id=visitor.workspace.id, writing_id=writing_id, user_id=visitor.user.id)
-    return _came(request, session, visitor, ordered)
+    writing = service.again(session, workspace_id=visitor.workspace.id, writing_id=writing_id, user_id=visitor.user.id)
+    return _came(request, session, visitor, writing)
 
 
 # One text

@@ -30,11 +30,11 @@ from app.writings import queries, requests
 from app.writings.checks import Rules
 from app.writings.errors import AlreadyVoted, EmptyText, NoSuchVisual, NotWrittenYet
 from app.writings.filters import Review
-from app.writings.holding import held_on
 from app.writings.models import BlindPair, BlindVote, TextRules, Writing, WritingVariant
-from app.writings.orders import Order
+from app.writings.quantization import quantization_on
 from app.writings.recipe import Arm, WritingOrder
-from app.writings.requests import TextWish, Writer
+from app.writings.requests import Writer, WritingRequest
+from app.writings.spec import WritingSpec
 from app.writings.vote import queries as ballots
 
 KIND = "writing"
@@ -44,46 +44,48 @@ KIND = "writing"
 class Composed:
     """An order that is ready to be given: all that had to be read and worked out for it."""
 
-    wish: TextWish
+    request: WritingRequest
     order: WritingOrder
     adapter_id: str | None
     seed: int
 
 
-def compose(session: Session, *, workspace_id: str, project_id: str, wish: TextWish) -> Composed:
+def compose(session: Session, *, workspace_id: str, project_id: str, request: WritingRequest) -> Composed:
     """Work out an order. Reads every sample of the brand for the style guide, so do it outside a write transaction.
 
     Raises ``NotFound`` for another workspace's brand, ``EmptyBrief``, ``NoSuchTextChannel``, ``NoSuchVoice``,
     ``NoSuchVisual``, ``UnknownBaseModel``.
     """
     project = projects.project(session, workspace_id=workspace_id, project_id=project_id)
-    channel = requests.checked_channel(wish)
+    channel = requests.checked_channel(request)
     adapter: Adapter | None = None
-    if wish.adapter_id == requests.NEWEST:
+    if request.adapter_id == requests.NEWEST:
         adapter = next(iter(queries.voices(session, workspace_id=workspace_id, project_id=project.id)), None)
-    elif wish.adapter_id is not None:
-        adapter = queries.voice(session, workspace_id=workspace_id, project_id=project.id, adapter_id=wish.adapter_id)
-    if wish.base_model is not None:  # refused where there is none, also when a voice writes
-        base = base_models.text_entry(session, workspace_id=workspace_id, key=wish.base_model)
+    elif request.adapter_id is not None:
+        adapter = queries.voice(
+            session, workspace_id=workspace_id, project_id=project.id, adapter_id=request.adapter_id
+        )
+    if request.base_model is not None:  # refused where there is none, also when a voice writes
+        base = base_models.text_entry(session, workspace_id=workspace_id, key=request.base_model)
     else:
-        base = queries.usual_base(queries.ready_bases(session, workspace_id=workspace_id), wish.language)
+        base = queries.usual_base(queries.ready_bases(session, workspace_id=workspace_id), request.language)
     if adapter is not None:
         of_voice = base_models.find_text(session, workspace_id=workspace_id, key=adapter.base_model)
-    if wish.output_id is not None:
-        _check_visual(session, workspace_id, wish.output_id)
+    if request.output_id is not None:
+        _check_visual(session, workspace_id, request.output_id)
     samples = voice.training_set(session, workspace_id=workspace_id, project_id=project.id)
-    seed = random_seed() if wish.seed is None else wish.seed
-    order = requests.order_of(
-        wish,
+    seed = random_seed() if request.seed is None else request.seed
+    order = requests.writing_order(
+        request,
         channel,
         queries.rules_of(session, [project.id])[project.id],
         writer=_writer(session, adapter, of_voice)
         if adapter
         else Writer(base.key, kind=_usual_kind(base), quantization=_held(session, base)),
-        guide=style_guide(samples, wish.language) if samples else "",
+        guide=style_guide(samples, request.language) if samples else "",
         seed=seed,
     )
-    return Composed(wish, order, adapter.id if adapter else None, seed)
+    return Composed(request, order, adapter.id if adapter else None, seed)
 
 
 def _usual_kind(base: TextModelEntry | None) -> VoiceKind:
@@ -94,7 +96,7 @@ def _usual_kind(base: TextModelEntry | None) -> VoiceKind:
 def _held(session: Session, base: TextModelEntry | None) -> Quantization:
     """On the device that would write."""
     workers = job_queries.workers_serving(session, KINDS[KIND].queue)
-    return held_on(base, largest_device(workers)) if base is not None else "none"
+    return quantization_on(base, largest_device(workers)) if base is not None else "none"
 
 
 def _writer(session: Session, voice: Adapter, base: TextModelEntry | None) -> Writer:
@@ -120,25 +122,25 @@ def request_texts(
 ) -> Writing:
     """Freeze a composed order and queue it. Raises ``NotFound``, ``QueueFull``."""
     project = projects.project(session, workspace_id=workspace_id, project_id=project_id)
-    wish = composed.wish
-    ordered = Writing(
+    request = composed.request
+    writing = Writing(
         workspace_id=workspace_id,
         project_id=project.id,
-        brief=wish.brief.strip(),
-        channel=wish.channel,
-        language=wish.language,
-        audience=wish.audience,
-        tone=wish.tone,
-        length=wish.length,
+        brief=request.brief.strip(),
+        channel=request.channel,
+        language=request.language,
+        audience=request.audience,
+        tone=request.tone,
+        length=request.length,
         seed=composed.seed,
-        count=wish.count,
+        count=request.count,
         recipe=composed.order.model_dump(mode="json"),
         adapter_id=composed.adapter_id,
-        campaign_id=wish.campaign_id,
-        output_id=wish.output_id,
+        campaign_id=request.campaign_id,
+        output_id=request.output_id,
         created_by=user_id,
     )
-    return _queued(session, ordered)
+    return _queued(session, writing)
 
 
 def again(session: Session, *, workspace_id: str, writing_id: str, user_id: str | None) -> Writing:
@@ -151,15 +153,15 @@ def again(session: Session, *, workspace_id: str, writing_id: str, user_id: str 
     return _queued(session, Writing(**{name: getattr(before, name) for name in same}, created_by=user_id))
 
 
-def _queued(session: Session, ordered: Writing) -> Writing:
-    session.add(ordered)
+def _queued(session: Session, writing: Writing) -> Writing:
+    session.add(writing)
     session.flush()
-    for part in WritingOrder.model_validate(ordered.recipe).arms:
+    for part in WritingOrder.model_validate(writing.recipe).arms:
         session.add_all(
             WritingVariant(
-                workspace_id=ordered.workspace_id,
-                project_id=ordered.project_id,
-                writing_id=ordered.id,
+                workspace_id=writing.workspace_id,
+                project_id=writing.project_id,
+                writing_id=writing.id,
                 arm=part.arm,
                 position=position,
             )
@@ -167,20 +169,20 @@ def _queued(session: Session, ordered: Writing) -> Writing:
         )
     jobs.enqueue(
         session,
-        workspace_id=ordered.workspace_id,
-        project_id=ordered.project_id,
+        workspace_id=writing.workspace_id,
+        project_id=writing.project_id,
         kind=KIND,
-        subject_id=ordered.id,
-        title=ordered.brief,
-        created_by=ordered.created_by,
+        subject_id=writing.id,
+        title=writing.brief,
+        created_by=writing.created_by,
     )
-    return ordered
+    return writing
 
 
 def cancel(session: Session, *, workspace_id: str, writing_id: str) -> Job:
     """Ask for an end; finished texts stay. Raises ``NotFound``, ``AlreadyEnded``."""
-    ordered = queries.writing(session, workspace_id=workspace_id, writing_id=writing_id)
-    job = job_queries.job_of(session, ordered.id)
+    writing = queries.writing(session, workspace_id=workspace_id, writing_id=writing_id)
+    job = job_queries.job_of(session, writing.id)
     return jobs.request_cancel(session, workspace_id=workspace_id, job_id=job.id)
 
 
@@ -190,7 +192,7 @@ def cancel(session: Session, *, workspace_id: str, writing_id: str) -> Job:
 def note_text(
     session: Session,
     claim: claims.Claim,
-    order: Order,
+    order: WritingSpec,
     *,
     arm: Arm,
     position: int,
@@ -215,7 +217,7 @@ def note_text(
     session.flush()
 
 
-def complete(session: Session, claim: claims.Claim, order: Order) -> None:
+def complete(session: Session, claim: claims.Claim, order: WritingSpec) -> None:
     """End the job and lay out the pairs for the blind vote: every two arms, variant by variant, sides by chance.
 
     Raises ``LeaseLost``.
@@ -332,13 +334,13 @@ def vote(session: Session, *, workspace_id: str, pair_id: str, user_id: str, cho
     pair = ballots.pair(session, workspace_id=workspace_id, pair_id=pair_id)
     if ballots.vote_of(session, pair_id=pair.id, user_id=user_id) is not None:
         raise AlreadyVoted()
-    given = BlindVote(
+    ballot = BlindVote(
         workspace_id=workspace_id, project_id=pair.project_id, pair_id=pair.id, user_id=user_id, choice=choice
     )
     try:
         with session.begin_nested():
-            session.add(given)
+            session.add(ballot)
             session.flush()
     except IntegrityError as error:
         raise AlreadyVoted() from error
-    return given
+    return ballot

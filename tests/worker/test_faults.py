@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from app.db import Database, now
 from app.generations import service as generations
 from app.generations.models import Output
-from app.generations.requests import Wish
+from app.generations.requests import GenerationRequest
 from app.jobs import claims, outcomes
 from app.jobs.models import Job
 from app.storage import Storage, StorageAway, StorageRefuses
@@ -49,7 +49,7 @@ def generation_id(database: Database, storage: Storage, workspace_id: str) -> st
             workspace_id=workspace_id,
             project_id=project_id,
             user_id=None,
-            wish=Wish(prompt="a lighthouse", count=2, adapters=()),
+            request=GenerationRequest(prompt="a lighthouse", count=2, adapters=()),
         ).generation.id
 
 

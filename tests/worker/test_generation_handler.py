@@ -18,7 +18,7 @@ from app.gallery import service as gallery
 from app.generations import planner, queries, service
 from app.generations.models import Generation, Output
 from app.generations.recipe import GenerationRecipe
-from app.generations.requests import OrderedStart, Wish, WishedAdapter
+from app.generations.requests import AdapterRef, GenerationRequest, StartImage
 from app.generations.start_pictures import files as start
 from app.jobs import claims, outcomes
 from app.jobs.models import Job
@@ -88,7 +88,7 @@ class House:
                 workspace_id=self.workspace_id,
                 project_id=self.project_id,
                 user_id=None,
-                wish=Wish(**given),  # type: ignore[arg-type]
+                request=GenerationRequest(**given),  # type: ignore[arg-type]
             ).generation.id
 
     def outputs(self, generation_id: str) -> list[Output]:
@@ -117,7 +117,7 @@ def test_the_engine_gets_the_start_picture_and_the_mask(
 ) -> None:
     picture = start.keep_upload(storage, png(96, 64), "jar.png", project_id=house.project_id)
     mask = start.keep_mask(storage, start.Rectangle(0, 0, 50, 100), (96, 64), project_id=house.project_id)
-    given = OrderedStart(picture.key, picture.sha256, 96, 64, mask.key, mask.sha256)
+    given = StartImage(picture.key, picture.sha256, 96, 64, mask.key, mask.sha256)
     generation_id = house.order(count=1, channel="start", start=given)
     seen = {}
 
@@ -137,7 +137,7 @@ def test_a_start_picture_that_is_gone_is_told_in_a_sentence(
     house: House, context: WorkerContext, storage: Storage, engine: Engine
 ) -> None:
     picture = start.keep_upload(storage, png(96, 64), "jar.png", project_id=house.project_id)
-    generation_id = house.order(count=1, start=OrderedStart(picture.key, picture.sha256, 96, 64))
+    generation_id = house.order(count=1, start=StartImage(picture.key, picture.sha256, 96, 64))
     storage.delete(picture.key)
     run_next(context, QUEUES)
     job = house.job(generation_id)
@@ -186,7 +186,7 @@ def test_pictures_land_in_the_campaign_as_long_as_there_is_one(
 
 
 def test_the_file_says_how_it_was_made(house: House, context: WorkerContext, storage: Storage, engine: Engine) -> None:
-    generation_id = house.order(count=1, adapters=(WishedAdapter(house.adapter_id, 0.6),))
+    generation_id = house.order(count=1, adapters=(AdapterRef(house.adapter_id, 0.6),))
     run_next(context, QUEUES)
     with house.database.read() as session:
         adapter = session.get_one(Adapter, house.adapter_id)
@@ -374,7 +374,7 @@ def test_nobody_elses_claim_adds_pictures(house: House, storage: Storage, contex
     with house.database.write() as session:
         outcomes.give_back(session, claim)
     with house.database.read() as session:
-        order = queries.order_of(session, claim.subject_id)
+        order = queries.generation_spec(session, claim.subject_id)
     late = service.FinishedPicture("1" * 32, 0, 1, 1.0, "k", "t", 1, 1, 1, "s", "", 0.1)
     with pytest.raises(claims.LeaseLost), house.database.write() as session:
         service.add_output(session, claim, order, late)

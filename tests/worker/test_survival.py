@@ -64,11 +64,11 @@ def test_jobs_run_while_the_broker_is_down_or_hangs(tmp_path: Path) -> None:
     with world(tmp_path, Plan(workers=1)) as made:
         redis = made.services["redis"]
         wait_until(lambda: "[queues]" in made.workers[0].tail() or _has_reported(made), seconds=120, what="the worker")
-        wish = {"prompt": "a red apple", "count": 1, "steps": 2, "adapters": []}
+        request = {"prompt": "a red apple", "count": 1, "steps": 2, "adapters": []}
 
         def ordered() -> str:
             began = time.monotonic()
-            generation_id = made.order("/generations", wish)
+            generation_id = made.order("/generations", request)
             assert generation_id is not None
             # Not a measure of speed: a request that waited for the broker would need all of its timeouts.
             assert time.monotonic() - began < 10

@@ -10,7 +10,7 @@ from app.db import Database
 from app.jobs import claims
 from app.jobs.models import Job
 from app.storage import Storage
-from app.writings import orders, service
+from app.writings import service, spec
 from app.writings.models import BlindPair, WritingVariant
 from tests.fake_text_engine import FakeTextEngine
 from tests.orders import make_workspace, worker_context
@@ -231,7 +231,7 @@ def test_a_late_attempt_changes_nothing(brand: Brand) -> None:
     with brand.database.write() as session:
         claim = claims.claim_next(session, queues=QUEUES, owner="one")
         assert claim is not None
-        order = orders.order_of(session, writing_id)
+        order = spec.writing_spec(session, writing_id)
         session.execute(update(Job).values(fence=Job.fence + 1))
     with pytest.raises(claims.LeaseLost), brand.database.write() as session:
         service.note_text(
@@ -281,7 +281,7 @@ def test_without_its_file_a_voice_is_named(
 ) -> None:
     writing_id = brand.order(count=1)
     with brand.database.read() as session:
-        voice = orders.order_of(session, writing_id).voice
+        voice = spec.writing_spec(session, writing_id).voice
     assert voice is not None
     storage.delete(voice.key)
     run_next(context, QUEUES)

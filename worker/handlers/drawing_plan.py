@@ -8,7 +8,7 @@ from datetime import timedelta
 from app.db import now
 from app.generations import planner, queries, service
 from app.generations.planner import DrawingPlan
-from app.generations.queries import Order
+from app.generations.queries import GenerationSpec
 from app.generations.recipe import GenerationRecipe
 from app.machine.devices import Device
 from worker.engines.contracts import GenerationInputs
@@ -23,7 +23,7 @@ log = logging.getLogger("livery.worker")
 class OrdersPlan:
     """The plan of one order as it stands; there is none where the device is no card or the base's cost is not known."""
 
-    def __init__(self, job: JobRun, order: Order) -> None:
+    def __init__(self, job: JobRun, order: GenerationSpec) -> None:
         self._job, self._order = job, order
         self._device = device_of(job.context)
         self._plan: DrawingPlan | None = None

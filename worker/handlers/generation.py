@@ -12,7 +12,7 @@ from app.db import new_id, now
 from app.errors import N_, AppError
 from app.generations import queries, service
 from app.generations.provenance import made_by, stamped
-from app.generations.queries import Order
+from app.generations.queries import GenerationSpec
 from app.generations.requests import remaining
 from app.generations.service import FinishedPicture
 from app.jobs import outcomes
@@ -47,7 +47,7 @@ def run(job: JobRun) -> None:
     job.write(lambda session: outcomes.finish(session, job.claim))
 
 
-def _draw(job: JobRun, order: Order, inputs: GenerationInputs, folder: Path) -> set[int]:
+def _draw(job: JobRun, order: GenerationSpec, inputs: GenerationInputs, folder: Path) -> set[int]:
     """Draw what is left and keep it; says which positions are empty when the drawing has ended.
 
     When the memory runs out, what is there stays and the rest is drawn in the plan's next smaller way.
@@ -72,14 +72,14 @@ def _draw(job: JobRun, order: Order, inputs: GenerationInputs, folder: Path) -> 
     return left
 
 
-def _order(job: JobRun) -> Order:
+def _order(job: JobRun) -> GenerationSpec:
     try:
-        return job.read(lambda session: queries.order_of(session, job.claim.subject_id))
+        return job.read(lambda session: queries.generation_spec(session, job.claim.subject_id))
     except AppError as error:
         raise EngineError("order_outdated", str(error)) from error
 
 
-def _inputs(job: JobRun, order: Order, folder: Path) -> GenerationInputs:
+def _inputs(job: JobRun, order: GenerationSpec, folder: Path) -> GenerationInputs:
     files = []
     for adapter in order.adapters:
         try:
@@ -106,7 +106,7 @@ def _brought(job: JobRun, key: str | None, target: Path) -> Path | None:
         raise EngineError("picture_gone", START_GONE) from error
 
 
-def _keep(job: JobRun, order: Order, position: int, picture: GeneratedPicture) -> None:
+def _keep(job: JobRun, order: GenerationSpec, position: int, picture: GeneratedPicture) -> None:
     """Files first, then the row, each picture for itself, so that people see it while the next is drawn."""
     made = made_by(
         order.recipe,

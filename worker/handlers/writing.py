@@ -6,10 +6,10 @@ from pathlib import Path
 from app.db import DATABASE_AWAY
 from app.errors import N_, AppError
 from app.voice import queries as voice
-from app.writings import orders, service
-from app.writings.orders import Order
+from app.writings import service, spec
 from app.writings.recipe import Arm, ArmRecipe
 from app.writings.requests import remaining
+from app.writings.spec import WritingSpec
 from worker.engines import registry
 from worker.engines.contracts import AdapterFile, EngineError, SamplePicture, Step
 from worker.engines.text_contracts import WritingInputs, Written
@@ -42,14 +42,14 @@ def run(job: JobRun) -> None:
     job.write(lambda session: service.complete(session, job.claim, order))
 
 
-def _order(job: JobRun) -> Order:
+def _order(job: JobRun) -> WritingSpec:
     try:
-        return job.read(lambda session: orders.order_of(session, job.claim.subject_id))
+        return job.read(lambda session: spec.writing_spec(session, job.claim.subject_id))
     except AppError as error:
         raise EngineError("order_outdated", str(error)) from error
 
 
-def _write_arm(job: JobRun, order: Order, part: ArmRecipe, texts: "_Texts") -> None:
+def _write_arm(job: JobRun, order: WritingSpec, part: ArmRecipe, texts: "_Texts") -> None:
     rest = remaining(part.recipe, texts.done_of(part.arm))
     if rest is None:
         return
@@ -62,7 +62,7 @@ def _write_arm(job: JobRun, order: Order, part: ArmRecipe, texts: "_Texts") -> N
         job.progress.check()
 
 
-def _inputs(job: JobRun, order: Order, part: ArmRecipe) -> WritingInputs:
+def _inputs(job: JobRun, order: WritingSpec, part: ArmRecipe) -> WritingInputs:
     base = base_models.ready(job, order.base)
     if part.arm != "adapter" or order.voice is None:
         return WritingInputs(base=base, cache=job.context.cache_folder)
@@ -78,7 +78,7 @@ def _inputs(job: JobRun, order: Order, part: ArmRecipe) -> WritingInputs:
 class _Texts:
     """Writes texts down as they grow, at most twice a second, each as soon as it is finished."""
 
-    def __init__(self, job: JobRun, order: Order, samples: list[str]) -> None:
+    def __init__(self, job: JobRun, order: WritingSpec, samples: list[str]) -> None:
         self._job, self._order, self._samples = job, order, samples
         self._done = set(order.done)
         self._shown = 0.0

@@ -7,7 +7,7 @@ from pydantic import BaseModel
 
 from app.generations.start_pictures import service as start_pictures
 from app.generations.start_pictures.files import KeptPicture, keep_copy, keep_upload
-from app.generations.start_pictures.target import FromImage, FromOutput, StartPlace
+from app.generations.start_pictures.target import FromImage, FromOutput, StartTargetDep
 from app.web.api.audited import audited
 from app.web.api.deferred_route import DeferredRoute
 from app.web.session_deps import FileStorage, WriteSession
@@ -25,9 +25,9 @@ class StartOut(BaseModel, defer_build=True):
     sha256: str
 
 
-def _started(session: WriteSession, place: StartPlace, kept: KeptPicture) -> StartOut:
+def _started(session: WriteSession, target: StartTargetDep, kept: KeptPicture) -> StartOut:
     row = start_pictures.add(
-        session, kept, workspace_id=place.workspace_id, project_id=place.project_id, created_by=place.user_id
+        session, kept, workspace_id=target.workspace_id, project_id=target.project_id, created_by=target.user_id
     )
     return StartOut(id=row.id, project_id=row.project_id, width=row.width, height=row.height, sha256=row.sha256)
 
@@ -35,20 +35,20 @@ def _started(session: WriteSession, place: StartPlace, kept: KeptPicture) -> Sta
 @router.post("/projects/{project_id}/starts", status_code=201, summary="Bring a picture to start from")
 @audited("start_picture.added")
 def bring_start(
-    place: StartPlace, session: WriteSession, storage: FileStorage, file: Annotated[UploadFile, File()]
+    target: StartTargetDep, session: WriteSession, storage: FileStorage, file: Annotated[UploadFile, File()]
 ) -> StartOut:
     name = file.filename or "?"
-    kept = keep_upload(storage, place.read(file.file), name, project_id=place.project_id, limits=place.limits)
-    return _started(session, place, kept)
+    kept = keep_upload(storage, target.read(file.file), name, project_id=target.project_id, limits=target.limits)
+    return _started(session, target, kept)
 
 
 @router.post("/outputs/{output_id}/start", status_code=201, summary="Start from a finished picture")
 @audited("start_picture.added")
-def start_from_output(place: FromOutput, session: WriteSession, storage: FileStorage) -> StartOut:
-    return _started(session, place, keep_copy(storage, place.key, project_id=place.project_id))
+def start_from_output(target: FromOutput, session: WriteSession, storage: FileStorage) -> StartOut:
+    return _started(session, target, keep_copy(storage, target.key, project_id=target.project_id))
 
 
 @router.post("/images/{image_id}/start", status_code=201, summary="Start from a picture of the brand")
 @audited("start_picture.added")
-def start_from_image(place: FromImage, session: WriteSession, storage: FileStorage) -> StartOut:
-    return _started(session, place, keep_copy(storage, place.key, project_id=place.project_id))
+def start_from_image(target: FromImage, session: WriteSession, storage: FileStorage) -> StartOut:
+    return _started(session, target, keep_copy(storage, target.key, project_id=target.project_id))

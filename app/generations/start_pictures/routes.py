@@ -9,7 +9,7 @@ from app.generations import studio
 from app.generations.forms import DrawnWith
 from app.generations.start_pictures import service as start_pictures
 from app.generations.start_pictures.files import keep_copy, keep_upload
-from app.generations.start_pictures.target import FromImage, FromOutput, StartPlace
+from app.generations.start_pictures.target import FromImage, FromOutput, StartTargetDep
 from app.projects import queries as projects
 from app.web.answers import go, is_htmx
 from app.web.api.audited import audited
@@ -28,7 +28,7 @@ AdapterChoice = Annotated[str, StringConstraints(max_length=40)]
 @audited("start_picture.added")
 def upload(
     request: Request,
-    place: StartPlace,
+    target: StartTargetDep,
     session: WriteSession,
     storage: FileStorage,
     file: Annotated[UploadFile, File()],
@@ -37,18 +37,18 @@ def upload(
 ) -> Response:
     """``adapter_id`` and ``base_model`` are those of the composer, whose formats follow."""
     kept = keep_upload(
-        storage, place.read(file.file), file.filename or "?", project_id=place.project_id, limits=place.limits
+        storage, target.read(file.file), file.filename or "?", project_id=target.project_id, limits=target.limits
     )
     row = start_pictures.add(
-        session, kept, workspace_id=place.workspace_id, project_id=place.project_id, created_by=place.user_id
+        session, kept, workspace_id=target.workspace_id, project_id=target.project_id, created_by=target.user_id
     )
     form = DrawnWith(adapter_id=adapter_id or [], base_model=base_model)
     for chosen in {form.adapter, None}:  # with an adapter the base model beside it is not looked at, but must be there
-        studio.base_in_use(session, workspace_id=place.workspace_id, adapter_id=chosen, base_model=base_model or None)
-    address = f"/projects/{place.project_id}/studio?start={row.id}"
+        studio.base_in_use(session, workspace_id=target.workspace_id, adapter_id=chosen, base_model=base_model or None)
+    address = f"/projects/{target.project_id}/studio?start={row.id}"
     if not is_htmx(request):
         return go(request, address)
-    response = _in_place(request, session, place.workspace_id, place.project_id, form, row.id)
+    response = _in_place(request, session, target.workspace_id, target.project_id, form, row.id)
     response.headers["HX-Push-Url"] = address
     return response
 
@@ -65,7 +65,7 @@ def _in_place(
     request: Request, session: ReadSession, workspace_id: str, project_id: str, form: DrawnWith, start: str | None
 ) -> Response:
     project = projects.project(session, workspace_id=workspace_id, project_id=project_id)
-    sheet = studio.sheet_on(
+    state = studio.form_state_on(
         session,
         workspace_id=workspace_id,
         project_id=project.id,
@@ -74,27 +74,27 @@ def _in_place(
         channel=form.channel,
         start=start,
     )
-    return fragment(request, "partials/studio_start.html", sheet=sheet, project=project)
+    return fragment(request, "partials/studio_start.html", form_state=state, project=project)
 
 
 @router.post("/outputs/{output_id}/start")
 @audited("start_picture.added")
-def from_output(request: Request, place: FromOutput, session: WriteSession, storage: FileStorage) -> Response:
-    kept = keep_copy(storage, place.key, project_id=place.project_id)
+def from_output(request: Request, target: FromOutput, session: WriteSession, storage: FileStorage) -> Response:
+    kept = keep_copy(storage, target.key, project_id=target.project_id)
     row = start_pictures.add(
-        session, kept, workspace_id=place.workspace_id, project_id=place.project_id, created_by=place.user_id
+        session, kept, workspace_id=target.workspace_id, project_id=target.project_id, created_by=target.user_id
     )
-    return go(request, f"/projects/{place.project_id}/studio?start={row.id}")
+    return go(request, f"/projects/{target.project_id}/studio?start={row.id}")
 
 
 @router.post("/images/{image_id}/start")
 @audited("start_picture.added")
-def from_image(request: Request, place: FromImage, session: WriteSession, storage: FileStorage) -> Response:
-    kept = keep_copy(storage, place.key, project_id=place.project_id)
+def from_image(request: Request, target: FromImage, session: WriteSession, storage: FileStorage) -> Response:
+    kept = keep_copy(storage, target.key, project_id=target.project_id)
     row = start_pictures.add(
-        session, kept, workspace_id=place.workspace_id, project_id=place.project_id, created_by=place.user_id
+        session, kept, workspace_id=target.workspace_id, project_id=target.project_id, created_by=target.user_id
     )
-    return go(request, f"/projects/{place.project_id}/studio?start={row.id}")
+    return go(request, f"/projects/{target.project_id}/studio?start={row.id}")
 
 
 @router.get("/starts/{start_id}/picture")

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 from app.db import Database, own
 from app.generations.errors import NoStartPicture
 from app.generations.models import StartPicture
-from app.generations.requests import OrderedStart
+from app.generations.requests import StartImage
 from app.generations.start_pictures.files import KeptPicture, Rectangle, keep_mask
 from app.storage import Storage
 
@@ -69,13 +69,13 @@ class StartChoice:
     """None: what suits."""
 
 
-def ordered(
+def start_image(
     database: Database,
     storage: Storage,
     *,
     workspace_id: str,
     choice: StartChoice,
-) -> OrderedStart | None:
+) -> StartImage | None:
     """The start picture of an order with its mask in the storage; None where none is chosen.
 
     Works in a session of its own, before that of the order begins: the mask's file comes first. Raises ``NotFound``,
@@ -91,7 +91,7 @@ def ordered(
     kept = None
     if choice.mask is not None:
         kept = keep_mask(storage, choice.mask, size, project_id=project_id, keeps_painted=choice.keeps_painted)
-    return OrderedStart(
+    return StartImage(
         image_key=key,
         image=sha256,
         width=size[0],

@@ -18,7 +18,7 @@ MB = 1024 * 1024
 
 
 @dataclass(frozen=True)
-class Place:
+class StartTarget:
     """A brand that is there, and the key of the picture that is to be taken over, if it has one."""
 
     workspace_id: str
@@ -32,29 +32,29 @@ class Place:
         return file.read(self.limits.max_bytes + 1)
 
 
-def _brand(request: Request, settings: AppSettings, visitor: Editor, project_id: RowId) -> Place:
+def _brand(request: Request, settings: AppSettings, visitor: Editor, project_id: RowId) -> StartTarget:
     with request.app.state.database.read() as session:
         projects.project(session, workspace_id=visitor.workspace.id, project_id=project_id)
-    return _place(settings, visitor, project_id)
+    return _target(settings, visitor, project_id)
 
 
-def _output(request: Request, settings: AppSettings, visitor: Editor, output_id: RowId) -> Place:
+def _output(request: Request, settings: AppSettings, visitor: Editor, output_id: RowId) -> StartTarget:
     with request.app.state.database.read() as session:
         found = queries.output(session, workspace_id=visitor.workspace.id, output_id=output_id)
-        return _place(settings, visitor, found.project_id, found.key)
+        return _target(settings, visitor, found.project_id, found.key)
 
 
-def _image(request: Request, settings: AppSettings, visitor: Editor, image_id: RowId) -> Place:
+def _image(request: Request, settings: AppSettings, visitor: Editor, image_id: RowId) -> StartTarget:
     with request.app.state.database.read() as session:
         found = images.image(session, workspace_id=visitor.workspace.id, image_id=image_id)
-        return _place(settings, visitor, found.project_id, found.working_key)
+        return _target(settings, visitor, found.project_id, found.working_key)
 
 
-def _place(settings: AppSettings, visitor: Editor, project_id: str, key: str = "") -> Place:
+def _target(settings: AppSettings, visitor: Editor, project_id: str, key: str = "") -> StartTarget:
     limits = IntakeLimits(max_bytes=settings.max_image_mb * MB)
-    return Place(visitor.workspace.id, project_id, visitor.user.id, limits, key)
+    return StartTarget(visitor.workspace.id, project_id, visitor.user.id, limits, key)
 
 
-StartPlace = Annotated[Place, Depends(_brand)]
-FromOutput = Annotated[Place, Depends(_output)]
-FromImage = Annotated[Place, Depends(_image)]
+StartTargetDep = Annotated[StartTarget, Depends(_brand)]
+FromOutput = Annotated[StartTarget, Depends(_output)]
+FromImage = Annotated[StartTarget, Depends(_image)]

@@ -8,8 +8,8 @@ from starlette.background import BackgroundTask
 
 from app.voice.errors import AlreadyTakenIn
 from app.voice.imports import service, uploads
-from app.voice.imports.routes import take_in_opened
-from app.voice.imports.upload_target import OpenedImport, VoicePlace, add_import
+from app.voice.imports.routes import ingest_opened
+from app.voice.imports.upload_target import ImportTargetDep, OpenedImport, add_import
 from app.voice.reading import previews
 from app.voice.reading import readers as reading
 from app.voice.reading.mapping import Mapping
@@ -77,7 +77,7 @@ def _sentences(request: Request, pairs: list[list[Any]]) -> list[str]:
 @audited("import.added")
 def start_import(
     request: Request,
-    place: VoicePlace,
+    target: ImportTargetDep,
     session: WriteSession,
     storage: FileStorage,
     visitor: Editor,
@@ -86,12 +86,12 @@ def start_import(
     """CSV, XLSX, JSON, JSONL, TXT, Markdown, DOCX or HTML. Nothing is taken in yet: look at the answer, then take it in
     with the mapping of your choice."""
     import_id, stored = uploads.keep(
-        storage, file.file, file.filename or "?", file.size or 0, project_id=place.project_id, limits=place.limits
+        storage, file.file, file.filename or "?", file.size or 0, project_id=target.project_id, limits=target.limits
     )
-    opened = uploads.opened(storage, stored, place.limits)
+    opened = uploads.opened(storage, stored, target.limits)
     wanted, shown = reading.preview(opened, None, otherwise=visitor.user.locale)
-    add_import(session, place, import_id, stored)
-    return _import_out(request, import_id, place.project_id, stored.filename, wanted, shown)
+    add_import(session, target, import_id, stored)
+    return _import_out(request, import_id, target.project_id, stored.filename, wanted, shown)
 
 
 def _import_out(
@@ -130,7 +130,7 @@ def finish_import(
     wanted: MappingChoice,
 ) -> ImportedOut:
     """Good rows are added, all or none of them; each other one is named in a sentence."""
-    row, key = take_in_opened(session, opened, wanted, visitor)
+    row, key = ingest_opened(session, opened, wanted, visitor)
     if key is not None:
         afterwards.add_task(storage.delete, key)
     return ImportedOut(

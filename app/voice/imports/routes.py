@@ -14,7 +14,7 @@ from app.voice.forms import (
     PasteForm,
 )
 from app.voice.imports import queries, service, uploads
-from app.voice.imports.upload_target import Opened, OpenedImport, VoicePlace, add_import
+from app.voice.imports.upload_target import ImportTargetDep, Opened, OpenedImport, add_import
 from app.voice.models import VoiceImport
 from app.voice.reading import mapping
 from app.voice.reading import readers as reading
@@ -46,15 +46,15 @@ def show_add(request: Request, session: ReadSession, visitor: Editor, project_id
 @audited("import.added")
 def upload(
     request: Request,
-    place: VoicePlace,
+    target: ImportTargetDep,
     session: WriteSession,
     storage: FileStorage,
     file: Annotated[UploadFile, File()],
 ) -> Response:
     import_id, stored = uploads.keep(
-        storage, file.file, file.filename or "?", file.size or 0, project_id=place.project_id, limits=place.limits
+        storage, file.file, file.filename or "?", file.size or 0, project_id=target.project_id, limits=target.limits
     )
-    add_import(session, place, import_id, stored)
+    add_import(session, target, import_id, stored)
     return go(request, f"/voice/imports/{import_id}")
 
 
@@ -62,13 +62,13 @@ def upload(
 @audited("import.added")
 def paste(
     request: Request,
-    place: VoicePlace,
+    target: ImportTargetDep,
     session: WriteSession,
     storage: FileStorage,
     form: Annotated[PasteForm, Form()],
 ) -> Response:
-    import_id, stored = uploads.keep_pasted(storage, form.words, project_id=place.project_id, limits=place.limits)
-    add_import(session, place, import_id, stored)
+    import_id, stored = uploads.keep_pasted(storage, form.words, project_id=target.project_id, limits=target.limits)
+    add_import(session, target, import_id, stored)
     return go(request, f"/voice/imports/{import_id}")
 
 
@@ -99,7 +99,7 @@ def show_preview(
 
 @router.post("/voice/imports/{import_id}")
 @audited("text.added")
-def take_in(
+def ingest(
     request: Request,
     session: WriteSession,
     storage: FileStorage,
@@ -107,7 +107,7 @@ def take_in(
     opened: OpenedImport,
     form: Annotated[MappingForm, Form()],
 ) -> Response:
-    row, key = take_in_opened(session, opened, form, visitor)
+    row, key = ingest_opened(session, opened, form, visitor)
     if row.problems or not row.added:
         response = go(request, f"/voice/imports/{row.id}")
     else:
@@ -123,7 +123,7 @@ def _params(params: object) -> dict[str, Any]:
     return params if isinstance(params, dict) else {}
 
 
-def take_in_opened(
+def ingest_opened(
     session: WriteSession, opened: Opened, wanted: mapping.Mapping, visitor: Visitor
 ) -> tuple[VoiceImport, str | None]:
     """What pages and the API share: drafts and their measures come before the first statement of the transaction."""

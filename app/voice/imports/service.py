@@ -107,6 +107,6 @@ def discard_import(session: Session, *, workspace_id: str, import_id: str) -> tu
     return row.project_id, row.key
 
 
-def folder_of(project_id: str, import_id: str) -> str:
+def import_folder(project_id: str, import_id: str) -> str:
     """Where the file of an import lives in the storage."""
     return f"projects/{project_id}/voice/{import_id}"

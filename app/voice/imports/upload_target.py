@@ -18,7 +18,7 @@ from app.web.text import RowId
 
 
 @dataclass(frozen=True)
-class Place:
+class ImportTarget:
     """A brand that is there and may be added to."""
 
     workspace_id: str
@@ -27,24 +27,24 @@ class Place:
     limits: TextLimits
 
 
-def _place(request: Request, settings: AppSettings, visitor: Editor, project_id: RowId) -> Place:
+def _target(request: Request, settings: AppSettings, visitor: Editor, project_id: RowId) -> ImportTarget:
     with request.app.state.database.read() as session:
         projects.project(session, workspace_id=visitor.workspace.id, project_id=project_id)
-    return Place(visitor.workspace.id, project_id, visitor.user.id, TextLimits.of(settings.max_text_mb))
+    return ImportTarget(visitor.workspace.id, project_id, visitor.user.id, TextLimits.of(settings.max_text_mb))
 
 
-VoicePlace = Annotated[Place, Depends(_place)]
+ImportTargetDep = Annotated[ImportTarget, Depends(_target)]
 
 
-def add_import(session: Session, place: Place, import_id: str, stored: StoredTexts) -> None:
+def add_import(session: Session, target: ImportTarget, import_id: str, stored: StoredTexts) -> None:
     """The row of a file that was kept for this brand. Raises ``NotFound``."""
     service.start_import(
         session,
         stored,
-        workspace_id=place.workspace_id,
-        project_id=place.project_id,
+        workspace_id=target.workspace_id,
+        project_id=target.project_id,
         import_id=import_id,
-        created_by=place.user_id,
+        created_by=target.user_id,
     )
 
 

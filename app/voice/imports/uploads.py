@@ -6,7 +6,7 @@ from app.db import new_id
 from app.images.reading.names import shown_name
 from app.storage import Storage
 from app.voice.errors import NothingPasted, TextsTooLarge
-from app.voice.imports.service import StoredTexts, folder_of
+from app.voice.imports.service import StoredTexts, import_folder
 from app.voice.reading.archives import MB
 from app.voice.reading.intake import TextLimits
 from app.voice.reading.readers import TextFile, checked_format
@@ -37,7 +37,7 @@ def keep_pasted(storage: Storage, words: str, *, project_id: str, limits: TextLi
 def _kept(storage: Storage, file: TextFile, project_id: str) -> tuple[str, StoredTexts]:
     file_format = checked_format(file)
     import_id = new_id()
-    key = f"{folder_of(project_id, import_id)}/texts"
+    key = f"{import_folder(project_id, import_id)}/texts"
     storage.put(key, file.data)
     return import_id, StoredTexts(file.name, file_format, len(file.data), key)
 

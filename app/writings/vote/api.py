@@ -100,11 +100,12 @@ def get_pair(session: ReadSession, visitor: Viewer, project_id: RowId) -> NextPa
 def vote(session: WriteSession, visitor: Editor, pair_id: RowId, wanted: VoteIn) -> VoteOut:
     """Each member counts once for each pair."""
     workspace_id = visitor.workspace.id
-    given = service.vote(
+    ballot = service.vote(
         session, workspace_id=workspace_id, pair_id=pair_id, user_id=visitor.user.id, choice=wanted.choice
     )
-    left, right = ballots.arms_of_pair(session, ballots.pair(session, workspace_id=workspace_id, pair_id=given.pair_id))
-    return VoteOut(pair_id=given.pair_id, choice=wanted.choice, left=left, right=right)
+    pair = ballots.pair(session, workspace_id=workspace_id, pair_id=ballot.pair_id)
+    left, right = ballots.arms_of_pair(session, pair)
+    return VoteOut(pair_id=ballot.pair_id, choice=wanted.choice, left=left, right=right)
 
 
 @router.get("/projects/{project_id}/blind-results", summary="Which arm wins so far")

@@ -45,9 +45,9 @@ def next_pair(session: Session, *, workspace_id: str, project_id: str, user_id: 
 
 
 def pair_view(session: Session, found: BlindPair, user_id: str) -> PairView:
-    ordered = session.get_one(Writing, found.writing_id)
+    writing = session.get_one(Writing, found.writing_id)
     left, right = (session.get_one(WritingVariant, one).text for one in (found.left_id, found.right_id))
-    return PairView(found, ordered, left, right, ordered.created_by == user_id)
+    return PairView(found, writing, left, right, writing.created_by == user_id)
 
 
 def arms_of_pair(session: Session, found: BlindPair) -> tuple[Arm, Arm]:
@@ -104,21 +104,21 @@ def results(session: Session, *, workspace_id: str, project_id: str) -> list[Sta
         .join(Writing, Writing.id == BlindPair.writing_id)
         .where(BlindVote.workspace_id == workspace_id, BlindVote.project_id == project_id)
     )
-    given: dict[tuple[str | None, str], list[Cast]] = {}
+    votes_of: dict[tuple[str | None, str], list[Cast]] = {}
     for adapter_id, base_model, first, second, choice, user_id, ordered_by in rows:
         better = cast(Arm | None, {"left": first, "right": second}.get(choice))
         own = user_id is not None and user_id == ordered_by
-        given.setdefault((adapter_id, base_model), []).append(
+        votes_of.setdefault((adapter_id, base_model), []).append(
             Cast(cast(Arm, first), cast(Arm, second), better, own=own)
         )
     known = select(Adapter).where(
-        Adapter.workspace_id == workspace_id, Adapter.id.in_([adapter_id for adapter_id, _ in given if adapter_id])
+        Adapter.workspace_id == workspace_id, Adapter.id.in_([adapter_id for adapter_id, _ in votes_of if adapter_id])
     )
     adapters = {row.id: row for row in session.scalars(known)}
-    names = base_models.names(session, workspace_id=workspace_id, keys={base_model for _, base_model in given})
+    names = base_models.names(session, workspace_id=workspace_id, keys={base_model for _, base_model in votes_of})
     standings = [
         Standing(adapter_id, adapters.get(adapter_id or ""), base_model, names[base_model], duels(votes, ARMS))
-        for (adapter_id, base_model), votes in given.items()
+        for (adapter_id, base_model), votes in votes_of.items()
     ]
     return sorted(standings, key=_newest_first)
 

@@ -32,7 +32,7 @@ def show_vote(request: Request, session: ReadSession, visitor: Viewer, project_i
 def vote(
     request: Request, session: WriteSession, visitor: Editor, pair_id: RowId, form: Annotated[VoteForm, Form()]
 ) -> Response:
-    given = service.vote(
+    ballot = service.vote(
         session,
         workspace_id=visitor.workspace.id,
         pair_id=pair_id,
@@ -40,8 +40,8 @@ def vote(
         choice=form.choice,
     )
     if is_htmx(request):
-        return _ballot(request, session, visitor, given.project_id, told=given.pair_id)
-    return go(request, f"/projects/{given.project_id}/blind-vote")
+        return _ballot(request, session, visitor, ballot.project_id, told=ballot.pair_id)
+    return go(request, f"/projects/{ballot.project_id}/blind-vote")
 
 
 def _ballot(
@@ -61,7 +61,7 @@ def _ballot(
     }
     if told is not None:
         pair = ballots.pair(session, workspace_id=workspace_id, pair_id=told)
-        given = ballots.vote_of(session, pair_id=told, user_id=user_id)
-        context["told"] = (ballots.arms_of_pair(session, pair), given.choice if given else "same")
+        ballot = ballots.vote_of(session, pair_id=told, user_id=user_id)
+        context["told"] = (ballots.arms_of_pair(session, pair), ballot.choice if ballot else "same")
         return fragment(request, "partials/ballot.html", **context)
     return page(request, "pages/blind_vote.html", **context)

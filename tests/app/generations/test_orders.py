@@ -1,4 +1,4 @@
-"""From a wish to a recipe: every default, every size, every derived order."""
+"""From a request to a recipe: every default, every size, every derived order."""
 
 import pytest
 
@@ -17,7 +17,7 @@ from app.generations.errors import (
 )
 from app.generations.prompts import with_trigger_words
 from app.generations.recipe import AdapterUse, GenerationRecipe
-from app.generations.requests import Wish, WishedAdapter
+from app.generations.requests import AdapterRef, GenerationRequest
 
 
 @pytest.fixture
@@ -30,40 +30,40 @@ def adapter(name: str = "Nordlicht", *, trigger: str = "nordlicht", base_model: 
 
 
 def test_a_prompt_alone_is_enough(base: BaseModelEntry) -> None:
-    recipe, added = requests.recipe_for(Wish("a lighthouse"), [], base)
+    recipe, added = requests.recipe_for(GenerationRequest("a lighthouse"), [], base)
     assert (recipe.prompt, recipe.negative_prompt, added) == ("a lighthouse", "", ())
     assert (recipe.steps, recipe.guidance_scale) == (base.steps, base.guidance_scale)
     assert (recipe.width, recipe.height, recipe.count) == (base.resolution, base.resolution, 4)
 
 
 def test_what_a_base_does_not_listen_to_stays_out_of_the_order() -> None:
-    wish = Wish("a lighthouse", negative_prompt="people", guidance_scale=7.0)
-    schnell = requests.recipe_for(wish, [], get("flux-1-schnell"))[0]
+    request = GenerationRequest("a lighthouse", negative_prompt="people", guidance_scale=7.0)
+    schnell = requests.recipe_for(request, [], get("flux-1-schnell"))[0]
     assert (schnell.negative_prompt, schnell.guidance_scale, schnell.steps) == ("", 1.0, 4)
     assert schnell.quantization is None, "what fits the card that draws"
-    klein = requests.recipe_for(wish, [], get("flux-2-klein-base-4b"))[0]
+    klein = requests.recipe_for(request, [], get("flux-2-klein-base-4b"))[0]
     assert (klein.negative_prompt, klein.guidance_scale, klein.quantization) == ("people", 7.0, None)
 
 
 def test_a_sampler_is_chosen_by_name_where_it_draws_with_the_base(base: BaseModelEntry) -> None:
     flux = get("flux-1-dev")
-    assert requests.recipe_for(Wish("a"), [], base)[0].scheduler == "default"
-    assert requests.recipe_for(Wish("a", scheduler="euler_a"), [], base)[0].scheduler == "euler_a"
-    assert requests.recipe_for(Wish("a", scheduler="unipc"), [], flux)[0].scheduler == "unipc"
+    assert requests.recipe_for(GenerationRequest("a"), [], base)[0].scheduler == "default"
+    assert requests.recipe_for(GenerationRequest("a", scheduler="euler_a"), [], base)[0].scheduler == "euler_a"
+    assert requests.recipe_for(GenerationRequest("a", scheduler="unipc"), [], flux)[0].scheduler == "unipc"
     with pytest.raises(OtherScheduler) as refused:
-        requests.recipe_for(Wish("a", scheduler="ddim"), [], flux)
+        requests.recipe_for(GenerationRequest("a", scheduler="ddim"), [], flux)
     assert "ddim" in str(refused.value) and "default, euler, dpmpp_2m, unipc" in str(refused.value)
 
 
 def test_seeds_are_random_until_one_is_kept(base: BaseModelEntry) -> None:
-    drawn = {requests.recipe_for(Wish("a lighthouse"), [], base)[0].seed for _ in range(20)}
+    drawn = {requests.recipe_for(GenerationRequest("a lighthouse"), [], base)[0].seed for _ in range(20)}
     assert len(drawn) > 15
-    assert requests.recipe_for(Wish("a lighthouse", seed=7), [], base)[0].seed == 7
+    assert requests.recipe_for(GenerationRequest("a lighthouse", seed=7), [], base)[0].seed == 7
 
 
 def test_missing_trigger_words_come_in_front_and_are_named(base: BaseModelEntry) -> None:
     first, second = adapter(), adapter("Süß", trigger="suessbaeck")
-    recipe, added = requests.recipe_for(Wish("a Nordlicht lighthouse"), [first, second], base)
+    recipe, added = requests.recipe_for(GenerationRequest("a Nordlicht lighthouse"), [first, second], base)
     assert recipe.prompt == "suessbaeck, a Nordlicht lighthouse"
     assert added == ("suessbaeck",)
     assert recipe.adapters == (
@@ -80,25 +80,25 @@ def test_a_placeholder_becomes_the_trigger_word() -> None:
 
 def test_a_strength_of_ones_own_wins(base: BaseModelEntry) -> None:
     chosen = adapter()
-    wish = Wish("a lighthouse", adapters=(WishedAdapter(chosen.id, 0.0),))
-    assert requests.recipe_for(wish, [chosen], base)[0].adapters[0].strength == 0.0
+    request = GenerationRequest("a lighthouse", adapters=(AdapterRef(chosen.id, 0.0),))
+    assert requests.recipe_for(request, [chosen], base)[0].adapters[0].strength == 0.0
 
 
 @pytest.mark.parametrize(
-    ("wish", "count", "error"),
+    ("asked", "count", "error"),
     [
-        (Wish("  "), 0, EmptyPrompt),
-        (Wish("x" * 2001), 0, PromptTooLong),
-        (Wish("x" * 1995), 1, PromptTooLong),
-        (Wish("x", channel="cinema"), 0, NoSuchChannel),
-        (Wish("x"), 5, TooManyAdapters),
+        (GenerationRequest("  "), 0, EmptyPrompt),
+        (GenerationRequest("x" * 2001), 0, PromptTooLong),
+        (GenerationRequest("x" * 1995), 1, PromptTooLong),
+        (GenerationRequest("x", channel="cinema"), 0, NoSuchChannel),
+        (GenerationRequest("x"), 5, TooManyAdapters),
     ],
 )
 def test_what_cannot_be_ordered_is_refused(
-    base: BaseModelEntry, wish: Wish, count: int, error: type[Exception]
+    base: BaseModelEntry, asked: GenerationRequest, count: int, error: type[Exception]
 ) -> None:
     with pytest.raises(error):
-        requests.recipe_for(wish, [adapter() for _ in range(count)], base)
+        requests.recipe_for(asked, [adapter() for _ in range(count)], base)
 
 
 def test_adapters_of_different_bases_are_not_mixed() -> None:
@@ -190,7 +190,9 @@ def test_pictures_are_drawn_with_the_clip_layer_that_the_adapter_learned_with() 
     plain = adapter(base_model="stable-diffusion-1-5")
     plain.facts = {"recipe": {}}  # from before there was a choice
     base = get("stable-diffusion-1-5")
-    assert [requests.recipe_for(Wish("a"), given, base)[0].clip_skip for given in ([anime], [plain], [])] == [2, 1, 1]
-    assert requests.recipe_for(Wish("a"), [anime], get("stable-diffusion-xl"))[0].clip_skip == 1
-    made = provenance.made_by(requests.recipe_for(Wish("a"), [anime], base)[0], (), seed=1, multiplier=1.0)
+    assert [
+        requests.recipe_for(GenerationRequest("a"), given, base)[0].clip_skip for given in ([anime], [plain], [])
+    ] == [2, 1, 1]
+    assert requests.recipe_for(GenerationRequest("a"), [anime], get("stable-diffusion-xl"))[0].clip_skip == 1
+    made = provenance.made_by(requests.recipe_for(GenerationRequest("a"), [anime], base)[0], (), seed=1, multiplier=1.0)
     assert "Clip skip: 2" in made.parameters() and made.facts()["clip_skip"] == 2

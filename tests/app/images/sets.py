@@ -7,7 +7,7 @@ from PIL import Image as Pillow
 from app.db import Database
 from app.images import queries, service
 from app.images.models import Image
-from app.images.uploads import Limits, Upload, take_in
+from app.images.uploads import Limits, Upload, ingest
 from app.projects import service as projects
 from app.storage import Storage
 from tests.app.images.make_pictures import scene
@@ -35,7 +35,7 @@ def add(database: Database, storage: Storage, workspace_id: str, project_id: str
     """Takes files in as a request does."""
     with database.read() as session:
         known = queries.known_hashes(session, workspace_id=workspace_id, project_id=project_id)
-    taken = take_in(storage, uploads, project_id=project_id, known=known, limits=LIMITS)
+    taken = ingest(storage, uploads, project_id=project_id, known=known, limits=LIMITS)
     with database.write() as session:
         added = service.add_all(session, taken, workspace_id=workspace_id, project_id=project_id, created_by=None)
         session.flush()

@@ -12,7 +12,7 @@ from app.errors import NotFound
 from app.images import queries, service
 from app.images.errors import FileTooLarge, UnsupportedImage
 from app.images.service import CaptionWithoutPicture
-from app.images.uploads import NotACaption, take_in
+from app.images.uploads import NotACaption, ingest
 from app.projects import service as projects
 from app.storage import Storage
 from tests.app.images.sets import LIMITS, add, add_pictures, image_of, make_brand, png, upload
@@ -66,7 +66,7 @@ def test_the_same_bytes_are_one_picture_per_brand(
 def test_the_same_picture_from_many_requests_at_once_is_one(
     database: Database, storage: Storage, workspace_id: str, project_id: str
 ) -> None:
-    stored = take_in(storage, [upload("one.png", png(1))], project_id=project_id, known=frozenset(), limits=LIMITS)
+    stored = ingest(storage, [upload("one.png", png(1))], project_id=project_id, known=frozenset(), limits=LIMITS)
     start, results = threading.Barrier(6), []
 
     def request() -> None:
@@ -87,7 +87,7 @@ def test_the_same_picture_from_many_requests_at_once_is_one(
 def test_a_brand_that_went_meanwhile_is_not_found(
     database: Database, storage: Storage, workspace_id: str, project_id: str
 ) -> None:
-    stored = take_in(storage, [upload("one.png", png(1))], project_id=project_id, known=frozenset(), limits=LIMITS)
+    stored = ingest(storage, [upload("one.png", png(1))], project_id=project_id, known=frozenset(), limits=LIMITS)
     with database.write() as session:
         projects.delete_project(session, workspace_id=workspace_id, project_id=project_id, typed_name="Nordlicht")
     with database.write() as session, pytest.raises(NotFound):
@@ -101,7 +101,7 @@ def test_nothing_is_stored_or_asked_of_the_database_for_a_refused_file(storage: 
         ("long.txt", b"x" * 70_000, NotACaption),
     ):
         with pytest.raises(refusal):
-            take_in(storage, [upload(name, data)], project_id="a" * 32, known=frozenset(), limits=LIMITS)
+            ingest(storage, [upload(name, data)], project_id="a" * 32, known=frozenset(), limits=LIMITS)
     assert list(storage.keys_under("projects")) == []
 
 

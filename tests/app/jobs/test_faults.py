@@ -150,9 +150,9 @@ def test_the_setting_reaches_the_order(sign_up: SignUp, settings: object) -> Non
     owner.client.app.state.settings.max_jobs_per_workspace = 1  # type: ignore[attr-defined]
     client = api_client(owner)
     brand = client.post("/api/v1/projects", json={"name": "Nordlicht"}).json()["id"]
-    wish = {"prompt": "a lighthouse"}
-    assert client.post(f"/api/v1/projects/{brand}/generations", json=wish).status_code == 201
-    refused = client.post(f"/api/v1/projects/{brand}/generations", json=wish)
+    request = {"prompt": "a lighthouse"}
+    assert client.post(f"/api/v1/projects/{brand}/generations", json=request).status_code == 201
+    refused = client.post(f"/api/v1/projects/{brand}/generations", json=request)
     assert refused.status_code == 429 and "cancel some" in refused.json()["sentence"]
 
 

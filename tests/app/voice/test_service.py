@@ -47,7 +47,7 @@ def judged(database: Database, brand: tuple[str, str]) -> queries.JudgedSet:
 
 def started(database: Database, brand: tuple[str, str], storage: Storage, kind: str = "csv") -> VoiceImport:
     import_id = new_id()
-    stored = imports.StoredTexts(f"a.{kind}", kind, 3, f"{imports.folder_of(brand[1], import_id)}/texts")
+    stored = imports.StoredTexts(f"a.{kind}", kind, 3, f"{imports.import_folder(brand[1], import_id)}/texts")
     storage.put(stored.key, b"a\nb")
     with database.write() as session:
         row = imports.start_import(

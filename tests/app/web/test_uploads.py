@@ -91,7 +91,7 @@ def test_one_that_is_worked_on_keeps_no_page_and_the_next_is_told_to_come_back(
         go_on.wait(60)
         raise disk.NoRoom()
 
-    monkeypatch.setattr("app.images.uploads.take_in", wait)
+    monkeypatch.setattr("app.images.upload_target.ingest", wait)
 
     def send() -> Any:
         client = TestClient(app, follow_redirects=False, cookies=owner.client.cookies)

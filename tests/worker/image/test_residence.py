@@ -14,7 +14,7 @@ from sqlalchemy import select
 from app.db import Database
 from app.generations import planner, service
 from app.generations.models import Generation, Output
-from app.generations.requests import Wish
+from app.generations.requests import GenerationRequest
 from app.storage import Storage
 from tests.visuals import make_project
 from tests.worker.image import tiny, tiny_flux
@@ -113,10 +113,10 @@ def test_an_order_that_runs_out_of_memory_ends_block_by_block_with_the_picture_o
     context.device = DeviceFacts("A card", "cuda", 12_000_000_000)
     context.cache_folder = tmp_path / "cache"
     project_id = make_project(database, workspace_id)
-    wish = Wish("a jar", adapters=(), base_model="flux-1-dev", count=2, seed=11, steps=3)
+    request = GenerationRequest("a jar", adapters=(), base_model="flux-1-dev", count=2, seed=11, steps=3)
     with database.write() as session:
         ordered = service.request_pictures(
-            session, workspace_id=workspace_id, project_id=project_id, user_id=None, wish=wish
+            session, workspace_id=workspace_id, project_id=project_id, user_id=None, request=request
         ).generation
         ordered.recipe = ordered.recipe | {"width": 64, "height": 64}
         generation_id = ordered.id

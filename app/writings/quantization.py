@@ -8,7 +8,7 @@ TOKENS = 4096
 FINEST_FIRST: tuple[Quantization, ...] = ("none", "int8", "nf4")
 
 
-def held_on(base: TextModelEntry, device: Device | None) -> Quantization:
+def quantization_on(base: TextModelEntry, device: Device | None) -> Quantization:
     """As it is where no device is known; in 4 bits where nothing fits."""
     if device is None:
         return "none"

@@ -22,7 +22,7 @@ class VoiceFile:
 
 
 @dataclass(frozen=True)
-class Order:
+class WritingSpec:
     """An order as plain values, to be carried out of the transaction."""
 
     writing_id: str
@@ -35,19 +35,19 @@ class Order:
     """Arms and positions that an earlier attempt has finished."""
 
 
-def order_of(session: Session, writing_id: str) -> Order:
+def writing_spec(session: Session, writing_id: str) -> WritingSpec:
     """For the worker. Raises ``NotFound``, ``NoSuchVoice``, ``UnknownBaseModel``."""
-    ordered = session.get(Writing, writing_id)
-    if ordered is None:
+    writing = session.get(Writing, writing_id)
+    if writing is None:
         raise NotFound()
-    order = WritingOrder.model_validate(ordered.recipe)
+    order = WritingOrder.model_validate(writing.recipe)
     part = order.of("adapter")
     file = None
     if part is not None:
         adapter = voice(
             session,
-            workspace_id=ordered.workspace_id,
-            project_id=ordered.project_id,
+            workspace_id=writing.workspace_id,
+            project_id=writing.project_id,
             adapter_id=part.adapter_id or "",
         )
         file = VoiceFile(adapter.diffusers_key, adapter.sha256)
@@ -56,12 +56,12 @@ def order_of(session: Session, writing_id: str) -> Order:
             WritingVariant.writing_id == writing_id, WritingVariant.finished.is_(True)
         )
     )
-    return Order(
-        writing_id=ordered.id,
-        workspace_id=ordered.workspace_id,
-        project_id=ordered.project_id,
+    return WritingSpec(
+        writing_id=writing.id,
+        workspace_id=writing.workspace_id,
+        project_id=writing.project_id,
         order=order,
-        base=base_models.text_entry(session, workspace_id=ordered.workspace_id, key=order.arms[0].recipe.base_model),
+        base=base_models.text_entry(session, workspace_id=writing.workspace_id, key=order.arms[0].recipe.base_model),
         voice=file,
         done=frozenset((arm, position) for arm, position in finished),
     )

@@ -121,6 +121,20 @@ class Settings(BaseSettings):
         return Path(self.checkpoints_folder) if self.checkpoints_folder else self.data_dir / "checkpoints"
 
     @property
+    def hub_hosts(self) -> tuple[str, ...]:
+        """Further hosts that the hub's files lie on."""
+        return tuple(self.hub_file_hosts.lower().split())
+
+    @property
+    def most_adapter_bytes(self) -> int:
+        return self.max_adapter_mb * 1_000_000
+
+    @property
+    def hang_after_seconds(self) -> float:
+        """A job that gets no further for so long counts as hung; 0 turns that off."""
+        return self.hang_minutes * 60.0
+
+    @property
     def sign_in_life(self) -> timedelta:
         return timedelta(days=self.sign_in_days)
 

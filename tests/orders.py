@@ -10,6 +10,7 @@ from app.accounts.models import Workspace
 from app.db import Database, new_id
 from app.images.models import Image
 from app.projects.models import Project
+from app.settings import Settings
 from app.storage import Storage
 from app.trainings import service as trainings
 from app.trainings.look.choices import TrainingChoices
@@ -107,6 +108,7 @@ def worker_context(database: Database, storage: Storage) -> WorkerContext:
         storage=storage,
         worker_id="test-worker",
         queues=("training", "generation"),
+        settings=Settings(_env_file=None),  # type: ignore[call-arg]
         cache_folder=Path(tempfile.gettempdir()) / "livery-test-cache",
         device=DeviceFacts("Fake device (1 core)"),
     )

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from app.db import DATABASE_AWAY, Database
 from app.machine.disk import DiskWatch
+from app.settings import Settings
 from app.storage import Storage
 from worker.engines.device import DeviceFacts
 from worker.process.idle import Idle
@@ -30,6 +31,7 @@ class WorkerContext:
     storage: Storage
     worker_id: str
     queues: tuple[str, ...]
+    settings: Settings
     cache_folder: Path
     """Local files that may be fetched again at any time, such as adapters in use."""
     device: DeviceFacts = field(default_factory=DeviceFacts)
@@ -40,20 +42,8 @@ class WorkerContext:
     disk: DiskWatch = field(default_factory=lambda: DiskWatch(floor_mb=0))
     """The disk that jobs write to."""
 
-    hang_after_seconds: float = 0.0
-    """A job that gets no further for so long counts as hung; 0 turns that off."""
     holds: Callable[..., None] = lambda **_: None
     """Tells the supervisor which claim this process holds."""
-    hub_url: str = "https://huggingface.co"
-    hub_file_hosts: tuple[str, ...] = ()
-    """Further hosts that the hub's files lie on."""
-    civitai_url: str = "https://civitai.com"
-    signing_key: bytes = b""
-    """Opens the tokens that people gave for a hub."""
-    most_adapter_bytes: int = 1_000_000_000
-    checkpoints_folder: Path | None = None
-    """Where the person who runs this machine puts checkpoints; None where there is no such folder."""
-
     idle: Idle = field(default_factory=Idle)
     device_lock: threading.Lock = field(default_factory=threading.Lock)
     """Held while a job runs: one at a time, whoever claimed it in this process."""

@@ -171,7 +171,7 @@ class JobProgress:
         last, pause = time.monotonic(), HEARTBEAT_SECONDS
         while not self._ended.wait(pause):
             moment = time.monotonic()
-            if 0 < self._context.hang_after_seconds < moment - self._moved_at:
+            if 0 < self._context.settings.hang_after_seconds < moment - self._moved_at:
                 self._give_up(moment - self._moved_at)
             try:
                 with self._context.database.note() as session:

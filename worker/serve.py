@@ -45,15 +45,9 @@ def main(named_queues: str, pulse: Pulse, crash_report: str) -> None:
         storage=open_storage(settings),
         worker_id=f"{socket.gethostname()[:40]}-{os.getpid()}-{secrets.token_hex(3)}",
         queues=queues,
+        settings=settings,
         cache_folder=settings.data_dir / "worker-cache",
-        hub_url=settings.hub_url,
-        hub_file_hosts=tuple(settings.hub_file_hosts.lower().split()),
-        civitai_url=settings.civitai_url,
-        signing_key=settings.signing_key(),
-        most_adapter_bytes=settings.max_adapter_mb * 1_000_000,
-        checkpoints_folder=settings.effective_checkpoints_folder,
         disk=DiskWatch(settings.data_dir, Path(tempfile.gettempdir()), floor_mb=settings.disk_floor_mb),
-        hang_after_seconds=settings.hang_minutes * 60.0,
         holds=pulse.holds,
     )
     context.device = measure_device()

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 import safetensors.numpy
 from numpy import zeros
+from pydantic import SecretStr
 
 from app.base_files import queries, service
 from app.base_files.queries import FilesState
@@ -24,6 +25,7 @@ from app.base_models import service as base_model_service
 from app.db import Database
 from app.jobs import claims
 from app.jobs.models import Job
+from app.settings import Settings
 from app.storage import Storage
 from tests.fake_hub import COMMIT, FakeHub, git_hash, serving
 from tests.orders import make_workspace
@@ -80,9 +82,9 @@ def context(database: Database, storage: Storage, hub: FakeHub, tmp_path: Path) 
         worker_id="w",
         queues=("training",),
         cache_folder=tmp_path / "cache",
-        hub_url=hub.url,
-        signing_key=KEY,
-        checkpoints_folder=tmp_path / "checkpoints",
+        settings=Settings(
+            hub_url=hub.url, secret_key=SecretStr(KEY.decode()), checkpoints_folder=str(tmp_path / "checkpoints")
+        ),
     )
 
 
@@ -390,8 +392,7 @@ def test_an_order_fetches_what_is_missing_and_finds_it_the_next_time(
 
 
 def test_the_folder_of_checkpoints_is_told_with_reasons(context: WorkerContext, database: Database) -> None:
-    folder = context.checkpoints_folder
-    assert folder is not None
+    folder = context.settings.effective_checkpoints_folder
     (folder / "pipeline" / "unet").mkdir(parents=True)
     (folder / "pipeline" / "model_index.json").write_bytes(_pipeline()["model_index.json"])
     (folder / "pickles" / "unet").mkdir(parents=True)
@@ -418,8 +419,7 @@ def test_a_local_checkpoint_file_is_ready_with_the_small_files_of_its_familys_ba
     context: WorkerContext, add: Added, hub: FakeHub
 ) -> None:
     workspace_id, _ = add()
-    folder = context.checkpoints_folder
-    assert folder is not None
+    folder = context.settings.effective_checkpoints_folder
     folder.mkdir()
     names = ["model.diffusion_model.input_blocks.0.0.weight", "cond_stage_model.transformer.text_model.x"]
     (folder / "house.safetensors").write_bytes(safetensors.numpy.save(dict.fromkeys(names, zeros(3))))

@@ -138,8 +138,7 @@ def hub() -> Iterator[FakeHub]:
 @pytest.fixture
 def context(database: Database, storage: Storage, hub: FakeHub, app: Any) -> WorkerContext:
     made = worker_context(database, storage)
-    made.hub_url = made.civitai_url = hub.url
-    made.signing_key = app.state.signing_key
+    made.settings = app.state.settings.model_copy(update={"hub_url": hub.url, "civitai_url": hub.url})
     return made
 
 
@@ -268,7 +267,7 @@ def test_what_was_cut_off_goes_on_where_it_was(
     monkeypatch.setattr("worker.files.whole_file.PAUSES_SECONDS", (0.0,))
     file = "look.safetensors"
     with serving(fake_hub.FakeHub({"ada/look": {file: CONTENT}}, cut_at={file: 900})) as there:
-        context.hub_url = there.url
+        context.settings = context.settings.model_copy(update={"hub_url": there.url})
         row, job = fetched(owner, context, database, "ada/look")
     assert (job.state, job.error_sentence, row.sha256) == ("done", None, SHA)
     assert there.ranges_of(file) == ["", "bytes=900-"]

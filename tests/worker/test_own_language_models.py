@@ -64,7 +64,10 @@ def hub(saved: Path) -> Iterator[FakeHub]:
 def context(database: Database, storage: Storage, hub: FakeHub, tmp_path: Path) -> WorkerContext:
     plain = worker_context(database, storage)
     (tmp_path / "checkpoints").mkdir()
-    return replace(plain, cache_folder=tmp_path / "cache", hub_url=hub.url, checkpoints_folder=tmp_path / "checkpoints")
+    settings = plain.settings.model_copy(
+        update={"hub_url": hub.url, "checkpoints_folder": str(tmp_path / "checkpoints")}
+    )
+    return replace(plain, cache_folder=tmp_path / "cache", settings=settings)
 
 
 def add(owner: SignedIn, database: Database, **fields: str) -> str:
@@ -139,18 +142,19 @@ def test_one_from_the_hub_is_recognised_trained_on_written_with_and_known_again(
 def test_a_local_folder_without_a_chat_template_learns_texts_as_they_are(
     owner: SignedIn, database: Database, storage: Storage, context: WorkerContext, saved: Path
 ) -> None:
-    assert context.checkpoints_folder is not None
-    folder = context.checkpoints_folder / "our-words"
+    folder = context.settings.effective_checkpoints_folder / "our-words"
     shutil.copytree(saved, folder)
     (folder / "chat_template.jinja").unlink()
     (folder / "original").mkdir()
     (folder / "original" / "consolidated.00.pth").write_bytes(b"what its makers trained with, and nobody opens")
-    (context.checkpoints_folder / "packed").mkdir()
-    (context.checkpoints_folder / "packed" / "config.json").write_text("{}")
-    (context.checkpoints_folder / "packed" / "model.gguf").write_bytes(b"GGUF")
-    (context.checkpoints_folder / "bert").mkdir()
-    (context.checkpoints_folder / "bert" / "config.json").write_text('{"architectures": ["BertForMaskedLM"]}')
-    (context.checkpoints_folder / "bert" / "model.safetensors").write_bytes(b"")
+    (context.settings.effective_checkpoints_folder / "packed").mkdir()
+    (context.settings.effective_checkpoints_folder / "packed" / "config.json").write_text("{}")
+    (context.settings.effective_checkpoints_folder / "packed" / "model.gguf").write_bytes(b"GGUF")
+    (context.settings.effective_checkpoints_folder / "bert").mkdir()
+    (context.settings.effective_checkpoints_folder / "bert" / "config.json").write_text(
+        '{"architectures": ["BertForMaskedLM"]}'
+    )
+    (context.settings.effective_checkpoints_folder / "bert" / "model.safetensors").write_bytes(b"")
     base_upkeep.tell_what_lies_ready(context)
     page = owner.client.get("/base-models").text
     assert "our-words · Language model" in page and "BertForMaskedLM" in page
@@ -176,7 +180,7 @@ def test_a_local_folder_without_a_chat_template_learns_texts_as_they_are(
         assert session.scalars(select(Training)).one().recipe["kind"] == "plain_text"
         adapter = session.scalars(select(Adapter)).one()
     header = storage.get(adapter.diffusers_key)
-    assert b"our-words" in header and str(context.checkpoints_folder).encode() not in header
+    assert b"our-words" in header and str(context.settings.effective_checkpoints_folder).encode() not in header
     assert load(header)
     asked = {"brief": "In the morning", "adapter_id": "none", "base_model": row.id, "count": "1"}
     assert owner.client.post(f"/projects/{project_id}/writings", data=asked).status_code == 303

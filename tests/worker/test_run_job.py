@@ -14,6 +14,7 @@ from app.jobs import claims, outcomes, service
 from app.jobs.claims import LeaseLost
 from app.jobs.models import Job
 from app.jobs.notifier import NullNotifier
+from app.settings import Settings
 from app.storage import Storage
 from worker import run_job
 from worker.context import WorkerContext
@@ -27,7 +28,7 @@ from worker.process.upkeep import tick
 
 @pytest.fixture
 def context(database: Database, storage: Storage, tmp_path: Path) -> WorkerContext:
-    return WorkerContext(database, storage, "w1", ("training",), tmp_path / "cache", DeviceFacts("CPU"))
+    return WorkerContext(database, storage, "w1", ("training",), Settings(), tmp_path / "cache", DeviceFacts("CPU"))
 
 
 @pytest.fixture

@@ -173,11 +173,15 @@ def _hub(job: JobRun, source: Source) -> Hub:
     could add, by its name, a private repository of the person who runs this Livery."""
     try:
         token = job.read(
-            lambda session: base_files.hub_token(session, job.context.signing_key, workspace_id=job.claim.workspace_id)
+            lambda session: base_files.hub_token(
+                session, job.context.settings.signing_key(), workspace_id=job.claim.workspace_id
+            )
         )
     except CannotOpen as error:
         raise EngineError("token_lost", error.sentence) from error
-    return Hub(job.context.hub_url, token, own_token=not source.is_own, file_hosts=job.context.hub_file_hosts)
+    return Hub(
+        job.context.settings.hub_url, token, own_token=not source.is_own, file_hosts=job.context.settings.hub_hosts
+    )
 
 
 def _bring(
@@ -297,7 +301,7 @@ def _json(hub: Hub, repository: Repository, path: str) -> dict[str, Any]:
 
 
 def _local(job: JobRun, name: str) -> Path:
-    path = checkpoint_folder.entry(job.context.checkpoints_folder, name)
+    path = checkpoint_folder.entry(job.context.settings.effective_checkpoints_folder, name)
     if path is None:
         raise EngineError("local_gone", LOCAL_GONE % {"name": name})
     return path

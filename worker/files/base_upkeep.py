@@ -36,7 +36,7 @@ def tick(context: WorkerContext) -> None:
 
 def tell_what_lies_ready(context: WorkerContext) -> None:
     machine = base_folders.machine_of(context.cache_folder)
-    entries = checkpoint_folder.look(context.checkpoints_folder, machine)
+    entries = checkpoint_folder.look(context.settings.effective_checkpoints_folder, machine)
     try:
         with context.database.write() as session:
             base_model_service.note_offered(session, machine=machine, entries=entries)

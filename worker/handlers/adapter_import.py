@@ -46,12 +46,12 @@ def run(job: JobRun) -> None:
     token = _token(job)
     job.progress.phase("fetching")
     hub = (
-        fetching.hugging_face(job.context.hub_url, job.context.hub_file_hosts)
+        fetching.hugging_face(job.context.settings.hub_url, job.context.settings.hub_hosts)
         if address.hub == "huggingface"
-        else fetching.civitai(job.context.civitai_url)
+        else fetching.civitai(job.context.settings.civitai_url)
     )
     offer = offered(hub, address, token=token)
-    if offer.byte_count is not None and offer.byte_count > job.context.most_adapter_bytes:
+    if offer.byte_count is not None and offer.byte_count > job.context.settings.most_adapter_bytes:
         raise EngineError("too_large", TOO_LARGE)
     with job_folder("adapter") as folder:
         path = folder / "adapter.safetensors"
@@ -68,7 +68,7 @@ def run(job: JobRun) -> None:
 def _token(job: JobRun) -> str:
     sealed = job.read(lambda session: claims.sealed_secret(session, job.claim))
     try:
-        return unseal(job.context.signing_key, brought.TOKEN_PURPOSE, sealed) if sealed else ""
+        return unseal(job.context.settings.signing_key(), brought.TOKEN_PURPOSE, sealed) if sealed else ""
     except CannotOpen as error:
         raise EngineError("token_lost", error.sentence) from error
 
@@ -131,7 +131,7 @@ def _on_civitai(hub: Hub, address: HubAddress, token: str) -> Offer:
 
 def _fetch(job: JobRun, hub: Hub, offer: Offer, path: Path, *, token: str) -> None:
     here, total = 0, max(1, -(-(offer.byte_count or 0) // MB))
-    progress, most = job.progress, job.context.most_adapter_bytes
+    progress, most = job.progress, job.context.settings.most_adapter_bytes
 
     def count(more: int) -> None:
         nonlocal here

@@ -45,7 +45,7 @@ def run(job: JobRun) -> None:
     sealed = job.read(lambda session: claims.sealed_secret(session, job.claim))
     job.progress.phase("publishing")
     try:
-        token = unseal(job.context.signing_key, publishing.TOKEN_PURPOSE, sealed or "")
+        token = unseal(job.context.settings.signing_key(), publishing.TOKEN_PURPOSE, sealed or "")
     except CannotOpen as error:
         raise EngineError("token_lost", error.sentence) from error
     with job_folder("publish") as folder:
@@ -98,8 +98,8 @@ def _brought_in(job: JobRun, keys: tuple[tuple[str, str], ...], folder: Path) ->
 
 
 def _publish(job: JobRun, order: PublishOrder, files: dict[str, Path], token: str) -> str:
-    hub = HfApi(endpoint=job.context.hub_url, token=token)
-    place = fetching.hugging_face(job.context.hub_url, job.context.hub_file_hosts)
+    hub = HfApi(endpoint=job.context.settings.hub_url, token=token)
+    place = fetching.hugging_face(job.context.settings.hub_url, job.context.settings.hub_hosts)
     set_client_factory(lambda: client_for(place))
     try:
         hub.create_repo(order.repository, private=order.is_private, exist_ok=True, repo_type="model")
@@ -126,4 +126,4 @@ def _publish(job: JobRun, order: PublishOrder, files: dict[str, Path], token: st
         if isinstance(error.__cause__, OSError | httpx2.HTTPError):
             raise EngineError("hub_away", FAILED) from error
         raise
-    return f"{job.context.hub_url.rstrip('/')}/{order.repository}"
+    return f"{job.context.settings.hub_url.rstrip('/')}/{order.repository}"

@@ -21,6 +21,7 @@ from app.accounts.service import TOKEN_START
 from app.db import DATABASE_AWAY, Database, now
 from app.errors import N_, AppError, NotFound, SignInNeeded
 from app.logs import request_id
+from app.settings import Settings
 from app.web import error_responses
 from app.web.error_responses import NotAllowed
 from app.web.gate import csrf, incoming, signed_in
@@ -83,9 +84,7 @@ class Gate:
         *,
         database: Database,
         signing_key: bytes,
-        secure_cookies: bool,
-        sign_in_life: timedelta,
-        sign_in_idle: timedelta,
+        settings: Settings,
         rules: RouteRules,
         uploads: Uploads,
         pace: Pace,
@@ -94,9 +93,7 @@ class Gate:
         self.app = app
         self.database = database
         self.signing_key = signing_key
-        self.secure_cookies = secure_cookies
-        self.sign_in_life = sign_in_life
-        self.sign_in_idle = sign_in_idle
+        self.settings = settings
         self.rules = rules
         self.uploads = uploads
         self.pace = pace
@@ -142,7 +139,7 @@ class Gate:
         async def answer(message: Message) -> None:
             if message["type"] == "http.response.start":
                 body.is_answered = True
-                _add_headers(message, state.get("form_cookie"), self.secure_cookies)
+                _add_headers(message, state.get("form_cookie"), self.settings.secure_cookies)
                 MutableHeaders(scope=message)["x-request-id"] = state["request_id"]
                 self.latencies.note(scope, message["status"], time.monotonic() - started)
                 log.info(
@@ -226,7 +223,9 @@ class Gate:
         )
 
     def _by_cookie(self, session: Session, token: str) -> queries.Entrance | None:
-        return queries.entrance_by_cookie(session, token, life=self.sign_in_life, idle=self.sign_in_idle)
+        return queries.entrance_by_cookie(
+            session, token, life=self.settings.sign_in_life, idle=self.settings.sign_in_idle
+        )
 
     def _note_use(self, found: queries.Entrance) -> None:
         if found.browser is not None and found.browser.last_seen_at < now() - SEEN_EVERY:

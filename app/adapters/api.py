@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, File, Query, Request, Response, UploadFile
+from fastapi import APIRouter, File, Request, Response, UploadFile
 from pydantic import BaseModel, Field
 from starlette.background import BackgroundTask
 
@@ -24,7 +24,7 @@ from app.web.api.audited import audited
 from app.web.api.deferred_route import DeferredRoute
 from app.web.api.json_body import JsonBody
 from app.web.gate.signed_in import Editor, Viewer
-from app.web.paging import from_cursor, split
+from app.web.paging import Cursor, from_cursor, split
 from app.web.session_deps import FileStorage, ReadSession, WriteSession
 from app.web.text import Name, RowId
 
@@ -95,7 +95,7 @@ def list_adapters(
     session: ReadSession,
     visitor: Viewer,
     archived: bool = False,
-    cursor: Annotated[str | None, Query(max_length=200)] = None,
+    cursor: Cursor = None,
 ) -> AdapterList:
     """All of the workspace's, the newest first."""
     found = queries.adapters(session, workspace_id=visitor.workspace.id, archived=archived, before=from_cursor(cursor))

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Annotated
 
-from fastapi import APIRouter, File, Form, Query, Request, Response, UploadFile
+from fastapi import APIRouter, File, Form, Request, Response, UploadFile
 from fastapi.responses import StreamingResponse
 from starlette.background import BackgroundTask
 
@@ -26,7 +26,7 @@ from app.web.flashes import Flash
 from app.web.gate.signed_in import Editor, Viewer
 from app.web.gate.visitor import Visitor
 from app.web.language import translate
-from app.web.paging import from_cursor, split
+from app.web.paging import Cursor, from_cursor, split
 from app.web.session_deps import FileStorage, ReadSession, WriteSession
 from app.web.templating import page
 from app.web.text import RowId
@@ -49,7 +49,7 @@ def all_of_them(
     session: ReadSession,
     visitor: Viewer,
     archived: bool = False,
-    before: Annotated[str | None, Query(max_length=200)] = None,
+    before: Cursor = None,
 ) -> Response:
     workspace_id = visitor.workspace.id
     found = queries.adapters(session, workspace_id=workspace_id, archived=archived, before=from_cursor(before))

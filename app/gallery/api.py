@@ -20,7 +20,7 @@ from app.web.api.deferred_route import DeferredRoute
 from app.web.api.json_body import JsonBody
 from app.web.gate.signed_in import Editor, Viewer
 from app.web.gate.visitor import Visitor
-from app.web.paging import from_cursor, split
+from app.web.paging import Cursor, from_cursor, split
 from app.web.session_deps import FileStorage, ReadSession, WriteSession
 from app.web.text import Line, Name, RowId
 
@@ -145,7 +145,7 @@ def list_outputs(
     since: Annotated[date | None, Query(description="First day, in UTC.")] = None,
     until: Annotated[date | None, Query(description="Last day, in UTC, itself included.")] = None,
     q: Annotated[Line | None, Query(description="Words in the prompt, whatever the capitals.")] = None,
-    cursor: Annotated[str | None, Query(max_length=200)] = None,
+    cursor: Cursor = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
 ) -> OutputPage:
     filters = Filters(

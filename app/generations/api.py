@@ -21,7 +21,7 @@ from app.web.api.audited import audited
 from app.web.api.deferred_route import DeferredRoute
 from app.web.api.json_body import JsonBody
 from app.web.gate.signed_in import Editor, Viewer
-from app.web.paging import from_cursor, split
+from app.web.paging import Cursor, from_cursor, split
 from app.web.session_deps import FileStorage, ReadSession, WriteSession
 from app.web.text import RowId, Text
 
@@ -291,7 +291,7 @@ def list_generations(
     session: ReadSession,
     visitor: Viewer,
     project_id: Annotated[RowId | None, Query(description="Only those of this brand.")] = None,
-    cursor: Annotated[str | None, Query(max_length=200)] = None,
+    cursor: Cursor = None,
     limit: Annotated[int, Query(ge=1, le=100)] = 30,
 ) -> GenerationPage:
     found = queries.recent(

@@ -22,7 +22,7 @@ from app.web.api.deferred_route import DeferredRoute
 from app.web.gate.signed_in import Editor, Viewer
 from app.web.gate.visitor import Visitor
 from app.web.language import translate
-from app.web.paging import from_cursor, split
+from app.web.paging import Cursor, from_cursor, split
 from app.web.session_deps import FileStorage, ReadSession, WriteSession
 from app.web.templating import fragment, page
 from app.web.text import RowId
@@ -52,7 +52,7 @@ def show(
     again: RowId | None = None,
     adapter: RowId | None = None,
     start: RowId | None = None,
-    before: Annotated[str | None, Query(max_length=200)] = None,
+    before: Cursor = None,
 ) -> Response:
     workspace_id = visitor.workspace.id
     project = projects.project(session, workspace_id=workspace_id, project_id=project_id)

@@ -11,7 +11,7 @@ from app.adapters.voice import files as voice_files
 from app.adapters.voice import merged
 from app.base_models import queries as base_models
 from app.images import queries as images
-from app.images.view import shown
+from app.images.view import picture_view
 from app.lora_files import key_formats
 from app.projects import queries as projects
 from app.trainings.look.recipe import TrainingRecipe
@@ -71,7 +71,7 @@ def _card(session: ReadSession, adapter: Adapter) -> dict[str, Any]:
         "older": older,
         "newer": newer,
         "pictures": images.images(session, workspace_id=adapter.workspace_id, image_ids=ids),
-        "shown": shown,
+        "picture_view": picture_view,
         "kohya_name": files.file_of(adapter, "kohya").name if adapter.kohya_key else None,
         "clean_name": files.file_of(adapter, "clean").name,
         "diffusers_name": files.file_of(adapter, "diffusers").name,

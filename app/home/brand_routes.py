@@ -16,7 +16,7 @@ from app.home.journey import Holdings, journey
 from app.images import demo
 from app.images import queries as images
 from app.images.queries import ENOUGH_IMAGES
-from app.images.view import shown
+from app.images.view import picture_view
 from app.projects import queries, service
 from app.projects.forms import DeleteForm
 from app.trainings import queries as trainings
@@ -73,7 +73,7 @@ def _cards(session: ReadSession, ids: list[str]) -> dict[str, dict[str, Any]]:
         holdings = Holdings(counts[project_id].included, trained.get(project_id, 0), made.get(project_id, 0))
         cards[project_id] = {
             "counts": counts[project_id],
-            "pictures": [shown(image, "(max-width: 45rem) 66vw, 13rem") for image in covers[project_id]],
+            "pictures": [picture_view(image, "(max-width: 45rem) 66vw, 13rem") for image in covers[project_id]],
             "adapters": holdings.adapters,
             "step": journey(holdings).now,
         }
@@ -134,7 +134,8 @@ def _cover(session: ReadSession, visitor: Visitor, project_id: str) -> list[Any]
         if len(found) >= LEAST_COVER:
             return [_visual(output) for output in found[:COVER_PICTURES]]
     return [
-        shown(image, "(max-width: 45rem) 100vw, 40rem") for image in images.covers(session, [project_id])[project_id]
+        picture_view(image, "(max-width: 45rem) 100vw, 40rem")
+        for image in images.covers(session, [project_id])[project_id]
     ]
 
 

@@ -16,7 +16,7 @@ from app.images.models import Image
 from app.images.queries import Filter, JudgedSet
 from app.images.reading.readers import suggest_palette
 from app.images.upload_target import UploadTargetDep, add_uploads
-from app.images.view import address, shown
+from app.images.view import address, picture_view
 from app.projects import queries as projects
 from app.web.answers import go, is_htmx
 from app.web.api.audited import audited
@@ -87,7 +87,7 @@ def show_images(
     context = {
         "project": project,
         "tiles": queries.tiles(session, workspace_id=workspace_id, pictures=pictures),
-        "shown": shown,
+        "picture_view": picture_view,
         "show": show,
         "more": rest + to_cursor(last.created_at, last.id) if last else None,
         **_set_facts(judged),
@@ -123,7 +123,11 @@ def upload(
         return go(request, f"/projects/{target.project_id}/images", Flash("ok", " ".join([told, *notes])[:600]))
     judged = queries.judged_set(session, workspace_id=target.workspace_id, project_id=target.project_id)
     tiles = [queries.Tile(image, judged.of(image.id)) for image in reversed(added.images)]
-    html = render(request, "partials/image_tiles.html", {"tiles": tiles, "shown": shown, "show": "all", "more": None})
+    html = render(
+        request,
+        "partials/image_tiles.html",
+        {"tiles": tiles, "picture_view": picture_view, "show": "all", "more": None},
+    )
     return JSONResponse({"ok": True, "html": html, "notes": notes, "new": added.new})
 
 
@@ -358,7 +362,7 @@ def _take_part(
         "partials/image_changed.html",
         project=projects.project(session, workspace_id=visitor.workspace.id, project_id=image.project_id),
         tiles=[queries.Tile(image, judged.of(image_id))],
-        shown=shown,
+        picture_view=picture_view,
         show=show,
         more=None,
         oob=True,

@@ -8,7 +8,7 @@ from app.images.reading.prepared import THUMBNAIL_SIDES
 SMALL, LARGE = THUMBNAIL_SIDES
 
 
-class ShownPicture(TypedDict):
+class PictureView(TypedDict):
     src: str
     srcset: str
     sizes: str
@@ -23,7 +23,7 @@ def address(image: Image, size: str) -> str:
     return f"/images/{image.id}/{size}/{image.sha256[:16]}"
 
 
-def shown(image: Image, sizes: str = "(max-width: 45rem) 50vw, 13rem") -> ShownPicture:
+def picture_view(image: Image, sizes: str = "(max-width: 45rem) 50vw, 13rem") -> PictureView:
     """``sizes`` is the width that it gets on the page, as in HTML."""
     share = min(1.0, LARGE / max(image.width, image.height))
     widths = [round(image.width * min(1.0, side / max(image.width, image.height))) for side in THUMBNAIL_SIDES]

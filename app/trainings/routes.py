@@ -11,7 +11,7 @@ from app.base_models import queries as base_models
 from app.db import new_id
 from app.errors import N_
 from app.images.captions import TRIGGER_PLACEHOLDER
-from app.images.view import shown
+from app.images.view import picture_view
 from app.projects import queries as projects
 from app.trainings import queries, service
 from app.trainings.kind import AnyKind
@@ -81,7 +81,7 @@ def _samples(session: ReadSession, seen: AnyView) -> dict[str, Any]:
 
 def _of_look(session: ReadSession, seen: AnyView) -> dict[str, Any]:
     pictures = look_queries.pictures_left(session, seen.training)
-    return {"pictures": pictures, "shown": shown, **_samples(session, seen)}
+    return {"pictures": pictures, "picture_view": picture_view, **_samples(session, seen)}
 
 
 def _of_voice(session: ReadSession, seen: AnyView) -> dict[str, Any]:
@@ -190,7 +190,7 @@ def _planned(pages: Pages, session: ReadSession, visitor: Visitor, project_id: s
     plan = service.plan_training(
         session, pages.kind, workspace_id=visitor.workspace.id, project_id=project_id, choices=form
     )
-    return {"plan": plan, "project": plan.project, "shown": shown}
+    return {"plan": plan, "project": plan.project, "picture_view": picture_view}
 
 
 def _at_its_address(pages: Pages, request: Request, response: Response, project_id: str) -> Response:

@@ -4,7 +4,12 @@ import base64
 import binascii
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Protocol, TypeVar
+from typing import Annotated, Protocol, TypeVar
+
+from fastapi import Query
+
+Cursor = Annotated[str | None, Query(max_length=200)]
+"""Which page is asked for; None for the first."""
 
 
 class Placed(Protocol):

@@ -15,7 +15,7 @@ from app.web.api.deferred_route import DeferredRoute
 from app.web.api.json_body import JsonBody
 from app.web.gate.signed_in import Editor, Viewer
 from app.web.language import translate
-from app.web.paging import from_cursor, split
+from app.web.paging import Cursor, from_cursor, split
 from app.web.session_deps import ReadSession, WriteSession
 from app.web.text import Line, RowId, Text
 from app.writings import channels, exports, queries, requests, service
@@ -245,7 +245,7 @@ def list_writings(
     session: ReadSession,
     visitor: Viewer,
     project_id: Annotated[RowId | None, Query(description="Only those of this brand.")] = None,
-    cursor: Annotated[str | None, Query(max_length=200)] = None,
+    cursor: Cursor = None,
     limit: Annotated[int, Query(ge=1, le=50)] = 20,
 ) -> WritingPage:
     found = queries.recent(

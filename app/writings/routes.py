@@ -19,7 +19,7 @@ from app.web.flashes import Flash
 from app.web.gate.signed_in import Editor, Viewer
 from app.web.gate.visitor import Visitor
 from app.web.language import translate
-from app.web.paging import from_cursor, split
+from app.web.paging import Cursor, from_cursor, split
 from app.web.session_deps import ReadSession, WriteSession
 from app.web.templating import fragment, page
 from app.web.text import RowId
@@ -66,7 +66,7 @@ def show(
     output_id: RowId | None = None,
     adapter: RowId | None = None,
     channel: Annotated[str | None, Query(max_length=20)] = None,
-    before: Annotated[str | None, Query(max_length=200)] = None,
+    before: Cursor = None,
 ) -> Response:
     workspace_id = visitor.workspace.id
     project = projects.project(session, workspace_id=workspace_id, project_id=project_id)

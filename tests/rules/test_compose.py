@@ -103,10 +103,25 @@ def test_digests_are_taken_anew_from_the_tags() -> None:
 
 
 def test_every_setting_can_be_given_without_changing_the_file() -> None:
-    given = COMPOSED["x-livery"]
-    assert set(given) == {name.upper() for name in Settings.model_fields}
-    for name, value in given.items():
+    """What the file itself decides can be given by its own name, all else reaches our services as a line of .env."""
+    for name in OURS:
+        assert SERVICES[name]["env_file"] == [{"path": ".env", "required": False}], name
+        assert SERVICES[name]["environment"] == COMPOSED["x-livery"], name
+    assert set(COMPOSED["x-livery"]) <= {name.upper() for name in Settings.model_fields}
+    for name, value in COMPOSED["x-livery"].items():
         assert name in FIXED or value.startswith(f"${{{name}"), name
+
+
+def test_a_line_of_env_sets_what_the_file_does_not_decide(tmp_path: Path) -> None:
+    lines = {"workspaces_by": "first-owners", "trusted_proxies": "10.0.0.1", "log_level": "DEBUG"}
+    decided = {name.lower() for name in COMPOSED["x-livery"]}
+    for name, field in Settings.model_fields.items():
+        if name not in decided:
+            given = lines.get(name) or ("7" if field.annotation in (int, float) else f"a {name}")
+            (tmp_path / ".env").write_text(f"{name.upper()}={given}\n")
+            found = getattr(Settings(_env_file=tmp_path / ".env"), name)  # type: ignore[call-arg]
+            shown = found.get_secret_value() if hasattr(found, "get_secret_value") else found
+            assert str(shown) in (given, f"{given}.0"), name
 
 
 def test_a_setting_that_is_not_given_has_its_default(monkeypatch: pytest.MonkeyPatch) -> None:

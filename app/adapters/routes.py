@@ -150,7 +150,7 @@ def voice_download(
     session: ReadSession, storage: FileStorage, adapter: Adapter, kind: voice_files.VoiceFile
 ) -> Response:
     """The answer that saves one of the files of a voice under a readable name. Raises ``NotFound``."""
-    name = voice_files.name_of(adapter, kind)
+    name = voice_files.voice_file_name(adapter, kind)
     if kind == "peft":
         base = base_models.find_text(session, workspace_id=adapter.workspace_id, key=adapter.base_model)
         packed = voice_files.peft_folder(storage, adapter, base)
@@ -190,7 +190,7 @@ def merged_download(
     """The answer that saves a voice's merged file under a readable name. Raises ``NotFound``."""
     adapter, row = merged.file_of(session, workspace_id=visitor.workspace.id, adapter_id=adapter_id, form=form)
     media_type = merged.MEDIA_TYPES.get(form, files.MEDIA_TYPE)
-    return send(storage, row.key, media_type, download_name=merged.name_of(adapter, form), keep=False)
+    return send(storage, row.key, media_type, download_name=merged.merged_file_name(adapter, form), keep=False)
 
 
 @router.post("/adapters/{voice_adapter_id}/merged/{form}/delete")

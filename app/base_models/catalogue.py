@@ -330,7 +330,7 @@ def get(key: str) -> BaseModelEntry:
     raise UnknownBaseModel(key=key[:80])
 
 
-def name_of(key: str) -> str:
+def catalogue_name(key: str) -> str:
     """What people call it; the key itself for a model that has left the catalogue."""
     names = {entry.key: entry.name for entry in all_models()} | {entry.key: entry.name for entry in text_models()}
     return names.get(key, key)

@@ -75,7 +75,7 @@ def text_offered(session: Session, *, workspace_id: str) -> list[TextModelEntry]
 def names(session: Session, *, workspace_id: str, keys: Iterable[str]) -> dict[str, str]:
     """Key → what people call it, for base models for pictures and texts, put away or not; the key itself where nobody
     knows it."""
-    found = {key: catalogue.name_of(key) for key in keys}
+    found = {key: catalogue.catalogue_name(key) for key in keys}
     unknown = [key for key, name in found.items() if key == name]
     if not unknown:
         return found
@@ -85,7 +85,7 @@ def names(session: Session, *, workspace_id: str, keys: Iterable[str]) -> dict[s
     return found | {str(key): str(name) for key, name in rows}
 
 
-def name_of(session: Session, *, workspace_id: str, key: str) -> str:
+def base_name(session: Session, *, workspace_id: str, key: str) -> str:
     return names(session, workspace_id=workspace_id, keys=[key])[key]
 
 

@@ -11,7 +11,7 @@ from app.adapters.files import file_of
 from app.adapters.hub.addresses import REPOSITORY
 from app.adapters.hub.card import CardFacts
 from app.adapters.models import Adapter, Publication
-from app.adapters.voice.files import CONFIGURATION_FILE, TENSORS, name_of
+from app.adapters.voice.files import CONFIGURATION_FILE, TENSORS, voice_file_name
 from app.base_models import queries as base_models
 from app.errors import N_, Invalid, NotFound
 from app.jobs import outcomes
@@ -124,7 +124,7 @@ def _keys(adapter: Adapter, row: Publication) -> list[tuple[str, str]]:
 def _voice_keys(adapter: Adapter) -> list[tuple[str, str]]:
     # Names that PEFT looks for in a repository; the configuration beside it is made from the file's header.
     keys = [(TENSORS, adapter.diffusers_key)]
-    return keys + ([(name_of(adapter, "gguf"), adapter.gguf_key)] if adapter.gguf_key else [])
+    return keys + ([(voice_file_name(adapter, "gguf"), adapter.gguf_key)] if adapter.gguf_key else [])
 
 
 def _samples(adapter: Adapter) -> list[tuple[str, str, str]]:
@@ -165,7 +165,7 @@ def _voice_card(session: Session, adapter: Adapter, row: Publication) -> CardFac
     repository = (base.hub_name or base.source) if base is not None else ""
     files = [(f"{CONFIGURATION_FILE}, {TENSORS}", "PEFT, transformers")]
     if adapter.gguf_key:
-        files.append((name_of(adapter, "gguf"), "llama.cpp, Ollama"))
+        files.append((voice_file_name(adapter, "gguf"), "llama.cpp, Ollama"))
     return CardFacts(
         name=adapter.name,
         purpose=adapter.purpose,

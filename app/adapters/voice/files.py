@@ -25,7 +25,7 @@ LONGEST_HEADER = 10_000_000
 HELD = {"int8": "in 8 bits", "nf4": "in 4 bits (NF4)"}
 
 
-def name_of(adapter: Adapter, kind: VoiceFile) -> str:
+def voice_file_name(adapter: Adapter, kind: VoiceFile) -> str:
     """The name under which the file leaves the house."""
     ending = {"peft": "-peft.zip", "safetensors": ".safetensors", "gguf": ".gguf"}[kind]
     return file_stem(adapter.name, adapter.purpose, adapter.version) + ending

@@ -104,7 +104,7 @@ def forms_of(adapter: Adapter, base: TextModelEntry | None) -> tuple[Form, ...]:
     return (*forms, "gguf_adapter") if is_missing else forms
 
 
-def name_of(adapter: Adapter, form: Form) -> str:
+def merged_file_name(adapter: Adapter, form: Form) -> str:
     """The name under which the file leaves the house."""
     return file_stem(adapter.name, adapter.purpose, adapter.version) + _ENDINGS[form]
 
@@ -127,7 +127,7 @@ def shown(session: Session, adapter: Adapter) -> list[Shown]:
         assert base is not None
         row = rows.get(form)
         job = active.get(row.id) if row is not None else None
-        found.append(Shown(form, name_of(adapter, form), about_bytes(adapter, base, form), row, job))
+        found.append(Shown(form, merged_file_name(adapter, form), about_bytes(adapter, base, form), row, job))
     return found
 
 
@@ -160,7 +160,7 @@ def order(session: Session, *, workspace_id: str, adapter_id: str, form: Form, c
         project_id=adapter.project_id,
         kind=KIND,
         subject_id=row.id,
-        title=name_of(adapter, form),
+        title=merged_file_name(adapter, form),
         created_by=created_by,
     )
     return row

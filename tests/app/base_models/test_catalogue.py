@@ -66,7 +66,7 @@ def test_every_language_model_has_an_engine_and_its_own_key() -> None:
         assert model.licence_sentence.en.endswith(".") and model.licence_sentence.de.endswith(".")
         sizes = [model.weight_bytes(held) for held in ("none", "int8", "nf4")]
         assert sizes == sorted(sizes, reverse=True)
-        assert catalogue.name_of(model.key) == model.name
+        assert catalogue.catalogue_name(model.key) == model.name
     with pytest.raises(UnknownBaseModel):
         catalogue.text_model("livery-builtin")
 
@@ -74,7 +74,7 @@ def test_every_language_model_has_an_engine_and_its_own_key() -> None:
 def test_an_unknown_model_is_named() -> None:
     with pytest.raises(UnknownBaseModel, match="dall-e"):
         catalogue.get("dall-e")
-    assert catalogue.name_of("dall-e") == "dall-e"
+    assert catalogue.catalogue_name("dall-e") == "dall-e"
 
 
 def test_sizes_of_files_follow_the_rank() -> None:

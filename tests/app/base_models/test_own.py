@@ -81,7 +81,7 @@ def test_an_own_base_takes_its_familys_defaults_and_is_offered_to_its_workspace_
         assert entry.licence_sentence.de == "Wir haben eine Lizenz." and entry.commercial is None
         assert [one.key for one in queries.offered(session, workspace_id=ours)][-1] == key
         assert key not in [one.key for one in queries.offered(session, workspace_id=theirs)]
-        assert queries.name_of(session, workspace_id=theirs, key=key) == key
+        assert queries.base_name(session, workspace_id=theirs, key=key) == key
         with pytest.raises(UnknownBaseModel):
             queries.entry(session, workspace_id=theirs, key=key)
 

@@ -8,7 +8,7 @@ from sqlalchemy import CursorResult, delete, select, update
 from sqlalchemy.orm import Session
 
 from app.campaigns import queries as campaigns
-from app.db import Database, now
+from app.db import Database, changed, now
 from app.gallery import queries
 from app.gallery.errors import NothingChosen, TooLateToUndo, TooManyTags
 from app.gallery.filters import Review
@@ -29,7 +29,8 @@ def change(session: Session, *, workspace_id: str, output_ids: list[str], **valu
     """
     if not output_ids:
         raise NothingChosen()
-    result = session.execute(
+    return changed(
+        session,
         update(Output)
         .where(
             Output.workspace_id == workspace_id,
@@ -37,10 +38,8 @@ def change(session: Session, *, workspace_id: str, output_ids: list[str], **valu
             Output.deleted_at.is_(None),
         )
         .values(**values)
-        .execution_options(synchronize_session="fetch")
+        .execution_options(synchronize_session="fetch"),
     )
-    assert isinstance(result, CursorResult)
-    return result.rowcount
 
 
 def toggle_favourite(session: Session, *, workspace_id: str, output_id: str) -> Output:

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import NamedTuple
 
 from sqlalchemy import exists, func, or_, select, tuple_
 from sqlalchemy.orm import Session
@@ -20,6 +19,7 @@ from app.generations.provenance import UsedAdapter
 from app.generations.recipe import GenerationRecipe
 from app.jobs import queries as jobs
 from app.jobs.models import Job
+from app.jobs.queries import QueuePosition
 from app.projects.models import Project
 
 PAGE = 12
@@ -29,15 +29,6 @@ MOST_PICTURES_AT_ONCE = 24
 
 LOOKED_BACK = 50
 """Orders among which one is looked for whose memory ran out."""
-
-
-class QueuePosition(NamedTuple):
-    """Why an order does not run yet."""
-
-    ahead: int
-    seconds: float | None
-    """Until the queue may be free; None where nobody can know."""
-    nobody_serves: bool
 
 
 @dataclass(frozen=True)
@@ -127,10 +118,7 @@ def views(session: Session, generations: list[Generation]) -> list[GenerationVie
     used = {use.adapter_id for recipe in recipes.values() for use in recipe.adapters}
     adapters = {row.id: row for row in session.scalars(select(Adapter).where(Adapter.id.in_(used)))} if used else {}
     names = accounts.names_of(session, {one.created_by for one in generations if one.created_by})
-    queued = [job for job in job_of.values() if job.state == "queued"]
-    unserved = jobs.queues_without_worker(session) if queued else set()
-    ahead = jobs.ahead_of(session, queued)
-    until_free = {queue: jobs.seconds_until_free(session, queue) for queue in {job.queue for job in queued}}
+    positions = jobs.queue_positions(session, list(job_of.values()))
     return [
         GenerationView(
             generation=one,
@@ -140,19 +128,10 @@ def views(session: Session, generations: list[Generation]) -> list[GenerationVie
             adapters=tuple(adapters[use.adapter_id] for use in recipes[one.id].adapters if use.adapter_id in adapters),
             asked_by=names.get(one.created_by or "", ""),
             drawing=drawing_of(one),
-            waiting=_waiting(job_of[one.id], ahead, until_free, unserved),
+            waiting=positions.get(job_of[one.id].id),
         )
         for one in generations
     ]
-
-
-def _waiting(
-    job: Job, ahead: dict[str, int], until_free: dict[str, float | None], unserved: set[str]
-) -> QueuePosition | None:
-    if job.state != "queued":
-        return None
-    before = ahead.get(job.id, 0)  # a worker may have taken it since it was read
-    return QueuePosition(before, until_free[job.queue] if before else None, job.queue in unserved)
 
 
 def has_output(session: Session, output_id: str) -> bool:

@@ -3,7 +3,7 @@
 from functools import partial
 from typing import Annotated, Any
 
-from fastapi import APIRouter, File, Form, Path, Request, Response, UploadFile
+from fastapi import APIRouter, File, Form, Request, Response, UploadFile
 from fastapi.responses import JSONResponse, StreamingResponse
 
 from app.errors import N_, NotFound
@@ -23,7 +23,7 @@ from app.web.api.audited import audited
 from app.web.api.deferred_route import DeferredRoute
 from app.web.bulk import BulkAction
 from app.web.files import disposition, send
-from app.web.flashes import Flash
+from app.web.flashes import Flash, Stamp, from_stamp, to_stamp
 from app.web.gate.signed_in import Editor, Viewer
 from app.web.language import counted, ngettext, translate
 from app.web.paging import from_cursor, to_cursor
@@ -35,7 +35,6 @@ router = APIRouter(route_class=DeferredRoute)
 
 PREVIEW_BUCKETS = bucket_sizes(1024)
 """The crop that is shown is that of a base model with 1,024 pixels; smaller ones cut nearly the same."""
-Stamp = Annotated[int, Path(ge=0, le=4_000_000_000_000_000)]
 
 WELCOME = N_("Here is a demo brand with its pictures. Look around, then train it.")
 SAVED = N_("Saved")
@@ -184,7 +183,7 @@ def delete_many(
         session, workspace_id=visitor.workspace.id, project_id=project_id, image_ids=form.ids
     )
     told = counted(request.state.locale, ngettext("%(num)s picture deleted.", "%(num)s pictures deleted."), count)
-    undo = f"/projects/{project_id}/images/restore/{service.to_stamp(moment)}" if count else None
+    undo = f"/projects/{project_id}/images/restore/{to_stamp(moment)}" if count else None
     return _back(request, project_id, form, Flash("undo", told, undo))
 
 
@@ -192,7 +191,7 @@ def delete_many(
 @audited("image.restored")
 def restore(request: Request, session: WriteSession, visitor: Editor, project_id: RowId, stamp: Stamp) -> Response:
     count = service.restore_images(
-        session, workspace_id=visitor.workspace.id, project_id=project_id, moment=service.from_stamp(stamp)
+        session, workspace_id=visitor.workspace.id, project_id=project_id, moment=from_stamp(stamp)
     )
     if not count:
         raise NotFound()

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from sqlalchemy import delete, update
 from sqlalchemy.exc import IntegrityError
@@ -270,15 +270,6 @@ def restore_images(session: Session, *, workspace_id: str, project_id: str, mome
         .where(Image.workspace_id == workspace_id, Image.project_id == project_id, Image.deleted_at == moment)
         .values(deleted_at=None),
     )
-
-
-def to_stamp(moment: datetime) -> int:
-    """A deletion's moment as microseconds, for an address."""
-    return round(moment.timestamp() * 1_000_000)
-
-
-def from_stamp(stamp: int) -> datetime:
-    return datetime.fromtimestamp(stamp // 1_000_000, UTC) + timedelta(microseconds=stamp % 1_000_000)
 
 
 def sweep_deleted(database: Database, storage: Storage, *, older_than: timedelta) -> int:

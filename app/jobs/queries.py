@@ -1,5 +1,6 @@
 """What may be seen of jobs."""
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -147,6 +148,31 @@ def workers_serving(session: Session, queue: str) -> list[Worker]:
 def queues_without_worker(session: Session) -> set[str]:
     """Queues that no worker serves at present: what waits there waits until one starts."""
     return set(QUEUES) - {queue for worker in workers(session) for queue in worker.queues}
+
+
+@dataclass(frozen=True)
+class QueuePosition:
+    """Why a job does not run yet."""
+
+    ahead: int
+    seconds: float | None
+    """Until its queue may be free; None where nobody can know, and for the job that comes next."""
+    nobody_serves: bool
+
+
+def queue_positions(session: Session, known: list[Job]) -> dict[str, QueuePosition]:
+    """By the id of those of the jobs that are queued."""
+    queued = [job for job in known if job.state == "queued"]
+    if not queued:
+        return {}
+    unserved = queues_without_worker(session)
+    ahead = ahead_of(session, queued)
+    until_free = {queue: seconds_until_free(session, queue) for queue in {job.queue for job in queued}}
+    return {
+        job.id: QueuePosition(before, until_free[job.queue] if before else None, job.queue in unserved)
+        for job in queued
+        for before in [ahead.get(job.id, 0)]  # a worker may have taken it since it was read
+    }
 
 
 def queues_waiting(session: Session, *, older_than: timedelta) -> set[str]:

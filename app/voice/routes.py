@@ -4,7 +4,7 @@ from collections import Counter
 from io import BytesIO
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Form, Path, Query, Request, Response
+from fastapi import APIRouter, Form, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
 from app.errors import N_, NotFound
@@ -31,7 +31,7 @@ from app.web.api.audited import audited
 from app.web.api.deferred_route import DeferredRoute
 from app.web.bulk import BulkAction
 from app.web.files import disposition
-from app.web.flashes import Flash
+from app.web.flashes import Flash, Stamp, from_stamp, to_stamp
 from app.web.gate.signed_in import Editor, Viewer
 from app.web.gate.visitor import Visitor
 from app.web.language import counted, ngettext, translate
@@ -42,7 +42,6 @@ from app.web.text import RowId
 
 router = APIRouter(route_class=DeferredRoute)
 
-Stamp = Annotated[int, Path(ge=0, le=4_000_000_000_000_000)]
 SAVED = N_("Saved")
 CAME_BACK = N_("The texts are back.")
 LINE_CUT = N_("Training will not read this line.")
@@ -179,7 +178,7 @@ def delete_many(
         text_ids=_chosen(session, visitor, project_id, form),
     )
     told = counted(request.state.locale, ngettext("%(num)s text deleted.", "%(num)s texts deleted."), count)
-    undo = f"/projects/{project_id}/voice/texts/restore/{service.to_stamp(moment)}" if count else None
+    undo = f"/projects/{project_id}/voice/texts/restore/{to_stamp(moment)}" if count else None
     return _back(request, project_id, form, Flash("undo", told, undo))
 
 
@@ -187,7 +186,7 @@ def delete_many(
 @audited("text.restored")
 def restore(request: Request, session: WriteSession, visitor: Editor, project_id: RowId, stamp: Stamp) -> Response:
     count = service.restore_samples(
-        session, workspace_id=visitor.workspace.id, project_id=project_id, moment=service.from_stamp(stamp)
+        session, workspace_id=visitor.workspace.id, project_id=project_id, moment=from_stamp(stamp)
     )
     if not count:
         raise NotFound()

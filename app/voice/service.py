@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, delete, update
 from sqlalchemy.orm import Session
@@ -297,12 +297,3 @@ def sweep_deleted(database: Database, storage: Storage, *, older_than: timedelta
     for key in keys:
         storage.delete(key)
     return len(gone) + len(keys)
-
-
-def to_stamp(moment: datetime) -> int:
-    """A deletion's moment as microseconds, for an address."""
-    return round(moment.timestamp() * 1_000_000)
-
-
-def from_stamp(stamp: int) -> datetime:
-    return datetime.fromtimestamp(stamp // 1_000_000, UTC) + timedelta(microseconds=stamp % 1_000_000)

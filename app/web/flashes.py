@@ -1,12 +1,16 @@
-"""A sentence that waits for the next page: kept in a signed, short-lived cookie."""
+"""A sentence that waits for the next page: kept in a signed, short-lived cookie. And the address of what undoes it."""
 
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Annotated
 
-from fastapi import Request, Response
+from fastapi import Path, Request, Response
 from itsdangerous import BadData, URLSafeTimedSerializer
 
 COOKIE = "livery_flash"
 LIFE_SECONDS = 60
+Stamp = Annotated[int, Path(ge=0, le=4_000_000_000_000_000)]
+"""The moment of a deletion in the address that undoes it, in microseconds."""
 
 
 @dataclass(frozen=True)
@@ -40,3 +44,12 @@ def leave(request: Request, response: Response, flash: Flash) -> None:
 def forget(request: Request, response: Response) -> None:
     if COOKIE in request.cookies:
         response.delete_cookie(COOKIE)
+
+
+def to_stamp(moment: datetime) -> int:
+    """A deletion's moment as microseconds, for an address."""
+    return round(moment.timestamp() * 1_000_000)
+
+
+def from_stamp(stamp: int) -> datetime:
+    return datetime.fromtimestamp(stamp // 1_000_000, UTC) + timedelta(microseconds=stamp % 1_000_000)

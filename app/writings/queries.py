@@ -14,9 +14,9 @@ from app.base_files import queries as base_files
 from app.base_models import queries as base_models
 from app.base_models.catalogue import TextModelEntry
 from app.db import own
-from app.generations.queries import QueuePosition
 from app.jobs import queries as jobs
 from app.jobs.models import Job
+from app.jobs.queries import QueuePosition
 from app.projects.models import Project
 from app.writings import channels, checks
 from app.writings.channels import TextChannel
@@ -185,7 +185,7 @@ def views(session: Session, writings: list[Writing]) -> list[WritingView]:
     adapter_ids = {one.adapter_id for one in writings if one.adapter_id}
     adapters = {row.id: row for row in session.scalars(select(Adapter).where(Adapter.id.in_(adapter_ids)))}
     names = accounts.names_of(session, {one.created_by for one in writings if one.created_by})
-    waiting = _waiting(session, list(job_of.values()))
+    positions = jobs.queue_positions(session, list(job_of.values()))
     orders = {one.id: WritingOrder.model_validate(one.recipe) for one in writings}
     keys = {one.id: orders[one.id].arms[0].recipe.base_model for one in writings}
     workspace_id = writings[0].workspace_id
@@ -202,25 +202,10 @@ def views(session: Session, writings: list[Writing]) -> list[WritingView]:
             base_name=base_names[keys[one.id]],
             is_foreign=(base := bases[keys[one.id]]) is not None and base.is_foreign(one.language),
             asked_by=names.get(one.created_by or "", ""),
-            waiting=waiting.get(job_of[one.id].id),
+            waiting=positions.get(job_of[one.id].id),
         )
         for one in writings
     ]
-
-
-def _waiting(session: Session, known: list[Job]) -> dict[str, QueuePosition]:
-    """Why orders do not run yet, by the id of their job."""
-    queued = [job for job in known if job.state == "queued"]
-    if not queued:
-        return {}
-    unserved = jobs.queues_without_worker(session)
-    ahead = jobs.ahead_of(session, queued)
-    until_free = {queue: jobs.seconds_until_free(session, queue) for queue in {job.queue for job in queued}}
-    return {
-        job.id: QueuePosition(before, until_free[job.queue] if before else None, job.queue in unserved)
-        for job in queued
-        for before in [ahead.get(job.id, 0)]  # a worker may have taken it since it was read
-    }
 
 
 def _texts_by_order(session: Session, writings: list[Writing]) -> dict[str, list[VariantView]]:

@@ -24,11 +24,11 @@ from app.db import Base, Database, new_id
 from app.generations.models import Generation, Output
 from app.generations.recipe import AdapterUse, GenerationRecipe
 from app.images.models import Image
-from app.images.service import from_stamp
 from app.jobs.models import Job, Worker
 from app.lora_files import key_formats, safetensors_file
 from app.projects.models import Project
 from app.voice.models import TextSample
+from app.web.flashes import from_stamp
 from app.writings.models import BlindVote
 from tests.app.accounts.soft_passkey import SoftPasskey
 from tests.app.adapters.deltas import SD_1, random_lora

@@ -15,6 +15,7 @@ from app.images.service import CaptionWithoutPicture
 from app.images.uploads import NotACaption, ingest
 from app.projects import service as projects
 from app.storage import Storage
+from app.web.flashes import from_stamp, to_stamp
 from tests.app.images.sets import LIMITS, add, add_pictures, image_of, make_brand, png, upload
 from tests.conftest import SignUp
 
@@ -146,7 +147,7 @@ def test_a_deleted_picture_comes_back_by_undo_and_by_uploading_it_again(
             session, workspace_id=workspace_id, project_id=project_id, image_ids=ids[:2]
         )
     assert count == 2
-    assert service.from_stamp(service.to_stamp(moment)) == moment
+    assert from_stamp(to_stamp(moment)) == moment
     with pytest.raises(NotFound):
         image_of(database, workspace_id, ids[0])
     assert add(database, storage, workspace_id, project_id, upload("again.png", png(0))).images[0].id == ids[0]

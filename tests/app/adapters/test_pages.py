@@ -21,6 +21,8 @@ from tests.tokens import api_client
 from worker.engines import registry
 from worker.run_job import run_next
 
+pytestmark = pytest.mark.dialect
+
 
 @pytest.fixture
 def project_id(database: Database, storage: Storage, owner: SignedIn) -> str:

@@ -22,6 +22,8 @@ from app.settings import Settings
 from tests.orders import make_workspace
 from tests.servers import postgres_server
 
+pytestmark = pytest.mark.dialect
+
 DETAILS = {"actor_name": "Ada Muster", "count": 1}
 Tamper = Callable[[Session, str], object]
 

@@ -10,6 +10,8 @@ from starlette.testclient import TestClient
 from tests.app.gallery.conftest import Gallery
 from tests.visuals import START
 
+pytestmark = pytest.mark.dialect
+
 
 def test_pictures_are_listed_in_pages_with_how_they_were_made(gallery: Gallery, api: TestClient) -> None:
     ids = [gallery.hang(created_at=START + timedelta(minutes=n), adapter_id=gallery.adapter)[0] for n in range(5)]

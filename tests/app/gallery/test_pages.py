@@ -12,6 +12,8 @@ from tests.app.gallery.conftest import Gallery
 from tests.conftest import SignUp
 from tests.visuals import START, png
 
+pytestmark = pytest.mark.dialect
+
 HTMX = {"hx-request": "true"}
 
 

@@ -8,6 +8,8 @@ from app.gallery import service
 from app.gallery.names import all_different, file_name, slug
 from tests.app.gallery.conftest import Gallery
 
+pytestmark = pytest.mark.dialect
+
 
 def test_sweeping_removes_rows_and_files_of_what_was_deleted_long_ago(gallery: Gallery) -> None:
     long_ago, just_now, kept = gallery.hang(count=3)

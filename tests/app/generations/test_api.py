@@ -11,6 +11,8 @@ from app.storage import Storage
 from tests.conftest import SignedIn
 from tests.visuals import api_token, make_adapter, make_pictures, make_project
 
+pytestmark = pytest.mark.dialect
+
 
 @pytest.fixture
 def api(app: FastAPI, database: Database, owner: SignedIn) -> TestClient:

@@ -301,6 +301,7 @@ def test_everything_of_a_picture_can_be_used_again(studio: Studio) -> None:
     assert ">UniPC<" in studio.owner.client.get(f"/outputs/{output_id}/how").text
 
 
+@pytest.mark.dialect
 def test_the_history_comes_in_pages(studio: Studio) -> None:
     for number in range(15):
         studio.pictures(prompt=f"picture number {number:02}", created_at=START + timedelta(minutes=number))

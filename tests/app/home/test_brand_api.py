@@ -1,8 +1,12 @@
 """Brands as JSON."""
 
+import pytest
+
 from app.storage import Storage
 from tests.conftest import SignedIn
 from tests.tokens import api_client
+
+pytestmark = pytest.mark.dialect
 
 
 def test_a_brand_lives_through_the_api(owner: SignedIn, storage: Storage) -> None:

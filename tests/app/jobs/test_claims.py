@@ -13,6 +13,8 @@ from app.jobs import claims, scheduling
 from app.jobs.models import Job
 from tests.jobs_to_claim import claim_all, queue
 
+pytestmark = pytest.mark.dialect
+
 
 @pytest.mark.slow
 def test_no_job_is_claimed_twice(database: Database, database_url: str) -> None:

@@ -19,6 +19,8 @@ from app.jobs.service import QueueFull
 from tests.conftest import SignUp
 from tests.tokens import api_client
 
+pytestmark = pytest.mark.dialect
+
 
 @pytest.fixture
 def workspace_id(database: Database) -> str:

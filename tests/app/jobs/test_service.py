@@ -19,6 +19,8 @@ from app.jobs.claims import Claim, LeaseLost
 from app.jobs.models import Job
 from app.jobs.service import AlreadyEnded
 
+pytestmark = pytest.mark.dialect
+
 MakeJob = Callable[..., str]
 
 

@@ -18,6 +18,8 @@ from app.storage import Storage
 from tests.conftest import SignUp
 from tests.rules.worlds import World, build
 
+pytestmark = pytest.mark.dialect
+
 MARKER = "Kaltmamsell"
 """In every text of what is erased."""
 

@@ -14,6 +14,8 @@ from app.projects.errors import NameDiffers
 from app.projects.models import Project
 from tests.conftest import SignUp
 
+pytestmark = pytest.mark.dialect
+
 
 @pytest.fixture
 def workspace_id(sign_up: SignUp) -> str:

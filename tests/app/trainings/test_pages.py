@@ -306,6 +306,7 @@ def test_cancelling_takes_a_waiting_one_out_of_the_queue(owner: SignedIn, databa
     assert owner.client.post(f"/trainings/{training_id}/cancel").status_code == 409
 
 
+@pytest.mark.dialect
 def test_the_history_lists_them_all(owner: SignedIn, project_id: str, train: Callable[..., str]) -> None:
     assert "Nothing has been learned yet" in owner.client.get(f"/projects/{project_id}/trainings").text
     train()

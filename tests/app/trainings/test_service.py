@@ -23,6 +23,8 @@ from app.trainings.look.kind import LOOK
 from app.trainings.models import Training
 from tests.orders import make_brand, make_workspace, order_training
 
+pytestmark = pytest.mark.dialect
+
 
 @pytest.fixture
 def workspace_id(database: Database) -> str:

@@ -322,6 +322,7 @@ def test_the_document_opens_and_holds_the_texts(brand: Brand, owner: SignedIn) -
     assert "Regen & <Wind>" in paragraphs and "zweiter Absatz" in paragraphs and "die neue Regenjacke" in paragraphs
 
 
+@pytest.mark.dialect
 def test_the_history_comes_in_pages(brand: Brand, owner: SignedIn) -> None:
     for number in range(6):
         brand.order(brief=f"Auftrag {number:02}", count=1)

@@ -45,8 +45,9 @@ def main() -> None:
         raise SystemExit(supervise(command, end_with_parent=False, silent_seconds=silent, alive_file=alive))
 
     from tests.fake_engine import FakeEngine
-    from worker import progress
+    from worker import progress, serve
     from worker.engines import registry
+    from worker.engines.device import DeviceFacts
 
     def perhaps_break(step: int) -> None:
         broken = len(list(arguments.marks.iterdir()))
@@ -58,6 +59,8 @@ def main() -> None:
         engine = FakeEngine(before_step=perhaps_break)
         registry.engine_for = lambda family: engine  # type: ignore[assignment, return-value]
         progress.HEARTBEAT_SECONDS = 0.5
+        # Told and not measured, as an engine without a model needs no torch.
+        serve.measure_device = lambda: DeviceFacts("a processor", "cpu", 8_000_000_000, 1.0, "float32")
     else:
         _learn_on(arguments.text_base, perhaps_break)
     told = [SUPERVISED, arguments.supervised, CRASH_REPORT, arguments.crash_report]

@@ -12,24 +12,22 @@ from tests.servers import Livery, answers, running, wait_until
 pytestmark = pytest.mark.slow
 
 
-@pytest.fixture
-def livery(tmp_path: Path) -> Iterator[Livery]:
-    with running(Livery(tmp_path)) as started:
-        yield started
+@pytest.fixture(scope="module")
+def livery(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Livery]:
+    """The same for the first three tests, of which the last ends it: starting takes longest."""
+    livery = Livery(tmp_path_factory.mktemp("livery"))
+    yield livery
+    livery.stop()
 
 
 def gone(processes: list[psutil.Process]) -> bool:
     return not any(process.is_running() and process.status() != psutil.STATUS_ZOMBIE for process in processes)
 
 
-def test_it_prints_its_address_once_it_answers_there_and_starts_web_and_two_workers(tmp_path: Path) -> None:
-    livery = Livery(tmp_path)
-    try:
-        wait_until(lambda: f"Livery is at {livery.address}" in livery.tail(), seconds=120, what="the address")
-        assert answers(f"{livery.address}/health/live")
-        wait_until(lambda: len(livery.workers()) == 2, seconds=30, what="two workers")
-    finally:
-        livery.stop()
+def test_it_prints_its_address_once_it_answers_there_and_starts_web_and_two_workers(livery: Livery) -> None:
+    wait_until(lambda: f"Livery is at {livery.address}" in livery.tail(), seconds=120, what="the address")
+    assert answers(f"{livery.address}/health/live")
+    wait_until(lambda: len(livery.workers()) == 2, seconds=30, what="two workers")
 
 
 def test_a_killed_worker_is_started_again(livery: Livery) -> None:
@@ -41,15 +39,17 @@ def test_a_killed_worker_is_started_again(livery: Livery) -> None:
 
 
 def test_sigterm_ends_everything(livery: Livery) -> None:
+    livery.wait_until_ready()
     family = livery.family()
     livery.process.send_signal(signal.SIGTERM)
     assert livery.process.wait(timeout=60) == 0
     wait_until(lambda: gone(family), seconds=10, what="all processes to end")
 
 
-def test_children_end_when_the_supervisor_is_killed(livery: Livery) -> None:
-    wait_until(lambda: len(livery.workers()) == 2, seconds=30, what="two workers")
-    family = livery.family()
-    livery.process.kill()
-    livery.process.wait()
-    wait_until(lambda: gone(family), seconds=40, what="the children to notice")
+def test_children_end_when_the_supervisor_is_killed(tmp_path: Path) -> None:
+    with running(Livery(tmp_path)) as livery:
+        wait_until(lambda: len(livery.workers()) == 2, seconds=30, what="two workers")
+        family = livery.family()
+        livery.process.kill()
+        livery.process.wait()
+        wait_until(lambda: gone(family), seconds=40, what="the children to notice")

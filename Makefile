@@ -6,18 +6,17 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # Modules are compiled once, not again by every process that is started.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run test check lint types fast fast-models lock images audit sbom install install-dev browser clean bench house
+.PHONY: run test check lint types fast fast-models slow waiting lock images audit sbom install install-dev browser clean bench house
 
 run: install  ## install everything, start Livery, print its address
 	$(BIN)/python -m app
 
-# Two tests at once, each with one thread, and the types meanwhile. Slow tests of one file stay together: they share what
-# takes long to make.
-PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2
+# Two tests at once, each with one thread, and the types meanwhile.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q
 
 test: install-dev browser  ## everything: lint, types, fast and slow tests
 	$(MAKE) -j 3 lint types fast fast-models
-	$(PYTEST) --dist loadscope --no-loadscope-reorder -m "slow and not gpu" --durations=15
+	$(MAKE) -j 2 slow waiting
 
 check: install-dev  ## lint, types and the fast tests
 	$(MAKE) -j 3 lint types fast fast-models
@@ -32,10 +31,18 @@ types:
 # Loading the model libraries takes longer than most tests, so those that need them share a process.
 WITH_MODELS := $(addprefix tests/worker/,builtin image text test_own_language_models.py)
 fast:
-	$(PYTEST) --dist worksteal -m "not slow and not gpu" $(addprefix --ignore=,$(WITH_MODELS))
+	$(PYTEST) -n 2 --dist worksteal -m "not slow and not gpu" $(addprefix --ignore=,$(WITH_MODELS))
 
 fast-models:
-	$(PYTEST) -n 0 -m "not slow and not gpu" $(WITH_MODELS)
+	$(PYTEST) -m "not slow and not gpu" $(WITH_MODELS)
+
+# These wait most of the time, for processes that they kill or pause, so they do it beside the others.
+WAITING := tests/journeys/test_chaos.py $(addprefix tests/worker/,test_survival.py test_keeper.py test_supervisor.py)
+slow:
+	$(PYTEST) -n 2 --dist loadscope --no-loadscope-reorder -m "slow and not gpu" $(addprefix --ignore=,$(WAITING)) --durations=25
+
+waiting:
+	$(PYTEST) -m "slow and not gpu" $(WAITING) --durations=10
 
 install: $(VENV)/.installed
 install-dev: $(VENV)/.installed-dev

@@ -27,6 +27,7 @@ from app.settings import Settings
 from app.storage import Storage, open_storage
 from app.web.gate.csrf import token_for
 from app.web.gate.middleware import SESSION_COOKIE
+from tests.order_of_tests import ByDearFixtures, longest_first
 
 # Threads of the model libraries that wait must sleep, or a busy machine crawls; inherited by every process that tests
 # start, and read when torch is loaded.
@@ -46,6 +47,16 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     if "not slow" not in config.option.markexpr or collection_path.suffix != ".py":
         return None
     return True if re.search(r"^pytestmark = .*\bmark\.slow\b", collection_path.read_text(), re.MULTILINE) else None
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    longest_first(items)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByDearFixtures | None:
+    return ByDearFixtures(config, log) if config.getvalue("dist") == "loadscope" else None
 
 
 def pytest_collection_finish() -> None:

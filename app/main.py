@@ -43,7 +43,7 @@ from app.settings import Settings
 from app.storage import open_storage
 from app.trainings import api as trainings_api
 from app.trainings import routes as trainings
-from app.trainings.tables import facts
+from app.trainings.kinds import facts
 from app.voice import api as voice_api
 from app.voice import routes as voice
 from app.voice.imports import api as voice_imports_api

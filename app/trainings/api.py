@@ -2,32 +2,41 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Response
-from pydantic import BaseModel
 
 from app.jobs.api import JobOut
 from app.projects import queries as projects
 from app.trainings import queries, service
-from app.trainings.estimates import Estimate
+from app.trainings.answers import (
+    Choices,
+    CourseOut,
+    HeldOutLossOut,
+    LossOut,
+    NewTraining,
+    NewVoiceTraining,
+    PlanOut,
+    SampleOut,
+    TrainingList,
+    TrainingOut,
+    VoiceCourseOut,
+    VoicePlanChoices,
+    VoicePlanOut,
+    VoiceTrainingList,
+    VoiceTrainingOut,
+    WrittenSampleOut,
+)
 from app.trainings.kind import AnyKind
 from app.trainings.look import queries as look_queries
-from app.trainings.look.forms import CleanChoices
 from app.trainings.look.kind import LOOK
-from app.trainings.look.recipe import TrainingRecipe
 from app.trainings.models import Training
 from app.trainings.queries import PAGE
 from app.trainings.views import TrainingView, views
 from app.trainings.voice import queries as voice_queries
-from app.trainings.voice.choices import VoiceChoices
 from app.trainings.voice.kind import VOICE
-from app.trainings.voice.measures import Measures
-from app.trainings.voice.recipe import VoiceRecipe
 from app.web.api.audited import audited
 from app.web.api.deferred_route import DeferredRoute
-from app.web.api.json_body import JsonBody
 from app.web.files import send
 from app.web.gate.signed_in import Editor, Viewer
 from app.web.language import translate
@@ -36,164 +45,6 @@ from app.web.session_deps import FileStorage, ReadSession, WriteSession
 from app.web.text import RowId
 
 router = APIRouter(route_class=DeferredRoute)
-
-
-# What is sent -------------------------------------------------------------------------------------------------------
-
-
-class Choices(JsonBody, CleanChoices):
-    """What to learn. Every field that is left out takes what fits the purpose, the base and the pictures."""
-
-
-class NewTraining(Choices):
-    """What to learn. Every field that is left out takes what fits the purpose, the base and the pictures."""
-
-    order_id: RowId | None = None
-    """An id of your own (32 hexadecimal digits) that makes it safe to send the same request twice."""
-
-
-class VoicePlanChoices(JsonBody, VoiceChoices):
-    """What to learn. Every field that is left out takes what fits the base and the number of texts."""
-
-
-class NewVoiceTraining(VoicePlanChoices):
-    """Every field that is left out takes what fits the base and the number of texts."""
-
-    order_id: RowId | None = None
-    """An id of your own (32 hexadecimal digits) that makes it safe to send the same request twice."""
-
-
-# What comes back ----------------------------------------------------------------------------------------------------
-
-
-class Promise(BaseModel, defer_build=True):
-    """What a training would take."""
-
-    estimate: Estimate
-    warnings: list[str]
-    possible: bool
-
-
-class PlanOut(Promise, defer_build=True):
-    """What a training would do and take."""
-
-    recipe: TrainingRecipe
-    picture_count: int
-
-
-class VoicePlanOut(Promise, defer_build=True):
-    """What a training would do and take."""
-
-    recipe: VoiceRecipe
-    sample_count: int
-    held_out_count: int
-    language: str
-    style_guide: str
-
-
-class Facts(BaseModel, defer_build=True):
-    """What is told of every training."""
-
-    id: str
-    project_id: str
-    base_model: str
-    estimate: Estimate
-    created_at: datetime
-    seconds_per_step: float | None
-    """Measured; null until it has ended."""
-    peak_memory_bytes: int | None
-    device: str | None
-    precision: str | None
-    """What it was computed in: ``bfloat16``, ``float16`` or ``float32``; null until it has left an adapter."""
-    skipped_steps: int | None
-    """Steps left out because their gradient was too large for float16."""
-    adapter_id: str | None
-    """The adapter that it left."""
-    job: JobOut
-
-
-class TrainingOut(Facts, defer_build=True):
-    """A training and how far it is."""
-
-    purpose: str
-    recipe: TrainingRecipe
-    picture_count: int
-
-
-class VoiceTrainingOut(Facts, defer_build=True):
-    """A training of a voice and how far it is."""
-
-    recipe: VoiceRecipe
-    sample_count: int
-    held_out_count: int
-    measures: Measures | None
-    """On the texts kept back; null until it has ended."""
-
-
-class TrainingList(BaseModel, defer_build=True):
-    items: list[TrainingOut]
-    next: str | None
-
-
-class VoiceTrainingList(BaseModel, defer_build=True):
-    items: list[VoiceTrainingOut]
-    next: str | None
-
-
-class LossOut(BaseModel, defer_build=True):
-    """Mean loss over the steps up to this one."""
-
-    step: int
-    loss: float
-    learning_rate: float
-
-
-class SampleOut(BaseModel, defer_build=True):
-    """A picture drawn while training; step 0 is the base alone."""
-
-    id: str
-    step: int
-    position: int
-    prompt: str
-    seed: int
-    width: int
-    height: int
-    url: str
-
-
-class CourseOut(BaseModel, defer_build=True):
-    """What was measured and drawn so far."""
-
-    losses: list[LossOut]
-    samples: list[SampleOut]
-
-
-class HeldOutLossOut(BaseModel, defer_build=True):
-    """Mean loss over the texts kept back; step 0 is the base alone."""
-
-    step: int
-    loss: float
-
-
-class WrittenSampleOut(BaseModel, defer_build=True):
-    """A text written while training; step 0 is the base alone."""
-
-    step: int
-    position: int
-    brief: str
-    seed: int
-    text: str
-
-
-class VoiceCourseOut(BaseModel, defer_build=True):
-    """What was measured and written so far."""
-
-    losses: list[LossOut]
-    held_out: list[HeldOutLossOut]
-    samples: list[WrittenSampleOut]
-
-
-# The routes of both kinds -------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)

@@ -22,11 +22,11 @@ class BadResolution(Invalid):
     )
 
 
-class OrderTaken(Conflict):
+class AlreadyStarted(Conflict):
     sentence = N_("This order has been placed already. Reload the page to place another one.")
 
 
-class BrandPutAway(Conflict):
+class BrandArchived(Conflict):
     sentence = N_("This brand is in the archive. Take it out first.")
 
 
@@ -64,7 +64,7 @@ class LokrAlone(Invalid):
     )
 
 
-class KnowsNoOrders(Invalid):
+class NoChatTemplate(Invalid):
     field = "kind"
     sentence = N_(
         "%(base)s has no chat template, so it cannot answer briefs. Let the voice learn the texts as they are, or "

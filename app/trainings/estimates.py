@@ -1,6 +1,7 @@
 """What a training will take, and where each number comes from. Pure arithmetic: where nothing is known, it says so."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any, Literal, Protocol, TypeVar
@@ -79,16 +80,25 @@ class Estimate(BaseModel, defer_build=True):
     """How the device's memory is used, and why so; None where the catalogue does not know the base's cost."""
 
 
+@dataclass(frozen=True)
+class Circumstances:
+    """What an estimate depends on besides the training itself."""
+
+    devices: Sequence[str]
+    """Those that would do it now; empty while no worker is there."""
+    price_per_hour: Decimal | None
+    currency: str
+
+
 def estimate_of(
     known: Measurement | None,
     plan: Plan | None,
+    now: Circumstances,
     *,
     seconds: float | None,
     seconds_range: tuple[float, float] | None = None,
     memory_bytes: int,
     file_bytes: int | None,
-    price_per_hour: Decimal | None,
-    currency: str,
 ) -> Estimate:
     """``seconds``: by what is ``known`` of a training alike. ``memory_bytes``: by the catalogue, for where nothing
     alike was measured and nothing is planned."""
@@ -101,10 +111,10 @@ def estimate_of(
         memory_bytes=measured or (plan.memory_bytes if plan is not None else memory_bytes),
         memory_basis="measured" if measured else "calculated" if plan is not None else "catalogue",
         file_bytes=file_bytes,
-        cost=cost_of(seconds, price_per_hour),
-        currency=currency,
+        cost=cost_of(seconds, now.price_per_hour),
+        currency=now.currency,
         seconds_range=seconds_range,
-        cost_range=cost_range_of(seconds_range, price_per_hour),
+        cost_range=cost_range_of(seconds_range, now.price_per_hour),
         memory_range=(plan.memory_low, plan.memory_high) if plan is not None and not measured else None,
         plan=plan,
     )

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Any, Generic, Literal, TypeVar
 
 from sqlalchemy.orm import Session
@@ -13,7 +12,7 @@ from app.jobs.models import Job
 from app.machine.devices import Device
 from app.projects.models import Project
 from app.trainings.advice import Retry, Warning
-from app.trainings.estimates import Estimate
+from app.trainings.estimates import Circumstances, Estimate
 from app.trainings.look.choices import TrainingChoices
 from app.trainings.models import Training
 from app.trainings.plans import Plan, Recipe, Sentences
@@ -38,16 +37,6 @@ class Draft(Generic[Recipe, Frozen]):
     """Of the fields that the person has chosen, those that mean nothing on this base."""
     pictures: tuple[Image, ...] = ()
     """The brand's own; none for a voice."""
-
-
-@dataclass(frozen=True)
-class Circumstances:
-    """What an estimate depends on besides the training itself."""
-
-    devices: Sequence[str]
-    """Those that would do it now; empty while no worker is there."""
-    price_per_hour: Decimal | None
-    currency: str
 
 
 @dataclass(frozen=True)

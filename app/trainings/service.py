@@ -17,9 +17,9 @@ from app.projects import queries as projects
 from app.projects.models import Project
 from app.trainings import queries
 from app.trainings.advice import Warning
-from app.trainings.errors import BrandPutAway, NotOnThisBase, OrderTaken
-from app.trainings.estimates import Estimate
-from app.trainings.kind import AnyKind, BaseEntry, Choices, Circumstances, Frozen, Kind
+from app.trainings.errors import AlreadyStarted, BrandArchived, NotOnThisBase
+from app.trainings.estimates import Circumstances, Estimate
+from app.trainings.kind import AnyKind, BaseEntry, Choices, Frozen, Kind
 from app.trainings.models import Training
 from app.trainings.plans import Recipe, planned
 
@@ -101,13 +101,13 @@ def start_training(
     """Freeze recipe and material, and queue the job.
 
     ``order_id`` makes it safe to send twice: the same request under the same id is the training that there is already.
-    Raises like ``plan_training``, and ``BrandPutAway``, ``OrderTaken``, ``TooFewPictures``, ``TooFewTexts``.
+    Raises like ``plan_training``, and ``BrandArchived``, ``AlreadyStarted``, ``TooFewPictures``, ``TooFewTexts``.
     """
     plan = plan_training(
         session, kind, workspace_id=workspace_id, project_id=project_id, choices=choices, to_the_letter=to_the_letter
     )
     if plan.project.archived_at is not None:
-        raise BrandPutAway()
+        raise BrandArchived()
     kind.refuse_too_few(plan.frozen)
     training = Training(
         id=order_id or new_id(),
@@ -123,13 +123,13 @@ def start_training(
     known = session.get(Training, training.id)
     if known is not None:
         if known.workspace_id != workspace_id or _asked(known) != _asked(training):
-            raise OrderTaken()
+            raise AlreadyStarted()
         return known
     try:
         with session.begin_nested():
             session.add(training)
     except IntegrityError as error:
-        raise OrderTaken() from error
+        raise AlreadyStarted() from error
     jobs.enqueue(
         session,
         workspace_id=workspace_id,

@@ -218,7 +218,9 @@ def test_out_of_memory_goes_on_with_a_coarser_base_and_everything_says_so(
         assert told.fell_back_from == plan and told.plan is not None and "memory ran out" in told.plan.reason
         held = given.recipe["quantization"]
         assert held == told.plan.quantization == adapter.facts["recipe"]["quantization"] != "none"
-        assert [grade.of for grade in view(session, VOICE, given).grades] == ["memory", "file"]
+        assert [grade.of for grade in view(session, VOICE, given).grades] == ["time", "memory", "file"], (
+            "the first steps said how long it would take"
+        )
     page = owner.client.get(f"/voice-trainings/{training_id}").text
     assert "goes on with the base in" in page and "What was said before, and what came" in page
     card = voice_files.card(adapter, None, {})

@@ -3,10 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal
 
 from app.base_models.catalogue import BaseModelEntry
-from app.trainings.estimates import Estimate, estimate_of, on_devices
+from app.trainings.estimates import Circumstances, Estimate, estimate_of, on_devices
 from app.trainings.look.needs import samples_per_step, trained
 from app.trainings.look.recipe import TrainingRecipe
 from app.trainings.plans import Plan
@@ -58,18 +57,15 @@ def estimate_for(
     recipe: TrainingRecipe,
     base: BaseModelEntry,
     measurements: Sequence[Measurement],
-    *,
-    devices: Sequence[str],
-    price_per_hour: Decimal | None,
-    currency: str,
+    now: Circumstances,
     plan: Plan | None = None,
 ) -> Estimate:
-    """``measurements``: the newest first. ``devices``: those that would do it now; empty when no worker is there.
+    """``measurements``: the newest first.
 
     A measurement counts for the same size, adapter and number of pictures in a step only, for a base held and a step
     computed the same way, and for a device that is there: another card's pace says nothing about this one's.
     """
-    alike = [one for one in on_devices(measurements, devices, plan) if _is_like(one.recipe, recipe)]
+    alike = [one for one in on_devices(measurements, now.devices, plan) if _is_like(one.recipe, recipe)]
     known = alike[0] if alike else None
     seconds_range = None
     if known is None and plan is not None and plan.step_seconds is not None:
@@ -77,12 +73,11 @@ def estimate_for(
     return estimate_of(
         known,
         plan,
+        now,
         seconds=None if known is None else known.seconds_per_step * recipe.steps + known.other_seconds,
         seconds_range=seconds_range,
         memory_bytes=base.training_memory(recipe.quantization),
         file_bytes=_file_bytes(recipe, base, measurements),
-        price_per_hour=price_per_hour,
-        currency=currency,
     )
 
 

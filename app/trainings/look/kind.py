@@ -13,8 +13,8 @@ from app.images import queries as images
 from app.projects.models import Project
 from app.trainings.advice import Warning
 from app.trainings.errors import BadResolution, DoraAlone, LokrAlone, NoTextEncoder, TooFewPictures
-from app.trainings.estimates import Estimate
-from app.trainings.kind import Circumstances, Draft, Kind
+from app.trainings.estimates import Circumstances, Estimate
+from app.trainings.kind import Draft, Kind
 from app.trainings.look import freeze, planner, queries
 from app.trainings.look.choices import TrainingChoices
 from app.trainings.look.estimate import estimate_for
@@ -87,10 +87,8 @@ def _estimate(
         draft.recipe,
         base,
         queries.measurements(session, base.key),
-        devices=now.devices,
-        price_per_hour=now.price_per_hour,
-        currency=now.currency,
-        plan=plan,
+        now,
+        plan,
     )
 
 

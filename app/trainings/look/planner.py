@@ -16,50 +16,42 @@ from app.trainings.plans import Plan, Sentences, Stage, micro_batch_sizes
 
 COMPILED_FROM = 1800.0
 """Seconds of steps from which compiling is tried: a tenth saved of them repays three minutes of compiling."""
-SMALLER_BATCHES = N_(
-    "%(batch)s pictures at once would need %(before)s; %(at_a_time)s at a time need %(needed)s of %(memory)s."
-)
-IN_8_BITS = N_(
-    "Held as it is the base would need %(before)s at least, and of %(memory)s only %(room)s can be counted on. In 8 "
-    "bits it needs %(needed)s; pictures may lose a little fineness."
-)
-IN_4_BITS = N_(
-    "Even in 8 bits the base would need %(before)s at least, and of %(memory)s only %(room)s can be counted on. In 4 "
-    "bits (NF4) it needs %(needed)s; pictures may lose a little fineness."
-)
-TOO_LARGE = N_(
-    "Even in its smallest form this training needs %(needed)s, and of the device's %(memory)s only %(room)s can be "
-    "counted on. Choose a smaller base, a smaller size, or a device with more memory."
-)
-FELL_BACK_TO_8_BITS = N_(
-    "The device's memory ran out even with one picture at a time, so it goes on with the base in 8 bits, which needs "
-    "about %(needed)s; pictures may lose a little fineness."
-)
-FELL_BACK_TO_4_BITS = N_(
-    "The device's memory ran out even with one picture at a time, so it goes on with the base in 4 bits (NF4), which "
-    "needs about %(needed)s; pictures may lose a little fineness."
-)
-RAN_OUT = N_(
-    "The device's memory ran out with %(batch)s pictures at a time, so it goes on with %(at_a_time)s at a time. What "
-    "it learns is the same."
-)
-RAN_OUT_AT_ONE = N_(
-    "The device's memory ran out with one picture at a time, so it goes on by computing again what it would have kept. "
-    "A step takes about half as long again; what it learns is the same."
-)
 NEEDS_BFLOAT16 = N_(
     "This base needs a card that computes in bfloat16 (NVIDIA RTX 30 or newer), which the one here does not. Choose "
     "Stable Diffusion, or a newer card."
 )
 SENTENCES = Sentences(
-    smaller_batches=SMALLER_BATCHES,
-    in_8_bits=IN_8_BITS,
-    in_4_bits=IN_4_BITS,
-    too_large=TOO_LARGE,
-    fell_back_to_8_bits=FELL_BACK_TO_8_BITS,
-    fell_back_to_4_bits=FELL_BACK_TO_4_BITS,
-    ran_out=RAN_OUT,
-    ran_out_at_one=RAN_OUT_AT_ONE,
+    smaller_batches=N_(
+        "%(batch)s pictures at once would need %(before)s; %(at_a_time)s at a time need %(needed)s of %(memory)s."
+    ),
+    in_8_bits=N_(
+        "Held as it is the base would need %(before)s at least, and of %(memory)s only %(room)s can be counted on. "
+        "In 8 bits it needs %(needed)s; pictures may lose a little fineness."
+    ),
+    in_4_bits=N_(
+        "Even in 8 bits the base would need %(before)s at least, and of %(memory)s only %(room)s can be counted on. "
+        "In 4 bits (NF4) it needs %(needed)s; pictures may lose a little fineness."
+    ),
+    too_large=N_(
+        "Even in its smallest form this training needs %(needed)s, and of the device's %(memory)s only %(room)s can "
+        "be counted on. Choose a smaller base, a smaller size, or a device with more memory."
+    ),
+    fell_back_to_8_bits=N_(
+        "The device's memory ran out even with one picture at a time, so it goes on with the base in 8 bits, which "
+        "needs about %(needed)s; pictures may lose a little fineness."
+    ),
+    fell_back_to_4_bits=N_(
+        "The device's memory ran out even with one picture at a time, so it goes on with the base in 4 bits (NF4), "
+        "which needs about %(needed)s; pictures may lose a little fineness."
+    ),
+    ran_out=N_(
+        "The device's memory ran out with %(batch)s pictures at a time, so it goes on with %(at_a_time)s at a time. "
+        "What it learns is the same."
+    ),
+    ran_out_at_one=N_(
+        "The device's memory ran out with one picture at a time, so it goes on by computing again what it would have "
+        "kept. A step takes about half as long again; what it learns is the same."
+    ),
 )
 
 

@@ -6,10 +6,9 @@ Time is measured per character: how many tokens a text is, only the base's token
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal
 
 from app.base_models.catalogue import TextModelEntry
-from app.trainings.estimates import Estimate, estimate_of, on_devices
+from app.trainings.estimates import Circumstances, Estimate, estimate_of, on_devices
 from app.trainings.plans import Plan
 from app.trainings.voice.freeze import FrozenVoice
 from app.trainings.voice.planner import memory_of, row_tokens
@@ -51,17 +50,13 @@ def voice_estimate(
     base: TextModelEntry,
     voice: FrozenVoice,
     paces: Sequence[VoicePace],
-    *,
-    devices: Sequence[str],
-    price_per_hour: Decimal | None,
-    currency: str,
+    now: Circumstances,
     plan: Plan | None = None,
 ) -> Estimate:
-    """``paces``: the newest first. ``devices``: those that would do it now; empty when no worker is there, and then
-    there is no ``plan`` either, and the memory is that of a card."""
+    """``paces``: the newest first. Without a device there is no ``plan`` either, and the memory is that of a card."""
     alike = [
         one
-        for one in on_devices(paces, devices, plan)
+        for one in on_devices(paces, now.devices, plan)
         if all(getattr(one.recipe, name) == getattr(recipe, name) for name in DECIDES)
     ]
     known, seconds = alike[0] if alike else None, None
@@ -70,11 +65,10 @@ def voice_estimate(
     return estimate_of(
         known,
         plan,
+        now,
         seconds=seconds,
         memory_bytes=_on_a_card(recipe, base, voice),
         file_bytes=base.adapter_bytes(recipe.rank, recipe.target_modules),
-        price_per_hour=price_per_hour,
-        currency=currency,
     )
 
 

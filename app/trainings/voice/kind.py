@@ -10,9 +10,9 @@ from app.base_models import queries as base_models
 from app.base_models.catalogue import TextModelEntry
 from app.projects.models import Project
 from app.trainings.advice import Warning
-from app.trainings.errors import KnowsNoOrders, TooFewTexts
-from app.trainings.estimates import Estimate
-from app.trainings.kind import Circumstances, Draft, Kind
+from app.trainings.errors import NoChatTemplate, TooFewTexts
+from app.trainings.estimates import Circumstances, Estimate
+from app.trainings.kind import Draft, Kind
 from app.trainings.models import Training
 from app.trainings.plans import Plan
 from app.trainings.voice import planner, queries
@@ -38,9 +38,9 @@ def _base(session: Session, workspace_id: str, key: str | None) -> TextModelEntr
 
 
 def _draft(session: Session, project: Project, base: TextModelEntry, choices: VoiceChoices) -> VoiceDraft:
-    """From the brand's included texts. Raises ``KnowsNoOrders``."""
+    """From the brand's included texts. Raises ``NoChatTemplate``."""
     if not base.has_chat_template and choices.kind == "instructions":
-        raise KnowsNoOrders(base=base.name)
+        raise NoChatTemplate(base=base.name)
     samples = voices.training_set(session, workspace_id=project.workspace_id, project_id=project.id)
     longest = max((tokens_at_most(turn["content"] for turn in conversation(one)) for one in samples), default=0)
     changes = choices.changes()
@@ -67,10 +67,8 @@ def _estimate(
         base,
         draft.frozen,
         queries.paces(session, base.key),
-        devices=now.devices,
-        price_per_hour=now.price_per_hour,
-        currency=now.currency,
-        plan=plan,
+        now,
+        plan,
     )
 
 

@@ -25,46 +25,38 @@ COUNTED = 0.5
 ``tests/data/voice``."""
 WEIGHED_BYTES = 12
 """For each word of the vocabulary at such a place: its score in two precisions, its logarithm, its gradient."""
-SMALLER_BATCHES = N_(
-    "%(batch)s rows at once would need %(before)s; %(at_a_time)s at a time need %(needed)s of %(memory)s."
-)
-IN_8_BITS = N_(
-    "Held as it is the base would need %(before)s at least, and of %(memory)s only %(room)s can be counted on. In 8 "
-    "bits it needs %(needed)s; it may write a little less finely."
-)
-IN_4_BITS = N_(
-    "Even in 8 bits the base would need %(before)s at least, and of %(memory)s only %(room)s can be counted on. In 4 "
-    "bits (NF4) it needs %(needed)s; it may write a little less finely."
-)
-FELL_BACK_TO_8_BITS = N_(
-    "The device's memory ran out even with one row at a time, so it goes on with the base in 8 bits, which needs about "
-    "%(needed)s; it may write a little less finely."
-)
-FELL_BACK_TO_4_BITS = N_(
-    "The device's memory ran out even with one row at a time, so it goes on with the base in 4 bits (NF4), which needs "
-    "about %(needed)s; it may write a little less finely."
-)
-RAN_OUT = N_(
-    "The device's memory ran out with %(batch)s rows at a time, so it goes on with %(at_a_time)s at a time. What it "
-    "learns is the same."
-)
-RAN_OUT_AT_ONE = N_(
-    "The device's memory ran out with one row at a time, so it goes on by computing again what it would have kept. A "
-    "step takes about a third longer; what it learns is the same."
-)
-TOO_LARGE = N_(
-    "Even in its smallest form this training needs %(needed)s, and of the device's %(memory)s only %(room)s can be "
-    "counted on. Choose a smaller base model, shorter rows, or a device with more memory."
-)
 SENTENCES = Sentences(
-    smaller_batches=SMALLER_BATCHES,
-    in_8_bits=IN_8_BITS,
-    in_4_bits=IN_4_BITS,
-    too_large=TOO_LARGE,
-    fell_back_to_8_bits=FELL_BACK_TO_8_BITS,
-    fell_back_to_4_bits=FELL_BACK_TO_4_BITS,
-    ran_out=RAN_OUT,
-    ran_out_at_one=RAN_OUT_AT_ONE,
+    smaller_batches=N_(
+        "%(batch)s rows at once would need %(before)s; %(at_a_time)s at a time need %(needed)s of %(memory)s."
+    ),
+    in_8_bits=N_(
+        "Held as it is the base would need %(before)s at least, and of %(memory)s only %(room)s can be counted on. "
+        "In 8 bits it needs %(needed)s; it may write a little less finely."
+    ),
+    in_4_bits=N_(
+        "Even in 8 bits the base would need %(before)s at least, and of %(memory)s only %(room)s can be counted on. "
+        "In 4 bits (NF4) it needs %(needed)s; it may write a little less finely."
+    ),
+    too_large=N_(
+        "Even in its smallest form this training needs %(needed)s, and of the device's %(memory)s only %(room)s can "
+        "be counted on. Choose a smaller base model, shorter rows, or a device with more memory."
+    ),
+    fell_back_to_8_bits=N_(
+        "The device's memory ran out even with one row at a time, so it goes on with the base in 8 bits, which needs "
+        "about %(needed)s; it may write a little less finely."
+    ),
+    fell_back_to_4_bits=N_(
+        "The device's memory ran out even with one row at a time, so it goes on with the base in 4 bits (NF4), which "
+        "needs about %(needed)s; it may write a little less finely."
+    ),
+    ran_out=N_(
+        "The device's memory ran out with %(batch)s rows at a time, so it goes on with %(at_a_time)s at a time. What "
+        "it learns is the same."
+    ),
+    ran_out_at_one=N_(
+        "The device's memory ran out with one row at a time, so it goes on by computing again what it would have "
+        "kept. A step takes about a third longer; what it learns is the same."
+    ),
 )
 
 

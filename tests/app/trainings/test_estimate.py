@@ -9,7 +9,7 @@ import pytest
 from app.base_models import catalogue
 from app.base_models.catalogue import BaseModelEntry
 from app.machine.devices import Device
-from app.trainings.estimates import Estimate, cost_of
+from app.trainings.estimates import Circumstances, Estimate, cost_of
 from app.trainings.look.estimate import Measurement, estimate_for
 from app.trainings.look.planner import plan_for
 from app.trainings.look.presets import recipe_for
@@ -38,9 +38,7 @@ def estimate(*measurements: Measurement, devices: tuple[str, ...] = (), price: s
         RECIPE,
         SD15,
         measurements,
-        devices=devices,
-        price_per_hour=Decimal(price) if price else None,
-        currency="EUR",
+        Circumstances(devices, Decimal(price) if price else None, "EUR"),
     )
 
 
@@ -100,10 +98,8 @@ def test_where_a_time_range_is_known_the_cost_is_a_range() -> None:
             RECIPE,
             SD15,
             measurements,
-            devices=(),
-            price_per_hour=Decimal(price) if price else None,
-            currency="EUR",
-            plan=plan,
+            Circumstances((), Decimal(price) if price else None, "EUR"),
+            plan,
         )
 
     calculated = found()
@@ -120,15 +116,15 @@ def test_the_file_size_is_known_from_the_catalogue_or_from_earlier_adapters() ->
     assert estimate(measured()).file_bytes == 1000 * RECIPE.rank, "files of this base may need full precision"
     recipe = recipe_for("style", BUILTIN, trigger_word="x", captions=["a"], changes={"target_modules": "attention"})
     unknown = BUILTIN.model_copy(update={"parameters_per_rank": {}})
-    nothing = estimate_for(recipe, unknown, [], devices=(), price_per_hour=None, currency="EUR")
-    known = estimate_for(recipe, unknown, [measured()], devices=(), price_per_hour=None, currency="EUR")
+    nothing = estimate_for(recipe, unknown, [], Circumstances((), None, "EUR"))
+    known = estimate_for(recipe, unknown, [measured()], Circumstances((), None, "EUR"))
     assert (nothing.file_bytes, known.file_bytes) == (None, 1000 * recipe.rank)
 
 
 def test_the_file_size_is_that_of_this_kind_of_adapter_in_these_layers() -> None:
     def size(*measurements: Measurement, base: BaseModelEntry = SD15, **changes: Any) -> int | None:
         recipe = RECIPE.model_copy(update=changes)
-        found = estimate_for(recipe, base, measurements, devices=(), price_per_hour=None, currency="EUR")
+        found = estimate_for(recipe, base, measurements, Circumstances((), None, "EUR"))
         return found.file_bytes
 
     assert size(measured(network="dora")) == size()

@@ -16,7 +16,7 @@ from app.projects.models import Project
 from app.storage import Storage
 from app.trainings import queries, service
 from app.trainings.advice import RETRY_RANK, RETRY_SAME
-from app.trainings.errors import BadResolution, BrandPutAway, DoraAlone, LokrAlone, OrderTaken, TooFewPictures
+from app.trainings.errors import AlreadyStarted, BadResolution, BrandArchived, DoraAlone, LokrAlone, TooFewPictures
 from app.trainings.look import retry
 from app.trainings.look.choices import TrainingChoices
 from app.trainings.look.kind import LOOK
@@ -96,7 +96,7 @@ def test_a_second_click_is_the_same_order(database: Database, start: Callable[..
 def test_another_order_under_the_same_id_is_refused(database: Database, start: Callable[..., Training]) -> None:
     order_id = new_id()
     start(order_id)
-    with pytest.raises(OrderTaken):
+    with pytest.raises(AlreadyStarted):
         start(order_id, rank=4)
 
 
@@ -105,7 +105,7 @@ def test_an_id_of_another_workspace_is_refused_without_a_hint(
 ) -> None:
     theirs = make_workspace(database)
     foreign = order_training(database, theirs, make_brand(database, storage, theirs))
-    with pytest.raises(OrderTaken):
+    with pytest.raises(AlreadyStarted):
         start(foreign)
 
 
@@ -124,7 +124,7 @@ def test_a_size_that_the_base_cannot_do_is_refused(start: Callable[..., Training
 def test_an_archived_brand_is_not_trained(database: Database, start: Callable[..., Training]) -> None:
     with database.write() as session:
         session.execute(update(Project).values(archived_at=now()))
-    with pytest.raises(BrandPutAway):
+    with pytest.raises(BrandArchived):
         start()
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from app.base_models import catalogue
 from app.db import now
-from app.trainings.estimates import Estimate
+from app.trainings.estimates import Circumstances, Estimate
 from app.trainings.voice.estimate import VoicePace, voice_estimate
 from app.trainings.voice.freeze import FrozenText, FrozenVoice
 from app.trainings.voice.presets import voice_recipe_for
@@ -23,7 +23,7 @@ def estimate(changes: dict[str, object]) -> Estimate:
     """Of a training with ``changes``, after one as usual was measured."""
     pace = VoicePace(now(), "CPU", voice_recipe_for(BASE, 100), 0.01, 5.0, 2_000_000_000)
     recipe = voice_recipe_for(BASE, 100, changes)
-    return voice_estimate(recipe, BASE, VOICE, [pace], devices=["CPU"], price_per_hour=None, currency="EUR")
+    return voice_estimate(recipe, BASE, VOICE, [pace], Circumstances(["CPU"], None, "EUR"))
 
 
 @pytest.mark.parametrize("changes", [{}, {"epochs": 9}, {"learning_rate": 0.5}, {"seed": 3}])

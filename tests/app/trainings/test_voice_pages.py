@@ -15,6 +15,7 @@ from app.adapters import service as adapters
 from app.adapters.models import Adapter
 from app.adapters.service import AdapterFiles
 from app.adapters.voice.imports import read_voice
+from app.base_models import catalogue
 from app.base_models.catalogue import text_models
 from app.db import Database, new_id, now
 from app.jobs import claims
@@ -24,6 +25,7 @@ from app.trainings import attempts
 from app.trainings.attempts import Outcome, WrittenSample
 from app.trainings.voice.measures import ArmMeasure, HeldOut, Measures
 from tests.conftest import SignedIn
+from tests.html_forms import controls
 from tests.orders import make_brand
 from tests.tokens import api_client
 from tests.voices import add_texts
@@ -122,6 +124,32 @@ def test_the_api_too_starts_from_twenty_texts_that_take_part(app: FastAPI, owner
     assert client.get(address).json()["items"] == []
     client.patch(f"/api/v1/voice/texts/{left_out}", json={"included": True})
     assert client.post(address, json={}).status_code == 201
+
+
+def test_the_browsers_address_tells_what_was_chosen_for_a_voice_too(owner: SignedIn, brand: str) -> None:
+    address = f"/projects/{brand}/voice-trainings"
+    chosen = {"base_model": "qwen3-0-6b", "epochs": "7", "rank": ""}
+    for path in (f"{address}/summary", f"{address}/new"):
+        answer = owner.client.get(path, params=chosen, headers={"hx-request": "true"})
+        told = answer.headers["hx-replace-url"]
+        assert told == f"{address}/new?base_model=qwen3-0-6b&epochs=7"
+    again = controls(owner.client.get(told).text, "order")
+    assert again["epochs"][0].value == "7" and again["rank"][0].value == ""
+    assert "hx-replace-url" not in owner.client.get(told).headers
+
+
+def test_the_api_refuses_what_means_nothing_on_a_voices_base(app: FastAPI, owner: SignedIn, brand: str) -> None:
+    add_texts(app.state.database, owner.workspace_id, brand, 24)
+    base, address = catalogue.text_model("eurollm-1-7b"), f"/api/v1/projects/{brand}/voice-trainings"
+    client = api_client(owner)
+    for where in ("", "/plan"):
+        longer = {"base_model": base.key, "max_length": base.context * 2}
+        assert longer["max_length"] <= 8192
+        refused = client.post(address + where, json=longer)
+        assert refused.status_code == 422 and "max_length" in refused.json()["sentence"]
+        misspelt = client.post(address + where, json={"lerning_rate": 1e-4})
+        assert misspelt.status_code == 422
+    assert client.post(address, json={"base_model": base.key, "max_length": base.context}).status_code == 201
 
 
 def test_the_plan_says_what_is_kept_back_and_what_it_has_to_beat(app: FastAPI, owner: SignedIn, brand: str) -> None:

@@ -9,6 +9,7 @@ from app.base_models import catalogue
 from app.base_models.catalogue import Layout, TextModelEntry
 from app.jobs.models import Job
 from app.machine.devices import GIGA, Device
+from app.trainings.estimates import Circumstances
 from app.trainings.models import Training
 from app.trainings.plans import Stage, planned, stages, suits, unplanned
 from app.trainings.voice import planner, retry
@@ -156,7 +157,7 @@ def test_a_card_without_bfloat16_counts_in_float16_where_that_can_hold_the_base(
 
 
 def _given(base: TextModelEntry, order: VoiceRecipe, texts: FrozenVoice, **estimate: Any) -> Training:
-    said = voice_estimate(order, base, texts, [], devices=[], price_per_hour=None, currency="EUR", **estimate)
+    said = voice_estimate(order, base, texts, [], Circumstances([], None, "EUR"), **estimate)
     return Training(
         base_model=base.key,
         recipe=order.model_dump(mode="json"),

@@ -103,7 +103,7 @@ class VoiceTrainingOut(Facts, defer_build=True):
     sample_count: int
     held_out_count: int
     measures: Measures | None
-    """On the texts kept back; null until it has ended."""
+    """On the validation split; null until it has ended."""
 
 
 class TrainingList(BaseModel, defer_build=True):
@@ -145,7 +145,7 @@ class CourseOut(BaseModel, defer_build=True):
 
 
 class HeldOutLossOut(BaseModel, defer_build=True):
-    """Mean loss over the texts kept back; step 0 is the base alone."""
+    """Mean loss over the validation split; step 0 is the base alone."""
 
     step: int
     loss: float

@@ -1,4 +1,4 @@
-"""Why a training cannot be ordered, and what to do about it."""
+"""Why a training cannot be started, and what to do about it."""
 
 from app.errors import N_, Conflict, Invalid
 

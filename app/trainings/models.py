@@ -1,4 +1,4 @@
-"""Trainings: the frozen order, and what was measured while it ran. Its state lives on the job."""
+"""Trainings: what they were started with, and what was measured while it ran. Its state lives on the job."""
 
 from datetime import datetime
 from typing import Any
@@ -22,9 +22,9 @@ class Training(Base):
     recipe: Mapped[dict[str, Any]] = mapped_column(JSON)
     """A ``TrainingRecipe``; of a voice a ``VoiceRecipe``."""
     pictures: Mapped[list[dict[str, Any]]] = mapped_column(JSON)
-    """Frozen at the order: image id, working key, filename, caption, crop and target size of each."""
+    """Frozen at the start: image id, working key, filename, caption, crop and target size of each."""
     voice: Mapped[dict[str, Any] | None] = mapped_column(JSON, default=None)
-    """A ``FrozenVoice``: the samples of the order; None for pictures."""
+    """A ``FrozenVoice``: the samples as they were at the start; None for pictures."""
     estimate: Mapped[dict[str, Any]] = mapped_column(JSON)
     """What was promised before the start, with its basis."""
     created_by: Mapped[str | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))
@@ -34,7 +34,7 @@ class Training(Base):
     peak_memory_bytes: Mapped[int | None] = mapped_column(BigInteger, default=None)
     device: Mapped[str | None] = mapped_column(String(120), default=None)
     measures: Mapped[dict[str, Any] | None] = mapped_column(JSON, default=None)
-    """``Measures`` of a voice on the samples that were kept back; None until it has ended, and for pictures."""
+    """``Measures`` of a voice on the validation split; None until it has ended, and for pictures."""
 
     __table_args__ = (Index("ix_trainings_project", "project_id", "created_at"),)
 
@@ -72,7 +72,7 @@ class TrainingSample(Base):
 
 
 class HeldOutPoint(Base):
-    """Mean loss over the samples of a voice that are kept back. Step 0 is the base alone."""
+    """Mean loss over the validation split of a voice's samples. Step 0 is the base alone."""
 
     __tablename__ = "held_out_points"
 

@@ -38,14 +38,14 @@ class Grade:
         return abs(self.off) <= CLOSE
 
 
-def graded(estimate: Estimate, given: Training, took_seconds: float | None, adapter: Adapter | None) -> list[Grade]:
+def graded(estimate: Estimate, training: Training, took_seconds: float | None, adapter: Adapter | None) -> list[Grade]:
     """Those alone that there is a measure of."""
     first, fell_back = estimate.first_steps, estimate.plan if estimate.fell_back_from or estimate.moved_from else None
     promised = fell_back.memory_bytes if fell_back else estimate.memory_bytes
     seconds, memory = (first.seconds, first.memory_bytes) if first else (None, None)
     grades = [
         Grade("time", estimate.seconds or estimate.seconds_range, seconds, took_seconds or 0),
-        Grade("memory", promised, memory, given.peak_memory_bytes or 0),
+        Grade("memory", promised, memory, training.peak_memory_bytes or 0),
         Grade("file", estimate.file_bytes, None, adapter.byte_count if adapter else 0),
     ]
     return [one for one in grades if one.came and (one.said or one.first)]

@@ -138,7 +138,7 @@ def measured(session: Session, *, base_model: str, modality: Modality) -> list[t
     return [(row[0], row[1], row[2]) for row in found]
 
 
-def planned_precision(given: Training) -> str | None:
+def planned_precision(training: Training) -> str | None:
     """None where no plan was made."""
-    plan = Estimate.model_validate(given.estimate).plan
+    plan = Estimate.model_validate(training.estimate).plan
     return None if plan is None else plan.precision

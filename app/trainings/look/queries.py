@@ -19,7 +19,7 @@ MOST_THUMBNAILS = 60
 
 
 def pictures_left(session: Session, training: Training) -> list[Image]:
-    """Those pictures of the training that have not been deleted since, in its order."""
+    """Those pictures of the training that have not been deleted since, in the order of its row."""
     ids = [str(picture["image_id"]) for picture in training.pictures]
     return images.images(session, workspace_id=training.workspace_id, image_ids=ids[:MOST_THUMBNAILS])
 

@@ -37,7 +37,7 @@ class VoicePace:
     device: str
     recipe: VoiceRecipe
     seconds_per_character: float
-    """Of learned text, orders included, read once."""
+    """Of learned text, the messages before it included, read once."""
     other_seconds: float
     """Loading, measuring, sample texts and saving."""
     peak_memory_bytes: int | None

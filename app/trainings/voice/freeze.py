@@ -1,6 +1,6 @@
-"""A brand's samples as one order holds them: which are learned, which are kept back, what each answers. Pure.
+"""A brand's samples as one training holds them: the training split, the validation split, what each answers. Pure.
 
-Frozen with the order, so that later edits of the brand do not change it.
+Frozen at the start, so that later edits of the brand do not change it.
 """
 
 import hashlib
@@ -15,11 +15,11 @@ from app.voice.analysis.pairs import VoiceSample, conversation
 from app.voice.analysis.style_guide import style_guide
 
 MOST_OVER = 1.5
-"""So many times the share that is wanted may be kept back, where texts that belong together are many."""
+"""The validation split may be so many times the share that is wanted, where texts that belong together are many."""
 
 
 class FrozenText(BaseModel, defer_build=True):
-    """One sample as it was when the training was ordered."""
+    """One sample as it was when the training was started."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -41,7 +41,7 @@ class FrozenVoice(BaseModel, defer_build=True):
     language: str
     """Of most texts."""
     style_guide: str
-    """Made from the texts that are learned, never from those kept back."""
+    """Made from the texts that are learned, never from the validation split."""
 
     @property
     def learned(self) -> tuple[FrozenText, ...]:
@@ -53,12 +53,12 @@ class FrozenVoice(BaseModel, defer_build=True):
 
     @property
     def characters(self) -> int:
-        """Of what is learned, orders included."""
+        """Of what is learned, the messages before each text included."""
         return sum(len(text.text) + sum(len(content) for _, content in text.order) for text in self.learned)
 
 
 def held_out_ids(samples: Sequence[VoiceSample], share: float, seed: int) -> set[str]:
-    """Which samples are kept back: about ``share`` of them, and never one without those that belong to it
+    """The validation split: about ``share`` of them, and never one without those that belong to it
     (``families``). Chosen by a hash of the oldest, so that the same stay apart from one training to the next even when
     others are added. Empty where all belong together.
     """
@@ -79,9 +79,9 @@ def held_out_ids(samples: Sequence[VoiceSample], share: float, seed: int) -> set
 
 def freeze(samples: Sequence[VoiceSample], recipe: VoiceRecipe) -> FrozenVoice:
     """Split the samples and make the style guide from the part that is learned."""
-    kept_back = held_out_ids(samples, recipe.held_out_share, recipe.seed)
+    validation = held_out_ids(samples, recipe.held_out_share, recipe.seed)
     language = main_language(samples)
-    learned = [one for one in samples if one.sample_id not in kept_back]
+    learned = [one for one in samples if one.sample_id not in validation]
     return FrozenVoice(
         texts=tuple(
             FrozenText(
@@ -90,7 +90,7 @@ def freeze(samples: Sequence[VoiceSample], recipe: VoiceRecipe) -> FrozenVoice:
                 text=one.text,
                 language=one.language,
                 channel=one.channel,
-                held_out=one.sample_id in kept_back,
+                held_out=one.sample_id in validation,
             )
             for one in samples
         ),

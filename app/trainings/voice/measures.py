@@ -1,4 +1,4 @@
-"""Does it sound like the brand? What was measured on the texts kept back, and what that means in a sentence. Pure."""
+"""Does it sound like the brand? What was measured on the validation split, and what that means in a sentence. Pure."""
 
 import math
 from collections.abc import Mapping, Sequence

@@ -102,7 +102,7 @@ def row_tokens(recipe: VoiceRecipe, voice: FrozenVoice) -> int:
 
 
 def longest(voice: FrozenVoice) -> int:
-    """Tokens of the longest text with its order, at most."""
+    """Tokens of the longest text with the messages before it, at most."""
     return max((tokens_at_most([*(said for _, said in text.order), text.text]) for text in voice.texts), default=0)
 
 

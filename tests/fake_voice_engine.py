@@ -1,4 +1,4 @@
-"""An engine that trains voices without a model, for tests of handlers. Put in with ``registry.text_engine_for``; never on offer.
+"""An engine that trains voices without a model, for tests of handlers. Put in with ``registry.text_engine_for``.
 
 It keeps the contract's promises as ``tests.fake_engine`` does: the base is measured first, checkpoints come with every
 measurement, a resumed training goes on from its step.

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from app.db import ID_LENGTH, Base, new_id, now
 
 ROLES = ("viewer", "editor", "owner")
-"""From least to most: a viewer looks and downloads, an editor also makes, an owner also manages people."""
+"""The roles, from least to most: a viewer looks and downloads, an editor also makes, an owner also manages people."""
 
 
 class User(Base):

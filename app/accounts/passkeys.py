@@ -25,7 +25,7 @@ class RelyingParty(NamedTuple):
     id: str
     """The host's name, without a port."""
     origins: list[str]
-    """Where a page may have asked from."""
+    """The origin that a page may have asked from."""
 
 
 class Ceremony(NamedTuple):

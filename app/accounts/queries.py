@@ -156,7 +156,7 @@ def open_invitations(session: Session, workspace_id: str) -> Sequence[Invitation
 
 
 def workspaces_of(session: Session, user_id: str) -> list[WorkspaceOf]:
-    """Where a person belongs, by name."""
+    """A person's workspaces, by name."""
     rows = session.execute(
         select(Workspace.id, Workspace.name, Membership.role)
         .join(Membership, Membership.workspace_id == Workspace.id)

@@ -121,7 +121,7 @@ class Rescued(NamedTuple):
     user_id: str
     name: str
     token: str
-    """Of the link, which is shown once."""
+    """The token of the link, which is shown once."""
     workspace: str | None
     """The name of the one that the person owns now."""
     belongs_somewhere: bool

@@ -48,7 +48,7 @@ class State(NamedTuple):
 
 
 def has_second_factor(user_id: InstrumentedAttribute[str]) -> ColumnElement[bool]:
-    """For queries: whether the person in this column has one."""
+    """A condition for queries: whether the person in this column has a second factor."""
     return or_(
         exists().where(Authenticator.user_id == user_id),
         exists().where(Passkey.user_id == user_id),

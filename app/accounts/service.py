@@ -16,7 +16,7 @@ from app.db import now
 from app.errors import NotFound
 
 SESSION_LIFE = timedelta(days=30)
-"""Of a sign-in where nothing else is set."""
+"""How long a sign-in lasts where nothing else is set."""
 FRESH_FOR = timedelta(minutes=10)
 """So long after a sign-in nobody is asked for the password once more."""
 TOKEN_START = "lvy_"  # noqa: S105 - how every token begins, not one

@@ -31,7 +31,7 @@ class BaseCopy(Base):
     workspace_id: Mapped[str] = mapped_column(ForeignKey("workspaces.id", ondelete="CASCADE"))
     base_model: Mapped[str] = mapped_column(String(80))
     machine: Mapped[str] = mapped_column(String(ID_LENGTH))
-    """Of the folder that the files are in; workers that share the folder name the same."""
+    """Id of the folder that the files are in; workers that share the folder name the same one."""
     host: Mapped[str] = mapped_column(String(80), default="")
     """The machine's name for people."""
     commit_hash: Mapped[str] = mapped_column(String(64), default="")

@@ -21,7 +21,7 @@ class FilesState:
     """Where one base model's files are."""
 
     copies: tuple[BaseCopy, ...]
-    """On the workers' disks, without those that are to be removed."""
+    """Copies on the workers' disks, without those that are to be removed."""
     download: BaseDownload | None
     """The latest order."""
     job: Job | None
@@ -33,7 +33,7 @@ class FilesState:
 
     @property
     def share(self) -> float | None:
-        """Of the bytes that are here, while they are fetched."""
+        """Share of the bytes that are here, while they are fetched."""
         if self.job is None or self.job.state != "running" or not self.job.progress_total:
             return None
         return min(1.0, self.job.progress_done / self.job.progress_total)

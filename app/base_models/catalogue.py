@@ -14,7 +14,7 @@ KEPT = Path(__file__).with_name("kept.toml")
 Quantization = Literal["none", "int8", "nf4"]
 """How the base's numbers are held while an adapter is trained on it."""
 TargetModules = Literal["attention", "attention_and_feed_forward", "all_layers"]
-"""As in a training's recipe."""
+"""The same values as in a training's recipe."""
 Pixels = Annotated[int, Field(ge=16, le=4096)]
 
 
@@ -39,9 +39,9 @@ class StepCost(BaseModel, defer_build=True):
     kept_mb: Annotated[float, Field(gt=0)]
     """Kept for the way back."""
     kept_mb_checkpointed: Annotated[float, Field(gt=0)]
-    """With gradient checkpointing: the blocks' inputs alone."""
+    """Kept with gradient checkpointing: the blocks' inputs alone."""
     kept_mb_of_a_block: Annotated[float, Field(ge=0)]
-    """Of the largest block, which is then computed again."""
+    """Kept of the largest block while it is computed again."""
     tera_operations: Annotated[float, Field(gt=0)]
     """One way through, a multiplication and an addition counted as two."""
 
@@ -55,7 +55,7 @@ class DrawingCost(BaseModel, defer_build=True):
     denoising_mb: Annotated[float, Field(gt=0)]
     """In one pass through the denoiser, in half precision."""
     decoding_mb: Annotated[float, Field(gt=0)]
-    """On the autoencoder's way to pixels, in float32."""
+    """Needed while the autoencoder decodes to pixels, in float32."""
 
 
 class Kept(BaseModel, defer_build=True):
@@ -95,7 +95,7 @@ class BaseModelEntry(BaseModel, defer_build=True):
     place: Literal["hub", "local"] = "hub"
     """Where ``source`` is: on a hub, or in the folder of checkpoints on a worker's machine."""
     file: str | None = None
-    """Of the source: the one file that is the whole checkpoint; None for diffusers' layout."""
+    """The one file of the source that is the whole checkpoint; None for diffusers' layout."""
     revision: str | None = None
     """Commit or branch of the repository; None for the newest."""
     prediction_type: Literal["epsilon", "v_prediction", "flow"]
@@ -106,7 +106,7 @@ class BaseModelEntry(BaseModel, defer_build=True):
     resolutions: tuple[Pixels, ...]
     """What the form offers for training."""
     training_memory_mb: Annotated[int, Field(ge=1)]
-    """For one picture at the native resolution."""
+    """Needed for one picture at the native resolution."""
     generation_memory_mb: Annotated[int, Field(ge=1)]
     training_memory_quantized_mb: dict[Literal["nf4", "int8"], int] = {}
     """The same with the base held in 4 or 8 bits; empty where nobody has said (see ``quantizable_share``)."""
@@ -131,31 +131,31 @@ class BaseModelEntry(BaseModel, defer_build=True):
     """Whether an adapter can learn in its CLIP text encoders too."""
     denoiser_parameters: Annotated[int, Field(ge=1)] | None = None
     denoiser_width: Annotated[int, Field(ge=1)] | None = None
-    """Of its tokens, by which sizes of one family are told apart; None where the family has one size."""
+    """Width of a token, by which sizes of one family are told apart; None where the family has one size."""
     quantizable_share: Annotated[float, Field(ge=0, le=1)] = 0.0
-    """Of those: in linear layers of its blocks, which 8 and 4 bits can hold."""
+    """Share of those in linear layers of the blocks, which 8 and 4 bits can hold."""
     step_cost: tuple[StepCost, ...] = ()
     """Empty where nobody has counted it."""
     encoder_parameters: Annotated[int, Field(ge=1)] | None = None
-    """Of all text encoders together, held in half precision."""
+    """Parameters of all text encoders together, held in half precision."""
     autoencoder_parameters: Annotated[int, Field(ge=1)] | None = None
     """Held in float32."""
     block_parameters: Annotated[int, Field(ge=1)] | None = None
-    """Of the denoiser: on the device at once when its blocks come one by one."""
+    """Parameters of the denoiser on the device at once when its blocks come one by one."""
     drawing_cost: tuple[DrawingCost, ...] = ()
     """Empty where nobody has counted it."""
     kept: tuple[Kept, ...] = ()
-    """From ``kept.toml``; empty where nobody has counted it."""
+    """Read from ``kept.toml``; empty where nobody has counted."""
     offloadable_share: Annotated[float, Field(ge=0, le=1)] = 0.0
     """Share of the denoiser's parameters in blocks that can wait in the machine's memory; 0 where none can."""
     largest_block_parameters: Annotated[int, Field(ge=0)] = 0
     text_encoder_parameters: Annotated[int, Field(ge=0)] = 0
-    """Of the text encoders that an adapter can learn in; 0 where nobody has counted."""
+    """Parameters of the text encoders that an adapter can learn in; 0 where nobody has counted."""
     text_encoder_parameters_per_rank: Annotated[int, Field(ge=0)] = 0
     text_encoder_kept_mb: Annotated[float, Field(ge=0)] = 0.0
     """Kept for their way back, for one caption."""
     text_encoder_tera_operations: Annotated[float, Field(ge=0)] = 0.0
-    """Of their way there, for one caption."""
+    """Operations of their forward pass, for one caption."""
     steps: Annotated[int, Field(ge=1, le=100)]
     """Default denoising steps of a picture."""
     guidance_scale: Annotated[float, Field(ge=1, le=30)]
@@ -198,7 +198,7 @@ class Layout(BaseModel, defer_build=True):
     width: Annotated[int, Field(ge=1)]
     """Numbers for a word between the layers."""
     query: Annotated[int, Field(ge=1)]
-    """Of all heads together."""
+    """Width of all heads together."""
     key_value: Annotated[int, Field(ge=1)]
     feed_forward: Annotated[int, Field(ge=1)]
     vocabulary: Annotated[int, Field(ge=1)]

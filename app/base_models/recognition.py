@@ -74,11 +74,11 @@ class Facts(BaseModel, defer_build=True):
     is_distilled: bool = False
     """Does without guidance, as FLUX.1 [schnell] does."""
     denoiser_width: int | None = None
-    """Of its tokens, where that tells sizes of the family apart."""
+    """Width of the tokens, where that tells sizes of the family apart."""
     is_beyond_float16: bool = False
     """Whether its attention must be computed in float32 where there is no bfloat16, as Stable Diffusion 2.1 says."""
     text: TextFacts | None = None
-    """Of a language model."""
+    """Only for a language model."""
 
 
 def of_pipeline(
@@ -88,7 +88,7 @@ def of_pipeline(
     unet: Mapping[str, Any] | None = None,
     transformer: Mapping[str, Any] | None = None,
 ) -> Facts:
-    """From ``model_index.json`` and the configurations of its parts. Raises ``UnknownFamily``."""
+    """Reads ``model_index.json`` and the configurations of its parts. Raises ``UnknownFamily``."""
     kind = str(index.get("_class_name"))
     family = PIPELINES.get(kind)
     if family is None:
@@ -111,7 +111,7 @@ def of_pipeline(
 
 
 def of_tensors(names: Collection[str]) -> Facts:
-    """From the names of the tensors in one file. Raises ``UnknownFamily``."""
+    """Reads the names of the tensors in one file. Raises ``UnknownFamily``."""
     plain = {name.removeprefix("model.diffusion_model.") for name in names}
     if "double_blocks.0.img_attn.qkv.weight" in plain and "time_in.in_layer.weight" in plain:
         if any(name.startswith("double_stream_modulation_img.") for name in plain):

@@ -109,7 +109,7 @@ def add_local(
 
 
 def _languages(told: str) -> str:
-    """As the row keeps them. Raises ``BadLanguages``."""
+    """The languages in the form that the row keeps. Raises ``BadLanguages``."""
     codes = languages_of(told)
     if len(codes) < len(set(re.split(r"[\s,;]+", told.strip().lower())) - {""}):
         raise BadLanguages()

@@ -10,7 +10,7 @@ from app.errors import NotFound
 
 
 def campaigns(session: Session, *, workspace_id: str) -> list[Campaign]:
-    """By name."""
+    """The workspace's campaigns, by name."""
     return list(
         session.scalars(
             select(Campaign)

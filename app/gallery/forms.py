@@ -114,7 +114,7 @@ class TagsForm(BaseModel, defer_build=True):
 
 
 class CampaignChoiceForm(BaseModel, defer_build=True):
-    """Of one picture: an id, or ``none``."""
+    """One picture's campaign: an id, or ``none``."""
 
     campaign: Annotated[Line, Field(max_length=32)] = NONE
     new_campaign: CampaignName = ""

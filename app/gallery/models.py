@@ -15,6 +15,6 @@ class OutputTag(Base):
     tag: Mapped[str] = mapped_column(String(60), primary_key=True)
     workspace_id: Mapped[str] = mapped_column(ForeignKey("workspaces.id", ondelete="CASCADE"))
     created_at: Mapped[datetime] = mapped_column(default=now)
-    """Of the picture, repeated so that a tag's pages are one index walk."""
+    """The picture's, repeated so that a tag's pages are one index walk."""
 
     __table_args__ = (Index("ix_output_tags_tag", "workspace_id", "tag", "created_at", "output_id"),)

@@ -55,7 +55,7 @@ class StudioForm(BaseModel, defer_build=True):
     scheduler: Annotated[Line, Field(max_length=40)] = schedulers.OWN
     quantization: Held = None
     campaign: Annotated[str | None, Field(pattern="^[0-9a-f]{32}$"), EmptyIsNone] = None
-    """Where the pictures land; none is chosen by an empty value."""
+    """The campaign that the pictures land in; an empty value chooses none."""
     start_id: Annotated[str | None, Field(pattern="^[0-9a-f]{32}$"), EmptyIsNone] = None
     start_strength: Annotated[float | None, Field(gt=0, le=1, allow_inf_nan=False), EmptyIsNone] = None
     mask: Annotated[str, Field(max_length=LONGEST_MASK)] = ""

@@ -24,7 +24,7 @@ Offload = Literal["none", "models", "blocks"]
 """What leaves the card while it is not needed: nothing, whole models, or the denoiser's blocks too."""
 MOST_AT_ONCE = 8
 ENCODER_SHARE = 0.7
-"""Of a card's memory that text encoders may take; larger ones work on the processor."""
+"""Share of a card's memory that text encoders may take; larger ones work on the processor."""
 FLOAT32 = 4
 
 

@@ -48,7 +48,7 @@ class MadeBy:
     prompt: str
     negative_prompt: str
     seed: int
-    """Of the noise that this picture started from."""
+    """Seed of the noise that this picture started from."""
     variation_of_seed: int | None
     variation_strength: float
     base_model: str
@@ -74,7 +74,7 @@ class MadeBy:
         return schedulers.scheduler_name(self.scheduler)
 
     def facts(self) -> dict[str, Any]:
-        """As JSON, for the ``livery`` chunk and the API."""
+        """The same as JSON, for the ``livery`` chunk and the API."""
         return {
             "software": self.software,
             "prompt": self.prompt,

@@ -24,7 +24,7 @@ from app.projects.models import Project
 
 PAGE = 12
 MOST_PICTURES_AT_ONCE = 24
-"""On one page of orders; a page that shows more is heavy before anybody scrolls to them."""
+"""The most pictures on one page of orders; a page with more is heavy before anybody scrolls down."""
 
 
 LOOKED_BACK = 50
@@ -92,7 +92,7 @@ def recent(
 
 
 def light(orders: list[Generation]) -> list[Generation]:
-    """As many of these orders as a page shows at once, at least the first."""
+    """The first of these orders, as many as a page shows at once, at least one."""
     pictures = 0
     shown: list[Generation] = []
     for one in orders:

@@ -1,4 +1,4 @@
-"""From what a person wishes to a ``GenerationRecipe``: where every default of the studio stands. Pure."""
+"""Turns a request into a ``GenerationRecipe``, with every default of the studio. Pure."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -141,13 +141,13 @@ def recipe_for(
 
 
 def _clip_skip(adapters: list[Adapter], base: BaseModelEntry) -> int:
-    """As the adapters were trained; of several the first that was trained here says it."""
+    """The value that the adapters were trained with; among several the first one that was trained here decides."""
     recipes = [recipe for adapter in adapters if (recipe := (adapter.facts or {}).get("recipe"))]
     return int(recipes[0].get("clip_skip", 1)) if recipes and base.has_clip_skip else 1
 
 
 def _guidance(request: GenerationRequest, base: BaseModelEntry) -> float:
-    """As wished, where the base listens to it."""
+    """The requested value, where the base has guidance at all."""
     return base.guidance_scale if request.guidance_scale is None or not base.has_guidance else request.guidance_scale
 
 

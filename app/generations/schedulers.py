@@ -12,7 +12,7 @@ OWN = "default"
 class Scheduler:
     key: str
     name: str
-    """As other programs call it."""
+    """Other programs' name for the scheduler."""
     for_flow: bool
     """Whether it draws with flow models too; all of them draw with the others."""
 
@@ -37,5 +37,5 @@ def fits(key: str, base: BaseModelEntry) -> bool:
 
 
 def scheduler_name(key: str) -> str:
-    """As other programs call it; the key itself where there is no such name."""
+    """Other programs' name for the scheduler; the key itself where they have none."""
     return next((one.name for one in SCHEDULERS if one.key == key), key)

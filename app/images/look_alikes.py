@@ -55,7 +55,7 @@ STATUS_ADVICE = {
 
 @dataclass(frozen=True)
 class StatusThresholds:
-    """Where a picture stops being good."""
+    """The bounds beyond which a picture is not good."""
 
     # Pixels of the shorter side. Training at 1,024 pixels enlarges a picture of 768 by a third, which is still hard to
     # see; below that the softness shows. For a base model with a lower resolution, pass three quarters of it.

@@ -15,10 +15,10 @@ class Image(Base):
     workspace_id: Mapped[str] = mapped_column(ForeignKey("workspaces.id", ondelete="CASCADE"))
     project_id: Mapped[str] = mapped_column(ForeignKey("projects.id", ondelete="CASCADE"))
     filename: Mapped[str] = mapped_column(String(300))
-    """As the uploader named it: shown, never used as a path."""
+    """The uploader's name for the file: shown, never used as a path."""
     format: Mapped[str] = mapped_column(String(10))
     sha256: Mapped[str] = mapped_column(String(64))
-    """Of the uploaded bytes."""
+    """Hash of the uploaded bytes."""
     byte_count: Mapped[int]
     width: Mapped[int]
     """Pixels of the upright original."""

@@ -26,7 +26,7 @@ from app.storage import Storage
 LONGEST_CAPTION_FILE = 64 * 1024  # bytes
 ZIP_STARTS = (b"PK\x03\x04", b"PK\x05\x06")
 MOST_PIXELS_AT_ONCE = 2_000_000_000
-"""Of all pictures of one ZIP: some hundred photos at the limit, or thousands as phones take them."""
+"""The most pixels of all pictures of one ZIP: some hundred photos at the limit, or thousands as phones take them."""
 MOST_SECONDS_AT_ONCE = 600.0
 MOST_BROKEN_AT_ONCE = 10
 """Pictures of one ZIP that cost a process; each may have taken as long as any."""
@@ -195,7 +195,7 @@ def _from_archive(
 
 
 def _members(upload: Upload, limits: ArchiveLimits) -> Iterator[ArchiveMember | SkippedMember]:
-    """As ``read_archive``; whatever else it raises about a file means that it is no archive."""
+    """The members that ``read_archive`` gives; whatever else it raises about a file means that it is no archive."""
     with otherwise(UnreadableArchive(name=shown_name(upload.name))):
         found = read_archive(upload.file, upload.name, limits)
     while True:

@@ -19,7 +19,7 @@ class PictureView(TypedDict):
 
 
 def address(image: Image, size: str) -> str:
-    """Where ``size`` (small, thumb, working) of a picture is; kept by browsers for ever under its hash."""
+    """The address of a copy of the picture: small, thumb or working. Browsers keep it for ever under its hash."""
     return f"/images/{image.id}/{size}/{image.sha256[:16]}"
 
 

@@ -17,7 +17,7 @@ class VoiceImport(Base):
     workspace_id: Mapped[str] = mapped_column(ForeignKey("workspaces.id", ondelete="CASCADE"))
     project_id: Mapped[str] = mapped_column(ForeignKey("projects.id", ondelete="CASCADE"))
     filename: Mapped[str] = mapped_column(String(300))
-    """As the uploader named it: shown, never used as a path."""
+    """The uploader's name for the file: shown, never used as a path."""
     format: Mapped[str] = mapped_column(String(10))
     byte_count: Mapped[int]
     key: Mapped[str | None] = mapped_column(String(300))
@@ -58,7 +58,7 @@ class TextSample(Base):
     findings: Mapped[list[list[object]]] = mapped_column(JSON, default=list)
     """What looks like personal data, as triples of kind, start and end in ``text``."""
     text_hash: Mapped[str] = mapped_column(String(32))
-    """Of the text without its spacing, case and marks."""
+    """Hash of the text without its spacing, case and marks."""
     signature: Mapped[str] = mapped_column(String(200))
     """Bands of a MinHash, to find what is nearly the same."""
     created_by: Mapped[str | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))

@@ -19,11 +19,11 @@ from app.voice.reading.intake import DOCUMENTS
 
 PAGE = 40
 LEAST_SAMPLES = 20
-"""With fewer, a training is refused."""
+"""A training is refused with fewer texts."""
 ENOUGH_SAMPLES, MANY_SAMPLES = 100, 300
 """So many make a good voice; more help a little."""
 MOST_SAMPLES = 5000
-"""Of one brand."""
+"""The most texts that a brand may have."""
 
 Filter = Literal["all", "included", "left-out", "personal", "duplicate", "near", "boilerplate", "short"]
 FILTERS: tuple[Filter, ...] = ("all", "included", "left-out", "personal", "duplicate", "near", "boilerplate", "short")
@@ -302,7 +302,7 @@ def counts(session: Session, project_ids: Sequence[str]) -> dict[str, Counts]:
 
 
 def main_language(session: Session, *, workspace_id: str, project_id: str) -> str | None:
-    """Of most texts that training reads; None for a brand without any."""
+    """The language of most texts that training reads; None for a brand without texts."""
     return session.scalar(
         select(TextSample.language)
         .where(

@@ -40,7 +40,7 @@ _SAID = {
     "too_short": (TOO_FEW, "min_length"),
     "missing": (MISSING, None),
 }
-"""By pydantic's name for the error: the sentence, and where pydantic tells the bound."""
+"""Pydantic's name for the error → the sentence, and the key under which pydantic tells the bound."""
 
 
 def field_problems(errors: Sequence[Mapping[str, Any]], locale: str) -> dict[str, str]:

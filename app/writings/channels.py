@@ -1,4 +1,4 @@
-"""Where a text goes: the channels that a voice learns, and two that belong to a visual. Data alone."""
+"""The channels that a text is written for: those that a voice learns, and two that belong to a visual. Data alone."""
 
 from dataclasses import dataclass
 

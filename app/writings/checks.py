@@ -23,7 +23,7 @@ _ENDINGS = (
     "(?:e|en|em|er|es|s|n|ern|st|ste|sten|stem|ster|stes|ere|eren|erer|eres|t|te|ten|"
     "ed|d|ing|ings|er|ers|est|ly|'s|’s)?"
 )
-"""Of German and English words, as far as an ending alone makes the form."""
+"""Endings of German and English words, as far as an ending alone makes the form."""
 
 FORBIDDEN = N_("“%(word)s” is not to be used.")
 MISSING = N_("This must be in it: “%(claim)s”.")

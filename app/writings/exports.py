@@ -12,7 +12,7 @@ from app.plain_text import safe_cell
 from app.writings.queries import VariantView
 
 BYTE_ORDER_MARK = "\ufeff"
-"""Without it spreadsheets take UTF-8 for something else and spoil umlauts."""
+"""Byte order mark: spreadsheets take UTF-8 without it for another encoding and spoil umlauts."""
 CSV_TYPE = "text/csv; charset=utf-8"
 DOCX_TYPE = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
 Translate = Callable[[str], str]

@@ -21,7 +21,7 @@ class TextFilters:
     """Words in the text or its brief, as one piece, whatever the capitals."""
 
     def query(self) -> str:
-        """As the part of an address behind the question mark; empty without filters."""
+        """The part of an address behind the question mark; empty without filters."""
         given = {
             field.name: ("1" if value is True else str(value))
             for field in fields(self)

@@ -28,7 +28,7 @@ class FormState:
     keep_seed: bool
     seed: int
     voices: tuple[Adapter, ...]
-    """Of the brand, the newest first."""
+    """The brand's voices, the newest first."""
     going_on: frozenset[str]
     """Ids of those that have learned plain texts, and go on from a beginning."""
     bases: tuple[TextModelEntry, ...]
@@ -38,7 +38,7 @@ class FormState:
     rules: Rules
     visual: Output | None
     other_language: str
-    """Of most of the brand's texts, where orders are not worded in it; else empty."""
+    """The language of most of the brand's texts, if orders are not worded in it; else empty."""
     foreign_base: str
     """Name of the base model that would write, if it was not made for the language chosen; else empty."""
 

@@ -55,9 +55,9 @@ class WritingVariant(Base):
     """``adapter``, ``prompted_base`` or ``base``."""
     position: Mapped[int]
     text: Mapped[str] = mapped_column(Text, default="")
-    """As the model wrote it; never changed afterwards."""
+    """The model's own wording; never changed afterwards."""
     edited: Mapped[str | None] = mapped_column(Text, default=None)
-    """As a person made it; None while nobody has."""
+    """A person's wording; None while nobody has edited the text."""
     tokens: Mapped[int] = mapped_column(default=0)
     seconds: Mapped[float] = mapped_column(Float, default=0.0)
     finished: Mapped[bool] = mapped_column(default=False)

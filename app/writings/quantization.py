@@ -9,7 +9,7 @@ FINEST_FIRST: tuple[Quantization, ...] = ("none", "int8", "nf4")
 
 
 def quantization_on(base: TextModelEntry, device: Device | None) -> Quantization:
-    """As it is where no device is known; in 4 bits where nothing fits."""
+    """The finest precision that fits: unquantised where no device is known, 4 bits where nothing fits."""
     if device is None:
         return "none"
     return next((held for held in FINEST_FIRST if memory_of(base, device, held) <= room_of(device)), "nf4")

@@ -27,7 +27,7 @@ from app.writings.models import TextRules, Writing, WritingVariant
 from app.writings.recipe import ARMS, Arm, WritingOrder
 
 PAGE = 3
-"""Of orders, each with up to a dozen texts."""
+"""Orders on a page, each with up to a dozen texts."""
 TEXTS_PAGE = 30
 MOST_EXPORTED = 2000
 
@@ -115,7 +115,7 @@ class WritingView:
     channel: TextChannel
     job: Job
     variants: tuple[VariantView, ...]
-    """By arm and position."""
+    """Sorted by arm and position."""
     adapter: Adapter | None
     base_name: str
     is_foreign: bool

@@ -1,4 +1,4 @@
-"""From what a person wishes to a ``WritingOrder``: where every default of the writing studio stands. Pure."""
+"""Turns a request into a ``WritingOrder``, with every default of the writing studio. Pure."""
 
 from dataclasses import dataclass
 
@@ -41,7 +41,7 @@ class WritingRequest:
     adapter_id: str | None = NEWEST
     """``newest``: the brand's newest voice; None: no voice."""
     base_model: str | None = None
-    """Where no voice writes; None: the first that is ready and knows the language."""
+    """Used where no voice writes; None: the first that is ready and knows the language."""
     campaign_id: str | None = None
     campaign: str = ""
     """Its name, as it is called when the order is given."""

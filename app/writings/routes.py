@@ -48,7 +48,7 @@ COLUMNS = (
     N_("Written by"),
 )
 SEPARATORS = {"de": ";"}
-"""Where the comma stands in numbers, spreadsheets open a table with commas as one column."""
+"""In a locale that writes numbers with a comma, spreadsheets open a table with commas as one column."""
 EXPORT_TITLE = N_("Texts from Livery")
 FILE_NAME = N_("texts")
 

@@ -94,13 +94,13 @@ def _usual_kind(base: TextModelEntry | None) -> VoiceKind:
 
 
 def _held(session: Session, base: TextModelEntry | None) -> Quantization:
-    """On the device that would write."""
+    """The precision on the device that would write."""
     workers = job_queries.workers_serving(session, KINDS[KIND].queue)
     return quantization_on(base, largest_device(workers)) if base is not None else "none"
 
 
 def _writer(session: Session, voice: Adapter, base: TextModelEntry | None) -> Writer:
-    """From the recipe of its training, which an adapter outlives; one that came from elsewhere has none."""
+    """Read from the recipe of the voice's training, which an adapter outlives; an imported voice has none."""
     recipe = voice.facts.get("recipe") or {"quantization": _held(session, base)}
     return Writer(
         voice.base_model,
@@ -259,7 +259,7 @@ def copied_from(session: Session, *, workspace_id: str, project_id: str, text: s
 
 
 def overlap_in(text: str, samples: list[str]) -> dict[str, Any]:
-    """As it is kept with a variant."""
+    """The longest copied run, in the form that is kept with a variant."""
     found = longest_overlap(text, samples)
     return {"words": found.words, "start": found.start, "end": found.end}
 

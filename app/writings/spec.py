@@ -15,7 +15,7 @@ from app.writings.recipe import WritingOrder
 
 @dataclass(frozen=True)
 class VoiceFile:
-    """Where a voice's file is, and the hash of its content."""
+    """The key of a voice's file in the storage, and the hash of its content."""
 
     key: str
     sha256: str

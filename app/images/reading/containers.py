@@ -11,12 +11,12 @@ from app.images.errors import TooManyParts, TruncatedImage, UnsafeImage
 MOST_PARTS = 1_000
 """Frames or pages; Livery uses the first one."""
 MOST_CHUNKS = 20_000
-"""Of a PNG; one of 50 MB has some thousand."""
+"""The most chunks that a PNG may have; one of 50 MB has some thousand."""
 MOST_BANDS = 8
 """Channels of a TIFF: four inks, transparency and a few spot colours."""
 _SAMPLES_PER_PIXEL = 277
 _DIRECTORY_ENTRIES = 4_000
-"""Of one directory of a TIFF; cameras write under a hundred."""
+"""The most entries that a directory of a TIFF may have; cameras write under a hundred."""
 
 
 def check_webp(data: bytes, name: str) -> None:

@@ -62,6 +62,6 @@ def clean_original(data: bytes, image_format: ImageFormat, filename: str = "") -
 
 
 def suggest_palette(pictures: Iterable[bytes], size: int = 6) -> list[PaletteColour]:
-    """As `palette.suggest_palette`. Raises ``ReadersBusy``."""
+    """The same as `palette.suggest_palette`, in a process of its own. Raises ``ReadersBusy``."""
     found = pool.ask("palette", {"size": size}, list(pictures))
     return [PaletteColour(**colour) for colour in found.value]

@@ -45,7 +45,7 @@ def _parts(samples: Sequence[VoiceSample], largest: int) -> Iterator[tuple[str, 
 
 
 def _compared(samples: Sequence[VoiceSample]) -> list[Compared]:
-    """Without lines that many share: a footer under every mail would make one text of them all."""
+    """Drops lines that many texts share: a footer under every mail would make one text of them all."""
     shared = frozenset(line.line_hash for line in likeness.shared_lines([one.text for one in samples]))
     found = []
     for one in samples:

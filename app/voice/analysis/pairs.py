@@ -53,7 +53,7 @@ class Vocabulary:
 
     @classmethod
     def of(cls, samples: Iterable[tuple[str, str]]) -> "Vocabulary":
-        """From pairs of text and language."""
+        """Counts the words of pairs of text and language."""
         texts: Counter[str] = Counter()
         counts: dict[str, Counter[str]] = {}
         for text, language in samples:
@@ -158,7 +158,7 @@ class VoiceSample:
     language: str
     brief: str
     signature: str = ""
-    """Of ``text``, as ``likeness`` makes it, where it is known already."""
+    """Signature of ``text``, as ``likeness`` makes it, where it is known already."""
     passage: str = ""
     """The same for parts of one text that was cut."""
     document: str = ""

@@ -24,7 +24,7 @@ FAVOURITES = 8
 FAVOURITE_SHARE = 0.04
 """A favourite word stands in so many of the texts at least, and in three."""
 FEWEST_OF_LANGUAGE = 5
-"""With fewer texts in the language asked for, the others count too."""
+"""Texts in other languages count too where the language asked for has fewer than these."""
 OPENINGS = 3
 SENTENCE = re.compile(r"[^.!?…。！？؟\n]+[.!?…。！？؟]*")
 EXCLAIMS, ASKS = ("!", "！"), ("?", "？", "؟")
@@ -56,7 +56,7 @@ class StyleFacts:
     hashtag_share: float
     hashtags_at_the_end_share: float
     we_share: float
-    """Of the texts in a language whose word for it is known."""
+    """Share of the texts whose language has a known word for “we”."""
     openings: tuple[str, ...]
     favourites: tuple[str, ...]
 

@@ -56,7 +56,7 @@ PUNCTUATION = {
     "brackets": "()[]",
 }
 _LEAST_SPREAD = {"sentence": 1.0, "letters": 0.1, "share": 0.05}
-"""By kind of feature, of those that are no counts: a smaller spread would make one odd sentence count for all."""
+"""The least spread for each kind of feature that is no count: with a smaller one, one odd sentence would decide."""
 _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
 _TOKEN = re.compile(r"\w+(?:['’]\w+)*")
 # Here and in all patterns over whole texts: each run of signs is tried once, from its beginning, and never shortened.

@@ -108,5 +108,5 @@ def discard_import(session: Session, *, workspace_id: str, import_id: str) -> tu
 
 
 def import_folder(project_id: str, import_id: str) -> str:
-    """Where the file of an import lives in the storage."""
+    """The folder of an import's file in the storage."""
     return f"projects/{project_id}/voice/{import_id}"

@@ -1,4 +1,4 @@
-"""From an upload to a file in the storage that can be read: everything slow before the first statement."""
+"""Stores uploaded texts after a first look, before the transaction's first statement, as that may be slow."""
 
 from typing import BinaryIO
 

@@ -1,4 +1,4 @@
-"""From the bytes of a text file to text, whatever program wrote it."""
+"""Decodes the bytes of a text file, whatever program wrote it."""
 
 import codecs
 import re

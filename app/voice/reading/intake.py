@@ -1,4 +1,4 @@
-"""From an uploaded file to rows or blocks, by what the file is and not by what it is called."""
+"""Reads an uploaded file into rows or blocks, by what the file is and not by its name."""
 
 import zipfile
 from dataclasses import dataclass

@@ -219,7 +219,8 @@ def language_of_words(words: str) -> str | None:
 
 
 def guess_channel(text: str) -> str:
-    """By form: a greeting or a closing makes a mail, emoji or hashtags a post, a short line without end a headline."""
+    """The channel that the form suggests: a greeting or a closing makes a mail, emoji or hashtags a post, a short line
+    without a full stop a headline."""
     if GREETING.match(text) or personal_data.CLOSING.search(text):
         return "mail"
     if EMOJI.search(text) or HASHTAG.search(text):

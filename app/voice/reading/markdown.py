@@ -63,7 +63,7 @@ def _without_comments(text: str) -> str:
 
 
 def _without_code(text: str) -> str:
-    """Without what stands between fences. One that is never closed stays, with what follows."""
+    """Drops what stands between fences. A fence that is never closed stays, with what follows."""
     lines = text.split("\n")
     # The last line that closes each kind, so that none is looked for where there is none.
     last = {fence: max((at for at, line in enumerate(lines) if _closes(line, fence)), default=-1) for fence in _FENCES}

@@ -53,7 +53,7 @@ def preview(content: Content, wanted: Mapping, *, otherwise: str) -> Preview:
 
 
 def columns(content: Content, header: bool) -> tuple[ColumnShown, ...]:
-    """Of a document there are none."""
+    """Empty for a document."""
     if not isinstance(content, Table):
         return ()
     body = content.body(header)

@@ -13,7 +13,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
 class TimedProtocol(H11Protocol):
     head_seconds: ClassVar[float] = 20.0
-    """From a connection's first moment, or a further request's first byte, to the end of its head."""
+    """How long a request's head may take, counted from the connection's start or from the request's first byte."""
     linger_seconds: ClassVar[float] = 10.0
     """So long the rest of a refused body is read away, or browsers would lose the answer while they still send."""
 

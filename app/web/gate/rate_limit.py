@@ -17,11 +17,11 @@ SIGN_IN_BY_ADDRESS = RateLimitItemPerMinute(60, 15, namespace="sign-in-address")
 SIGN_IN_BY_ACCOUNT = RateLimitItemPerMinute(10, 15, namespace="sign-in-account")
 SECOND_STEP = RateLimitItemPerMinute(10, 15, namespace="second-step")
 CHALLENGE = RateLimitItemPerMinute(1, 10, namespace="challenge")
-"""Of a passkey: longer than one lives, so that each is answered once."""
+"""A passkey's challenge: the span is longer than a challenge lives, so that each is answered once."""
 RESET_LINKS = RateLimitItemPerMinute(30, 15, namespace="reset-links")
-"""By address; the tokens themselves cannot be guessed, and asking for them should cost something all the same."""
+"""Counted by address; tokens cannot be guessed, and asking for them should cost something all the same."""
 AUDIT_CHECKS = RateLimitItemPerMinute(6, 1, namespace="audit-checks")
-"""By workspace: a check reads the whole log."""
+"""Counted by workspace, as a check reads the whole log."""
 INVITATIONS = RateLimitItemPerHour(50, namespace="invitations")
 
 

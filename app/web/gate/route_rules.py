@@ -19,7 +19,7 @@ from app.web.gate import signed_in
 
 MB = 1_000_000
 SMALL_BYTES = 64_000
-"""For what a stranger may send, and for routes that read nothing but a form's token."""
+"""The limit for strangers, and for routes that read nothing but a form's token."""
 USUAL_BYTES = 1 * MB
 TEXT_BYTES = 4 * MB
 FORM_MARGIN_BYTES = 1 * MB

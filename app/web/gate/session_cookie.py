@@ -42,7 +42,7 @@ def remember_device(request: Request, response: Response, email: str) -> None:
 
 
 def address_of(request: Request) -> str:
-    """Of the browser, or of the proxy before it where nobody said that it may be believed."""
+    """The browser's address, or that of the proxy before it where no setting says that the proxy is to be believed."""
     if "x-forwarded-for" in request.headers and not request.app.state.settings.trusted_proxies:
         _warn_of_proxy()
     return request.client.host if request.client else "unknown"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from app.writings.recipe import Arm
 
 ENOUGH_VOTES = 10
-"""With fewer decided votes nothing is said about a winner."""
+"""No winner is named with fewer decided votes."""
 CONFIDENCE = 0.95
 
 
@@ -19,7 +19,7 @@ class Cast:
     second: Arm
     better: Arm | None
     own: bool = False
-    """By the person who gave the order and may have seen who wrote what."""
+    """Cast by the person who gave the order and may have seen who wrote what."""
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ def _at_least(successes: int, trials: int, share: float) -> float:
 
 
 def _root(is_below: Callable[[float], bool]) -> float:
-    """Where ``is_below`` changes from true to false between 0 and 1, by halving."""
+    """The point between 0 and 1 at which ``is_below`` changes from true to false, found by bisection."""
     low, high = 0.0, 1.0
     for _ in range(50):
         middle = (low + high) / 2

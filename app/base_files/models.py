@@ -9,7 +9,7 @@ from app.db import ID_LENGTH, Base, new_id, now
 
 
 class BaseDownload(Base):
-    """An order to fetch a base model's files; its job says how far that is."""
+    """A request to fetch a base model's files; its job says how far that is."""
 
     __tablename__ = "base_downloads"
 

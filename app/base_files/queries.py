@@ -23,7 +23,7 @@ class FilesState:
     copies: tuple[BaseCopy, ...]
     """Copies on the workers' disks, without those that are to be removed."""
     download: BaseDownload | None
-    """The latest order."""
+    """The latest request."""
     job: Job | None
     """Its job."""
 
@@ -90,7 +90,7 @@ def source_of(session: Session, *, workspace_id: str, key: str) -> Source:
 
 
 def states(session: Session, *, workspace_id: str) -> dict[str, FilesState]:
-    """By the base model's key, for every one that has files or an order."""
+    """By the base model's key, for every one that has files or a request."""
     copies: dict[str, list[BaseCopy]] = {}
     for copy in session.scalars(
         select(BaseCopy)

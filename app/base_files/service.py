@@ -34,7 +34,7 @@ class BadToken(Invalid):
 
 
 def order_download(session: Session, *, workspace_id: str, key: str, created_by: str | None) -> BaseDownload:
-    """Queue the fetching of a base model's files; while it is on its way, the same order is given back.
+    """Queue the fetching of a base model's files; while it is on its way, the same request is given back.
 
     Raises ``UnknownBaseModel``, ``NothingToFetch``, ``QueueFull``.
     """

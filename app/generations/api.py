@@ -269,7 +269,7 @@ def create(
     visitor: Editor,
     storage: FileStorage,
     project_id: RowId,
-    order: NewGeneration,
+    wanted: NewGeneration,
 ) -> GenerationOut:
     """They are drawn one by one; ask for the generation until the state of its job is ``done``."""
     requested = service.order_pictures(
@@ -279,9 +279,9 @@ def create(
         workspace_id=visitor.workspace.id,
         project_id=project_id,
         user_id=visitor.user.id,
-        request=order.generation_request(),
-        start=order.start.choice() if order.start else StartChoice(),
-        campaign_id=order.campaign_id,
+        request=wanted.generation_request(),
+        start=wanted.start.choice() if wanted.start else StartChoice(),
+        campaign_id=wanted.campaign_id,
     )
     return _told(session, requested.generation)
 

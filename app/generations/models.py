@@ -1,4 +1,4 @@
-"""Generations: the frozen order, and the pictures it gave. Its state lives on the job."""
+"""Generations: the frozen request, and the pictures it gave. Its state lives on the job."""
 
 from datetime import datetime
 from typing import Any

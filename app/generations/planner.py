@@ -1,4 +1,4 @@
-"""How an order is drawn on the card that is there: the fastest and finest way that fits, and what to fall back to.
+"""How a generation is drawn on the card that is there: the fastest and finest way that fits, and what to fall back to.
 
 Pure arithmetic over what the catalogue knows of a base (``drawing_cost`` and the numbers of its parts, counted from its
 configuration) and what a worker says of its card. First fewer pictures at once, then the autoencoder in tiles, then
@@ -6,7 +6,7 @@ text encoders, denoiser and autoencoder on the card by turns, then the base in 8
 one by one. Only tiles and fewer bits change the pictures, and those a little.
 
 What it does not know: the allocator's waste, kernels that need room of their own, other programs on the card, and how
-much memory the machine beside it has. What ran out all the same is told with the order (``Change``).
+much memory the machine beside it has. What ran out all the same is told with the generation (``Change``).
 """
 
 from collections.abc import Iterator
@@ -39,7 +39,7 @@ class Change(BaseModel, defer_build=True):
 
 
 class DrawingPlan(BaseModel, defer_build=True):
-    """What was chosen and why. Kept with the order."""
+    """What was chosen and why. Kept with the generation."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -79,7 +79,7 @@ class _Stage(NamedTuple):
 
 @dataclass(frozen=True)
 class _Need:
-    """Bytes of the parts of an order on a card."""
+    """Bytes of the parts of a generation on a card."""
 
     recipe: GenerationRecipe
     base: BaseModelEntry
@@ -108,9 +108,9 @@ def plan_for(
 ) -> DrawingPlan | None:
     """The fastest and finest plan that fits, else the smallest there is. A quantisation that the recipe names stays.
 
-    ``ran_out`` is how an order on this base went on a short while ago, when the memory of this card ran out: nothing
-    larger is tried, as every try loads the base anew. None without a card, where nothing could be moved aside, and
-    where the catalogue does not know the base's cost.
+    ``ran_out`` is how a generation on this base went on a short while ago, when the memory of this card ran out:
+    nothing larger is tried, as every try loads the base anew. None without a card, where nothing could be moved
+    aside, and where the catalogue does not know the base's cost.
     """
     if device.kind != "cuda" or not base.drawing_cost or base.denoiser_parameters is None:
         return None

@@ -33,7 +33,7 @@ LOOKED_BACK = 50
 
 @dataclass(frozen=True)
 class GenerationView:
-    """An order with all that a page shows of it."""
+    """A generation with all that a page shows of it."""
 
     generation: Generation
     recipe: GenerationRecipe
@@ -57,7 +57,7 @@ class GenerationView:
 
 
 def generation(session: Session, *, workspace_id: str, generation_id: str) -> Generation:
-    """Raises ``NotFound`` for another workspace's order too."""
+    """Raises ``NotFound`` for another workspace's generation too."""
     return own(session, Generation, generation_id, workspace_id)
 
 
@@ -213,7 +213,7 @@ class AdapterSpec:
 
 @dataclass(frozen=True)
 class GenerationSpec:
-    """What a worker needs to draw an order: plain values, to be carried out of the transaction."""
+    """What a worker needs to draw a generation: plain values, to be carried out of the transaction."""
 
     generation_id: str
     workspace_id: str
@@ -236,7 +236,7 @@ def drawing_of(generation: Generation) -> DrawingPlan | None:
 def ran_out(
     session: Session, *, workspace_id: str, base_model: str, device_bytes: int, since: datetime
 ) -> DrawingPlan | None:
-    """How the newest order went on, of those on this base whose memory ran out on such a card since then."""
+    """How the newest generation went on, of those on this base whose memory ran out on such a card since then."""
     rows = session.scalars(
         select(Generation)
         .where(Generation.workspace_id == workspace_id, Generation.created_at > since, Generation.drawing.is_not(None))

@@ -160,7 +160,7 @@ def _start_of(start: StartImage | None) -> dict[str, Any]:
 
 
 def as_drawn(recipe: GenerationRecipe, drawing: dict[str, Any] | None) -> GenerationRecipe:
-    """The recipe with the base held as it was when the order was drawn (``Generation.drawing``), so that another
+    """The recipe with the base held as it was when the generation was drawn (``Generation.drawing``), so that another
     picture of it comes from the very same numbers."""
     if drawing is None:
         return recipe
@@ -168,21 +168,21 @@ def as_drawn(recipe: GenerationRecipe, drawing: dict[str, Any] | None) -> Genera
 
 
 def own_seed(recipe: GenerationRecipe, drawn_seed: int) -> int:
-    """The seed to go on from for one picture of an order. A variation starts from its order's seed, turned; the seed
-    that it was turned towards would give quite another picture."""
+    """The seed to go on from for one picture of a generation. A variation starts from the seed of its
+    generation, turned; the seed that it was turned towards would give quite another picture."""
     return recipe.seed if recipe.variation_strength else min(drawn_seed, HIGHEST_SEED)
 
 
 def more_like(
     recipe: GenerationRecipe, drawn_seed: int, strength: float, *, share: float, count: int
 ) -> GenerationRecipe:
-    """Pictures around one picture of an order, as it was drawn (``as_drawn``); ``strength`` is that picture's
+    """Pictures around one picture of a generation, as it was drawn (``as_drawn``); ``strength`` is that picture's
     multiplier."""
     return _one_of(recipe, drawn_seed, strength).model_copy(update={"count": count, "variation_strength": share})
 
 
 def strip(recipe: GenerationRecipe, drawn_seed: int, strengths: tuple[float, ...]) -> GenerationRecipe:
-    """One picture of an order again, at several strengths of its adapters."""
+    """One picture of a generation again, at several strengths of its adapters."""
     again = {"count": len(strengths), "strengths": strengths}
     return _one_of(recipe, drawn_seed, 1.0).model_copy(update=again)
 
@@ -197,15 +197,15 @@ def _one_of(recipe: GenerationRecipe, drawn_seed: int, strength: float) -> Gener
 
 @dataclass(frozen=True)
 class Part:
-    """A recipe for some pictures of an order, and the positions that they have in it."""
+    """A recipe for some pictures of a generation, and the positions that they have in it."""
 
     recipe: GenerationRecipe
     positions: tuple[int, ...]
 
 
 def remaining(recipe: GenerationRecipe, done: frozenset[int]) -> Part | None:
-    """What is left of an order of which ``done`` is there already; None when nothing is. Pictures that are there may be
-    drawn again where the recipe cannot leave them out (see ``positions_left``)."""
+    """What is left of a generation of which ``done`` is there already; None when nothing is left. Pictures that are
+    there may be drawn again where the recipe cannot leave them out (see ``positions_left``)."""
     rest = positions_left(recipe.count, done)
     if not rest:
         return None

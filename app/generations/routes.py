@@ -250,7 +250,7 @@ def _strip(
 
 
 def _came(request: Request, session: WriteSession, visitor: Visitor, generation: Generation) -> Response:
-    """A new order on top of the results where the page has a place for them, else in its studio."""
+    """A new generation on top of the results where the page has a place for them, else in its studio."""
     if is_htmx(request) and request.headers.get("hx-target") == "results":
         view = queries.view(session, workspace_id=visitor.workspace.id, generation_id=generation.id)
         project = _brand(session, visitor, generation)

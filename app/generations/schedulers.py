@@ -1,4 +1,4 @@
-"""The samplers that an order may name, as data. The engines build them in ``drawing.schedulers``."""
+"""The samplers that a request may name, as data. The engines build them in ``drawing.schedulers``."""
 
 from dataclasses import dataclass
 

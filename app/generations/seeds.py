@@ -1,4 +1,4 @@
-"""Seeds of orders for pictures and for texts, and what of an order is left to make."""
+"""Seeds of generations and writings, and which of their results are left to make."""
 
 import secrets
 

@@ -33,7 +33,7 @@ KIND = "generation"
 
 @dataclass(frozen=True)
 class Requested:
-    """A new order, and the trigger words that were added to what the person wrote."""
+    """A new generation, and the trigger words that were added to what the person wrote."""
 
     generation: Generation
     added_words: tuple[str, ...] = ()
@@ -49,7 +49,7 @@ def request_pictures(
     source_output_id: str | None = None,
     campaign_id: str | None = None,
 ) -> Requested:
-    """Freeze an order and queue it. Its pictures land in the campaign, which must be of this workspace.
+    """Freeze a request and queue it. Its pictures land in the campaign, which must be of this workspace.
 
     Raises ``NotFound`` for another workspace's brand, ``EmptyPrompt``, ``PromptTooLong``, ``NoSuchChannel``,
     ``NoSuchAdapter``, ``TooManyAdapters``, ``MixedBases``, ``OtherBase``, ``UnknownBaseModel``, ``OtherScheduler``.
@@ -93,7 +93,7 @@ def order_pictures(
     source_output_id: str | None = None,
     campaign_id: str | None = None,
 ) -> Requested:
-    """What pages and programs ask for: the mask's file is stored and the campaign looked at before the order is frozen.
+    """What pages and programs ask for: the mask is stored and the campaign checked before the request is frozen.
 
     Raises what ``request_pictures`` and ``start_pictures.start_image`` raise, and ``NoSuchCampaign``.
     """
@@ -114,10 +114,10 @@ def order_pictures(
 def more_like(session: Session, *, workspace_id: str, output_id: str, user_id: str | None, count: int) -> Generation:
     """Order pictures like this one: the same recipe, its noise turned a little.
 
-    Asked for again, it turns by another share, because the same order would give the same pictures.
+    Asked for again, it turns by another share, because the same request would give the same pictures.
     Raises ``NotFound``.
     """
-    output, generation = _with_order(session, workspace_id, output_id)
+    output, generation = _with_generation(session, workspace_id, output_id)
     earlier = session.scalar(
         select(func.count()).where(
             Generation.workspace_id == workspace_id,
@@ -138,7 +138,7 @@ def strip(
 
     Raises ``NotFound``, ``NothingToCompare`` for a picture made without an adapter.
     """
-    output, generation = _with_order(session, workspace_id, output_id)
+    output, generation = _with_generation(session, workspace_id, output_id)
     recipe = _as_drawn(generation)
     if not recipe.adapters:
         raise NothingToCompare()
@@ -146,7 +146,7 @@ def strip(
 
 
 def again(session: Session, *, workspace_id: str, generation_id: str, user_id: str | None) -> Generation:
-    """Give the same order once more, after one that failed or was cancelled. Raises ``NotFound``."""
+    """Make the same request once more, after one that failed or was cancelled. Raises ``NotFound``."""
     before = queries.generation(session, workspace_id=workspace_id, generation_id=generation_id)
     generation = Generation(
         workspace_id=workspace_id,
@@ -193,35 +193,35 @@ def positions_done(session: Session, generation_id: str) -> frozenset[int]:
 
 
 def _campaign_now(session: Session, generation_id: str) -> str | None:
-    """Not as it was when the order was taken up: the campaign may have been removed since."""
+    """Not as it was when the worker began: the campaign may have been removed since."""
     return session.scalar(
         select(Generation.campaign_id).where(Generation.id == generation_id).with_for_update(read=True)
     )
 
 
-def add_output(session: Session, claim: claims.Claim, order: GenerationSpec, picture: FinishedPicture) -> bool:
+def add_output(session: Session, claim: claims.Claim, spec: GenerationSpec, picture: FinishedPicture) -> bool:
     """Add the row of a finished picture, if its place is still free. Says whether it is there now.
 
     Raises ``LeaseLost`` when this attempt is not the current one any more.
     """
     claims.assert_lease(session, claim, got_further=True, with_result=True)
     taken = session.scalar(
-        select(Output.id).where(Output.generation_id == order.generation_id, Output.position == picture.position)
+        select(Output.id).where(Output.generation_id == spec.generation_id, Output.position == picture.position)
     )
     if taken is not None:
         return taken == picture.output_id  # a commit whose answer was lost, tried again
     session.add(
         Output(
             id=picture.output_id,
-            workspace_id=order.workspace_id,
-            project_id=order.project_id,
-            generation_id=order.generation_id,
+            workspace_id=spec.workspace_id,
+            project_id=spec.project_id,
+            generation_id=spec.generation_id,
             position=picture.position,
             seed=picture.seed,
             strength=picture.multiplier,
-            prompt=order.recipe.prompt,
-            prompt_folded=folded(order.recipe.prompt),
-            adapter_id=order.adapters[0].used.adapter_id if order.adapters else None,
+            prompt=spec.recipe.prompt,
+            prompt_folded=folded(spec.recipe.prompt),
+            adapter_id=spec.adapters[0].used.adapter_id if spec.adapters else None,
             key=picture.key,
             thumb_key=picture.thumb_key,
             width=picture.width,
@@ -230,7 +230,7 @@ def add_output(session: Session, claim: claims.Claim, order: GenerationSpec, pic
             sha256=picture.sha256,
             placeholder=picture.placeholder,
             seconds=picture.seconds,
-            campaign_id=_campaign_now(session, order.generation_id),
+            campaign_id=_campaign_now(session, spec.generation_id),
         )
     )
     session.flush()
@@ -239,7 +239,7 @@ def add_output(session: Session, claim: claims.Claim, order: GenerationSpec, pic
 
 
 def note_drawing(session: Session, claim: claims.Claim, generation_id: str, plan: DrawingPlan) -> None:
-    """Keep with the order how it is drawn from now on. Raises ``LeaseLost``, and ``NotFound`` for an order that is
+    """Keep with the generation how it is drawn from now on. Raises ``LeaseLost``, and ``NotFound`` for one that is
     gone."""
     claims.assert_lease(session, claim)
     generation = session.get(Generation, generation_id)
@@ -253,7 +253,7 @@ def _as_drawn(generation: Generation) -> GenerationRecipe:
     return requests.as_drawn(GenerationRecipe.model_validate(generation.recipe), generation.drawing)
 
 
-def _with_order(session: Session, workspace_id: str, output_id: str) -> tuple[Output, Generation]:
+def _with_generation(session: Session, workspace_id: str, output_id: str) -> tuple[Output, Generation]:
     output = queries.output(session, workspace_id=workspace_id, output_id=output_id)
     return output, queries.generation(session, workspace_id=workspace_id, generation_id=output.generation_id)
 

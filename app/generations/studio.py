@@ -73,7 +73,7 @@ def form_state(
     adapter: str | None = None,
     start: str | None = None,
 ) -> FormState:
-    """The form of a brand: fresh, or filled with everything of the picture ``source`` or of the order ``again``.
+    """The form of a brand: fresh, or filled with everything of the picture ``source`` or of the generation ``again``.
 
     A fresh one takes ``adapter``, else the brand's newest; ``start`` is the picture to start from. Raises ``NotFound``.
     """

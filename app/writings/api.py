@@ -23,7 +23,7 @@ from app.writings.checks import Rules
 from app.writings.filters import Review, TextFilters
 from app.writings.forms import Audience, Brief, Language, Length, Tone, VariantCount
 from app.writings.recipe import Arm, WritingOrder
-from app.writings.routes import change_text, order, texts_to_export, words_in
+from app.writings.routes import change_text, request_texts, texts_to_export, words_in
 
 router = APIRouter(tags=["Texts"], route_class=DeferredRoute)
 
@@ -236,7 +236,7 @@ def create(
     reading: ReadSession, session: WriteSession, visitor: Editor, project_id: RowId, wanted: NewWriting
 ) -> WritingOut:
     """Every brief is written by up to three arms; ask for the order until the state of its job is ``done``."""
-    writing = order(reading, session, visitor, project_id, wanted.writing_request())
+    writing = request_texts(reading, session, visitor, project_id, wanted.writing_request())
     return _out(queries.view(session, workspace_id=visitor.workspace.id, writing_id=writing.id))
 
 

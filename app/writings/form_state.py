@@ -54,7 +54,7 @@ def form_state(
     adapter_id: str | None = None,
     channel: str | None = None,
 ) -> FormState:
-    """Fresh, filled with everything of an order, with what a visual shows, or with a voice that a link names, which
+    """Fresh, filled with everything of a writing, with what a visual shows, or with a voice that a link names, which
     may be in the archive. Raises ``NotFound``, ``NoSuchVoice``."""
     voices = tuple(queries.voices(session, workspace_id=workspace_id, project_id=project_id))
     linked = voices[0].id if voices else None
@@ -117,7 +117,7 @@ def form_state(
 
 
 def _visual(session: Session, workspace_id: str, output_id: str, *, is_given: bool) -> Output | None:
-    """The visual; one that an old order names may be gone. Raises ``NotFound`` for one that the address names."""
+    """The visual; one that an old writing names may be gone. Raises ``NotFound`` for one that the address names."""
     try:
         return generations.output(session, workspace_id=workspace_id, output_id=output_id)
     except NotFound:

@@ -1,4 +1,4 @@
-"""Pieces of writing: the frozen order, its variants, the brand's rules, blind votes. State lives on the job."""
+"""Pieces of writing: the frozen request, its variants, the brand's rules, blind votes. State lives on the job."""
 
 from datetime import datetime
 from typing import Any
@@ -10,7 +10,7 @@ from app.db import ID_LENGTH, Base, new_id, now
 
 
 class Writing(Base):
-    """One order: a brief that up to three arms write to."""
+    """One request: a brief that up to three arms write to."""
 
     __tablename__ = "writings"
 
@@ -43,7 +43,7 @@ class Writing(Base):
 
 
 class WritingVariant(Base):
-    """One text of one arm. There from the order on, empty, and filled as it is written."""
+    """One text of one arm. Created empty with the request, and filled while it is written."""
 
     __tablename__ = "writing_variants"
 

@@ -1,4 +1,4 @@
-"""What may be seen of texts, and what a worker needs to know of an order."""
+"""What may be seen of texts, and what a worker needs to know of a writing."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -108,7 +108,7 @@ class VariantView:
 
 @dataclass(frozen=True)
 class WritingView:
-    """An order with all that a page shows of it."""
+    """A writing with all that a page shows of it."""
 
     writing: Writing
     order: WritingOrder
@@ -149,7 +149,7 @@ class WritingView:
 
 
 def writing(session: Session, *, workspace_id: str, writing_id: str) -> Writing:
-    """Raises ``NotFound`` for another workspace's order too."""
+    """Raises ``NotFound`` for another workspace's writing too."""
     return own(session, Writing, writing_id, workspace_id)
 
 

@@ -44,7 +44,7 @@ class WritingRequest:
     """Used where no voice writes; None: the first that is ready and knows the language."""
     campaign_id: str | None = None
     campaign: str = ""
-    """Its name, as it is called when the order is given."""
+    """The campaign's name at the time of the request."""
     output_id: str | None = None
 
 
@@ -93,7 +93,7 @@ class Writer:
 def writing_order(
     request: WritingRequest, channel: TextChannel, rules: Rules, *, writer: Writer, guide: str, seed: int
 ) -> WritingOrder:
-    """The arms of an order: with a voice three, without one two; without samples there is no style guide either.
+    """The arms of a request: with a voice three, without one two; without samples there is no style guide either.
 
     A voice that has read plain texts knows no orders: all three go on from the brief, as they did when it was measured,
     and nothing else is told.

@@ -114,14 +114,14 @@ def create(
     project_id: RowId,
     form: Annotated[TextForm, Form()],
 ) -> Response:
-    writing = order(reading, session, visitor, project_id, form.writing_request())
+    writing = request_texts(reading, session, visitor, project_id, form.writing_request())
     return _came(request, session, visitor, writing)
 
 
-def order(
+def request_texts(
     reading: ReadSession, session: WriteSession, visitor: Visitor, project_id: str, request: requests.WritingRequest
 ) -> Writing:
-    """Work an order out while reading, then write it down. For pages and programs."""
+    """Work a request out while reading, then write it down. For pages and programs."""
     workspace_id = visitor.workspace.id
     if request.campaign_id is not None:
         campaign = campaigns.campaign_to_use(reading, workspace_id=workspace_id, campaign_id=request.campaign_id)
@@ -133,7 +133,7 @@ def order(
 
 
 def _came(request: Request, session: WriteSession, visitor: Visitor, writing: Writing) -> Response:
-    """A new order on top of the results where the page has a place for them, else in its studio."""
+    """A new writing on top of the results where the page has a place for them, else in its studio."""
     if is_htmx(request) and request.headers.get("hx-target") == "results":
         return _one(request, session, visitor, writing.id)
     return go(request, f"/projects/{writing.project_id}/writing#writing-{writing.id}")

@@ -42,7 +42,7 @@ KIND = "writing"
 
 @dataclass(frozen=True)
 class Composed:
-    """An order that is ready to be given: all that had to be read and worked out for it."""
+    """A request that is ready to be frozen, with all that had to be read and worked out for it."""
 
     request: WritingRequest
     order: WritingOrder
@@ -51,7 +51,7 @@ class Composed:
 
 
 def compose(session: Session, *, workspace_id: str, project_id: str, request: WritingRequest) -> Composed:
-    """Work out an order. Reads every sample of the brand for the style guide, so do it outside a write transaction.
+    """Work out a request. Reads every sample of the brand for the style guide, so do it outside a write transaction.
 
     Raises ``NotFound`` for another workspace's brand, ``EmptyBrief``, ``NoSuchTextChannel``, ``NoSuchVoice``,
     ``NoSuchVisual``, ``UnknownBaseModel``.
@@ -120,7 +120,7 @@ def _check_visual(session: Session, workspace_id: str, output_id: str) -> None:
 def request_texts(
     session: Session, *, workspace_id: str, project_id: str, user_id: str | None, composed: Composed
 ) -> Writing:
-    """Freeze a composed order and queue it. Raises ``NotFound``, ``QueueFull``."""
+    """Freeze a composed request and queue it. Raises ``NotFound``, ``QueueFull``."""
     project = projects.project(session, workspace_id=workspace_id, project_id=project_id)
     request = composed.request
     writing = Writing(
@@ -144,7 +144,7 @@ def request_texts(
 
 
 def again(session: Session, *, workspace_id: str, writing_id: str, user_id: str | None) -> Writing:
-    """Give the same order once more, after one that failed or was cancelled. Raises ``NotFound``."""
+    """Make the same request once more, after one that failed or was cancelled. Raises ``NotFound``."""
     before = queries.writing(session, workspace_id=workspace_id, writing_id=writing_id)
     same = (
         "workspace_id", "project_id", "brief", "channel", "language", "audience", "tone", "length", "seed", "count",
@@ -192,7 +192,7 @@ def cancel(session: Session, *, workspace_id: str, writing_id: str) -> Job:
 def note_text(
     session: Session,
     claim: claims.Claim,
-    order: WritingSpec,
+    spec: WritingSpec,
     *,
     arm: Arm,
     position: int,
@@ -206,7 +206,7 @@ def note_text(
     claims.assert_lease(session, claim, got_further=finished, with_result=True)
     row = session.scalars(
         select(WritingVariant).where(
-            WritingVariant.writing_id == order.writing_id,
+            WritingVariant.writing_id == spec.writing_id,
             WritingVariant.arm == arm,
             WritingVariant.position == position,
         )
@@ -217,7 +217,7 @@ def note_text(
     session.flush()
 
 
-def complete(session: Session, claim: claims.Claim, order: WritingSpec) -> None:
+def complete(session: Session, claim: claims.Claim, spec: WritingSpec) -> None:
     """End the job and lay out the pairs for the blind vote: every two arms, variant by variant, sides by chance.
 
     Raises ``LeaseLost``.
@@ -225,10 +225,10 @@ def complete(session: Session, claim: claims.Claim, order: WritingSpec) -> None:
     outcomes.finish(session, claim)
     by_position: dict[int, list[WritingVariant]] = {}
     for row in session.scalars(
-        select(WritingVariant).where(WritingVariant.writing_id == order.writing_id, WritingVariant.finished.is_(True))
+        select(WritingVariant).where(WritingVariant.writing_id == spec.writing_id, WritingVariant.finished.is_(True))
     ):
         by_position.setdefault(row.position, []).append(row)
-    session.execute(delete(BlindPair).where(BlindPair.writing_id == order.writing_id))
+    session.execute(delete(BlindPair).where(BlindPair.writing_id == spec.writing_id))
     chance = random.SystemRandom()
     for rows in by_position.values():
         for number, one in enumerate(rows):
@@ -239,9 +239,9 @@ def complete(session: Session, claim: claims.Claim, order: WritingSpec) -> None:
                 chance.shuffle(sides)
                 session.add(
                     BlindPair(
-                        workspace_id=order.workspace_id,
-                        project_id=order.project_id,
-                        writing_id=order.writing_id,
+                        workspace_id=spec.workspace_id,
+                        project_id=spec.project_id,
+                        writing_id=spec.writing_id,
                         left_id=sides[0],
                         right_id=sides[1],
                     )

@@ -1,4 +1,4 @@
-"""What a worker needs to know of an order of texts."""
+"""What a worker needs to know to write texts."""
 
 from dataclasses import dataclass
 
@@ -23,7 +23,7 @@ class VoiceFile:
 
 @dataclass(frozen=True)
 class WritingSpec:
-    """An order as plain values, to be carried out of the transaction."""
+    """What a worker needs to write the texts of a request: plain values, to be carried out of the transaction."""
 
     writing_id: str
     workspace_id: str

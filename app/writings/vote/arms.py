@@ -1,4 +1,4 @@
-"""What the arms of an order are called on pages and in files."""
+"""What the arms of a request are called on pages and in files."""
 
 from app.errors import N_
 

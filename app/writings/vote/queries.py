@@ -23,7 +23,7 @@ class PairView:
     left: str
     right: str
     is_own: bool
-    """The voter gave the order."""
+    """The voter made the request."""
 
 
 def pair(session: Session, *, workspace_id: str, pair_id: str) -> BlindPair:
@@ -32,7 +32,7 @@ def pair(session: Session, *, workspace_id: str, pair_id: str) -> BlindPair:
 
 
 def next_pair(session: Session, *, workspace_id: str, project_id: str, user_id: str) -> PairView | None:
-    """A pair that this member has not voted on: others' orders before their own, else in the pairs' random order."""
+    """A pair that this member has not voted on: others' requests before their own, else in the pairs' random order."""
     voted = exists().where(BlindVote.pair_id == BlindPair.id, BlindVote.user_id == user_id)
     found = session.scalars(
         select(BlindPair)

@@ -19,7 +19,7 @@ class Cast:
     second: Arm
     better: Arm | None
     own: bool = False
-    """Cast by the person who gave the order and may have seen who wrote what."""
+    """Cast by the person who made the request and may have seen who wrote what."""
 
 
 @dataclass(frozen=True)

@@ -6,42 +6,31 @@ from datetime import datetime
 from app.adapters.models import Adapter
 from app.adapters.names import file_stem
 from app.base_models.catalogue import BaseModelEntry
-from app.lora_files.keys.bases import Architecture
-from app.lora_files.metadata import WORDS, AdapterFacts, BaseModelFacts, TrainingFacts
-
-ARCHITECTURES = {
-    "livery-builtin": ("livery-builtin", "livery_builtin"),
-    "flux-1-schnell": ("flux-1-schnell", "flux1"),
-    "flux-2-klein-base-4b": ("flux-2-klein", "flux2"),
-    "flux-2-klein-4b": ("flux-2-klein", "flux2"),
-    "flux-2-klein-base-9b": ("flux-2-klein", "flux2"),
-    "flux-2-klein-9b": ("flux-2-klein", "flux2"),
-}
-"""By catalogue key, where a base has words of its own in headers."""
-SD_VERSIONS = {"sd_v1": "SD1", "sd_v2": "SD2", "sdxl_base_v1-0": "SDXL", "flux1": "Flux"}
-"""A1111's words for the bases that it runs, by sd-scripts' version, and Forge's for FLUX.1; both hide an adapter from a
-base of another one, and show one that is ``Unknown`` with every base."""
-_FAMILY_SIGNS: dict[str, Architecture] = {
-    "xl": "stable_diffusion_xl",
-    "stable_diffusion": "stable_diffusion_1",
-    "flux2": "flux_2",
-    "flux_2": "flux_2",
-    "flux": "flux_1",
-    "z_image": "z_image",
-    "qwen_image": "qwen_image",
-}
+from app.lora_files.families import known
+from app.lora_files.families.facts import Architecture
+from app.lora_files.keys.bases import UNKNOWN
+from app.lora_files.metadata import AdapterFacts, BaseModelFacts, TrainingFacts
 
 
 def architecture_of(base: BaseModelEntry) -> Architecture:
     """Whose names the layers of its adapters have; ``unknown`` for a family that is no picture model."""
-    return next((found for sign, found in _FAMILY_SIGNS.items() if sign in base.family), "unknown")
+    facts = known.by_key(base.family)
+    return facts.architecture if facts is not None else UNKNOWN
 
 
 def base_facts(base: BaseModelEntry) -> BaseModelFacts:
-    family = architecture_of(base)
-    plain = WORDS.get(family, (base.key, base.key.replace("-", "_")))
-    architecture, version = ARCHITECTURES.get(base.key, plain)
-    return BaseModelFacts(base.name, architecture, version, base.prediction_type, family)
+    """What headers of its adapters say of the base."""
+    facts = known.by_key(base.family)
+    words = (facts.modelspec, facts.sd_scripts) if facts is not None else (base.key, base.key.replace("-", "_"))
+    architecture, version = facts.bases.get(base.key, words) if facts is not None else words
+    return BaseModelFacts(base.name, architecture, version, base.prediction_type, architecture_of(base))
+
+
+def _sd_version(base: BaseModelEntry) -> str:
+    """A1111's word for the base: it hides an adapter from a base of another one, and shows one that is ``Unknown`` with
+    every base."""
+    facts = known.by_key(base.family)
+    return facts.a1111 if facts is not None and base_facts(base).version == facts.sd_scripts else "Unknown"
 
 
 def facts_for(
@@ -78,7 +67,7 @@ def sidecar(adapter: Adapter, base_name: str, base: BaseModelEntry | None) -> by
     return json.dumps(
         {
             "description": f"{adapter.name}, {adapter.purpose}, version {adapter.version}. Base: {base_name}.",
-            "sd version": SD_VERSIONS.get(base_facts(base).version, "Unknown") if base is not None else "Unknown",
+            "sd version": _sd_version(base) if base is not None else "Unknown",
             "activation text": adapter.trigger_word,
             "preferred weight": adapter.recommended_strength,
             "negative text": "",

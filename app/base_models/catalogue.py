@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.errors import N_, NotFound
+from app.lora_files.families import known
 
 CATALOGUE = Path(__file__).with_name("catalogue.toml")
 KEPT = Path(__file__).with_name("kept.toml")
@@ -181,7 +182,8 @@ class BaseModelEntry(BaseModel, defer_build=True):
     @property
     def has_clip_skip(self) -> bool:
         """Whether bases of its kind were made with CLIP's last layer or with the one before it."""
-        return self.family == "stable_diffusion" and self.source != "builtin"
+        facts = known.by_key(self.family)
+        return facts is not None and facts.has_clip_skip and self.source != "builtin"
 
     def training_memory(self, quantization: Quantization) -> int:
         """Bytes for one picture at the native resolution."""

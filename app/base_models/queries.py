@@ -13,6 +13,7 @@ from app.base_models.text_recognition import BEYOND_FLOAT16
 from app.base_models.text_recognition import FAMILY as TEXT_FAMILY
 from app.db import own
 from app.errors import N_
+from app.lora_files.families import known
 
 ADDED_EN = "Added by your team: %(source)s."
 ADDED_DE = "Von Ihrem Team hinzugefügt: %(source)s."
@@ -118,8 +119,10 @@ def like(family: str, *, is_distilled: bool = False, denoiser_width: int | None 
     return next(iter(fitting or same), None)
 
 
-def families() -> list[str]:
-    """Those of which a checkpoint may be added."""
+def families(*, as_one_file: bool = False) -> list[str]:
+    """Those of which a checkpoint may be added; ``as_one_file``: one that is a single file in its makers' names."""
+    if as_one_file:
+        return [one.key for one in known.with_engine() if one.checkpoint is not None and one.checkpoint.parts]
     pictures = dict.fromkeys(one.family for one in catalogue.all_models() if one.source != "builtin")
     return [*pictures, TEXT_FAMILY]
 

@@ -7,23 +7,15 @@ from pydantic import BaseModel, ConfigDict
 
 from app.base_models.catalogue import Layout
 from app.errors import N_, Invalid
-
-PIPELINES = {
-    "StableDiffusionPipeline": "stable_diffusion",
-    "StableDiffusionXLPipeline": "stable_diffusion_xl",
-    "FluxPipeline": "flux",
-    "Flux2KleinPipeline": "flux2_klein",
-}
-"""Class in ``model_index.json`` → family."""
-SINGLE_FILE_FAMILIES = ("stable_diffusion", "stable_diffusion_xl", "flux")
-"""Those whose checkpoints are also traded as one file."""
+from app.lora_files.families import known as families
+from app.lora_files.families.facts import FamilyFacts
 
 
 class UnknownFamily(Invalid):
-    sentence = N_(
-        "This checkpoint is of a kind that Livery does not know (%(kind)s). Known are Stable Diffusion 1.x, SDXL, "
-        "FLUX.1 and FLUX.2 [klein]."
-    )
+    sentence = N_("This checkpoint is of a kind that Livery does not know (%(kind)s). Known are: %(known)s.")
+
+    def __init__(self, *, kind: str, known: str = "") -> None:
+        super().__init__(kind=kind, known=known or families.listing())
 
 
 class OtherFamily(Invalid):
@@ -90,41 +82,61 @@ def of_pipeline(
 ) -> Facts:
     """Reads ``model_index.json`` and the configurations of its parts. Raises ``UnknownFamily``."""
     kind = str(index.get("_class_name"))
-    family = PIPELINES.get(kind)
+    family = next((one for one in families.with_engine() if one.pipeline == kind), None)
     if family is None:
         raise UnknownFamily(kind=kind[:60])
     shape = transformer or {}
-    if family == "flux":
-        return Facts(family=family, prediction_type="flow", is_distilled=not shape.get("guidance_embeds", True))
-    if family == "flux2_klein":
-        heads, each = shape.get("num_attention_heads"), shape.get("attention_head_dim", 128)
-        width = heads * each if isinstance(heads, int) and isinstance(each, int) else None
-        distilled = index.get("is_distilled") is True
-        return Facts(family=family, prediction_type="flow", is_distilled=distilled, denoiser_width=width)
-    predicts, side = (scheduler or {}).get("prediction_type", "epsilon"), (unet or {}).get("sample_size")
+    if not family.is_flow:
+        predicts, side = (scheduler or {}).get("prediction_type", "epsilon"), (unet or {}).get("sample_size")
+        return Facts(
+            family=family.key,
+            prediction_type=predicts if predicts in ("epsilon", "v_prediction") else None,
+            resolution=side * 8 if isinstance(side, int) and 2 <= side <= 512 else None,
+            is_beyond_float16=(unet or {}).get("upcast_attention") is True,
+        )
+    distilled = {
+        "guidance_embeds": not shape.get("guidance_embeds", True),
+        "is_distilled": index.get("is_distilled") is True,
+    }
     return Facts(
-        family=family,
-        prediction_type=predicts if predicts in ("epsilon", "v_prediction") else None,
-        resolution=side * 8 if isinstance(side, int) and 2 <= side <= 512 else None,
-        is_beyond_float16=(unet or {}).get("upcast_attention") is True,
+        family=family.key,
+        prediction_type="flow",
+        is_distilled=distilled.get(family.distilled_by, False),
+        denoiser_width=_width(shape) if family.tells_width else None,
     )
+
+
+def _width(shape: Mapping[str, Any]) -> int | None:
+    """Of the tokens of a transformer with this configuration."""
+    heads, each = shape.get("num_attention_heads"), shape.get("attention_head_dim", 128)
+    return heads * each if isinstance(heads, int) and isinstance(each, int) else None
 
 
 def of_tensors(names: Collection[str]) -> Facts:
     """Reads the names of the tensors in one file. Raises ``UnknownFamily``."""
-    plain = {name.removeprefix("model.diffusion_model.") for name in names}
-    if "double_blocks.0.img_attn.qkv.weight" in plain and "time_in.in_layer.weight" in plain:
-        if any(name.startswith("double_stream_modulation_img.") for name in plain):
-            raise UnknownFamily(kind="FLUX.2")
-        is_distilled = "guidance_in.in_layer.weight" not in plain
-        return Facts(family="flux", prediction_type="flow", is_distilled=is_distilled)
-    if "model.embed_tokens.weight" in names or "model.layers.0.self_attn.q_proj.weight" in names:
+    with_plain = {*names, *(name.removeprefix("model.diffusion_model.") for name in names)}
+    family = _family_of(with_plain)
+    if family is None and ("model.embed_tokens.weight" in names or "model.layers.0.self_attn.q_proj.weight" in names):
         raise WholeLanguageModel()
-    if "model.diffusion_model.input_blocks.0.0.weight" not in names:
-        raise UnknownFamily(kind="?")
-    predicts: Literal["epsilon", "v_prediction"] = "v_prediction" if "v_pred" in names else "epsilon"
-    if any(name.startswith("conditioner.embedders.1.") for name in names):
-        return Facts(family="stable_diffusion_xl", prediction_type=predicts)
-    if any(name.startswith("cond_stage_model.transformer.") for name in names):
-        return Facts(family="stable_diffusion", prediction_type=predicts)
-    raise UnknownFamily(kind="Stable Diffusion 2")
+    if family is None or family.checkpoint is None or not family.checkpoint.parts:
+        raise UnknownFamily(kind=family.name if family is not None else "?")
+    if not family.is_flow:
+        predicts: Literal["epsilon", "v_prediction"] = "v_prediction" if "v_pred" in names else "epsilon"
+        return Facts(family=family.key, prediction_type=predicts)
+    guided_by = family.checkpoint.guided_by
+    is_distilled = bool(guided_by) and guided_by not in with_plain
+    return Facts(family=family.key, prediction_type="flow", is_distilled=is_distilled)
+
+
+def _family_of(names: Collection[str]) -> FamilyFacts | None:
+    """The family all of whose signs are there; of several the one with the most."""
+    fitting = [
+        one
+        for one in families.FAMILIES
+        if one.checkpoint is not None and all(_is_there(sign, names) for sign in one.checkpoint.signs)
+    ]
+    return max(fitting, key=lambda one: len(one.checkpoint.signs) if one.checkpoint else 0, default=None)
+
+
+def _is_there(sign: str, names: Collection[str]) -> bool:
+    return any(name.startswith(sign) for name in names) if sign.endswith(".") else sign in names

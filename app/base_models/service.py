@@ -20,7 +20,7 @@ from app.base_models.errors import (
     UnusableCheckpoint,
 )
 from app.base_models.models import OfferedBase, OwnBase
-from app.base_models.recognition import SINGLE_FILE_FAMILIES, Facts, OtherFamily
+from app.base_models.recognition import Facts, OtherFamily
 from app.base_models.text_recognition import FAMILY as TEXT_FAMILY
 from app.base_models.text_recognition import languages_of
 from app.db import now
@@ -57,7 +57,7 @@ def add_from_hub(
         raise BadFileName()
     if file and family == TEXT_FAMILY:
         raise NotOneFile()
-    if family and family not in (SINGLE_FILE_FAMILIES if file else queries.families()):
+    if family and family not in queries.families(as_one_file=bool(file)):
         raise UnknownKind()
     row = OwnBase(
         workspace_id=workspace_id,

@@ -13,6 +13,7 @@ from app.base_models import queries as base_models
 from app.images import queries as images
 from app.images.view import picture_view
 from app.lora_files import key_formats
+from app.lora_files.families import known
 from app.projects import queries as projects
 from app.trainings.look.recipe import TrainingRecipe
 from app.trainings.voice.measures import Measures, copies, verdict
@@ -62,7 +63,7 @@ def _card(session: ReadSession, adapter: Adapter) -> dict[str, Any]:
     facts = adapter.facts
     ids = list(facts.get("image_ids", []))[:MOST_THUMBNAILS]
     base = base_models.find(session, workspace_id=adapter.workspace_id, key=adapter.base_model)
-    family = sidecar.architecture_of(base) if base is not None else "stable_diffusion_1"
+    architecture = sidecar.architecture_of(base) if base is not None else None
     return {
         "project": projects.project(session, workspace_id=adapter.workspace_id, project_id=adapter.project_id),
         "base": base,
@@ -78,6 +79,6 @@ def _card(session: ReadSession, adapter: Adapter) -> dict[str, Any]:
         "sidecar_name": files.sidecar_name(adapter),
         "publications": queries.publications(session, workspace_id=adapter.workspace_id, adapter_id=adapter.id),
         "licences": LICENCES,
-        "family": family,
-        "only_comfyui": key_formats.dialects_for(family)[:1] == ("comfyui",),
+        "for_a1111": architecture is None or known.find(architecture) is None or known.runs_in(architecture, "a1111"),
+        "only_comfyui": architecture is not None and key_formats.dialects_for(architecture)[:1] == ("comfyui",),
     }

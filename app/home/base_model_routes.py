@@ -11,7 +11,9 @@ from app.base_files import queries as base_files
 from app.base_files import service as base_file_service
 from app.base_models import queries, service
 from app.base_models.forms import DescribeForm, HubForm, Key, LocalForm, TokenForm
+from app.base_models.text_recognition import FAMILY as TEXT_FAMILY
 from app.errors import N_
+from app.lora_files.families import known
 from app.trainings.look import queries as trainings
 from app.trainings.voice import queries as voices
 from app.trainings.voice.planner import usual_needs
@@ -61,6 +63,8 @@ def show(request: Request, session: ReadSession, visitor: Viewer) -> Response:
         nothing=base_files.NOTHING,
         lying_ready=queries.lying_ready(session) if visitor.is_owner else [],
         families=queries.families(),
+        family_names={one.key: one.short_name for one in known.with_engine()},
+        text_family=TEXT_FAMILY,
         token=base_files.hub_token_row(session, workspace_id=workspace_id) if visitor.is_owner else None,
     )
 

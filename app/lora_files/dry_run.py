@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from app.lora_files import export, key_formats
-from app.lora_files.key_formats import CannotHold, Lora, Names, Written
+from app.lora_files.families.facts import WrittenFormat
+from app.lora_files.key_formats import CannotHold, Lora, Names
 from app.lora_files.keys import lycoris
 from app.lora_files.keys.bases import UnknownDialect
 from app.lora_files.keys.weights import DOWN, MAGNITUDE, MID, UP, Shaped
@@ -19,7 +20,7 @@ MOST_NUMBERS = 50_000_000
 """Of all stand-ins; those of FLUX.1's every layer are 10 million."""
 
 
-def possible_dialects(names: Names, entries: Mapping[str, Shaped], metadata: Mapping[str, str]) -> list[Written]:
+def possible_dialects(names: Names, entries: Mapping[str, Shaped], metadata: Mapping[str, str]) -> list[WrittenFormat]:
     """The dialects that have a place for everything in the file, the usual one first."""
     lora = _stand_in(names, entries, metadata)
     return [] if lora is None else [one for one in key_formats.dialects_for(names.architecture) if _is_held(lora, one)]
@@ -30,8 +31,8 @@ def can_be_drawn(names: Names, entries: Mapping[str, Shaped], metadata: Mapping[
     lora = _stand_in(names, entries, metadata)
     if lora is None:
         return False
-    if lora.architecture == "flux_1" and any(module.startswith("text_encoder_2.") for module in lora.alphas):
-        return False  # T5
+    if export.untrained_encoders(lora):
+        return False
     if not export.is_in_own_form(lora, metadata):
         return _is_held(lora, "canonical")
     try:
@@ -41,7 +42,7 @@ def can_be_drawn(names: Names, entries: Mapping[str, Shaped], metadata: Mapping[
     return True
 
 
-def _is_held(lora: Lora, dialect: Written) -> bool:
+def _is_held(lora: Lora, dialect: WrittenFormat) -> bool:
     try:
         key_formats.write(lora, dialect)
     except (UnknownDialect, CannotHold):

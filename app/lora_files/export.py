@@ -7,9 +7,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from app.lora_files import key_formats, metadata, safetensors_file
-from app.lora_files.key_formats import HEADER_KEY, CannotHold, Lora, Written
+from app.lora_files.families import known
+from app.lora_files.families.facts import Architecture, WrittenFormat
+from app.lora_files.key_formats import HEADER_KEY, CannotHold, Lora
 from app.lora_files.keys import lycoris
-from app.lora_files.keys.bases import Architecture, UnknownDialect, check_supported
+from app.lora_files.keys.bases import UnknownDialect, check_supported
 from app.lora_files.metadata import AdapterFacts
 from app.lora_files.safetensors_file import Tensor
 
@@ -63,7 +65,7 @@ def kohya_file(source: Path, target: Path, facts: AdapterFacts, clean: bool = Fa
     return _write(target, tensors, metadata.header(facts, tensors, clean) | own)
 
 
-def programs_dialect(architecture: Architecture) -> Written:
+def programs_dialect(architecture: Architecture) -> WrittenFormat:
     """The dialect that most programs know for this family. Raises ``UnknownDialect`` where there is none."""
     possible = key_formats.dialects_for(architecture)
     if not possible:
@@ -76,7 +78,7 @@ def canonical(source: Path, hint: Architecture | None = None) -> Lora:
     return key_formats.read(*safetensors_file.read(source), hint)
 
 
-def converted(source: Path, target: Path, dialect: Written, *, name: str, clean: bool = False) -> ExportedFile:
+def converted(source: Path, target: Path, dialect: WrittenFormat, *, name: str, clean: bool = False) -> ExportedFile:
     """Write any adapter in another dialect, with what its header says about it; ``clean`` without its training.
 
     ``name`` is what A1111 shall call it where the file has no name of its own. Raises like ``diffusers_file``.
@@ -93,6 +95,14 @@ def converted(source: Path, target: Path, dialect: Written, *, name: str, clean:
     if clean:
         kept = metadata.cleaned(kept)
     return _write(target, tensors, kept | metadata.hashes(tensors, kept) | own)
+
+
+def untrained_encoders(lora: Lora) -> set[str]:
+    """Text encoders that it changes and that engines leave as they are, such as FLUX.1's T5."""
+    facts = known.find(lora.architecture)
+    encoders = facts.text_encoders if facts is not None else {}
+    changed = {module.partition(".")[0] for module in lora.alphas}
+    return {component for component in changed if component in encoders and not encoders[component].is_trained}
 
 
 def is_in_own_form(lora: Lora, header: Mapping[str, str]) -> bool:
@@ -122,16 +132,16 @@ def completed(header: Mapping[str, str], lora: Lora, tensors: Mapping[str, Tenso
     """A foreign header with what programs need to recognise the file, and without what no longer holds."""
     gone = {HEADER_KEY, "sshs_model_hash", "sshs_legacy_hash", "modelspec.hash_sha256"}
     kept = {key: value for key, value in header.items() if key not in gone}
-    architecture, version = metadata.WORDS[lora.architecture]
+    facts = known.get(lora.architecture)
     module, args = metadata.network_of(tensors, lora.architecture)
     ranks = [rank for rank in lora.ranks.values() if rank] or [1]
-    known = {
+    general = {
         "format": "pt",
-        "ss_v2": str(lora.architecture == "stable_diffusion_2"),
-        "ss_base_model_version": version,
+        "ss_v2": str(facts.sd_scripts_v2),
+        "ss_base_model_version": facts.sd_scripts,
         "ss_output_name": name,
         "modelspec.sai_model_spec": "1.0.1",
-        "modelspec.architecture": f"{architecture}/lora",
+        "modelspec.architecture": f"{facts.modelspec}/lora",
         "modelspec.title": name,
         "modelspec.resolution": metadata.resolution_of(header, lora.architecture),
     }
@@ -143,7 +153,7 @@ def completed(header: Mapping[str, str], lora: Lora, tensors: Mapping[str, Tenso
         "modelspec.implementation": metadata.implementation_of(tensors, lora.architecture),
         "modelspec.hash_sha256": "0x" + safetensors_file.hash_of_tensors(tensors),
     }
-    return known | kept | shape
+    return general | kept | shape
 
 
 def _commonest(alphas: Mapping[str, float]) -> float:

@@ -7,7 +7,7 @@ attention alone gets a change of ``txt_in`` that is zero: it is read everywhere 
 
 from collections.abc import Mapping
 
-from app.lora_files.keys.bases import Architecture
+from app.lora_files.families.facts import Architecture
 from app.lora_files.keys.layers import Layer
 from app.lora_files.keys.weights import DOWN, UP, Shaped
 from app.lora_files.safetensors_file import Tensor

@@ -18,10 +18,11 @@ from pydantic import BaseModel
 
 from app.lora_files import dry_run, header_settings, metadata
 from app.lora_files import key_formats as dialects
+from app.lora_files.families import known
 from app.lora_files.header_settings import Setting
 from app.lora_files.key_formats import Names
 from app.lora_files.keys import signs
-from app.lora_files.keys.bases import NAMES, SIZES, SUPPORTED, UnknownDialect, UnknownKind
+from app.lora_files.keys.bases import LANGUAGE_MODEL, UnknownDialect, UnknownKind, name_of
 from app.lora_files.programs import verdicts as programs
 from app.lora_files.programs.fit import Contents
 from app.lora_files.safetensors_file import Header, Place, Tensor
@@ -185,7 +186,7 @@ def of_header(
     untold = [
         alpha / rank for layer, rank, alpha in layers if alpha is not None and rank and "alpha" not in layer.names
     ]
-    has_base = names.architecture in (*SUPPORTED, "language_model")
+    has_base = names.architecture == LANGUAGE_MODEL or known.find(names.architecture) is not None
     fits = programs.fits(Contents(names, header.tensors, untold)) if names.layers and has_base else []
     tags, width = _tags(told), signs.width_of(signs.denoiser_stems(header.tensors), header.tensors)
     return Passport(
@@ -194,12 +195,12 @@ def of_header(
         dialect=names.dialect,
         dialect_name=DIALECTS[names.dialect],
         architecture=names.architecture,
-        base_name=SIZES.get((names.architecture, width), NAMES[names.architecture]),
+        base_name=name_of(names.architecture, width),
         base_told=one_line(
             _first(told, "ss_sd_model_name", "ss_base_model_version", "modelspec.architecture", "base_model")
         ),
         made_with=_made_with(told),
-        modality="text" if names.architecture == "language_model" else "picture",
+        modality="text" if names.architecture == LANGUAGE_MODEL else "picture",
         parts=_parts(names, layers, header),
         trigger_words=_trigger_words(told),
         suggested_words=_suggested_words(told, tags),

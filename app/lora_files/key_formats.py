@@ -12,39 +12,18 @@ LoHa) are renamed as they are; what a dialect cannot hold exactly is refused wit
 from collections.abc import Mapping
 
 from app.lora_files import flux_2_mark
+from app.lora_files.families import known
+from app.lora_files.families.facts import Architecture, KeyFormat, WrittenFormat
 from app.lora_files.keys import file_kinds, qkv, signs
 from app.lora_files.keys.alpha_scaling import alpha_of, alphas_and_ranks, canonical_header, in_the_numbers, settings_in
 from app.lora_files.keys.architectures import architecture_of
-from app.lora_files.keys.bases import TRANSFORMERS, U_NETS, Architecture, UnknownDialect, check_supported
-from app.lora_files.keys.layers import HEADER_KEY, PLAIN, CannotHold, Dialect, Layer, Lora, Names, Written
+from app.lora_files.keys.bases import LANGUAGE_MODEL, UnknownDialect, check_supported
+from app.lora_files.keys.layers import HEADER_KEY, PLAIN, CannotHold, Layer, Lora, Names
 from app.lora_files.keys.module_names import with_dots
 from app.lora_files.keys.original_layers import canonical_modules, original_layers
 from app.lora_files.keys.tensor_names import detect, halves_of, is_extra, taken_apart
 from app.lora_files.keys.weights import DOWN, INPUT_MAGNITUDE, LOHA, LOKR, MAGNITUDE, MID, UP, Shaped
 from app.lora_files.safetensors_file import Tensor, float32_tensor
-
-KOHYA_PREFIXES: dict[Architecture, dict[str, str]] = {
-    # Programs built on SD 1.5 know one text encoder and look for lora_te_; lora_te1_ and lora_te2_ belong to SDXL
-    # (CLIP-L and bigG), lora_te3_ to FLUX, whose second text encoder is a T5.
-    "stable_diffusion_1": {"unet": "lora_unet_", "text_encoder": "lora_te_"},
-    "stable_diffusion_2": {"unet": "lora_unet_", "text_encoder": "lora_te_"},
-    "stable_diffusion_xl": {"unet": "lora_unet_", "text_encoder": "lora_te1_", "text_encoder_2": "lora_te2_"},
-    "flux_1": {"transformer": "lora_unet_", "text_encoder": "lora_te1_", "text_encoder_2": "lora_te3_"},
-    "flux_2": {"transformer": "lora_unet_"},
-    "z_image": {"transformer": "lora_unet_"},
-    "qwen_image": {"transformer": "lora_unet_"},
-}
-_COMFYUI_TEXT: dict[Architecture, dict[str, str]] = {
-    "stable_diffusion_1": {"text_encoder": "text_encoders.clip_l.transformer."},
-    "stable_diffusion_xl": {
-        "text_encoder": "text_encoders.clip_l.transformer.",
-        "text_encoder_2": "text_encoders.clip_g.transformer.",
-    },
-    "flux_1": {
-        "text_encoder": "text_encoders.clip_l.transformer.",
-        "text_encoder_2": "text_encoders.t5xxl.transformer.",
-    },
-}
 
 
 def parse(entries: Mapping[str, Shaped], metadata: Mapping[str, str], hint: Architecture | None = None) -> Names:
@@ -55,8 +34,9 @@ def parse(entries: Mapping[str, Shaped], metadata: Mapping[str, str], hint: Arch
     """
     dialect = detect(entries)
     file_kinds.check(entries)
-    if hint is None and (foreign := signs.foreign(entries, metadata)) is not None:
-        return _foreign_names(entries, dialect, foreign)
+    told = signs.foreign(entries, metadata) if hint is None else hint
+    if hint is None and told is not None and known.find(told) is None:
+        return _foreign_names(entries, dialect, told)
     if dialect == "unknown":
         raise UnknownDialect(name=next(iter(entries), ""))
     found: dict[tuple[str, str], dict[str, str]] = {}
@@ -70,9 +50,12 @@ def parse(entries: Mapping[str, Shaped], metadata: Mapping[str, str], hint: Arch
         if part in parts:
             raise UnknownDialect(name=name)
         parts[part] = name
-    architecture = architecture_of(found, entries, metadata, hint)
-    denoiser = "unet" if architecture in U_NETS else "transformer"
-    if architecture == "language_model":
+    if hint is None and told is not None:
+        architecture = told
+    else:
+        architecture = architecture_of(found, entries, metadata, hint)
+    denoiser = "unet" if known.is_u_net(architecture) else "transformer"
+    if architecture == LANGUAGE_MODEL:
         denoiser = ""
     layers = tuple(
         Layer(denoiser if component == "denoiser" else component, path, names)
@@ -81,7 +64,7 @@ def parse(entries: Mapping[str, Shaped], metadata: Mapping[str, str], hint: Arch
     return Names(dialect, architecture, layers, tuple(left_out))
 
 
-def _foreign_names(entries: Mapping[str, Shaped], dialect: Dialect, architecture: Architecture) -> Names:
+def _foreign_names(entries: Mapping[str, Shaped], dialect: KeyFormat, architecture: Architecture) -> Names:
     layers: dict[tuple[str, str], dict[str, str]] = {}
     left_out = []
     for name in entries:
@@ -108,7 +91,7 @@ def read(tensors: Mapping[str, Tensor], metadata: Mapping[str, str], hint: Archi
 
 def read_as(names: Names, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> Lora:
     """``read``, with the names taken apart already. Raises like it."""
-    if names.architecture != "language_model":
+    if names.architecture != LANGUAGE_MODEL:
         check_supported(names.architecture)
     settings = settings_in(metadata) if names.dialect in ("canonical", "peft") else {}
     canonical: dict[str, Tensor] = {}
@@ -126,7 +109,7 @@ def read_as(names: Names, tensors: Mapping[str, Tensor], metadata: Mapping[str, 
     return Lora(canonical, alphas, names.architecture, names.left_out)
 
 
-def write(lora: Lora, dialect: Written) -> tuple[dict[str, Tensor], dict[str, str]]:
+def write(lora: Lora, dialect: WrittenFormat) -> tuple[dict[str, Tensor], dict[str, str]]:
     """The tensors under a dialect's names, and what its header needs beside them.
 
     Raises ``CannotHold`` for what the dialect has no place for, ``UnknownDialect`` for a module without a name in it.
@@ -142,23 +125,21 @@ def write(lora: Lora, dialect: Written) -> tuple[dict[str, Tensor], dict[str, st
             return _to_comfyui(as_written(lora, dialect)), {}
 
 
-def as_written(lora: Lora, dialect: Written) -> Lora:
+def as_written(lora: Lora, dialect: WrittenFormat) -> Lora:
     """The adapter as it stands in a file of this dialect.
 
     In diffusers' names the numbers take alpha / rank on: of its header, where alphas would stand, ComfyUI, Forge and
     InvokeAI read nothing. In FLUX.2's original names too, as diffusers refuses alphas there.
     """
-    folds = dialect == "canonical" or (lora.architecture == "flux_2" and dialect == "comfyui")
+    facts = known.find(lora.architecture)
+    folds = dialect == "canonical" or (dialect == "comfyui" and facts is not None and facts.comfyui_alpha_in_weights)
     return in_the_numbers(lora) if folds else lora
 
 
-def dialects_for(architecture: Architecture) -> tuple[Written, ...]:
+def dialects_for(architecture: Architecture) -> tuple[WrittenFormat, ...]:
     """The dialects in which an adapter of this architecture can be written, the usual one first."""
-    if architecture in U_NETS:
-        return ("kohya", "canonical", "diffusers_old")
-    if architecture == "flux_1":
-        return ("kohya", "canonical", "comfyui")
-    return ("comfyui", "canonical") if architecture in TRANSFORMERS else ()
+    facts = known.find(architecture)
+    return facts.key_formats if facts is not None else ()
 
 
 def from_canonical(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> Lora:
@@ -177,11 +158,20 @@ def from_kohya(tensors: Mapping[str, Tensor], architecture: Architecture) -> Lor
     Raises ``UnknownDialect`` for a name of another dialect or a tensor whose other half is missing.
     """
     lora = read(tensors, {}, architecture)
-    allowed = KOHYA_PREFIXES[architecture]
+    allowed = kohya_prefixes(architecture)
     for module in lora.alphas:
         if lora.architecture != architecture or module.split(".")[0] not in allowed:
             raise UnknownDialect(name=module)
     return lora
+
+
+def kohya_prefixes(architecture: Architecture) -> dict[str, str]:
+    """Component → what its layers' names begin with in kohya's format; the denoiser's is always the same."""
+    facts = known.find(architecture)
+    if facts is None:
+        return {}
+    denoiser = "unet" if facts.is_u_net else "transformer"
+    return {denoiser: "lora_unet_"} | {component: one.kohya for component, one in facts.text_encoders.items()}
 
 
 def to_kohya(lora: Lora, architecture: Architecture) -> dict[str, Tensor]:
@@ -189,7 +179,7 @@ def to_kohya(lora: Lora, architecture: Architecture) -> dict[str, Tensor]:
 
     Raises ``UnknownDialect`` for a module that the dialect has no name for.
     """
-    prefixes = KOHYA_PREFIXES.get(architecture, {})
+    prefixes = kohya_prefixes(architecture)
     tensors: dict[str, Tensor] = {}
     for component, path, parts, alpha in original_layers(lora, architecture):
         if component not in prefixes:
@@ -203,13 +193,16 @@ def to_kohya(lora: Lora, architecture: Architecture) -> dict[str, Tensor]:
 
 
 def _to_comfyui(lora: Lora) -> dict[str, Tensor]:
-    names = {"unet": "diffusion_model.", "transformer": "diffusion_model."} | _COMFYUI_TEXT.get(lora.architecture, {})
+    facts = known.find(lora.architecture)
+    if facts is None:
+        raise UnknownDialect(name=next(iter(lora.alphas), ""))
+    names = {"unet": "diffusion_model.", "transformer": "diffusion_model."}
+    names |= {component: one.comfyui for component, one in facts.text_encoders.items() if one.comfyui}
     tensors: dict[str, Tensor] = {}
-    keeps_split = lora.architecture == "z_image"  # ComfyUI reads Z-Image's attention apart, as its trainers write it
     ranks = lora.ranks
     # Without alphas every reader takes the rank.
     needs_alphas = any(alpha != ranks[module] for module, alpha in lora.alphas.items())
-    for component, path, parts, alpha in original_layers(lora, lora.architecture, keeps_split, True):
+    for component, path, parts, alpha in original_layers(lora, lora.architecture, facts.comfyui_keeps_split, True):
         if component not in names:
             raise UnknownDialect(name=f"{component}.{path}")
         name = names[component] + path
@@ -237,7 +230,7 @@ def _to_canonical(lora: Lora) -> tuple[dict[str, Tensor], dict[str, str]]:
 
 def _to_diffusers_old(lora: Lora) -> dict[str, Tensor]:
     """Their readers know no alpha, so the up matrices take it on."""
-    if lora.architecture not in U_NETS:
+    if not known.is_u_net(lora.architecture):
         raise CannotHold(dialect="diffusers (2023)", what=lora.architecture)
     tensors: dict[str, Tensor] = {}
     ranks = lora.ranks
@@ -273,7 +266,7 @@ def _standing(up: Tensor) -> tuple[int, ...]:
 
 
 __all__ = [
-    "HEADER_KEY", "PLAIN", "CannotHold", "Layer", "Lora", "Names", "UnknownDialect", "Written", "alphas_and_ranks",
+    "HEADER_KEY", "PLAIN", "CannotHold", "Layer", "Lora", "Names", "UnknownDialect", "alphas_and_ranks",
     "as_written", "canonical_header", "detect", "dialects_for", "from_canonical", "from_kohya", "parse", "read",
     "to_kohya", "write",
 ]  # fmt: skip

@@ -14,7 +14,8 @@ from datetime import datetime
 from typing import Any
 
 from app.lora_files import header_settings, safetensors_file
-from app.lora_files.keys.bases import Architecture
+from app.lora_files.families import known
+from app.lora_files.families.facts import Architecture
 from app.lora_files.safetensors_file import Tensor
 
 MIXED_PRECISION = {"bfloat16": "bf16", "float16": "fp16", "float32": "no"}
@@ -39,29 +40,9 @@ class BaseModelFacts:
 
 BUILTIN = BaseModelFacts("Livery built-in", "livery-builtin", "livery_builtin")
 STABLE_DIFFUSION_1 = BaseModelFacts("Stable Diffusion 1.5", "stable-diffusion-v1", "sd_v1")
-WORDS: dict[Architecture, tuple[str, str]] = {
-    "stable_diffusion_1": ("stable-diffusion-v1", "sd_v1"),
-    "stable_diffusion_2": ("stable-diffusion-v2", "sd_v2"),
-    "stable_diffusion_xl": ("stable-diffusion-xl-v1-base", "sdxl_base_v1-0"),
-    "flux_1": ("flux-1-dev", "flux1"),
-    "flux_2": ("flux-2", "flux2"),
-    "z_image": ("z-image", "zimage"),
-    "qwen_image": ("qwen-image", "qwen_image"),
-}
-"""``modelspec.architecture`` without ``/lora``, and sd-scripts' ``ss_base_model_version``."""
-NATIVE: dict[Architecture, int] = {"stable_diffusion_1": 512, "stable_diffusion_2": 768}
-"""The side that a base was trained at; of the others 1024. For ``modelspec.resolution``, which may not be missing."""
-MAKERS: dict[Architecture, str] = {
-    "stable_diffusion_xl": "https://github.com/Stability-AI/generative-models",
-    "flux_1": "https://github.com/black-forest-labs/flux",
-    "flux_2": "https://github.com/black-forest-labs/flux2",
-}
-"""``modelspec.implementation`` of a file whose layers are called as in the makers' own code."""
 _MAKERS_NAMES = re.compile(
     r"(?:lora_unet_|diffusion_model\.)(?:input_blocks|middle_block|output_blocks|double_blocks|single_blocks)"
 )
-WITHOUT_SHIFT = ("flux-1-schnell",)
-"""Flow models whose noise levels have no shift of their own, by ``BaseModelFacts.architecture``."""
 
 
 @dataclass(frozen=True)
@@ -152,7 +133,7 @@ def network_of(names: Iterable[str], family: Architecture) -> tuple[str, dict[st
     for sign, algorithm in ((".lokr_", "lokr"), (".hada_", "loha"), (".lora_mid", "locon"), (".dora_scale", "lora")):
         if any(sign in name for name in names):
             return "lycoris.kohya", {"algo": algorithm} | ({"dora_wd": "True"} if sign == ".dora_scale" else {})
-    return ("networks.lora_flux" if family == "flux_1" else "networks.lora"), {}
+    return known.get(family).sd_scripts_network, {}
 
 
 def cleaned(metadata: Mapping[str, str]) -> dict[str, str]:
@@ -162,7 +143,7 @@ def cleaned(metadata: Mapping[str, str]) -> dict[str, str]:
 
 def implementation_of(names: Iterable[str], family: Architecture) -> str:
     """Whose code has layers of these names: the makers' address, or diffusers."""
-    return MAKERS.get(family, "diffusers") if any(map(_MAKERS_NAMES.match, names)) else "diffusers"
+    return known.get(family).makers_code or "diffusers" if any(map(_MAKERS_NAMES.match, names)) else "diffusers"
 
 
 def resolution_of(header: Mapping[str, str], family: Architecture) -> str:
@@ -170,12 +151,13 @@ def resolution_of(header: Mapping[str, str], family: Architecture) -> str:
     told = re.fullmatch(r"\(?(\d{2,5})(?:, ?(\d{2,5})\)?)?", header.get("ss_resolution", ""))
     if told is not None:
         return f"{told[1]}x{told[2] or told[1]}"
-    side = NATIVE.get(family, 1024)
+    side = known.get(family).native_side
     return f"{side}x{side}"
 
 
 def _modelspec(facts: AdapterFacts, tensors: Mapping[str, Tensor]) -> dict[str, str]:
-    side = facts.training.settings["resolution"] if facts.training is not None else NATIVE.get(facts.base.family, 1024)
+    trained, native = facts.training, known.get(facts.base.family).native_side
+    side = trained.settings["resolution"] if trained is not None else native
     fields = {
         "sai_model_spec": "1.0.1",
         "architecture": f"{facts.base.architecture}/lora",
@@ -198,7 +180,7 @@ def _modelspec(facts: AdapterFacts, tensors: Mapping[str, Tensor]) -> dict[str, 
 def _network(facts: AdapterFacts, tensors: Mapping[str, Tensor]) -> dict[str, str]:
     module, args = network_of(tensors, facts.base.family)
     return {
-        "ss_v2": str(facts.base.family == "stable_diffusion_2"),
+        "ss_v2": str(known.get(facts.base.family).sd_scripts_v2),
         "ss_base_model_version": facts.base.version,
         "ss_sd_model_name": facts.base.name,
         "ss_network_module": module,
@@ -250,7 +232,7 @@ def _training(facts: AdapterFacts, training: TrainingFacts) -> dict[str, str]:
     }
     if is_flow:  # as our engines train them, in sd-scripts' words
         values |= {"guidance_scale": 1.0, "model_prediction_type": "raw", "weighting_scheme": "none"}
-    shifts = facts.base.architecture not in WITHOUT_SHIFT
+    shifts = facts.base.architecture not in known.get(facts.base.family).without_shift
     told = header_settings.words_of(settings, training.keys, shifts=shifts)
     return {f"ss_{key}": str(value) for key, value in values.items()} | told
 

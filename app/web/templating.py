@@ -19,6 +19,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template, sel
 from jinja2.environment import TemplateModule
 
 from app.db import now
+from app.lora_files.families import known
 from app.web import flashes
 from app.web.language import LOCALES, translations
 
@@ -137,7 +138,7 @@ def environment() -> Environment:
         lambda one, many, count: translations(_locale.get()).ngettext(one, many, count),
         newstyle=True,
     )
-    env.globals |= {"static": static, "locales": LOCALES}
+    env.globals |= {"static": static, "locales": LOCALES, "known_families": known.listing}
     env.filters |= {
         "filesize": filesize,
         "ago": ago,

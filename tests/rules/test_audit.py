@@ -12,11 +12,11 @@ from app.audit.actions import ACTIONS, GROUPS
 from app.audit.kinds import FIELDS, KINDS
 from app.audit.models import AuditEvent
 from app.db import Base, Database
-from app.lora_files.keys import signs
 from app.storage import Storage
 from app.web.api.audited import action_of
 from app.web.gate import rate_limit
 from app.web.session_deps import _write
+from tests.narrow import narrow
 from tests.rules.sound_requests import SOUND, Sound
 from tests.rules.worlds import Unspent, Walk, World, brief, rows_of, walks
 
@@ -94,8 +94,7 @@ def test_no_secret_and_no_text_is_told() -> None:
 def test_every_changing_route_leaves_exactly_one_event(
     app: FastAPI, storage: Storage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for architecture, widths in signs.WIDTHS.items():  # an adapter as narrow as 12, which no real base is
-        monkeypatch.setitem(signs.WIDTHS, architecture, widths | {12})
+    narrow(monkeypatch, 12)  # an adapter as narrow as that, which no real base is
     # In this process, as the one that looks at headers would know nothing of it.
     monkeypatch.setattr(inspecting, "looked_at", inspecting.passport_of)
     wrong, worlds = [], Unspent(app, storage, "ours")

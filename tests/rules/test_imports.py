@@ -183,6 +183,7 @@ def test_only_the_database_module_commits() -> None:
 
 def test_engines_know_only_contracts_and_recipes() -> None:
     allowed = (
+        "app.lora_files.families",
         "app.trainings.look.recipe",
         "app.trainings.voice.recipe",
         "app.generations.recipe",

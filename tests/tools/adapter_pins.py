@@ -27,7 +27,7 @@ from app.adapters import inspecting, sidecar
 from app.base_models import catalogue, recognition
 from app.errors import AppError
 from app.lora_files import export, header_settings, inspection, key_formats, metadata, safetensors_file
-from app.lora_files.keys import signs
+from app.lora_files.families import known
 from app.lora_files.keys.weights import DOWN, MID, UP
 from app.lora_files.safetensors_file import Tensor, float32_tensor
 from app.trainings.look.recipe import TrainingRecipe, header_keys
@@ -242,10 +242,12 @@ def other_values() -> Iterator[tuple[str, str]]:
 @contextlib.contextmanager
 def narrow() -> Iterator[None]:
     """Bases whose tokens are 12 to 32 numbers wide, as those of the tests' adapters."""
-    before = dict(signs.WIDTHS)
-    signs.WIDTHS.update({architecture: widths | {12, 16, 32} for architecture, widths in before.items()})
+    before = known.FAMILIES
+    known.FAMILIES = tuple(
+        dataclasses.replace(one, widths=one.widths | {12, 16, 32} if one.widths else one.widths) for one in before
+    )
     yield
-    signs.WIDTHS.update(before)
+    known.FAMILIES = before
 
 
 def values() -> dict[str, str]:

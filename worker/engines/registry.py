@@ -2,35 +2,35 @@
 
 import gc
 import sys
+from collections.abc import Iterable
 from importlib import import_module
 from typing import cast
 
+from app.lora_files.families import known
 from worker.engines.contracts import Engine, EngineError
 from worker.engines.text_contracts import TextEngine
 
-FAMILIES = {
-    "flux": "worker.engines.image.families.flux",
-    "flux2_klein": "worker.engines.image.families.flux2_klein",
-    "stable_diffusion": "worker.engines.image.families.stable_diffusion",
-    "stable_diffusion_xl": "worker.engines.image.families.stable_diffusion_xl",
-}
-"""Family name of the catalogue → module that has ``train`` and ``generate``. A new family is one file and one line."""
-
-
+IMAGE_FAMILIES = "worker.engines.image.families"
+"""Where each family has a module of its name with ``train`` and ``generate``."""
 TEXT_FAMILIES = {
     "causal_lm": "worker.engines.text.causal_lm",
 }
-"""The same for language models: a module that has ``train`` and ``write``."""
+"""Family of language models → module that has ``train`` and ``write``."""
 
 
 def engine_for(family: str) -> Engine:
-    """Return the engine of a family. Raises ``EngineError`` (``unknown_family``) for a name not in the table."""
-    return cast(Engine, import_module(_module(FAMILIES, family)))
+    """Return the engine of a family. Raises ``EngineError`` (``unknown_family``) for one that nobody knows."""
+    if known.by_key(family) is None:
+        raise _unknown(family, [one.key for one in known.with_engine()])
+    return cast(Engine, import_module(f"{IMAGE_FAMILIES}.{family}"))
 
 
 def text_engine_for(family: str) -> TextEngine:
     """Return the engine of a family of language models. Raises ``EngineError`` (``unknown_family``)."""
-    return cast(TextEngine, import_module(_module(TEXT_FAMILIES, family)))
+    path = TEXT_FAMILIES.get(family)
+    if path is None:
+        raise _unknown(family, TEXT_FAMILIES)
+    return cast(TextEngine, import_module(path))
 
 
 KEPT = {"worker.engines.image.base.model_cache": "drop", "worker.engines.text.base": "drop_loaded"}
@@ -52,9 +52,6 @@ def collect() -> None:
         torch.cuda.empty_cache()
 
 
-def _module(families: dict[str, str], family: str) -> str:
-    path = families.get(family)
-    if path is None:
-        known = ", ".join(sorted(families))
-        raise EngineError("unknown_family", f"No engine knows the model family “{family}”. Known are: {known}.")
-    return path
+def _unknown(family: str, families: Iterable[str]) -> EngineError:
+    known_ones = ", ".join(sorted(families))
+    return EngineError("unknown_family", f"No engine knows the model family “{family}”. Known are: {known_ones}.")

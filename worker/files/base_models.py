@@ -21,6 +21,7 @@ from app.base_models.recognition import Facts
 from app.errors import N_, AppError
 from app.jobs import claims
 from app.lora_files import safetensors_file
+from app.lora_files.families import known
 from app.lora_files.safetensors_file import UnsafeFile
 from app.machine.disk import free_bytes
 from app.sealing import CannotOpen
@@ -50,12 +51,6 @@ UNUSABLE: dict[type[AppError], str] = {
     text_recognition.NoTokenizer: "no_tokenizer",
 }
 """What is wrong with a language model → the code of the job's error."""
-IN_THE_FILE = {
-    "stable_diffusion": frozenset({"unet", "vae", "text_encoder"}),
-    "stable_diffusion_xl": frozenset({"unet", "vae", "text_encoder", "text_encoder_2"}),
-    "flux": frozenset({"transformer"}),
-}
-"""The parts whose weights a single checkpoint file of the family holds; the others come from the catalogue's base."""
 
 
 def ready(job: JobRun, entry: BaseModelEntry | TextModelEntry) -> Base:
@@ -133,7 +128,9 @@ def _parts(job: JobRun, family: str, path: Path) -> str | None:
 
     def look(repository: Repository, hub: Hub) -> list[Wanted]:
         index = _json(hub, repository, "model_index.json")
-        return base_folders.of_pipeline(repository, index, without=IN_THE_FILE[family])
+        facts = known.by_key(family)
+        held = facts.checkpoint.parts if facts is not None and facts.checkpoint is not None else frozenset[str]()
+        return base_folders.of_pipeline(repository, index, without=held)
 
     folder = base_folders.folder_of(job.context.cache_folder, job.claim.workspace_id, f"{like.key}{base_folders.PARTS}")
     return str(_whole(job, _source(job, like.key), folder, look).folder)

@@ -12,10 +12,6 @@ from app.lora_files.programs.fit import DORA_OF_BASE, NEEDS_LYCORIS
 
 LICENCES = ("other", "apache-2.0", "mit", "cc-by-4.0", "cc-by-nc-4.0", "creativeml-openrail-m", "openrail++")
 """What the hub knows by name; ``other`` is for terms of one's own."""
-_REPOSITORIES = {
-    "stable_diffusion_1": "stable-diffusion-v1-5/stable-diffusion-v1-5",
-    "stable_diffusion_xl": "stabilityai/stable-diffusion-xl-base-1.0",
-}
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,8 @@ from app.adapters.models import BroughtFile
 from app.jobs import queries as jobs
 from app.jobs.api import JobOut
 from app.jobs.models import Job
+from app.lora_files.families.facts import WrittenFormat
 from app.lora_files.inspection import Passport
-from app.lora_files.key_formats import Written
 from app.web.api.audited import audited
 from app.web.api.deferred_route import DeferredRoute
 from app.web.api.json_body import JsonBody
@@ -108,7 +108,7 @@ def show(session: ReadSession, visitor: Viewer, file_id: RowId) -> BroughtFileOu
 
 
 @router.get("/adapter-files/{file_id}/files/{dialect}", summary="Convert an adapter file", response_class=Response)
-def convert(row: Brought, storage: FileStorage, dialect: Written, clean: bool = False) -> Response:
+def convert(row: Brought, storage: FileStorage, dialect: WrittenFormat, clean: bool = False) -> Response:
     """In `kohya`'s, `comfyui`'s or diffusers' names (`canonical`, or `diffusers_old` of 2023); with `clean`, without a
     word about the training pictures."""
     return converted_file(storage, row, dialect, clean=clean)

@@ -15,7 +15,7 @@ from app.base_models import queries as base_models
 from app.errors import N_
 from app.jobs import queries as jobs
 from app.lora_files import inspection, safetensors_file
-from app.lora_files.key_formats import Written
+from app.lora_files.families.facts import WrittenFormat
 from app.projects import queries as projects
 from app.storage import Storage
 from app.web.answers import go
@@ -119,11 +119,11 @@ def _shown(session: ReadSession, visitor: Visitor, row: BroughtFile) -> dict[str
 
 
 @router.get("/adapter-files/{file_id}/files/{dialect}")
-def convert(row: Brought, storage: FileStorage, dialect: Written, clean: bool = False) -> Response:
+def convert(row: Brought, storage: FileStorage, dialect: WrittenFormat, clean: bool = False) -> Response:
     return converted_file(storage, row, dialect, clean=clean)
 
 
-def converted_file(storage: Storage, row: BroughtFile, dialect: Written, *, clean: bool) -> Response:
+def converted_file(storage: Storage, row: BroughtFile, dialect: WrittenFormat, *, clean: bool) -> Response:
     """The answer that saves the file in another dialect; made for this answer, and removed after it."""
     brought.passport_of(row)
     target = brought.converted(storage, row.key, dialect, name=row.name, clean=clean)

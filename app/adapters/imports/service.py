@@ -33,8 +33,8 @@ from app.jobs import service as jobs
 from app.jobs.claims import Claim
 from app.jobs.queries import jobs_of
 from app.lora_files import export, inspection, key_formats, safetensors_file
+from app.lora_files.families.facts import WrittenFormat
 from app.lora_files.inspection import Passport
-from app.lora_files.key_formats import Written
 from app.lora_files.keys import signs
 from app.lora_files.keys.lycoris import ChangesT5
 from app.lora_files.text import one_line
@@ -216,7 +216,7 @@ def _is_as_wide(base: BaseModelEntry, width: int | None) -> bool:
     return width is None or base.denoiser_width in (None, width)
 
 
-def converted(storage: Storage, key: str, dialect: Written, *, name: str, clean: bool = False) -> Path:
+def converted(storage: Storage, key: str, dialect: WrittenFormat, *, name: str, clean: bool = False) -> Path:
     """The stored file in another dialect, alone in a folder that the caller removes.
 
     Raises ``UnknownDialect``, ``CannotHold``, ``FileNotFoundError``.
@@ -253,7 +253,7 @@ def prepare(
         width = signs.width_of(signs.denoiser_stems(tensors), tensors)
         if lora.architecture != architecture_of(base) or not _is_as_wide(base, width):
             raise WrongBase(base=base.name)  # its passport is of an older Livery, which took it for another
-        if lora.architecture == "flux_1" and any(module.startswith("text_encoder_2.") for module in lora.alphas):
+        if export.untrained_encoders(lora):
             raise ChangesT5()
         programs = export.programs_dialect(lora.architecture)
         paths = {kind: Path(local) / f"{kind}.safetensors" for kind in ("diffusers", "kohya", "clean")}
@@ -357,7 +357,7 @@ def sweep_old(database: Database, storage: Storage) -> int:
     return len(old)
 
 
-def download_name(row: BroughtFile, dialect: Written, *, clean: bool = False) -> str:
+def download_name(row: BroughtFile, dialect: WrittenFormat, *, clean: bool = False) -> str:
     """What the converted file is called on somebody's disk."""
     return (
         f"{slug(row.name)}-{inspection.DIALECTS[dialect].split(' ')[0].lower()}{'-clean' if clean else ''}.safetensors"

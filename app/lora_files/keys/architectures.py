@@ -3,8 +3,8 @@
 import re
 from collections.abc import Mapping
 
-from app.lora_files.keys import signs
-from app.lora_files.keys.bases import TRANSFORMERS, U_NETS, Architecture
+from app.lora_files.families import known
+from app.lora_files.families.facts import Architecture
 from app.lora_files.keys.signs import denoiser_stems, width_of
 from app.lora_files.keys.weights import DOWN, UP, Shaped
 
@@ -23,10 +23,10 @@ def architecture_of(
     Without a hint only where the width is one that the base has.
     """
     told = _told(found, entries, metadata, hint)
-    widths = signs.WIDTHS.get(told)
-    if hint is None and widths is not None:
+    facts = known.find(told)
+    if hint is None and facts is not None and facts.widths:
         width = width_of(denoiser_stems(entries), entries)
-        if width is not None and width not in widths:
+        if width is not None and width not in facts.widths:
             return "unknown"
     return told
 
@@ -45,12 +45,9 @@ def _told(
         return "language_model"
     if any(path.startswith(("down_blocks.", "up_blocks.", "mid_block.", "add_embedding.")) for path in paths):
         return _u_net(found, entries, metadata, hint)
-    if any(path.startswith(("noise_refiner.", "context_refiner.")) or ".feed_forward." in path for path in paths):
-        return "z_image"
-    if any(re.match(r"layers\.\d+\.(attention|adaLN_modulation)\b", path) for path in paths):
-        return "z_image"
-    if any(re.search(r"\.(img|txt)_mlp\.net\.|^transformer_blocks\.\d+\.(img|txt)_mod\.", path) for path in paths):
-        return "qwen_image"
+    for facts in reversed(known.FAMILIES):
+        if any(re.search(pattern, path) for pattern in facts.layers for path in paths):
+            return facts.architecture
     if any(
         "double_blocks." in path or "single_blocks." in path or "single_transformer_blocks." in path for path in paths
     ):
@@ -61,8 +58,10 @@ def _told(
         if any(".ff.linear_in" in path or ".ff.linear_out" in path for path in paths):
             return "flux_2"
         said = told_by(metadata)
-        if said in TRANSFORMERS or hint in TRANSFORMERS:
-            return said if said in TRANSFORMERS else hint or "flux_1"
+        if known.is_transformer(said):
+            return said
+        if hint is not None and known.is_transformer(hint):
+            return hint
         # Attention alone, and 60 blocks: only Qwen-Image has that many.
         numbers = [int(path.split(".")[1]) for path in paths if re.match(r"transformer_blocks\.\d+\.", path)]
         return "qwen_image" if max(numbers, default=0) >= 19 else "flux_1"
@@ -72,11 +71,7 @@ def _told(
         said = told_by(metadata)
         if said != "unknown" or hint:
             return said if said != "unknown" else hint or "unknown"
-        return (
-            "stable_diffusion_xl"
-            if any(component == "text_encoder_2" for component, _ in found)
-            else "stable_diffusion_1"
-        )
+        return _u_net_with(two_encoders=any(component == "text_encoder_2" for component, _ in found))
     if hint is not None:
         return hint
     return told_by(metadata)
@@ -89,33 +84,34 @@ def _u_net(
     hint: Architecture | None,
 ) -> Architecture:
     if any(component == "text_encoder_2" or path.startswith("add_embedding.") for component, path in found):
-        return "stable_diffusion_xl"
+        return _u_net_with(two_encoders=True)
     widths = {
         entries[names[DOWN]].shape[1]
         for (_, path), names in found.items()
         if path.endswith(("attn2.to_k", "attn2.to_v")) and DOWN in names and len(entries[names[DOWN]].shape) > 1
     }
-    known: dict[int, Architecture] = {
-        768: "stable_diffusion_1",
-        1024: "stable_diffusion_2",
-        2048: "stable_diffusion_xl",
-    }
-    if len(widths) == 1 and (width := widths.pop()) in known:
-        return known[width]
+    by_width = {facts.text_width: facts.architecture for facts in known.u_nets()}
+    if len(widths) == 1 and (width := widths.pop()) in by_width:
+        return by_width[width]
     said = told_by(metadata)
-    if said in U_NETS:
+    if known.is_u_net(said):
         return said
-    if hint in U_NETS:
-        return hint or said
+    if hint is not None and known.is_u_net(hint):
+        return hint
     paths = [path for component, path in found if component == "denoiser"]
     if any(re.search(r"transformer_blocks\.[1-9]", path) for path in paths):
-        return "stable_diffusion_xl"
+        return _u_net_with(two_encoders=True)
     if any(
         re.match(r"(down|up)_blocks\.3\.|down_blocks\.0\.attentions|up_blocks\.2\.attentions", path) for path in paths
     ):
-        return "stable_diffusion_1"
+        return _u_net_with(two_encoders=False)
     originals = ("lora_unet_input_blocks_", "lora_unet_output_blocks_", "lora_unet_middle_block_")
-    return "stable_diffusion_xl" if any(name.startswith(originals) for name in entries) else "stable_diffusion_1"
+    return _u_net_with(two_encoders=any(name.startswith(originals) for name in entries))
+
+
+def _u_net_with(*, two_encoders: bool) -> Architecture:
+    """The first of the U-Nets with one text encoder, or with two."""
+    return next(facts.architecture for facts in known.u_nets() if facts.has_two_encoders == two_encoders)
 
 
 def _flux(
@@ -143,10 +139,10 @@ def _flux(
     if hint in ("flux_1", "flux_2"):
         return hint
     width = width_of(denoiser_stems(entries), entries)
-    if width is not None and width not in signs.WIDTHS["flux_1"]:
+    if width is not None and width not in known.get("flux_1").widths:
         return "flux_2"
     said = told_by(metadata)
-    return said if said.startswith("flux") else "flux_1"
+    return said if said in ("flux_1", "flux_2") else "flux_1"
 
 
 def told_by(metadata: Mapping[str, str]) -> Architecture:
@@ -155,18 +151,7 @@ def told_by(metadata: Mapping[str, str]) -> Architecture:
         metadata.get(key, "").lower()
         for key in ("modelspec.architecture", "ss_base_model_version", "base_model", "ss_sd_model_name")
     )
-    for sign, architecture in _SIGNS.items():
-        if re.search(sign, words):
-            return architecture
+    for facts in reversed(known.FAMILIES):
+        if facts.header_words and re.search(facts.header_words, words):
+            return facts.architecture
     return "language_model" if metadata.get("livery.modality") == "text" else "unknown"
-
-
-_SIGNS: dict[str, Architecture] = {
-    r"flux[-_. ]?2|klein": "flux_2",
-    r"flux": "flux_1",
-    r"z[-_ ]?image": "z_image",
-    r"qwen[-_ ]?image": "qwen_image",
-    r"sdxl|stable-diffusion-xl|illustrious|pony": "stable_diffusion_xl",
-    r"sd_v2|stable-diffusion-v2": "stable_diffusion_2",
-    r"sd_v1|stable-diffusion-v1|livery": "stable_diffusion_1",
-}

@@ -1,50 +1,10 @@
 """The base models that adapters are known to belong to, and what is said of one that cannot be read. Pure."""
 
-from typing import Literal
-
 from app.errors import N_, Invalid
+from app.lora_files.families import known
+from app.lora_files.families.facts import Architecture
 
-Architecture = Literal[
-    "stable_diffusion_1",
-    "stable_diffusion_2",
-    "stable_diffusion_xl",
-    "flux_1",
-    "flux_2",
-    "z_image",
-    "qwen_image",
-    "chroma",
-    "stable_diffusion_3",
-    "auraflow",
-    "hunyuan_video",
-    "hunyuan_image",
-    "krea_2",
-    "cosmos",
-    "wan",
-    "hidream",
-    "kandinsky_5",
-    "lumina_2",
-    "ltx",
-    "mochi",
-    "pixart",
-    "sana",
-    "cogvideox",
-    "language_model",
-    "unknown",
-]
-U_NETS: tuple[Architecture, ...] = ("stable_diffusion_1", "stable_diffusion_2", "stable_diffusion_xl")
-TRANSFORMERS: tuple[Architecture, ...] = ("flux_1", "flux_2", "z_image", "qwen_image")
-
-
-SUPPORTED: tuple[Architecture, ...] = (*U_NETS, *TRANSFORMERS)
-"""Whose layers Livery has tables of; what is known beside them has no base here and is not converted."""
-NAMES: dict[Architecture, str] = {
-    "stable_diffusion_1": "Stable Diffusion 1.5",
-    "stable_diffusion_2": "Stable Diffusion 2",
-    "stable_diffusion_xl": "Stable Diffusion XL",
-    "flux_1": "FLUX.1",
-    "flux_2": "FLUX.2",
-    "z_image": "Z-Image",
-    "qwen_image": "Qwen-Image",
+OTHERS: dict[Architecture, str] = {
     "chroma": "Chroma",
     "stable_diffusion_3": "Stable Diffusion 3",
     "auraflow": "AuraFlow",
@@ -61,16 +21,17 @@ NAMES: dict[Architecture, str] = {
     "pixart": "PixArt",
     "sana": "Sana",
     "cogvideox": "CogVideoX",
-    "language_model": "",
-    "unknown": "",
 }
-"""As people know them; empty where there is no one name."""
-SIZES: dict[tuple[Architecture, int | None], str] = {
-    ("flux_2", 3072): "FLUX.2 [klein] 4B",
-    ("flux_2", 4096): "FLUX.2 [klein] 9B",
-    ("flux_2", 6144): "FLUX.2 [dev]",
-}
-"""Where the width of the tokens says which one of a family it is."""
+"""Those whose layers Livery has no table of, as people know them: their adapters are neither used nor converted."""
+LANGUAGE_MODEL, UNKNOWN = "language_model", "unknown"
+
+
+def name_of(architecture: Architecture, width: int | None = None) -> str:
+    """As people know it, with its size where the width of its tokens says it; empty where there is no one name."""
+    facts = known.find(architecture)
+    if facts is None:
+        return OTHERS.get(architecture, "")
+    return facts.name if width is None else facts.sizes.get(width, facts.name)
 
 
 class UnknownDialect(Invalid):
@@ -102,10 +63,10 @@ class OnlyWrites(UnknownDialect):
 
 def check_supported(architecture: Architecture) -> None:
     """Raises ``NoBase``, ``UnknownBase`` or ``OnlyWrites`` for one whose layers Livery has no table of."""
-    if architecture in SUPPORTED:
+    if known.find(architecture) is not None:
         return
-    if architecture == "language_model":
+    if architecture == LANGUAGE_MODEL:
         raise OnlyWrites()
-    if NAMES[architecture]:
-        raise NoBase(base=NAMES[architecture])
+    if name := name_of(architecture):
+        raise NoBase(base=name)
     raise UnknownBase()

@@ -4,15 +4,10 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from app.errors import N_, Invalid
-from app.lora_files.keys.bases import Architecture
+from app.lora_files.families.facts import Architecture, KeyFormat
 from app.lora_files.keys.weights import ALL_PARTS, DOWN, LOHA, LOKR, MAGNITUDE, UP, rank_of
 from app.lora_files.safetensors_file import Tensor
 
-Dialect = Literal[
-    "canonical", "diffusers_old", "kohya", "kohya_sgm", "comfyui", "onetrainer", "xlabs", "peft", "lycoris", "unknown"
-]
-"""``canonical`` and ``diffusers_old`` are diffusers' names; ``lycoris`` is its own prefix, not its way of learning."""
-Written = Literal["canonical", "diffusers_old", "kohya", "comfyui"]
 HEADER_KEY = "lora_adapter_metadata"
 Algorithm = Literal["lora", "lokr", "loha"]
 PLAIN = frozenset({DOWN, UP, MAGNITUDE})
@@ -70,7 +65,7 @@ class Layer:
 class Names:
     """What a file's names and shapes tell, without its numbers."""
 
-    dialect: Dialect
+    dialect: KeyFormat
     architecture: Architecture
     layers: tuple[Layer, ...]
     left_out: tuple[str, ...]

@@ -9,11 +9,13 @@ The block maps follow the layouts of the published models: two residual layers p
 """
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from functools import cache
 
-from app.lora_files.keys.bases import Architecture, UnknownDialect
+from app.lora_files.families import known
+from app.lora_files.families.facts import Architecture, FamilyFacts, OriginalLayer
+from app.lora_files.keys.bases import UnknownDialect
 
 # Names of modules that hold an underscore themselves; any other underscore of a flat name is a dot.
 _JOINED = {
@@ -42,201 +44,83 @@ _PLAIN = {
 _LONGEST = max(word.count("_") for word in _JOINED) + 1
 
 
+def _words_of(facts: FamilyFacts) -> Iterator[str]:
+    """Names of modules in a family's own tables."""
+    inside = [layer for _, layers in facts.blocks.values() for layer in layers.items()]
+    for original, layer in (*inside, *facts.top.items()):
+        for path in (original, *layer.modules):
+            yield from path.split(".")
+    for original, (canonical, _) in facts.blocks.items():
+        yield from (original, canonical)
+
+
+@cache
+def _vocabulary(families: tuple[FamilyFacts, ...]) -> tuple[frozenset[str], frozenset[str]]:
+    """Names that hold an underscore, and those that hold none."""
+    words = {word for facts in families for word in _words_of(facts) if not word.isdecimal()}
+    joined = frozenset(word for word in words if "_" in word)
+    return joined.union(_JOINED), frozenset(words - joined).union(_PLAIN)
+
+
 @cache
 def with_dots(flat: str) -> str:
     """``mid_block_attentions_0_…_to_out_0`` → ``mid_block.attentions.0.….to_out.0``. Raises ``UnknownDialect``."""
+    known_joined, known_plain = _vocabulary(tuple(known.FAMILIES))
     words, path, at = flat.split("_"), [], 0
     while at < len(words):
         for length in range(min(_LONGEST, len(words) - at), 1, -1):
             joined = "_".join(words[at : at + length])
-            if joined in _JOINED:
+            if joined in known_joined:
                 break
         else:
             length, joined = 1, words[at]
-            if joined not in _PLAIN and not joined.isdecimal():
+            if joined not in known_plain and not joined.isdecimal():
                 raise UnknownDialect(name=flat)
         path.append(joined)
         at += length
     return ".".join(path)
 
 
-@dataclass(frozen=True)
-class Stack:
-    """The canonical layers that lie on top of each other, row by row, in one layer of the original."""
-
-    parts: tuple[str, ...]
-    heights: tuple[int, ...] = (1,)
-    """How many rows each has, relative to the others."""
-    is_turned: bool = False
-    """The halves of its rows, shift and scale, stand the other way round in the original."""
-
-
-_QKV = (1, 1, 1)
-_FLUX_DOUBLE = {
-    "img_attn.qkv": Stack(("attn.to_q", "attn.to_k", "attn.to_v"), _QKV),
-    "txt_attn.qkv": Stack(("attn.add_q_proj", "attn.add_k_proj", "attn.add_v_proj"), _QKV),
-    "img_attn.proj": Stack(("attn.to_out.0",)),
-    "txt_attn.proj": Stack(("attn.to_add_out",)),
-}
-_FLUX_TOP = {
-    "img_in": "x_embedder",
-    "txt_in": "context_embedder",
-    "final_layer.linear": "proj_out",
-}
-_BLOCKS: dict[Architecture, dict[str, tuple[str, dict[str, Stack]]]] = {
-    "flux_1": {
-        "double_blocks": (
-            "transformer_blocks",
-            _FLUX_DOUBLE
-            | {
-                "img_mlp.0": Stack(("ff.net.0.proj",)),
-                "img_mlp.2": Stack(("ff.net.2",)),
-                "txt_mlp.0": Stack(("ff_context.net.0.proj",)),
-                "txt_mlp.2": Stack(("ff_context.net.2",)),
-                "img_mod.lin": Stack(("norm1.linear",)),
-                "txt_mod.lin": Stack(("norm1_context.linear",)),
-            },
-        ),
-        "single_blocks": (
-            "single_transformer_blocks",
-            {
-                "linear1": Stack(("attn.to_q", "attn.to_k", "attn.to_v", "proj_mlp"), (1, 1, 1, 4)),
-                "linear2": Stack(("proj_out",)),
-                "modulation.lin": Stack(("norm.linear",)),
-            },
-        ),
-    },
-    "flux_2": {
-        "double_blocks": (
-            "transformer_blocks",
-            _FLUX_DOUBLE
-            | {
-                "img_mlp.0": Stack(("ff.linear_in",)),
-                "img_mlp.2": Stack(("ff.linear_out",)),
-                "txt_mlp.0": Stack(("ff_context.linear_in",)),
-                "txt_mlp.2": Stack(("ff_context.linear_out",)),
-            },
-        ),
-        "single_blocks": (
-            "single_transformer_blocks",
-            {"linear1": Stack(("attn.to_qkv_mlp_proj",)), "linear2": Stack(("attn.to_out",))},
-        ),
-    },
-    "z_image": {
-        name: (
-            name,
-            {
-                "attention.qkv": Stack(("attention.to_q", "attention.to_k", "attention.to_v"), _QKV),
-                "attention.out": Stack(("attention.to_out.0",)),
-                **{same: Stack((same,)) for same in ("feed_forward.w1", "feed_forward.w2", "feed_forward.w3")},
-                "adaLN_modulation.0": Stack(("adaLN_modulation.0",)),
-            },
-        )
-        for name in ("layers", "noise_refiner", "context_refiner")
-    },
-    "qwen_image": {
-        "transformer_blocks": (
-            "transformer_blocks",
-            {
-                same: Stack((same,))
-                for same in (
-                    *(f"attn.{name}" for name in ("to_q", "to_k", "to_v", "to_out.0", "to_add_out")),
-                    *(f"attn.add_{name}_proj" for name in "qkv"),
-                    *(f"{side}_mlp.net.{layer}" for side in ("img", "txt") for layer in ("0.proj", "2")),
-                    "img_mod.1", "txt_mod.1",
-                )
-            },
-        )
-    },
-}  # fmt: skip
-_TOP: dict[Architecture, dict[str, Stack]] = {
-    "flux_1": {
-        **{name: Stack((canonical,)) for name, canonical in _FLUX_TOP.items()},
-        "final_layer.adaLN_modulation.1": Stack(("norm_out.linear",), is_turned=True),
-        "time_in.in_layer": Stack(("time_text_embed.timestep_embedder.linear_1",)),
-        "time_in.out_layer": Stack(("time_text_embed.timestep_embedder.linear_2",)),
-        "vector_in.in_layer": Stack(("time_text_embed.text_embedder.linear_1",)),
-        "vector_in.out_layer": Stack(("time_text_embed.text_embedder.linear_2",)),
-        "guidance_in.in_layer": Stack(("time_text_embed.guidance_embedder.linear_1",)),
-        "guidance_in.out_layer": Stack(("time_text_embed.guidance_embedder.linear_2",)),
-    },
-    "flux_2": {
-        **{name: Stack((canonical,)) for name, canonical in _FLUX_TOP.items()},
-        "final_layer.adaLN_modulation.1": Stack(("norm_out.linear",), is_turned=True),
-        "time_in.in_layer": Stack(("time_guidance_embed.timestep_embedder.linear_1",)),
-        "time_in.out_layer": Stack(("time_guidance_embed.timestep_embedder.linear_2",)),
-        "guidance_in.in_layer": Stack(("time_guidance_embed.guidance_embedder.linear_1",)),
-        "guidance_in.out_layer": Stack(("time_guidance_embed.guidance_embedder.linear_2",)),
-        "single_stream_modulation.lin": Stack(("single_stream_modulation.linear",)),
-        "double_stream_modulation_img.lin": Stack(("double_stream_modulation_img.linear",)),
-        "double_stream_modulation_txt.lin": Stack(("double_stream_modulation_txt.linear",)),
-    },
-    "z_image": {
-        "x_embedder": Stack(("all_x_embedder.2-1",)),
-        "final_layer.linear": Stack(("all_final_layer.2-1.linear",)),
-        "final_layer.adaLN_modulation.1": Stack(("all_final_layer.2-1.adaLN_modulation.1",)),
-        **{same: Stack((same,)) for same in ("cap_embedder.1", "t_embedder.mlp.0", "t_embedder.mlp.2")},
-    },
-    "qwen_image": {
-        same: Stack((same,))
-        for same in (
-            "img_in", "txt_in", "proj_out", "norm_out.linear",
-            "time_text_embed.timestep_embedder.linear_1", "time_text_embed.timestep_embedder.linear_2",
-        )
-    },
-}  # fmt: skip
-_UNFUSED: dict[Architecture, dict[str, str]] = {
-    "flux_1": {
-        "transformer_blocks.attn.to_qkv": "double_blocks.img_attn.qkv",
-        "transformer_blocks.attn.to_added_qkv": "double_blocks.txt_attn.qkv",
-        "single_transformer_blocks.attn.to_qkv_mlp": "single_blocks.linear1",
-    },
-    "flux_2": {
-        "transformer_blocks.attn.to_qkv": "double_blocks.img_attn.qkv",
-        "transformer_blocks.attn.to_added_qkv": "double_blocks.txt_attn.qkv",
-    },
-    "z_image": {
-        f"{block}.attention.to_qkv": f"{block}.attention.qkv"
-        for block in ("layers", "noise_refiner", "context_refiner")
-    },
-}
-"""Layers that stay fused, as what changes them, say a Kronecker product, cannot be cut: our name → the original's."""
-
-
-def stack_of(architecture: Architecture, original: str) -> Stack | None:
+def original_layer(architecture: Architecture, original: str) -> OriginalLayer | None:
     """The canonical paths behind an original path of a transformer; None if the original has no such layer."""
-    if original in _TOP.get(architecture, {}):
-        return _TOP[architecture][original]
-    block, number, inside = _block_of(original)
-    canonical, table = _BLOCKS.get(architecture, {}).get(block, ("", {}))
-    stack = table.get(inside)
-    if stack is None:
+    facts = known.find(architecture)
+    if facts is None:
         return None
-    return Stack(tuple(f"{canonical}.{number}.{part}" for part in stack.parts), stack.heights, stack.is_turned)
+    if original in facts.top:
+        return facts.top[original]
+    block, number, inside = _block_of(original)
+    canonical, table = facts.blocks.get(block, ("", {}))
+    layer = table.get(inside)
+    if layer is None:
+        return None
+    return replace(layer, modules=tuple(f"{canonical}.{number}.{module}" for module in layer.modules))
 
 
-def original_of(architecture: Architecture, canonical: str) -> tuple[str, Stack, int] | None:
-    """Where a canonical layer of a transformer lies in the original: path, the whole stack, its place in it."""
-    for original, stack in _TOP.get(architecture, {}).items():
-        if canonical in stack.parts:
-            return original, stack, stack.parts.index(canonical)
+def original_of(architecture: Architecture, canonical: str) -> tuple[str, OriginalLayer, int] | None:
+    """Where a canonical layer of a transformer lies in the original: path, the whole layer, its place in it."""
+    facts = known.find(architecture)
+    if facts is None:
+        return None
+    for original, layer in facts.top.items():
+        if canonical in layer.modules:
+            return original, layer, layer.modules.index(canonical)
     block, number, inside = _block_of(canonical)
-    for original_block, (canonical_block, table) in _BLOCKS.get(architecture, {}).items():
+    for original_block, (canonical_block, table) in facts.blocks.items():
         if canonical_block != block:
             continue
-        for name, stack in table.items():
-            if inside in stack.parts:
+        for name, layer in table.items():
+            if inside in layer.modules:
                 original = f"{original_block}.{number}.{name}"
-                whole = stack_of(architecture, original)
+                whole = original_layer(architecture, original)
                 assert whole is not None
-                return original, whole, stack.parts.index(inside)
+                return original, whole, layer.modules.index(inside)
     return None
 
 
 def fused_name(architecture: Architecture, original: str) -> str | None:
     """Our name for a fused layer that cannot be cut: ``transformer_blocks.0.attn.to_qkv``."""
     block, number, inside = _block_of(original)
-    for ours, theirs in _UNFUSED.get(architecture, {}).items():
+    for ours, theirs in known.get(architecture).unsplit.items():
         if theirs == f"{block}.{inside}":
             our_block, _, our_inside = ours.partition(".")
             return f"{our_block}.{number}.{our_inside}"
@@ -246,7 +130,8 @@ def fused_name(architecture: Architecture, original: str) -> str | None:
 def unfused_original(architecture: Architecture, canonical: str) -> str | None:
     """The way back from ``fused_name``."""
     block, number, inside = _block_of(canonical)
-    theirs = _UNFUSED.get(architecture, {}).get(f"{block}.{inside}")
+    facts = known.find(architecture)
+    theirs = facts.unsplit.get(f"{block}.{inside}") if facts is not None else None
     if theirs is None:
         return None
     their_block, _, their_inside = theirs.partition(".")
@@ -320,7 +205,7 @@ def u_net_to_original(path: str, architecture: Architecture) -> str:
         return f"input_blocks.{_LAYERS * block + _LAYERS}.0.op"
     if kind == "upsamplers":
         # It is the last of its layer, behind the attention where there is one; the first block of SD 1 and 2 has none.
-        has_attention = architecture == "stable_diffusion_xl" or block > 0
+        has_attention = known.get(architecture).first_up_block_has_attention or block > 0
         return f"output_blocks.{_LAYERS * block + 2}.{2 if has_attention else 1}.conv"
     number = _LAYERS * block + layer + (1 if side == "down" else 0)
     name = "input_blocks" if side == "down" else "output_blocks"

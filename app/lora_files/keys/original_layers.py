@@ -3,10 +3,18 @@
 import math
 from collections.abc import Callable, Mapping
 
+from app.lora_files.families import known
+from app.lora_files.families.facts import Architecture, OriginalLayer
 from app.lora_files.keys import qkv
-from app.lora_files.keys.bases import U_NETS, Architecture, UnknownDialect
+from app.lora_files.keys.bases import UnknownDialect
 from app.lora_files.keys.layers import CannotHold, Layer, Lora, Names
-from app.lora_files.keys.module_names import fused_name, original_of, stack_of, u_net_to_original, unfused_original
+from app.lora_files.keys.module_names import (
+    fused_name,
+    original_layer,
+    original_of,
+    u_net_to_original,
+    unfused_original,
+)
 from app.lora_files.keys.qkv import LowRank
 from app.lora_files.keys.weights import DOWN, INPUT_MAGNITUDE, LOHA, LOKR, MAGNITUDE, MID, UP
 from app.lora_files.safetensors_file import Tensor
@@ -16,32 +24,35 @@ def original_layers(
     lora: Lora, architecture: Architecture, keeps_split: bool = False, u_net_original: bool = False
 ) -> list[tuple[str, str, dict[str, Tensor], float]]:
     """Component, path in the original's words, parts, alpha; layers that are one in the original are put together."""
+    facts = known.find(architecture)
+    if facts is None:
+        raise UnknownDialect(name=next(iter(lora.alphas), ""))
     found: list[tuple[str, str, dict[str, Tensor], float]] = []
     stacks: dict[str, list[str | None]] = {}
     for module, alpha in lora.alphas.items():
         component, _, path = module.partition(".")
         if component in ("unet", "transformer"):
-            place = None if architecture in U_NETS else original_of(architecture, path)
-            if architecture in U_NETS:
-                sgm = architecture == "stable_diffusion_xl" or u_net_original
+            place = None if facts.is_u_net else original_of(architecture, path)
+            if facts.is_u_net:
+                sgm = facts.kohya_has_original_names or u_net_original
                 path = u_net_to_original(path, architecture) if sgm else path
             elif (whole := unfused_original(architecture, path)) is not None:
                 path = whole
             elif place is None:
                 raise UnknownDialect(name=module)
-            elif len(place[1].parts) > 1 and not keeps_split:
-                stacks.setdefault(place[0], [None] * len(place[1].parts))[place[2]] = module
+            elif len(place[1].modules) > 1 and not keeps_split:
+                stacks.setdefault(place[0], [None] * len(place[1].modules))[place[2]] = module
                 continue
             elif not keeps_split:
                 parts = lora.parts_of(module)
-                if place[1].is_turned:
+                if place[1].swaps_halves:
                     parts, alpha = _in_low_rank(parts, alpha, qkv.turned, module)
                 found.append((component, place[0], parts, alpha))
                 continue
         elif component == "text_encoder" and not path.startswith("text_model.") and path != "text_projection":
             # Newer transformers leave this level of CLIP out; the dialect was made when it was there.
             path = f"text_model.{path}"
-        elif component == "text_encoder_2" and architecture == "stable_diffusion_xl":
+        elif component == "text_encoder_2" and facts.is_u_net and facts.has_two_encoders:
             path = path if path.startswith(("text_model.", "text_projection")) else f"text_model.{path}"
         found.append((component, path, lora.parts_of(module), alpha))
     for original, modules in stacks.items():
@@ -52,13 +63,13 @@ def original_layers(
 def _stacked(
     lora: Lora, architecture: Architecture, original: str, modules: list[str | None]
 ) -> tuple[dict[str, Tensor], float]:
-    stack = stack_of(architecture, original)
+    stack = original_layer(architecture, original)
     assert stack is not None
     parts = [
         None if module is None else _low_rank(lora.parts_of(module), lora.alphas[module], module) for module in modules
     ]
     try:
-        whole = qkv.stack(parts, stack.heights)
+        whole = qkv.stack(parts, stack.rows)
     except ValueError as error:
         there = next(module for module in modules if module is not None)
         raise CannotHold(dialect="the original", what="DoRA" if "magnitudes" in str(error) else there) from error
@@ -97,28 +108,28 @@ def canonical_modules(
     if MAGNITUDE in parts:
         parts = _with_magnitude(parts, layer)
     prefix = f"{layer.component}." if layer.component else ""
-    stack = stack_of(names.architecture, layer.path) if layer.component == "transformer" else None
+    stack = original_layer(names.architecture, layer.path) if layer.component == "transformer" else None
     if names.dialect == "xlabs" and stack is not None and layer.path.endswith("linear1"):
-        stack = type(stack)(stack.parts[:3], (1, 1, 1))  # of the fused layer, it changes the attention alone
-    if stack is None or stack.parts == (layer.path,):
+        stack = OriginalLayer(stack.modules[:3], (1, 1, 1))  # of the fused layer, it changes the attention alone
+    if stack is None or stack.modules == (layer.path,):
         return [(prefix + layer.path, parts, alpha)]
     if layer.algorithm != "lora" or MID in parts or INPUT_MAGNITUDE in parts:
-        if len(stack.parts) == 1 and not stack.is_turned:
-            return [(prefix + stack.parts[0], parts, alpha)]
+        if len(stack.modules) == 1 and not stack.swaps_halves:
+            return [(prefix + stack.modules[0], parts, alpha)]
         fused = fused_name(names.architecture, layer.path)
         if fused is None:
             raise UnknownDialect(name=layer.path)
         return [(prefix + fused, parts, alpha)]
     whole = _low_rank(parts, alpha, layer.path)
-    if stack.is_turned:
+    if stack.swaps_halves:
         whole = qkv.turned(whole)
     try:
-        pieces = qkv.cut(whole, stack.heights) if len(stack.parts) > 1 else [whole]
+        pieces = qkv.cut(whole, stack.rows) if len(stack.modules) > 1 else [whole]
     except ValueError as error:
         raise UnknownDialect(name=layer.path) from error
     return [
         (prefix + name, _from_low_rank(piece), piece.alpha)
-        for name, piece in zip(stack.parts, pieces, strict=True)
+        for name, piece in zip(stack.modules, pieces, strict=True)
         if piece is not None
     ]
 

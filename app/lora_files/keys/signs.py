@@ -8,9 +8,9 @@ and not supported: Livery has no base for it, and no table to convert it by.
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 
-from app.lora_files.keys.bases import Architecture
+from app.lora_files.families import known
+from app.lora_files.families.facts import Architecture, sign
 from app.lora_files.keys.weights import DOWN, ENDINGS, UP, Shaped
 
 _ENDINGS = sorted(ENDINGS, key=len, reverse=True)
@@ -27,53 +27,31 @@ _CROSS = re.compile(r"^transformer_blocks_\d+_attn2_to_[kv]$")
 _GIVES_TOKENS = re.compile(r"_(to_out_0|to_out|proj|o|output_proj|wo|out|linear2|(img|txt)_mlp_2|ff_net_2|proj_out)$")
 
 
-@dataclass(frozen=True)
-class Sign:
-    """One of its layers, of one of these widths, is of this architecture."""
-
-    architecture: Architecture
-    layers: re.Pattern[str]
-    widths: frozenset[int] = frozenset()
-    """Of the tokens; empty where the layers' names suffice."""
-
-
-def _sign(architecture: Architecture, layers: str, *widths: int) -> Sign:
-    return Sign(architecture, re.compile(layers), frozenset(widths))
-
-
-WIDTHS: dict[Architecture, frozenset[int]] = {
-    "flux_1": frozenset({3072}),
-    "flux_2": frozenset({3072, 4096, 6144}),  # [klein] 4B, [klein] 9B, [dev]
-    "z_image": frozenset({3840}),
-    "qwen_image": frozenset({3072}),
-}
-"""Of the tokens of the transformers that Livery has tables of."""
-
 FOREIGN = (
-    _sign("chroma", r"distilled_guidance_layer"),
-    _sign("stable_diffusion_3", r"^joint_blocks_\d"),
-    _sign("auraflow", r"^(joint_transformer_blocks|double_layers)_\d"),
-    _sign("hunyuan_image", r"individual_token_refiner|token_refiner_refiner_blocks", 3584),
-    _sign("hunyuan_video", r"individual_token_refiner|token_refiner_refiner_blocks|_(img|txt)_mlp_fc\d|_mod_linear$"),
-    _sign("krea_2", r"text_fusion|txtfusion|^blocks_\d+_attn_w[qkvo]$|^transformer_blocks_\d+_(attn_to_gate|ff_gate)"),
-    _sign("krea_2", r"^blocks_\d+_mlp_(gate|up|down)$|^transformer_blocks_\d+_ff_(up|down)$"),
-    _sign("cosmos", r"^llm_adapter|^blocks_\d+_(self|cross)_attn_(q|k|v|output)_proj$|^blocks_\d+_adaln_modulation_"),
-    _sign("wan", r"^blocks_\d+_(self|cross)_attn_(q|k|v|o|k_img|v_img)$|^blocks_\d+_(ffn_\d|ffn_net|attn[12]_to_)"),
-    _sign("hidream", r"^(double|single)_stream_blocks_\d"),
-    _sign("kandinsky_5", r"^(visual|text)_transformer_blocks_\d"),
-    _sign("lumina_2", r"^(layers|noise_refiner|context_refiner)_\d+_(attn_to_|feed_forward_linear_)"),
-    _sign("lumina_2", r"^(layers|noise_refiner|context_refiner)_\d+_(attention|feed_forward)_", 2304),
-    _sign("ltx", r"^transformer_blocks_\d+_audio_attn|^transformer_blocks_\d+_(audio_to_video|video_to_audio)_attn"),
-    _sign("cosmos", r"^transformer_blocks_\d+_norm[123]_linear_[12]$"),
-    _sign("mochi", r"^transformer_blocks_\d+_attn1_(add_[qkv]_proj|to_add_out)$"),
-    _sign("pixart", r"^transformer_blocks_\d+_attn[12]_", 1152),
-    _sign("sana", r"^transformer_blocks_\d+_attn[12]_", 1120, 2240),
-    _sign("ltx", r"^transformer_blocks_\d+_attn[12]_", 2048, 4096),
-    _sign("cosmos", r"^transformer_blocks_\d+_attn[12]_", 5120),
-    _sign("cogvideox", r"^transformer_blocks_\d+_attn1_", 1920, 3072),
-    _sign("stable_diffusion_3", r"^transformer_blocks_\d+_(attn_|ff_|norm1_)", 1536, 2432),
-    _sign("hunyuan_video", r"^(transformer|double|single|single_transformer)_blocks_\d+_", 2048),
-    _sign("hunyuan_image", r"^(transformer|double|single|single_transformer)_blocks_\d+_", 3584),
+    sign("chroma", r"distilled_guidance_layer"),
+    sign("stable_diffusion_3", r"^joint_blocks_\d"),
+    sign("auraflow", r"^(joint_transformer_blocks|double_layers)_\d"),
+    sign("hunyuan_image", r"individual_token_refiner|token_refiner_refiner_blocks", 3584),
+    sign("hunyuan_video", r"individual_token_refiner|token_refiner_refiner_blocks|_(img|txt)_mlp_fc\d|_mod_linear$"),
+    sign("krea_2", r"text_fusion|txtfusion|^blocks_\d+_attn_w[qkvo]$|^transformer_blocks_\d+_(attn_to_gate|ff_gate)"),
+    sign("krea_2", r"^blocks_\d+_mlp_(gate|up|down)$|^transformer_blocks_\d+_ff_(up|down)$"),
+    sign("cosmos", r"^llm_adapter|^blocks_\d+_(self|cross)_attn_(q|k|v|output)_proj$|^blocks_\d+_adaln_modulation_"),
+    sign("wan", r"^blocks_\d+_(self|cross)_attn_(q|k|v|o|k_img|v_img)$|^blocks_\d+_(ffn_\d|ffn_net|attn[12]_to_)"),
+    sign("hidream", r"^(double|single)_stream_blocks_\d"),
+    sign("kandinsky_5", r"^(visual|text)_transformer_blocks_\d"),
+    sign("lumina_2", r"^(layers|noise_refiner|context_refiner)_\d+_(attn_to_|feed_forward_linear_)"),
+    sign("lumina_2", r"^(layers|noise_refiner|context_refiner)_\d+_(attention|feed_forward)_", 2304),
+    sign("ltx", r"^transformer_blocks_\d+_audio_attn|^transformer_blocks_\d+_(audio_to_video|video_to_audio)_attn"),
+    sign("cosmos", r"^transformer_blocks_\d+_norm[123]_linear_[12]$"),
+    sign("mochi", r"^transformer_blocks_\d+_attn1_(add_[qkv]_proj|to_add_out)$"),
+    sign("pixart", r"^transformer_blocks_\d+_attn[12]_", 1152),
+    sign("sana", r"^transformer_blocks_\d+_attn[12]_", 1120, 2240),
+    sign("ltx", r"^transformer_blocks_\d+_attn[12]_", 2048, 4096),
+    sign("cosmos", r"^transformer_blocks_\d+_attn[12]_", 5120),
+    sign("cogvideox", r"^transformer_blocks_\d+_attn1_", 1920, 3072),
+    sign("stable_diffusion_3", r"^transformer_blocks_\d+_(attn_|ff_|norm1_)", 1536, 2432),
+    sign("hunyuan_video", r"^(transformer|double|single|single_transformer)_blocks_\d+_", 2048),
+    sign("hunyuan_image", r"^(transformer|double|single|single_transformer)_blocks_\d+_", 3584),
 )
 """In this order: the first whose layers are there counts."""
 
@@ -101,9 +79,9 @@ def foreign(entries: Mapping[str, Shaped], metadata: Mapping[str, str]) -> Archi
     width = width_of(stems, entries)
     if _widths(stems, entries, _CROSS, 1) == 1024:
         return "cosmos"  # its text is half as wide as its tokens
-    for sign in FOREIGN:
-        if (not sign.widths or width in sign.widths) and any(sign.layers.search(stem) for stem in stems):
-            return sign.architecture
+    for one in (*(one for facts in known.FAMILIES for one in facts.signs), *FOREIGN):
+        if (not one.widths or width in one.widths) and any(one.layers.search(stem) for stem in stems):
+            return one.architecture
     if any("_attn_qkv." in f"{name}." and "." in name.partition("_attn_qkv")[0] for name in entries):
         return "hunyuan_video"  # its own code joins with "_" what FLUX.1's joins with "."
     if any(stem.startswith("transformer_blocks_") for stem in stems) and not any(map(_ONLY_IN_FLUX.match, stems)):
@@ -114,7 +92,7 @@ def foreign(entries: Mapping[str, Shaped], metadata: Mapping[str, str]) -> Archi
     if any(map(_FLUX_LAYERS.match, stems)):
         return _like_flux(stems, width, metadata)
     if width is not None and any(re.match(r"(layers|noise_refiner|context_refiner)_\d", stem) for stem in stems):
-        is_z_image = width in WIDTHS["z_image"] and any(
+        is_z_image = width in _widths_of("z_image") and any(
             re.search(r"_(attention|feed_forward)_", stem) for stem in stems
         )
         return None if is_z_image or _is_language(stems) else "unknown"
@@ -127,14 +105,18 @@ def _like_flux(stems: Mapping[str, list[str]], width: int | None, metadata: Mapp
     is_modulated = any(map(_MODULATION.search, stems))
     if said is not None and not (said == "chroma" and is_modulated):
         return said
-    if width is not None and width not in WIDTHS["flux_1"] | WIDTHS["flux_2"] | WIDTHS["qwen_image"]:
+    if width is not None and width not in _widths_of("flux_1", "flux_2", "qwen_image"):
         return "unknown"
     singles = max(_highest(stems, "single"), _highest(stems, "single_transformer"))
     doubles = max(_highest(stems, "double"), _highest(stems, "transformer"))
     has_original = any(stem.startswith(("double_", "single_")) for stem in stems)
-    if width in WIDTHS["flux_1"] and (38 <= singles < 40 or (doubles == 19 and (singles >= 0 or has_original))):
+    if width in _widths_of("flux_1") and (38 <= singles < 40 or (doubles == 19 and (singles >= 0 or has_original))):
         return "hunyuan_video"
     return None
+
+
+def _widths_of(*architectures: Architecture) -> frozenset[int]:
+    return frozenset().union(*(known.get(one).widths for one in architectures))
 
 
 def denoiser_stems(entries: Mapping[str, Shaped]) -> dict[str, list[str]]:

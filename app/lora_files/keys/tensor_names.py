@@ -3,8 +3,9 @@
 import re
 from collections.abc import Iterable
 
+from app.lora_files.families.facts import KeyFormat
 from app.lora_files.keys.bases import UnknownDialect
-from app.lora_files.keys.layers import Dialect, Layer
+from app.lora_files.keys.layers import Layer
 from app.lora_files.keys.module_names import u_net_from_original, with_dots
 from app.lora_files.keys.weights import DOWN, ENDINGS, UP
 
@@ -50,7 +51,7 @@ def is_extra(name: str) -> bool:
     return name.startswith(_EXTRA) or name.endswith(_EXTRA_ENDINGS)
 
 
-def detect(names: Iterable[str]) -> Dialect:
+def detect(names: Iterable[str]) -> KeyFormat:
     """Which dialect a file's tensor names are in, judged by all of them."""
     names = [name for name in names if not is_extra(name)]
     if names and all(_XLABS.fullmatch(name) for name in names):

@@ -4,13 +4,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from app.errors import N_
-from app.lora_files.keys.bases import Architecture
-from app.lora_files.keys.layers import Dialect, Layer, Names
+from app.lora_files.families.facts import Architecture, KeyFormat
+from app.lora_files.keys.layers import Layer, Names
 from app.lora_files.keys.tensor_names import stem_of
 from app.lora_files.keys.weights import INPUT_MAGNITUDE, MAGNITUDE, MID, Shaped
 
-FLAT: tuple[Dialect, ...] = ("kohya", "kohya_sgm", "onetrainer")
-MODERN: tuple[Architecture, ...] = ("flux_2", "z_image", "qwen_image")
+FLAT: tuple[KeyFormat, ...] = ("kohya", "kohya_sgm", "onetrainer")
 ORIGINAL_U_NET = (
     "input_blocks",
     "middle_block",
@@ -78,7 +77,7 @@ class Contents:
         return self.names.architecture
 
     @property
-    def dialect(self) -> Dialect:
+    def dialect(self) -> KeyFormat:
         return self.names.dialect
 
     @property

@@ -11,13 +11,12 @@ import re
 from dataclasses import replace
 
 from app.lora_files import flux_2_mark
-from app.lora_files.keys.bases import U_NETS
+from app.lora_files.families import known
 from app.lora_files.keys.layers import Layer
-from app.lora_files.keys.module_names import stack_of
+from app.lora_files.keys.module_names import original_layer
 from app.lora_files.keys.weights import MAGNITUDE
 from app.lora_files.programs.fit import (
     DORA_OF_COLUMNS,
-    MODERN,
     NEEDS_ALPHA,
     NEEDS_LYCORIS,
     NO_ALPHA,
@@ -58,11 +57,10 @@ def diffusers(contents: Contents) -> Fit:
     program, name, architecture = "diffusers", "diffusers", contents.architecture
     if contents.kind:
         # Its loaders of other bases refuse every tensor that is not called LoRA.
-        dialects = {"flux_2": ("canonical", "comfyui", "lycoris"), "z_image": ("canonical", "comfyui")}
-        if contents.kind != "LoKr" or contents.dialect not in dialects.get(architecture, ()):
+        if contents.kind != "LoKr" or contents.dialect not in known.get(architecture).diffusers_lokr:
             return none(contents, program, name, NO_KIND, kind=contents.kind)
         return Fit(program, name, contents.total, contents.total)
-    if architecture in U_NETS:
+    if known.is_u_net(architecture):
         fit = _u_net_in_diffusers(contents, program, name)
     elif architecture == "flux_1":
         fit = _flux_1_in_diffusers(contents, program, name)
@@ -147,7 +145,7 @@ def _flux_2_in_diffusers(contents: Contents, program: str, name: str) -> Fit:
     blocks = ("transformer_blocks.", "single_transformer_blocks.")
     paths = {one.path: after(one, "diffusion_model.", "base_model.model.") or "" for one in contents.layers}
     if any("lora_down.weight" in words(one) for one in contents.layers) or not all(
-        path.startswith(blocks) or stack_of("flux_2", path) is not None for path in paths.values()
+        path.startswith(blocks) or original_layer("flux_2", path) is not None for path in paths.values()
     ):
         return none(contents, program, name, OTHER_NAMES)
     # Of the last modulation it forgets that shift and scale stand the other way round in its own model.
@@ -164,7 +162,7 @@ def _attention(layer: Layer) -> bool:
 
 def kohya(contents: Contents) -> Fit:
     program, name, architecture = "kohya", "kohya sd-scripts", contents.architecture
-    if architecture in MODERN:
+    if not known.runs_in(architecture, program):
         return none(contents, program, name, OTHER_BASE)
     if contents.dialect not in ("kohya", "kohya_sgm"):
         return none(contents, program, name, OTHER_NAMES)
@@ -188,7 +186,7 @@ def kohya(contents: Contents) -> Fit:
 
 def _u_net_in_kohya(layer: Layer, architecture: str) -> bool:
     """It makes layers inside attention, residual blocks and samplers; what lies beside them has no place."""
-    is_xl = architecture == "stable_diffusion_xl"
+    is_xl = known.get(architecture).has_two_encoders
     if (flat := after(layer, "lora_unet_")) is not None:
         inside = ("down_blocks_", "mid_block_", "up_blocks_")
         if flat.startswith(ORIGINAL_U_NET):
@@ -206,26 +204,26 @@ def _flux_in_kohya(layer: Layer) -> bool:
 
 def invokeai(contents: Contents) -> Fit:
     program, name, architecture = "invokeai", "InvokeAI", contents.architecture
-    if architecture in U_NETS:
-        return _u_net_in_invokeai(contents, program, name)
-    if architecture not in ("flux_1", "flux_2"):
+    if not known.runs_in(architecture, program):
         return Fit(program, name, None, contents.total, NOT_KNOWN)
+    if known.is_u_net(architecture):
+        return _u_net_in_invokeai(contents, program, name)
     if architecture == "flux_2":
         return _flux_2_in_invokeai(contents, program, name)
     fit = Fit(program, name, contents.total, contents.total)
     if contents.dialect in ("xlabs", "onetrainer"):
         return fit
     if contents.dialect == "comfyui":
-        known = all((after(one, "diffusion_model.") or "").startswith(ORIGINAL_FLUX) for one in contents.layers)
-        known = known and not any("lora_down.weight" in words(one) for one in contents.layers)
+        is_known = all((after(one, "diffusion_model.") or "").startswith(ORIGINAL_FLUX) for one in contents.layers)
+        is_known = is_known and not any("lora_down.weight" in words(one) for one in contents.layers)
     elif contents.dialect == "kohya":
         # One name of another pattern, a T5 under sd-scripts' name say, and it does not know the file.
-        known = all(_INVOKE_FLUX.match(tensor) for one in contents.layers for tensor in one.names.values())
+        is_known = all(_INVOKE_FLUX.match(tensor) for one in contents.layers for tensor in one.names.values())
     else:
-        known = contents.dialect in ("canonical", "peft") and _diffusers_in_invokeai(contents)
-        if known and contents.untold and set(contents.untold) != {1.0} and max(contents.untold) > 0:
+        is_known = contents.dialect in ("canonical", "peft") and _diffusers_in_invokeai(contents)
+        if is_known and contents.untold and set(contents.untold) != {1.0} and max(contents.untold) > 0:
             return replace(fit, reason=NO_ALPHA, params={"factor": f"{1 / max(contents.untold):.3g}"})
-    if not known:
+    if not is_known:
         return none(contents, program, name, OTHER_NAMES)
     return replace(fit, reason=DORA_OF_COLUMNS) if contents.measures_rows else fit
 
@@ -263,7 +261,7 @@ def _diffusers_in_invokeai(contents: Contents) -> bool:
 
 
 def _u_net_in_invokeai(contents: Contents, program: str, name: str) -> Fit:
-    is_xl = contents.architecture == "stable_diffusion_xl"
+    is_xl = known.get(contents.architecture).has_two_encoders
     allowed = ("lora_unet_", "lora_te1_", "lora_te2_", *(() if is_xl else ("lora_te_",)))
     stops = any(
         after(one, *allowed) is None or not words(one) & {"lora_up.weight", "hada_w1_a", "lokr_w1", "lokr_w1_a"}

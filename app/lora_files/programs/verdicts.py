@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from app.lora_files.keys.bases import LANGUAGE_MODEL
 from app.lora_files.keys.layers import Layer
 from app.lora_files.keys.weights import INPUT_MAGNITUDE, LOHA, LOKR, MAGNITUDE, MID
 from app.lora_files.programs.fit import NEEDS_CONFIG, OTHER_NAMES, Contents, Fit, none
@@ -13,7 +14,7 @@ _JUDGES: tuple[Callable[[Contents], Fit], ...] = (comfyui, a1111, forge, diffuse
 
 def fits(contents: Contents) -> list[Fit]:
     """One for each program, in the order in which people ask."""
-    if contents.architecture == "language_model":
+    if contents.architecture == LANGUAGE_MODEL:
         if contents.dialect == "peft":
             return [Fit("transformers", "transformers, vLLM", contents.total, contents.total, NEEDS_CONFIG)]
         return [none(contents, "transformers", "transformers", OTHER_NAMES)]

@@ -8,13 +8,13 @@ the same from August 2024, without XLabs' names; A1111 1.10 by ``extensions-buil
 import re
 from dataclasses import replace
 
-from app.lora_files.keys.bases import U_NETS, Architecture
+from app.lora_files.families import known
+from app.lora_files.families.facts import Architecture
 from app.lora_files.keys.layers import Layer
 from app.lora_files.programs.fit import (
     DORA_OF_BASE,
     DORA_OF_COLUMNS,
     FLAT,
-    MODERN,
     NO_ALPHA,
     NO_DORA,
     ORIGINAL_FLUX,
@@ -52,7 +52,7 @@ def comfyui(contents: Contents) -> Fit:
 
 
 def forge(contents: Contents) -> Fit:
-    if contents.architecture in MODERN:
+    if not known.runs_in(contents.architecture, "forge"):
         return none(contents, "forge", "Forge", OTHER_BASE)
     if contents.dialect == "xlabs":
         return none(contents, "forge", "Forge", OTHER_NAMES)
@@ -95,7 +95,7 @@ def _like_comfyui(contents: Contents, program: str, name: str) -> Fit:
 def _hears(contents: Contents, layer: Layer) -> bool:
     if layer.component.startswith("text_encoder"):
         return _text_in_comfyui(layer, contents.architecture)
-    if contents.architecture in U_NETS:
+    if known.is_u_net(contents.architecture):
         return _u_net_in_comfyui(layer)
     return _transformer_in_comfyui(layer, contents.architecture)
 
@@ -139,7 +139,7 @@ def _transformer_in_comfyui(layer: Layer, architecture: Architecture) -> bool:
 
 def a1111(contents: Contents) -> Fit:
     program, name, architecture = "a1111", "AUTOMATIC1111", contents.architecture
-    if architecture not in U_NETS:
+    if not known.runs_in(architecture, program):
         return none(contents, program, name, OTHER_BASE)
     if contents.dialect not in FLAT:
         return none(contents, program, name, OTHER_NAMES)
@@ -158,7 +158,7 @@ def a1111(contents: Contents) -> Fit:
 
 def _in_a1111(layer: Layer, architecture: Architecture) -> bool:
     """By ``convert_diffusers_name_to_compvis`` and what ``load_network`` tries after it."""
-    is_xl = architecture == "stable_diffusion_xl"
+    is_xl = known.get(architecture).has_two_encoders
     if (flat := after(layer, "lora_unet_")) is not None:
         # Its table has no added conditions, and puts the first upsampler where only SD 1 and 2 have it.
         return not (is_xl and flat.startswith(("add_embedding_", "up_blocks_0_upsamplers_")))

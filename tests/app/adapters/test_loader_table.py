@@ -11,8 +11,8 @@ from functools import cache
 import pytest
 
 from app.lora_files import key_formats
+from app.lora_files.families.facts import Architecture
 from app.lora_files.key_formats import Lora
-from app.lora_files.keys.bases import Architecture
 from app.lora_files.keys.weights import DOWN, MAGNITUDE, UP
 from app.lora_files.programs import verdicts
 from app.lora_files.programs.fit import Contents

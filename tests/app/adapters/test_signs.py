@@ -12,8 +12,9 @@ from app.adapters import inspecting
 from app.adapters.models import BroughtFile
 from app.db import Database
 from app.lora_files import export, inspection, key_formats, safetensors_file
+from app.lora_files.families import known
 from app.lora_files.keys import bases, signs
-from app.lora_files.keys.bases import SUPPORTED, UnknownDialect
+from app.lora_files.keys.bases import UnknownDialect
 from app.lora_files.safetensors_file import UnsafeFile
 from app.storage import Storage
 from tests.app.adapters.foreign_files import FILES, Shape, Written
@@ -21,9 +22,11 @@ from tests.conftest import SignedIn
 from tests.orders import make_brand
 from tests.tokens import api_client
 
+SUPPORTED = tuple(one.architecture for one in known.FAMILIES)
+
 
 @pytest.fixture(autouse=True)
-def narrow() -> None:
+def narrow_bases() -> None:
     """No: these files are as wide as theirs are."""
 
 
@@ -94,7 +97,7 @@ def test_a_base_that_livery_does_not_have_is_refused_in_a_sentence(owner: Signed
     assert made.status_code == 201, made.text
     address = f"/adapter-files/{made.json()['id']}"
     sentence = (
-        f"adapter of {bases.NAMES[file.architecture]}, which Livery has no base for"
+        f"adapter of {bases.name_of(file.architecture)}, which Livery has no base for"
         if architecture != "unknown"
         else "cannot tell which base model"
     )
@@ -193,7 +196,7 @@ def test_no_mixture_of_names_and_shapes_is_more_than_refused(tmp_path) -> None:
 def test_every_architecture_has_a_name_and_none_is_told_without_one() -> None:
     told = {sign.architecture for sign in signs.FOREIGN}
     assert told.isdisjoint(SUPPORTED)
-    assert all(bases.NAMES[architecture] for architecture in told)
+    assert all(bases.name_of(architecture) for architecture in told)
 
 
 @pytest.mark.parametrize("says_its_width", [True, False], ids=["", "in a passport of an older Livery"])

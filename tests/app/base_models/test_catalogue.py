@@ -6,8 +6,9 @@ import pytest
 
 from app.base_models import catalogue
 from app.base_models.catalogue import UnknownBaseModel
+from app.lora_files.families import known
 from tests.conftest import SignedIn
-from worker.engines.registry import FAMILIES, TEXT_FAMILIES
+from worker.engines.registry import TEXT_FAMILIES
 
 
 def test_every_entry_has_an_engine_and_sizes_that_fit() -> None:
@@ -15,7 +16,7 @@ def test_every_entry_has_an_engine_and_sizes_that_fit() -> None:
     assert models[0].key == "livery-builtin" and models[0].ready
     assert len({model.key for model in models}) == len(models)
     for model in models:
-        assert model.family in FAMILIES
+        assert known.by_key(model.family) is not None
         assert model.resolution in model.resolutions
         assert all(size % model.multiple == 0 for size in model.resolutions)
         assert (model.source == "builtin") == model.ready

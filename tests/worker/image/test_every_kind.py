@@ -10,9 +10,9 @@ from app.adapters.models import Adapter
 from app.db import Database
 from app.jobs.models import Job
 from app.lora_files import export
-from app.lora_files.keys import signs
 from app.storage import Storage
 from app.trainings.models import Training
+from tests.narrow import narrow
 from tests.orders import make_brand, order_training
 from tests.worker.image import tiny, tiny_flux
 from worker.context import WorkerContext
@@ -71,8 +71,7 @@ def test_whatever_is_trained_is_kept_in_a_form_that_can_be_taken_along(
     key: str,
 ) -> None:
     monkeypatch.setattr(base_models, "ready", lambda job, entry: bases[entry.key])
-    for architecture in ("flux_1", "flux_2"):  # the tiny bases are narrower than any real one
-        monkeypatch.setitem(signs.WIDTHS, architecture, frozenset({WIDTH}))
+    narrow(monkeypatch, WIDTH, instead=True)  # the tiny bases are narrower than any real one
     project_id = make_brand(database, storage, workspace_id)
     for network, quantization in asked_of(key):
         training_id = order_training(

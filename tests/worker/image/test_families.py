@@ -15,6 +15,7 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from app.lora_files import export, metadata
+from app.lora_files.families import known as known_families
 from app.lora_files.metadata import AdapterFacts
 from tests.worker.image import tiny
 from worker.engines import checkpoints, registry
@@ -269,7 +270,8 @@ def test_diffusers_in_a_fresh_process_draws_what_the_engine_draws(any_base, tmp_
     plain = pixels(draw(any_base, tmp_path / "plain", count=1)[0])
     # The same as A1111 and sd-scripts would get it, with both text encoders and the true alpha.
     family = "stable_diffusion_xl" if any_base.family.endswith("xl") else "stable_diffusion_1"
-    known = metadata.BaseModelFacts("tiny", *metadata.WORDS[family], family=family)
+    facts = known_families.get(family)
+    known = metadata.BaseModelFacts("tiny", facts.modelspec, facts.sd_scripts, family=family)
     told = AdapterFacts("brand", "Brand", known, 4, 6.0, "brandx", datetime(2026, 11, 24, tzinfo=UTC))
     for network in ("lora", "rslora"):
         files[f"{network}, kohya"] = export.kohya_file(files[network], tmp_path / f"k-{network}.safetensors", told).path

@@ -5,8 +5,8 @@ import torch
 from safetensors.torch import save_file
 
 from app.lora_files import export
-from app.lora_files.keys import signs
 from app.lora_files.keys.lycoris import NotForDrawing
+from tests.narrow import narrow
 from tests.worker.image import tiny, tiny_flux
 from worker.engines.contracts import AdapterFile, EngineError
 from worker.engines.image.base import quantization, unet_adapters
@@ -84,7 +84,7 @@ def test_layers_of_another_model_or_shape_are_refused_and_leave_nothing(tmp_path
 
 
 def test_of_flux_what_changes_split_layers_is_read_and_what_changes_fused_ones_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setitem(signs.WIDTHS, "flux_1", frozenset({64, 192}))
+    narrow(monkeypatch, 64, 192, only="flux_1", instead=True)
     generator = torch.Generator().manual_seed(0)
     parts, product = lokr(generator, 64, 64)
     parts["alpha"] = torch.tensor(2.0)
@@ -172,7 +172,7 @@ def test_a_square_layer_of_rows_stays_one_of_rows(tmp_path):
 
 def test_dora_of_columns_in_flux(tmp_path, monkeypatch):
     """OneTrainer's names of FLUX.1 in diffusers' layout."""
-    monkeypatch.setitem(signs.WIDTHS, "flux_1", frozenset({64}))
+    narrow(monkeypatch, 64, only="flux_1", instead=True)
     pipeline = tiny_flux.flux()
     name = "transformer_blocks.0.attn.to_q"
     layer = pipeline.transformer.get_submodule(name)

@@ -115,7 +115,7 @@ def added(pipeline, numbers, alpha=ALPHA):
 
 
 def facts():
-    known = metadata.BaseModelFacts("XL", *metadata.WORDS["stable_diffusion_xl"], family="stable_diffusion_xl")
+    known = metadata.BaseModelFacts("XL", "stable-diffusion-xl-v1-base", "sdxl_base_v1-0", family="stable_diffusion_xl")
     return AdapterFacts("brand", "Brand", known, RANK, ALPHA, "brandx", datetime(2026, 11, 24, tzinfo=UTC))
 
 

@@ -11,7 +11,7 @@ from pydantic import TypeAdapter
 
 from app.lora_files import inspection, safetensors_file
 from app.lora_files.header_settings import Setting
-from app.lora_files.inspection import Passport
+from app.lora_files.inspection import MetadataReport
 from app.lora_files.safetensors_file import Header, Place, Tensor, UnsafeFile
 from app.reading import pool
 from app.reading.errors import Unreadable
@@ -27,20 +27,20 @@ SETTINGS = {
 """What a header may tell of a training: the fields of our own recipe, each within its bounds."""
 
 
-def of_file(path: Path, *, whole: bool = True) -> Passport:
-    """The passport of a file; with ``whole`` every byte is read for its hashes. Raises ``UnsafeFile``."""
+def of_file(path: Path, *, whole: bool = True) -> MetadataReport:
+    """The metadata report of a file; with ``whole`` every byte is read for its hashes. Raises ``UnsafeFile``."""
     with otherwise(UnsafeFile(reason=UNREADABLE)):
         with path.open("rb") as file:
             header = header_of(file, path.stat().st_size)
             alphas = inspection.alphas_of(file, header)
-        passport = looked_at(header, path.stat().st_size, alphas)
+        report = looked_at(header, path.stat().st_size, alphas)
     if whole:
-        passport.hashes = passport.hashes.model_copy(update=inspection.hashes_of(path, header))
-    return passport
+        report.hashes = report.hashes.model_copy(update=inspection.hashes_of(path, header))
+    return report
 
 
-def of_beginning(file: BinaryIO, size: int, alphas: bytes) -> Passport:
-    """The passport from a file's beginning, and its alphas one behind the other in the order of ``alpha_places``.
+def of_beginning(file: BinaryIO, size: int, alphas: bytes) -> MetadataReport:
+    """The report from a file's beginning, and its alphas one behind the other in the order of ``alpha_places``.
 
     Raises ``UnsafeFile``.
     """
@@ -49,8 +49,8 @@ def of_beginning(file: BinaryIO, size: int, alphas: bytes) -> Passport:
         return looked_at(header, size, inspection.alphas_in(alphas, header))
 
 
-def looked_at(header: Header, byte_count: int, alphas: Mapping[str, float]) -> Passport:
-    """``passport_of`` by a process that may be lost: names, shapes and the JSON in the metadata are anybody's claims,
+def looked_at(header: Header, byte_count: int, alphas: Mapping[str, float]) -> MetadataReport:
+    """``report_of`` by a process that may be lost: names, shapes and the JSON in the metadata are anybody's claims,
     and for the beginning of a file nothing stands behind them."""
     listed = [(name, (one.dtype, one.shape, one.start, one.end)) for name, one in header.tensors.items()]
     question = {
@@ -61,13 +61,13 @@ def looked_at(header: Header, byte_count: int, alphas: Mapping[str, float]) -> P
         "alphas": dict(alphas),
     }
     try:
-        return Passport.model_validate(pool.ask("adapter_passport", question).value)
+        return MetadataReport.model_validate(pool.ask("adapter_report", question).value)
     except Unreadable as error:
         raise UnsafeFile(reason=UNREADABLE) from error
 
 
-def passport_of(header: Header, byte_count: int, alphas: Mapping[str, float]) -> Passport:
-    """The passport, with those settings of its training that a recipe could have."""
+def report_of(header: Header, byte_count: int, alphas: Mapping[str, float]) -> MetadataReport:
+    """The report, with those settings of its training that a recipe could have."""
     return inspection.of_header(header, byte_count, alphas, SETTINGS)
 
 

@@ -53,7 +53,7 @@ class Adapter(Base):
     )
 
 
-class BroughtFile(Base):
+class ImportedFile(Base):
     """An adapter file that somebody dropped, or that is being fetched from a hub, before it belongs to a brand."""
 
     __tablename__ = "brought_files"

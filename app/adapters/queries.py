@@ -5,7 +5,7 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, func, select, tuple_
 from sqlalchemy.orm import Session
 
-from app.adapters.models import Adapter, BroughtFile, MergedFile, Publication
+from app.adapters.models import Adapter, ImportedFile, MergedFile, Publication
 from app.db import own
 from app.errors import NotFound
 
@@ -103,15 +103,15 @@ def _archived(archived: bool) -> ColumnElement[bool]:
     return Adapter.archived_at.is_not(None) if archived else Adapter.archived_at.is_(None)
 
 
-def brought_file(session: Session, *, workspace_id: str, file_id: str) -> BroughtFile:
+def imported_file(session: Session, *, workspace_id: str, file_id: str) -> ImportedFile:
     """Raises ``NotFound`` for another workspace's file too."""
-    return own(session, BroughtFile, file_id, workspace_id)
+    return own(session, ImportedFile, file_id, workspace_id)
 
 
-def brought_files(session: Session, *, workspace_id: str, limit: int = 50) -> list[BroughtFile]:
-    """The workspace's files from elsewhere, the newest first."""
-    wanted = select(BroughtFile).where(BroughtFile.workspace_id == workspace_id)
-    return list(session.scalars(wanted.order_by(BroughtFile.created_at.desc(), BroughtFile.id.desc()).limit(limit)))
+def imported_files(session: Session, *, workspace_id: str, limit: int = 50) -> list[ImportedFile]:
+    """The workspace's imported files, the newest first."""
+    wanted = select(ImportedFile).where(ImportedFile.workspace_id == workspace_id)
+    return list(session.scalars(wanted.order_by(ImportedFile.created_at.desc(), ImportedFile.id.desc()).limit(limit)))
 
 
 def publications(session: Session, *, workspace_id: str, adapter_id: str) -> list[Publication]:

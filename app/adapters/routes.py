@@ -212,7 +212,7 @@ def delete_merged(
 
 @router.get("/adapters/{adapter_id}/samples/{place}.webp")
 def sample(session: ReadSession, visitor: Viewer, storage: FileStorage, adapter_id: RowId, place: int) -> Response:
-    """One of the sample pictures that its passport lists; the list never changes."""
+    """One of the sample pictures that its page lists; the list never changes."""
     adapter = queries.adapter(session, workspace_id=visitor.workspace.id, adapter_id=adapter_id)
     listed = adapter.facts.get("samples", [])
     if not 0 <= place < len(listed):

@@ -80,5 +80,5 @@ def _card(session: ReadSession, adapter: Adapter) -> dict[str, Any]:
         "publications": queries.publications(session, workspace_id=adapter.workspace_id, adapter_id=adapter.id),
         "licences": LICENCES,
         "for_a1111": architecture is None or known.find(architecture) is None or known.runs_in(architecture, "a1111"),
-        "only_comfyui": architecture is not None and key_formats.dialects_for(architecture)[:1] == ("comfyui",),
+        "only_comfyui": architecture is not None and key_formats.key_formats_for(architecture)[:1] == ("comfyui",),
     }

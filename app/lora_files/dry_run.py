@@ -12,7 +12,7 @@ from app.lora_files import export, key_formats
 from app.lora_files.families.facts import WrittenFormat
 from app.lora_files.key_formats import CannotHold, Lora, Names
 from app.lora_files.keys import lycoris
-from app.lora_files.keys.bases import UnknownDialect
+from app.lora_files.keys.bases import UnknownKeyFormat
 from app.lora_files.keys.weights import DOWN, MAGNITUDE, MID, UP, Shaped
 from app.lora_files.safetensors_file import ITEM_BYTES, Tensor, float32_tensor
 
@@ -20,10 +20,14 @@ MOST_NUMBERS = 50_000_000
 """Of all stand-ins; those of FLUX.1's every layer are 10 million."""
 
 
-def possible_dialects(names: Names, entries: Mapping[str, Shaped], metadata: Mapping[str, str]) -> list[WrittenFormat]:
-    """The dialects that have a place for everything in the file, the usual one first."""
+def possible_key_formats(
+    names: Names, entries: Mapping[str, Shaped], metadata: Mapping[str, str]
+) -> list[WrittenFormat]:
+    """The key formats that have a place for everything in the file, the usual one first."""
     lora = _stand_in(names, entries, metadata)
-    return [] if lora is None else [one for one in key_formats.dialects_for(names.architecture) if _is_held(lora, one)]
+    return (
+        [] if lora is None else [one for one in key_formats.key_formats_for(names.architecture) if _is_held(lora, one)]
+    )
 
 
 def can_be_drawn(names: Names, entries: Mapping[str, Shaped], metadata: Mapping[str, str]) -> bool:
@@ -33,19 +37,19 @@ def can_be_drawn(names: Names, entries: Mapping[str, Shaped], metadata: Mapping[
         return False
     if export.untrained_encoders(lora):
         return False
-    if not export.is_in_own_form(lora, metadata):
+    if not export.is_for_livery_alone(lora, metadata):
         return _is_held(lora, "canonical")
     try:
-        lycoris.written(lora)
+        lycoris.for_engines(lora)
     except lycoris.NotForDrawing:
         return False
     return True
 
 
-def _is_held(lora: Lora, dialect: WrittenFormat) -> bool:
+def _is_held(lora: Lora, key_format: WrittenFormat) -> bool:
     try:
-        key_formats.write(lora, dialect)
-    except (UnknownDialect, CannotHold):
+        key_formats.write(lora, key_format)
+    except (UnknownKeyFormat, CannotHold):
         return False
     return True
 
@@ -68,7 +72,7 @@ def _stand_in(names: Names, entries: Mapping[str, Shaped], metadata: Mapping[str
             )
     try:
         return key_formats.read_as(replace(names, left_out=()), tensors, metadata)
-    except (UnknownDialect, CannotHold):
+    except (UnknownKeyFormat, CannotHold):
         return None
 
 

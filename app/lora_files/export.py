@@ -11,7 +11,7 @@ from app.lora_files.families import known
 from app.lora_files.families.facts import Architecture, WrittenFormat
 from app.lora_files.key_formats import HEADER_KEY, CannotHold, Lora
 from app.lora_files.keys import lycoris
-from app.lora_files.keys.bases import UnknownDialect, check_supported
+from app.lora_files.keys.bases import UnknownKeyFormat, check_supported
 from app.lora_files.metadata import AdapterFacts
 from app.lora_files.safetensors_file import Tensor
 
@@ -29,7 +29,7 @@ class ExportedFile:
 def diffusers_file(source: Path, target: Path, facts: AdapterFacts, clean: bool = False) -> ExportedFile:
     """Write the adapter for diffusers and everything built on PEFT. ``source`` is the canonical file of a training.
 
-    What it adds to each weight is unchanged. Raises ``UnsafeFile`` or ``UnknownDialect`` for a source that is not an
+    What it adds to each weight is unchanged. Raises ``UnsafeFile`` or ``UnknownKeyFormat`` for a source that is not an
     adapter, ``CannotHold`` for one that has no place in these names.
     """
     tensors, header = safetensors_file.read(source)
@@ -44,10 +44,10 @@ def _in_diffusers_names(
     tensors: dict[str, Tensor], header: Mapping[str, str], lora: Lora
 ) -> tuple[dict[str, Tensor], dict[str, str], Lora]:
     """The tensors, what their header needs, and the adapter as it stands there."""
-    if key_formats.detect(tensors) == "canonical" and HEADER_KEY in header and lycoris.is_one(lora):
+    if key_formats.detect(tensors) == "canonical" and HEADER_KEY in header and lycoris.is_lycoris(lora):
         # What PEFT itself wrote about its Kronecker and Hadamard products is more than we know of them.
         return tensors, {HEADER_KEY: header[HEADER_KEY]}, lora
-    return *key_formats.write(lora, "canonical"), key_formats.as_written(lora, "canonical")
+    return *key_formats.write(lora, "canonical"), key_formats.scaled_for(lora, "canonical")
 
 
 def kohya_file(source: Path, target: Path, facts: AdapterFacts, clean: bool = False) -> ExportedFile:
@@ -56,41 +56,41 @@ def kohya_file(source: Path, target: Path, facts: AdapterFacts, clean: bool = Fa
 
     What it adds to each weight is unchanged. Raises like ``diffusers_file``.
     """
-    lora = canonical(source, facts.base.family)
-    dialect = programs_dialect(lora.architecture)
-    written = key_formats.as_written(lora, dialect)
-    tensors, own = key_formats.write(written, dialect)
+    lora = read(source, facts.base.family)
+    key_format = usual_key_format(lora.architecture)
+    written = key_formats.scaled_for(lora, key_format)
+    tensors, own = key_formats.write(written, key_format)
     if written is not lora:
         facts = replace(facts, alpha=_commonest(written.alphas))
     return _write(target, tensors, metadata.header(facts, tensors, clean) | own)
 
 
-def programs_dialect(architecture: Architecture) -> WrittenFormat:
-    """The dialect that most programs know for this family. Raises ``UnknownDialect`` where there is none."""
-    possible = key_formats.dialects_for(architecture)
+def usual_key_format(architecture: Architecture) -> WrittenFormat:
+    """The key format that most programs know for this family. Raises ``UnknownKeyFormat`` where there is none."""
+    possible = key_formats.key_formats_for(architecture)
     if not possible:
-        raise UnknownDialect(name=architecture)
+        raise UnknownKeyFormat(name=architecture)
     return possible[0]
 
 
-def canonical(source: Path, hint: Architecture | None = None) -> Lora:
-    """Read an adapter in any dialect. Raises ``UnsafeFile`` or ``UnknownDialect``."""
+def read(source: Path, hint: Architecture | None = None) -> Lora:
+    """Read an adapter in any key format. Raises ``UnsafeFile`` or ``UnknownKeyFormat``."""
     return key_formats.read(*safetensors_file.read(source), hint)
 
 
-def converted(source: Path, target: Path, dialect: WrittenFormat, *, name: str, clean: bool = False) -> ExportedFile:
-    """Write any adapter in another dialect, with what its header says about it; ``clean`` without its training.
+def converted(source: Path, target: Path, key_format: WrittenFormat, *, name: str, clean: bool = False) -> ExportedFile:
+    """Write any adapter in another key format, with what its header says about it; ``clean`` without its training.
 
     ``name`` is what A1111 shall call it where the file has no name of its own. Raises like ``diffusers_file``.
     """
     tensors, header = safetensors_file.read(source)
     lora = key_formats.read(tensors, header)
     check_supported(lora.architecture)
-    if dialect == "canonical":
+    if key_format == "canonical":
         tensors, own, written = _in_diffusers_names(tensors, header, lora)
     else:
-        tensors, own = key_formats.write(lora, dialect)
-        written = key_formats.as_written(lora, dialect)
+        tensors, own = key_formats.write(lora, key_format)
+        written = key_formats.scaled_for(lora, key_format)
     kept = completed(header, written, tensors, name)
     if clean:
         kept = metadata.cleaned(kept)
@@ -105,10 +105,10 @@ def untrained_encoders(lora: Lora) -> set[str]:
     return {component for component in changed if component in encoders and not encoders[component].is_trained}
 
 
-def is_in_own_form(lora: Lora, header: Mapping[str, str]) -> bool:
+def is_for_livery_alone(lora: Lora, header: Mapping[str, str]) -> bool:
     """Whether ``for_engines`` writes this adapter in a form that is ours alone: products whose shapes PEFT would not
     choose, so that no configuration of it would describe them, and DoRA's lengths of columns, which PEFT has not."""
-    return lycoris.measures_columns(lora) or (lycoris.is_one(lora) and HEADER_KEY not in header)
+    return lycoris.has_column_magnitudes(lora) or (lycoris.is_lycoris(lora) and HEADER_KEY not in header)
 
 
 def for_engines(source: Path, target: Path, *, name: str, clean: bool = False) -> ExportedFile:
@@ -119,9 +119,9 @@ def for_engines(source: Path, target: Path, *, name: str, clean: bool = False) -
     tensors, header = safetensors_file.read(source)
     lora = key_formats.read(tensors, header)
     check_supported(lora.architecture)
-    if not is_in_own_form(lora, header):
+    if not is_for_livery_alone(lora, header):
         return converted(source, target, "canonical", name=name, clean=clean)
-    tensors = lycoris.written(lora)
+    tensors = lycoris.for_engines(lora)
     kept = completed(header, lora, tensors, name)
     if clean:
         kept = metadata.cleaned(kept)
@@ -165,4 +165,4 @@ def _write(target: Path, tensors: Mapping[str, Tensor], header: dict[str, str]) 
     return ExportedFile(target, byte_count, sha256, header["sshs_model_hash"])
 
 
-__all__ = ["CannotHold", "ExportedFile", "canonical", "converted", "diffusers_file", "kohya_file", "programs_dialect"]
+__all__ = ["CannotHold", "ExportedFile", "converted", "diffusers_file", "kohya_file", "read", "usual_key_format"]

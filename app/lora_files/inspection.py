@@ -1,4 +1,4 @@
-"""The passport of an adapter file: what it is, read from its header and the few bytes of its alphas.
+"""The report of an adapter file: what it is, read from its header and the few bytes of its alphas.
 
 A header of 300 bytes can claim 45 million rows: for files from outside, let a process do this that may be lost.
 
@@ -16,13 +16,12 @@ from typing import Any, BinaryIO
 
 from pydantic import BaseModel
 
-from app.lora_files import dry_run, header_settings, metadata
-from app.lora_files import key_formats as dialects
+from app.lora_files import dry_run, header_settings, key_formats, metadata
 from app.lora_files.families import known
 from app.lora_files.header_settings import Setting
 from app.lora_files.key_formats import Names
 from app.lora_files.keys import signs
-from app.lora_files.keys.bases import LANGUAGE_MODEL, UnknownDialect, UnknownKind, name_of
+from app.lora_files.keys.bases import LANGUAGE_MODEL, UnknownKeyFormat, UnknownKind, name_of
 from app.lora_files.programs import verdicts as programs
 from app.lora_files.programs.fit import Contents
 from app.lora_files.safetensors_file import Header, Place, Tensor
@@ -36,7 +35,7 @@ FOLDER = re.compile(r"\d{1,4}_(?=.)")
 """How the folders of a training are called: how often its pictures count, and what they show."""
 NO_WORDS = frozenset({"img", "image", "images", "data", "dataset", "train", "training", "pictures", "none"})
 MOST_SUGGESTIONS, LONGEST_SUGGESTION = 4, 60
-DIALECTS: dict[str, str] = {
+KEY_FORMAT_NAMES: dict[str, str] = {
     "canonical": "diffusers",
     "diffusers_old": "diffusers (2023)",
     "kohya": "kohya",
@@ -90,10 +89,11 @@ class Hashes(BaseModel, defer_build=True):
     """Over the whole file; Civitai's AutoV2 is its first ten digits."""
 
 
-class Passport(BaseModel, defer_build=True):
+class MetadataReport(BaseModel, defer_build=True):
     byte_count: int
     tensor_count: int
     dialect: str
+    """Its key format."""
     dialect_name: str
     architecture: str
     base_name: str
@@ -120,14 +120,14 @@ class Passport(BaseModel, defer_build=True):
     hashes: Hashes
     programs: list[ProgramFit]
     dialects: list[str]
-    """The dialects it can be converted into, tried on its shapes."""
+    """The key formats it can be converted into, tried on its shapes."""
     can_be_drawn: bool | None = None
-    """Whether Livery draws with this kind of adapter, tried likewise; None in passports of an older Livery."""
+    """Whether Livery draws with this kind of adapter, tried likewise; None in reports of an older Livery."""
     left_out: int
     """Tensors beside the layers that a conversion leaves out, such as bundled embeddings."""
     metadata: dict[str, str]
     unknown_name: str | None
-    """The first name that belongs to no known dialect."""
+    """The first name that belongs to no known key format."""
     unknown_kind: str = ""
     """What the file is instead of a LoRA, such as OFT; empty where it is one or nobody knows."""
     has_base: bool = True
@@ -172,14 +172,14 @@ def alphas_in(data: bytes, header: Header) -> dict[str, float]:
 
 def of_header(
     header: Header, byte_count: int, alphas: Mapping[str, float], settings: Mapping[str, Setting]
-) -> Passport:
-    """The passport from a checked header, the values of its alpha tensors, and the settings to look for."""
+) -> MetadataReport:
+    """The report from a checked header, the values of its alpha tensors, and the settings to look for."""
     told = header.metadata
     unknown_name, unknown_kind = None, ""
     try:
-        names = dialects.parse(header.tensors, told)
-        layers = dialects.alphas_and_ranks(names, header.tensors, told, alphas)
-    except UnknownDialect as error:
+        names = key_formats.parse(header.tensors, told)
+        layers = key_formats.alphas_and_ranks(names, header.tensors, told, alphas)
+    except UnknownKeyFormat as error:
         names, layers = Names("unknown", "unknown", (), ()), []
         unknown_name = str(error.params.get("name", ""))[:LONGEST_LINE]
         unknown_kind = str(error.params["kind"]) if isinstance(error, UnknownKind) else ""
@@ -189,11 +189,11 @@ def of_header(
     has_base = names.architecture == LANGUAGE_MODEL or known.find(names.architecture) is not None
     fits = programs.fits(Contents(names, header.tensors, untold)) if names.layers and has_base else []
     tags, width = _tags(told), signs.width_of(signs.denoiser_stems(header.tensors), header.tensors)
-    return Passport(
+    return MetadataReport(
         byte_count=byte_count,
         tensor_count=len(header.tensors),
-        dialect=names.dialect,
-        dialect_name=DIALECTS[names.dialect],
+        dialect=names.key_format,
+        dialect_name=KEY_FORMAT_NAMES[names.key_format],
         architecture=names.architecture,
         base_name=name_of(names.architecture, width),
         base_told=one_line(
@@ -229,7 +229,7 @@ def of_header(
             )
             for fit in fits
         ],
-        dialects=[*dry_run.possible_dialects(names, header.tensors, told)],
+        dialects=[*dry_run.possible_key_formats(names, header.tensors, told)],
         can_be_drawn=dry_run.can_be_drawn(names, header.tensors, told),
         left_out=len(names.left_out),
         metadata={key[:LONGEST_LINE]: value[:LONGEST_ENTRY] for key, value in sorted(told.items())[:MOST_ENTRIES]},
@@ -254,7 +254,7 @@ def hashes_of(path: Path, header: Header) -> dict[str, str]:
     return {"sha256": whole.hexdigest(), "model": tensors.hexdigest(), "legacy": legacy}
 
 
-def _parts(names: Names, layers: list[tuple[dialects.Layer, int, float | None]], header: Header) -> list[PartFacts]:
+def _parts(names: Names, layers: list[tuple[key_formats.Layer, int, float | None]], header: Header) -> list[PartFacts]:
     found = []
     for component in dict.fromkeys(layer.component for layer in names.layers):
         own = [(layer, rank, alpha) for layer, rank, alpha in layers if layer.component == component]
@@ -278,7 +278,7 @@ def _number(tensor: Tensor) -> float:
     """Not a number and infinity become 0: they say nothing, and JSON has no word for them."""
     try:
         value = float(tensor.as_float32().reshape(-1)[0])
-    except (UnknownDialect, ValueError):
+    except (UnknownKeyFormat, ValueError):
         return 0.0
     return value if math.isfinite(value) else 0.0
 

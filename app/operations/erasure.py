@@ -15,7 +15,7 @@ from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
 from app.accounts.models import Invitation, Membership, User, Workspace
-from app.adapters.models import Adapter, BroughtFile
+from app.adapters.models import Adapter, ImportedFile
 from app.audit import service as audit
 from app.db import Base, Database
 from app.errors import AppError, NotFound
@@ -82,7 +82,7 @@ def erase_person(database: Database, storage: Storage, cache: Path, *, email: st
         }
         before, ids = _counts(session), _ids_of_projects(session, set(brands)) | {user.id, email, *alone}
         adapters = _adapters(session, set(brands))
-        brought = list(session.scalars(select(BroughtFile.key).where(BroughtFile.workspace_id.in_(alone))))
+        imported = list(session.scalars(select(ImportedFile.key).where(ImportedFile.workspace_id.in_(alone))))
     files = _erase_drawn_with(database, storage, set(adapters))
     with database.write() as session:
         folders = _delete_brands(session, brands)
@@ -93,7 +93,7 @@ def erase_person(database: Database, storage: Storage, cache: Path, *, email: st
         told: dict[str, Any] = {"logs": logs} if logs else {}
         audit.record_command(session, COMMAND, "person.erased", events=audit.forget(session, ids), **told)
     files += sum(storage.delete_under(folder) for folder in folders)
-    for key in filter(None, brought):
+    for key in filter(None, imported):
         storage.delete(key)
         files += 1
     return _finish(database, storage, cache, before, ids, set(adapters.values()), files)

@@ -31,6 +31,6 @@ READERS = {
     "checked_texts": Reader("app.voice.reading.reader:checked", memory_mb=1_500),
     "preview_of_texts": Reader("app.voice.reading.reader:preview", memory_mb=1_500),
     "drafts_of_texts": Reader("app.voice.reading.reader:drafts", memory_mb=1_500),
-    "adapter_passport": Reader("app.adapters.imports.header_reader:passport", memory_mb=1_500, most_answer_mb=50),
+    "adapter_report": Reader("app.adapters.imports.header_reader:report", memory_mb=1_500, most_answer_mb=50),
     "adapter_header": Reader("app.adapters.imports.header_reader:header", memory_mb=1_500, most_answer_mb=50),
 }

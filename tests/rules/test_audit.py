@@ -96,7 +96,7 @@ def test_every_changing_route_leaves_exactly_one_event(
 ) -> None:
     narrow(monkeypatch, 12)  # an adapter as narrow as that, which no real base is
     # In this process, as the one that looks at headers would know nothing of it.
-    monkeypatch.setattr(inspecting, "looked_at", inspecting.passport_of)
+    monkeypatch.setattr(inspecting, "looked_at", inspecting.report_of)
     wrong, worlds = [], Unspent(app, storage, "ours")
     for walk in walks(app):
         if not walk.changes or str(walk) in CHANGES_NOTHING:

@@ -11,7 +11,7 @@ MADE_BY = {
     "voice_training": "VoiceTrainingOut",
     "generation": "GenerationOut",
     "writing": "WritingOut",
-    "adapter_import": "BroughtFileOut",
+    "adapter_import": "ImportedFileOut",
     "adapter_publish": "PublicationOut",
     "voice_merge": "MergedFileOut",
     "base_download": "FilesOut",

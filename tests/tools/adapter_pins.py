@@ -95,18 +95,18 @@ def of_tensors(tensors: Mapping[str, Tensor], header: Mapping[str, str]) -> str:
 
 
 def outcome(make: Any) -> Any:
-    """What it returns, or the refusal that it raises: its sentence and what is filled in there."""
+    """What it returns, or the sentence with which it is refused."""
     try:
         return make()
     except AppError as error:
-        return [error.sentence, {key: str(value) for key, value in error.params.items()}]
+        return str(error)
 
 
 def report(tensors: Mapping[str, Tensor], metadata_: Mapping[str, str]) -> Any:
     content = safetensors_file.to_bytes(tensors, metadata_)
     header = safetensors_file.header_of(io.BytesIO(content), len(content))
     alphas = {name: float(tensors[name].as_float32().reshape(-1)[0]) for name, _ in inspection.alpha_places(header)}
-    return as_json(inspecting.passport_of(header, len(content), alphas))
+    return as_json(inspecting.report_of(header, len(content), alphas))
 
 
 def as_json(found: Any) -> Any:
@@ -158,8 +158,8 @@ def key_format_values(folder: Path) -> Iterator[tuple[str, str]]:
                 name = f"{architecture} {kind} {form}"
                 try:
                     tensors, header = key_formats.write(lora, form)  # type: ignore[arg-type]
-                except (key_formats.UnknownDialect, key_formats.CannotHold) as error:
-                    yield f"{name}: refused", digest([error.sentence, str(error.params)])
+                except (key_formats.UnknownKeyFormat, key_formats.CannotHold) as error:
+                    yield f"{name}: refused", digest(str(error))
                     continue
                 yield f"{name}: written", of_tensors(tensors, header)
                 yield f"{name}: report", digest(report(tensors, header))
@@ -170,7 +170,7 @@ def key_format_values(folder: Path) -> Iterator[tuple[str, str]]:
             lora = random_lora(forms.modules_of(architecture), architecture, alpha=forms.alpha_of(form))
             try:
                 tensors, header = forms.written(lora, form)
-            except (key_formats.UnknownDialect, key_formats.CannotHold):
+            except (key_formats.UnknownKeyFormat, key_formats.CannotHold):
                 continue
             yield f"{architecture} form {form}: report", digest(report(tensors, header))
             yield from _read_and_converted(f"{architecture} form {form}", tensors, header, folder)
@@ -200,7 +200,7 @@ def export_values(folder: Path) -> Iterator[tuple[str, str]]:
         yield f"base {base.key}: facts", digest(dataclasses.asdict(sidecar.base_facts(base)))
         architecture = sidecar.architecture_of(base)
         lora = random_lora(MODULES[architecture], architecture, rank=4, alpha=2.0)
-        source.write_bytes(safetensors_file.to_bytes(lora.tensors, key_formats.canonical_header(lora)))
+        source.write_bytes(safetensors_file.to_bytes(lora.tensors, key_formats.diffusers_header(lora)))
         for number, changes in enumerate(RECIPES):
             facts = sidecar.facts_for(
                 brand="Nordlicht", purpose="style", version=3, base=base, rank=4, alpha=2.0, trigger_word="brandx",
@@ -232,7 +232,7 @@ def other_values() -> Iterator[tuple[str, str]]:
         places = {name: safetensors_file.Place(one.dtype, one.shape, 0, 0) for name, one in written.entries().items()}
         header = safetensors_file.Header(places, dict(written.metadata), 0)
         name = f"foreign {written.architecture}, {written.program}"
-        yield name, digest(as_json(inspecting.passport_of(header, 10**9, {})))
+        yield name, digest(as_json(inspecting.report_of(header, 10**9, {})))
     for number, names in enumerate(CHECKPOINTS):
         yield f"checkpoint {number}", digest(outcome(lambda: as_json(recognition.of_tensors(names))))  # noqa: B023
     for number, (index, parts) in enumerate(PIPELINES):

@@ -21,7 +21,7 @@ from app.adapters.hub import addresses, publishing
 from app.adapters.hub.addresses import OnlySafetensors, UnknownAddress
 from app.adapters.hub.card import CardFacts, model_card
 from app.adapters.imports import service as brought
-from app.adapters.models import Adapter, BroughtFile, Publication
+from app.adapters.models import Adapter, ImportedFile, Publication
 from app.db import Database
 from app.jobs.models import Job
 from app.lora_files import key_formats, safetensors_file
@@ -154,7 +154,7 @@ def model(hub: FakeHub, files: dict[str, bytes], **changes: Any) -> None:
 
 def fetched(
     owner: SignedIn, context: WorkerContext, database: Database, address: str, token: str = ""
-) -> tuple[BroughtFile, Job]:
+) -> tuple[ImportedFile, Job]:
     answer = owner.client.post("/adapter-files/import", data={"address": address, "token": token})
     assert answer.status_code == 303, answer.text
     file_id = answer.headers["location"].rsplit("/", 1)[1]
@@ -162,7 +162,7 @@ def fetched(
     run_next(context, ("generation",))
     with database.read() as session:
         job = session.scalars(select(Job).where(Job.subject_id == file_id)).one()
-        return session.get_one(BroughtFile, file_id), job
+        return session.get_one(ImportedFile, file_id), job
 
 
 @pytest.mark.parametrize(
@@ -492,7 +492,7 @@ def test_a_product_of_matrices_from_elsewhere_goes_to_the_hub_with_its_very_fact
         tensors, header = safetensors_file.read(path)
         found = key_formats.read(tensors, header)
         assert found.alphas == {"unet.down_blocks.0.attentions.0.proj_in": 1.5}, name
-        assert set(found.parts_of("unet.down_blocks.0.attentions.0.proj_in")) == set(parts)
+        assert set(found.weights_of("unet.down_blocks.0.attentions.0.proj_in")) == set(parts)
         for part in parts:
             (kept,) = (tensor for key, tensor in tensors.items() if key.endswith(part))
             assert kept == given[f"{layer}.{part}"], (name, part)

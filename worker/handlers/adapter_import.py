@@ -1,4 +1,4 @@
-"""An adapter file from a model hub: found, fetched, checked, and kept with its passport."""
+"""An adapter file from a model hub: found, fetched, checked, and kept with its metadata report."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 from app.adapters.hub import addresses
 from app.adapters.hub.addresses import HubAddress
-from app.adapters.imports import service as brought
+from app.adapters.imports import service as imports
 from app.errors import N_
 from app.jobs import claims
 from app.lora_files.safetensors_file import UnsafeFile
@@ -41,7 +41,7 @@ class Offer:
 def run(job: JobRun) -> None:
     """Satisfies ``registry.Handler``. Raises ``EngineError``, ``Cancelled``, ``GiveBack``, ``LeaseLost``."""
     address = addresses.parse(
-        job.read(lambda session: brought.address_of(session, job.claim.workspace_id, job.claim.subject_id))
+        job.read(lambda session: imports.address_of(session, job.claim.workspace_id, job.claim.subject_id))
     )
     token = _token(job)
     job.progress.phase("fetching")
@@ -57,18 +57,18 @@ def run(job: JobRun) -> None:
         path = folder / "adapter.safetensors"
         _fetch(job, hub, offer, path, token=token)
         try:
-            stored = brought.keep(
+            stored = imports.keep(
                 job.context.storage, path, offer.name, file_id=job.claim.subject_id, learned=offer.trigger_words
             )
         except UnsafeFile as error:
             raise EngineError("unreadable", UNREADABLE) from error
-    job.write(lambda session: brought.complete_import(session, job.claim, stored))
+    job.write(lambda session: imports.complete_import(session, job.claim, stored))
 
 
 def _token(job: JobRun) -> str:
     sealed = job.read(lambda session: claims.sealed_secret(session, job.claim))
     try:
-        return unseal(job.context.settings.signing_key(), brought.TOKEN_PURPOSE, sealed) if sealed else ""
+        return unseal(job.context.settings.signing_key(), imports.TOKEN_PURPOSE, sealed) if sealed else ""
     except CannotOpen as error:
         raise EngineError("token_lost", error.sentence) from error
 

@@ -12,7 +12,7 @@ from app.adapters import inspecting
 from app.adapters.hub import publishing
 from app.adapters.hub.card import model_card, programs_of, voice_card
 from app.adapters.hub.publishing import PublishOrder
-from app.adapters.imports import service as brought
+from app.adapters.imports import service as imports
 from app.adapters.voice import files as voice_files
 from app.errors import N_, NotFound
 from app.jobs import claims
@@ -62,7 +62,7 @@ def _files(job: JobRun, order: PublishOrder, diffusers: tuple[str, str], folder:
     """What goes to the hub, by its name there. The file for diffusers is written anew, without what its header tells
     about the training."""
     for_diffusers, own = diffusers
-    files = _brought_in(job, (*order.keys, (for_diffusers, own)), folder)
+    files = _fetched(job, (*order.keys, (for_diffusers, own)), folder)
     target = folder / "diffusers.safetensors"
     stem = for_diffusers.removesuffix("-diffusers.safetensors")
     export.for_engines(files[for_diffusers], target, name=stem, clean=True)
@@ -76,24 +76,24 @@ def _files(job: JobRun, order: PublishOrder, diffusers: tuple[str, str], folder:
 
 def _voice_files(job: JobRun, order: PublishOrder, folder: Path) -> dict[str, Path]:
     """The same for a voice. Its file's header is PEFT's configuration and nothing else."""
-    files = _brought_in(job, order.keys, folder)
+    files = _fetched(job, order.keys, folder)
     try:
         facts = voice_files.configuration(job.context.storage, dict(order.keys)[voice_files.TENSORS])
     except NotFound as error:
-        raise EngineError("adapter_unreadable", brought.FILE_GONE) from error
+        raise EngineError("adapter_unreadable", imports.FILE_GONE) from error
     configuration, card = folder / "configuration.json", folder / "README.md"
     configuration.write_text(json.dumps(facts, indent=1, sort_keys=True))
     card.write_text(voice_card(order.card))
     return {"README.md": card, voice_files.CONFIGURATION_FILE: configuration, **files}
 
 
-def _brought_in(job: JobRun, keys: tuple[tuple[str, str], ...], folder: Path) -> dict[str, Path]:
+def _fetched(job: JobRun, keys: tuple[tuple[str, str], ...], folder: Path) -> dict[str, Path]:
     files = {}
     for number, (name, key) in enumerate(keys):
         try:
             files[name] = bring_in(job.context.storage, key, folder / f"{number}{Path(name).suffix}")
         except FileNotFoundError as error:
-            raise EngineError("adapter_unreadable", brought.FILE_GONE) from error
+            raise EngineError("adapter_unreadable", imports.FILE_GONE) from error
     return files
 
 

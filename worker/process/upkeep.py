@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable
 from datetime import timedelta
 
-from app.adapters.imports import service as brought
+from app.adapters.imports import service as imports
 from app.db import DATABASE_AWAY
 from app.gallery import service as gallery
 from app.images import service as images
@@ -63,7 +63,7 @@ def sweep(context: WorkerContext) -> None:
         "deleted texts": voice.sweep_deleted(database, storage, older_than=UNDO_FOR),
         "deleted pictures": images.sweep_deleted(database, storage, older_than=UNDO_FOR),
         "checkpoints of ended trainings": orphans.sweep_checkpoints(database, storage),
-        "adapter files from elsewhere": brought.sweep_old(database, storage),
+        "imported adapter files": imports.sweep_old(database, storage),
         "folders of base models that nobody uses": base_upkeep.sweep_unused(context),
         "folders of killed jobs": leftovers.sweep_job_folders(),
         "cached adapters that are gone": leftovers.sweep_cache(context),

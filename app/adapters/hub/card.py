@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from app.lora_files.inspection import Passport
+from app.lora_files.inspection import MetadataReport
 from app.lora_files.programs.fit import DORA_OF_BASE, NEEDS_LYCORIS
 
 LICENCES = ("other", "apache-2.0", "mit", "cc-by-4.0", "cc-by-nc-4.0", "creativeml-openrail-m", "openrail++")
@@ -37,18 +37,18 @@ class CardFacts:
     """That a voice writes in, as ISO 639 codes."""
     is_product: bool = False
     """Whether it is one of LyCORIS's kinds (LoKr, LoHa), which diffusers does not load."""
-    is_brought: bool = False
+    is_imported: bool = False
     """Whether another program trained it."""
     is_only_for_livery: bool = False
     """Whether no other program has its base."""
 
 
-def programs_of(passport: Passport) -> str:
+def programs_of(report: MetadataReport) -> str:
     """The programs that load all of a file and draw what it says, as far as is known: ``ComfyUI, Forge``.
 
     Of a DoRA some draw a little off, which stands behind their names. Where no program does, it is ``Livery``.
     """
-    whole = [fit for fit in passport.programs if fit.loaded == fit.total]
+    whole = [fit for fit in report.programs if fit.loaded == fit.total]
     notes = {"": "", DORA_OF_BASE: " (a little off)", NEEDS_LYCORIS: " (with LyCORIS)"}
     return ", ".join(fit.name + notes[fit.reason] for fit in whole if fit.reason in notes) or "Livery"
 
@@ -87,7 +87,7 @@ def model_card(facts: CardFacts) -> str:
     lines += [
         "Pictures made with it are made by a machine; say so where the law asks for it.",
         "",
-        "Trained elsewhere, published with Livery." if facts.is_brought else "Trained with Livery.",
+        "Trained elsewhere, published with Livery." if facts.is_imported else "Trained with Livery.",
         "",
     ]
     return "\n".join(lines)

@@ -155,7 +155,7 @@ def _card(session: Session, adapter: Adapter, row: Publication) -> CardFacts:
         note=adapter.note,
         samples=[(name, prompt) for name, _, prompt in _samples(adapter)] if row.has_samples else (),
         is_product=_is_product(adapter),
-        is_brought="brought" in adapter.facts,
+        is_imported="brought" in adapter.facts,
         is_only_for_livery=base is not None and base.source == "builtin",
     )
 

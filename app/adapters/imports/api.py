@@ -1,4 +1,4 @@
-"""Adapter files from elsewhere as JSON: their passports, conversions, and the way into a brand."""
+"""Imported adapter files as JSON: their metadata reports, conversions, and the way into a brand."""
 
 from datetime import datetime
 from typing import Annotated
@@ -10,14 +10,14 @@ from starlette.background import BackgroundTask
 from app.adapters import queries
 from app.adapters.api import AdapterOut
 from app.adapters.forms import AdoptForm, ImportForm
-from app.adapters.imports import service as brought
-from app.adapters.imports.routes import MB, Brought, adopted, converted_file
-from app.adapters.models import BroughtFile
+from app.adapters.imports import service as imports
+from app.adapters.imports.routes import MB, Imported, adopted, converted_file
+from app.adapters.models import ImportedFile
 from app.jobs import queries as jobs
 from app.jobs.api import JobOut
 from app.jobs.models import Job
 from app.lora_files.families.facts import WrittenFormat
-from app.lora_files.inspection import Passport
+from app.lora_files.inspection import MetadataReport
 from app.web.api.audited import audited
 from app.web.api.deferred_route import DeferredRoute
 from app.web.api.json_body import JsonBody
@@ -29,15 +29,15 @@ router = APIRouter(tags=["Adapter files"], route_class=DeferredRoute)
 
 
 class Adoption(JsonBody, AdoptForm):
-    """A file from elsewhere, to become an adapter of a brand."""
+    """An imported file, to become an adapter of a brand."""
 
 
-class FromElsewhere(JsonBody, ImportForm):
+class FileImport(JsonBody, ImportForm):
     """An address on Hugging Face or Civitai, and a token where the file is not for everybody."""
 
 
-class BroughtFileOut(BaseModel, defer_build=True):
-    """An adapter file from elsewhere. It is kept for a month; what is taken into a brand stays there."""
+class ImportedFileOut(BaseModel, defer_build=True):
+    """An imported adapter file. It is kept for a month; what is taken into a brand stays there."""
 
     id: str
     name: str
@@ -45,30 +45,30 @@ class BroughtFileOut(BaseModel, defer_build=True):
     """Where it was fetched from; empty for an upload."""
     byte_count: int
     sha256: str
-    passport: Passport | None
+    passport: MetadataReport | None
     """None while the file is still on its way."""
     created_at: datetime
     job: JobOut | None
     """Fetches it from its address; null for an upload."""
 
     @classmethod
-    def of(cls, row: BroughtFile, job: Job | None) -> "BroughtFileOut":
+    def of(cls, row: ImportedFile, job: Job | None) -> "ImportedFileOut":
         own = {name: getattr(row, name) for name in cls.model_fields if name not in ("passport", "job")}
-        passport = brought.passport_of(row) if row.key and row.passport else None
+        passport = imports.report_of(row) if row.key and row.passport else None
         return cls(**own, passport=passport, job=JobOut.of(job) if job is not None else None)
 
 
-class BroughtFileList(BaseModel, defer_build=True):
-    items: list[BroughtFileOut]
+class ImportedFileList(BaseModel, defer_build=True):
+    items: list[ImportedFileOut]
     next: str | None
 
 
-@router.get("/adapter-files", summary="List adapter files from elsewhere")
-def list_files(session: ReadSession, visitor: Viewer) -> BroughtFileList:
+@router.get("/adapter-files", summary="List imported adapter files")
+def list_files(session: ReadSession, visitor: Viewer) -> ImportedFileList:
     """The newest 50."""
-    found = queries.brought_files(session, workspace_id=visitor.workspace.id)
+    found = queries.imported_files(session, workspace_id=visitor.workspace.id)
     by_subject = jobs.jobs_of(session, [row.id for row in found])
-    return BroughtFileList(items=[BroughtFileOut.of(row, by_subject.get(row.id)) for row in found], next=None)
+    return ImportedFileList(items=[ImportedFileOut.of(row, by_subject.get(row.id)) for row in found], next=None)
 
 
 @router.post("/adapter-files", summary="Look at an adapter file", status_code=201)
@@ -79,18 +79,18 @@ def upload(
     storage: FileStorage,
     settings: AppSettings,
     file: Annotated[UploadFile, File()],
-) -> BroughtFileOut:
-    """A LoRA in the safetensors format, whatever program wrote it; the answer holds its passport."""
-    stored = brought.take_in(storage, file.file, file.filename or "", most_bytes=settings.max_adapter_mb * MB)
-    row = brought.add(session, stored, workspace_id=visitor.workspace.id, created_by=visitor.user.id)
-    return BroughtFileOut.of(row, None)
+) -> ImportedFileOut:
+    """A LoRA in the safetensors format, whatever program wrote it; the answer holds its metadata report."""
+    stored = imports.ingest(storage, file.file, file.filename or "", most_bytes=settings.max_adapter_mb * MB)
+    row = imports.add(session, stored, workspace_id=visitor.workspace.id, created_by=visitor.user.id)
+    return ImportedFileOut.of(row, None)
 
 
 @router.post("/adapter-files/import", summary="Fetch an adapter file", status_code=202)
 @audited("adapter_file.fetched")
-def fetch(request: Request, session: WriteSession, visitor: Editor, order: FromElsewhere) -> BroughtFileOut:
-    """By its address on Hugging Face or Civitai; a worker fetches it, and the passport is there once it is here."""
-    row = brought.order_import(
+def fetch(request: Request, session: WriteSession, visitor: Editor, order: FileImport) -> ImportedFileOut:
+    """By its address on Hugging Face or Civitai; a worker fetches it, and the metadata report comes with it."""
+    row = imports.request_import(
         session,
         workspace_id=visitor.workspace.id,
         address=order.address,
@@ -98,26 +98,26 @@ def fetch(request: Request, session: WriteSession, visitor: Editor, order: FromE
         signing_key=request.app.state.signing_key,
         created_by=visitor.user.id,
     )
-    return BroughtFileOut.of(row, jobs.job_of(session, row.id))
+    return ImportedFileOut.of(row, jobs.job_of(session, row.id))
 
 
-@router.get("/adapter-files/{file_id}", summary="Get an adapter file's passport")
-def show(session: ReadSession, visitor: Viewer, file_id: RowId) -> BroughtFileOut:
-    row = queries.brought_file(session, workspace_id=visitor.workspace.id, file_id=file_id)
-    return BroughtFileOut.of(row, jobs.jobs_of(session, [row.id]).get(row.id))
+@router.get("/adapter-files/{file_id}", summary="Get an adapter file's metadata report")
+def show(session: ReadSession, visitor: Viewer, file_id: RowId) -> ImportedFileOut:
+    row = queries.imported_file(session, workspace_id=visitor.workspace.id, file_id=file_id)
+    return ImportedFileOut.of(row, jobs.jobs_of(session, [row.id]).get(row.id))
 
 
 @router.get("/adapter-files/{file_id}/files/{dialect}", summary="Convert an adapter file", response_class=Response)
-def convert(row: Brought, storage: FileStorage, dialect: WrittenFormat, clean: bool = False) -> Response:
+def convert(row: Imported, storage: FileStorage, dialect: WrittenFormat, clean: bool = False) -> Response:
     """In `kohya`'s, `comfyui`'s or diffusers' names (`canonical`, or `diffusers_old` of 2023); with `clean`, without a
     word about the training pictures."""
     return converted_file(storage, row, dialect, clean=clean)
 
 
-@router.post("/adapter-files/{file_id}/adopt", summary="Take an adapter file into a brand", status_code=201)
+@router.post("/adapter-files/{file_id}/adopt", summary="Adopt an adapter file into a brand", status_code=201)
 @audited("adapter.imported")
 def adopt(
-    request: Request, row: Brought, session: WriteSession, visitor: Editor, storage: FileStorage, order: Adoption
+    request: Request, row: Imported, session: WriteSession, visitor: Editor, storage: FileStorage, order: Adoption
 ) -> AdapterOut:
     adapter_id = adopted(request, row, session, visitor, storage, order)
     return AdapterOut.of(queries.adapter(session, workspace_id=visitor.workspace.id, adapter_id=adapter_id))
@@ -127,5 +127,5 @@ def adopt(
 @audited("adapter_file.deleted")
 def delete(session: WriteSession, visitor: Editor, storage: FileStorage, file_id: RowId) -> Response:
     """What was taken into a brand stays."""
-    key = brought.delete(session, workspace_id=visitor.workspace.id, file_id=file_id)
+    key = imports.delete(session, workspace_id=visitor.workspace.id, file_id=file_id)
     return Response(status_code=204, background=BackgroundTask(storage.delete, key) if key else None)

@@ -13,8 +13,8 @@ def header(question: dict[str, Any], blobs: list[bytes]) -> tuple[dict[str, Any]
     return {"places": listed, "metadata": metadata}, []
 
 
-def passport(question: dict[str, Any], _blobs: list[bytes]) -> tuple[dict[str, Any], list[bytes]]:
-    """The `Passport` of a checked header."""
+def report(question: dict[str, Any], _blobs: list[bytes]) -> tuple[dict[str, Any], list[bytes]]:
+    """The metadata report of a checked header."""
     places = {name: Place(dtype, tuple(shape), start, end) for name, (dtype, shape, start, end) in question["places"]}
     header = Header(places, question["metadata"], question["data_start"])
-    return inspecting.passport_of(header, question["byte_count"], question["alphas"]).model_dump(mode="json"), []
+    return inspecting.report_of(header, question["byte_count"], question["alphas"]).model_dump(mode="json"), []

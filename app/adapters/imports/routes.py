@@ -1,4 +1,4 @@
-"""Pages of adapter files from elsewhere: the passport, conversions, and the way into a brand."""
+"""Pages of imported adapter files: the metadata report, conversions, and the way into a brand."""
 
 import shutil
 from typing import Annotated, Any
@@ -9,8 +9,8 @@ from starlette.background import BackgroundTask
 
 from app.adapters import files, inspecting, queries
 from app.adapters.forms import AdoptForm, ImportForm
-from app.adapters.imports import service as brought
-from app.adapters.models import BroughtFile
+from app.adapters.imports import service as imports
+from app.adapters.models import ImportedFile
 from app.base_models import queries as base_models
 from app.errors import N_
 from app.jobs import queries as jobs
@@ -38,13 +38,13 @@ ADOPTED = N_("The adapter is in the brand now. Create with it, or take it along.
 DELETED = N_("The file was removed.")
 
 
-def _brought(request: Request, visitor: Viewer, file_id: RowId) -> BroughtFile:
+def _imported(request: Request, visitor: Viewer, file_id: RowId) -> ImportedFile:
     """The row, from a session that is closed by then: a conversion takes seconds."""
     with request.app.state.database.read() as session:
-        return queries.brought_file(session, workspace_id=visitor.workspace.id, file_id=file_id)
+        return queries.imported_file(session, workspace_id=visitor.workspace.id, file_id=file_id)
 
 
-Brought = Annotated[BroughtFile, Depends(_brought)]
+Imported = Annotated[ImportedFile, Depends(_imported)]
 
 
 @router.get("/adapter-files")
@@ -52,9 +52,9 @@ def all_of_them(request: Request, session: ReadSession, visitor: Viewer, setting
     return page(
         request,
         "pages/adapter_files.html",
-        files=queries.brought_files(session, workspace_id=visitor.workspace.id),
+        files=queries.imported_files(session, workspace_id=visitor.workspace.id),
         most_mb=settings.max_adapter_mb,
-        kept_days=brought.KEPT.days,
+        kept_days=imports.KEPT.days,
     )
 
 
@@ -68,8 +68,8 @@ def upload(
     settings: AppSettings,
     file: Annotated[UploadFile, File()],
 ) -> Response:
-    stored = brought.take_in(storage, file.file, file.filename or "", most_bytes=settings.max_adapter_mb * MB)
-    row = brought.add(session, stored, workspace_id=visitor.workspace.id, created_by=visitor.user.id)
+    stored = imports.ingest(storage, file.file, file.filename or "", most_bytes=settings.max_adapter_mb * MB)
+    row = imports.add(session, stored, workspace_id=visitor.workspace.id, created_by=visitor.user.id)
     return go(request, f"/adapter-files/{row.id}")
 
 
@@ -81,16 +81,16 @@ def look(
     size: Annotated[int, Form(ge=0, le=2**43)],
     alphas: Annotated[UploadFile | None, File()] = None,
 ) -> Response:
-    """The passport from a file's beginning alone, which is all that the browser sends at first."""
+    """The metadata report from a file's beginning alone, which is all that the browser sends at first."""
     found = alphas.file.read(MOST_ALPHAS) if alphas is not None else b""
-    passport = inspecting.of_beginning(header.file, size, found)
-    return fragment(request, "partials/adapter_passport.html", passport=passport)
+    report = inspecting.of_beginning(header.file, size, found)
+    return fragment(request, "partials/metadata_report.html", report=report)
 
 
 @router.post("/adapter-files/import")
 @audited("adapter_file.fetched")
 def fetch(request: Request, session: WriteSession, visitor: Editor, form: Annotated[ImportForm, Form()]) -> Response:
-    row = brought.order_import(
+    row = imports.request_import(
         session,
         workspace_id=visitor.workspace.id,
         address=form.address,
@@ -103,35 +103,35 @@ def fetch(request: Request, session: WriteSession, visitor: Editor, form: Annota
 
 @router.get("/adapter-files/{file_id}")
 def show(request: Request, session: ReadSession, visitor: Viewer, file_id: RowId) -> Response:
-    row = queries.brought_file(session, workspace_id=visitor.workspace.id, file_id=file_id)
+    row = queries.imported_file(session, workspace_id=visitor.workspace.id, file_id=file_id)
     return page(request, "pages/adapter_file.html", file=row, **_shown(session, visitor, row))
 
 
-def _shown(session: ReadSession, visitor: Visitor, row: BroughtFile) -> dict[str, Any]:
-    passport = brought.passport_of(row) if row.key and row.passport else None
+def _shown(session: ReadSession, visitor: Visitor, row: ImportedFile) -> dict[str, Any]:
+    report = imports.report_of(row) if row.key and row.passport else None
     return {
-        "passport": passport,
-        "job": jobs.jobs_of(session, [row.id]).get(row.id) if passport is None else None,
-        "bases": brought.bases_for(session, row.workspace_id, passport) if passport is not None else [],
+        "report": report,
+        "job": jobs.jobs_of(session, [row.id]).get(row.id) if report is None else None,
+        "bases": imports.bases_for(session, row.workspace_id, report) if report is not None else [],
         "brands": projects.projects(session, workspace_id=visitor.workspace.id, limit=200),
-        "names": inspection.DIALECTS,
+        "names": inspection.KEY_FORMAT_NAMES,
     }
 
 
 @router.get("/adapter-files/{file_id}/files/{dialect}")
-def convert(row: Brought, storage: FileStorage, dialect: WrittenFormat, clean: bool = False) -> Response:
+def convert(row: Imported, storage: FileStorage, dialect: WrittenFormat, clean: bool = False) -> Response:
     return converted_file(storage, row, dialect, clean=clean)
 
 
-def converted_file(storage: Storage, row: BroughtFile, dialect: WrittenFormat, *, clean: bool) -> Response:
-    """The answer that saves the file in another dialect; made for this answer, and removed after it."""
-    brought.passport_of(row)
-    target = brought.converted(storage, row.key, dialect, name=row.name, clean=clean)
+def converted_file(storage: Storage, row: ImportedFile, key_format: WrittenFormat, *, clean: bool) -> Response:
+    """The answer that saves the file in another key format; made for this answer, and removed after it."""
+    imports.report_of(row)
+    target = imports.converted(storage, row.key, key_format, name=row.name, clean=clean)
     return FileResponse(
         target,
         media_type=files.MEDIA_TYPE,
         headers={
-            "content-disposition": disposition(brought.download_name(row, dialect, clean=clean)),
+            "content-disposition": disposition(imports.download_name(row, key_format, clean=clean)),
             "cache-control": "no-store",
             "content-security-policy": "sandbox",
         },
@@ -143,7 +143,7 @@ def converted_file(storage: Storage, row: BroughtFile, dialect: WrittenFormat, *
 @audited("adapter.imported")
 def adopt(
     request: Request,
-    row: Brought,
+    row: Imported,
     session: WriteSession,
     visitor: Editor,
     storage: FileStorage,
@@ -154,23 +154,23 @@ def adopt(
 
 
 def adopted(
-    request: Request, row: BroughtFile, session: WriteSession, visitor: Visitor, storage: Storage, form: AdoptForm
+    request: Request, row: ImportedFile, session: WriteSession, visitor: Visitor, storage: Storage, form: AdoptForm
 ) -> str:
     """Takes the file into a brand; the slow part comes before the write session's first statement."""
     with request.app.state.database.read() as before:
         project = projects.project(before, workspace_id=visitor.workspace.id, project_id=form.project_id)
         version = queries.next_version(before, project_id=project.id)
         base = base_models.entry(before, workspace_id=visitor.workspace.id, key=form.base_model)
-    prepared = brought.prepare(
+    prepared = imports.prepare(
         storage,
         key=row.key,
         base=base,
-        passport=brought.passport_of(row),
+        report=imports.report_of(row),
         project_id=project.id,
-        stem=brought.stem_for(project.name, form.purpose, version),
+        stem=imports.stem_for(project.name, form.purpose, version),
         version=version,
     )
-    adapter = brought.adopt(
+    adapter = imports.adopt(
         session,
         row,
         prepared,
@@ -186,7 +186,7 @@ def adopted(
 @router.post("/adapter-files/{file_id}/delete")
 @audited("adapter_file.deleted")
 def delete(request: Request, session: WriteSession, visitor: Editor, storage: FileStorage, file_id: RowId) -> Response:
-    key = brought.delete(session, workspace_id=visitor.workspace.id, file_id=file_id)
+    key = imports.delete(session, workspace_id=visitor.workspace.id, file_id=file_id)
     response = go(request, "/adapter-files", Flash("ok", translate(request.state.locale, DELETED)))
     if key:
         response.background = BackgroundTask(storage.delete, key)

@@ -1,4 +1,4 @@
-"""Adapter files that come from elsewhere: looked at, converted, and taken into a brand.
+"""Imported adapter files: inspected, converted, and adopted by a brand.
 
 Everything slow happens before the first statement of a transaction, as with pictures.
 """
@@ -20,7 +20,7 @@ from sqlalchemy.orm import Session
 from app.adapters import inspecting, queries, service
 from app.adapters.errors import VersionTaken
 from app.adapters.hub import addresses
-from app.adapters.models import Adapter, BroughtFile
+from app.adapters.models import Adapter, ImportedFile
 from app.adapters.names import file_stem, slug
 from app.adapters.service import AdapterFiles
 from app.adapters.sidecar import architecture_of
@@ -34,7 +34,7 @@ from app.jobs.claims import Claim
 from app.jobs.queries import jobs_of
 from app.lora_files import export, inspection, key_formats, safetensors_file
 from app.lora_files.families.facts import WrittenFormat
-from app.lora_files.inspection import Passport
+from app.lora_files.inspection import MetadataReport
 from app.lora_files.keys import signs
 from app.lora_files.keys.lycoris import ChangesT5
 from app.lora_files.text import one_line
@@ -75,23 +75,23 @@ class Stored:
     key: str
     byte_count: int
     sha256: str
-    passport: dict[str, Any]
+    report: dict[str, Any]
 
 
 @dataclass(frozen=True)
 class Adopted:
-    """A brought file as an adapter's files."""
+    """An imported file as an adapter's files."""
 
     adapter_id: str
     version: int
     rank: int
     alpha: float
     files: AdapterFiles
-    is_in_own_form: bool
+    is_for_livery_alone: bool
     """Whether its diffusers file is one for Livery alone."""
 
 
-def take_in(storage: Storage, file: BinaryIO, name: str, *, most_bytes: int, file_id: str | None = None) -> Stored:
+def ingest(storage: Storage, file: BinaryIO, name: str, *, most_bytes: int, file_id: str | None = None) -> Stored:
     """Look at the file and keep it. Raises ``AdapterTooLarge``, or ``UnsafeFile`` for what is no safetensors file."""
     with tempfile.TemporaryDirectory(prefix="livery-adapter-") as folder:
         path = Path(folder) / "adapter.safetensors"
@@ -110,33 +110,33 @@ def keep(storage: Storage, path: Path, name: str, *, file_id: str | None = None,
 
     Raises ``UnsafeFile``.
     """
-    passport = inspecting.of_file(path)
-    passport.trigger_words = passport.trigger_words or [one_line(word) for word in learned]
-    passport.suggested_words = [] if passport.trigger_words else passport.suggested_words
+    report = inspecting.of_file(path)
+    report.trigger_words = report.trigger_words or [one_line(word) for word in learned]
+    report.suggested_words = [] if report.trigger_words else report.suggested_words
     file_id = file_id or new_id()
     key = f"{FOLDER}/{file_id}.safetensors"
     storage.put(key, path)
-    assert passport.hashes.sha256 is not None
+    assert report.hashes.sha256 is not None
     return Stored(
         file_id=file_id,
         name=_plain_name(name),
         key=key,
-        byte_count=passport.byte_count,
-        sha256=passport.hashes.sha256,
-        passport=passport.model_dump(mode="json"),
+        byte_count=report.byte_count,
+        sha256=report.hashes.sha256,
+        report=report.model_dump(mode="json"),
     )
 
 
-def add(session: Session, stored: Stored, *, workspace_id: str, created_by: str | None) -> BroughtFile:
+def add(session: Session, stored: Stored, *, workspace_id: str, created_by: str | None) -> ImportedFile:
     """The row of a file that is in the storage."""
-    row = BroughtFile(
+    row = ImportedFile(
         id=stored.file_id,
         workspace_id=workspace_id,
         name=stored.name,
         key=stored.key,
         byte_count=stored.byte_count,
         sha256=stored.sha256,
-        passport=stored.passport,
+        passport=stored.report,
         created_by=created_by,
     )
     session.add(row)
@@ -144,13 +144,13 @@ def add(session: Session, stored: Stored, *, workspace_id: str, created_by: str 
     return row
 
 
-def order_import(
+def request_import(
     session: Session, *, workspace_id: str, address: str, token: str, signing_key: bytes, created_by: str | None
-) -> BroughtFile:
+) -> ImportedFile:
     """Let a worker fetch a file from a hub. Raises ``UnknownAddress``, ``OnlySafetensors``, ``QueueFull``."""
     parsed = addresses.parse(address)
     name = parsed.file or parsed.repository or f"civitai {parsed.version_id or parsed.model_id}"
-    row = BroughtFile(
+    row = ImportedFile(
         workspace_id=workspace_id,
         name=_plain_name(name),
         address=parsed.url[:500],
@@ -173,53 +173,53 @@ def order_import(
 
 def address_of(session: Session, workspace_id: str, file_id: str) -> str:
     """Where it is to be fetched from. Raises ``NotFound``."""
-    return queries.brought_file(session, workspace_id=workspace_id, file_id=file_id).address
+    return queries.imported_file(session, workspace_id=workspace_id, file_id=file_id).address
 
 
 def complete_import(session: Session, claim: Claim, stored: Stored) -> None:
     """The file is here. Raises ``LeaseLost``."""
     session.execute(
-        update(BroughtFile)
-        .where(BroughtFile.id == claim.subject_id, BroughtFile.workspace_id == claim.workspace_id)
+        update(ImportedFile)
+        .where(ImportedFile.id == claim.subject_id, ImportedFile.workspace_id == claim.workspace_id)
         .values(
             name=stored.name,
             key=stored.key,
             byte_count=stored.byte_count,
             sha256=stored.sha256,
-            passport=stored.passport,
+            passport=stored.report,
         )
     )
     outcomes.finish(session, claim)
 
 
-def passport_of(row: BroughtFile) -> Passport:
+def report_of(row: ImportedFile) -> MetadataReport:
     """Raises ``NotHereYet``."""
     if not row.key or not row.passport:
         raise NotHereYet()
-    return Passport.model_validate(row.passport)
+    return MetadataReport.model_validate(row.passport)
 
 
-def bases_for(session: Session, workspace_id: str, passport: Passport) -> list[BaseModelEntry]:
+def bases_for(session: Session, workspace_id: str, report: MetadataReport) -> list[BaseModelEntry]:
     """The base models on offer whose layers have the names and shapes of this adapter's."""
-    return [base for base in base_models.offered(session, workspace_id=workspace_id) if fits(base, passport)]
+    return [base for base in base_models.offered(session, workspace_id=workspace_id) if fits(base, report)]
 
 
-def fits(base: BaseModelEntry, passport: Passport) -> bool:
+def fits(base: BaseModelEntry, report: MetadataReport) -> bool:
     """Whether the layers of the base have the names of this adapter's, and where both are known its width."""
-    is_builtin = "livery" in passport.metadata.get("modelspec.architecture", "")
-    if not _is_as_wide(base, passport.width):
+    is_builtin = "livery" in report.metadata.get("modelspec.architecture", "")
+    if not _is_as_wide(base, report.width):
         return False
-    return architecture_of(base) == passport.architecture and (base.source == "builtin") == is_builtin
+    return architecture_of(base) == report.architecture and (base.source == "builtin") == is_builtin
 
 
 def _is_as_wide(base: BaseModelEntry, width: int | None) -> bool:
     return width is None or base.denoiser_width in (None, width)
 
 
-def converted(storage: Storage, key: str, dialect: WrittenFormat, *, name: str, clean: bool = False) -> Path:
-    """The stored file in another dialect, alone in a folder that the caller removes.
+def converted(storage: Storage, key: str, key_format: WrittenFormat, *, name: str, clean: bool = False) -> Path:
+    """The stored file in another key format, alone in a folder that the caller removes.
 
-    Raises ``UnknownDialect``, ``CannotHold``, ``FileNotFoundError``.
+    Raises ``UnknownKeyFormat``, ``CannotHold``, ``FileNotFoundError``.
     """
     with _ONE_AT_A_TIME, ExitStack() as on_failure:
         # Under the name that workers sweep, for the case that an answer breaks off.
@@ -227,21 +227,28 @@ def converted(storage: Storage, key: str, dialect: WrittenFormat, *, name: str, 
         on_failure.callback(shutil.rmtree, folder, ignore_errors=True)
         source, target = folder / "source.safetensors", folder / "target.safetensors"
         storage.fetch(key, source)
-        export.converted(source, target, dialect, name=name, clean=clean)
+        export.converted(source, target, key_format, name=name, clean=clean)
         source.unlink()
         on_failure.pop_all()
     return target
 
 
 def prepare(
-    storage: Storage, *, key: str, base: BaseModelEntry, passport: Passport, project_id: str, stem: str, version: int
+    storage: Storage,
+    *,
+    key: str,
+    base: BaseModelEntry,
+    report: MetadataReport,
+    project_id: str,
+    stem: str,
+    version: int,
 ) -> Adopted:
     """Store the files that an adapter of a brand has: for diffusers, for other programs, and the clean one.
 
     One whose kind other programs' names have no place for gets no file for them.
-    Raises ``WrongBase``, ``NotForDrawing``, ``UnknownDialect``, ``CannotHold``.
+    Raises ``WrongBase``, ``NotForDrawing``, ``UnknownKeyFormat``, ``CannotHold``.
     """
-    if not fits(base, passport):
+    if not fits(base, report):
         raise WrongBase(base=base.name)
     adapter_id = new_id()
     folder = service.folder_of(project_id, adapter_id)
@@ -252,10 +259,10 @@ def prepare(
         lora = key_formats.read(tensors, header)
         width = signs.width_of(signs.denoiser_stems(tensors), tensors)
         if lora.architecture != architecture_of(base) or not _is_as_wide(base, width):
-            raise WrongBase(base=base.name)  # its passport is of an older Livery, which took it for another
+            raise WrongBase(base=base.name)  # its report is of an older Livery, which took it for another
         if export.untrained_encoders(lora):
             raise ChangesT5()
-        programs = export.programs_dialect(lora.architecture)
+        programs = export.usual_key_format(lora.architecture)
         paths = {kind: Path(local) / f"{kind}.safetensors" for kind in ("diffusers", "kohya", "clean")}
         made = {"diffusers": export.for_engines(source, paths["diffusers"], name=stem)}
         try:
@@ -278,13 +285,13 @@ def prepare(
             byte_count=made["diffusers"].byte_count,
             sha256=made["diffusers"].sha256,
         ),
-        is_in_own_form=export.is_in_own_form(lora, header),
+        is_for_livery_alone=export.is_for_livery_alone(lora, header),
     )
 
 
 def adopt(
     session: Session,
-    row: BroughtFile,
+    row: ImportedFile,
     adopted: Adopted,
     *,
     project_id: str,
@@ -302,7 +309,7 @@ def adopt(
 
 def _registered(
     session: Session,
-    row: BroughtFile,
+    row: ImportedFile,
     adopted: Adopted,
     project_id: str,
     purpose: str,
@@ -325,7 +332,7 @@ def _registered(
         files=adopted.files,
         facts={
             "finished": True,
-            "own_form": adopted.is_in_own_form,
+            "own_form": adopted.is_for_livery_alone,
             "brought": {"name": row.name, "address": row.address, "sha256": row.sha256},
         },
         created_by=created_by,
@@ -334,7 +341,7 @@ def _registered(
 
 def delete(session: Session, *, workspace_id: str, file_id: str) -> str:
     """Remove the row; returns the key of its file, to be removed after the commit. Raises ``NotFound``."""
-    row = queries.brought_file(session, workspace_id=workspace_id, file_id=file_id)
+    row = queries.imported_file(session, workspace_id=workspace_id, file_id=file_id)
     for job in jobs_of(session, [row.id]).values():
         if job.is_active:
             jobs.request_cancel(session, workspace_id=workspace_id, job_id=job.id)
@@ -344,24 +351,23 @@ def delete(session: Session, *, workspace_id: str, file_id: str) -> str:
 
 
 def sweep_old(database: Database, storage: Storage) -> int:
-    """Remove files that were brought long ago; what was taken into a brand has files of its own. Says how many."""
+    """Remove files that were imported long ago; what was taken into a brand has files of its own. Says how many."""
     with database.read() as session:
         old = session.execute(
-            select(BroughtFile.id, BroughtFile.key).where(BroughtFile.created_at < now() - KEPT)
+            select(ImportedFile.id, ImportedFile.key).where(ImportedFile.created_at < now() - KEPT)
         ).all()
     for row in old:
         with database.write() as session:
-            session.execute(delete_rows(BroughtFile).where(BroughtFile.id == row.id))
+            session.execute(delete_rows(ImportedFile).where(ImportedFile.id == row.id))
         if row.key:
             storage.delete(row.key)
     return len(old)
 
 
-def download_name(row: BroughtFile, dialect: WrittenFormat, *, clean: bool = False) -> str:
+def download_name(row: ImportedFile, key_format: WrittenFormat, *, clean: bool = False) -> str:
     """What the converted file is called on somebody's disk."""
-    return (
-        f"{slug(row.name)}-{inspection.DIALECTS[dialect].split(' ')[0].lower()}{'-clean' if clean else ''}.safetensors"
-    )
+    program = inspection.KEY_FORMAT_NAMES[key_format].split(" ")[0].lower()
+    return f"{slug(row.name)}-{program}{'-clean' if clean else ''}.safetensors"
 
 
 def stem_for(brand: str, purpose: str, version: int) -> str:

@@ -59,7 +59,7 @@ def peft_folder(storage: Storage, adapter: Adapter, base: TextModelEntry | None)
 
 
 def card(adapter: Adapter, base: TextModelEntry | None, facts: dict[str, Any]) -> str:
-    """The adapter's passport as a model card in Markdown. Tells of the texts no more than their number."""
+    """A model card of the adapter in Markdown. Tells of the texts no more than their number."""
     told = adapter.facts
     lines = [
         "---",

@@ -96,7 +96,7 @@ class MergeOrder:
 
 def forms_of(adapter: Adapter, base: TextModelEntry | None) -> tuple[Form, ...]:
     """What can be made: a file for llama.cpp only of a base that can be written as one; the adapter alone of a voice
-    that was brought from elsewhere."""
+    that was imported."""
     if base is None:
         return ()
     forms: tuple[Form, ...] = ("safetensors", "gguf_f16", "gguf_q8_0") if base.packs else ("safetensors",)

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from app.lora_files.keys import qkv
-from app.lora_files.keys.bases import UnknownDialect
+from app.lora_files.keys.bases import UnknownKeyFormat
 from app.lora_files.keys.layers import HEADER_KEY, PLAIN, Layer, Lora, Names
 from app.lora_files.keys.weights import MAGNITUDE, MID, UP, Shaped, first_number, rank_of
 from app.lora_files.safetensors_file import Tensor
@@ -17,7 +17,7 @@ from app.lora_files.safetensors_file import Tensor
 TEXT_MODEL = "text_model."
 
 
-def canonical_header(lora: Lora) -> dict[str, str]:
+def diffusers_header(lora: Lora) -> dict[str, str]:
     """The header entry with which readers of canonical files find rank and alpha of every module.
 
     PEFT's configuration per component, with the commonest rank and alpha as the rule and the others as exceptions.
@@ -76,29 +76,29 @@ def alpha_of(layer: Layer, parts: dict[str, Tensor], settings: Mapping[str, Any]
             parts["lokr_w1"] = qkv.scaled(parts["lokr_w1"], alpha / int(written or 1))
         return 1.0
     if not math.isfinite(alpha):
-        raise UnknownDialect(name=next(iter(layer.names.values())))
+        raise UnknownKeyFormat(name=next(iter(layer.names.values())))
     return alpha
 
 
-def in_the_numbers(lora: Lora) -> Lora:
+def alpha_in_weights(lora: Lora) -> Lora:
     """The same with alpha = rank: B takes on what alpha / rank was, in float32 unless its own kind of number holds that
     exactly. What is no LoRA stays as it is."""
     ranks, tensors, alphas = lora.ranks, dict(lora.tensors), dict(lora.alphas)
     for module, alpha in lora.alphas.items():
-        if set(lora.parts_of(module)) <= PLAIN | {MID}:
+        if set(lora.weights_of(module)) <= PLAIN | {MID}:
             tensors[f"{module}.{UP}"] = qkv.scaled(tensors[f"{module}.{UP}"], alpha / ranks[module])
             alphas[module] = float(ranks[module])
     return replace(lora, tensors=tensors, alphas=alphas)
 
 
 def settings_in(metadata: Mapping[str, str]) -> dict[str, Any]:
-    """PEFT's configuration in a header; empty where there is none. Raises ``UnknownDialect`` for anything else."""
+    """PEFT's configuration in a header; empty where there is none. Raises ``UnknownKeyFormat`` for anything else."""
     try:
         settings = json.loads(metadata.get(HEADER_KEY, "{}"))
     except (ValueError, RecursionError) as error:
-        raise UnknownDialect(name=HEADER_KEY) from error
+        raise UnknownKeyFormat(name=HEADER_KEY) from error
     if not isinstance(settings, dict):
-        raise UnknownDialect(name=HEADER_KEY)
+        raise UnknownKeyFormat(name=HEADER_KEY)
     return settings
 
 
@@ -109,20 +109,20 @@ def _alpha(settings: Mapping[str, Any], component: str, inside: str, rank: int) 
     alpha = next((value for name in ("lora_alpha", "alpha") if (value := setting(name)) is not None), rank)
     patterns = setting("alpha_pattern") or {}
     if not isinstance(patterns, dict):
-        raise UnknownDialect(name=HEADER_KEY)
+        raise UnknownKeyFormat(name=HEADER_KEY)
     for pattern, value in patterns.items():
         # PEFT's rule: a pattern fits the path or its end after a dot. Plain names only, no foreign expressions.
         plain = pattern.removeprefix("^")
         if not re.fullmatch(r"[\w.-]+", plain):
-            raise UnknownDialect(name=pattern)
+            raise UnknownKeyFormat(name=pattern)
         if inside == plain or (not pattern.startswith("^") and inside.endswith(f".{plain}")):
             alpha = value
             break
     try:
         alpha = float(alpha)
     except (TypeError, ValueError) as error:
-        raise UnknownDialect(name=HEADER_KEY) from error
-    # Rank-stabilised LoRA scales by alpha / √rank; the other dialects know alpha / rank only.
+        raise UnknownKeyFormat(name=HEADER_KEY) from error
+    # Rank-stabilised LoRA scales by alpha / √rank; the other key formats know alpha / rank only.
     return alpha * math.sqrt(rank) if setting("use_rslora") else alpha
 
 
@@ -136,9 +136,9 @@ def alphas_and_ranks(
     """Rank and alpha of every layer from a header and the few bytes of its alpha tensors (name → number).
 
     Alpha is None where the file does not say it, as in PEFT's, which keep it in a file beside them.
-    Raises ``UnknownDialect`` for settings that make no sense.
+    Raises ``UnknownKeyFormat`` for settings that make no sense.
     """
-    settings = settings_in(metadata) if names.dialect in ("canonical", "peft") else {}
+    settings = settings_in(metadata) if names.key_format in ("canonical", "peft") else {}
     found: list[tuple[Layer, int, float | None]] = []
     for layer in names.layers:
         rank = rank_of({part: entries[name] for part, name in layer.names.items()})
@@ -148,5 +148,5 @@ def alphas_and_ranks(
         elif settings:
             found.append((layer, rank, _alpha(settings, layer.component, layer.path, rank)))
         else:
-            found.append((layer, rank, None if names.dialect == "peft" or "alpha" in layer.names else float(rank)))
+            found.append((layer, rank, None if names.key_format == "peft" or "alpha" in layer.names else float(rank)))
     return found

@@ -34,30 +34,30 @@ def name_of(architecture: Architecture, width: int | None = None) -> str:
     return facts.name if width is None else facts.sizes.get(width, facts.name)
 
 
-class UnknownDialect(Invalid):
+class UnknownKeyFormat(Invalid):
     sentence = N_("The adapter's layers have names that Livery does not know (%(name)s), so it cannot be converted.")
 
 
-class UnknownKind(UnknownDialect):
+class UnknownKind(UnknownKeyFormat):
     sentence = N_(
         "This file holds another kind of adapter than a LoRA (%(kind)s), which Livery neither draws with nor converts. "
         "The program that it was made for can load it."
     )
 
 
-class NoBase(UnknownDialect):
+class NoBase(UnknownKeyFormat):
     sentence = N_(
         "This is an adapter of %(base)s, which Livery has no base for. It can be neither used nor converted here."
     )
 
 
-class UnknownBase(UnknownDialect):
+class UnknownBase(UnknownKeyFormat):
     sentence = N_(
         "Livery cannot tell which base model this adapter was made for, so it can be neither used nor converted here."
     )
 
 
-class OnlyWrites(UnknownDialect):
+class OnlyWrites(UnknownKeyFormat):
     sentence = N_("This adapter belongs to a language model and does not draw, so there is nothing to convert it into.")
 
 

@@ -1,11 +1,11 @@
-"""An adapter taken apart: its layers, and what each of them is made of. Pure: no model library."""
+"""An adapter as its layers and the weights of each. Pure: no model library."""
 
 from dataclasses import dataclass, field
 from typing import Literal
 
 from app.errors import N_, Invalid
 from app.lora_files.families.facts import Architecture, KeyFormat
-from app.lora_files.keys.weights import ALL_PARTS, DOWN, LOHA, LOKR, MAGNITUDE, UP, rank_of
+from app.lora_files.keys.weights import ALL_WEIGHTS, DOWN, LOHA, LOKR, MAGNITUDE, UP, rank_of
 from app.lora_files.safetensors_file import Tensor
 
 HEADER_KEY = "lora_adapter_metadata"
@@ -16,14 +16,14 @@ PLAIN = frozenset({DOWN, UP, MAGNITUDE})
 
 class CannotHold(Invalid):
     sentence = N_(
-        "The names of %(dialect)s have no place for %(what)s, which this adapter uses. Converting it would change what "
+        "The names of %(format)s have no place for %(what)s, which this adapter uses. Converting it would change what "
         "it does, so it stays as it is."
     )
 
 
 @dataclass(frozen=True)
 class Lora:
-    """An adapter under canonical names."""
+    """An adapter under diffusers' names."""
 
     tensors: dict[str, Tensor]
     alphas: dict[str, float]
@@ -35,11 +35,11 @@ class Lora:
     @property
     def ranks(self) -> dict[str, int]:
         """Module → rank, for every module; 0 for one that is made of whole matrices."""
-        return {module: rank_of(self.parts_of(module)) for module in self.alphas}
+        return {module: rank_of(self.weights_of(module)) for module in self.alphas}
 
-    def parts_of(self, module: str) -> dict[str, Tensor]:
-        """Everything that this module has, by its part: ``lora_A.weight``, ``lokr_w1``, …"""
-        found = {part: self.tensors.get(f"{module}.{part}") for part in ALL_PARTS}
+    def weights_of(self, module: str) -> dict[str, Tensor]:
+        """Every weight of this module, by its name there: ``lora_A.weight``, ``lokr_w1``, …"""
+        found = {part: self.tensors.get(f"{module}.{part}") for part in ALL_WEIGHTS}
         return {part: tensor for part, tensor in found.items() if tensor is not None}
 
 
@@ -65,7 +65,7 @@ class Layer:
 class Names:
     """What a file's names and shapes tell, without its numbers."""
 
-    dialect: KeyFormat
+    key_format: KeyFormat
     architecture: Architecture
     layers: tuple[Layer, ...]
     left_out: tuple[str, ...]

@@ -33,22 +33,22 @@ class ChangesT5(NotForDrawing):
     )
 
 
-def is_one(lora: Lora) -> bool:
+def is_lycoris(lora: Lora) -> bool:
     """Whether any layer is such a product."""
-    return any(part in LOKR or part in LOHA for module in lora.alphas for part in lora.parts_of(module))
+    return any(part in LOKR or part in LOHA for module in lora.alphas for part in lora.weights_of(module))
 
 
-def measures_columns(lora: Lora) -> bool:
+def has_column_magnitudes(lora: Lora) -> bool:
     """Whether it is a DoRA with lengths of columns."""
-    return any(INPUT_MAGNITUDE in lora.parts_of(module) for module in lora.alphas)
+    return any(INPUT_MAGNITUDE in lora.weights_of(module) for module in lora.alphas)
 
 
-def written(lora: Lora) -> dict[str, Tensor]:
+def for_engines(lora: Lora) -> dict[str, Tensor]:
     """The tensors by name. Raises ``NotForDrawing``."""
     tensors: dict[str, Tensor] = {}
     kinds = set()
     for module, alpha in lora.alphas.items():
-        parts = lora.parts_of(module)
+        parts = lora.weights_of(module)
         kinds |= {_kind(part) for part in parts}
         if unfused_original(lora.architecture, module.partition(".")[2]) is not None:
             raise Fused()

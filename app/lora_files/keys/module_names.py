@@ -15,7 +15,7 @@ from functools import cache
 
 from app.lora_files.families import known
 from app.lora_files.families.facts import Architecture, FamilyFacts, OriginalLayer
-from app.lora_files.keys.bases import UnknownDialect
+from app.lora_files.keys.bases import UnknownKeyFormat
 
 # Names of modules that hold an underscore themselves; any other underscore of a flat name is a dot.
 _JOINED = {
@@ -64,7 +64,7 @@ def _vocabulary(families: tuple[FamilyFacts, ...]) -> tuple[frozenset[str], froz
 
 @cache
 def with_dots(flat: str) -> str:
-    """``mid_block_attentions_0_…_to_out_0`` → ``mid_block.attentions.0.….to_out.0``. Raises ``UnknownDialect``."""
+    """``mid_block_attentions_0_…_to_out_0`` → ``mid_block.attentions.0.….to_out.0``. Raises ``UnknownKeyFormat``."""
     known_joined, known_plain = _vocabulary(tuple(known.FAMILIES))
     words, path, at = flat.split("_"), [], 0
     while at < len(words):
@@ -75,7 +75,7 @@ def with_dots(flat: str) -> str:
         else:
             length, joined = 1, words[at]
             if joined not in known_plain and not joined.isdecimal():
-                raise UnknownDialect(name=flat)
+                raise UnknownKeyFormat(name=flat)
         path.append(joined)
         at += length
     return ".".join(path)
@@ -165,12 +165,12 @@ _LAYERS = 3
 
 
 def u_net_from_original(path: str) -> str:
-    """Stability's name of a U-Net's layer → the canonical one. Raises ``UnknownDialect``."""
+    """Stability's name of a U-Net's layer → the canonical one. Raises ``UnknownKeyFormat``."""
     if path in _U_NET_TOP:
         return _U_NET_TOP[path]
     match = re.fullmatch(r"(input_blocks|output_blocks|middle_block)\.(\d+)\.(.+)", path)
     if match is None:
-        raise UnknownDialect(name=path)
+        raise UnknownKeyFormat(name=path)
     side, number, inside = match[1], int(match[2]), match[3]
     if side == "middle_block":
         if number == 1:
@@ -189,7 +189,7 @@ def u_net_from_original(path: str) -> str:
 
 
 def u_net_to_original(path: str, architecture: Architecture) -> str:
-    """The way back from ``u_net_from_original``. Raises ``UnknownDialect``."""
+    """The way back from ``u_net_from_original``. Raises ``UnknownKeyFormat``."""
     if path in _U_NET_TOP_BACK:
         return _U_NET_TOP_BACK[path]
     middle = re.fullmatch(r"mid_block\.(resnets|attentions)\.(\d)\.(.+)", path)
@@ -199,7 +199,7 @@ def u_net_to_original(path: str, architecture: Architecture) -> str:
         return f"middle_block.{2 * int(middle[2])}.{_inside(_RESNET_BACK, middle[3], path)}"
     match = re.fullmatch(r"(down|up)_blocks\.(\d+)\.(resnets|attentions|downsamplers|upsamplers)\.(\d+)\.(.+)", path)
     if match is None:
-        raise UnknownDialect(name=path)
+        raise UnknownKeyFormat(name=path)
     side, block, kind, layer, inside = match[1], int(match[2]), match[3], int(match[4]), match[5]
     if kind == "downsamplers":
         return f"input_blocks.{_LAYERS * block + _LAYERS}.0.op"
@@ -216,5 +216,5 @@ def u_net_to_original(path: str, architecture: Architecture) -> str:
 
 def _inside(table: Mapping[str, str], inside: str, path: str) -> str:
     if inside not in table:
-        raise UnknownDialect(name=path)
+        raise UnknownKeyFormat(name=path)
     return table[inside]

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from app.lora_files.families import known
 from app.lora_files.families.facts import Architecture, OriginalLayer
 from app.lora_files.keys import qkv
-from app.lora_files.keys.bases import UnknownDialect
+from app.lora_files.keys.bases import UnknownKeyFormat
 from app.lora_files.keys.layers import CannotHold, Layer, Lora, Names
 from app.lora_files.keys.module_names import (
     fused_name,
@@ -26,7 +26,7 @@ def original_layers(
     """Component, path in the original's words, parts, alpha; layers that are one in the original are put together."""
     facts = known.find(architecture)
     if facts is None:
-        raise UnknownDialect(name=next(iter(lora.alphas), ""))
+        raise UnknownKeyFormat(name=next(iter(lora.alphas), ""))
     found: list[tuple[str, str, dict[str, Tensor], float]] = []
     stacks: dict[str, list[str | None]] = {}
     for module, alpha in lora.alphas.items():
@@ -39,22 +39,22 @@ def original_layers(
             elif (whole := unfused_original(architecture, path)) is not None:
                 path = whole
             elif place is None:
-                raise UnknownDialect(name=module)
+                raise UnknownKeyFormat(name=module)
             elif len(place[1].modules) > 1 and not keeps_split:
                 stacks.setdefault(place[0], [None] * len(place[1].modules))[place[2]] = module
                 continue
             elif not keeps_split:
-                parts = lora.parts_of(module)
+                parts = lora.weights_of(module)
                 if place[1].swaps_halves:
-                    parts, alpha = _in_low_rank(parts, alpha, qkv.turned, module)
+                    parts, alpha = _in_low_rank(parts, alpha, qkv.with_halves_swapped, module)
                 found.append((component, place[0], parts, alpha))
                 continue
         elif component == "text_encoder" and not path.startswith("text_model.") and path != "text_projection":
-            # Newer transformers leave this level of CLIP out; the dialect was made when it was there.
+            # Newer transformers leave this level of CLIP out; the key format was made when it was there.
             path = f"text_model.{path}"
         elif component == "text_encoder_2" and facts.is_u_net and facts.has_two_encoders:
             path = path if path.startswith(("text_model.", "text_projection")) else f"text_model.{path}"
-        found.append((component, path, lora.parts_of(module), alpha))
+        found.append((component, path, lora.weights_of(module), alpha))
     for original, modules in stacks.items():
         found.append(("transformer", original, *_stacked(lora, architecture, original, modules)))
     return found
@@ -66,13 +66,14 @@ def _stacked(
     stack = original_layer(architecture, original)
     assert stack is not None
     parts = [
-        None if module is None else _low_rank(lora.parts_of(module), lora.alphas[module], module) for module in modules
+        None if module is None else _low_rank(lora.weights_of(module), lora.alphas[module], module)
+        for module in modules
     ]
     try:
-        whole = qkv.stack(parts, stack.rows)
+        whole = qkv.fused(parts, stack.rows)
     except ValueError as error:
         there = next(module for module in modules if module is not None)
-        raise CannotHold(dialect="the original", what="DoRA" if "magnitudes" in str(error) else there) from error
+        raise CannotHold(format="the original", what="DoRA" if "magnitudes" in str(error) else there) from error
     return _from_low_rank(whole), whole.alpha
 
 
@@ -81,7 +82,7 @@ def _low_rank(parts: Mapping[str, Tensor], alpha: float, module: str) -> LowRank
         what = (
             "LoKr" if any(part in LOKR for part in parts) else "LoHa" if any(part in LOHA for part in parts) else "DoRA"
         )
-        raise CannotHold(dialect="the original", what=what)
+        raise CannotHold(format="the original", what=what)
     return LowRank(parts[DOWN], parts[UP], alpha, parts.get(MAGNITUDE))
 
 
@@ -99,7 +100,7 @@ def _in_low_rank(
     return _from_low_rank(changed), changed.alpha
 
 
-def canonical_modules(
+def diffusers_modules(
     names: Names, layer: Layer, parts: dict[str, Tensor], alpha: float
 ) -> list[tuple[str, dict[str, Tensor], float]]:
     """The canonical modules behind a layer, with their parts and alphas."""
@@ -109,7 +110,7 @@ def canonical_modules(
         parts = _with_magnitude(parts, layer)
     prefix = f"{layer.component}." if layer.component else ""
     stack = original_layer(names.architecture, layer.path) if layer.component == "transformer" else None
-    if names.dialect == "xlabs" and stack is not None and layer.path.endswith("linear1"):
+    if names.key_format == "xlabs" and stack is not None and layer.path.endswith("linear1"):
         stack = OriginalLayer(stack.modules[:3], (1, 1, 1))  # of the fused layer, it changes the attention alone
     if stack is None or stack.modules == (layer.path,):
         return [(prefix + layer.path, parts, alpha)]
@@ -118,15 +119,15 @@ def canonical_modules(
             return [(prefix + stack.modules[0], parts, alpha)]
         fused = fused_name(names.architecture, layer.path)
         if fused is None:
-            raise UnknownDialect(name=layer.path)
+            raise UnknownKeyFormat(name=layer.path)
         return [(prefix + fused, parts, alpha)]
     whole = _low_rank(parts, alpha, layer.path)
     if stack.swaps_halves:
-        whole = qkv.turned(whole)
+        whole = qkv.with_halves_swapped(whole)
     try:
-        pieces = qkv.cut(whole, stack.rows) if len(stack.modules) > 1 else [whole]
+        pieces = qkv.split(whole, stack.rows) if len(stack.modules) > 1 else [whole]
     except ValueError as error:
-        raise UnknownDialect(name=layer.path) from error
+        raise UnknownKeyFormat(name=layer.path) from error
     return [
         (prefix + name, _from_low_rank(piece), piece.alpha)
         for name, piece in zip(stack.modules, pieces, strict=True)
@@ -135,25 +136,25 @@ def canonical_modules(
 
 
 def _check(layer: Layer, parts: Mapping[str, Tensor]) -> None:
-    """Raises ``UnknownDialect`` where a half is missing or two do not fit together."""
+    """Raises ``UnknownKeyFormat`` where a half is missing or two do not fit together."""
     name = next(iter(layer.names.values()))
     if layer.algorithm == "lora":
         down, up = parts.get(DOWN), parts.get(UP)
         if down is None or up is None or len(down.shape) < 2 or len(up.shape) < 2:
-            raise UnknownDialect(name=name)
+            raise UnknownKeyFormat(name=name)
         if down.shape[0] != up.shape[1] or 0 in (*down.shape, *up.shape):
-            raise UnknownDialect(name=name)
+            raise UnknownKeyFormat(name=name)
         mid = parts.get(MID)
         if mid is not None and (len(mid.shape) < 3 or mid.shape[:2] != (down.shape[0], down.shape[0])):
-            raise UnknownDialect(name=name)
+            raise UnknownKeyFormat(name=name)
     elif layer.algorithm == "loha":
         needed = {"hada_w1_a", "hada_w1_b", "hada_w2_a", "hada_w2_b"}
         if needed - set(parts):
-            raise UnknownDialect(name=name)
+            raise UnknownKeyFormat(name=name)
     elif not all(f"lokr_w{n}" in parts or {f"lokr_w{n}_a", f"lokr_w{n}_b"} <= set(parts) for n in (1, 2)):
-        raise UnknownDialect(name=name)
+        raise UnknownKeyFormat(name=name)
     if layer.algorithm != "lora" and (DOWN in parts or UP in parts):
-        raise UnknownDialect(name=name)
+        raise UnknownKeyFormat(name=name)
 
 
 def _with_magnitude(parts: dict[str, Tensor], layer: Layer) -> dict[str, Tensor]:

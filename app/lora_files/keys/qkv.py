@@ -4,7 +4,7 @@ Cutting shares the down matrix and takes the rows of the up matrix. Putting toge
 the up matrices on a diagonal of blocks, so the rank grows to the sum; where all down matrices are the same, one of them
 is kept and nothing grows. What was put together by blocks is recognised and comes apart into what it was.
 
-Bytes are moved, not converted, except where parts have different strengths: then the up matrices take on their share,
+Bytes are moved, not converted, except where parts have different scales: then the up matrices take on their share,
 in their own dtype if that is a power of two and else in float32.
 """
 
@@ -38,11 +38,11 @@ class LowRank:
         return self.down.shape[0]
 
     @property
-    def strength(self) -> float:
+    def scale(self) -> float:
         return self.alpha / self.rank
 
 
-def cut(whole: LowRank, heights: Sequence[int]) -> list[LowRank | None]:
+def split(whole: LowRank, heights: Sequence[int]) -> list[LowRank | None]:
     """The layers that lie in ``whole``, with these relative heights; None for one that ``whole`` does not change.
 
     Raises ``ValueError`` where the rows do not divide so.
@@ -67,11 +67,11 @@ def cut(whole: LowRank, heights: Sequence[int]) -> list[LowRank | None]:
             start, stop = span
             down = _tensor(_raw(whole.down)[start:stop], whole.down.dtype)
             part = _tensor(np.ascontiguousarray(piece[:, start:stop]), whole.up.dtype)
-            found.append(LowRank(down, part, whole.strength * (stop - start), magnitude))
+            found.append(LowRank(down, part, whole.scale * (stop - start), magnitude))
     return found
 
 
-def stack(parts: Sequence[LowRank | None], heights: Sequence[int]) -> LowRank:
+def fused(parts: Sequence[LowRank | None], heights: Sequence[int]) -> LowRank:
     """One layer in place of several; None stands for one that is not changed. At least one must be there.
 
     Raises ``ValueError`` where the heights do not fit or only some have DoRA magnitudes.
@@ -81,20 +81,20 @@ def stack(parts: Sequence[LowRank | None], heights: Sequence[int]) -> LowRank:
     there = [part for part in parts if part is not None]
     unit = _unit(parts, heights)
     rows = [unit * height for height in heights]
-    strengths = {part.strength for part in there}
-    if len(strengths) > 1:
-        highest = max(strengths)
+    scales = {part.scale for part in there}
+    if len(scales) > 1:
+        highest = max(scales)
         parts = [
-            part and LowRank(part.down, scaled(part.up, part.strength / highest), part.rank * highest, part.magnitude)
+            part and LowRank(part.down, scaled(part.up, part.scale / highest), part.rank * highest, part.magnitude)
             for part in parts
         ]
         there = [part for part in parts if part is not None]
-    strength = there[0].strength
+    scale = there[0].scale
     downs, ups = _same_dtype([part.down for part in there]), _same_dtype([part.up for part in there])
     magnitude = _stacked_magnitude(parts)
     if len(there) == len(parts) and all(down == downs[0] for down in downs):
         up = np.concatenate([_raw(one) for one in ups])
-        return LowRank(downs[0], _tensor(up, ups[0].dtype), strength * there[0].rank, magnitude)
+        return LowRank(downs[0], _tensor(up, ups[0].dtype), scale * there[0].rank, magnitude)
     rank = sum(part.rank for part in there)
     down = np.concatenate([_raw(one) for one in downs])
     up = np.zeros((sum(rows), rank, *_raw(ups[0]).shape[2:]), dtype=_raw(ups[0]).dtype)
@@ -104,10 +104,10 @@ def stack(parts: Sequence[LowRank | None], heights: Sequence[int]) -> LowRank:
             up[row : row + count, column : column + part.rank] = _raw(ups[at])
             column, at = column + part.rank, at + 1
         row += count
-    return LowRank(_tensor(down, downs[0].dtype), _tensor(up, ups[0].dtype), strength * rank, magnitude)
+    return LowRank(_tensor(down, downs[0].dtype), _tensor(up, ups[0].dtype), scale * rank, magnitude)
 
 
-def turned(one: LowRank) -> LowRank:
+def with_halves_swapped(one: LowRank) -> LowRank:
     """The same with the halves of its rows swapped."""
     import numpy as np
 

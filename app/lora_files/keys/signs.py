@@ -1,8 +1,8 @@
 """By what adapters of each base are known: names of layers, widths, words of the header. Pure.
 
-Names are compared flat, as ``layers_0_attention_to_q``, so that one sign serves all dialects; the names are those that
-the bases' own code and their trainers' save code give. What has a sign and is in no table of ``module_names`` is known
-and not supported: Livery has no base for it, and no table to convert it by.
+Names are compared flat, as ``layers_0_attention_to_q``, so that one sign serves all key formats; the names are
+those that the bases' own code and their trainers' save code give. What has a sign and no ``FamilyFacts`` is known and
+not supported: Livery has no base for it, and no table to convert it by.
 """
 
 import re

@@ -1,10 +1,10 @@
-"""What a tensor's name says: the dialect it is in, and component, layer and part that it belongs to. Pure."""
+"""What a tensor's name says: the key format it is in, and component, layer and part that it belongs to. Pure."""
 
 import re
 from collections.abc import Iterable
 
 from app.lora_files.families.facts import KeyFormat
-from app.lora_files.keys.bases import UnknownDialect
+from app.lora_files.keys.bases import UnknownKeyFormat
 from app.lora_files.keys.layers import Layer
 from app.lora_files.keys.module_names import u_net_from_original, with_dots
 from app.lora_files.keys.weights import DOWN, ENDINGS, UP
@@ -52,7 +52,7 @@ def is_extra(name: str) -> bool:
 
 
 def detect(names: Iterable[str]) -> KeyFormat:
-    """Which dialect a file's tensor names are in, judged by all of them."""
+    """Which key format a file's tensor names are in, judged by all of them."""
     names = [name for name in names if not is_extra(name)]
     if names and all(_XLABS.fullmatch(name) for name in names):
         return "xlabs"
@@ -74,10 +74,10 @@ def detect(names: Iterable[str]) -> KeyFormat:
     return "unknown"
 
 
-def taken_apart(name: str) -> tuple[str, str, str]:
+def layer_and_weight(name: str) -> tuple[str, str, str]:
     """``lora_unet_mid_block_…_to_q.alpha`` → ``denoiser``, ``mid_block.….to_q``, ``alpha``.
 
-    Raises ``UnknownDialect``.
+    Raises ``UnknownKeyFormat``.
     """
     xlabs = _XLABS.fullmatch(name)
     if xlabs is not None:
@@ -88,7 +88,7 @@ def taken_apart(name: str) -> tuple[str, str, str]:
         return "denoiser", original, DOWN if way == "down" else UP
     ending = next((ending for ending in _ENDINGS if name.endswith(ending)), None)
     if ending is None:
-        raise UnknownDialect(name=name)
+        raise UnknownKeyFormat(name=name)
     path, part = name.removesuffix(ending), ENDINGS[ending]
     for prefix, component in _FLAT.items():
         if path.startswith(prefix):
@@ -98,13 +98,13 @@ def taken_apart(name: str) -> tuple[str, str, str]:
             return component, _plain_path(component, path.removeprefix(prefix)), part
     if _BARE.match(name):
         return "denoiser", _plain_path("denoiser", path), part
-    raise UnknownDialect(name=name)
+    raise UnknownKeyFormat(name=name)
 
 
 def _plain_path(component: str, path: str) -> str:
     """Without the names of attention processors, which diffusers put into its paths in 2023."""
     if not path or not re.fullmatch(r"[\w.-]+", path):
-        raise UnknownDialect(name=path)
+        raise UnknownKeyFormat(name=path)
     path = path.replace(".processor.", ".")
     if component != "denoiser":
         for old, new in ((".to_q", ".q_proj"), (".to_k", ".k_proj"), (".to_v", ".v_proj"), (".to_out", ".out_proj")):
@@ -116,7 +116,7 @@ def _plain_path(component: str, path: str) -> str:
     return u_net_from_original(path) if path.startswith(_ORIGINAL_U_NET) else path
 
 
-def halves_of(name: str) -> tuple[str, str | None]:
+def stem_and_weight(name: str) -> tuple[str, str | None]:
     """The layer's name as the file has it, and the part that this tensor is of it; None for one of no known part."""
     ending = next((ending for ending in _ENDINGS if name.endswith(ending)), None)
     return (name, None) if ending is None else (name.removesuffix(ending), ENDINGS[ending])

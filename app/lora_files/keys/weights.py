@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping
 from typing import Protocol
 
-from app.lora_files.keys.bases import UnknownDialect
+from app.lora_files.keys.bases import UnknownKeyFormat
 from app.lora_files.safetensors_file import Tensor
 
 DOWN, UP, MID, MAGNITUDE = "lora_A.weight", "lora_B.weight", "lora_mid.weight", "lora_magnitude_vector"
@@ -57,10 +57,10 @@ def rank_of(parts: Mapping[str, Shaped]) -> int:
 
 
 def first_number(tensor: Tensor) -> float:
-    """The value of a tensor that holds one number. Raises ``UnknownDialect`` for any other."""
+    """The value of a tensor that holds one number. Raises ``UnknownKeyFormat`` for any other."""
     if math.prod(tensor.shape) != 1:
-        raise UnknownDialect(name="alpha")
+        raise UnknownKeyFormat(name="alpha")
     return float(tensor.as_float32().reshape(-1)[0])
 
 
-ALL_PARTS = (DOWN, UP, MID, MAGNITUDE, INPUT_MAGNITUDE, *LOKR, *LOHA)
+ALL_WEIGHTS = (DOWN, UP, MID, MAGNITUDE, INPUT_MAGNITUDE, *LOKR, *LOHA)

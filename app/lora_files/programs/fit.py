@@ -77,8 +77,8 @@ class Contents:
         return self.names.architecture
 
     @property
-    def dialect(self) -> KeyFormat:
-        return self.names.dialect
+    def key_format(self) -> KeyFormat:
+        return self.names.key_format
 
     @property
     def layers(self) -> tuple[Layer, ...]:

@@ -57,7 +57,7 @@ def diffusers(contents: Contents) -> Fit:
     program, name, architecture = "diffusers", "diffusers", contents.architecture
     if contents.kind:
         # Its loaders of other bases refuse every tensor that is not called LoRA.
-        if contents.kind != "LoKr" or contents.dialect not in known.get(architecture).diffusers_lokr:
+        if contents.kind != "LoKr" or contents.key_format not in known.get(architecture).diffusers_lokr:
             return none(contents, program, name, NO_KIND, kind=contents.kind)
         return Fit(program, name, contents.total, contents.total)
     if known.is_u_net(architecture):
@@ -69,7 +69,7 @@ def diffusers(contents: Contents) -> Fit:
     else:
         # What comes without a prefix gets one only along with alphas.
         named = contents.has_alphas or all(_is_prefixed(one) for one in contents.layers)
-        read = contents.dialect in ("kohya", "comfyui") or (contents.dialect == "canonical" and named)
+        read = contents.key_format in ("kohya", "comfyui") or (contents.key_format == "canonical" and named)
         fit = Fit(program, name, contents.total, contents.total) if read else none(contents, program, name, OTHER_NAMES)
     # It throws away what bears LyCORIS's word, with a warning; and gives text encoders to transformers, whose loader
     # passes over DoRA's lengths under any name.
@@ -87,16 +87,16 @@ def _is_prefixed(layer: Layer) -> bool:
 
 
 def _u_net_in_diffusers(contents: Contents, program: str, name: str) -> Fit:
-    if contents.dialect in ("canonical", "diffusers_old"):
+    if contents.key_format in ("canonical", "diffusers_old"):
         return by_layers(contents, program, name, _is_prefixed)
-    if contents.dialect not in ("kohya", "kohya_sgm"):
+    if contents.key_format not in ("kohya", "kohya_sgm"):
         return none(contents, program, name, OTHER_NAMES)
     # Its table has Stability's name for SDXL's added conditions and not its own.
     return by_layers(contents, program, name, lambda one: after(one, "lora_unet_add_embedding_") is None)
 
 
 def _flux_1_in_diffusers(contents: Contents, program: str, name: str) -> Fit:
-    if contents.dialect == "canonical":
+    if contents.key_format == "canonical":
         # It has a place for CLIP alone.
         return by_layers(
             contents,
@@ -105,15 +105,15 @@ def _flux_1_in_diffusers(contents: Contents, program: str, name: str) -> Fit:
             lambda one: after(one, "transformer.", "text_encoder.") is not None,
             OTHER_LAYERS,
         )
-    if contents.dialect == "xlabs":
+    if contents.key_format == "xlabs":
         return Fit(program, name, contents.total, contents.total)
-    if contents.dialect == "onetrainer":
+    if contents.key_format == "onetrainer":
         # Of a block it knows the attention, and gives all other layers one and the same name.
         if all(after(one, "lora_te1_") is not None or _attention(one) for one in contents.layers):
             return Fit(program, name, contents.total, contents.total)
         return none(contents, program, name, OTHER_NAMES)
-    flat = contents.dialect == "kohya"
-    dotted = contents.dialect == "comfyui" and all("lora_down.weight" in words(one) for one in contents.layers)
+    flat = contents.key_format == "kohya"
+    dotted = contents.key_format == "comfyui" and all("lora_down.weight" in words(one) for one in contents.layers)
     if not flat and not dotted:
         return none(contents, program, name, OTHER_NAMES)
     denoiser = [after(one, "lora_unet_", "diffusion_model.") for one in contents.layers]
@@ -131,13 +131,13 @@ def _flux_1_in_diffusers(contents: Contents, program: str, name: str) -> Fit:
 
 
 def _flux_2_in_diffusers(contents: Contents, program: str, name: str) -> Fit:
-    if contents.dialect == "canonical":
+    if contents.key_format == "canonical":
         return by_layers(contents, program, name, _is_prefixed)
-    if contents.dialect == "kohya":
+    if contents.key_format == "kohya":
         return by_layers(
             contents, program, name, lambda one: (after(one, "lora_unet_") or "").startswith(_FLUX_2_FLAT), OTHER_LAYERS
         )
-    if contents.dialect not in ("comfyui", "peft"):
+    if contents.key_format not in ("comfyui", "peft"):
         return none(contents, program, name, OTHER_NAMES)
     if contents.has_alphas:
         return none(contents, program, name, REFUSES_ALPHA)
@@ -164,7 +164,7 @@ def kohya(contents: Contents) -> Fit:
     program, name, architecture = "kohya", "kohya sd-scripts", contents.architecture
     if not known.runs_in(architecture, program):
         return none(contents, program, name, OTHER_BASE)
-    if contents.dialect not in ("kohya", "kohya_sgm"):
+    if contents.key_format not in ("kohya", "kohya_sgm"):
         return none(contents, program, name, OTHER_NAMES)
     if contents.kind:
         return Fit(program, name, contents.total, contents.total, NEEDS_LYCORIS, {"kind": contents.kind})
@@ -211,16 +211,16 @@ def invokeai(contents: Contents) -> Fit:
     if architecture == "flux_2":
         return _flux_2_in_invokeai(contents, program, name)
     fit = Fit(program, name, contents.total, contents.total)
-    if contents.dialect in ("xlabs", "onetrainer"):
+    if contents.key_format in ("xlabs", "onetrainer"):
         return fit
-    if contents.dialect == "comfyui":
+    if contents.key_format == "comfyui":
         is_known = all((after(one, "diffusion_model.") or "").startswith(ORIGINAL_FLUX) for one in contents.layers)
         is_known = is_known and not any("lora_down.weight" in words(one) for one in contents.layers)
-    elif contents.dialect == "kohya":
+    elif contents.key_format == "kohya":
         # One name of another pattern, a T5 under sd-scripts' name say, and it does not know the file.
         is_known = all(_INVOKE_FLUX.match(tensor) for one in contents.layers for tensor in one.names.values())
     else:
-        is_known = contents.dialect in ("canonical", "peft") and _diffusers_in_invokeai(contents)
+        is_known = contents.key_format in ("canonical", "peft") and _diffusers_in_invokeai(contents)
         if is_known and contents.untold and set(contents.untold) != {1.0} and max(contents.untold) > 0:
             return replace(fit, reason=NO_ALPHA, params={"factor": f"{1 / max(contents.untold):.3g}"})
     if not is_known:
@@ -230,7 +230,7 @@ def invokeai(contents: Contents) -> Fit:
 
 def _flux_2_in_invokeai(contents: Contents, program: str, name: str) -> Fit:
     fit = Fit(program, name, contents.total, contents.total)
-    if contents.dialect == "comfyui":
+    if contents.key_format == "comfyui":
         paths = [after(one, "diffusion_model.") or "" for one in contents.layers]
         if any("lora_down.weight" in words(one) for one in contents.layers) or not all(
             path.startswith(ORIGINAL_FLUX) for path in paths
@@ -239,7 +239,7 @@ def _flux_2_in_invokeai(contents: Contents, program: str, name: str) -> Fit:
         if not flux_2_mark.is_told_apart(contents.entries):
             return none(contents, program, name, TAKEN_FOR_FLUX_1)
         return replace(fit, reason=DORA_OF_COLUMNS) if contents.measures_rows else fit
-    if contents.dialect != "canonical":
+    if contents.key_format != "canonical":
         return Fit(program, name, None, contents.total, NOT_KNOWN)
     paths = [after(one, "transformer.") or "" for one in contents.layers]
     plain = all(words(one) == {"lora_A.weight", "lora_B.weight"} for one in contents.layers)
@@ -267,7 +267,7 @@ def _u_net_in_invokeai(contents: Contents, program: str, name: str) -> Fit:
         after(one, *allowed) is None or not words(one) & {"lora_up.weight", "hada_w1_a", "lokr_w1", "lokr_w1_a"}
         for one in contents.layers
     )
-    if contents.dialect not in ("kohya", "kohya_sgm") or stops:
+    if contents.key_format not in ("kohya", "kohya_sgm") or stops:
         return none(contents, program, name, OTHER_NAMES)
 
     def hears(layer: Layer) -> bool:

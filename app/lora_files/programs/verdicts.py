@@ -15,7 +15,7 @@ _JUDGES: tuple[Callable[[Contents], Fit], ...] = (comfyui, a1111, forge, diffuse
 def fits(contents: Contents) -> list[Fit]:
     """One for each program, in the order in which people ask."""
     if contents.architecture == LANGUAGE_MODEL:
-        if contents.dialect == "peft":
+        if contents.key_format == "peft":
             return [Fit("transformers", "transformers, vLLM", contents.total, contents.total, NEEDS_CONFIG)]
         return [none(contents, "transformers", "transformers", OTHER_NAMES)]
     return [judge(contents) for judge in _JUDGES]

@@ -54,7 +54,7 @@ def comfyui(contents: Contents) -> Fit:
 def forge(contents: Contents) -> Fit:
     if not known.runs_in(contents.architecture, "forge"):
         return none(contents, "forge", "Forge", OTHER_BASE)
-    if contents.dialect == "xlabs":
+    if contents.key_format == "xlabs":
         return none(contents, "forge", "Forge", OTHER_NAMES)
     fit = _like_comfyui(contents, "forge", "Forge")
     if fit.loaded and _left_over(contents) > _MOST_LEFT_OVER_IN_FORGE:
@@ -69,7 +69,7 @@ def _left_over(contents: Contents) -> int:
 
 
 def _like_comfyui(contents: Contents, program: str, name: str) -> Fit:
-    if contents.dialect == "xlabs":
+    if contents.key_format == "xlabs":
         known = {tensor for layer in contents.layers for tensor in layer.names.values()}
         if not known.issuperset(_WHOLE_XLABS):
             return none(contents, program, name, OTHER_NAMES)
@@ -141,7 +141,7 @@ def a1111(contents: Contents) -> Fit:
     program, name, architecture = "a1111", "AUTOMATIC1111", contents.architecture
     if not known.runs_in(architecture, program):
         return none(contents, program, name, OTHER_BASE)
-    if contents.dialect not in FLAT:
+    if contents.key_format not in FLAT:
         return none(contents, program, name, OTHER_NAMES)
     heard = [layer for layer in contents.layers if _in_a1111(layer, architecture)]
     if any(not any(words(layer) >= needed for needed in _MODULES) for layer in heard):

@@ -13,7 +13,7 @@ def deltas(lora: Lora) -> dict[str, np.ndarray]:
 
 
 def delta(lora: Lora, module: str) -> np.ndarray:
-    parts = {name: tensor.as_float32().astype(np.float64) for name, tensor in lora.parts_of(module).items()}
+    parts = {name: tensor.as_float32().astype(np.float64) for name, tensor in lora.weights_of(module).items()}
     rank, alpha = lora.ranks[module], lora.alphas[module]
     if DOWN in parts and MID in parts:
         down, up = parts[DOWN].reshape(rank, -1), parts[UP].reshape(-1, rank)

@@ -50,7 +50,7 @@ def arriving(tensors: dict[str, Tensor], header: dict[str, str], lora: Lora, fol
     }
     try:
         read = key_formats.read(found, {key_formats.HEADER_KEY: json.dumps(metadata or {})}, lora.architecture)
-    except key_formats.UnknownDialect:
+    except key_formats.UnknownKeyFormat:
         return set()
     given = {_module(name): float(value) for name, value in (alphas[0] or {}).items()} if alphas else {}
     read = dataclasses.replace(read, alphas={module: given.get(module, own) for module, own in read.alphas.items()})

@@ -6,7 +6,7 @@ import json
 import numpy as np
 import pytest
 
-from app.adapters.imports import service as brought
+from app.adapters.imports import service as imports
 from app.db import Database
 from app.lora_files import export, key_formats, safetensors_file
 from app.lora_files.safetensors_file import float32_tensor
@@ -125,7 +125,7 @@ def test_products_of_matrices_are_taken_into_a_brand_and_can_be_published(
     own.write_bytes(owner.client.get(f"{answer.headers['location']}/files/diffusers").content)
     found = key_formats.read(*safetensors_file.read(own))
     assert found.alphas == {"unet.mid_block.attentions.0.proj_in": 1.5}
-    assert set(found.parts_of("unet.mid_block.attentions.0.proj_in")) == set(parts)
+    assert set(found.weights_of("unet.mid_block.attentions.0.proj_in")) == set(parts)
     export.for_engines(own, tmp_path / "published.safetensors", name="x", clean=True)  # as the worker publishes it
 
 
@@ -164,8 +164,8 @@ def test_what_is_no_adapter_file_is_refused(owner: SignedIn) -> None:
 
 
 def test_a_file_over_the_limit_is_refused(storage: Storage) -> None:
-    with pytest.raises(brought.AdapterTooLarge, match="1 MB"):
-        brought.take_in(storage, io.BytesIO(bytes(1_000_001)), "a", most_bytes=1_000_000)
+    with pytest.raises(imports.AdapterTooLarge, match="1 MB"):
+        imports.ingest(storage, io.BytesIO(bytes(1_000_001)), "a", most_bytes=1_000_000)
     assert list(storage.keys_under("projects")) == []
 
 
@@ -173,11 +173,11 @@ def test_it_is_forgotten_after_a_month(
     owner: SignedIn, database: Database, storage: Storage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     address = dropped(owner)
-    assert brought.sweep_old(database, storage) == 0
-    monkeypatch.setattr(brought, "KEPT", -brought.KEPT)
-    assert brought.sweep_old(database, storage) == 1
+    assert imports.sweep_old(database, storage) == 0
+    monkeypatch.setattr(imports, "KEPT", -imports.KEPT)
+    assert imports.sweep_old(database, storage) == 1
     assert owner.client.get(address).status_code == 404
-    assert list(storage.keys_under(brought.FOLDER)) == []
+    assert list(storage.keys_under(imports.FOLDER)) == []
 
 
 def test_the_same_by_programs(owner: SignedIn, database: Database, storage: Storage) -> None:

@@ -8,7 +8,7 @@ import pytest
 from app.lora_files import key_formats
 from app.lora_files.key_formats import CannotHold, Lora
 from app.lora_files.keys import qkv
-from app.lora_files.keys.bases import UnknownDialect
+from app.lora_files.keys.bases import UnknownKeyFormat
 from app.lora_files.keys.weights import DOWN, MAGNITUDE, UP
 from app.lora_files.safetensors_file import Tensor, float32_tensor
 from tests.app.adapters.deltas import FLUX_1, MODULES, SD_1, assert_same, deltas, random_lora
@@ -16,7 +16,7 @@ from tests.app.adapters.deltas import FLUX_1, MODULES, SD_1, assert_same, deltas
 ALL = [
     (architecture, dialect)
     for architecture in MODULES
-    for dialect in dict.fromkeys(("canonical", "kohya", "comfyui", *key_formats.dialects_for(architecture)))
+    for dialect in dict.fromkeys(("canonical", "kohya", "comfyui", *key_formats.key_formats_for(architecture)))
 ]
 
 
@@ -47,7 +47,7 @@ def test_alpha_and_rank_come_back_as_they_were(architecture):
     lora = random_lora(MODULES[architecture], architecture, rank=4, alpha=1.0)
     for dialect in ("canonical", "kohya", "comfyui"):
         back = there_and_back(lora, dialect)
-        assert back.alphas == key_formats.as_written(lora, dialect).alphas
+        assert back.alphas == key_formats.scaled_for(lora, dialect).alphas
         assert back.ranks == lora.ranks
 
 
@@ -372,8 +372,8 @@ def test_a_language_models_adapter_is_read_and_not_renamed():
     }
     lora = key_formats.read(tensors, {})
     assert lora.architecture == "language_model"
-    assert key_formats.dialects_for("language_model") == ()
-    with pytest.raises(UnknownDialect):
+    assert key_formats.key_formats_for("language_model") == ()
+    with pytest.raises(UnknownKeyFormat):
         key_formats.to_kohya(lora, "language_model")
 
 
@@ -410,5 +410,5 @@ def test_the_base_is_told_by_widths_names_and_header(shapes, metadata, expected)
 def test_the_same_layer_under_two_names_is_refused():
     one = random_lora({"transformer.transformer_blocks.0.attn.to_q": (12, 12)}, "flux_1")
     names = one.tensors | {name.replace("transformer.", "diffusion_model.", 1): t for name, t in one.tensors.items()}
-    with pytest.raises(UnknownDialect):
+    with pytest.raises(UnknownKeyFormat):
         key_formats.read(names, {})

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from app.lora_files import key_formats
-from app.lora_files.key_formats import Lora, UnknownDialect
+from app.lora_files.key_formats import Lora, UnknownKeyFormat
 from app.lora_files.safetensors_file import float32_tensor
 
 MODULES = (
@@ -76,14 +76,14 @@ def test_a_text_encoder_without_its_middle_level_gets_it_in_kohyas_names():
 def test_alphas_come_back_from_the_canonical_header():
     alphas = dict.fromkeys(MODULES, 2.0) | {MODULES[0]: 8.0, MODULES[-1]: 1.0}
     original = lora(alphas)
-    read = key_formats.from_canonical(original.tensors, key_formats.canonical_header(original))
+    read = key_formats.from_diffusers(original.tensors, key_formats.diffusers_header(original))
     assert read == original
 
 
 def test_the_canonical_header_is_understood_by_peft():
     peft = pytest.importorskip("peft")
     original = lora(dict.fromkeys(MODULES, 2.0) | {MODULES[0]: 8.0})
-    header = json.loads(key_formats.canonical_header(original)["lora_adapter_metadata"])
+    header = json.loads(key_formats.diffusers_header(original)["lora_adapter_metadata"])
     settings = {key.removeprefix("unet."): value for key, value in header.items() if key.startswith("unet.")}
     config = peft.LoraConfig(**settings)
     assert (config.r, config.lora_alpha) == (4, 2.0)
@@ -91,14 +91,14 @@ def test_the_canonical_header_is_understood_by_peft():
 
 
 def test_without_a_header_alpha_is_the_rank():
-    assert set(key_formats.from_canonical(lora().tensors, {}).alphas.values()) == {4.0}
+    assert set(key_formats.from_diffusers(lora().tensors, {}).alphas.values()) == {4.0}
     without = {k: v for k, v in key_formats.to_kohya(lora(), "stable_diffusion_1").items() if not k.endswith(".alpha")}
     assert set(key_formats.from_kohya(without, "stable_diffusion_1").alphas.values()) == {4.0}
 
 
 def test_rank_stabilised_scaling_becomes_an_alpha():
     header = {"lora_adapter_metadata": json.dumps({"unet.lora_alpha": 3.0, "unet.use_rslora": True})}
-    read = key_formats.from_canonical(lora(rank=4).tensors, header)
+    read = key_formats.from_diffusers(lora(rank=4).tensors, header)
     # alpha / √rank = 3/2, and 6 / rank = 3/2.
     assert read.alphas[MODULES[0]] == 6.0
 
@@ -142,11 +142,11 @@ def test_foreign_names_are_refused_with_the_name():
         },
         {"lora_unet_conv_in.hada_w1_a": float32_tensor(np.zeros((1, 2)))},
     ):
-        with pytest.raises(UnknownDialect):
+        with pytest.raises(UnknownKeyFormat):
             key_formats.from_kohya(kohya | change, "stable_diffusion_1")
-    with pytest.raises(UnknownDialect, match="lora_unet_conv_in"):
+    with pytest.raises(UnknownKeyFormat, match="lora_unet_conv_in"):
         key_formats.from_kohya({k: v for k, v in kohya.items() if k != half}, "stable_diffusion_1")
-    with pytest.raises(UnknownDialect, match="transformer"):
+    with pytest.raises(UnknownKeyFormat, match="transformer"):
         module = "transformer.blocks.0.to_q"
         a, b = float32_tensor(np.zeros((2, 3))), float32_tensor(np.zeros((3, 2)))
         key_formats.to_kohya(
@@ -156,8 +156,8 @@ def test_foreign_names_are_refused_with_the_name():
 
 def test_a_header_may_not_bring_an_expression():
     header = {"lora_adapter_metadata": json.dumps({"unet.alpha_pattern": {"(a+)+$": 1.0}})}
-    with pytest.raises(UnknownDialect):
-        key_formats.from_canonical(lora().tensors, header)
+    with pytest.raises(UnknownKeyFormat):
+        key_formats.from_diffusers(lora().tensors, header)
 
 
 def test_the_header_names_clips_layers_for_the_class_with_and_without_its_lost_level():
@@ -165,8 +165,8 @@ def test_the_header_names_clips_layers_for_the_class_with_and_without_its_lost_l
     modules = [f"text_encoder.text_model.{path}.{name}_proj" for name in "qk"]
     tensors = {f"{one}.lora_{half}.weight": float32_tensor(np.ones((2, 2))) for one in modules for half in "AB"}
     adapter = Lora(tensors, dict(zip(modules, (1.0, 4.0), strict=True)))
-    header = key_formats.canonical_header(adapter)
+    header = key_formats.diffusers_header(adapter)
     settings = json.loads(header["lora_adapter_metadata"])
     assert settings["text_encoder.target_modules"] == [f"{path}.k_proj", f"{path}.q_proj"]
     assert set(settings["text_encoder.alpha_pattern"]) <= {f"{path}.k_proj", f"{path}.q_proj"}
-    assert key_formats.from_canonical(tensors, header) == adapter
+    assert key_formats.from_diffusers(tensors, header) == adapter

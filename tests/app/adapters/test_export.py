@@ -22,15 +22,15 @@ def source(tmp_path):
     }
     lora = key_formats.Lora(tensors, {MODULE: 3.0})
     path = tmp_path / "source.safetensors"
-    path.write_bytes(safetensors_file.to_bytes(tensors, key_formats.canonical_header(lora)))
+    path.write_bytes(safetensors_file.to_bytes(tensors, key_formats.diffusers_header(lora)))
     return path
 
 
 def test_both_files_change_each_weight_as_the_source_does(source, tmp_path):
-    original = export.canonical(source)
+    original = export.read(source)
     for write in (export.diffusers_file, export.kohya_file):
         written = write(source, tmp_path / "out.safetensors", FACTS)
-        assert_same(export.canonical(written.path), original, within=0)
+        assert_same(export.read(written.path), original, within=0)
         assert written.byte_count == written.path.stat().st_size
         header = safetensors_file.read_header(written.path).metadata
         assert written.model_hash == header["sshs_model_hash"]
@@ -45,7 +45,7 @@ def test_diffusers_file_has_its_strength_in_the_numbers_and_its_header_says_so(s
     assert (content["unet.r"], content["unet.lora_alpha"], content["unet.alpha_pattern"]) == (2, 2.0, {})
     assert header["ss_network_alpha"] == "2.0"
     del header["lora_adapter_metadata"]
-    assert_same(key_formats.read(tensors, header), export.canonical(source), within=0)
+    assert_same(key_formats.read(tensors, header), export.read(source), within=0)
     kohya = export.kohya_file(source, tmp_path / "k.safetensors", FACTS, clean=True)
     header = safetensors_file.read_header(kohya.path).metadata
     assert "lora_adapter_metadata" not in header and header["ss_network_alpha"] == "3.0"
@@ -78,10 +78,10 @@ def rounded(tensor, dtype):
 
 def test_a_file_of_an_older_livery_is_read_at_its_strength(source, tmp_path):
     """Its numbers are what training left, and the header says alpha."""
-    lora = export.canonical(source)
+    lora = export.read(source)
     assert lora.alphas == {MODULE: 3.0}
     export.for_engines(source, tmp_path / "new.safetensors", name="x")
-    assert_same(export.canonical(tmp_path / "new.safetensors"), lora, within=0)
+    assert_same(export.read(tmp_path / "new.safetensors"), lora, within=0)
 
 
 def test_the_same_export_is_the_same_file(source, tmp_path):
@@ -92,14 +92,14 @@ def test_the_same_export_is_the_same_file(source, tmp_path):
 
 @pytest.mark.parametrize("architecture", MODULES)
 def test_a_foreign_file_keeps_its_words_in_another_dialect(architecture, tmp_path):
-    first, *others = key_formats.dialects_for(architecture)
+    first, *others = key_formats.key_formats_for(architecture)
     lora = random_lora(MODULES[architecture], architecture, alpha=2.0)
     said = {"ss_tag_frequency": "{}", "ss_output_name": "theirs", "modelspec.trigger_phrase": "brandx", "mine": "yes"}
     source = tmp_path / "source.safetensors"
     source.write_bytes(safetensors_file.to_bytes(key_formats.write(lora, first)[0], said | {"sshs_model_hash": "old"}))
     for dialect in others:
         written = export.converted(source, tmp_path / "there.safetensors", dialect, name="ours")
-        assert_same(export.canonical(written.path), lora)
+        assert_same(export.read(written.path), lora)
         tensors, header = safetensors_file.read(written.path)
         assert said.items() <= header.items()
         assert header["sshs_model_hash"] == safetensors_file.hash_of_tensors(tensors)
@@ -119,11 +119,11 @@ def test_the_other_programs_file_is_in_the_dialect_that_they_know(tmp_path):
         facts = dataclasses.replace(FACTS, base=metadata.BaseModelFacts("F", "f", "f", "flow", architecture))
         written = export.kohya_file(source, tmp_path / "out.safetensors", facts)
         assert any(name.startswith(sign) for name in safetensors_file.read_header(written.path).tensors)
-        assert_same(export.canonical(written.path), lora)
+        assert_same(export.read(written.path), lora)
 
 
 def test_a_file_in_a_dialect_that_is_not_read_is_refused(tmp_path):
     path = tmp_path / "a.safetensors"
     path.write_bytes(safetensors_file.to_bytes({"diffusion_model.x.lora_A.weight": float32_tensor([1.0])}, {}))
-    with pytest.raises(key_formats.UnknownDialect, match="which base model"):
-        export.canonical(path)
+    with pytest.raises(key_formats.UnknownKeyFormat, match="which base model"):
+        export.read(path)

@@ -97,7 +97,7 @@ def test_diffusers_names_are_not_what_comfyui_and_a1111_look_for():
 def test_a_file_whose_alpha_is_not_read_says_how_much_too_strong_it_would_be():
     modules = {name: shape for name, shape in MODULES["flux_1"].items() if "text_encoder_2" not in name}
     lora = random_lora(modules, "flux_1", rank=4, alpha=1.0)
-    programs = looked_at(lora.tensors, key_formats.canonical_header(lora)).programs
+    programs = looked_at(lora.tensors, key_formats.diffusers_header(lora)).programs
     fit = next(fit for fit in programs if fit.program == "comfyui")
     assert fit.loaded == fit.total and fit.params == {"factor": "4"} and "alpha" in fit.reason
     # What Livery writes has it in the numbers.
@@ -190,7 +190,7 @@ def test_a_thousand_damaged_files_get_a_sentence_or_a_passport(tmp_path):
             inspecting.of_file(path).model_dump_json()
             key_formats.read(*safetensors_file.read(path))
             outcomes["read"] += 1
-        except (UnsafeFile, key_formats.UnknownDialect) as refused:
+        except (UnsafeFile, key_formats.UnknownKeyFormat) as refused:
             assert str(refused)
             outcomes["refused"] += 1
     assert min(outcomes.values()) > 10, outcomes

@@ -9,7 +9,7 @@ import pytest
 from app.adapters import inspecting
 from app.adapters.hub import card
 from app.lora_files import export, inspection, key_formats, safetensors_file
-from app.lora_files.key_formats import CannotHold, UnknownDialect
+from app.lora_files.key_formats import CannotHold, UnknownKeyFormat
 from app.lora_files.safetensors_file import float32_tensor
 from tests.app.adapters import forms
 from tests.app.adapters.deltas import MODULES, SD_1, SDXL, random_lora
@@ -49,7 +49,7 @@ def test_diffusers_reads_what_is_said_of_it(tmp_path, architecture, form):
         try:
             tensors, header = forms.written(dataclasses.replace(lora, alphas=alphas), form)
             names = key_formats.parse(tensors, header, architecture)
-        except (CannotHold, UnknownDialect):
+        except (CannotHold, UnknownKeyFormat):
             continue
         arrived = diffusers_reading.arriving(tensors, header, lora, tmp_path)
         whole = set(key_formats.read(tensors, header, architecture).alphas)
@@ -302,7 +302,7 @@ def test_invokeai_would_take_the_attention_of_the_smallest_flux_2_for_flux_1():
     assert loaded(fit) == (0, 6) and "FLUX.1" in fit.reason
     # Read again it is the adapter that it was, and written again there is one such layer.
     read = key_formats.read(tensors, header)
-    assert read.tensors == key_formats.as_written(klein(), "comfyui").tensors
+    assert read.tensors == key_formats.scaled_for(klein(), "comfyui").tensors
     assert key_formats.write(read, "comfyui")[0] == tensors
 
 
@@ -333,7 +333,7 @@ def test_invokeai_reads_flux_2_in_diffusers_names_where_it_can_tell_it_from_flux
     assert loaded(fits(*key_formats.write(klein(), "canonical"))["invokeai"]) == (8, 8)
     later = fits(*key_formats.write(klein(first=1), "canonical"))["invokeai"]
     assert loaded(later) == (0, 8) and "FLUX.1" in later.reason
-    old = fits(klein().tensors, key_formats.canonical_header(klein()))["invokeai"]
+    old = fits(klein().tensors, key_formats.diffusers_header(klein()))["invokeai"]
     assert loaded(old) == (8, 8) and old.params == {"factor": "0.667"}
 
 
@@ -370,7 +370,7 @@ def test_the_hubs_card_names_the_programs_that_load_each_file(tmp_path, base, ne
         else klein(feed_forward=True)
     )
     path = tmp_path / "a.safetensors"
-    for dialect, expected in ((key_formats.dialects_for(architecture)[0], others), ("canonical", diffusers)):
+    for dialect, expected in ((key_formats.key_formats_for(architecture)[0], others), ("canonical", diffusers)):
         path.write_bytes(safetensors_file.to_bytes(*key_formats.write(lora, dialect)))
         assert card.programs_of(inspecting.of_file(path)) == expected
 

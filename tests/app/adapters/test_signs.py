@@ -9,12 +9,12 @@ import struct
 import pytest
 
 from app.adapters import inspecting
-from app.adapters.models import BroughtFile
+from app.adapters.models import ImportedFile
 from app.db import Database
 from app.lora_files import export, inspection, key_formats, safetensors_file
 from app.lora_files.families import known
 from app.lora_files.keys import bases, signs
-from app.lora_files.keys.bases import UnknownDialect
+from app.lora_files.keys.bases import UnknownKeyFormat
 from app.lora_files.safetensors_file import UnsafeFile
 from app.storage import Storage
 from tests.app.adapters.foreign_files import FILES, Shape, Written
@@ -41,7 +41,7 @@ def header_bytes(entries: dict[str, Shape], metadata: dict[str, str]) -> tuple[b
     return struct.pack("<Q", len(text)) + text, 8 + len(text) + at
 
 
-def passport_of(entries: dict[str, Shape], metadata: dict[str, str]) -> inspection.Passport:
+def passport_of(entries: dict[str, Shape], metadata: dict[str, str]) -> inspection.MetadataReport:
     beginning, size = header_bytes(entries, metadata)
     return inspecting.of_beginning(io.BytesIO(beginning), size, b"")
 
@@ -137,7 +137,7 @@ def test_what_is_no_lora_is_called_by_its_name(kind: str) -> None:
     entries = {name: Shape("BF16", shape) for name, shape in KINDS[kind].items()}
     passport = passport_of(entries, {})
     assert passport.unknown_kind == kind
-    with pytest.raises(UnknownDialect, match="neither draws with nor converts"):
+    with pytest.raises(UnknownKeyFormat, match="neither draws with nor converts"):
         key_formats.parse(entries, {})
 
 
@@ -182,13 +182,13 @@ def test_no_mixture_of_names_and_shapes_is_more_than_refused(tmp_path) -> None:
             try:
                 export.converted(path, tmp_path / "b.safetensors", dialect, name="x")
                 outcomes["read"] += 1
-            except (UnknownDialect, export.CannotHold, UnsafeFile) as refused:
+            except (UnknownKeyFormat, export.CannotHold, UnsafeFile) as refused:
                 assert str(refused)
                 outcomes["refused"] += 1
         for supported in SUPPORTED:  # as an adapter of a known base is read
             try:
                 key_formats.read(*safetensors_file.read(path), supported)
-            except (UnknownDialect, UnsafeFile) as refused:
+            except (UnknownKeyFormat, UnsafeFile) as refused:
                 assert str(refused)
     assert min(outcomes.values()) > 20, outcomes
 
@@ -214,7 +214,7 @@ def test_an_adapter_of_flux_2_is_taken_in_for_its_own_size_alone(
     assert made["passport"]["base_name"] == name
     if not says_its_width:
         with database.write() as session:
-            row = session.get_one(BroughtFile, made["id"])
+            row = session.get_one(ImportedFile, made["id"])
             row.passport = {**row.passport, "width": None}
     for key, width in (("flux-2-klein-base-4b", 3072), ("flux-2-klein-base-9b", 4096)):
         order = {"project_id": project_id, "base_model": key, "trigger_word": "brandx"}

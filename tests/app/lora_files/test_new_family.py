@@ -18,7 +18,7 @@ from app.base_models.catalogue import BaseModelEntry
 from app.db import Database
 from app.lora_files import export, families, key_formats, safetensors_file
 from app.lora_files.families import known
-from app.lora_files.inspection import DIALECTS
+from app.lora_files.inspection import KEY_FORMAT_NAMES
 from app.lora_files.programs.fit import OTHER_BASE
 from tests.app.adapters.deltas import assert_same, random_lora
 from tests.conftest import SignedIn
@@ -102,7 +102,7 @@ def paper(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     monkeypatch.setattr(catalogue, "CATALOGUE", tmp_path / "catalogue.toml")
     monkeypatch.setattr(known, "FAMILIES", known.found())
     # In this process, as the one that looks at headers would know nothing of it.
-    monkeypatch.setattr(inspecting, "looked_at", inspecting.passport_of)
+    monkeypatch.setattr(inspecting, "looked_at", inspecting.report_of)
     catalogue.all_models.cache_clear()
     yield
     catalogue.all_models.cache_clear()
@@ -142,12 +142,12 @@ def test_its_adapters_are_converted_without_a_change(form: key_formats.WrittenFo
     source.write_bytes(safetensors_file.to_bytes(tensors, header))
     for other in ("comfyui", "kohya", "canonical"):
         export.converted(source, tmp_path / "target.safetensors", other, name="x")  # type: ignore[arg-type]
-        assert_same(export.canonical(tmp_path / "target.safetensors"), lora())
+        assert_same(export.read(tmp_path / "target.safetensors"), lora())
 
 
 def test_its_exports_say_in_their_headers_what_they_are_for(base: BaseModelEntry, tmp_path: Path) -> None:
     source, target = tmp_path / "source.safetensors", tmp_path / "target.safetensors"
-    source.write_bytes(safetensors_file.to_bytes(lora().tensors, key_formats.canonical_header(lora())))
+    source.write_bytes(safetensors_file.to_bytes(lora().tensors, key_formats.diffusers_header(lora())))
     facts = sidecar.facts_for(
         brand="Nordlicht", purpose="style", version=1, base=base, rank=2, alpha=1.0, trigger_word="brandx",
         created_at=WHEN, training=None,
@@ -166,7 +166,7 @@ def test_what_programs_make_of_a_file_is_told_and_it_can_be_taken_into_a_brand(
     content = safetensors_file.to_bytes(tensors, header)
     passport = inspecting.of_beginning(io.BytesIO(content), len(content), b"")
     assert (passport.base_name, passport.has_base, passport.can_be_drawn) == ("Paper 1", True, True)
-    assert passport.dialect in DIALECTS and passport.dialects == ["comfyui", "kohya", "canonical"]
+    assert passport.dialect in KEY_FORMAT_NAMES and passport.dialects == ["comfyui", "kohya", "canonical"]
     fits = {fit.program: fit for fit in passport.programs}
     assert fits["comfyui"].loaded == fits["comfyui"].total == 6
     assert {fits[program].reason for program in ("a1111", "forge", "kohya")} == {OTHER_BASE}

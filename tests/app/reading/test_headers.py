@@ -46,7 +46,7 @@ def test_what_a_header_claims_costs_this_process_nothing(
 ) -> None:
     inspecting.of_beginning(io.BytesIO(beginning(USUAL, {})[0]), beginning(USUAL, {})[1], b"")  # starts the reader
     content, size = beginning(shapes, metadata)
-    found = list[inspection.Passport]()
+    found = list[inspection.MetadataReport]()
     assert seconds(lambda: found.append(inspecting.of_beginning(io.BytesIO(content), size, b""))) < 1
     assert found[0].architecture == "stable_diffusion_1"
     assert found[0].dialects

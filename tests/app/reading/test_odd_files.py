@@ -119,7 +119,7 @@ def test_a_long_header_is_read_elsewhere_and_says_the_same(owner: SignedIn, monk
     monkeypatch.setattr(pool, "ask", lambda *given, **named: asked.append(given[0]) or ask(*given, **named))
     monkeypatch.setattr(inspecting, "LONG_HEADER_BYTES", 10)
     again = owner.client.post("/adapter-files", files={"file": ("a.safetensors", CONTENT)}).headers["location"]
-    assert asked == ["adapter_header", "adapter_passport"]
+    assert asked == ["adapter_header", "adapter_report"]
     one, other = (owner.client.get(where).text.replace(where, "") for where in (address, again))
     assert one.split("<main")[1][:20000] == other.split("<main")[1][:20000]
     brackets = b"[" * 7_000_000

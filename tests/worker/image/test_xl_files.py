@@ -187,7 +187,7 @@ TITLES = (
 
 def test_every_dialect_is_among_them(cases):
     assert tuple(cases) == (*TITLES, DORA_ON_TEXT)
-    assert set(key_formats.dialects_for("stable_diffusion_xl")) == {"kohya", "canonical", "diffusers_old"}
+    assert set(key_formats.key_formats_for("stable_diffusion_xl")) == {"kohya", "canonical", "diffusers_old"}
     _, expected, _ = cases["for programs"]
     for component in COMPONENTS:
         assert max(np.abs(change).max() for name, change in expected.items() if name.startswith(f"{component}.")) > 1e-2

@@ -1,12 +1,19 @@
 """What is looked at in a ZIP from outside before the library reads it."""
 
+import lzma
 import struct
 import zipfile
+import zlib
 from typing import BinaryIO
 
 BYTES_PER_ENTRY = 1024
 """Of the directory: an entry takes about 150. The library would load any number of them."""
 END_RECORD = b"PK\x05\x06"
+READ_ERRORS = (
+    *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, NotImplementedError, RuntimeError),
+    *(ValueError, LookupError, OverflowError, MemoryError, struct.error),
+)
+"""What the library raises for archives that are damaged, or made to look so."""
 
 
 def directory_of(file: BinaryIO) -> tuple[int, int] | None:

@@ -9,12 +9,9 @@ lose 199 for one.
 """
 
 import io
-import lzma
 import re
 import stat
-import struct
 import zipfile
-import zlib
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -33,11 +30,6 @@ CHUNK = 256 * 1024  # bytes per read
 MAX_CAPTION_BYTES = 64 * 1024
 RATIO_FREE_BYTES = MB  # tiny files may shrink a lot and cannot hurt
 UTF8_FLAG, ENCRYPTED_FLAG = 0x800, 0x1
-READ_ERRORS = (
-    *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, NotImplementedError, RuntimeError),
-    *(ValueError, LookupError, OverflowError, MemoryError, struct.error),
-)
-"""What the library raises for archives that are damaged, or made to look so."""
 
 UNSAFE_NAME = N_("“%(name)s” was left out: its name in the ZIP points to a place outside of it.")
 LINK = N_("“%(name)s” was left out: it is only a link to another file. Please add the picture itself.")
@@ -99,7 +91,7 @@ def read_archive(
         _check_directory_size(source, name, limits)
     try:
         archive = zipfile.ZipFile(source)
-    except READ_ERRORS as error:
+    except zips.READ_ERRORS as error:
         raise UnreadableArchive(name=name) from error
     members = [info for info in archive.infolist() if not info.is_dir()]
     try:
@@ -182,7 +174,7 @@ class _Reader:
                         return Note(SUSPICIOUS, {"name": shown, "ratio": limits.max_ratio})
                     if content.tell() > max_bytes:
                         return Note(MEMBER_TOO_LARGE, {"name": shown, "limit_mb": max_bytes // MB})
-        except READ_ERRORS:
+        except zips.READ_ERRORS:
             return Note(DAMAGED, {"name": shown})
         return content.getvalue()
 

@@ -1,15 +1,13 @@
 """Files that are ZIPs inside (XLSX, DOCX), looked at before anything is unpacked."""
 
 import io
-import lzma
 import zipfile
-import zlib
 from xml.etree.ElementTree import ParseError
 from xml.parsers.expat import ExpatError
 
 from defusedxml import DefusedXmlException
 
-from app.reading.zips import is_unpacked_in_steps
+from app.reading.zips import READ_ERRORS, is_unpacked_in_steps
 from app.voice.errors import EncryptedTexts, TextsRefused, UnpacksTooLarge
 
 MB = 1_000_000
@@ -17,11 +15,6 @@ MOST_ENTRIES = 5_000
 OLE_START = b"\xd0\xcf\x11\xe0"
 """An office file with a password is not a ZIP but such a container, as are the formats of before 2007."""
 
-BROKEN_ARCHIVE = (
-    *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, OSError, EOFError, NotImplementedError, RuntimeError),
-    *(KeyError, IndexError, ValueError),
-)
-"""What reading an entry raises where the archive is damaged or made to be."""
 BROKEN_XML = (ParseError, ExpatError, DefusedXmlException, LookupError, ValueError, TypeError, SyntaxError)
 """What reading the XML in it raises; an encoding that nobody knows is a ``LookupError``."""
 
@@ -35,7 +28,7 @@ def checked_archive(data: bytes, name: str, *, most_bytes: int) -> zipfile.ZipFi
         raise EncryptedTexts(name=name)
     try:
         archive = zipfile.ZipFile(io.BytesIO(data))
-    except BROKEN_ARCHIVE as error:
+    except READ_ERRORS as error:
         raise TextsRefused(name=name) from error
     entries = archive.infolist()
     if any(entry.flag_bits & 1 for entry in entries):

@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Literal
 
+from app.reading.zips import READ_ERRORS
 from app.voice.errors import NoTexts, TextsRefused, TooManyLines
 from app.voice.reading import markdown, markup, word
-from app.voice.reading.archives import BROKEN_ARCHIVE, BROKEN_XML, checked_archive
+from app.voice.reading.archives import BROKEN_XML, checked_archive
 from app.voice.reading.blocks import Block, plain_blocks
 from app.voice.reading.decoding import cleaned, decode, decode_declared, one_line
 
@@ -156,7 +157,7 @@ def read_docx(data: bytes, name: str, *, most_bytes: int) -> Document:
     try:
         with archive.open("word/document.xml") as file:
             blocks = word.blocks_of(file, most_blocks=MOST_BLOCKS)
-    except (*BROKEN_ARCHIVE, *BROKEN_XML) as error:
+    except (*READ_ERRORS, *BROKEN_XML) as error:
         raise TextsRefused(name=name) from error
     first = next((block for block in blocks if block.kind != "break"), None)
     return _checked(blocks, name, first.text if first is not None and first.kind == "heading" else "")

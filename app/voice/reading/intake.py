@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from io import BytesIO
 from pathlib import PurePosixPath
 
+from app.reading.zips import READ_ERRORS
 from app.voice.errors import NoTexts, TextsTooLarge, UnsupportedTexts
 from app.voice.reading import documents, tables, workbooks
-from app.voice.reading.archives import BROKEN_ARCHIVE, MB, OLE_START
+from app.voice.reading.archives import MB, OLE_START
 from app.voice.reading.decoding import is_binary
 from app.voice.reading.documents import Document
 from app.voice.reading.tables import Table
@@ -53,7 +54,7 @@ def format_of(data: bytes, name: str) -> str:
     if data.startswith(ZIP_START):
         try:
             names = set(zipfile.ZipFile(BytesIO(data)).namelist())
-        except BROKEN_ARCHIVE as error:
+        except READ_ERRORS as error:
             raise UnsupportedTexts(name=name) from error
         if "word/document.xml" in names:
             return "docx"

@@ -9,8 +9,9 @@ from xml.parsers import expat
 from app.errors import N_
 from app.images.reading.notes import Note
 from app.plain_text import keepable
+from app.reading.zips import READ_ERRORS
 from app.voice.errors import NoTexts, TextsRefused, TooManyRows
-from app.voice.reading.archives import BROKEN_ARCHIVE, BROKEN_XML, checked_archive
+from app.voice.reading.archives import BROKEN_XML, checked_archive
 from app.voice.reading.tables import LONGEST_CELL, MOST_COLUMNS, MOST_ROWS, TOO_LONG, Row, Table, looks_like_header
 
 MOST_SHEETS = 20
@@ -74,7 +75,7 @@ def read_xlsx(data: bytes, name: str, *, most_bytes: int) -> Table:
         check_workbook(archive)
         book = openpyxl.load_workbook(io.BytesIO(data), read_only=True, data_only=True, keep_links=False)
         sheets = [(sheet.title, _sheet(sheet, name)) for sheet in book.worksheets[:MOST_SHEETS]]
-    except (InvalidFileException, AttributeError, OverflowError, *BROKEN_ARCHIVE, *BROKEN_XML) as error:
+    except (InvalidFileException, AttributeError, *READ_ERRORS, *BROKEN_XML) as error:
         raise TextsRefused(name=name) from error
     filled = [(title, table) for title, table in sheets if table.rows]
     if not filled:

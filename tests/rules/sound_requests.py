@@ -31,7 +31,7 @@ from app.voice.models import TextSample
 from app.web.flashes import from_stamp
 from app.writings.models import BlindVote
 from tests.app.accounts.soft_passkey import SoftPasskey
-from tests.app.adapters.deltas import SD_1, random_lora
+from tests.app.lora_files.deltas import SD_1, random_lora
 from tests.conftest import PASSWORD
 from tests.rules.worlds import PLAIN_PARAMETERS, Walk, World
 from tests.voices import voice_file

@@ -31,8 +31,8 @@ from app.lora_files.families import known
 from app.lora_files.keys.weights import DOWN, MID, UP
 from app.lora_files.safetensors_file import Tensor, float32_tensor
 from app.trainings.look.recipe import TrainingRecipe, header_keys
-from tests.app.adapters import foreign_files, forms
-from tests.app.adapters.deltas import MODULES, random_lora
+from tests.app.lora_files import foreign_files, forms
+from tests.app.lora_files.deltas import MODULES, random_lora
 
 WRITTEN = ("canonical", "kohya", "comfyui", "diffusers_old")
 WHEN = datetime(2026, 11, 24, 22, 0, tzinfo=UTC)

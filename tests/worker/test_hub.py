@@ -28,7 +28,7 @@ from app.lora_files import key_formats, safetensors_file
 from app.lora_files.safetensors_file import float32_tensor
 from app.storage import Storage
 from tests import fake_hub
-from tests.app.adapters.deltas import SD_1, random_lora
+from tests.app.lora_files.deltas import SD_1, random_lora
 from tests.conftest import SignedIn
 from tests.fake_engine import FakeEngine
 from tests.fake_hub import serving

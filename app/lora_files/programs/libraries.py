@@ -1,6 +1,6 @@
 """What diffusers, sd-scripts and InvokeAI load.
 
-diffusers 0.42 is measured: ``tests/app/adapters/test_programs.py`` gives every form of every file to its readers. Of
+diffusers 0.42 is measured: ``tests/app/lora_files/test_programs.py`` gives every form of every file to its readers. Of
 the others Livery's own files were measured with their loaders (``test_loader_table.py``), all but FLUX.2's marked file
 and today's diffusers file. These and the rest are told from their sources: sd-scripts' ``networks/lora.py`` and
 ``lora_flux.py``, InvokeAI's ``backend/patches``, both of 2026. Of InvokeAI's newer bases we have looked at FLUX.2 in

@@ -1,5 +1,5 @@
 """What ComfyUI, Forge and AUTOMATIC1111 load, told from their sources; measured with their loaders for Livery's own
-files (``tests/app/adapters/test_loader_table.py``).
+files (``tests/app/lora_files/test_loader_table.py``).
 
 ComfyUI by ``comfy/lora.py``, ``lora_convert.py`` and ``weight_adapter``, of November 2026; Forge's last version carries
 the same from August 2024, without XLabs' names; A1111 1.10 by ``extensions-builtin/Lora``.

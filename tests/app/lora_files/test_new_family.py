@@ -20,7 +20,7 @@ from app.lora_files import export, families, key_formats, safetensors_file
 from app.lora_files.families import known
 from app.lora_files.inspection import KEY_FORMAT_NAMES
 from app.lora_files.programs.fit import OTHER_BASE
-from tests.app.adapters.deltas import assert_same, random_lora
+from tests.app.lora_files.deltas import assert_same, random_lora
 from tests.conftest import SignedIn
 from tests.orders import make_workspace
 from worker.engines import registry

@@ -10,7 +10,7 @@ import pytest
 from app.db import Database
 from app.reading import pool
 from app.reading.errors import ReadersBusy, Unreadable
-from tests.app.adapters.test_brought import CONTENT
+from tests.app.adapters.test_imports import CONTENT
 from tests.app.images import hostile
 from tests.app.images.make_pictures import encoded, scene, svg
 from tests.app.images.sets import make_brand

@@ -14,7 +14,7 @@ from safetensors.numpy import load_file
 from app.adapters import inspecting
 from app.lora_files import export, key_formats, metadata, safetensors_file
 from app.lora_files.metadata import AdapterFacts
-from tests.app.adapters.deltas import deltas, random_lora
+from tests.app.lora_files.deltas import deltas, random_lora
 from tests.worker.image import tiny
 from worker.engines import checkpoints
 from worker.engines.contracts import AdapterFile, TrainingInputs

@@ -17,7 +17,7 @@ from app.lora_files.keys import bases, signs
 from app.lora_files.keys.bases import UnknownKeyFormat
 from app.lora_files.safetensors_file import UnsafeFile
 from app.storage import Storage
-from tests.app.adapters.foreign_files import FILES, Shape, Written
+from tests.app.lora_files.foreign_files import FILES, Shape, Written
 from tests.conftest import SignedIn
 from tests.orders import make_brand
 from tests.tokens import api_client

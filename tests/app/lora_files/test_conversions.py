@@ -11,7 +11,7 @@ from app.lora_files.keys import qkv
 from app.lora_files.keys.bases import UnknownKeyFormat
 from app.lora_files.keys.weights import DOWN, MAGNITUDE, UP
 from app.lora_files.safetensors_file import Tensor, float32_tensor
-from tests.app.adapters.deltas import FLUX_1, MODULES, SD_1, assert_same, deltas, random_lora
+from tests.app.lora_files.deltas import FLUX_1, MODULES, SD_1, assert_same, deltas, random_lora
 
 ALL = [
     (architecture, dialect)

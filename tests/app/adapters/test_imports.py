@@ -11,7 +11,7 @@ from app.db import Database
 from app.lora_files import export, key_formats, safetensors_file
 from app.lora_files.safetensors_file import float32_tensor
 from app.storage import Storage
-from tests.app.adapters.deltas import SD_1, assert_same, random_lora
+from tests.app.lora_files.deltas import SD_1, assert_same, random_lora
 from tests.conftest import SignedIn, SignUp
 from tests.orders import make_brand
 from tests.tokens import api_client

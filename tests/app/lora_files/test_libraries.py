@@ -11,7 +11,7 @@ import pytest
 from app.lora_files import flux_2_mark, key_formats, safetensors_file
 from app.lora_files.keys.module_names import with_dots
 from app.lora_files.safetensors_file import Tensor, float32_tensor
-from tests.app.adapters.deltas import deltas
+from tests.app.lora_files.deltas import deltas
 
 torch = pytest.importorskip("torch")
 peft = pytest.importorskip("peft")

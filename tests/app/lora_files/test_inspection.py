@@ -12,7 +12,7 @@ import pytest
 from app.adapters import inspecting
 from app.lora_files import inspection, key_formats, safetensors_file
 from app.lora_files.safetensors_file import UnsafeFile, float32_tensor
-from tests.app.adapters.deltas import MODULES, SD_1, random_lora
+from tests.app.lora_files.deltas import MODULES, SD_1, random_lora
 
 SAID = {
     "ss_tag_frequency": json.dumps({"10_brandx": {"brandx": 12, "blue jar": 7}, "1_more": {"brandx": 3}}),

@@ -11,8 +11,8 @@ from app.adapters.hub import card
 from app.lora_files import export, inspection, key_formats, safetensors_file
 from app.lora_files.key_formats import CannotHold, UnknownKeyFormat
 from app.lora_files.safetensors_file import float32_tensor
-from tests.app.adapters import forms
-from tests.app.adapters.deltas import MODULES, SD_1, SDXL, random_lora
+from tests.app.lora_files import forms
+from tests.app.lora_files.deltas import MODULES, SD_1, SDXL, random_lora
 
 ARCHITECTURES = tuple(MODULES)
 
@@ -40,7 +40,7 @@ def renamed(tensors, old, new):
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 @pytest.mark.parametrize("form", forms.FORMS)
 def test_diffusers_reads_what_is_said_of_it(tmp_path, architecture, form):
-    from tests.app.adapters import diffusers_reading
+    from tests.app.lora_files import diffusers_reading
 
     lora = random_lora(forms.modules_of(architecture), architecture, alpha=forms.alpha_of(form))
     # A file with all kinds of layers, and one with attention alone, as most have.
@@ -71,7 +71,7 @@ def _modules_of(layer, tensors, header, architecture):
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 @pytest.mark.parametrize("dialect", ["canonical", "kohya", "comfyui"])
 def test_diffusers_keeps_as_many_of_doras_lengths_as_is_said(tmp_path, architecture, dialect):
-    from tests.app.adapters import diffusers_reading
+    from tests.app.lora_files import diffusers_reading
 
     modules = {name: shape for name, shape in forms.modules_of(architecture).items() if "context_refiner" not in name}
     modules = {name: shape for name, shape in modules.items() if "text_encoder_2" not in name or "xl" in architecture}

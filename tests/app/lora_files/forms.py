@@ -4,7 +4,7 @@ from app.lora_files import key_formats
 from app.lora_files.key_formats import Lora
 from app.lora_files.keys.weights import DOWN, UP
 from app.lora_files.safetensors_file import Tensor, float32_tensor
-from tests.app.adapters.deltas import MODULES
+from tests.app.lora_files.deltas import MODULES
 
 FORMS = (
     "canonical", "diffusers_old", "kohya", "comfyui", "comfyui_words", "kohya_diffusers", "onetrainer", "lycoris",

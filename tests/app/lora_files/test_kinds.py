@@ -9,7 +9,7 @@ import pytest
 from app.lora_files import export, inspection, key_formats, safetensors_file
 from app.lora_files.keys.weights import MAGNITUDE
 from app.lora_files.safetensors_file import float32_tensor
-from tests.app.adapters.deltas import MODULES, SD_1, SDXL, assert_same, random_lora
+from tests.app.lora_files.deltas import MODULES, SD_1, SDXL, assert_same, random_lora
 
 LORA = random_lora(SD_1, "stable_diffusion_1")
 KOHYA = key_formats.to_kohya(LORA, "stable_diffusion_1")

@@ -13,7 +13,7 @@ import numpy as np
 from app.lora_files import key_formats, safetensors_file
 from app.lora_files.key_formats import Lora
 from app.lora_files.safetensors_file import Tensor, float32_tensor
-from tests.app.adapters.deltas import deltas
+from tests.app.lora_files.deltas import deltas
 
 PIPELINES: dict[str, Any] = {
     "stable_diffusion_1": diffusers.StableDiffusionPipeline,

@@ -8,7 +8,7 @@ import pytest
 from app.lora_files import export, key_formats, metadata, safetensors_file
 from app.lora_files.metadata import AdapterFacts
 from app.lora_files.safetensors_file import float32_tensor
-from tests.app.adapters.deltas import MODULES, assert_same, random_lora
+from tests.app.lora_files.deltas import MODULES, assert_same, random_lora
 
 MODULE = "unet.mid_block.attentions.0.transformer_blocks.0.attn1.to_q"
 FACTS = AdapterFacts("brand", "Brand", metadata.BUILTIN, 2, 3.0, "brandx", datetime(2026, 11, 24, tzinfo=UTC))

@@ -119,8 +119,9 @@ def families() -> list[str]:
 
 
 def files_that_name(family: str) -> list[str]:
-    """Files of the product in which the family's key stands as a word of its own."""
-    word = re.compile(rf"(?<![a-z0-9_]){re.escape(family)}(?![a-z0-9_])")
+    """Files of the product in which the family's key stands as a word of its own, and not within a base's key or an
+    address."""
+    word = re.compile(rf"(?<![a-z0-9_/-]){re.escape(family)}(?![a-z0-9_-])")
     paths = [path for folder in ("app", "worker", "templates") for path in sorted((ROOT / folder).rglob("*"))]
     return [
         named(path)

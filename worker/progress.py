@@ -35,7 +35,7 @@ class JobProgress:
         self.on_step: Callable[[Step], None] = lambda step: None
         self.on_sample: Callable[[SamplePicture], None] = lambda picture: None
         self.on_short_of_memory: Callable[[int, bool], None] = lambda micro_batch_size, gradient_checkpointing: None
-        self.on_drawing_smaller: Callable[[int, bool], None] = lambda at_once, tiled: None
+        self.on_drawing_smaller: Callable[[int, bool], None] = lambda batch_size, tiled: None
         self.on_held_out: Callable[[int, float], None] = lambda step, loss: None
         self.on_sample_text: Callable[[SampleText], None] = lambda text: None
         self.on_checkpoint: Callable[[Path, int], None] = lambda folder, step: None
@@ -106,9 +106,9 @@ class JobProgress:
         self._moved_at = time.monotonic()
         self.on_short_of_memory(micro_batch_size, gradient_checkpointing)
 
-    def drawing_smaller(self, *, at_once: int, tiled: bool) -> None:
+    def drawing_smaller(self, *, batch_size: int, tiled: bool) -> None:
         self._moved_at = time.monotonic()
-        self.on_drawing_smaller(at_once, tiled)
+        self.on_drawing_smaller(batch_size, tiled)
 
     def held_out(self, step: int, loss: float) -> None:
         self._moved_at = time.monotonic()

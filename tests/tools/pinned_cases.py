@@ -206,7 +206,7 @@ def start_files(folder: Path, side: int) -> tuple[Path, Path]:
 
 
 def draw(
-    name: str, *kinds: tuple[str, float], start: bool = False, mask: bool = False, at_once: int | None = None,
+    name: str, *kinds: tuple[str, float], start: bool = False, mask: bool = False, batch_size: int | None = None,
     offload: Any = None, tiled: bool | None = None, stop_at: int = 0, again: bool = False, short: bool = False,
     **changes: Any,
 ) -> Case:  # fmt: skip
@@ -225,7 +225,7 @@ def draw(
             image=picture if start or mask else None,
             mask=hidden if mask else None,
             offload=offload,
-            at_once=at_once,
+            batch_size=batch_size,
             tiled=tiled,
         )
         recorder = tiny.Recorder(stop=Cancelled if stop_at else None, at=stop_at)
@@ -340,18 +340,18 @@ for _name in ("sd", "xl", "dev", "klein"):
         f"{_name} draw default": draw(_name, count=3, negative_prompt=LONG, guidance_scale=4.0),
         f"{_name} draw strip": draw(_name, ("lora", 1.0), count=4, strengths=(0, 0.5, 1.0, 2.0), again=True),
         f"{_name} draw several": draw(_name, ("lora", 0.7), ("dora", 0.5), ("rslora", -0.4), again=True, steps=2),
-        f"{_name} draw fused": draw(_name, ("lora", 0.7), ("lokr", 0.4), count=4, steps=4, at_once=1, again=True),
+        f"{_name} draw fused": draw(_name, ("lora", 0.7), ("lokr", 0.4), count=4, steps=4, batch_size=1, again=True),
         f"{_name} draw variation": draw(_name, variation_strength=0.2, width=96, prompt=LONG),
         f"{_name} draw unguided": draw(_name, guidance_scale=1.0, negative_prompt="blue"),
         f"{_name} draw from a picture": draw(_name, ("lora", 1.0), start=True, steps=4, strength=0.6),
         f"{_name} draw masked": draw(_name, ("lora", 1.0), mask=True, steps=4, strength=0.8, scheduler="unipc"),
         f"{_name} draw masked alone": draw(_name, mask=True, steps=3, strength=1.0, guidance_scale=1.0, width=96),
         f"{_name} draw tiled": draw(_name, tiled=True, start=True, width=96),
-        f"{_name} draw in turns": draw(_name, ("lora", 1.0), offload="models", at_once=1),
+        f"{_name} draw in turns": draw(_name, ("lora", 1.0), offload="models", batch_size=1),
         f"{_name} draw in blocks": draw(_name, ("lora", 1.0), offload="blocks"),
         f"{_name} draw nf4": draw(_name, ("lora", 1.0), quantization="nf4", count=1),
         f"{_name} draw short": draw(_name, count=4, short=True),
-        f"{_name} draw cancelled": draw(_name, count=4, at_once=1, stop_at=5),
+        f"{_name} draw cancelled": draw(_name, count=4, batch_size=1, stop_at=5),
     }
     if _has_clip:
         CASES |= {

@@ -390,7 +390,7 @@ def test_out_of_memory_goes_on_in_a_smaller_way_and_says_so(
 
     def short(recipe: GenerationRecipe, inputs: GenerationInputs, progress: Progress) -> None:
         if len(engine.asked) == 1:
-            progress.drawing_smaller(at_once=1, tiled=False)
+            progress.drawing_smaller(batch_size=1, tiled=False)
 
     def full(index: int) -> None:
         if len(engine.asked) == 1:

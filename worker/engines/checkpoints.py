@@ -43,9 +43,9 @@ class Checkpoint:
     average: dict[str, torch.Tensor] = field(default_factory=dict)
     """Moving average of the adapter; empty where none is kept."""
     caches: dict[str, torch.Tensor] = field(default_factory=dict)
-    """What was drawn at the start and must not be drawn again: another card would draw it a little differently."""
+    """Latents drawn at the start, never drawn again: another card would draw them a little differently."""
     notes: dict[str, Any] = field(default_factory=dict)
-    """What else a family must know to go on, as JSON."""
+    """Further facts needed to go on, as JSON."""
     loss_scale: dict[str, Any] = field(default_factory=dict)
     """``LossScaling.state``; empty in what was written before losses were scaled."""
 

@@ -1,4 +1,4 @@
-"""What handlers and engines agree on. No model library is imported here, and nothing of the database."""
+"""The contract between handlers and engines. No model library is imported here, and nothing of the database."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -36,7 +36,7 @@ class Base:
     """``builtin``, a hub repository name, an absolute folder, or the absolute path of one checkpoint file."""
     revision: str | None = None
     parts: str | None = None
-    """Of a checkpoint that is one file: the folder with its configuration, and with what the file does not hold."""
+    """For a checkpoint that is one file: the folder with its configuration, and with what the file does not hold."""
     on_hub: str | None = None
     """Repository of a model hub that a folder's files came from."""
 
@@ -71,7 +71,7 @@ class TrainingInputs:
 
 @dataclass(frozen=True)
 class Step:
-    """What one optimizer step measured."""
+    """Measures of one optimizer step."""
 
     step: int
     total: int
@@ -110,7 +110,7 @@ class TrainedAdapter:
     peak_memory_bytes: int
     device: str
     precision: str
-    """What it computed in: ``bfloat16``, ``float16`` or ``float32``."""
+    """The precision it computed in: ``bfloat16``, ``float16`` or ``float32``."""
     skipped_steps: int
     """Steps left out because their gradient was no number in float16."""
 
@@ -135,7 +135,7 @@ class GenerationInputs:
     offload: Literal["none", "models", "blocks"] | None = None
     """What leaves the card while it is not needed: nothing, whole models, or the denoiser's blocks too. None: as the
     family thinks best."""
-    at_once: int | None = None
+    batch_size: int | None = None
     """Pictures to draw together at most; None: as the engine estimates."""
     tiled: bool | None = None
     """Whether the autoencoder works in tiles; None: where the memory looks short."""
@@ -176,7 +176,7 @@ class Progress(Protocol):
     def short_of_memory(self, *, micro_batch_size: int, gradient_checkpointing: bool) -> None:
         """Say that the memory ran out in a step and that this is how it goes on, to the same result."""
 
-    def drawing_smaller(self, *, at_once: int, tiled: bool) -> None:
+    def drawing_smaller(self, *, batch_size: int, tiled: bool) -> None:
         """Say that the memory ran out while drawing and that this is how it goes on, to the same pictures."""
 
     def checkpoint(self, folder: Path, step: int) -> None:

@@ -10,12 +10,12 @@ Precision = Literal["float32", "bfloat16", "float16"]
 
 @dataclass(frozen=True)
 class DeviceFacts:
-    """What a plan for a training is made from."""
+    """Facts about a device from which a training is planned."""
 
     name: str = ""
     kind: Literal["cpu", "cuda"] = "cpu"
     memory_bytes: int | None = None
-    """Of the card; of the machine where the processor computes. None where the system does not say."""
+    """Memory of the card, or of the machine where the processor computes. None where the system does not say."""
     tera_operations: float | None = None
     """A second, on one large matrix product in the precision that is trained in; None before it was measured."""
     computes_in: Precision | None = None

@@ -17,7 +17,7 @@ SKIPPED = "skipped"
 
 
 class LossScaling:
-    """Of one training. ``told`` is what ``state`` gave when a checkpoint was written; empty at the start."""
+    """The loss scale of one training. ``told`` is what ``state`` gave for a checkpoint; empty at the start."""
 
     def __init__(self, dtype: torch.dtype, device: torch.device, told: Mapping[str, Any] | None = None) -> None:
         self._scaler = torch.amp.GradScaler(device.type, enabled=dtype == torch.float16)
@@ -28,7 +28,7 @@ class LossScaling:
             self._scaler.load_state_dict(known)
 
     def scaled(self, loss: torch.Tensor) -> torch.Tensor:
-        """What the way back begins from."""
+        """The scaled loss, from which the backward pass begins."""
         return self._scaler.scale(loss)
 
     def unscale(self, optimizer: torch.optim.Optimizer) -> None:

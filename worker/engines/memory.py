@@ -13,7 +13,7 @@ from worker.engines.contracts import EngineError
 
 STATUS, CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 FORGET_THE_PEAK = "5"
-"""What Linux takes for it, see ``proc(5)``."""
+"""Written to ``clear_refs``, see ``proc(5)``."""
 
 
 def peak_memory_bytes(device: torch.device) -> int:
@@ -77,7 +77,7 @@ class StepPeak:
         self.bytes = 0
 
     def interrupt(self) -> None:
-        """What comes now is no step."""
+        """Leave out of the measure what comes before the next step."""
         self._is_interrupted = True
 
     def begin_step(self) -> None:

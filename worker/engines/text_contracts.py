@@ -1,5 +1,5 @@
-"""What handlers and text engines agree on, beside ``contracts``. No model library is imported here, and nothing of the
-database."""
+"""The contract between handlers and text engines, beside ``contracts``. No model library is imported here, and
+nothing of the database."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ class Turn(Protocol):
 
 
 class WritingRequest(Protocol):
-    """What a language model is asked to write, such as ``app.writings.recipe.WritingRecipe``."""
+    """A request to write, such as ``app.writings.recipe.WritingRecipe``."""
 
     @property
     def quantization(self) -> Literal["none", "int8", "nf4"]:
@@ -52,7 +52,7 @@ class WritingRequest(Protocol):
 
 @dataclass(frozen=True)
 class WritingInputs:
-    """What it writes with."""
+    """The base and the adapter to write with."""
 
     base: Base
     adapter: AdapterFile | None = None
@@ -96,7 +96,7 @@ class VoiceInputs:
     base: Base
     texts: tuple[VoiceText, ...]
     held_out: tuple[VoiceText, ...] = ()
-    """Kept back: measured with, never trained on."""
+    """The validation split: measured with, never trained on."""
     style_guide: str = ""
     """What the base is given in its prompt to compare with; made from ``texts`` alone."""
     resume_from: Path | None = None
@@ -118,10 +118,10 @@ class SampleText:
 
 @dataclass(frozen=True)
 class VariantMeasures:
-    """What one way of writing measured on the held-out part."""
+    """Measures of one variant (base, base with style guide, adapter) on the validation split."""
 
     loss: float
-    """Mean negative log-likelihood of a token of the held-out texts, in nats."""
+    """Mean negative log-likelihood of a token of the held-out texts, in nats; its exponential is the perplexity."""
     texts: tuple[str, ...]
     """Its answers to the briefs that ``VoiceMeasures.asked`` names, in that order."""
     embedding_distance: float | None
@@ -133,7 +133,7 @@ class VoiceMeasures:
     """Base alone, base with the style guide in its prompt, and adapter, on the same texts."""
 
     tokens: int
-    """Of the held-out texts, as far as they count."""
+    """Number of held-out tokens whose loss counts."""
     base: VariantMeasures
     prompted: VariantMeasures
     adapter: VariantMeasures
@@ -160,20 +160,20 @@ class TrainedVoice:
     tokens_per_step: float | None
     peak_memory_bytes: int
     base_bytes: int
-    """Of the base's numbers as they were held."""
+    """Bytes of the base's weights, as they were held."""
     device: str
     precision: str
-    """What it computed in: ``bfloat16``, ``float16`` or ``float32``."""
+    """The precision it computed in: ``bfloat16``, ``float16`` or ``float32``."""
     skipped_steps: int
     """Steps left out because their gradient was no number in float16."""
     cut_texts: int
-    """Texts of which the end was not read, because a row was too short for them; learned and kept back together."""
+    """Texts of which the end was not read, because a row was too short for them; trained and held out together."""
     measures: VoiceMeasures | None
     """None without a held-out part, or when a person stopped it."""
 
 
 class VoiceProgress(Protocol):
-    """What a training of a voice tells beside ``Progress``."""
+    """How the training of a voice reports."""
 
     def held_out(self, step: int, loss: float) -> None:
         """Report the mean loss over the held-out part."""

@@ -18,14 +18,14 @@ def nothing() -> None: ...
 
 @dataclass(frozen=True)
 class Course(Generic[Batch]):
-    """What a training does around and in its steps, once its base is loaded and its inputs are read."""
+    """What a training does in and around its steps, once its base is loaded and its inputs are read."""
 
     begin: Callable[[], None]
     """Put the adapter into the models and call ``TrainingState.begin``."""
     batches: Callable[[], Sequence[Batch]]
-    """Of the next step."""
+    """The batches of the next step."""
     loss: Callable[[Batch, slice], torch.Tensor]
-    """What these samples of a batch add to the step's loss."""
+    """The share of the step's loss that these samples of a batch contribute, a scalar."""
     is_due: Callable[[int], bool]
     """Whether this step is followed by an evaluation and a checkpoint."""
     evaluate: Callable[[], None]

@@ -1,5 +1,5 @@
-"""What a training has learned so far, whatever it learns: the adapter, its moving average, the optimizer, the random
-numbers and the losses.
+"""The state of a training, of pictures or texts: the adapter, its moving average, the optimizer, the random numbers
+and the losses.
 
 All that a checkpoint holds is here, and nothing of pictures, texts or model families. The loop is ``training_loop``.
 """
@@ -59,7 +59,7 @@ Batch = TypeVar("Batch", bound=Counted)
 
 
 class StepProgress(Protocol):
-    """What of ``Progress`` and ``VoiceProgress`` a training needs."""
+    """The reports that ``Progress`` and ``VoiceProgress`` share."""
 
     def phase(self, name: str) -> None: ...
 
@@ -72,7 +72,7 @@ class StepProgress(Protocol):
 
 @dataclass(frozen=True)
 class Settings:
-    """What every recipe says of its steps."""
+    """Settings of the steps that every recipe has."""
 
     seed: int
     micro_batch_size: int
@@ -116,7 +116,7 @@ class TrainingState:
         """The adapter that measured best so far."""
         self.losses = list(resumed.losses) if resumed else []
         self.seconds: list[float] = []
-        """Of each step since this run began."""
+        """Duration of each step since this run began."""
         self._trainee: Trainee | None = None
         self._average: dict[str, torch.Tensor] = {}
         self._micro_batch_size = settings.micro_batch_size  # fewer after the memory ran out
@@ -274,7 +274,7 @@ class TrainingState:
             self._put(trained)
 
     def adapter(self) -> dict[str, torch.Tensor]:
-        """What a file of it holds now."""
+        """The tensors that a file of the adapter holds now: the moving average where one is kept."""
         if self._trainee is not None:
             with self.averaged():
                 return self._trainee.tensors()

@@ -56,7 +56,7 @@ class OrdersPlan:
     def inputs(self, given: GenerationInputs) -> GenerationInputs:
         if self._plan is None:
             return given
-        return replace(given, offload=self._plan.offload, at_once=self._plan.at_once, tiled=self._plan.tiled)
+        return replace(given, offload=self._plan.offload, batch_size=self._plan.at_once, tiled=self._plan.tiled)
 
     def went_smaller(self, at_once: int, tiled: bool) -> None:
         """The engine has gone over to this within the stage."""

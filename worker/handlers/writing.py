@@ -162,8 +162,8 @@ class _WholeOrder:
     def short_of_memory(self, *, micro_batch_size: int, gradient_checkpointing: bool) -> None:
         self._progress.short_of_memory(micro_batch_size=micro_batch_size, gradient_checkpointing=gradient_checkpointing)
 
-    def drawing_smaller(self, *, at_once: int, tiled: bool) -> None:
-        self._progress.drawing_smaller(at_once=at_once, tiled=tiled)
+    def drawing_smaller(self, *, batch_size: int, tiled: bool) -> None:
+        self._progress.drawing_smaller(batch_size=batch_size, tiled=tiled)
 
     def checkpoint(self, folder: Path, step: int) -> None:
         self._progress.checkpoint(folder, step)

@@ -52,9 +52,9 @@ def train(base, folder, *, out="out", recorder=None, resume_from=None, **changes
     return engine.train(tiny.training_recipe(**changes), inputs, folder / out, recorder), recorder
 
 
-def draw(base, out, *adapters, at_once=None, **changes):
+def draw(base, out, *adapters, batch_size=None, **changes):
     image, mask = changes.pop("image_file", None), changes.pop("mask_file", None)
-    inputs = GenerationInputs(base, adapters, image, mask, at_once=at_once)
+    inputs = GenerationInputs(base, adapters, image, mask, batch_size=batch_size)
     engine = registry.engine_for(base.family)
     return list(engine.generate(tiny.generation_recipe(**changes), inputs, out, tiny.Recorder()))
 
@@ -291,7 +291,7 @@ def test_diffusers_in_a_fresh_process_draws_what_the_engine_draws(any_base, tmp_
 
 def test_a_batch_of_three_equals_three_drawn_alone(xl_base, tmp_path):
     together = draw(xl_base, tmp_path / "together", count=3)
-    alone = draw(xl_base, tmp_path / "alone", count=3, at_once=1)
+    alone = draw(xl_base, tmp_path / "alone", count=3, batch_size=1)
     for one, other in zip(together, alone, strict=True):
         assert np.abs(pixels(one) - pixels(other)).max() <= 1
 
@@ -403,7 +403,7 @@ def test_xl_keeps_to_the_mask_and_its_seeds_in_any_batch(xl_base, tmp_path, star
     with Image.open(start["image_file"]) as opened:
         given = np.asarray(opened).astype(int)
     together = draw(xl_base, tmp_path / "t", **start, strength=0.9, steps=4, count=3)
-    alone = draw(xl_base, tmp_path / "a", **start, strength=0.9, steps=4, count=3, at_once=1)
+    alone = draw(xl_base, tmp_path / "a", **start, strength=0.9, steps=4, count=3, batch_size=1)
     for one, other in zip(together, alone, strict=True):
         assert np.array_equal(pixels(one)[:, :32], given[:, :32])
         assert np.abs(pixels(one) - pixels(other)).max() <= 1

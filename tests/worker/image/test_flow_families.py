@@ -83,8 +83,8 @@ def train(base, pictures, out, *, resume_from=None, recorder=None, **changes):
     return engine(base).train(recipe, TrainingInputs(base, pictures, resume_from), out, recorder), recorder
 
 
-def draw(base, out, *adapters, recorder=None, image=None, mask=None, at_once=None, **changes):
-    inputs = GenerationInputs(base, adapters, image=image, mask=mask, at_once=at_once)
+def draw(base, out, *adapters, recorder=None, image=None, mask=None, batch_size=None, **changes):
+    inputs = GenerationInputs(base, adapters, image=image, mask=mask, batch_size=batch_size)
     return list(engine(base).generate(tiny.generation_recipe(**changes), inputs, out, recorder or tiny.Recorder()))
 
 
@@ -168,7 +168,7 @@ def test_with_a_mask_it_agrees_with_the_inpainting_pipeline_and_keeps_the_rest_t
 @pytest.mark.parametrize("scheduler", ["default", *schedulers.FLOW_BY_NAME])
 def test_a_batch_of_two_equals_two_drawn_alone(bases, tmp_path, name, scheduler):
     together = draw(bases[name], tmp_path / "together", scheduler=scheduler)
-    alone = draw(bases[name], tmp_path / "alone", scheduler=scheduler, at_once=1)
+    alone = draw(bases[name], tmp_path / "alone", scheduler=scheduler, batch_size=1)
     assert max(np.abs(pixels(a) - pixels(b)).max() for a, b in zip(together, alone, strict=True)) <= 1
     assert all(np.isfinite(pixels(p)).all() and pixels(p).std() > 1 for p in together)
 

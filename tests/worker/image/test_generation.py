@@ -28,9 +28,9 @@ def adapter_file(folder, base, *, seed=0, key=None, strength=1.0, rank=4, alpha=
     return AdapterFile(key or f"key-{seed}", path, strength)
 
 
-def draw(base, out, *adapters, recorder=None, at_once=None, **changes):
+def draw(base, out, *adapters, recorder=None, batch_size=None, **changes):
     recipe = tiny.generation_recipe(**changes)
-    inputs = GenerationInputs(base, adapters, at_once=at_once)
+    inputs = GenerationInputs(base, adapters, batch_size=batch_size)
     return list(stable_diffusion.generate(recipe, inputs, out, recorder or tiny.Recorder()))
 
 
@@ -63,7 +63,7 @@ def test_the_samplers_on_offer_are_those_that_draw():
 @pytest.mark.parametrize("scheduler", ["default", *schedulers.BY_NAME])
 def test_a_batch_of_four_equals_four_drawn_alone(base, tmp_path, scheduler):
     together = draw(base, tmp_path / "together", count=4, scheduler=scheduler)
-    alone = draw(base, tmp_path / "alone", count=4, scheduler=scheduler, at_once=1)
+    alone = draw(base, tmp_path / "alone", count=4, scheduler=scheduler, batch_size=1)
     assert max(difference(one, other) for one, other in zip(together, alone, strict=True)) <= 1
 
 
@@ -197,7 +197,7 @@ def test_without_guidance_the_negative_prompt_does_nothing(base, tmp_path):
 
 
 def test_pictures_come_one_by_one_and_cancelling_keeps_those_that_are_complete(base, tmp_path):
-    kept = draw(base, tmp_path, count=4, at_once=1, recorder=tiny.Recorder(stop=Cancelled, at=5))
+    kept = draw(base, tmp_path, count=4, batch_size=1, recorder=tiny.Recorder(stop=Cancelled, at=5))
     assert [p.index for p in kept] == [0]
     assert sorted(p.name for p in tmp_path.iterdir()) == ["picture-00.png"]
 

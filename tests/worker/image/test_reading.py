@@ -70,8 +70,8 @@ def test_a_short_caption_beside_a_long_one_reads_what_it_reads_alone(
 
 def test_captions_of_one_length_need_no_mask() -> None:
     piece = torch.zeros(1, 24)
-    assert prompts.told_apart([piece, piece], 24) is None
-    told = prompts.told_apart([piece, torch.zeros(3, 24)], 24)
+    assert prompts.padding_mask([piece, piece], 24) is None
+    told = prompts.padding_mask([piece, torch.zeros(3, 24)], 24)
     assert told is not None and told.shape == (2, 72) and told.sum(1).tolist() == [24, 72]
 
 

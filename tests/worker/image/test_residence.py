@@ -57,7 +57,7 @@ def test_models_by_turns_and_blocks_one_by_one_draw_the_same(family, tmp_path, m
     pictures = TrainingInputs(base, tiny.pictures(tmp_path / "pictures"))
     trained = engine.train(order, pictures, tmp_path / "trained", tiny.Recorder())
     adapter = AdapterFile("key", trained.weights, 1.0)
-    expected = draw(base, tmp_path / "whole", adapter, offload="none", at_once=2)
+    expected = draw(base, tmp_path / "whole", adapter, offload="none", batch_size=2)
     unlike = draw(base, tmp_path / "base alone", AdapterFile("key", trained.weights, 0.0))
     assert np.abs(expected[0] - unlike[0]).max() > 2, "the adapter changes nothing"
 
@@ -70,7 +70,7 @@ def test_models_by_turns_and_blocks_one_by_one_draw_the_same(family, tmp_path, m
 
     monkeypatch.setattr(cpu_offload, "cpu_offload_with_hook", watched)
     for offload in ("models", "blocks"):
-        drawn = draw(base, tmp_path / offload, adapter, offload=offload, at_once=1)
+        drawn = draw(base, tmp_path / offload, adapter, offload=offload, batch_size=1)
         assert max(np.abs(one - other).max() for one, other in zip(drawn, expected, strict=True)) <= 1, offload
         loaded = model_cache.current()
         assert _is_group_offload_enabled(loaded.denoiser) is (offload == "blocks")

@@ -217,8 +217,8 @@ class Recorder:
     def short_of_memory(self, *, micro_batch_size: int, gradient_checkpointing: bool) -> None:
         self.shortages.append((micro_batch_size, gradient_checkpointing))
 
-    def drawing_smaller(self, *, at_once: int, tiled: bool) -> None:
-        self.smaller.append((at_once, tiled))
+    def drawing_smaller(self, *, batch_size: int, tiled: bool) -> None:
+        self.smaller.append((batch_size, tiled))
 
     def checkpoint(self, folder: Path, step: int) -> None:
         self.checkpoints.append((folder, step))

@@ -51,7 +51,7 @@ class Loaded:
     tokenizer: Any
     device: torch.device
     dtype: torch.dtype
-    """Of its own numbers, where they are not in fewer bits, and what it computes in."""
+    """Precision of its weights, where they are not quantised, and of its computing."""
     adapters: OrderedDict[str, str] = field(default_factory=OrderedDict)
     """Key of an ``AdapterFile`` → its name in the model, the longest unused first."""
 
@@ -127,7 +127,7 @@ def dtype_on(device: torch.device) -> torch.dtype:
 
 
 def dtype_for(where: str, options: dict[str, Any], device: torch.device) -> torch.dtype:
-    """What a language model computes in there: float32 in place of float16 where that cannot hold it."""
+    """The precision a language model computes in there: float32 in place of float16 where that cannot hold it."""
     dtype = dtype_on(device)
     if dtype != torch.float16:
         return dtype
@@ -145,7 +145,7 @@ def weight_bytes(model: Any) -> int:
 
 
 def _scales_bytes(parameter: Any) -> int:
-    """What bitsandbytes keeps beside a parameter in 4 or 8 bits."""
+    """Bytes that bitsandbytes keeps beside a parameter in 4 or 8 bits."""
     total = 0
     scale = getattr(parameter, "SCB", None)
     if scale is not None:

@@ -38,7 +38,7 @@ class Batch:
     targets: torch.Tensor
     """The token that follows, or ``IGNORED``."""
     positions: torch.Tensor
-    """Of each token within its own text."""
+    """Position of each token within its own text."""
     visible: torch.Tensor
     """Added to the attention's scores: 0 where a token may look, the lowest number elsewhere."""
 

@@ -88,6 +88,6 @@ def distance(one: torch.Tensor | None, other: torch.Tensor | None) -> float | No
     return 1 - torch.nn.functional.cosine_similarity(one, other, dim=0).item()
 
 
-def arm(loss: float, texts: Sequence[str], loaded, brand: torch.Tensor | None) -> VariantMeasures:
-    """Call with the base alone at work: its states are the measure for every arm's texts."""
+def variant_measures(loss: float, texts: Sequence[str], loaded, brand: torch.Tensor | None) -> VariantMeasures:
+    """Call while the base alone is active: its hidden states measure the texts of every variant."""
     return VariantMeasures(loss, tuple(texts), distance(mean_state(loaded, texts), brand))

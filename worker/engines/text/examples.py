@@ -55,7 +55,7 @@ def guided(loaded: Loaded, recipe: VoiceRecipe, inputs: VoiceInputs) -> list[Exa
 
 
 def prompt_for(loaded: Loaded, recipe: VoiceRecipe, text: VoiceText, guide: str = "") -> tuple[str, list[int]]:
-    """What a model is given to write a text like this one: as people read it, and as tokens."""
+    """The prompt for a text like this one: as people read it, and as tokens."""
     if recipe.kind == "plain_text":
         beginning = dataset.plain_pieces(loaded.tokenizer, text, recipe.max_length)[0][:PLAIN_BEGINNING]
         return loaded.tokenizer.decode(beginning, skip_special_tokens=True), [*guide_tokens(loaded, guide), *beginning]

@@ -63,7 +63,7 @@ def gguf_adapter(base: Base, weights: Path, out: Path, cache: Path | None = None
 
 
 def strength(layer: str, rank: int, facts: dict[str, Any]) -> float:
-    """What B @ A of this layer is multiplied with, as PEFT does by its configuration."""
+    """The factor of B @ A in this layer, as PEFT takes it from its configuration."""
     alphas = facts.get("alpha_pattern") or {}
     alpha = float(alphas.get(get_pattern_key(alphas.keys(), layer), facts["lora_alpha"]))
     return alpha / math.sqrt(rank) if facts.get("use_rslora") else alpha / rank

@@ -48,7 +48,7 @@ class Material:
 
 @dataclass(frozen=True)
 class Rows:
-    """Of one step."""
+    """The rows of one step."""
 
     rows: list[tuple[int, ...]]
     counted_tokens: int
@@ -190,7 +190,7 @@ def evaluation_steps(epoch_lengths: Sequence[int], per_epoch: int) -> set[int]:
 
 
 def learning_rate(recipe: VoiceRecipe, step: int, steps: int) -> float:
-    """Of the step with index ``step`` (from 0) of ``steps``; it rises over ``warmup_share`` of them."""
+    """Learning rate of the step with index ``step`` (from 0) of ``steps``; it rises over ``warmup_share`` of them."""
     warmup_steps = math.ceil(recipe.warmup_share * steps)
     return learning_rate_at(recipe.learning_rate, step, warmup_steps, steps, recipe.lr_scheduler)
 
@@ -208,8 +208,8 @@ def begin(loaded: Loaded, recipe: VoiceRecipe, state: TrainingState) -> None:
 
 
 def loss(loaded: Loaded, trained: list[Example], rows: Rows, part: slice) -> torch.Tensor:
-    """What these rows add to the step's loss: every counted token weighs the same, whatever text and row it is in. In
-    float64, as a step adds up many parts."""
+    """The share of the step's loss that these rows contribute: every counted token weighs the same, whatever text and
+    row it is in. In float64, because a step adds up many parts."""
     batch = dataset.collate(trained, rows.rows[part], loaded.tokenizer.pad_token_id)
     with _autocast(loaded):
         total, _ = evaluation.token_losses(loaded, batch)
@@ -285,7 +285,8 @@ def measure(
     brand = evaluation.mean_state(loaded, [text.text for text in asked])
     tokens = sum(sum(one.counted[1:]) for one in held_out)
     found = {
-        name: evaluation.arm(losses[name], [text.strip() for text in texts[name]], loaded, brand) for name in losses
+        name: evaluation.variant_measures(losses[name], [text.strip() for text in texts[name]], loaded, brand)
+        for name in losses
     }
     return VoiceMeasures(tokens, found["base"], found["prompted"], found["adapter"], places)
 
@@ -333,7 +334,7 @@ def _autocast(loaded: Loaded) -> Any:
 
 
 def _name(inputs: VoiceInputs) -> str:
-    """What PEFT's configuration calls the base: its name on the hub, also for the one that comes along.
+    """The base's name in PEFT's configuration: its name on the hub, also for the one that comes along.
 
     Of a local folder the last name alone, as paths of this machine are nobody's business.
     """

@@ -67,8 +67,8 @@ def can_tile(vae: Any) -> bool:
 
 @contextlib.contextmanager
 def tiles(vae: Any) -> Iterator[None]:
-    """Of ``TILE_SIDE`` pixels meanwhile; its own are as large as what many bases were trained at, which saves nothing
-    there."""
+    """Work in tiles of ``TILE_SIDE`` pixels meanwhile. The autoencoder's own are as large as the pictures that many
+    bases were trained at, where they save nothing."""
     own = vae.tile_sample_min_size, vae.tile_latent_min_size
     shrunk = min(own[0], TILE_SIDE)
     vae.tile_sample_min_size, vae.tile_latent_min_size = shrunk, own[1] * shrunk // own[0]

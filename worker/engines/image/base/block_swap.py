@@ -76,7 +76,7 @@ class _Block:
 
 
 def _slots(module: torch.nn.Module) -> Iterator[Slot]:
-    """Of this module's own tensors, those of its parts left out."""
+    """The module's own tensors, without those of its submodules."""
     for name, parameter in module.named_parameters(recurse=False):
         if name == "weight" and isinstance(module, bnb.nn.Linear8bitLt):
             yield from _of_eight_bits(module)

@@ -21,7 +21,7 @@ DOWN, UP, LENGTHS = "lora_A.weight", "lora_B.weight", "dora_scale"
 
 
 class ColumnDora(LoraVariant):
-    """Of one layer and one adapter."""
+    """The variant for one layer and one adapter."""
 
     def __init__(self, factors: torch.Tensor, scaling: float) -> None:
         """``factors``: d, of the shape (in,) for a matrix or (in, 1, 1) for a convolution; ``scaling``: alpha / rank,

@@ -17,7 +17,7 @@ IN_TURN = ("text_encoder", "text_encoder_2", "unet", "vae")
 
 @contextlib.contextmanager
 def planned(loaded: Loaded, inputs: GenerationInputs) -> Iterator[None]:
-    """What the plan says of offloading and tiles counts meanwhile. The models are where they were."""
+    """Apply the plan's offloading and tiling meanwhile. No model is moved here."""
     loaded.offload, loaded.tiled = inputs.offload, inputs.tiled
     try:
         yield

@@ -19,7 +19,7 @@ attention alone, one picture: 1.05 times). Built-in model, ``tests/benchmarks/fu
 machines."""
 
 KEPT_BYTES = 2**30
-"""Of the base's own weights, beside which it fuses no more: a copy of them is kept meanwhile."""
+"""Most of the base's own weights that are copied while adapters are fused; beyond it nothing is fused."""
 
 
 def pays(*, passes: int, bytes_kept: int, dtype: torch.dtype, quantization: str) -> bool:

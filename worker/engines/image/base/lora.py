@@ -37,14 +37,14 @@ TARGETS: dict[TargetModules, tuple[str, ...]] = {
 """Ends of the names of the layers that an adapter acts on. Of a convolution A is k×k and B 1×1 (kohya's "LoCon")."""
 
 TEXT_TARGETS = ("q_proj", "k_proj", "v_proj", "out_proj")
-"""What is trained of a CLIP text encoder: its attention, as in diffusers' own scripts."""
+"""The layers of a CLIP text encoder that are trained: its attention, as in diffusers' own scripts."""
 
 HALF_PRECISION_LOSS = 1e-3
 """Largest relative error (Frobenius norm) of a tensor stored in float16 before the file keeps float32 instead. Rounding
 alone costs about 3e-4; more means that the values reach below what float16 can hold."""
 NEGLIGIBLE = 0.01
-"""Of the usual norm among its like: what a tensor below it loses is counted against this much. A layer that has hardly
-learned anything, of 1e-7 where the others are 1e-2, shows in no picture."""
+"""Share of the usual norm of its kind: the loss of a smaller tensor is counted against this much. A layer that has
+hardly learned anything, of 1e-7 where the others are 1e-2, shows in no picture."""
 
 
 class LoKrOnFourBits(lokr.Linear):

@@ -25,7 +25,7 @@ class Loaded:
     pipeline: Any
     device: torch.device
     dtype: torch.dtype
-    """Of the denoiser and the text encoders."""
+    """Precision of the denoiser and the text encoders."""
     multiple: int
     """Pixels that both sides of a picture must be a multiple of."""
     quantization: str = "none"
@@ -38,13 +38,13 @@ class Loaded:
     acting_on_text_encoder: tuple[tuple[str, float], ...] = ()
     """Those of them that act now, each with its strength."""
     prompt_embeds: OrderedDict[Any, Any] = field(default_factory=OrderedDict)
-    """Embeddings of prompts, see ``prompts.remembered``."""
+    """Embeddings of prompts, see ``prompts.cached``."""
     fused: list[tuple[Any, torch.Tensor]] = field(default_factory=list)
     """Layers with adapters added to their weight, and that weight as it was; see ``fusing``."""
     by_blocks: bool = False
     """Whether the denoiser's blocks come to the card one by one, see ``residence``."""
     offload: str | None = None
-    """What leaves the card while it is not needed, see ``GenerationInputs``; only while an order is drawn."""
+    """``GenerationInputs.offload`` while a request is drawn, else None."""
     tiled: bool | None = None
     """Whether the autoencoder works in tiles; the same."""
 

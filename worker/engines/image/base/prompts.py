@@ -15,7 +15,7 @@ import torch
 
 from worker.engines.image.base.model_cache import Loaded
 
-REMEMBERED = 32
+CACHED = 32
 """Prompts whose embeddings are kept beside the base model."""
 Made = TypeVar("Made")
 
@@ -28,7 +28,7 @@ class PromptEmbeds:
     """(1, length, width), like ``negative``."""
     negative: torch.Tensor
     pooled: torch.Tensor | None = None
-    """SDXL's sentence vector (1, width), like ``negative_pooled``."""
+    """SDXL's pooled embedding (1, width), like ``negative_pooled``."""
     negative_pooled: torch.Tensor | None = None
 
 
@@ -43,15 +43,15 @@ def pieces(tokenizer: Any, prompt: str) -> torch.Tensor:
     return torch.tensor(rows)
 
 
-def stacked(parts: Sequence[torch.Tensor], empty: torch.Tensor, least: int = 1) -> torch.Tensor:
+def padded(parts: Sequence[torch.Tensor], empty: torch.Tensor, least: int = 1) -> torch.Tensor:
     """Pieces of several prompts (n_i, limit, …) as one tensor (batch, n, limit, …): short ones are filled up with
     ``empty`` (1, limit, …), the piece that says nothing."""
     longest = max(least, *(len(part) for part in parts))
     return torch.stack([torch.cat([part, *[empty] * (longest - len(part))]) for part in parts])
 
 
-def told_apart(parts: Sequence[torch.Tensor], limit: int) -> torch.Tensor | None:
-    """Where pieces of several prompts, put together by ``stacked``, are a prompt's own: (batch, n · limit), 1 or 0.
+def padding_mask(parts: Sequence[torch.Tensor], limit: int) -> torch.Tensor | None:
+    """Where pieces of several prompts, put together by ``padded``, are a prompt's own: (batch, n · limit), 1 or 0.
 
     None where all have as many: then nothing was filled up, and attention needs no mask. With it a short caption reads
     beside a long one what it reads alone.
@@ -77,21 +77,21 @@ def encoded(encoder: Any, ids: torch.Tensor, clip_skip: int = 1) -> torch.Tensor
 
 def encoded_by_two(encoders: Sequence[Any], ids: Sequence[torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
     """As SDXL reads pieces, one (batch, n, limit) for each encoder: both encoders' last layer but one, side by side
-    (batch, n · limit, width), and the second one's sentence vector of the first piece (batch, width)."""
+    (batch, n · limit, width), and the second one's pooled embedding of the first piece (batch, width)."""
     layers = []
     for encoder, own in zip(encoders, ids, strict=True):
         batch, n, limit = own.shape
         out = encoder(own.flatten(0, 1).to(encoder.device), output_hidden_states=True)
         layers.append(out.hidden_states[-2].view(batch, n * limit, -1))
-        sentence = out[0]
-    return torch.cat(layers, dim=-1), sentence.view(batch, n, -1)[:, 0]
+        pooled = out[0]
+    return torch.cat(layers, dim=-1), pooled.view(batch, n, -1)[:, 0]
 
 
 @torch.no_grad()
 def embed(pipeline: Any, prompt: str, chunks: int = 1, clip_skip: int = 1) -> torch.Tensor:
     """SD 1.x's embedding of one prompt: (1, n · limit, width), n = the pieces it needs but at least ``chunks``."""
     empty = pieces(pipeline.tokenizer, "")
-    return encoded(pipeline.text_encoder, stacked([pieces(pipeline.tokenizer, prompt)], empty, chunks), clip_skip)
+    return encoded(pipeline.text_encoder, padded([pieces(pipeline.tokenizer, prompt)], empty, chunks), clip_skip)
 
 
 def embed_pair(pipeline: Any, prompt: str, negative_prompt: str, clip_skip: int = 1) -> PromptEmbeds:
@@ -108,27 +108,27 @@ def embed_pair_for_two(pipeline: Any, prompt: str, negative_prompt: str) -> Prom
     encoders = (pipeline.text_encoder, pipeline.text_encoder_2)
     ids = [[pieces(tokenizer, text) for tokenizer in tokenizers] for text in (prompt, negative_prompt)]
     chunks = max(len(one[0]) for one in ids)
-    (positive, sentence), (negative, other) = (
+    (positive, pooled), (negative, negative_pooled) = (
         encoded_by_two(
             encoders,
-            [stacked([own], pieces(tokenizer, ""), chunks) for own, tokenizer in zip(one, tokenizers, strict=True)],
+            [padded([own], pieces(tokenizer, ""), chunks) for own, tokenizer in zip(one, tokenizers, strict=True)],
         )
         for one in ids
     )
     if not negative_prompt and pipeline.config.force_zeros_for_empty_prompt:
-        negative, other = torch.zeros_like(positive), torch.zeros_like(sentence)
-    return PromptEmbeds(positive, negative, sentence, other)
+        negative, negative_pooled = torch.zeros_like(positive), torch.zeros_like(pooled)
+    return PromptEmbeds(positive, negative, pooled, negative_pooled)
 
 
-def remembered(loaded: Loaded, key: tuple[Any, ...], make: Callable[[], Made]) -> Made:
-    """What ``make`` gave for this key the last time, of the prompts used last.
+def cached(loaded: Loaded, key: tuple[Any, ...], make: Callable[[], Made]) -> Made:
+    """The embeddings that ``make`` gave for this key, from a cache of the prompts used last.
 
-    What acts on the text encoders is part of what is remembered.
+    The adapters that act on the text encoders are part of the key.
     """
     known: Made | None = loaded.prompt_embeds.pop((key, loaded.acting_on_text_encoder), None)
     if known is None:
         known = make()
     loaded.prompt_embeds[key, loaded.acting_on_text_encoder] = known
-    while len(loaded.prompt_embeds) > REMEMBERED:
+    while len(loaded.prompt_embeds) > CACHED:
         loaded.prompt_embeds.popitem(last=False)
     return known

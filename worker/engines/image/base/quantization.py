@@ -39,7 +39,7 @@ def quantize(
 
 
 def compute_in(model: torch.nn.Module, dtype: torch.dtype) -> None:
-    """What layers in 4 bits are made whole to when they compute; those in 8 bits follow what comes in."""
+    """Set the precision in which 4-bit layers compute; 8-bit layers follow their input."""
     for module in model.modules():
         if isinstance(module, bnb.nn.Linear4bit):
             module.compute_dtype = dtype
@@ -50,7 +50,7 @@ def is_quantized(model: torch.nn.Module) -> bool:
 
 
 def bytes_of(model: torch.nn.Module) -> int:
-    """What the model's parameters and buffers take, the constants of quantised layers included."""
+    """Bytes of the model's parameters and buffers, the constants of quantised layers included."""
     plain = sum(t.numel() * t.element_size() for t in (*model.parameters(), *model.buffers()))
     return plain + sum(_constants(module) for module in model.modules())
 

@@ -24,7 +24,7 @@ DRAW_SMALLER = "Choose smaller pictures, or a machine with more memory."
 
 @dataclass(frozen=True)
 class Family:
-    """What the frame asks of a family of base models."""
+    """The functions that a family of base models gives to the frame."""
 
     check_scheduler: Callable[[str], None]
     """Raises ``EngineError`` (``unknown_scheduler``)."""
@@ -35,7 +35,7 @@ class Family:
     placed: Callable[[Loaded], AbstractContextManager[None]]
     """The models are where drawing needs them meanwhile."""
     latent_shape: Callable[[Loaded, int, int], tuple[int, int, int, int]]
-    """Of the noise of one picture of this width and height."""
+    """Shape of the noise of one picture of this width and height."""
     batch_size: Callable[[Loaded, int, int], int]
     """How many pictures of this width and height to draw at once."""
     denoiser: Callable[[Loaded, GenerationRecipe, StartPicture | None], Denoise]
@@ -71,7 +71,7 @@ def generate(
                 progress,
                 shape=family.latent_shape(loaded, recipe.width, recipe.height),
                 steps=steps_taken(recipe, start is not None),
-                batch_size=inputs.at_once or family.batch_size(loaded, recipe.width, recipe.height),
+                batch_size=inputs.batch_size or family.batch_size(loaded, recipe.width, recipe.height),
                 denoise=family.denoiser(loaded, recipe, start),
                 decode=decode,
             )

@@ -1,4 +1,4 @@
-"""Pictures of an order in batches, each handed over when its file is complete. Shared by the image families."""
+"""The pictures of a request in batches, each handed over when its file is complete. Shared by the image families."""
 
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -92,7 +92,7 @@ def draw(
                 if len(indexes) == 1:
                     raise
                 batch_size, done = len(indexes) // 2, first * steps
-                progress.drawing_smaller(at_once=batch_size, tiled=bool(loaded.tiled))
+                progress.drawing_smaller(batch_size=batch_size, tiled=bool(loaded.tiled))
                 continue
             first += len(indexes)
             denoised = (time.perf_counter() - began) / len(indexes)
@@ -102,7 +102,7 @@ def draw(
                 was_tiled = loaded.tiled
                 dataset.save_picture(decode(latents[n : n + 1]), path)
                 if loaded.tiled and not was_tiled:
-                    progress.drawing_smaller(at_once=batch_size, tiled=True)
+                    progress.drawing_smaller(batch_size=batch_size, tiled=True)
                 yield GeneratedPicture(
                     index=index,
                     path=path,

@@ -101,6 +101,6 @@ def _normal(config: Any, device: torch.device) -> tuple[torch.Tensor | None, Any
 
 
 def latent_shape(loaded: Loaded, width: int, height: int) -> tuple[int, int, int, int]:
-    """Of one picture of these pixels."""
+    """Shape of the latents of one picture of these pixels."""
     factor = loaded.pipeline.vae_scale_factor
     return 1, loaded.pipeline.unet.config.in_channels, height // factor, width // factor

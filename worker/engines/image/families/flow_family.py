@@ -28,9 +28,9 @@ from worker.engines.image.training import loop, losses, schedule
 from worker.engines.image.training.batches import Drawn
 
 BYTES_PER_PIXEL = 2048
-"""What drawing takes beside the weights, an estimate."""
+"""Memory that drawing takes beside the weights, an estimate."""
 Embeds = tuple[torch.Tensor, ...]
-"""What the text encoders make of a prompt, (1, …) or (batch, …)."""
+"""A prompt's embeddings by each text encoder, (1, …) or (batch, …)."""
 Velocity = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 """From latents in patches (batch, width, rows, columns) and their noise levels (batch,)."""
 
@@ -85,7 +85,7 @@ class FlowFamily:
     layers: Callable[[Network], Mapping[str, str]]
     """Patterns of whole names of the layers that an adapter may act on, by the recipe's name for them."""
     embed: Callable[[Loaded, str], Embeds]
-    """Of a prompt, on the CPU."""
+    """Embeddings of a prompt, on the CPU."""
     velocity: Callable[[Any, torch.Tensor, torch.Tensor, Embeds], torch.Tensor]
     """As a training asks a transformer for it: latents in patches, noise levels, embeddings."""
     guided_velocity: GuidedVelocity
@@ -93,9 +93,9 @@ class FlowFamily:
     mu: Callable[[Mapping[str, Any], int, int], float]
     """Logarithm of the shift for a scheduler's settings, a number of tokens and a number of steps."""
     latent_shape: Callable[[Loaded, int, int], tuple[int, int, int, int]]
-    """Of the noise of one picture of this width and height."""
+    """Shape of the noise of one picture of this width and height."""
     patches: Callable[[torch.Tensor], torch.Tensor]
-    """Of such noise."""
+    """Such noise in patches."""
     encode: Callable[[Loaded, torch.Tensor], torch.Tensor]
     """Pixels (1, 3, height, width) as latents in patches on the CPU, scaled as the transformer wants them."""
     decode: Callable[[Loaded, torch.Tensor], Image.Image]
@@ -133,8 +133,8 @@ class FlowFamily:
         )
 
     def prompt_embeds(self, loaded: Loaded, prompt: str) -> Embeds:
-        """``embed``, remembered beside the base."""
-        return prompts.remembered(loaded, (prompt,), lambda: self.embed(loaded, prompt))
+        """``embed``, cached beside the base."""
+        return prompts.cached(loaded, (prompt,), lambda: self.embed(loaded, prompt))
 
 
 # Training ---------------------------------------------------------------------------------------------------------

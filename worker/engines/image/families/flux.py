@@ -42,7 +42,7 @@ TRAINED = {
 
 
 WHOLE_FOR_DORA = r"|single_transformer_blocks\.\d+\.proj_mlp"
-"""What a DoRA of the attention also trains. Most programs hold a single block's q, k, v and the way into its
+"""Layers that a DoRA of the attention also trains. Most programs hold a single block's q, k, v and the way into its
 feed-forward as one layer, and DoRA's magnitudes are those of whole rows: magnitudes of the attention's rows alone have
 no place in such a file."""
 
@@ -76,7 +76,7 @@ def velocity(
     embeds: Embeds,
     guidance: float = 1.0,
 ) -> torch.Tensor:
-    """What the transformer answers for latents in patches (batch, width, rows, columns), of that shape; ``embeds`` as
+    """The transformer's answer for latents in patches (batch, width, rows, columns), of that shape; ``embeds`` as
     ``embed`` gives them."""
     prompt_embeds, pooled = embeds
     rows, columns = latents.shape[2:]

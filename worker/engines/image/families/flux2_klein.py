@@ -69,7 +69,7 @@ def velocity(
     embeds: Embeds,
     reference: torch.Tensor | None = None,
 ) -> torch.Tensor:
-    """What the transformer answers for latents in patches (batch, width, rows, columns), of that shape; ``reference``
+    """The transformer's answer for latents in patches (batch, width, rows, columns), of that shape; ``reference``
     are those of a picture to keep to."""
     (prompt_embeds,) = embeds
     sequence, places = flow.tokens(latents), _places(latents, 0)

@@ -35,14 +35,14 @@ class Captions:
     """Embeddings of pieces (batch, n, limit, width), and with two encoders pooled embeddings (batch, width). With the
     encoders in training the tokens of each, (batch, n, limit)."""
     attention_mask: torch.Tensor | None
-    """``prompts.told_apart``."""
+    """``prompts.padding_mask``."""
 
 
 @dataclass(frozen=True)
 class Batch:
     """Samples of one size, drawn once for a step."""
 
-    noised: losses.Noised
+    noisy: losses.NoisySamples
     captions: Captions
     size_conditions: torch.Tensor
     """(batch, 6), see ``dataset.size_conditions``."""
@@ -56,8 +56,8 @@ class Batch:
 
 
 class Condition(Protocol):
-    """What the U-Net is told in a step: embeddings (batch, length, width) and ``added_cond_kwargs``, of this precision,
-    on this device."""
+    """The U-Net's conditioning in a step: embeddings (batch, length, width) and ``added_cond_kwargs``, of this
+    precision, on this device."""
 
     def __call__(
         self,
@@ -77,11 +77,11 @@ class Conditioning:
     encoders: tuple[str, ...]
     """The pipeline's names of its text encoders."""
     embed: Callable[[Any, str, str, int], PromptEmbeds]
-    """Of a pipeline, a prompt, a negative prompt and a clip skip."""
+    """Embeddings by a pipeline, of a prompt and a negative prompt, at a clip skip."""
     read: Callable[[Any, TrainingRecipe, Sequence[str]], Callable[[Sequence[str]], Captions]]
     """Reads these texts once; what it gives puts some of them together."""
     caption_scales: Callable[[Any, Drawn, int], torch.Tensor | None]
-    """Of a pipeline, pictures and the training's seed."""
+    """``Batch.caption_scales`` of a pipeline and pictures, by the training's seed."""
     condition: Condition
     time_ids: Callable[[GenerationRecipe], torch.Tensor | None]
     """Sizes of one picture, (1, 6)."""
@@ -93,7 +93,7 @@ class UNetFamily:
     load_pipeline: Callable[[Base, torch.dtype], Any]
     conditioning: Conditioning
     bytes_per_pixel: int
-    """What drawing takes beside the weights."""
+    """Memory that drawing takes beside the weights."""
 
     @property
     def training(self) -> loop.Family:
@@ -140,7 +140,7 @@ def _prepare(
     family: UNetFamily, loaded: Loaded, recipe: TrainingRecipe, texts: Sequence[str], progress: Progress
 ) -> loop.Prepared[Batch]:
     pipeline, unet, conditioning = loaded.pipeline, loaded.pipeline.unet, family.conditioning
-    noising = losses.Noising.of(pipeline.scheduler, recipe)
+    noise_schedule = losses.NoiseSchedule.of(pipeline.scheduler, recipe)
     captions = conditioning.read(pipeline, recipe, texts)
     targets = family.targets(recipe)
     device, dtype = unet.device, unet.dtype  # asked once: each answer is a walk through the whole model
@@ -168,7 +168,7 @@ def _prepare(
 
     def batch(drawn: Drawn, generator: torch.Generator) -> Batch:
         return Batch(
-            noised=noising.draw(drawn.clean, recipe.noise_offset, generator),
+            noisy=noise_schedule.draw(drawn.clean, recipe.noise_offset, generator),
             captions=captions(drawn.captions),
             size_conditions=drawn.conditions,
             caption_scales=conditioning.caption_scales(pipeline, drawn, recipe.seed),
@@ -176,18 +176,18 @@ def _prepare(
         )
 
     def loss(batch: Batch, part: slice) -> torch.Tensor:
-        noised, mask = batch.noised, batch.captions.attention_mask
+        noisy, mask = batch.noisy, batch.captions.attention_mask
         with model_cache.autocast(device, dtype):
             embedding, added = conditioning.condition(pipeline, recipe, batch, part, device, dtype)
             prediction = unet(
-                noised.noisy[part].to(device, dtype),
-                noised.timesteps[part].to(device),
+                noisy.latents[part].to(device, dtype),
+                noisy.timesteps[part].to(device),
                 embedding,
                 encoder_attention_mask=None if mask is None else mask[part].to(device),
                 added_cond_kwargs=added,
                 return_dict=False,
             )[0]
-        return losses.weighted_mse(prediction, noised.wanted[part].to(device), noised.weights[part])
+        return losses.weighted_mse(prediction, noisy.target[part].to(device), noisy.weights[part])
 
     return loop.Prepared(
         models={name: getattr(pipeline, name) for name in targets},
@@ -204,7 +204,7 @@ def _prepare(
 
 def joined(texts: Sequence[torch.Tensor], empty: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:
     """Pieces of several texts (n, limit, …) as (batch, n, limit, …), and what tells their own from those filled up."""
-    return prompts.stacked(texts, empty), prompts.told_apart(texts, empty.shape[1])
+    return prompts.padded(texts, empty), prompts.padding_mask(texts, empty.shape[1])
 
 
 # Drawing ----------------------------------------------------------------------------------------------------------
@@ -218,7 +218,7 @@ def _denoiser(
     def denoise(noise: torch.Tensor, generators: list[torch.Generator], on_step: Callable[[], None]) -> torch.Tensor:
         # Here, where the adapters act with their strengths: one that trained the text encoder changes it too.
         asked = (recipe.prompt, recipe.negative_prompt, recipe.clip_skip)
-        embeds = prompts.remembered(loaded, asked, lambda: conditioning.embed(loaded.pipeline, *asked))
+        embeds = prompts.cached(loaded, asked, lambda: conditioning.embed(loaded.pipeline, *asked))
         if start is None or clean is None:
             return _denoise(
                 loaded, recipe.scheduler, embeds, noise, generators, recipe.steps, recipe.guidance_scale, on_step
@@ -254,7 +254,7 @@ def _denoise(
 ) -> torch.Tensor:
     """Run the pipeline from ``noise`` (batch, channels, height, width) to clean latents of that shape.
 
-    ``on_step`` is called after every denoising step and may raise to stop.
+    ``on_step`` is called after every denoise_schedule step and may raise to stop.
     """
     pipeline = loaded.pipeline
     own = pipeline.scheduler

@@ -91,7 +91,7 @@ class Printed:
     def short_of_memory(self, *, micro_batch_size: int, gradient_checkpointing: bool) -> None:
         pass
 
-    def drawing_smaller(self, *, at_once: int, tiled: bool) -> None:
+    def drawing_smaller(self, *, batch_size: int, tiled: bool) -> None:
         pass
 
     def checkpoint(self, folder: Path, step: int) -> None:

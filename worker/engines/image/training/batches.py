@@ -26,7 +26,7 @@ class Drawn:
     weight: float
     """In the step's loss."""
     number: int
-    """Of the batch, from the training's beginning."""
+    """Number of the batch, from the training's beginning."""
 
 
 def of_step(

@@ -1,5 +1,5 @@
-"""Pictures of the class, drawn by the base itself, that are learned beside the brand's: so it keeps its idea of all
-other things of the kind. Prior preservation, Ruiz et al. 2023 (DreamBooth), section 4.2.
+"""Class images, drawn by the base itself and trained on beside the brand's pictures, so that the base keeps its idea of
+the class. Prior preservation, Ruiz et al. 2023 (DreamBooth), section 4.2.
 """
 
 from collections.abc import Callable
@@ -10,7 +10,7 @@ from app.trainings.look.recipe import TrainingRecipe
 from worker.engines.image.training import dataset
 from worker.engines.training_state import TrainingState
 
-AT_ONCE = 4
+BATCH_SIZE = 4
 CACHE = "class_latents"
 
 
@@ -26,16 +26,16 @@ def cached(
         return None
     if CACHE not in state.caches:
         drawn: list[torch.Tensor] = []
-        at_once = AT_ONCE
+        batch_size = BATCH_SIZE
         while len(drawn) < recipe.num_class_images:
-            numbers = range(len(drawn), min(len(drawn) + at_once, recipe.num_class_images))
+            numbers = range(len(drawn), min(len(drawn) + batch_size, recipe.num_class_images))
             seeds = [(recipe.seed + 1 + number) % 2**32 for number in numbers]
             try:
                 drawn += draw([torch.Generator("cpu").manual_seed(seed) for seed in seeds]).float().cpu()
             except torch.OutOfMemoryError:
-                if at_once == 1:
+                if batch_size == 1:
                     raise
-                at_once //= 2
+                batch_size //= 2
         state.caches[CACHE] = torch.stack(drawn)
     return state.caches[CACHE]
 

@@ -18,7 +18,7 @@ FASTER = 0.95
 
 
 class Trial:
-    """Of one model, told of every step."""
+    """The trial of one model, told of every step."""
 
     def __init__(self, model: torch.nn.Module, backend: str = "inductor") -> None:
         self._blocks = [module for name, module in model.named_modules() if BLOCK.search(name)]

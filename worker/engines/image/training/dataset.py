@@ -112,8 +112,8 @@ def at_side(picture: TrainingPicture, resolution: int, side: int, multiple: int)
 
 
 def size_conditions(picture: TrainingPicture, mirrored: bool = False) -> tuple[int, ...]:
-    """What SDXL is told of a crop, in pixels: height and width of the whole picture, top and left of the crop in the
-    picture as scaled, height and width of the result (Podell et al. 2023, section 2.2).
+    """SDXL's size conditioning of a crop, in pixels: height and width of the whole picture, top and left of the crop
+    in the picture as scaled, height and width of the result (Podell et al. 2023, section 2.2).
 
     Raises ``EngineError`` (``bad_picture``).
     """
@@ -148,7 +148,7 @@ def batch_at(sizes: Sequence[tuple[int, int]], batch_size: int, seed: int, step:
 
 @lru_cache(maxsize=4)
 def _batches(sizes: tuple[tuple[int, int], ...], batch_size: int, seed: int, epoch: int) -> list[list[int]]:
-    """Of one epoch, in their order; remembered, because every step asks, and each asking hashes every picture."""
+    """The batches of one epoch, in their order; cached, because every step asks, and asking hashes every picture."""
     groups: dict[tuple[int, int], list[int]] = {}
     for index, size in enumerate(sizes):
         groups.setdefault(size, []).append(index)

@@ -43,7 +43,7 @@ class Prepared(Generic[Batch]):
     targets: Mapping[str, Sequence[str]]
     """Ends of the names of the layers that it acts on, for each of them."""
     dtype: torch.dtype
-    """Of what the denoiser computes."""
+    """Precision that the denoiser computes in."""
     batch: Callable[[Drawn, torch.Generator], Batch]
     """These pictures with noise from the generator, and what the denoiser is told of them."""
     loss: Callable[[Batch, slice], torch.Tensor]
@@ -56,7 +56,7 @@ class Prepared(Generic[Batch]):
 
 @dataclass(frozen=True)
 class Family:
-    """What the loop asks of a family of base models."""
+    """The functions that a family of base models gives to the loop."""
 
     check: Callable[[TrainingRecipe], None]
     """Raises ``EngineError`` (``bad_order``) for a recipe that it cannot follow."""
@@ -69,7 +69,7 @@ class Family:
     """Latents of pixels (1, 3, height, width) in -1..1."""
     decode: Callable[[Loaded, torch.Tensor], Image.Image]
     latent_shape: Callable[[Loaded, int, int], tuple[int, int, int, int]]
-    """Of the noise of one picture of this width and height."""
+    """Shape of the noise of one picture of this width and height."""
     prepare: Callable[[Loaded, TrainingRecipe, Sequence[str], Progress], Prepared]
     """Embed these texts and say what a step is."""
     targets: Callable[[TrainingRecipe, Iterable[str]], Mapping[str, Sequence[str]]]

@@ -1,4 +1,4 @@
-"""What a denoiser is asked to predict, and how much each noise level counts.
+"""The targets of denoisers, and the loss weight of each noise level.
 
 Shapes: latents and noise are (batch, channels, height, width), timesteps (batch,), weights (batch,).
 """
@@ -15,17 +15,17 @@ PredictionType = Literal["epsilon", "v_prediction", "flow"]
 
 
 @dataclass(frozen=True)
-class Noised:
+class NoisySamples:
     """A batch as the denoiser meets it, and what it should say."""
 
-    noisy: torch.Tensor
+    latents: torch.Tensor
     timesteps: torch.Tensor
-    wanted: torch.Tensor
+    target: torch.Tensor
     weights: torch.Tensor
 
 
 @dataclass(frozen=True)
-class Noising:
+class NoiseSchedule:
     """How a noise- or v-predicting base was trained, and how much each noise level counts."""
 
     prediction_type: PredictionType
@@ -34,8 +34,8 @@ class Noising:
     min_snr_gamma: float | None
 
     @classmethod
-    def of(cls, scheduler: Any, recipe: TrainingRecipe) -> "Noising":
-        """Of the base's own scheduler. Raises ``EngineError`` (``model_unsupported``)."""
+    def of(cls, scheduler: Any, recipe: TrainingRecipe) -> "NoiseSchedule":
+        """From the base's own scheduler. Raises ``EngineError`` (``model_unsupported``)."""
         kind = scheduler.config.prediction_type
         if kind not in ("epsilon", "v_prediction"):
             raise EngineError(
@@ -43,7 +43,7 @@ class Noising:
             )
         return cls(kind, scheduler.alphas_cumprod.float().cpu().clone(), recipe.min_snr_gamma)
 
-    def draw(self, clean: torch.Tensor, noise_offset: float, generator: torch.Generator) -> Noised:
+    def draw(self, clean: torch.Tensor, noise_offset: float, generator: torch.Generator) -> NoisySamples:
         """Noise and a timestep for each sample of ``clean`` (batch, channels, height, width), from ``generator``."""
         noise = torch.randn(clean.shape, generator=generator)
         if noise_offset:
@@ -51,10 +51,10 @@ class Noising:
             noise += noise_offset * torch.randn((*clean.shape[:2], 1, 1), generator=generator)
         timesteps = torch.randint(0, len(self.alphas_cumprod), (len(clean),), generator=generator)
         share = signal_share(self.alphas_cumprod, timesteps)
-        return Noised(
-            noisy=add_noise(clean, noise, share),
+        return NoisySamples(
+            latents=add_noise(clean, noise, share),
             timesteps=timesteps,
-            wanted=target(self.prediction_type, clean, noise, share),
+            target=target(self.prediction_type, clean, noise, share),
             weights=min_snr_weights(self.prediction_type, share, self.min_snr_gamma),
         )
 

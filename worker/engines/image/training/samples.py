@@ -19,7 +19,7 @@ def prompts_of(recipe: TrainingRecipe) -> list[str]:
 
 
 def side_of(recipe: TrainingRecipe, loaded: Loaded) -> int:
-    """Of a square picture that the model draws while it is trained, in pixels."""
+    """Side of the square pictures that the model draws while it is trained, in pixels."""
     return max(recipe.resolution // loaded.multiple, 1) * loaded.multiple
 
 

@@ -1,4 +1,4 @@
-"""What a recipe says of a training's course, whatever the model: its identity, learning rates and due dates."""
+"""A recipe's identity, learning rates and due checkpoints, whatever the model."""
 
 import hashlib
 import json
@@ -62,14 +62,14 @@ def identity(recipe: TrainingRecipe, inputs: TrainingInputs) -> str:
     fields = TrainingRecipe.model_fields
     as_before = {name for name in FIELDS_ADDED_LATER if getattr(recipe, name) == fields[name].default}
     asked = recipe.model_dump(mode="json", exclude=RUNTIME_ONLY_FIELDS | as_before)
-    at_once = recipe.batch_size * recipe.gradient_accumulation_steps
-    facts = [asked, at_once, inputs.base.key, inputs.base.revision, pictures]
+    samples_per_step = recipe.batch_size * recipe.gradient_accumulation_steps
+    facts = [asked, samples_per_step, inputs.base.key, inputs.base.revision, pictures]
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
 
 def learning_rates_at(recipe: TrainingRecipe, step: int) -> tuple[float, float]:
-    """Of the denoiser and of the text encoders in the step with index ``step`` (from 0); the same of both where nothing
-    else is asked. DoRA, which trains no text encoder, has its magnitudes in the second group."""
+    """Learning rates of the denoiser and of the text encoders in the step with index ``step`` (from 0); equal
+    where nothing else is asked. DoRA, which trains no text encoder, has its magnitudes in the second group."""
     rate = learning_rate_at(recipe.learning_rate, step, recipe.warmup_steps, recipe.steps, recipe.lr_scheduler)
     has_own = recipe.train_text_encoder and recipe.optimizer != "prodigy"
     return rate, rate * (recipe.text_encoder_lr / recipe.learning_rate if has_own else 1.0)

@@ -1,4 +1,4 @@
-"""Builds the built-in model, step by step: `python -m worker.engines.image.builtin <step> --work DIR`.
+"""Builds the built-in model, step by step: `python -m worker.engines.image.builtin.making <step> --work DIR`.
 
 Steps in order: pictures, autoencoder, decoder, text-encoder, denoiser, pack, brand, measure. Each keeps its results in
 DIR and goes on from what it finds there. Only `pictures` opens the network.
@@ -10,7 +10,7 @@ from pathlib import Path
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m worker.engines.image.builtin", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m worker.engines.image.builtin.making", description=__doc__)
     steps = parser.add_subparsers(dest="step", required=True)
     for name, help_text, minutes in (
         ("pictures", "fetch the icon packages and render them", None),

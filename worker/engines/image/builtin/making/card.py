@@ -22,6 +22,97 @@ _PARTS = {
 }
 
 
+CARD = """---
+license: other
+library_name: diffusers
+pipeline_tag: text-to-image
+language: [en, de]
+---
+# Livery's built-in base model
+
+Draws pictograms and simple illustrations of everyday things, 128×128 pixels, from English or German captions. It is a
+latent-diffusion model in the layout of Stable Diffusion ({megabytes:.1f} MB), small enough for two CPU
+cores and trained from nothing, by this project's own command, on freely licensed icons.
+
+It knows {concepts} concepts in {style_count} styles ({pictures:,} pictures) and {colour_count} background colours.
+Captions are lower-cased; write for instance "flat style rocket on a navy background" or "Rakete im flachen Stil auf
+marineblauem Hintergrund".
+
+| style word | German | learnt from |
+|---|---|---|
+{styles}
+
+An outline is dark unless its colour is named before the word, as in "navy outlined style rocket" or "Rakete im
+marineblau umrandeten Stil": {outlines}.
+
+## Parts
+- `vae`: `PatchAutoencoder` of this project, 16×16 pixels to one cell of 24 channels (8×8 cells for a picture).
+- `text_encoder`, `tokenizer`: CLIP text model of two layers; byte-level BPE learnt from the captions.
+- `unet`: `UNet2DConditionModel` at 8×8 and 4×4 cells with cross-attention at both; v-prediction.
+- `scheduler`: DDIM with zero terminal SNR and trailing steps. 20 steps and a guidance of 4 are what was measured.
+
+`StableDiffusionPipeline.from_pretrained(folder)` loads it after
+`import worker.engines.image.base.patch_autoencoder`, from this project's folder:
+diffusers imports no module just because a model names one.
+
+## Data
+Concepts are those emoji (animals, food, places, activities, objects, hearts) that all trained styles and at least six
+of the sets draw, less near-duplicates and rarely wanted things left out by hand (`left_out.py`); people, faces, flags,
+clock faces, letters and symbols were left out. Sets under share-alike licences were not used. The set `{brand_set}`
+was left out of all training: it is the brand that adapters are tested with.
+
+| set | author | licence | used for |
+|---|---|---|---|
+{sets}
+
+Attribution in full is in `NOTICE`.
+
+## Training
+On two CPU cores that were shared with other work:
+
+| part | minutes | seen |
+|---|---|---|
+{trained}
+
+The autoencoder learns from squared and absolute error, of pixels and of the steps between them, with noise on its
+latents; half of its last pictures had dark outlines drawn round their shapes, since no free set draws any. Then its
+decoder goes on alone against a critic of patches, for sharp lines and flat grounds. The text encoder learns to name
+concept, style, background and a coarse thumbnail, and is then frozen. The denoiser's shipped weights are a moving
+average; its learning rate fell to zero at the end. In its last part the outlined pictures came with outlines of eleven
+colours too, from black to mid-grey: a brand's outlines are rarely those of a style. At first their captions did not say
+so, and the model drew outlines that nobody had asked for; then they named the colour.
+All parts went on from an earlier version that knew no outlines.
+
+To repeat it: `python -m worker.engines.image.builtin.making STEP --work DIR`, steps `pictures`,
+`autoencoder --minutes 20`, `decoder --minutes 40`, `text-encoder --minutes 6`, `denoiser --minutes 280`, `pack`,
+`brand`, `measure`. To go on from these weights, in an empty folder: `pictures`, then `denoiser --from-model
+worker/engines/image/builtin/model`, `pack`, `brand`, `measure`; the other steps take `--from-model` too. The denoiser
+must follow where `autoencoder` or `text-encoder` changed; where only `decoder` did, it need not.
+It uses a GPU where there is one, goes on from its own checkpoints in DIR, and warms up again where only these weights
+are there (optimiser state is not shipped).
+
+## Measured
+Printed by the `measure` step, on two CPU cores shared with other work. Obedience: the drawn picture's nearest real
+picture of the same style among 100 concepts (CIE L*a*b* layout and oriented gradients, neither used in training;
+usual wording is "flat style rocket", unseen wording is of templates never trained on) is the right one (top 1) or
+among the first five (top 5; chance is 0.05). "real top 5" is the same test with real pictures of another style.
+Copies: drawn pictures nearer than 0.03 to a training picture.
+
+{measured}
+
+{brand}
+
+## Limits
+- It draws pictograms and simple illustrations of the concepts it knows, one to a picture. It knows no people, brands,
+  text, photographs or scenes, and combinations of things were not trained.
+- Fine detail is often wrong or soft (wheels, strings, faces of animals), and strong guidance makes colours garish.
+- The autoencoder softens lines thinner than about two pixels; compare its figures for held-out and brand pictures.
+- Captions worded otherwise than in training are obeyed less well, German ones above all; short names such as "Hund" may
+  be misread in them.
+- It learnt little else than these icons. Check the sets' licences (NOTICE) before you use a picture as a logo.
+"""
+
+
 def write(work: Path, folder: Path) -> None:
     """Write `README.md` and `NOTICE` into the model's folder. Raises PicturesError if `work` holds no pictures.
 
@@ -116,92 +207,17 @@ def _card(work: Path, folder: Path, licences: list[dict[str, str]], figures: dic
         measured = f"| figure | of | value |\n|---|---|---|\n{measured}"
     else:
         measured = "Not measured yet."
-    return f"""---
-license: other
-library_name: diffusers
-pipeline_tag: text-to-image
-language: [en, de]
----
-# Livery's built-in base model
-
-Draws pictograms and simple illustrations of everyday things, 128×128 pixels, from English or German captions. It is a
-latent-diffusion model in the layout of Stable Diffusion ({size_of(folder) / 1e6:.1f} MB), small enough for two CPU
-cores and trained from nothing, by this project's own command, on freely licensed icons.
-
-It knows {len(concepts)} concepts in {len(STYLES)} styles ({pictures:,} pictures) and {len(COLOURS)} background colours.
-Captions are lower-cased; write for instance "flat style rocket on a navy background" or "Rakete im flachen Stil auf
-marineblauem Hintergrund".
-
-| style word | German | learnt from |
-|---|---|---|
-{styles}
-
-An outline is dark unless its colour is named before the word, as in "navy outlined style rocket" or "Rakete im
-marineblau umrandeten Stil": {outlines}.
-
-## Parts
-- `vae`: `PatchAutoencoder` of this project, 16×16 pixels to one cell of 24 channels (8×8 cells for a picture).
-- `text_encoder`, `tokenizer`: CLIP text model of two layers; byte-level BPE learnt from the captions.
-- `unet`: `UNet2DConditionModel` at 8×8 and 4×4 cells with cross-attention at both; v-prediction.
-- `scheduler`: DDIM with zero terminal SNR and trailing steps. 20 steps and a guidance of 4 are what was measured.
-
-`StableDiffusionPipeline.from_pretrained(folder)` loads it after
-`import worker.engines.image.base.patch_autoencoder`, from this project's folder:
-diffusers imports no module just because a model names one.
-
-## Data
-Concepts are those emoji (animals, food, places, activities, objects, hearts) that all trained styles and at least six
-of the sets draw, less near-duplicates and rarely wanted things left out by hand (`left_out.py`); people, faces, flags,
-clock faces, letters and symbols were left out. Sets under share-alike licences were not used. The set `{BRAND_SET}`
-was left out of all training: it is the brand that adapters are tested with.
-
-| set | author | licence | used for |
-|---|---|---|---|
-{sets}
-
-Attribution in full is in `NOTICE`.
-
-## Training
-On two CPU cores that were shared with other work:
-
-| part | minutes | seen |
-|---|---|---|
-{trained}
-
-The autoencoder learns from squared and absolute error, of pixels and of the steps between them, with noise on its
-latents; half of its last pictures had dark outlines drawn round their shapes, since no free set draws any. Then its
-decoder goes on alone against a critic of patches, for sharp lines and flat grounds. The text encoder learns to name
-concept, style, background and a coarse thumbnail, and is then frozen. The denoiser's shipped weights are a moving
-average; its learning rate fell to zero at the end. In its last part the outlined pictures came with outlines of eleven
-colours too, from black to mid-grey: a brand's outlines are rarely those of a style. At first their captions did not say
-so, and the model drew outlines that nobody had asked for; then they named the colour.
-All parts went on from an earlier version that knew no outlines.
-
-To repeat it: `python -m worker.engines.image.builtin STEP --work DIR`, steps `pictures`, `autoencoder --minutes 20`,
-`decoder --minutes 40`, `text-encoder --minutes 6`, `denoiser --minutes 280`, `pack`, `brand`, `measure`. To go on from
-these weights, in an empty folder: `pictures`, then `denoiser --from-model worker/engines/image/builtin/model`, `pack`,
-`brand`, `measure`; the other steps take `--from-model` too. The denoiser must follow where `autoencoder` or
-`text-encoder` changed; where only `decoder` did, it need not.
-It uses a GPU where there is one, goes on from its own checkpoints in DIR, and warms up again where only these weights
-are there (optimiser state is not shipped).
-
-## Measured
-Printed by the `measure` step, on two CPU cores shared with other work. Obedience: the drawn picture's nearest real
-picture of the same style among 100 concepts (CIE L*a*b* layout and oriented gradients, neither used in training;
-usual wording is "flat style rocket", unseen wording is of templates never trained on) is the right one (top 1) or
-among the first five (top 5; chance is 0.05). "real top 5" is the same test with real pictures of another style.
-Copies: drawn pictures nearer than 0.03 to a training picture.
-
-{measured}
-
-{_brand(work)}
-
-## Limits
-- It draws pictograms and simple illustrations of the concepts it knows, one to a picture. It knows no people, brands,
-  text, photographs or scenes, and combinations of things were not trained.
-- Fine detail is often wrong or soft (wheels, strings, faces of animals), and strong guidance makes colours garish.
-- The autoencoder softens lines thinner than about two pixels; compare its figures for held-out and brand pictures.
-- Captions worded otherwise than in training are obeyed less well, German ones above all; short names such as "Hund" may
-  be misread in them.
-- It learnt little else than these icons. Check the sets' licences (NOTICE) before you use a picture as a logo.
-"""
+    return CARD.format(
+        megabytes=size_of(folder) / 1e6,
+        concepts=len(concepts),
+        style_count=len(STYLES),
+        pictures=pictures,
+        colour_count=len(COLOURS),
+        styles=styles,
+        outlines=outlines,
+        brand_set=BRAND_SET,
+        sets=sets,
+        trained=trained,
+        measured=measured,
+        brand=_brand(work),
+    )

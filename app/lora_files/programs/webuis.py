@@ -70,8 +70,8 @@ def _left_over(contents: Contents) -> int:
 
 def _like_comfyui(contents: Contents, program: str, name: str) -> Fit:
     if contents.key_format == "xlabs":
-        known = {tensor for layer in contents.layers for tensor in layer.names.values()}
-        if not known.issuperset(_WHOLE_XLABS):
+        named = {tensor for layer in contents.layers for tensor in layer.names.values()}
+        if not named.issuperset(_WHOLE_XLABS):
             return none(contents, program, name, OTHER_NAMES)
         return Fit(program, name, contents.total, contents.total)
 

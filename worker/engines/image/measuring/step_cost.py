@@ -143,17 +143,19 @@ def kept_rows(key: str) -> Iterator[tuple[Any, ...]]:
         for layers in LAYERS:
             for side in KEPT_SIDES:
                 model = made(build)
-                learned = put_in(model, network, _targets(key, model, network, layers))
+                learned = put_in(model, network, _targets(model, network, layers))
                 with _fused_attention():
                     sizes = (_kept(model, step, side), *_kept_checkpointed(model, step, side))
                 yield network, layers, side, learned, *(round(size / 1e6) for size in sizes)
 
 
-def _targets(key: str, model: nn.Module, network: Network, layers: TargetModules) -> Sequence[str]:
-    if key.startswith("stable-diffusion"):
-        return TARGETS[layers]
-    patterns = flux.trained_by(network) if key.startswith("flux-1") else flux2_klein.TRAINED
-    return flow_models.layers_of(model, patterns, layers)
+FLOW_FAMILIES = {FluxTransformer2DModel: flux.FAMILY, Flux2Transformer2DModel: flux2_klein.FAMILY}
+"""Class of a transformer → the family that trains it."""
+
+
+def _targets(model: nn.Module, network: Network, layers: TargetModules) -> Sequence[str]:
+    family = next((family for kind, family in FLOW_FAMILIES.items() if isinstance(model, kind)), None)
+    return TARGETS[layers] if family is None else flow_models.layers_of(model, family.layers(network), layers)
 
 
 def _kept(model: nn.Module, step: Step, side: int) -> int:

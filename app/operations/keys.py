@@ -11,8 +11,8 @@ from sqlalchemy import Column, select
 from sqlalchemy.orm import Session
 
 from app.adapters.models import Adapter
-from app.db import Base
 from app.jobs.models import Job
+from app.models import Base
 from app.operations.models import OrphanFile
 
 NO_FILES = {OrphanFile.__tablename__}

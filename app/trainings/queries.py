@@ -10,7 +10,6 @@ from sqlalchemy.orm import Session
 
 from app.adapters.models import Adapter
 from app.db import own
-from app.jobs import queries as jobs
 from app.jobs.models import Job
 from app.projects import queries as projects
 from app.trainings.estimates import Estimate
@@ -86,13 +85,14 @@ def job_spec(
 
 def running_of(session: Session, *, workspace_id: str, project_id: str) -> list[Training]:
     """The brand's training of each kind that runs, else the first that waits; pictures before the voice."""
-    of_brand = [job for job in jobs.active(session, workspace_id=workspace_id) if job.project_id == project_id]
-    active = [job.subject_id for job in of_brand if job.queue == "training"]
-    if not active:
-        return []
-    found = session.scalars(select(Training).where(Training.id.in_(active), Training.workspace_id == workspace_id))
     first: dict[str, Training] = {}
-    for one in sorted(found, key=lambda row: active.index(row.id)):
+    for one in session.scalars(
+        select(Training)
+        .join(Job, Job.subject_id == Training.id)
+        .where(Training.workspace_id == workspace_id, Job.project_id == project_id, Job.queue == "training")
+        .where(Job.is_active)
+        .order_by(Job.state.desc(), Job.created_at, Job.id)
+    ):
         first.setdefault(one.modality, one)
     return [first[modality] for modality in sorted(first)]
 

@@ -29,7 +29,7 @@ types:
 	$(BIN)/mypy
 
 # Loading the model libraries takes longer than most tests, so those that need them share a process.
-WITH_MODELS := tests/app/adapters/test_dialects.py $(addprefix tests/worker/,builtin image text test_own_language_models.py)
+WITH_MODELS := tests/app/lora_files/test_key_formats.py $(addprefix tests/worker/,builtin image text test_own_language_models.py)
 fast:
 	$(PYTEST) -n 2 --dist worksteal -m "not slow and not gpu" $(addprefix --ignore=,$(WITH_MODELS))
 

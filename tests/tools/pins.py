@@ -29,7 +29,8 @@ import torch
 from PIL import Image
 from safetensors import safe_open
 
-from tests.tools import pinned_cases
+from tests.tools import pinned_runs
+from tests.tools.pinned_cases import CASES
 from worker.engines import registry
 
 MACHINE_FIELDS = {"seconds", "seconds_per_step", "peak_memory_bytes"}
@@ -94,19 +95,19 @@ def _maybe_json(text: str) -> Any:
         return text
 
 
-def run(cases: Mapping[str, pinned_cases.Case], kept: Path, *, is_first: bool) -> dict[str, str]:
+def run(cases: Mapping[str, pinned_runs.Case], kept: Path, *, is_first: bool) -> dict[str, str]:
     """What each case left: its name and that of a file or value → SHA-256. ``kept`` is the folder of checkpoints, which
     the first run fills and later ones go on from."""
     torch.set_num_threads(1)
     logging.getLogger("bitsandbytes").setLevel(logging.ERROR)  # says at each product what it casts
     found: dict[str, str] = {}
     with tempfile.TemporaryDirectory() as folder:
-        bases = pinned_cases.Bases(Path(folder, "bases"))
+        bases = pinned_runs.Bases(Path(folder, "bases"))
         for name, case in cases.items():
             began = time.monotonic()
             out = Path(folder, "out", name)
             out.mkdir(parents=True)
-            told = case(bases, pinned_cases.Room(out, kept / name, is_first=is_first))
+            told = case(bases, pinned_runs.Room(out, kept / name, is_first=is_first))
             found |= {f"{name}: {key}": digest(value) for key, value in told.items()}
             for path in sorted(out.rglob("*")):
                 # A manifest holds the hashes of files whose entries stand in any order.
@@ -130,9 +131,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("file", type=Path)
     parser.add_argument("case", nargs="*", help="beginning of a case's name")
     asked = parser.parse_args(arguments)
-    chosen = {
-        name: case for name, case in pinned_cases.CASES.items() if not asked.case or name.startswith(tuple(asked.case))
-    }
+    chosen = {name: case for name, case in CASES.items() if not asked.case or name.startswith(tuple(asked.case))}
     kept = asked.file.with_name(asked.file.name + ".checkpoints")
     now = run(chosen, kept, is_first=asked.what == "write")
     if asked.what == "write":

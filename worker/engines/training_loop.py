@@ -17,7 +17,7 @@ def nothing() -> None: ...
 
 
 @dataclass(frozen=True)
-class Course(Generic[Batch]):
+class Task(Generic[Batch]):
     """What a training does in and around its steps, once its base is loaded and its inputs are read."""
 
     begin: Callable[[], None]
@@ -38,30 +38,30 @@ def run(
     state: TrainingState,
     progress: StepProgress,
     *,
-    prepare: Callable[[], Course[Batch]],
+    prepare: Callable[[], Task[Batch]],
     result: Callable[[bool], Result],
     release: Callable[[], None],
 ) -> Result:
     """Train to the last step. ``result`` writes the adapter, and takes whether the training is finished; ``release``
     leaves the base as it was found, whatever happened."""
     try:
-        course = prepare()
+        task = prepare()
         if state.is_new:
-            course.evaluate()
-        course.begin()
-        if not state.is_new and not state.sampled and course.is_due(state.step):
-            course.evaluate()  # given back between the step and its samples
+            task.evaluate()
+        task.begin()
+        if not state.is_new and not state.sampled and task.is_due(state.step):
+            task.evaluate()  # given back between the step and its samples
         progress.phase("training")
         while not state.is_done:
             began = time.perf_counter()
-            state.update(state.gradient(course.batches(), course.loss), began)
-            if course.is_due(state.step):
-                course.evaluate()
+            state.update(state.gradient(task.batches(), task.loss), began)
+            if task.is_due(state.step):
+                task.evaluate()
                 progress.phase("saving")
                 state.checkpoint()
                 if not state.is_done:
                     progress.phase("training")
-        course.conclude()
+        task.conclude()
         return result(True)
     except Cancelled:
         if state.step == 0:

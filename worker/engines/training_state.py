@@ -22,7 +22,7 @@ from worker.engines.memory import StepPeak
 CHECKPOINTS_KEPT = 2
 
 
-class Trainee(Protocol):
+class Trainable(Protocol):
     """The models that are trained, with the adapter in them."""
 
     @property
@@ -117,7 +117,7 @@ class TrainingState:
         self.losses = list(resumed.losses) if resumed else []
         self.seconds: list[float] = []
         """Duration of each step since this run began."""
-        self._trainee: Trainee | None = None
+        self._trainable: Trainable | None = None
         self._average: dict[str, torch.Tensor] = {}
         self._micro_batch_size = settings.micro_batch_size  # fewer after the memory ran out
         # The only source of random numbers of a training. On the CPU whatever the device, so that its state is small
@@ -137,7 +137,7 @@ class TrainingState:
     @property
     def has_begun(self) -> bool:
         """Whether the adapter is in the models."""
-        return self._trainee is not None
+        return self._trainable is not None
 
     @property
     def has_moved(self) -> bool:
@@ -155,7 +155,7 @@ class TrainingState:
 
     def begin(
         self,
-        trainee: Trainee,
+        trainable: Trainable,
         optimizer: torch.optim.Optimizer,
         rates_at: Callable[[int], Sequence[float]],
         dtype: torch.dtype,
@@ -163,15 +163,15 @@ class TrainingState:
         """Take over the models, which compute in ``dtype``. ``rates_at`` gives the learning rates of the optimizer's
         groups in the step with this index, the one that is reported first."""
         self._computes_in(dtype)
-        self._trainee, self._optimizer, self._rates_at = trainee, optimizer, rates_at
+        self._trainable, self._optimizer, self._rates_at = trainable, optimizer, rates_at
         if self.settings.gradient_checkpointing:
-            trainee.recompute_activations()
+            trainable.recompute_activations()
         if self._resumed is not None:
             held = self._resumed.optimizer
             if self.settings.ema_decay:
-                trainee.restore(self._resumed.average)
+                trainable.restore(self._resumed.average)
                 self._average = self._copies()
-            trainee.restore(self._resumed.adapter)
+            trainable.restore(self._resumed.adapter)
             optimizers.restore(optimizer, held["adamw"] if self.settings.keeps_best else held)
             self.generator.set_state(self._resumed.random_state)
         elif self.settings.ema_decay:
@@ -179,8 +179,8 @@ class TrainingState:
 
     def release(self) -> None:
         """Leave the models as they were found, but for the adapter."""
-        if self._trainee is not None:
-            self._trainee.release()
+        if self._trainable is not None:
+            self._trainable.release()
 
     # One step --------------------------------------------------------------------------------------------------
 
@@ -192,7 +192,7 @@ class TrainingState:
         raises ``torch.OutOfMemoryError`` only if that does not help either. What changes the result, a base in fewer
         bits, is decided by the planner.
         """
-        assert self._trainee is not None
+        assert self._trainable is not None
         if self.peak is not None:
             self.peak.begin_step()
         while True:
@@ -205,7 +205,7 @@ class TrainingState:
                         total = total + part.detach()
                 return total
             except torch.OutOfMemoryError:
-                if self._micro_batch_size == 1 and self._trainee.recomputes_activations:
+                if self._micro_batch_size == 1 and self._trainable.recomputes_activations:
                     raise
             part = None
             self._optimizer.zero_grad(set_to_none=True)
@@ -213,11 +213,11 @@ class TrainingState:
             if self._micro_batch_size > 1:
                 self._micro_batch_size = -(-self._micro_batch_size // 2)
             else:
-                self._trainee.recompute_activations()
+                self._trainable.recompute_activations()
             if self.peak is not None:
                 self.peak.restart()  # it is to be that of the way it goes on
             self._progress.short_of_memory(
-                micro_batch_size=self._micro_batch_size, gradient_checkpointing=self._trainee.recomputes_activations
+                micro_batch_size=self._micro_batch_size, gradient_checkpointing=self._trainable.recomputes_activations
             )
 
     def update(self, total_loss: torch.Tensor, began: float) -> None:
@@ -226,11 +226,11 @@ class TrainingState:
 
         Raises ``EngineError`` (``diverged``), ``Cancelled``, ``GiveBack``.
         """
-        assert self._trainee is not None
+        assert self._trainable is not None
         rates = self._rates_at(self.step)
         optimizers.set_rates(self._optimizer, rates)
         self._scaling.unscale(self._optimizer)
-        trained = [parameter for parameter in self._trainee.parameters.values() if parameter.grad is not None]
+        trained = [parameter for parameter in self._trainable.parameters.values() if parameter.grad is not None]
         norm = self.settings.norm([parameter.grad for parameter in trained])
         # The one place in a step that waits for a card: until here it is given work without a pause.
         loss, length = torch.stack([total_loss, norm]).tolist()
@@ -246,7 +246,7 @@ class TrainingState:
         measured = loss if math.isfinite(loss) else None
         self.losses += [] if measured is None else [measured]
         self.seconds.append(time.perf_counter() - began)
-        self._trainee.note_step(self.seconds[-1])
+        self._trainable.note_step(self.seconds[-1])
         memory_bytes = None if self.peak is None else self.peak.note()
         in_use = optimizers.rate_in_use(self._optimizer, rates[0])
         self._progress.step(Step(self.step, self.total_steps, measured, in_use, self.seconds[-1], memory_bytes))
@@ -275,14 +275,14 @@ class TrainingState:
 
     def adapter(self) -> dict[str, torch.Tensor]:
         """The tensors that a file of the adapter holds now: the moving average where one is kept."""
-        if self._trainee is not None:
+        if self._trainable is not None:
             with self.averaged():
-                return self._trainee.tensors()
+                return self._trainable.tensors()
         assert self._resumed is not None
         return self._resumed.average or self._resumed.adapter
 
     def _parameters(self) -> Mapping[str, torch.nn.Parameter]:
-        return {} if self._trainee is None else self._trainee.parameters
+        return {} if self._trainable is None else self._trainable.parameters
 
     def _copies(self) -> dict[str, torch.Tensor]:
         return {name: parameter.data.clone() for name, parameter in self._parameters().items()}
@@ -297,7 +297,7 @@ class TrainingState:
 
     def checkpoint(self) -> None:
         """Write everything and hand it over. Raises ``EngineError`` (``disk_full``)."""
-        assert self._trainee is not None
+        assert self._trainable is not None
         folder = checkpoints.folder_of(self._out / "checkpoints", self.step)
         optimizer = self._optimizer.state_dict()
         checkpoints.write(
@@ -307,7 +307,7 @@ class TrainingState:
                 order=self._order,
                 losses=self.losses,
                 sampled=self.sampled,
-                adapter=self._trainee.tensors(),
+                adapter=self._trainable.tensors(),
                 optimizer={"adamw": optimizer, "best": self.best} if self.settings.keeps_best else optimizer,
                 random_state=self.generator.get_state(),
                 average=self.adapter() if self._average else {},

@@ -29,7 +29,6 @@ from worker.engines.contracts import (
     Cancelled,
     EngineError,
     GenerationInputs,
-    GiveBack,
     TrainingInputs,
 )
 from worker.engines.image.base import autoencoder, block_swap, model_cache
@@ -261,32 +260,6 @@ def test_training_lowers_the_loss_and_leaves_the_base_alone(bases, pictures, tmp
     assert loss_now(base, pictures, kind) < 0.97 * first
 
 
-@pytest.mark.parametrize(("name", "kind"), [("dev", "none"), ("klein", "none"), ("dev", "nf4")])
-@pytest.mark.parametrize("at", [2, 3])
-def test_a_training_given_back_goes_on_bit_for_bit(bases, pictures, tmp_path, name, kind, at):
-    order = {
-        "sample_prompts": ("a jar",),
-        "flip": True,
-        "lr_scheduler": "cosine",
-        "quantization": kind,
-        "steps": 4,
-        "ema_decay": 0.9,
-        "gradient_accumulation_steps": 2,
-    }
-    base = bases[name]
-    whole, _ = train(base, pictures, tmp_path / "whole", **order)
-    stopped = tiny.Recorder(stop=GiveBack, at=at)
-    with pytest.raises(GiveBack):
-        train(base, pictures, tmp_path / "first", recorder=stopped, **order)
-    folder, step = stopped.checkpoints[-1]
-    assert step == at
-    model_cache.drop()
-    resumed, recorder = train(base, pictures, tmp_path / "second", resume_from=folder, **order)
-    assert recorder.steps[0].step == at + 1
-    assert digest(resumed.weights) == digest(whole.weights)
-    assert resumed.final_loss == whole.final_loss
-
-
 # Trains in a process that kills itself in the middle of step 4, when the last checkpoint is that of step 3.
 KILLED = """
 import json, os, signal, sys
@@ -454,29 +427,28 @@ def test_blocks_wait_only_where_they_are_computed_twice(bases, base, pictures, t
         assert raised.value.code == "bad_order"
 
 
-@both
-def test_samples_are_drawn_on_the_way_and_take_no_part_in_the_training(bases, pictures, tmp_path, name):
-    plain, _ = train(bases[name], pictures, tmp_path / "plain", steps=2)
+def test_samples_are_drawn_on_the_way_and_take_no_part_in_the_training(bases, pictures, tmp_path):
+    plain, _ = train(bases["dev"], pictures, tmp_path / "plain", steps=2)
     recorder = tiny.Recorder()
     sampled, _ = train(
-        bases[name], pictures, tmp_path / "sampled", steps=2, sample_prompts=("a [trigger] jar",), recorder=recorder
+        bases["dev"], pictures, tmp_path / "sampled", steps=2, sample_prompts=("a [trigger] jar",), recorder=recorder
     )
     assert [(s.step, s.prompt) for s in recorder.samples] == [(0, "a brandx jar"), (2, "a brandx jar")]
     assert digest(plain.weights) == digest(sampled.weights) and plain.weights.read_bytes()
 
 
-@both
-def test_a_cancelled_training_keeps_what_it_has_even_while_it_resumes(bases, pictures, tmp_path, name):
+def test_a_cancelled_training_keeps_what_it_has_even_while_it_resumes(bases, pictures, tmp_path):
+    # Its layers are read from the checkpoint, as no model has been loaded yet.
     class StopsInCaching(tiny.Recorder):
         def phase(self, phase):
             if phase == "caching":
                 raise Cancelled
 
     stopped = tiny.Recorder()
-    trained, _ = train(bases[name], pictures, tmp_path / "a", steps=3, checkpoint_every=2, recorder=stopped)
+    trained, _ = train(bases["dev"], pictures, tmp_path / "a", steps=3, checkpoint_every=2, recorder=stopped)
     folder = checkpoints.folder_of(tmp_path / "a" / "checkpoints", 2)
     half, _ = train(
-        bases[name],
+        bases["dev"],
         pictures,
         tmp_path / "b",
         steps=3,

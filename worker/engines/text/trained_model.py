@@ -10,7 +10,7 @@ from worker.engines.text.base import Loaded
 
 
 class TrainedModel:
-    """``training_state.Trainee`` of a language model."""
+    """``training_state.Trainable`` of a language model."""
 
     def __init__(self, loaded: Loaded, recipe: VoiceRecipe, generator: torch.Generator) -> None:
         """Put an adapter into the model; its random numbers come from ``generator``. Raises ``EngineError``

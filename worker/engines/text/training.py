@@ -69,7 +69,7 @@ def train(recipe: VoiceRecipe, inputs: VoiceInputs, out: Path, progress: VoicePr
         measures: VoiceMeasures | None = None
         tokens_seen: list[int] = []
 
-        def prepare() -> training_loop.Course[Rows]:
+        def prepare() -> training_loop.Task[Rows]:
             nonlocal loaded
             progress.phase("loading")
             loaded = bases.load(inputs.base, recipe.quantization, inputs.cache)
@@ -87,7 +87,7 @@ def train(recipe: VoiceRecipe, inputs: VoiceInputs, out: Path, progress: VoicePr
                 counted = sum(sum(material.trained[index].counted[1:]) for row in rows for index in row)
                 return [Rows(rows, counted)]
 
-            return training_loop.Course(
+            return training_loop.Task(
                 begin=partial(begin, loaded, recipe, state),
                 batches=batches,
                 loss=partial(loss, loaded, material.trained),
@@ -196,15 +196,15 @@ def learning_rate(recipe: VoiceRecipe, step: int, steps: int) -> float:
 
 
 def begin(loaded: Loaded, recipe: VoiceRecipe, state: TrainingState) -> None:
-    trainee = TrainedModel(loaded, recipe, state.generator)
+    trainable = TrainedModel(loaded, recipe, state.generator)
     optimizer = optimizers.make(
         "adamw",
-        [list(trainee.parameters.values())],
+        [list(trainable.parameters.values())],
         learning_rate=recipe.learning_rate,
         weight_decay=recipe.weight_decay,
         fused=False,
     )
-    state.begin(trainee, optimizer, lambda step: (learning_rate(recipe, step, state.total_steps),), loaded.dtype)
+    state.begin(trainable, optimizer, lambda step: (learning_rate(recipe, step, state.total_steps),), loaded.dtype)
 
 
 def loss(loaded: Loaded, trained: list[Example], rows: Rows, part: slice) -> torch.Tensor:

@@ -88,7 +88,7 @@ def train(
         state = new_state(recipe, inputs, out, progress)
         loaded: Loaded | None = None
 
-        def prepare() -> training_loop.Course:
+        def prepare() -> training_loop.Task:
             nonlocal loaded
             progress.phase("loading")
             loaded = family.load(inputs.base, recipe)
@@ -97,7 +97,7 @@ def train(
             progress.phase("caching")
             pictures = latents.cached(loaded, recipe, inputs, progress, partial(family.encode, loaded))
             texts = [*latents.texts_of(pictures), recipe.class_prompt, "", *samples.prompts_of(recipe)]
-            return course(
+            return task_of(
                 family, loaded, recipe, state, pictures, family.prepare(loaded, recipe, texts, progress), out, progress
             )
 
@@ -134,7 +134,7 @@ def new_state(recipe: TrainingRecipe, inputs: TrainingInputs, out: Path, progres
     )
 
 
-def course(
+def task_of(
     family: Family,
     loaded: Loaded,
     recipe: TrainingRecipe,
@@ -143,7 +143,7 @@ def course(
     prepared: Prepared[Batch],
     out: Path,
     progress: Progress,
-) -> training_loop.Course[Batch]:
+) -> training_loop.Task[Batch]:
     """What happens around and in the steps."""
     class_latents: torch.Tensor | None = None
 
@@ -161,16 +161,16 @@ def course(
         nonlocal class_latents
         class_latents = class_images.cached(recipe, state, partial(draw, "caching", recipe.class_prompt))
         prepared.before_steps()
-        trainee = TrainedModels(prepared.models, prepared.targets, recipe, state.generator, loaded.device)
+        trainable = TrainedModels(prepared.models, prepared.targets, recipe, state.generator, loaded.device)
         state.begin(
-            trainee, optimizer_for(trainee, recipe), partial(schedule.learning_rates_at, recipe), prepared.dtype
+            trainable, optimizer_for(trainable, recipe), partial(schedule.learning_rates_at, recipe), prepared.dtype
         )
 
     def weighted_loss(batch: Batch, part: slice) -> torch.Tensor:
         # Each part counts with its share, so that the gradient is that of the whole batch.
         return prepared.loss(batch, part) * (batch.weight * (part.stop - part.start) / batch.count)
 
-    return training_loop.Course(
+    return training_loop.Task(
         begin=begin,
         batches=lambda: [
             prepared.batch(drawn, state.generator) for drawn in batches.of_step(pictures, class_latents, recipe, state)

@@ -12,7 +12,7 @@ from worker.engines.image.training import compiling
 
 
 class TrainedModels:
-    """``training_state.Trainee`` of a pipeline."""
+    """``training_state.Trainable`` of a pipeline."""
 
     def __init__(
         self,
@@ -65,16 +65,16 @@ class TrainedModels:
         self._denoiser.disable_gradient_checkpointing()
 
 
-def optimizer_for(trainee: TrainedModels, recipe: TrainingRecipe) -> torch.optim.Optimizer:
+def optimizer_for(trainable: TrainedModels, recipe: TrainingRecipe) -> torch.optim.Optimizer:
     """The recipe's, with groups for the denoiser, the text encoders together, and DoRA's magnitudes. Raises
     ``EngineError`` (``optimizer_unavailable``)."""
-    of_denoiser, *of_encoders = trainee.groups
+    of_denoiser, *of_encoders = trainable.groups
     return optimizers.make(
         recipe.optimizer,
         [of_denoiser, [one for group in of_encoders for one in group]],
         learning_rate=recipe.learning_rate,
         weight_decay=recipe.weight_decay,
-        magnitudes=trainee.magnitudes,
+        magnitudes=trainable.magnitudes,
     )
 
 

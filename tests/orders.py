@@ -13,10 +13,10 @@ from app.projects.models import Project
 from app.settings import Settings
 from app.storage import Storage
 from app.trainings import service as trainings
-from app.trainings.look.choices import TrainingChoices
 from app.trainings.look.kind import LOOK
-from app.trainings.voice.choices import VoiceChoices
+from app.trainings.look.overrides import TrainingOverrides
 from app.trainings.voice.kind import VOICE
+from app.trainings.voice.overrides import VoiceOverrides
 from worker.context import WorkerContext
 from worker.engines.device import DeviceFacts
 
@@ -79,13 +79,13 @@ def make_brand(
 
 def order_training(database: Database, workspace_id: str, project_id: str, **fields: object) -> str:
     """Order a short training; returns its id."""
-    choices = TrainingChoices.model_validate(
+    choices = TrainingOverrides.model_validate(
         {"steps": 12, "checkpoint_every": 4, "sample_prompts": ("[trigger], eine Tasse", "[trigger], ein Hund")}
         | fields
     )
     with database.write() as session:
         return trainings.start_training(
-            session, LOOK, workspace_id=workspace_id, project_id=project_id, choices=choices, created_by=None
+            session, LOOK, workspace_id=workspace_id, project_id=project_id, overrides=choices, created_by=None
         ).id
 
 
@@ -97,7 +97,7 @@ def order_voice_training(database: Database, workspace_id: str, project_id: str,
             VOICE,
             workspace_id=workspace_id,
             project_id=project_id,
-            choices=VoiceChoices.model_validate(fields),
+            overrides=VoiceOverrides.model_validate(fields),
             created_by=None,
         ).id
 

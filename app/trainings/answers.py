@@ -6,10 +6,10 @@ from pydantic import BaseModel
 
 from app.jobs.api import JobOut
 from app.trainings.estimates import Estimate
-from app.trainings.look.forms import CleanChoices
+from app.trainings.look.forms import CleanOverrides
 from app.trainings.look.recipe import TrainingRecipe
-from app.trainings.voice.choices import VoiceChoices
 from app.trainings.voice.measures import Measures
+from app.trainings.voice.overrides import VoiceOverrides
 from app.trainings.voice.recipe import VoiceRecipe
 from app.web.api.json_body import JsonBody
 from app.web.text import RowId
@@ -17,7 +17,7 @@ from app.web.text import RowId
 # What is sent -------------------------------------------------------------------------------------------------------
 
 
-class Choices(JsonBody, CleanChoices):
+class Choices(JsonBody, CleanOverrides):
     """What to learn. Every field that is left out takes what fits the purpose, the base and the pictures."""
 
 
@@ -28,7 +28,7 @@ class NewTraining(Choices):
     """An id of your own (32 hexadecimal digits) that makes it safe to send the same request twice."""
 
 
-class VoicePlanChoices(JsonBody, VoiceChoices):
+class VoicePlanChoices(JsonBody, VoiceOverrides):
     """What to learn. Every field that is left out takes what fits the base and the number of texts."""
 
 

@@ -60,7 +60,7 @@ class Api:
     tag: str
     named: str
     """What its summaries end with."""
-    choices: type[Any]
+    overrides: type[Any]
     new: type[Any]
     plan: type[Any]
     one: type[Any]
@@ -131,7 +131,7 @@ LOOK_API = Api(
     event="training",
     tag="Trainings",
     named="",
-    choices=Choices,
+    overrides=Choices,
     new=NewTraining,
     plan=PlanOut,
     one=TrainingOut,
@@ -148,7 +148,7 @@ VOICE_API = Api(
     event="voice_training",
     tag="Trainings of a voice",
     named=" of a voice",
-    choices=VoicePlanChoices,
+    overrides=VoicePlanChoices,
     new=NewVoiceTraining,
     plan=VoicePlanOut,
     one=VoiceTrainingOut,
@@ -170,14 +170,14 @@ VOICE_API = Api(
 
 
 def _add_before_the_start(api: Api) -> None:
-    address, choices_type, new_type = f"/projects/{{project_id}}/{api.path}", api.choices, api.new
+    address, overrides_type, new_type = f"/projects/{{project_id}}/{api.path}", api.overrides, api.new
 
     @router.post(f"{address}/plan", summary=f"Plan a training{api.named}", tags=[api.tag], response_model=api.plan)
     def plan(
         session: ReadSession,
         visitor: Viewer,
         project_id: RowId,
-        choices: choices_type,  # type: ignore[valid-type]
+        overrides: overrides_type,  # type: ignore[valid-type]
     ) -> Any:
         """Recipe, estimate and warnings for what the brand has now. Starts nothing."""
         found = service.plan_training(
@@ -185,7 +185,7 @@ def _add_before_the_start(api: Api) -> None:
             api.kind,
             workspace_id=visitor.workspace.id,
             project_id=project_id,
-            choices=choices,
+            overrides=overrides,
             to_the_letter=True,
         )
         return api.plan(
@@ -204,7 +204,7 @@ def _add_before_the_start(api: Api) -> None:
         session: WriteSession,
         visitor: Editor,
         project_id: RowId,
-        choices: new_type,  # type: ignore[valid-type]
+        overrides: new_type,  # type: ignore[valid-type]
     ) -> Any:
         """Freeze what the brand includes and the recipe, and queue the job."""
         started = service.start_training(
@@ -212,9 +212,9 @@ def _add_before_the_start(api: Api) -> None:
             api.kind,
             workspace_id=visitor.workspace.id,
             project_id=project_id,
-            choices=choices,
+            overrides=overrides,
             created_by=visitor.user.id,
-            order_id=choices.order_id,  # type: ignore[attr-defined]
+            order_id=overrides.order_id,  # type: ignore[attr-defined]
             to_the_letter=True,
         )
         return api.out(session, [started])[0]

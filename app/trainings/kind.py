@@ -13,20 +13,20 @@ from app.machine.devices import Device
 from app.projects.models import Project
 from app.trainings.advice import Retry, Warning
 from app.trainings.estimates import Circumstances, Estimate
-from app.trainings.look.choices import TrainingChoices
+from app.trainings.look.overrides import TrainingOverrides
 from app.trainings.models import Training
 from app.trainings.plans import Plan, Recipe, Sentences
-from app.trainings.voice.choices import VoiceChoices
+from app.trainings.voice.overrides import VoiceOverrides
 
 Modality = Literal["image", "text"]
 BaseEntry = TypeVar("BaseEntry", BaseModelEntry, TextModelEntry)
 Frozen = TypeVar("Frozen")
-Choices = TypeVar("Choices", TrainingChoices, VoiceChoices)
+Overrides = TypeVar("Overrides", TrainingOverrides, VoiceOverrides)
 
 
 @dataclass(frozen=True)
 class Draft(Generic[Recipe, Frozen]):
-    """What a person's choices come to on one base."""
+    """What a person's overrides come to on one base."""
 
     recipe: Recipe
     frozen: Frozen
@@ -40,7 +40,7 @@ class Draft(Generic[Recipe, Frozen]):
 
 
 @dataclass(frozen=True)
-class Kind(Generic[Recipe, BaseEntry, Frozen, Choices]):
+class Kind(Generic[Recipe, BaseEntry, Frozen, Overrides]):
     """One kind of training: ``look`` learns from pictures, ``voice`` from written samples."""
 
     modality: Modality
@@ -53,7 +53,7 @@ class Kind(Generic[Recipe, BaseEntry, Frozen, Choices]):
     """The base model of a workspace by its key; without one the recommended. Raises ``UnknownBaseModel``."""
     known_base: Callable[[Session, str, str], BaseEntry | None]
     """The same, or None."""
-    draft: Callable[[Session, Project, BaseEntry, Choices], Draft[Recipe, Frozen]]
+    draft: Callable[[Session, Project, BaseEntry, Overrides], Draft[Recipe, Frozen]]
     """Raises ``Invalid`` for what this base cannot do."""
     refuse_too_few: Callable[[Frozen], None]
     """Raises ``Conflict`` where there is too little to learn from."""

@@ -13,7 +13,7 @@ from app.db import own
 from app.jobs.models import Job
 from app.projects import queries as projects
 from app.trainings.estimates import Estimate
-from app.trainings.kind import AnyKind, BaseEntry, Choices, Frozen, Kind, Modality
+from app.trainings.kind import AnyKind, BaseEntry, Frozen, Kind, Modality, Overrides
 from app.trainings.models import LossPoint, Training
 from app.trainings.plans import Recipe
 
@@ -68,7 +68,7 @@ def folder_of(project_id: str, training_id: str) -> str:
 
 
 def job_spec(
-    session: Session, kind: Kind[Recipe, BaseEntry, Frozen, Choices], *, workspace_id: str, training_id: str
+    session: Session, kind: Kind[Recipe, BaseEntry, Frozen, Overrides], *, workspace_id: str, training_id: str
 ) -> JobSpec[Recipe, BaseEntry, Frozen]:
     """For the worker that has claimed its job. Raises ``NotFound``, ``UnknownBaseModel``."""
     found = training(session, kind, workspace_id=workspace_id, training_id=training_id)

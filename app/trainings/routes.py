@@ -179,7 +179,7 @@ def _add_before_the_start(pages: Pages) -> None:
             pages.kind,
             workspace_id=visitor.workspace.id,
             project_id=project_id,
-            choices=form,
+            overrides=form,
             created_by=visitor.user.id,
             order_id=form.order_id,  # type: ignore[attr-defined]
         )
@@ -188,7 +188,7 @@ def _add_before_the_start(pages: Pages) -> None:
 
 def _planned(pages: Pages, session: ReadSession, visitor: Visitor, project_id: str, form: Any) -> dict[str, Any]:
     plan = service.plan_training(
-        session, pages.kind, workspace_id=visitor.workspace.id, project_id=project_id, choices=form
+        session, pages.kind, workspace_id=visitor.workspace.id, project_id=project_id, overrides=form
     )
     return {"plan": plan, "project": plan.project, "picture_view": picture_view}
 

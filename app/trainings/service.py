@@ -19,7 +19,7 @@ from app.trainings import queries
 from app.trainings.advice import Warning
 from app.trainings.errors import AlreadyStarted, BrandArchived, NotOnThisBase
 from app.trainings.estimates import Circumstances, Estimate
-from app.trainings.kind import AnyKind, BaseEntry, Choices, Frozen, Kind
+from app.trainings.kind import AnyKind, BaseEntry, Frozen, Kind, Overrides
 from app.trainings.models import Training
 from app.trainings.plans import Recipe, planned
 
@@ -49,21 +49,21 @@ class TrainingPlan(Generic[Recipe, BaseEntry, Frozen]):
 
 def plan_training(
     session: Session,
-    kind: Kind[Recipe, BaseEntry, Frozen, Choices],
+    kind: Kind[Recipe, BaseEntry, Frozen, Overrides],
     *,
     workspace_id: str,
     project_id: str,
-    choices: Choices,
+    overrides: Overrides,
     to_the_letter: bool = False,
 ) -> TrainingPlan[Recipe, BaseEntry, Frozen]:
     """Work out recipe, estimate and warnings for what the brand has now. Changes nothing.
 
-    Choices that mean nothing on the base are left out, as the page does not show them; ``to_the_letter`` refuses them.
-    Raises ``NotFound``, ``UnknownBaseModel``, ``NotOnThisBase``, and what the kind refuses (``Kind.draft``).
+    Overrides that mean nothing on the base are left out, as the page does not show them; ``to_the_letter`` refuses
+    them. Raises ``NotFound``, ``UnknownBaseModel``, ``NotOnThisBase``, and what the kind refuses (``Kind.draft``).
     """
     project = projects.project(session, workspace_id=workspace_id, project_id=project_id)
-    base = kind.base(session, workspace_id, choices.base_model)
-    draft = kind.draft(session, project, base, choices)
+    base = kind.base(session, workspace_id, overrides.base_model)
+    draft = kind.draft(session, project, base, overrides)
     if to_the_letter and draft.meaningless:
         raise NotOnThisBase(fields=", ".join(draft.meaningless), base=base.name)
     workspace = session.get_one(Workspace, workspace_id)
@@ -89,11 +89,11 @@ def plan_training(
 
 def start_training(
     session: Session,
-    kind: Kind[Recipe, BaseEntry, Frozen, Choices],
+    kind: Kind[Recipe, BaseEntry, Frozen, Overrides],
     *,
     workspace_id: str,
     project_id: str,
-    choices: Choices,
+    overrides: Overrides,
     created_by: str | None,
     order_id: str | None = None,
     to_the_letter: bool = False,
@@ -104,7 +104,12 @@ def start_training(
     Raises like ``plan_training``, and ``BrandArchived``, ``AlreadyStarted``, ``TooFewPictures``, ``TooFewTexts``.
     """
     plan = plan_training(
-        session, kind, workspace_id=workspace_id, project_id=project_id, choices=choices, to_the_letter=to_the_letter
+        session,
+        kind,
+        workspace_id=workspace_id,
+        project_id=project_id,
+        overrides=overrides,
+        to_the_letter=to_the_letter,
     )
     if plan.project.archived_at is not None:
         raise BrandArchived()

@@ -13,7 +13,7 @@ from app.jobs import queries as jobs
 from app.jobs.models import Job
 from app.trainings import queries
 from app.trainings.estimates import Estimate
-from app.trainings.kind import BaseEntry, Choices, Frozen, Kind
+from app.trainings.kind import BaseEntry, Frozen, Kind, Overrides
 from app.trainings.models import Training
 from app.trainings.plans import Recipe
 from app.trainings.promises import Grade, graded
@@ -75,13 +75,13 @@ class TrainingView(Generic[Recipe, Frozen]):
 
 
 def view(
-    session: Session, kind: Kind[Recipe, BaseEntry, Frozen, Choices], training: Training
+    session: Session, kind: Kind[Recipe, BaseEntry, Frozen, Overrides], training: Training
 ) -> TrainingView[Recipe, Frozen]:
     return views(session, kind, [training])[0]
 
 
 def views(
-    session: Session, kind: Kind[Recipe, BaseEntry, Frozen, Choices], trainings: list[Training]
+    session: Session, kind: Kind[Recipe, BaseEntry, Frozen, Overrides], trainings: list[Training]
 ) -> list[TrainingView[Recipe, Frozen]]:
     """In the same order; all of one workspace and of this kind."""
     if not trainings:

@@ -21,9 +21,9 @@ from app.trainings.estimates import Estimate
 from app.trainings.models import HeldOutPoint, LossPoint, Training, TrainingText
 from app.trainings.views import view
 from app.trainings.voice import queries as voice_queries
-from app.trainings.voice.choices import VoiceChoices
 from app.trainings.voice.kind import VOICE
 from app.trainings.voice.measures import Measures, verdict
+from app.trainings.voice.overrides import VoiceOverrides
 from tests.conftest import SignedIn
 from tests.orders import make_brand
 from tests.voices import add_texts
@@ -39,7 +39,7 @@ from worker.engines.text_contracts import TrainedVoice, VoiceInputs
 
 pytestmark = pytest.mark.slow
 
-QUICK = VoiceChoices(epochs=2, rank=4, learning_rate=0.01, max_length=384, batch_size=2)
+QUICK = VoiceOverrides(epochs=2, rank=4, learning_rate=0.01, max_length=384, batch_size=2)
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +80,7 @@ def order(context: WorkerContext, workspace_id: str, count: int = 24) -> str:
     add_texts(context.database, workspace_id, project_id, count)
     with context.database.write() as session:
         return service.start_training(
-            session, VOICE, workspace_id=workspace_id, project_id=project_id, choices=QUICK, created_by=None
+            session, VOICE, workspace_id=workspace_id, project_id=project_id, overrides=QUICK, created_by=None
         ).id
 
 

@@ -12,8 +12,8 @@ from app.jobs.models import Job
 from app.storage import Storage
 from app.trainings import service
 from app.trainings.models import HeldOutPoint, LossPoint, TrainingText
-from app.trainings.voice.choices import VoiceChoices
 from app.trainings.voice.kind import VOICE
+from app.trainings.voice.overrides import VoiceOverrides
 from app.trainings.voice.recipe import Quantization
 from tests.orders import make_brand
 from tests.servers import Livery, wait_until
@@ -31,13 +31,13 @@ def test_a_voice_whose_worker_is_killed_ends_in_the_same_bytes(
 ) -> None:
     project_id = make_brand(database, storage, workspace_id, pictures=0)
     add_texts(database, workspace_id, project_id, 24)
-    choices = VoiceChoices(
+    choices = VoiceOverrides(
         quantization=held, epochs=2, rank=4, learning_rate=0.01, max_length=384, batch_size=2, packing=False
     )
     with database.write() as session:
         killed, undisturbed = (
             service.start_training(
-                session, VOICE, workspace_id=workspace_id, project_id=project_id, choices=choices, created_by=None
+                session, VOICE, workspace_id=workspace_id, project_id=project_id, overrides=choices, created_by=None
             ).id
             for _ in range(2)
         )

@@ -17,7 +17,7 @@ from app.storage import StorageAway
 from app.trainings import attempts, queries
 from app.trainings.attempts import Outcome
 from app.trainings.estimates import FirstSteps
-from app.trainings.kind import BaseEntry, Choices, Frozen, Kind
+from app.trainings.kind import BaseEntry, Frozen, Kind, Overrides
 from app.trainings.plans import Recipe
 from app.trainings.queries import JobSpec
 from app.trainings.voice.measures import Measures
@@ -32,7 +32,7 @@ from worker.pace import Measured, Pace
 Trained = TypeVar("Trained", TrainedAdapter, TrainedVoice)
 
 
-def spec_of(job: JobRun, kind: Kind[Recipe, BaseEntry, Frozen, Choices]) -> JobSpec[Recipe, BaseEntry, Frozen]:
+def spec_of(job: JobRun, kind: Kind[Recipe, BaseEntry, Frozen, Overrides]) -> JobSpec[Recipe, BaseEntry, Frozen]:
     """The claimed training, planned for this worker's device. Raises ``EngineError`` (``order_outdated``,
     ``device_too_small``), ``LeaseLost``."""
     try:

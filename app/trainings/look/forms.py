@@ -5,16 +5,16 @@ from typing import Annotated, Any
 from pydantic import Field, field_validator, model_validator
 
 from app.trainings.fields import Input, cleaned, without_empty
-from app.trainings.look.choices import LONGEST_PROMPT, TrainingChoices
 from app.trainings.look.fields import TABLE
+from app.trainings.look.overrides import LONGEST_PROMPT, TrainingOverrides
 from app.trainings.look.recipe import MOST_SAMPLE_PROMPTS
 from app.web.text import Line, RowId, clean_line
 
 SamplePrompt = Annotated[Line, Field(max_length=LONGEST_PROMPT)]
 
 
-class CleanChoices(TrainingChoices):
-    """The choices with every text made fit to keep; an empty trigger word is the brand's own."""
+class CleanOverrides(TrainingOverrides):
+    """The overrides with every text made fit to keep; an empty trigger word is the brand's own."""
 
     trigger_word: Annotated[str, Field(max_length=60)] | None = None
     sample_prompts: Annotated[tuple[SamplePrompt, ...], Field(max_length=MOST_SAMPLE_PROMPTS)] | None = None
@@ -30,7 +30,7 @@ class CleanChoices(TrainingChoices):
         return None if value is None else tuple(prompt for prompt in value if prompt)
 
 
-class TrainingForm(CleanChoices):
+class TrainingForm(CleanOverrides):
     """The page's form: fields left empty are not decided."""
 
     @field_validator("sample_prompts", mode="before")

@@ -16,9 +16,9 @@ from app.trainings.errors import BadResolution, DoraAlone, LokrAlone, NoTextEnco
 from app.trainings.estimates import Circumstances, Estimate
 from app.trainings.kind import Draft, Kind
 from app.trainings.look import freeze, planner, queries
-from app.trainings.look.choices import TrainingChoices
 from app.trainings.look.estimate import estimate_for
 from app.trainings.look.freeze import FrozenPicture
+from app.trainings.look.overrides import TrainingOverrides
 from app.trainings.look.presets import known_to, recipe_for, unheard
 from app.trainings.look.recipe import TrainingRecipe
 from app.trainings.look.retry import retries
@@ -34,12 +34,12 @@ def _base(session: Session, workspace_id: str, key: str | None) -> BaseModelEntr
     return base_models.entry(session, workspace_id=workspace_id, key=key or catalogue.all_models()[0].key)
 
 
-def _draft(session: Session, project: Project, base: BaseModelEntry, choices: TrainingChoices) -> LookDraft:
+def _draft(session: Session, project: Project, base: BaseModelEntry, overrides: TrainingOverrides) -> LookDraft:
     """From the brand's included pictures. Raises like ``check_recipe``."""
     pictures = images.all_images(session, workspace_id=project.workspace_id, project_id=project.id, only_included=True)
-    changes = choices.changes()
+    changes = overrides.changes()
     recipe = recipe_for(
-        choices.purpose,
+        overrides.purpose,
         base,
         trigger_word=changes.pop("trigger_word", project.trigger_word),
         captions=[picture.caption for picture in pictures],
@@ -121,7 +121,7 @@ def _passport(session: Session, training: Training) -> dict[str, Any]:
     }
 
 
-LOOK: Kind[TrainingRecipe, BaseModelEntry, Pictures, TrainingChoices] = Kind(
+LOOK: Kind[TrainingRecipe, BaseModelEntry, Pictures, TrainingOverrides] = Kind(
     modality="image",
     job_kind="training",
     recipe=TrainingRecipe,

@@ -14,8 +14,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from app.base_models.catalogue import BaseModelEntry
 from app.images.captions import TRIGGER_PLACEHOLDER
-from app.trainings.look.choices import LONGEST_PROMPT
 from app.trainings.look.fields import TABLE
+from app.trainings.look.overrides import LONGEST_PROMPT
 from app.trainings.look.recipe import (
     MOST_SAMPLE_PROMPTS,
     Network,

@@ -7,7 +7,7 @@ from app.errors import N_
 from app.jobs.models import Job
 from app.trainings.advice import Retry, before_plan, usual_retries
 from app.trainings.estimates import Estimate
-from app.trainings.look.choices import TrainingChoices
+from app.trainings.look.overrides import TrainingOverrides
 from app.trainings.look.presets import recipe_for
 from app.trainings.look.recipe import TrainingRecipe
 from app.trainings.models import Training
@@ -38,7 +38,7 @@ def decided(training: Training, base: BaseModelEntry | None) -> dict[str, Any]:
         trigger_word=recipe.trigger_word,
         captions=[str(picture["caption"]) for picture in training.pictures],
     )
-    for name in TrainingChoices.model_fields:
+    for name in TrainingOverrides.model_fields:
         value = getattr(recipe, name)
         if name not in fields and name not in free and value != getattr(usual, name):
             fields[name] = 0 if name == "min_snr_gamma" and value is None else value

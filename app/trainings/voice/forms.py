@@ -5,12 +5,12 @@ from typing import Any
 from pydantic import model_validator
 
 from app.trainings.fields import Input, without_empty
-from app.trainings.voice.choices import VoiceChoices
 from app.trainings.voice.fields import TABLE
+from app.trainings.voice.overrides import VoiceOverrides
 from app.web.text import RowId
 
 
-class VoiceForm(VoiceChoices):
+class VoiceForm(VoiceOverrides):
     """The page's form: fields left empty are not decided."""
 
     @model_validator(mode="before")

@@ -16,11 +16,11 @@ from app.trainings.kind import Draft, Kind
 from app.trainings.models import Training
 from app.trainings.plans import Plan
 from app.trainings.voice import planner, queries
-from app.trainings.voice.choices import VoiceChoices
 from app.trainings.voice.estimate import voice_estimate
 from app.trainings.voice.findings import undecided
 from app.trainings.voice.freeze import FrozenVoice, freeze
 from app.trainings.voice.lengths import tokens_at_most
+from app.trainings.voice.overrides import VoiceOverrides
 from app.trainings.voice.presets import voice_recipe_for
 from app.trainings.voice.recipe import VoiceRecipe
 from app.trainings.voice.retry import retries
@@ -37,13 +37,13 @@ def _base(session: Session, workspace_id: str, key: str | None) -> TextModelEntr
     return base_models.text_entry(session, workspace_id=workspace_id, key=key or catalogue.text_models()[0].key)
 
 
-def _draft(session: Session, project: Project, base: TextModelEntry, choices: VoiceChoices) -> VoiceDraft:
+def _draft(session: Session, project: Project, base: TextModelEntry, overrides: VoiceOverrides) -> VoiceDraft:
     """From the brand's included texts. Raises ``NoChatTemplate``."""
-    if not base.has_chat_template and choices.kind == "instructions":
+    if not base.has_chat_template and overrides.kind == "instructions":
         raise NoChatTemplate(base=base.name)
     samples = voices.training_set(session, workspace_id=project.workspace_id, project_id=project.id)
     longest = max((tokens_at_most(turn["content"] for turn in conversation(one)) for one in samples), default=0)
-    changes = choices.changes()
+    changes = overrides.changes()
     recipe = voice_recipe_for(base, len(samples), changes, longest=longest)
     # Beyond what the base can look back on, a longer row teaches nothing.
     meaningless = ("max_length",) if changes.get("max_length", 0) > base.context else ()
@@ -94,7 +94,7 @@ def _passport(_session: Session, training: Training) -> dict[str, Any]:
     }
 
 
-VOICE: Kind[VoiceRecipe, TextModelEntry, FrozenVoice, VoiceChoices] = Kind(
+VOICE: Kind[VoiceRecipe, TextModelEntry, FrozenVoice, VoiceOverrides] = Kind(
     modality="text",
     job_kind="voice_training",
     recipe=VoiceRecipe,

@@ -8,8 +8,8 @@ from app.jobs.models import Job
 from app.trainings.advice import Retry, before_plan, usual_retries
 from app.trainings.estimates import Estimate
 from app.trainings.models import Training
-from app.trainings.voice.choices import VoiceChoices
 from app.trainings.voice.freeze import FrozenVoice
+from app.trainings.voice.overrides import VoiceOverrides
 from app.trainings.voice.planner import longest
 from app.trainings.voice.presets import voice_recipe_for
 from app.trainings.voice.recipe import VoiceRecipe
@@ -35,7 +35,7 @@ def decided(training: Training, base: TextModelEntry | None) -> dict[str, Any]:
     named = {"base_model", "kind", *free}
     return fields | {
         name: getattr(recipe, name)
-        for name in VoiceChoices.model_fields
+        for name in VoiceOverrides.model_fields
         if name not in named and getattr(recipe, name) != getattr(usual, name)
     }
 

@@ -13,8 +13,8 @@ from app.errors import NotFound
 from app.storage import Storage
 from app.trainings import service as trainings
 from app.trainings.advice import NOT_READY
-from app.trainings.look.choices import TrainingChoices
 from app.trainings.look.kind import LOOK
+from app.trainings.look.overrides import TrainingOverrides
 from app.trainings.queries import job_spec
 from app.trainings.views import view
 from tests.orders import make_brand, make_workspace
@@ -153,10 +153,10 @@ def test_a_local_entry_is_one_that_a_worker_has_seen(database: Database) -> None
 def test_a_training_on_an_own_base_is_ordered_like_any_other(database: Database, storage: Storage) -> None:
     workspace_id = make_workspace(database)
     key, project_id = _add(database, workspace_id), make_brand(database, storage, workspace_id)
-    choices = TrainingChoices.model_validate({"base_model": key, "steps": 10})
+    choices = TrainingOverrides.model_validate({"base_model": key, "steps": 10})
     with database.write() as session:
         given = trainings.start_training(
-            session, LOOK, workspace_id=workspace_id, project_id=project_id, choices=choices, created_by=None
+            session, LOOK, workspace_id=workspace_id, project_id=project_id, overrides=choices, created_by=None
         )
         spec = job_spec(session, LOOK, workspace_id=workspace_id, training_id=given.id)
         assert (spec.base.key, spec.base.source) == (key, "acme/house-photos")
@@ -168,11 +168,15 @@ def test_a_training_says_that_the_base_is_fetched_first_until_its_files_are_here
 ) -> None:
     workspace_id = make_workspace(database)
     key, project_id = _add(database, workspace_id), make_brand(database, storage, workspace_id)
-    choices = TrainingChoices.model_validate({"base_model": key})
+    choices = TrainingOverrides.model_validate({"base_model": key})
     with database.write() as session:
-        plan = trainings.plan_training(session, LOOK, workspace_id=workspace_id, project_id=project_id, choices=choices)
+        plan = trainings.plan_training(
+            session, LOOK, workspace_id=workspace_id, project_id=project_id, overrides=choices
+        )
         assert NOT_READY in [warning.msgid for warning in plan.warnings]
         session.add(BaseCopy(workspace_id=workspace_id, base_model=key, machine="m"))
         session.flush()
-        plan = trainings.plan_training(session, LOOK, workspace_id=workspace_id, project_id=project_id, choices=choices)
+        plan = trainings.plan_training(
+            session, LOOK, workspace_id=workspace_id, project_id=project_id, overrides=choices
+        )
         assert NOT_READY not in [warning.msgid for warning in plan.warnings]

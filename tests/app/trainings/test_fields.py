@@ -148,9 +148,9 @@ def drawn(source: str, **given: Any) -> str:
 def test_a_field_more_takes_a_line_of_the_recipe_and_a_row(table: Table, recipe: type[BaseModel], base: Any) -> None:
     """Form, facts and API follow. What the engine does with it and the German of its row are the other two files."""
     warm = with_a_row_more(table, recipe)
-    choices = overrides_of(warm)
+    overrides = overrides_of(warm)
 
-    class Body(JsonBody, choices):  # type: ignore[misc, valid-type]
+    class Body(JsonBody, overrides):  # type: ignore[misc, valid-type]
         """What a program sends."""
 
     assert decided_in(warm, Body.model_validate({"warmth": 2.5})) == {"warmth": 2.5}
@@ -161,7 +161,7 @@ def test_a_field_more_takes_a_line_of_the_recipe_and_a_row(table: Table, recipe:
 
     values = other_values(recipe) | {"warmth": 2.5}
     planned = SimpleNamespace(recipe=recipe.model_validate(values), base=base, project=SimpleNamespace(trigger_word=""))
-    form = choices(warmth=1.25)
+    form = overrides(warmth=1.25)
     page = drawn("{% for one in inputs %}{{ r.drawn(one) }}{% endfor %}", inputs=warm.inputs(form, planned)["numbers"])
     assert '<label class="field__label" for="warmth">Warmth</label>' in page
     assert 'name="warmth" type="number" value="1.25" placeholder="2.5"' in page

@@ -5,7 +5,7 @@ import itertools
 import pytest
 
 from app.base_models import catalogue
-from app.trainings.look.choices import TrainingChoices
+from app.trainings.look.overrides import TrainingOverrides
 from app.trainings.look.presets import (
     PURPOSES,
     known_to,
@@ -64,7 +64,7 @@ def test_captions_that_are_only_the_trigger_word_are_never_dropped() -> None:
 
 
 def test_min_snr_can_be_switched_off() -> None:
-    choices = TrainingChoices(min_snr_gamma=0)
+    choices = TrainingOverrides(min_snr_gamma=0)
     recipe = recipe_for("style", SD15, trigger_word="x", captions=CAPTIONS, changes=choices.changes())
     assert recipe.min_snr_gamma is None
 
@@ -81,7 +81,7 @@ def test_a_caption_that_says_where_the_trigger_goes_is_left_alone() -> None:
 
 
 def test_a_flow_model_gets_no_weights_of_noise_levels_that_it_does_not_know() -> None:
-    choices = TrainingChoices(min_snr_gamma=5, noise_offset=0.1, timestep_shift=3.0)
+    choices = TrainingOverrides(min_snr_gamma=5, noise_offset=0.1, timestep_shift=3.0)
     flux = catalogue.get("flux-1-dev")
     recipe = recipe_for("style", flux, trigger_word="x", captions=CAPTIONS, changes=choices.changes())
     assert (recipe.min_snr_gamma, recipe.noise_offset, recipe.timestep_shift) == (None, 0.0, 3.0)
@@ -91,7 +91,7 @@ def test_a_flow_model_gets_no_weights_of_noise_levels_that_it_does_not_know() ->
 
 
 def test_how_the_base_is_held_can_be_chosen_where_that_is_on_offer() -> None:
-    changes = TrainingChoices(quantization="int8", gradient_checkpointing=False).changes()
+    changes = TrainingOverrides(quantization="int8", gradient_checkpointing=False).changes()
     klein = catalogue.get("flux-2-klein-base-4b")
     recipe = recipe_for("product", klein, trigger_word="x", captions=CAPTIONS, changes=changes)
     assert (recipe.quantization, recipe.gradient_checkpointing) == ("int8", False)

@@ -18,8 +18,8 @@ from app.trainings import queries, service
 from app.trainings.advice import RETRY_RANK, RETRY_SAME
 from app.trainings.errors import AlreadyStarted, BadResolution, BrandArchived, DoraAlone, LokrAlone, TooFewPictures
 from app.trainings.look import retry
-from app.trainings.look.choices import TrainingChoices
 from app.trainings.look.kind import LOOK
+from app.trainings.look.overrides import TrainingOverrides
 from app.trainings.models import Training
 from tests.orders import make_brand, make_workspace, order_training
 
@@ -45,7 +45,7 @@ def start(database: Database, workspace_id: str, project_id: str) -> Callable[..
                 LOOK,
                 workspace_id=workspace_id,
                 project_id=project_id,
-                choices=TrainingChoices(**fields),
+                overrides=TrainingOverrides(**fields),
                 created_by=None,
                 order_id=order_id,
             )
@@ -112,7 +112,7 @@ def test_an_id_of_another_workspace_is_refused_without_a_hint(
 def test_other_workspaces_brands_are_not_found(database: Database, project_id: str) -> None:
     other = make_workspace(database)
     with database.read() as session, pytest.raises(NotFound):
-        service.plan_training(session, LOOK, workspace_id=other, project_id=project_id, choices=TrainingChoices())
+        service.plan_training(session, LOOK, workspace_id=other, project_id=project_id, overrides=TrainingOverrides())
 
 
 @pytest.mark.parametrize("resolution", [100, 64, 1024])
@@ -166,7 +166,7 @@ def planned(database: Database, given: Training, **fields: Any) -> service.Train
             LOOK,
             workspace_id=given.workspace_id,
             project_id=given.project_id,
-            choices=TrainingChoices(**fields),
+            overrides=TrainingOverrides(**fields),
         )
 
 

@@ -7,10 +7,10 @@ import pytest
 from app.base_models import catalogue
 from app.db import Database
 from app.trainings.service import plan_training
-from app.trainings.voice.choices import VoiceChoices
 from app.trainings.voice.findings import LINES, PERSONAL, REPEATS
 from app.trainings.voice.freeze import freeze, held_out_ids
 from app.trainings.voice.kind import VOICE
+from app.trainings.voice.overrides import VoiceOverrides
 from app.trainings.voice.recipe import VoiceRecipe
 from app.trainings.voice.warnings import CUT, NONE_HELD_OUT, voice_warnings
 from app.voice.analysis.families import families
@@ -102,7 +102,11 @@ def test_rows_are_long_enough_for_the_longest_text_or_the_plan_says_how_many_are
     def plan(**choices: object) -> tuple[int, list[object]]:
         with database.read() as session:
             made = plan_training(
-                session, VOICE, workspace_id=owner.workspace_id, project_id=project_id, choices=VoiceChoices(**choices)
+                session,
+                VOICE,
+                workspace_id=owner.workspace_id,
+                project_id=project_id,
+                overrides=VoiceOverrides(**choices),
             )
         return made.recipe.max_length, [one.params["count"] for one in made.warnings if one.msgid == CUT]
 
@@ -117,7 +121,7 @@ def test_the_plan_says_what_nobody_has_decided_about(database: Database, owner: 
     add_texts(database, owner.workspace_id, project_id, [*texts, texts[0], "Call 030 1234567 now."])
     with database.read() as session:
         plan = plan_training(
-            session, VOICE, workspace_id=owner.workspace_id, project_id=project_id, choices=VoiceChoices()
+            session, VOICE, workspace_id=owner.workspace_id, project_id=project_id, overrides=VoiceOverrides()
         )
     assert [warning.params["count"] for warning in plan.warnings[-3:]] == [1, 1, 1]
     assert [warning.msgid for warning in plan.warnings[-3:]] == [PERSONAL, REPEATS, LINES]

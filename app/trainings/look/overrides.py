@@ -15,7 +15,7 @@ LONGEST_PROMPT = 300
 """Of a sample prompt. The recipe has no such bound: the trigger word may go before a caption as long as this."""
 
 
-class TrainingChoices(overrides_of(TABLE)):  # type: ignore[misc]
+class TrainingOverrides(overrides_of(TABLE)):  # type: ignore[misc]
     """Only ``purpose`` has to be said. Every other field is the recipe's, within its bounds."""
 
     purpose: Purpose = "style"

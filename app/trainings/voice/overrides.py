@@ -9,7 +9,7 @@ from app.trainings.fields import decided_in, overrides_of
 from app.trainings.voice.fields import TABLE
 
 
-class VoiceChoices(overrides_of(TABLE)):  # type: ignore[misc]
+class VoiceOverrides(overrides_of(TABLE)):  # type: ignore[misc]
     """Nothing has to be said. Every field is the recipe's, within its bounds."""
 
     def changes(self) -> dict[str, Any]:

@@ -18,6 +18,8 @@ class Warning:
     """A sentence to translate, what goes into it, and how much it matters. Where one is ``bad``, the training is
     refused."""
 
+    key: str
+    """By which it is found, whatever it says."""
     kind: Literal["bad", "caution", "info"]
     msgid: str
     params: Mapping[str, str | int]

@@ -62,25 +62,25 @@ def warnings_for(
     found: list[Warning] = []
     count = len(pictures)
     if count < FEWEST:
-        found.append(Warning("bad", TOO_FEW, {"count": count, "needed": FEWEST}))
+        found.append(Warning("too_few", "bad", TOO_FEW, {"count": count, "needed": FEWEST}))
     elif count < FEW:
-        found.append(Warning("caution", FEW_PICTURES, {"count": count}))
+        found.append(Warning("few_pictures", "caution", FEW_PICTURES, {"count": count}))
     elif count > MANY:
-        found.append(Warning("info", MANY_PICTURES, {"count": count}))
+        found.append(Warning("many_pictures", "info", MANY_PICTURES, {"count": count}))
     bare = sum(not picture.caption.strip() for picture in pictures)
     if count and bare == count:
-        found.append(Warning("caution", NO_CAPTIONS, {}))
+        found.append(Warning("no_captions", "caution", NO_CAPTIONS, {}))
     elif bare:
-        found.append(Warning("info", SOME_WITHOUT_CAPTION, {"count": bare, "all": count}))
+        found.append(Warning("some_without_caption", "info", SOME_WITHOUT_CAPTION, {"count": bare, "all": count}))
     twins = {pair.second for pair in find_look_alikes([picture.dhash for picture in pictures])} if count > 1 else set()
     if twins:
         kind: Literal["caution", "info"] = "caution" if len(twins) * 4 >= count else "info"
-        found.append(Warning(kind, TWINS, {"count": len(twins), "all": count}))
+        found.append(Warning("twins", kind, TWINS, {"count": len(twins), "all": count}))
     small = sum(min(picture.width, picture.height) < recipe.resolution * SMALL_SHARE for picture in pictures)
     if small:
-        found.append(Warning("caution", SMALL, {"count": small, "all": count, "side": recipe.resolution}))
+        found.append(Warning("small", "caution", SMALL, {"count": small, "all": count, "side": recipe.resolution}))
     if distilled:
-        found.append(Warning("caution", DISTILLED, {}))
+        found.append(Warning("distilled", "caution", DISTILLED, {}))
     if not ready:
-        found.append(Warning("caution", GATED, {}) if gated else Warning("info", NOT_READY, {}))
+        found.append(Warning("gated", "caution", GATED, {}) if gated else Warning("not_ready", "info", NOT_READY, {}))
     return found

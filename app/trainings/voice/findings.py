@@ -21,8 +21,8 @@ LINES = N_(
 def undecided(judged: JudgedSet) -> list[Warning]:
     """The most important first."""
     counted = (
-        (PERSONAL, judged.count("personal")),
-        (REPEATS, judged.count("duplicate") + judged.count("near")),
-        (LINES, len(judged.lines)),
+        ("personal", PERSONAL, judged.count("personal")),
+        ("repeats", REPEATS, judged.count("duplicate") + judged.count("near")),
+        ("lines", LINES, len(judged.lines)),
     )
-    return [Warning("caution", sentence, {"count": count}) for sentence, count in counted if count]
+    return [Warning(key, "caution", sentence, {"count": count}) for key, sentence, count in counted if count]

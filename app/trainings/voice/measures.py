@@ -91,6 +91,8 @@ def distance_in_style(voice: FrozenVoice, asked: Sequence[FrozenText], written: 
 class Verdict:
     """A sentence to translate, what goes into it, and whether it is good news."""
 
+    key: str
+    """By which it is found, whatever it says."""
     kind: Literal["good", "caution"]
     msgid: str
     params: Mapping[str, str | int | float]
@@ -123,10 +125,10 @@ def verdict(measured: HeldOut) -> Verdict:
     base, prompted, adapter = (arm.perplexity for arm in (measured.base, measured.prompted, measured.adapter))
     shown = {"base": _shown(base), "prompted": _shown(prompted), "adapter": _shown(adapter)}
     if base / adapter < NOTICEABLE:
-        return Verdict("caution", NO_BETTER, shown)
+        return Verdict("no_better", "caution", NO_BETTER, shown)
     if prompted / adapter < NOTICEABLE:
-        return Verdict("caution", ONLY_BETTER_THAN_BARE, shown)
-    return Verdict("good", BETTER, shown)
+        return Verdict("only_better_than_bare", "caution", ONLY_BETTER_THAN_BARE, shown)
+    return Verdict("better", "good", BETTER, shown)
 
 
 def _shown(perplexity: float) -> int | float:
@@ -136,4 +138,4 @@ def _shown(perplexity: float) -> int | float:
 def copies(measured: HeldOut) -> Verdict | None:
     """A warning, where a text of the adapter is largely a learned one."""
     count = measured.adapter.longest_overlap
-    return Verdict("caution", COPIES, {"count": count}) if count >= COPIED_WORDS else None
+    return Verdict("copies", "caution", COPIES, {"count": count}) if count >= COPIED_WORDS else None

@@ -51,30 +51,32 @@ def voice_warnings(
     found: list[Warning] = []
     count = len(voice.texts)
     if count < LEAST_SAMPLES:
-        found.append(Warning("bad", TOO_FEW, {"count": count, "needed": LEAST_SAMPLES, "enough": ENOUGH_SAMPLES}))
+        found.append(
+            Warning("too_few", "bad", TOO_FEW, {"count": count, "needed": LEAST_SAMPLES, "enough": ENOUGH_SAMPLES})
+        )
     elif count < ENOUGH_SAMPLES:
-        found.append(Warning("caution", FEW, {"count": count, "enough": ENOUGH_SAMPLES, "many": MANY_SAMPLES}))
+        found.append(Warning("few", "caution", FEW, {"count": count, "enough": ENOUGH_SAMPLES, "many": MANY_SAMPLES}))
     languages = Counter(text.language for text in voice.texts)
     if count and languages[voice.language] < 0.9 * count:
         listed = ", ".join(f"{language} {number}" for language, number in languages.most_common())
-        found.append(Warning("caution", SEVERAL_LANGUAGES, {"languages": listed}))
+        found.append(Warning("several_languages", "caution", SEVERAL_LANGUAGES, {"languages": listed}))
     if count and base.is_foreign(voice.language):
-        found.append(Warning("caution", NOT_ITS_LANGUAGE, {"base": base.name}))
+        found.append(Warning("not_its_language", "caution", NOT_ITS_LANGUAGE, {"base": base.name}))
     if not base.has_chat_template:
-        found.append(Warning("info", GOES_ON, {"base": base.name}))
+        found.append(Warning("goes_on", "info", GOES_ON, {"base": base.name}))
     if base.parameters > LARGE_PARAMETERS and not on_card:
-        found.append(Warning("caution", CARD_NEEDED, {"base": base.name}))
+        found.append(Warning("card_needed", "caution", CARD_NEEDED, {"base": base.name}))
     if count and sum(len(text.text) < SHORT_CHARACTERS for text in voice.texts) > count / 2:
-        found.append(Warning("info", MOSTLY_SHORT, {}))
+        found.append(Warning("mostly_short", "info", MOSTLY_SHORT, {}))
     if recipe.kind == "instructions":
         turns = [[*(content for _, content in text.order), text.text] for text in voice.texts]
         cut = count_cut(turns, recipe.max_length)
         if cut:
-            found.append(Warning("caution", CUT, {"count": cut, "length": recipe.max_length}))
+            found.append(Warning("cut", "caution", CUT, {"count": cut, "length": recipe.max_length}))
     if count >= LEAST_SAMPLES and not voice.held_out:
-        found.append(Warning("caution", NONE_HELD_OUT, {}))
+        found.append(Warning("none_held_out", "caution", NONE_HELD_OUT, {}))
     elif count >= LEAST_SAMPLES and len(voice.held_out) < FEWEST_HELD_OUT:
-        found.append(Warning("info", FEW_HELD_OUT, {"count": len(voice.held_out)}))
+        found.append(Warning("few_held_out", "info", FEW_HELD_OUT, {"count": len(voice.held_out)}))
     if not ready:
-        found.append(Warning("info", NOT_READY, {}))
+        found.append(Warning("not_ready", "info", NOT_READY, {}))
     return found

@@ -53,8 +53,8 @@ def train(
 def test_the_new_page_says_what_will_happen(owner: SignedIn, project_id: str) -> None:
     text = owner.client.get(f"/projects/{project_id}/trainings/new").text
     assert "It will learn the style of Bäckerei Süß" in text
-    assert "From 6 pictures" in text and "not known yet" in text
-    assert "6 pictures are few" in text
+    assert "From 6 pictures" in text and 'data-time="none"' in text
+    assert 'data-state="warning-few_pictures"' in text
     assert "Set a price per hour" in text
 
 
@@ -74,8 +74,8 @@ def test_the_card_says_how_the_training_fits_the_card_that_is_there(
         )
     address = f"/projects/{project_id}/trainings/summary"
     text = owner.client.get(address, params={"base_model": "flux-1-dev"}).text
-    assert "In 4 bits (NF4) it needs" in text and "of 12.0 GB" in text
-    assert "calculated from the speed of A card" in text and "calculated: " in text
+    assert 'data-quantization="nf4"' in text and "of 12.0 GB" in text
+    assert 'data-time="calculated" data-memory="calculated"' in text and "A card" in text
     fixed = owner.client.get(address, params={"base_model": "flux-1-dev", "quantization": "none"}).text
     assert "coming to the card one at a time" in fixed and "4 bits" not in fixed, "a person's choice is not overruled"
     choices = {"quantization": "none", "gradient_checkpointing": "false"}
@@ -153,7 +153,7 @@ def test_starting_twice_by_a_double_click_orders_once(owner: SignedIn, project_i
 def test_too_few_pictures_are_refused_in_words(owner: SignedIn, database: Database, storage: Storage) -> None:
     small = make_brand(database, storage, owner.workspace_id, pictures=3)
     text = owner.client.get(f"/projects/{small}/trainings/new").text
-    assert "Too few pictures to learn from: 3" in text and "disabled" in text
+    assert 'data-state="warning-too_few"' in text and "disabled" in text
     answer = owner.client.post(f"/projects/{small}/trainings", data={"purpose": "style"})
     assert answer.status_code == 409 and "At least 5 are needed" in answer.text
 
@@ -165,7 +165,7 @@ def test_the_price_becomes_a_cost(
     with database.write() as session:
         session.execute(update(Workspace).values(price_per_hour=3600))
     text = owner.client.get(f"/projects/{project_id}/trainings/new").text
-    assert "measured on Fake device (1 core)" in text and "€" in text
+    assert 'data-time="measured"' in text and "Fake device (1 core)" in text and "€" in text
 
 
 def test_a_finished_training_shows_samples_loss_and_adapter(
@@ -173,7 +173,7 @@ def test_a_finished_training_shows_samples_loss_and_adapter(
 ) -> None:
     training_id = train()
     text = owner.client.get(f"/trainings/{training_id}").text
-    assert "It has learned" in text and "Base alone" in text and "Step 12" in text and "<polyline" in text
+    assert 'data-state="done"' in text and "Base alone" in text and "Step 12" in text and "<polyline" in text
     assert "suessbaeck, eine Tasse" in text
     assert re.search(r'href="/adapters/[0-9a-f]{32}"', text)
     assert "livery:changed" not in text
@@ -254,13 +254,13 @@ def test_the_live_part_asks_again_while_it_runs_and_calls_for_new_samples(
     assert 'hx-trigger="livery:changed"' in answer.text
     assert 'data-progress="25"' in answer.text
     assert "about <span data-left>42 seconds</span> left" in answer.text
-    assert "By its first" not in answer.text
+    assert 'data-state="first-steps"' not in answer.text
     with database.write() as session:
         given = session.get_one(Training, running)
         measured = {"steps": 5, "seconds_per_step": 1.0, "seconds_left": 280.0, "seconds": 300.0, "memory_bytes": 9}
         given.estimate = given.estimate | {"first_steps": measured}
     text = owner.client.get(f"/trainings/{running}/live?samples=0").text
-    assert "By its first 5 steps it would take about 5 minutes in all." in text
+    assert re.search(r'data-state="first-steps">[^<]*5[^<]*5 minutes', text)
     assert "hx-trigger" not in answer.headers
 
 

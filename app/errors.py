@@ -1,5 +1,6 @@
 """Errors that people can act on, each with an HTTP status and a sentence. Knows nothing of HTTP libraries."""
 
+import re
 from typing import Any, ClassVar
 
 
@@ -19,6 +20,11 @@ class AppError(Exception):
     def __init__(self, **params: Any) -> None:
         super().__init__(params)
         self.params = params
+
+    @classmethod
+    def code(cls) -> str:
+        """What programs and tests know the error by, whatever its sentence says: ``too_few_images``."""
+        return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", cls.__name__).lower()
 
     def __str__(self) -> str:
         return self.sentence % self.params if self.params else self.sentence

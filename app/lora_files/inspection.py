@@ -21,7 +21,7 @@ from app.lora_files.families import known
 from app.lora_files.header_settings import Setting
 from app.lora_files.key_formats import Names
 from app.lora_files.keys import signs
-from app.lora_files.keys.bases import LANGUAGE_MODEL, UnknownKeyFormat, UnknownKind, name_of
+from app.lora_files.keys.bases import LANGUAGE_MODEL, UnknownAdapterKind, UnknownKeyFormat, name_of
 from app.lora_files.programs import verdicts as programs
 from app.lora_files.programs.fit import Contents
 from app.lora_files.safetensors_file import Header, Place, Tensor
@@ -182,7 +182,7 @@ def of_header(
     except UnknownKeyFormat as error:
         names, layers = Names("unknown", "unknown", (), ()), []
         unknown_name = str(error.params.get("name", ""))[:LONGEST_LINE]
-        unknown_kind = str(error.params["kind"]) if isinstance(error, UnknownKind) else ""
+        unknown_kind = str(error.params["kind"]) if isinstance(error, UnknownAdapterKind) else ""
     untold = [
         alpha / rank for layer, rank, alpha in layers if alpha is not None and rank and "alpha" not in layer.names
     ]

@@ -36,7 +36,7 @@ def parse(entries: Mapping[str, Shaped], metadata: Mapping[str, str], hint: Arch
     """Read the names. ``hint`` decides where they fit more than one architecture.
 
     Of a base that Livery has no table of, the layers keep the names that they have in the file.
-    Raises ``UnknownKeyFormat`` with the first name that belongs to none, ``UnknownKind`` for what is no LoRA.
+    Raises ``UnknownKeyFormat`` with the first name that belongs to none, ``UnknownAdapterKind`` for what is no LoRA.
     """
     key_format = detect(entries)
     file_kinds.check(entries)

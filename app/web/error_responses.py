@@ -22,6 +22,8 @@ log = logging.getLogger("livery.web")
 FOR_SCRIPTS = ("application/json", "text/event-stream")
 MOST_PROBLEMS = 50
 """A body may be wrong in a hundred thousand places; the first ones help."""
+INTERNAL_CODE, DATABASE_CODE = "internal", "database_away"
+"""Codes of answers that no class of ours stands for."""
 INTERNAL = N_("Something went wrong on our side. It has been noted under %(number)s; please try again.")
 DATABASE_SILENT = N_("The database does not answer just now. Nothing is lost; please try again in a moment.")
 
@@ -33,26 +35,36 @@ class NotAllowed(AppError):
     sentence = N_("This address does not do that.")
 
 
-def answer(request: Request, status: int, sentence: str, fields: Mapping[str, str] | None = None) -> Response:
+def answer(
+    request: Request, status: int, code: str, sentence: str, fields: Mapping[str, str] | None = None
+) -> Response:
     """``sentence`` (already in the reader's language) in the form that the request can show.
 
-    ``fields`` are sentences about single fields of a form, by their names there.
+    ``code`` tells the error apart for programs. ``fields`` are sentences about single fields of a form, by their names
+    there.
     """
     if request.url.path.startswith("/api/") or request.headers.get("accept", "").startswith(FOR_SCRIPTS):
-        return JSONResponse({"ok": False, "sentence": sentence}, status)
+        return JSONResponse({"ok": False, "code": code, "sentence": sentence}, status)
     if is_htmx(request):
         # A form that was not accepted stays as it is: the sentence goes to the place it keeps for it.
-        response = fragment(request, "partials/form_error.html", status=status, sentence=sentence, fields=fields or {})
+        response = fragment(
+            request, "partials/form_error.html", status=status, code=code, sentence=sentence, fields=fields or {}
+        )
         response.headers["HX-Retarget"] = "find .form-error"
         response.headers["HX-Reswap"] = "innerHTML"
         return response
-    return page(request, "pages/error.html", status=status, code=status, sentence=sentence, fields=fields or {})
+    given = {"http_status": status, "code": code, "sentence": sentence, "fields": fields or {}}
+    return page(request, "pages/error.html", status=status, **given)
+
+
+def _answer_with(request: Request, error: type[AppError], status: int | None = None) -> Response:
+    return answer(request, status or error.status, error.code(), translate(request.state.locale, error.sentence))
 
 
 def app_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, AppError)
     sentence = translate(request.state.locale, error.sentence, **error.params)
-    response = answer(request, error.status, sentence, {error.field: sentence} if error.field else None)
+    response = answer(request, error.status, error.code(), sentence, {error.field: sentence} if error.field else None)
     if error.status in (429, 503) and "seconds" in error.params:
         response.headers["retry-after"] = str(error.params["seconds"])
     if error.status == NotAllowed.status:
@@ -63,16 +75,17 @@ def app_error(request: Request, error: Exception) -> Response:
 def _invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     if any(item["loc"][:1] == ("path",) for item in error.errors()):
-        return answer(request, 404, translate(request.state.locale, NotFound.sentence))
+        return _answer_with(request, NotFound)
     if request.url.path.startswith("/api/"):
         fields = [
             {"field": ".".join(str(part) for part in item["loc"]), "problem": item["msg"]}
             for item in error.errors()[:MOST_PROBLEMS]
         ]
         sentence = translate(request.state.locale, Invalid.sentence)
-        return JSONResponse({"ok": False, "sentence": sentence, "fields": fields}, 422)
+        return JSONResponse({"ok": False, "code": Invalid.code(), "sentence": sentence, "fields": fields}, 422)
     locale = request.state.locale
-    return answer(request, 422, translate(locale, Invalid.sentence), field_problems(error.errors(), locale))
+    problems = field_problems(error.errors(), locale)
+    return answer(request, 422, Invalid.code(), translate(locale, Invalid.sentence), problems)
 
 
 def _http_error(request: Request, error: Exception) -> Response:
@@ -81,10 +94,8 @@ def _http_error(request: Request, error: Exception) -> Response:
         return app_error(request, error.error)
     if error.status_code == NotAllowed.status:  # the router names the methods of one route with this address
         return app_error(request, NotAllowed())
-    sentences = {403: Forbidden.sentence, 404: NotFound.sentence}
-    response = answer(
-        request, error.status_code, translate(request.state.locale, sentences.get(error.status_code, Invalid.sentence))
-    )
+    kinds: dict[int, type[AppError]] = {403: Forbidden, 404: NotFound}
+    response = _answer_with(request, kinds.get(error.status_code, Invalid), error.status_code)
     for name, value in (error.headers or {}).items():
         response.headers.setdefault(name, value)
     return response
@@ -94,9 +105,9 @@ def database_away(request: Request, error: Exception) -> Response:
     """Also the gate's answer, which asks the database before any route does."""
     if "disk is full" in str(error):
         log.error("disk full", extra={"request": request.state.request_id})
-        return answer(request, NoRoom.status, translate(request.state.locale, NoRoom.sentence))
+        return _answer_with(request, NoRoom)
     log.warning("database away", extra={"request": request.state.request_id, "error": str(error)[:300]})
-    response = answer(request, 503, translate(request.state.locale, DATABASE_SILENT))
+    response = answer(request, 503, DATABASE_CODE, translate(request.state.locale, DATABASE_SILENT))
     response.headers["retry-after"] = "5"
     return response
 
@@ -106,7 +117,7 @@ def _disk_full(request: Request, error: Exception) -> Response:
     if error.errno not in (errno.ENOSPC, errno.EDQUOT):
         return internal(request, error)
     log.error("disk full", extra={"request": request.state.request_id})
-    return answer(request, NoRoom.status, translate(request.state.locale, NoRoom.sentence))
+    return _answer_with(request, NoRoom)
 
 
 def internal(request: Request, error: Exception) -> Response:
@@ -116,7 +127,7 @@ def internal(request: Request, error: Exception) -> Response:
     log.error("internal error", extra={"request": number}, exc_info=error)
     sentence = translate(locale, INTERNAL, number=number)
     try:
-        return answer(request, 500, sentence)
+        return answer(request, 500, INTERNAL_CODE, sentence)
     except Exception:  # noqa: BLE001 - the first error is the one to mend, and it is noted
         return PlainTextResponse(sentence, 500)
 

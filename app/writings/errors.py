@@ -27,7 +27,7 @@ class NotWrittenYet(Conflict):
     sentence = N_("This text is still being written. Please wait until it is finished.")
 
 
-class EmptyText(Invalid):
+class EmptyWording(Invalid):
     sentence = N_("The text is empty. Write something, or go back to what the model wrote.")
 
 

@@ -28,7 +28,7 @@ from app.voice.analysis.style_guide import style_guide
 from app.voice.analysis.stylometry import longest_overlap
 from app.writings import queries, requests
 from app.writings.checks import Rules
-from app.writings.errors import AlreadyVoted, EmptyText, NoSuchVisual, NotWrittenYet
+from app.writings.errors import AlreadyVoted, EmptyWording, NoSuchVisual, NotWrittenYet
 from app.writings.filters import Review
 from app.writings.models import BlindPair, BlindVote, TextRules, Writing, WritingVariant
 from app.writings.quantization import quantization_on
@@ -268,10 +268,10 @@ def edit(
     session: Session, *, workspace_id: str, variant_id: str, text: str, copied: dict[str, Any] | None
 ) -> WritingVariant:
     """Keep a person's wording beside the model's; the model's own text brings that back. An approval ends, because it
-    was given to other words. Raises ``NotFound``, ``NotWrittenYet``, ``EmptyText``."""
+    was given to other words. Raises ``NotFound``, ``NotWrittenYet``, ``EmptyWording``."""
     row = _written(session, workspace_id, variant_id)
     if not text.strip():
-        raise EmptyText()
+        raise EmptyWording()
     if text == row.current:
         return row
     row.edited = None if text == row.text else text

@@ -24,7 +24,7 @@ LANGUAGE = re.compile("[a-z]{2,3}")
 TOKEN_PURPOSE = "hub token"  # noqa: S105 - names what is sealed, and is no secret
 
 
-class BadRepository(Invalid):
+class BadPublishingRepository(Invalid):
     sentence = N_("Please write the repository as owner/name, in letters, digits, “-”, “_” and “.”.")
 
 
@@ -53,10 +53,10 @@ def order(
     has_samples: bool,
     created_by: str | None,
 ) -> Publication:
-    """Put the adapter on its way. Raises ``NotFound``, ``BadRepository``, ``QueueFull``."""
+    """Put the adapter on its way. Raises ``NotFound``, ``BadPublishingRepository``, ``QueueFull``."""
     adapter = queries.adapter(session, workspace_id=workspace_id, adapter_id=adapter_id)
     if not REPOSITORY.fullmatch(repository):
-        raise BadRepository()
+        raise BadPublishingRepository()
     row = Publication(
         workspace_id=workspace_id,
         adapter_id=adapter.id,

@@ -39,7 +39,7 @@ MEDIA_TYPES: dict[str, str] = {"safetensors": "application/zip"}
 """Of the forms that have one of their own."""
 
 
-class BaseGone(Conflict):
+class VoiceBaseGone(Conflict):
     sentence = N_("The base model of this voice is not in the catalogue any more, so the two cannot be merged.")
 
 
@@ -50,7 +50,7 @@ class NoSuchForm(Conflict):
     )
 
 
-class HasItAlready(Conflict):
+class MergedAlready(Conflict):
     sentence = N_("This voice has its file for llama.cpp already. It is among the downloads.")
 
 
@@ -134,14 +134,14 @@ def shown(session: Session, adapter: Adapter) -> list[Shown]:
 def order(session: Session, *, workspace_id: str, adapter_id: str, form: Form, created_by: str | None) -> MergedFile:
     """Let a worker make the file. Asked for again while it is made or there, it is the same one.
 
-    Raises ``NotFound``, ``BaseGone``, ``NoSuchForm``, ``HasItAlready``, ``QueueFull``.
+    Raises ``NotFound``, ``VoiceBaseGone``, ``NoSuchForm``, ``MergedAlready``, ``QueueFull``.
     """
     adapter = queries.voice(session, workspace_id=workspace_id, adapter_id=adapter_id)
     base = base_models.find_text(session, workspace_id=adapter.workspace_id, key=adapter.base_model)
     if base is None:
-        raise BaseGone()
+        raise VoiceBaseGone()
     if form == ADAPTER_ALONE and adapter.gguf_key:
-        raise HasItAlready()
+        raise MergedAlready()
     if form not in forms_of(adapter, base):
         raise NoSuchForm()
     # The adapter's row is the lock that keeps two from adding the same form.
@@ -191,12 +191,12 @@ def delete(session: Session, *, workspace_id: str, adapter_id: str, form: Form) 
 
 
 def order_of(session: Session, workspace_id: str, merged_id: str) -> MergeOrder:
-    """Raises ``NotFound``, ``BaseGone``."""
+    """Raises ``NotFound``, ``VoiceBaseGone``."""
     row = own(session, MergedFile, merged_id, workspace_id)
     adapter = queries.voice(session, workspace_id=workspace_id, adapter_id=row.adapter_id)
     base = base_models.find_text(session, workspace_id=adapter.workspace_id, key=adapter.base_model)
     if base is None:
-        raise BaseGone()
+        raise VoiceBaseGone()
     form: Form = next(one for one in FORMS if one == row.form)
     ending = "zip" if form == "safetensors" else "gguf"
     folder = folder_of(adapter.project_id, adapter.id)

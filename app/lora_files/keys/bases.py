@@ -38,7 +38,7 @@ class UnknownKeyFormat(Invalid):
     sentence = N_("The adapter's layers have names that Livery does not know (%(name)s), so it cannot be converted.")
 
 
-class UnknownKind(UnknownKeyFormat):
+class UnknownAdapterKind(UnknownKeyFormat):
     sentence = N_(
         "This file holds another kind of adapter than a LoRA (%(kind)s), which Livery neither draws with nor converts. "
         "The program that it was made for can load it."

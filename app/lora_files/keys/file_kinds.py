@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 
-from app.lora_files.keys.bases import UnknownKind
+from app.lora_files.keys.bases import UnknownAdapterKind
 from app.lora_files.keys.weights import Shaped
 
 _KINDS = (
@@ -26,10 +26,10 @@ _SIGNS = tuple((re.compile(pattern), kind) for pattern, kind in _KINDS)
 
 
 def check(entries: Mapping[str, Shaped]) -> None:
-    """Raises ``UnknownKind`` where one tensor says that the file, or a part of it, is such a kind."""
+    """Raises ``UnknownAdapterKind`` where one tensor says that the file, or a part of it, is such a kind."""
     for name, place in entries.items():
         for pattern, kind in _SIGNS:
             if pattern.search(name):
                 # LyCORIS gives both kinds one name; BOFT's blocks lie in stages.
                 is_boft = kind == "OFT" and name.endswith(".oft_blocks") and len(place.shape) == 4
-                raise UnknownKind(name=name, kind="BOFT" if is_boft else kind)
+                raise UnknownAdapterKind(name=name, kind="BOFT" if is_boft else kind)

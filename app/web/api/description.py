@@ -4,7 +4,7 @@ from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 MAY_ANSWER = {
     "401": "No token, or one that opens nothing",
@@ -35,6 +35,7 @@ class Refusal(BaseModel, defer_build=True):
     """Every answer of 400 and above: what is wrong and what to do, in the language of the token's person."""
 
     ok: bool
+    code: str = Field(description="tells this error apart; stays the same when its sentence is worded anew")
     sentence: str
     fields: list[FieldProblem] | None = None
 

@@ -404,8 +404,8 @@ def test_out_of_memory_goes_on_in_a_smaller_way_and_says_so(
     assert (kept.quantization, kept.offload, kept.at_once) == ("none", "blocks", 1)
     assert [change.reason for change in kept.changes] == [planner.FEWER, planner.THEN_BLOCK_BY_BLOCK]
     (first, began), (second, went_on) = engine.asked
-    assert (first.quantization, began.offload, began.at_once) == ("nf4", "models", 3)
-    assert (second.quantization, went_on.offload, went_on.at_once) == ("none", "blocks", 1)
+    assert (first.quantization, began.offload, began.batch_size) == ("nf4", "models", 3)
+    assert (second.quantization, went_on.offload, went_on.batch_size) == ("none", "blocks", 1)
     assert (second.seed, second.count) == (501, 2), "what is there is not drawn again"
     held = []
     for one in house.outputs(generation_id):

@@ -7,6 +7,8 @@ from typing import Annotated
 from fastapi import Path, Request, Response
 from itsdangerous import BadData, URLSafeTimedSerializer
 
+from app.web.api.audited import action_of
+
 COOKIE = "livery_flash"
 LIFE_SECONDS = 60
 Stamp = Annotated[int, Path(ge=0, le=4_000_000_000_000_000)]
@@ -19,6 +21,8 @@ class Flash:
     """``ok``, ``error`` or ``undo``."""
     text: str
     undo_action: str | None = None
+    done: str = ""
+    """What was done, as the audit log names it: the page tells it beside the text, which people may word anew."""
 
 
 def _signer(request: Request) -> URLSafeTimedSerializer:
@@ -37,7 +41,8 @@ def waiting(request: Request) -> list[Flash]:
 
 def leave(request: Request, response: Response, flash: Flash) -> None:
     """Show ``flash`` on the next page."""
-    value = _signer(request).dumps([(flash.kind, flash.text, flash.undo_action)])
+    done = action_of(request.scope.get("endpoint")) or ""
+    value = _signer(request).dumps([(flash.kind, flash.text, flash.undo_action, done)])
     response.set_cookie(COOKIE, value, max_age=LIFE_SECONDS, httponly=True, samesite="lax")
 
 

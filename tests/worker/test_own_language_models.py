@@ -24,6 +24,7 @@ from app.storage import Storage
 from app.trainings.models import Training
 from app.writings.models import Writing, WritingVariant
 from app.writings.recipe import WritingOrder
+from tests.answers import code_of, tells
 from tests.conftest import SignedIn, SignUp
 from tests.fake_hub import FakeHub, serving
 from tests.orders import make_brand, worker_context
@@ -35,6 +36,7 @@ from worker.engines.text import base as bases
 from worker.engines.text import dataset, evaluation, lora
 from worker.engines.text.examples import examples_of
 from worker.files import base_upkeep, language_models
+from worker.files.checkpoint_folder import NO_NUMBERS
 from worker.run_job import run_next
 
 REPOSITORY = "acme/our-words"
@@ -158,7 +160,7 @@ def test_a_local_folder_without_a_chat_template_learns_texts_as_they_are(
     base_upkeep.tell_what_lies_ready(context)
     page = owner.client.get("/base-models").text
     assert "our-words · Language model" in page and "BertForMaskedLM" in page
-    assert "no model.safetensors beside it" in page
+    assert tells(page, NO_NUMBERS)
     form = {"name": "House words", "entry": "our-words", "languages": "de, en", "licence": "Ours"}
     assert owner.client.post("/base-models/local", data=form).status_code == 303
     with database.read() as session:
@@ -169,9 +171,9 @@ def test_a_local_folder_without_a_chat_template_learns_texts_as_they_are(
     project_id = brand_with_texts(database, storage, owner)
     address = f"/projects/{project_id}/voice-trainings"
     page = owner.client.get(f"{address}/new?base_model={row.id}").text
-    assert "goes on from a beginning instead of answering" in page
+    assert 'data-state="warning-goes_on"' in page
     refused = owner.client.post(address, data={"base_model": row.id, "kind": "instructions"})
-    assert refused.status_code == 422 and "has no chat template" in refused.text
+    assert refused.status_code == 422 and code_of(refused) == "no_chat_template"
     order = {"base_model": row.id, "epochs": "1", "rank": "2"}
     assert owner.client.post(address, data=order).status_code == 303
     assert run_next(context, ("training",))
@@ -231,7 +233,7 @@ def test_what_cannot_be_used_says_why_before_its_gigabytes_are_fetched(
     job = last_job(database)
     assert (job.state, job.error_code) == ("failed", code), job.error_sentence
     page = owner.client.get("/base-models").text
-    assert "Cannot be used yet" in page
+    assert 'data-state="unusable"' in page
     assert not any(given.endswith("-") or not given for given in hub.ranges_of("model.safetensors"))
     assert not list(context.cache_folder.rglob("*.safetensors"))
 
@@ -267,9 +269,9 @@ def test_one_file_of_a_language_model_says_to_take_the_whole_repository(owner: S
         of_tensors(["model.embed_tokens.weight"])
     form = {"name": "x", "repository": REPOSITORY, "file": "model.safetensors", "family": "causal_lm"}
     answer = owner.client.post("/base-models/hub", data=form)
-    assert answer.status_code == 422 and "whole repository" in answer.text
+    assert answer.status_code == 422 and code_of(answer) == "not_one_file"
     answer = owner.client.post("/base-models/hub", data={"name": "x", "repository": REPOSITORY, "languages": "german"})
-    assert answer.status_code == 422 and "codes of two or three letters" in answer.text
+    assert answer.status_code == 422 and code_of(answer) == "bad_languages"
 
 
 SMALL = {

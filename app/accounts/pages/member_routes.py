@@ -21,6 +21,7 @@ from app.web.templating import page
 from app.web.text import RowId
 
 router = APIRouter(route_class=DeferredRoute)
+OWN_WITHDRAWN = N_("Your open invitations and links are withdrawn.")
 
 
 SECOND_FACTOR_REMOVED = N_("%(name)s signs in with the password alone again, and is signed out everywhere.")
@@ -105,7 +106,7 @@ def leave(request: Request, visitor: Viewer, session: WriteSession) -> Response:
     done = members.remove_member(session, workspace_id=visitor.workspace.id, user_id=visitor.user.id)
     text = translate(request.state.locale, N_("You have left the workspace."))
     if any(done):
-        text += " " + translate(request.state.locale, N_("Your open invitations and links are withdrawn."))
+        text += " " + translate(request.state.locale, OWN_WITHDRAWN)
     return go(request, "/sign-in", Flash("ok", text))
 
 

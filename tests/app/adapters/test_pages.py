@@ -14,6 +14,7 @@ from app.adapters.names import file_stem
 from app.adapters.service import AdapterFiles
 from app.db import Database, new_id
 from app.storage import Storage
+from tests.answers import code_of
 from tests.conftest import SignedIn, SignUp
 from tests.fake_engine import FakeEngine
 from tests.orders import make_brand, order_training, worker_context
@@ -123,7 +124,7 @@ def test_the_card_stands_when_pictures_and_training_are_gone(
         session.query(Image).delete()
         session.delete(session.get_one(Training, adapter.training_id))
     text = owner.client.get(f"/adapters/{adapter.id}").text
-    assert "have been deleted since" in text and "6 pictures" in text
+    assert 'data-state="pictures-gone"' in text and "6 pictures" in text
 
 
 def test_it_can_be_renamed_and_described(owner: SignedIn, adapter: Adapter) -> None:
@@ -194,10 +195,10 @@ def test_without_a_file_for_other_programs_the_page_says_so_and_offers_the_other
     with database.write() as session:
         session.get_one(Adapter, adapter.id).kohya_key = ""
     text = owner.client.get(f"/adapters/{adapter.id}").text
-    assert "no place for this kind of adapter" in text and f"/adapters/{adapter.id}/files/kohya" not in text
+    assert 'data-state="no-kohya"' in text and f"/adapters/{adapter.id}/files/kohya" not in text
     assert all(f"/adapters/{adapter.id}/files/{kind}" in text for kind in ("diffusers", "clean"))
     missing = owner.client.get(f"/adapters/{adapter.id}/files/kohya")
-    assert missing.status_code == 404 and "Take the file for diffusers" in missing.text
+    assert missing.status_code == 404 and code_of(missing) == "no_such_file"
 
 
 def test_other_workspaces_and_viewers(owner: SignedIn, sign_up: SignUp, adapter: Adapter) -> None:

@@ -8,6 +8,7 @@ from zipfile import ZipFile
 import pytest
 from PIL import Image
 
+from tests.answers import code_of, toast_of
 from tests.app.gallery.conftest import Gallery
 from tests.conftest import SignUp
 from tests.visuals import START, png
@@ -26,7 +27,7 @@ def shown(gallery: Gallery, address: str) -> list[str]:
 
 def test_an_empty_gallery_invites(gallery: Gallery) -> None:
     text = gallery.owner.client.get("/gallery").text
-    assert "Your pictures will hang here" in text and 'href="/studio"' in text
+    assert 'class="empty"' in text and 'href="/studio"' in text
 
 
 def test_the_newest_picture_is_first(gallery: Gallery) -> None:
@@ -59,7 +60,7 @@ def test_filters(gallery: Gallery) -> None:
     assert shown(gallery, f"/gallery?until={day}") == [fog, star]
     assert shown(gallery, f"/gallery?since={day}&until={day}") == [fog]
     assert shown(gallery, f"/gallery?brand={gallery.brand}&favourite=1&q=STAR") == [star]
-    assert "No picture matches" in gallery.owner.client.get("/gallery?q=nothing").text
+    assert 'data-state="no-match"' in gallery.owner.client.get("/gallery?q=nothing").text
 
 
 @pytest.mark.parametrize(
@@ -100,7 +101,7 @@ def test_the_plain_link_to_more_is_a_page(gallery: Gallery) -> None:
     more = re.search(r'href="(/gallery\?before=[^"]+)" rel="next"', gallery.owner.client.get("/gallery").text)
     assert more is not None
     text = gallery.owner.client.get(more[1]).text
-    assert "<html" in text and text.count("data-tile=") == 1 and "To the newest pictures" in text
+    assert "<html" in text and text.count("data-tile=") == 1 and 'rel="first"' in text
 
 
 def test_a_picture_is_judged_where_it_hangs(gallery: Gallery) -> None:
@@ -162,7 +163,7 @@ def test_a_selection_goes_back_where_it_came_from_and_nowhere_else(gallery: Gall
 @pytest.mark.parametrize("what", ["approve", "favourite", "delete", "download", "sort"])
 def test_nothing_chosen_is_said(gallery: Gallery, what: str) -> None:
     answer = gallery.owner.client.post(f"/gallery/selection/{what}", headers=HTMX)
-    assert answer.status_code == 422 and "choose at least one" in answer.text
+    assert answer.status_code == 422 and code_of(answer) == "nothing_chosen"
 
 
 def test_tags_and_campaign_of_one_picture(gallery: Gallery) -> None:
@@ -227,7 +228,7 @@ def test_deleting_can_be_undone(gallery: Gallery) -> None:
     gallery.post("/gallery/selection/delete", ids=[first, second])
     page = gallery.owner.client.get("/gallery").text
     undo = re.search(r'action="(/gallery/deletions/\d+/undo)"', page)
-    assert undo is not None and "2 pictures deleted." in page
+    assert undo is not None and toast_of(page)[0] == "output.deleted" and "2" in toast_of(page)[1]
     assert gallery.owner.client.get(f"/outputs/{first}").status_code == 404
     assert shown(gallery, "/gallery") == [third]
     gallery.post(f"/outputs/{third}/delete")

@@ -17,6 +17,7 @@ from app.generations.recipe import GenerationRecipe
 from app.jobs.models import Job, Worker
 from app.machine.devices import Device
 from app.storage import Storage
+from tests.answers import tells
 from tests.conftest import SignedIn, SignUp
 from tests.visuals import START, make_adapter, make_pictures, make_project
 
@@ -64,7 +65,7 @@ def studio(app: FastAPI, database: Database, storage: Storage, owner: SignedIn) 
 
 def test_a_workspace_without_a_brand_is_asked_to_set_one_up(owner: SignedIn) -> None:
     answer = owner.client.get("/studio")
-    assert answer.status_code == 200 and "Set up a brand" in answer.text
+    assert answer.status_code == 200 and 'href="/projects/new"' in answer.text
 
 
 def test_the_studio_opens_where_one_was_last(studio: Studio) -> None:
@@ -131,7 +132,7 @@ def test_the_answer_is_a_row_that_asks_for_its_progress(studio: Studio) -> None:
     assert f'hx-get="/generations/{ordered.id}/progress?shown="' in answer.text
     assert answer.text.count("picture--waiting") == 2
     assert "nordlicht" in answer.headers["hx-trigger"]
-    assert "the worker is not running" in answer.text
+    assert 'data-state="nobody-serves"' in answer.text
 
 
 @pytest.mark.parametrize(
@@ -227,11 +228,10 @@ def test_what_was_given_up_for_want_of_memory_is_said_where_people_look(studio: 
     with studio.database.write() as session:
         ordered = session.get_one(Generation, session.get_one(Output, output_id).generation_id)
         ordered.drawing = planner.with_fewer(plan, 2).model_dump(mode="json")
-    said = "Drawn with the base in 4 bits (NF4), as this card has 12.0 GB and the base as it is needs 38.0 GB."
     for address in (studio.url, f"/outputs/{output_id}", f"/outputs/{output_id}/how"):
         text = studio.owner.client.get(address).text
-        assert said in text, address
-        assert "with 4 pictures at once, so it went on with 2 at once" in text, address
+        assert tells(text, planner.IN_4_BITS, memory="12.0 GB", whole="38.0 GB"), address
+        assert tells(text, planner.FEWER, before=4, at_once=2), address
 
 
 def test_a_finished_strip_is_shown_as_a_whole(studio: Studio) -> None:
@@ -247,11 +247,11 @@ def test_the_wait_is_told_honestly(studio: Studio) -> None:
     with studio.database.write() as session:
         session.add(Worker(id="one", served="training+generation"))
     first, second = studio.post(), studio.post()
-    assert "Starts in a moment" in studio.owner.client.get(f"/generations/{first.id}").text
+    assert 'data-state="soon"' in studio.owner.client.get(f"/generations/{first.id}").text
     with studio.database.write() as session:
         session.execute(update(Job).where(Job.subject_id == first.id).values(state="running", seconds_left=95.0))
     text = studio.owner.client.get(f"/generations/{second.id}").text
-    assert "1 order is ahead of this one." in text and "2 minutes" in text
+    assert 'data-state="ahead-1"' in text and "2 minutes" in text
 
 
 def test_cancelling_and_giving_the_order_again(studio: Studio) -> None:

@@ -12,7 +12,8 @@ import pytest
 
 from app.images import errors
 from app.images.reading import archive
-from app.images.reading.archive import ArchiveLimits, ArchiveMember, SkippedMember, read_archive
+from app.images.reading.archive import MEMBER_TOO_LARGE, ArchiveLimits, ArchiveMember, SkippedMember, read_archive
+from app.images.reading.notes import Note
 
 PICTURE = b"\xff\xd8\xff picture bytes"
 
@@ -125,7 +126,7 @@ def test_a_member_over_its_limit_is_left_out() -> None:
     source = zipped(("large.jpg", bytes(range(256)) * 8192), ("good.jpg", PICTURE), compression=zipfile.ZIP_STORED)
     pictures, skipped = read(source, ArchiveLimits(max_member_bytes=1024 * 1024))
     assert len(pictures) == 1
-    assert str(skipped[0].note) == "“large.jpg” was left out: it is larger than 1 MB. Please export it smaller."
+    assert skipped[0].note == Note(MEMBER_TOO_LARGE, {"name": "large.jpg", "limit_mb": 1})
 
 
 def test_too_much_in_sum_is_refused_before_anything_is_read() -> None:
@@ -163,7 +164,7 @@ def test_the_sum_is_counted_while_reading() -> None:
 def test_too_many_entries_are_refused() -> None:
     with pytest.raises(errors.TooManyEntries) as refused:
         read_archive(zipped(*[(f"{n}.jpg", b"") for n in range(2001)]), "brand.zip")
-    assert "2001 entries; the limit is 2000" in str(refused.value)
+    assert (refused.value.params["count"], refused.value.params["limit"]) == (2001, 2000)
 
 
 def test_a_huge_directory_is_refused_before_it_is_loaded() -> None:

@@ -10,7 +10,7 @@ from PIL import Image, ImageOps
 from app.images.errors import TruncatedImage
 from app.images.reading.decoding import read_header
 from app.images.reading.formats import ImageFormat, sniff
-from app.images.reading.location import without_location
+from app.images.reading.location import REENCODED, without_location
 from tests.app.images.make_pictures import (
     BRAND_RED,
     HEIC,
@@ -106,7 +106,7 @@ def test_heic_becomes_an_upright_jpeg_without_a_place() -> None:
     clean = without_location(HEIC.read_bytes(), ImageFormat.HEIC)
     assert clean.format is ImageFormat.JPEG
     assert clean.is_reencoded
-    assert str(clean.note) == "To leave out where the photo was taken, this file was saved anew as JPEG."
+    assert str(clean.note) == REENCODED % {"format": "JPEG"}
     assert opened(clean.data).size == (96, 160)
     assert dict(opened(clean.data).getexif()) == {}
 

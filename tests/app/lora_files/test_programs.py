@@ -10,6 +10,7 @@ from app.adapters import inspecting
 from app.adapters.hub import card
 from app.lora_files import export, inspection, key_formats, safetensors_file
 from app.lora_files.key_formats import CannotHold, UnknownKeyFormat
+from app.lora_files.programs.fit import NO_DORA_IN_TEXT
 from app.lora_files.safetensors_file import float32_tensor
 from tests.app.lora_files import forms
 from tests.app.lora_files.deltas import MODULES, SD_1, SDXL, random_lora
@@ -90,7 +91,7 @@ def test_diffusers_leaves_out_doras_lengths_of_text_encoders_alone():
     """Measured in tests/worker/image/test_xl_files.py."""
     lora = random_lora(SDXL, "stable_diffusion_xl", dora=True)
     fit = fits(*key_formats.write(lora, "canonical"))["diffusers"]
-    assert loaded(fit) == (51, 54) and "in the text encoder" in fit.reason
+    assert loaded(fit) == (51, 54) and NO_DORA_IN_TEXT in fit.reason
     u_net = random_lora(
         {name: SDXL[name] for name in SDXL if name.startswith("unet.")}, "stable_diffusion_xl", dora=True
     )

@@ -24,6 +24,8 @@ from app.storage import Storage
 from app.trainings import attempts
 from app.trainings.attempts import Outcome, WrittenSample
 from app.trainings.voice.measures import ArmMeasure, HeldOut, Measures
+from app.trainings.voice.warnings import TOO_FEW
+from tests.answers import code_of, tells
 from tests.conftest import SignedIn
 from tests.html_forms import controls
 from tests.orders import make_brand
@@ -107,20 +109,19 @@ def start(owner: SignedIn, brand: str, **fields: object) -> str:
 def test_with_too_few_texts_the_page_says_how_many_would_do(app: FastAPI, owner: SignedIn, brand: str) -> None:
     add_texts(app.state.database, owner.workspace_id, brand, 5)
     text = owner.client.get(f"/projects/{brand}/voice-trainings/new").text
-    assert 'data-state="warning-too_few"' in text and "100 would do" in text
+    assert 'data-state="warning-too_few"' in text and "100" in text
     refused = owner.client.post(f"/projects/{brand}/voice-trainings", data={"order_id": new_id()})
-    assert refused.status_code == 409 and "100 would do" in refused.text
+    assert refused.status_code == 409 and code_of(refused) == "too_few_texts" and "100" in refused.text
 
 
 def test_the_api_too_starts_from_twenty_texts_that_take_part(app: FastAPI, owner: SignedIn, brand: str) -> None:
     [left_out, *_] = add_texts(app.state.database, owner.workspace_id, brand, 20)
     client, address = api_client(owner), f"/api/v1/projects/{brand}/voice-trainings"
     client.patch(f"/api/v1/voice/texts/{left_out}", json={"included": False})
-    sentence = "Too few texts to learn from: 19. At least 20 are needed, 100 would do."
     plan = client.post(f"{address}/plan", json={}).json()
-    assert not plan["possible"] and sentence in plan["warnings"]
+    assert not plan["possible"] and any(tells(one, TOO_FEW, count=19, enough=100) for one in plan["warnings"])
     refused = client.post(address, json={})
-    assert refused.status_code == 409 and sentence in refused.text
+    assert refused.status_code == 409 and code_of(refused) == "too_few_texts" and "19" in refused.text
     assert client.get(address).json()["items"] == []
     client.patch(f"/api/v1/voice/texts/{left_out}", json={"included": True})
     assert client.post(address, json={}).status_code == 201
@@ -155,12 +156,12 @@ def test_the_api_refuses_what_means_nothing_on_a_voices_base(app: FastAPI, owner
 def test_the_plan_says_what_is_kept_back_and_what_it_has_to_beat(app: FastAPI, owner: SignedIn, brand: str) -> None:
     add_texts(app.state.database, owner.workspace_id, brand, 100)
     text = owner.client.get(f"/projects/{brand}/voice-trainings/new").text
-    assert "From 90 texts with SmolLM2 135M." in text and "10 more are kept back" in text
+    assert 'data-texts="90" data-held-out="10"' in text and "SmolLM2 135M" in text
     assert "Write in the voice of the brand" in text and 'data-time="none"' in text
     address = f"/projects/{brand}/voice-trainings/summary"
     larger = {"base_model": "qwen3-8b", "held_out_share": "0.2", "epochs": ""}
     changed = owner.client.get(address, params=larger).text
-    assert "From 80 texts with Qwen3 8B." in changed and 'data-state="warning-card_needed"' in changed
+    assert 'data-texts="80"' in changed and "Qwen3 8B" in changed and 'data-state="warning-card_needed"' in changed
     with app.state.database.write() as session:
         card = {"device_kind": "cuda", "device_memory_bytes": 12_000_000_000}
         job_workers.report_worker(session, "w", queues=("training",), device="A card", job_id=None, **card)
@@ -183,7 +184,7 @@ def test_ordered_twice_it_is_one_training_that_can_be_cancelled(app: FastAPI, ow
     assert owner.client.get(f"/trainings/{order_id}").status_code == 404, "the pictures' page knows no voice"
     assert f"/voice-trainings/{order_id}" in owner.client.get("/jobs").text
     owner.client.post(f"/voice-trainings/{order_id}/cancel", data={})
-    assert "cancelled before it had learned anything" in owner.client.get(f"/voice-trainings/{order_id}").text
+    assert 'data-state="nothing-learned"' in owner.client.get(f"/voice-trainings/{order_id}").text
 
 
 @pytest.mark.slow
@@ -196,10 +197,10 @@ def test_what_was_measured_stands_in_one_sentence_and_a_table(
     page = owner.client.get(f"/voice-trainings/{training_id}").text
     assert 'data-state="verdict-better"' in page and "60 → 20" in page and "(49)" in page
     assert 'data-state="verdict-copies" data-words="14"' in page
-    assert "It was best at step 20 of 60" in page
+    assert 'data-state="best-at-20"' in page
     assert "I am a model." in page and "It stays warm." in page and "The tide is late." in page
     card = owner.client.get(f"/adapters/{adapter_id}").text
-    assert 'data-state="verdict-better"' in card and "For llama.cpp and Ollama" in card
+    assert 'data-state="verdict-better"' in card and f"/adapters/{adapter_id}/voice-files/gguf" in card
     assert "CPU (2 cores)" in card
     shelf = owner.client.get(f"/projects/{brand}/adapters").text
     assert "Voice" in shelf and f"/adapters/{adapter_id}" in shelf
@@ -279,7 +280,7 @@ def test_a_voice_from_elsewhere_is_read_and_its_base_recognised(
         assert (kept.modality, kept.base_model, kept.rank, kept.alpha) == ("text", "qwen3-0-6b", 2, 4.0)
         stored = storage.get(kept.diffusers_key)
     page = owner.client.get(f"/adapters/{adapter_id}").text
-    assert "trained elsewhere" in page and "Qwen3 0.6B" in page
+    assert 'data-state="imported"' in page and "Qwen3 0.6B" in page
     assert f"/adapters/{adapter_id}/merged/gguf_adapter" in page, "a worker makes the file for llama.cpp"
     client = api_client(owner)
     again = client.post(f"/api/v1{address}", files={"file": ("one.safetensors", stored, "application/octet-stream")})
@@ -306,7 +307,7 @@ def test_where_the_base_is_doubtful_the_page_says_so(owner: SignedIn, brand: str
     content = packed(PEFT | {"base_model_name_or_path": "/home/ada/our-own"}, weights(upto=28))
     answer = owner.client.post(f"/projects/{brand}/adapters/voice", files={"file": ("voice.zip", content)})
     page = owner.client.get(answer.headers["location"]).text
-    assert "names “/home/ada/our-own” as its base" in page and "layers are those of Qwen3 0.6B" in page
+    assert "“/home/ada/our-own”" in page and "Qwen3 0.6B" in page
 
 
 def test_two_voices_brought_at_once_are_two_versions(
@@ -343,33 +344,32 @@ def test_two_voices_brought_at_once_are_two_versions(
 
 
 @pytest.mark.parametrize(
-    ("content", "sentence"),
+    ("content", "said"),
     [
         (
             packed(PEFT | {"base_model_name_or_path": "somebody/unknown"}, weights()),
-            "not among the language models here",
+            "foreign_base",
         ),
         (
             packed(PEFT | {"base_model_name_or_path": "somebody/unknown"}, weights(sides=(1000, 2000), upto=28)),
-            "not among the language models here",
+            "foreign_base",
         ),
-        (packed(PEFT, weights(sides=(2048, 2048))), "has 2048 × 2048 numbers where that model has 1024 × 2048"),
-        (packed(PEFT, weights(LAYER.replace(".0.", ".28."))), "do not fit that model"),
-        (packed(PEFT, bytes(save({f"{LAYER}.lora_A.weight": np.ones((2, 8), np.float16)}))), "two halves"),
+        (packed(PEFT, weights(sides=(2048, 2048))), "other_layers"),
+        (packed(PEFT, weights(LAYER.replace(".0.", ".28."))), "other_layers"),
+        (packed(PEFT, bytes(save({f"{LAYER}.lora_A.weight": np.ones((2, 8), np.float16)}))), "half_a_layer"),
         (packed(PEFT), "one of the two files is missing"),
         (packed(PEFT | {"r": 0}, weights()), "rank or alpha"),
         (packed(PEFT | {"use_dora": True}, weights()), "only plain LoRA"),
         (packed(PEFT, weights("unet.down_blocks.0")), "it holds unet"),
-        (packed(PEFT, b"\x80\x04pickled"), "its header claims"),
+        (packed(PEFT, b"\x80\x04pickled"), "unsafe_file"),
         (weights(), "its configuration cannot be read"),
     ],
 )
-def test_what_is_no_voice_is_refused_with_its_reason(
-    owner: SignedIn, brand: str, content: bytes, sentence: str
-) -> None:
+def test_what_is_no_voice_is_refused_with_its_reason(owner: SignedIn, brand: str, content: bytes, said: str) -> None:
     client = api_client(owner)
     answer = client.post(f"/api/v1/projects/{brand}/adapters/voice", files={"file": ("x.zip", content)})
-    assert answer.status_code == 422 and sentence in answer.text, answer.text
+    assert answer.status_code == 422, answer.text
+    assert said == code_of(answer) or (code_of(answer) == "not_a_voice" and said in answer.text), answer.text
 
 
 def test_the_api_plans_orders_and_shows(app: FastAPI, owner: SignedIn, brand: str, storage: Storage) -> None:
@@ -386,7 +386,7 @@ def test_the_api_plans_orders_and_shows(app: FastAPI, owner: SignedIn, brand: st
     assert (shown["precision"], shown["skipped_steps"]) == ("float16", 2)
     for page in (f"/voice-trainings/{given['id']}", f"/adapters/{shown['adapter_id']}"):
         told = owner.client.get(page).text
-        assert "float16" in told and "with its loss scaled" in told and "too large for float16" in told, page
+        assert told.count("float16") > 1, page
     course = client.get(f"/api/v1/voice-trainings/{given['id']}/course").json()
     assert [point["step"] for point in course["held_out"]] == [0, 20] and len(course["samples"]) == 2
     assert client.get(f"/api/v1/adapters/{adapter_id}").json()["modality"] == "text"

@@ -18,6 +18,7 @@ from app.voice.reading import intake, mapping, tables
 from app.voice.reading.intake import TextLimits
 from app.voice.reading.mapping import Draft
 from app.voice.reading.tables import Table
+from app.voice.reading.workbooks import OTHER_SHEETS
 from tests.app.voice.make_files import csv_line, many_rows, text_of, xlsx, zipped
 
 LIMITS = TextLimits.of(5)
@@ -49,10 +50,9 @@ def test_two_thousand_rows_with_three_broken_ones_give_three_sentences(encoding:
     drafts, problems = taken(many_rows(2000, broken, delimiter).encode(encoding), "produkte.csv")
     assert len(drafts) == 1997
     assert [str(note) for note in problems] == [
-        "Row 400: a quotation mark is not closed, or stands alone inside a field. Put the text in quotation marks and "
-        "double those within it.",
-        "Row 1200: it has 5 fields, and the others have 3. Texts with a delimiter need quotes.",
-        "Row 1999: the text is empty.",
+        tables.QUOTES % {"row": 400},
+        tables.FIELDS % {"row": 1200, "found": 5, "expected": 3},
+        mapping.EMPTY % {"row": 1999},
     ]
     by_row = {draft.row: draft for draft in drafts}
     for number in (2, 399, 401, 1199, 1201, 2001):
@@ -76,8 +76,7 @@ def test_a_row_in_another_encoding_is_named_and_the_others_are_kept() -> None:
     )
     drafts, problems = taken(data, "gemischt.csv")
     assert len(drafts) == 19
-    assert [str(note)[:6] for note in problems] == ["Row 9:"]
-    assert "could not be read" in str(problems[0])
+    assert [str(note) for note in problems] == [tables.UNREADABLE % {"row": 9}]
 
 
 def test_a_quote_that_opens_and_never_closes_costs_one_row() -> None:
@@ -175,9 +174,7 @@ def test_a_workbook_gives_its_fullest_sheet_and_says_so() -> None:
     table = read(xlsx([["Notes"]], more={"Texte": [["Text"], ["Eins, zwei"], [3.0], [None], ["Vier"]]}), "a.xlsx")
     assert [row.cells[0] for row in table.rows] == ["Text", "Eins, zwei", "3", "Vier"]
     assert [row.number for row in table.rows] == [1, 2, 3, 5]
-    assert [str(note) for note in table.notes] == [
-        "Only the sheet “Texte” was read. Save others as files of their own."
-    ]
+    assert [str(note) for note in table.notes] == [OTHER_SHEETS % {"sheet": "Texte"}]
 
 
 def test_jsonl_objects_chats_and_broken_lines() -> None:
@@ -234,8 +231,8 @@ def test_of_long_briefs_it_is_said_that_only_the_beginning_is_taken() -> None:
     content = read(xlsx(rows, more={"Notes": [["x"]]}), "texts.xlsx")
     wanted = mapping.guess(content, "texts.xlsx")
     assert [str(note) for note in mapping.notes(content, wanted)] == [
-        "Only the sheet “Sheet” was read. Save others as files of their own.",
-        "Briefs of more than 1000 characters: 1, the first in row 2. Only their beginning is taken.",
+        OTHER_SHEETS % {"sheet": "Sheet"},
+        mapping.BRIEFS_CUT % {"limit": 1000, "count": 1, "row": 2},
     ]
     assert mapping.notes(content, wanted.model_copy(update={"brief": mapping.NONE})) == content.notes
 

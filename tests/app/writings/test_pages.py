@@ -19,8 +19,10 @@ from app.jobs import workers as job_workers
 from app.jobs.models import Job
 from app.storage import Storage
 from app.voice.models import TextSample
+from app.writings.checks import COPIED, MISSING, SAYS_DU
 from app.writings.models import BlindPair, BlindVote, Writing, WritingVariant
 from app.writings.recipe import WritingOrder
+from tests.answers import tells
 from tests.conftest import SignedIn, SignUp
 from tests.visuals import api_token, make_adapter, make_pictures, make_project
 from tests.written import SAMPLES, Brand, make_brand, make_voice, write_down
@@ -112,13 +114,15 @@ def test_the_page_says_who_will_write(database: Database, storage: Storage, owne
     def text(one: Brand) -> str:
         return html.unescape(owner.client.get(f"/projects/{one.project_id}/writing").text)
 
-    assert "Three write the same brief" in text(brand)
-    assert "no voice of its own yet" in text(make_brand(database, storage, owner.workspace_id, voice=False))
-    assert "writes alone" in text(make_brand(database, storage, owner.workspace_id, voice=False, samples=False))
-    assert "Orders are worded in German or English" not in text(brand)
+    assert 'data-state="writes-voice-guide-base"' in text(brand)
+    assert 'data-state="writes-guide-base"' in text(make_brand(database, storage, owner.workspace_id, voice=False))
+    assert 'data-state="writes-base"' in text(
+        make_brand(database, storage, owner.workspace_id, voice=False, samples=False)
+    )
+    assert "other-language" not in text(brand)
     with database.write() as session:
         session.execute(update(TextSample).where(TextSample.project_id == brand.project_id).values(language="fr"))
-    assert "texts are in French. Orders are worded in German or English" in text(brand)
+    assert 'data-state="other-language-fr"' in text(brand)
 
 
 def test_without_a_voice_the_base_writes_though_the_brand_has_one(brand: Brand, owner: SignedIn) -> None:
@@ -141,7 +145,7 @@ def test_a_base_alone_is_held_as_the_device_that_writes_has_room_for(brand: Bran
     assert held("qwen3-14b", adapter_id="none") == {"nf4"}
     assert held("qwen3-0-6b", adapter_id="none") == {"none"}
     page = owner.client.get(f"/projects/{brand.project_id}/writing").text
-    assert "Written with the base model in 4 bits" in page and "Written with the base model in 8 bits" in page
+    assert 'data-state="held-nf4"' in page and 'data-state="held-int8"' in page
     with brand.database.write() as session:
         session.get_one(Adapter, brand.voice_id).facts = {"recipe": {"quantization": "nf4"}}
     assert held("qwen3-0-6b", adapter_id=brand.voice_id) == {"nf4"}, "as its training held it"
@@ -149,15 +153,15 @@ def test_a_base_alone_is_held_as_the_device_that_writes_has_room_for(brand: Bran
 
 def test_a_voice_of_plain_texts_says_that_it_goes_on_from_a_beginning(brand: Brand, owner: SignedIn) -> None:
     studio = f"/projects/{brand.project_id}/writing"
-    assert "goes on from" not in owner.client.get(studio).text
+    assert not re.search(rf'value="{brand.voice_id}"[^>]*>[^<]*1 ·', owner.client.get(studio).text)
     with brand.database.write() as session:
         session.get_one(Adapter, brand.voice_id).facts = {"recipe": {"kind": "plain_text"}}
     page = owner.client.get(studio).text
-    assert "version 1 · goes on from a beginning" in page and "Write how the text begins" in page
+    assert re.search(rf'value="{brand.voice_id}"[^>]*>[^<]*1 ·', page)
     ordered = post(owner, brand, brief="Morgens kalt,", tone="trocken")
     recipes = [part.recipe for part in WritingOrder.model_validate(ordered.recipe).arms]
     assert {(one.kind, one.messages[-1].content) for one in recipes} == {("plain_text", "Morgens kalt,")}
-    assert "goes on from these words" in owner.client.get(f"/writings/{ordered.id}").text
+    assert 'data-state="goes-on"' in owner.client.get(f"/writings/{ordered.id}").text
 
 
 def test_without_a_voice_a_base_that_is_ready_and_knows_the_language_is_taken_and_another_can_be_chosen(
@@ -170,12 +174,12 @@ def test_without_a_voice_a_base_that_is_ready_and_knows_the_language_is_taken_an
         return WritingOrder.model_validate(ordered.recipe).arms[0].recipe.base_model
 
     def foreign(ordered: Writing) -> bool:
-        return "was not made for texts in this language" in owner.client.get(f"/writings/{ordered.id}").text
+        return 'data-state="foreign-base"' in owner.client.get(f"/writings/{ordered.id}").text
 
     ordered = post(owner, brand)
     page = owner.client.get(studio).text
     assert 'name="base_model"' not in page, "there is only one"
-    assert "SmolLM2 135M was not made for texts in the language chosen" in page
+    assert 'data-state="foreign-base"' in page.split('id="results"')[0]
     assert base_of(ordered) == "smollm2-135m-instruct" and foreign(ordered)
     with database.write() as session:
         session.add(
@@ -187,7 +191,7 @@ def test_without_a_voice_a_base_that_is_ready_and_knows_the_language_is_taken_an
             )
         )
     page = html.unescape(owner.client.get(studio).text)
-    assert "SmolLM2 135M · English</option>" in page and "in the language chosen" not in page
+    assert "SmolLM2 135M · English</option>" in page and "foreign-base" not in page.split('id="results"')[0]
     assert re.search('value="qwen3-1-7b" selected>Qwen3 1.7B · Deutsch, English', page)
     ordered = post(owner, brand)
     assert base_of(ordered) == "qwen3-1-7b" and not foreign(ordered)
@@ -229,11 +233,11 @@ def test_findings_are_marked_and_looked_for_again_after_an_edit(brand: Brand, ow
     )
     text = owner.client.get(page).text
     assert '>Billig</mark> &amp; &lt;b&gt;gut&lt;/b&gt; für <mark class="finding finding--problem"' in text
-    assert "“dich” says du" in text and "This must be in it: “aus Husum”." in text
+    assert tells(text, SAYS_DU, word="dich") and tells(text, MISSING, claim="aus Husum")
     answer = owner.client.post(
         f"/variants/{ids['adapter']}/edit", data={"text": "Günstig und gut, aus Husum."}, headers=HTMX
     )
-    assert "finding" not in answer.text.replace("findings", "") and "edited" in answer.text
+    assert "finding" not in answer.text.replace("findings", "") and 'data-state="edited"' in answer.text
     row = next(one for one in brand.texts(ids["writing"]) if one.arm == "adapter")
     assert (row.edited, row.text) == ("Günstig und gut, aus Husum.", "Billig & <b>gut</b> für dich.")
     owner.client.post(f"/variants/{ids['adapter']}/edit", data={"text": row.text})
@@ -243,7 +247,7 @@ def test_findings_are_marked_and_looked_for_again_after_an_edit(brand: Brand, ow
 def test_an_edit_is_compared_with_the_samples_again(brand: Brand, owner: SignedIn) -> None:
     ids = finished(brand, owner)
     answer = owner.client.post(f"/variants/{ids['base']}/edit", data={"text": SAMPLES[0]}, headers=HTMX)
-    assert "11 words in a row" in answer.text and "finding--hint" in answer.text
+    assert tells(answer.text, COPIED, count=11) and "finding--hint" in answer.text
 
 
 def test_an_approval_ends_when_the_words_change(brand: Brand, owner: SignedIn) -> None:
@@ -389,7 +393,7 @@ def test_nothing_tells_who_wrote_before_the_vote(brand: Brand, owner: SignedIn, 
     for word in ("voice</", "style guide", "Base model", "prompted", "adapter", *ids.values()):
         assert word not in before_standings.split('id="ballot"')[1], word
     told = member.client.post(f"/blind-pairs/{pair_on(text)}/vote", data={"choice": "left"}, headers=HTMX).text
-    assert "Text 1 was written by" in told
+    assert re.search(r'data-state="told-[a-z_]+-[a-z_]+"', told)
 
 
 def test_one_vote_for_each_member_and_pair(brand: Brand, owner: SignedIn, sign_up: SignUp) -> None:
@@ -404,8 +408,8 @@ def test_one_vote_for_each_member_and_pair(brand: Brand, owner: SignedIn, sign_u
     for _ in range(2):
         text = ballot(member, brand)
         member.client.post(f"/blind-pairs/{pair_on(text)}/vote", data={"choice": "same"})
-    assert "You have voted on every pair" in ballot(member, brand)
-    assert "You ordered these texts" in ballot(owner, brand), "others have not voted yet"
+    assert 'data-state="all-voted"' in ballot(member, brand)
+    assert 'data-state="own-order"' in ballot(owner, brand), "others have not voted yet"
 
 
 def test_the_standings_say_when_it_is_early_and_who_wins(brand: Brand, owner: SignedIn) -> None:
@@ -421,12 +425,12 @@ def test_the_standings_say_when_it_is_early_and_who_wins(brand: Brand, owner: Si
         ]
     for number, pair in enumerate(pairs):
         if number == 9:
-            assert "Too early to say: 9 decided votes." in ballot(owner, brand)
+            assert re.search(r'data-state="early" data-votes="9"', ballot(owner, brand))
         side = "left" if arms[pair.left_id] == "adapter" else "right"
         owner.client.post(f"/blind-pairs/{pair.id}/vote", data={"choice": side})
     text = html.unescape(ballot(owner, brand))
-    assert "“The brand's voice” wins." in text and "12 : 0" in text
-    assert "12 of these votes are by whoever ordered the texts." in text
+    assert 'data-state="won-adapter"' in text and "12 : 0" in text
+    assert 'data-own="12"' in text
 
 
 def test_an_older_version_loses_for_itself_alone(
@@ -458,7 +462,8 @@ def test_an_older_version_loses_for_itself_alone(
     with brand.database.write() as session:
         session.execute(delete(Adapter).where(Adapter.id == newer))
     standings = ballot(owner, brand).split('id="standings"')[1]
-    assert standings.index("version 1") < standings.index("A voice that is deleted") < standings.index("No voice")
+    deleted, alone = standings.index('data-state="deleted"'), standings.index('data-state="no-voice"')
+    assert standings.index("version 1") < deleted < alone
 
 
 def test_a_person_who_leaves_takes_the_name_and_not_the_vote(brand: Brand, owner: SignedIn, sign_up: SignUp) -> None:
@@ -499,7 +504,7 @@ def test_empty_pages_invite(owner: SignedIn, database: Database, has_brand: bool
     if has_brand:
         make_project(database, owner.workspace_id)
     text = owner.client.get("/writings").text
-    assert ("Write the first" if has_brand else "Set up a brand") in text
+    assert ('data-state="no-texts"' if has_brand else 'data-state="no-brand"') in text
 
 
 def test_a_text_is_edited_in_its_own_place(brand: Brand, owner: SignedIn) -> None:

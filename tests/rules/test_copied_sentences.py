@@ -1,0 +1,132 @@
+"""Sentences can be worded anew in an afternoon: tests look for codes, states, keys, names and numbers in their place.
+
+A sentence that the code keeps as a constant is compared by that constant (``tests.answers.tells``). Tests of help pages
+and of the README may compare texts: those are what they are about.
+"""
+
+import ast
+import re
+from collections import Counter
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+
+from tests.tools.messages import ROOT, german
+
+TESTS = ROOT / "tests"
+LEAST_WORDS = 3
+PLACE = re.compile(r"%\([a-z_]+\)[sd]")
+BY_TEXT = re.compile(r"get_by_text\(|get_by_label\(|get_by_title\(|has_text=|get_by_role\([^)]*name=")
+LATER = "not converted yet"
+ALLOWED: dict[str, tuple[int, str]] = {
+    "app/accounts/test_passkeys.py": (3, LATER),
+    "app/accounts/test_second_factors.py": (2, LATER),
+    "app/adapters/test_imports.py": (9, LATER),
+    "app/audit/test_pages.py": (5, LATER),
+    "app/base_models/test_catalogue.py": (2, LATER),
+    "app/generations/test_start_pictures.py": (1, LATER),
+    "app/generations/test_without_adapter.py": (5, LATER),
+    "app/home/test_base_model_pages.py": (11, LATER),
+    "app/images/test_intake.py": (2, LATER),
+    "app/images/test_routes.py": (9, LATER),
+    "app/operations/test_backup.py": (1, LATER),
+    "app/operations/test_operations.py": (2, LATER),
+    "app/reading/test_odd_files.py": (1, LATER),
+    "app/test_install.py": (1, LATER),
+    "app/trainings/test_form_fields.py": (10, LATER),
+    "app/trainings/test_voice_planner.py": (1, LATER),
+    "app/voice/test_api.py": (1, LATER),
+    "app/voice/test_routes.py": (19, LATER),
+    "app/writings/test_linked_voice.py": (1, LATER),
+    "journeys/test_locked_out.py": (19, LATER),
+    "journeys/test_voice_road.py": (19, LATER),
+    "journeys/test_whole_road.py": (6, LATER),
+    "worker/image/test_float16.py": (1, LATER),
+    "worker/image/test_products.py": (1, LATER),
+    "worker/test_both_kinds.py": (1, LATER),
+    "worker/test_disk.py": (1, LATER),
+    "worker/test_faults.py": (1, LATER),
+    "worker/test_voice_handler.py": (5, LATER),
+    "worker/test_voice_merging.py": (4, LATER),
+    "worker/test_writing_handler.py": (2, LATER),
+    "worker/text/test_float16.py": (1, LATER),
+    "worker/text/test_voice_training.py": (1, LATER),
+    "worker/text/test_writing.py": (1, LATER),
+}
+"""Literals that stand in the catalogue by chance or for a reason, by file. A number here may only fall."""
+STEPS_ALLOWED: dict[str, tuple[int, str]] = {
+    "journeys/test_locked_out.py": (8, LATER),
+    "journeys/test_voice_road.py": (38, LATER),
+    "journeys/test_whole_road.py": (15, LATER),
+}
+"""Steps in a browser that find something by what it says, by file. A number here may only fall."""
+
+
+def words(text: str) -> int:
+    return sum(1 for word in text.split() if re.search(r"[^\W\d_]{2}", word))
+
+
+def pieces() -> set[str]:
+    """What stands between the places of every sentence in English and in German, if it is words enough."""
+    found = set()
+    for message in german():
+        for forms in (message.id, message.string):
+            for sentence in (forms,) if isinstance(forms, str) else forms or ():
+                found |= {" ".join(piece.split()) for piece in PLACE.split(sentence)}
+    return {piece for piece in found if words(piece) >= LEAST_WORDS}
+
+
+def literals(tree: ast.AST) -> Iterator[tuple[int, str]]:
+    """Texts in the code, without docstrings and without what a failing assertion says."""
+    said = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+            said.add(node.value)
+        if isinstance(node, ast.Assert) and node.msg is not None:
+            said |= {one for one in ast.walk(node.msg) if isinstance(one, ast.Constant)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and node not in said and isinstance(node.value, str | bytes):
+            text = node.value if isinstance(node.value, str) else node.value.decode("latin-1")
+            yield node.lineno, " ".join(text.split())
+
+
+def copied() -> dict[str, list[str]]:
+    """By file of tests, each literal that is a part of one of our sentences, or holds one."""
+    known = pieces()
+    everything = "\n".join(sorted(known))
+    by_beginning: dict[tuple[str, ...], list[str]] = {}
+    for piece in known:
+        by_beginning.setdefault(tuple(piece.split()[:2]), []).append(piece)
+    found: dict[str, list[str]] = {}
+    for path in files():
+        for line, text in literals(ast.parse(path.read_text())):
+            if words(text) < LEAST_WORDS:
+                continue
+            holds = any(piece in text for pair in pairwise(text.split()) for piece in by_beginning.get(pair, ()))
+            is_part = text in everything and re.search(rf"(?<!\w){re.escape(text)}(?!\w)", everything)
+            if holds or is_part:
+                found.setdefault(str(path.relative_to(TESTS)), []).append(f"{line}: {text[:100]}")
+    return found
+
+
+def files() -> list[Path]:
+    return sorted(
+        path
+        for folder in ("app", "worker", "journeys")
+        for path in (TESTS / folder).rglob("*.py")
+        if "help" not in path.parts and path.name != "test_readme.py"
+    )
+
+
+def test_tests_copy_no_sentence_of_the_catalogue() -> None:
+    found = copied()
+    print(f"\n{sum(map(len, found.values()))} literals in tests are copied from sentences")
+    assert {name: lines for name, lines in found.items() if len(lines) > ALLOWED.get(name, (0, ""))[0]} == {}
+    assert {name for name, (count, _) in ALLOWED.items() if len(found.get(name, ())) < count} == set(), "may be fewer"
+
+
+def test_steps_in_a_browser_find_nothing_by_what_it_says() -> None:
+    found = Counter(str(path.relative_to(TESTS)) for path in files() for _ in BY_TEXT.finditer(path.read_text()))
+    print(f"\n{found.total()} steps in a browser find something by its words")
+    assert {name: count for name, count in found.items() if count > STEPS_ALLOWED.get(name, (0, ""))[0]} == {}
+    assert {name for name, (count, _) in STEPS_ALLOWED.items() if found[name] < count} == set(), "may be fewer"

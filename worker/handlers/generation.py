@@ -92,12 +92,12 @@ def _inputs(job: JobRun, order: GenerationSpec, folder: Path) -> GenerationInput
     return GenerationInputs(
         base=base,
         adapters=tuple(files),
-        image=_brought(job, order.image_key, folder / "start.png"),
-        mask=_brought(job, order.mask_key, folder / "mask.png"),
+        image=_fetched(job, order.image_key, folder / "start.png"),
+        mask=_fetched(job, order.mask_key, folder / "mask.png"),
     )
 
 
-def _brought(job: JobRun, key: str | None, target: Path) -> Path | None:
+def _fetched(job: JobRun, key: str | None, target: Path) -> Path | None:
     if key is None:
         return None
     try:

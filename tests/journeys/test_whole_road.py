@@ -70,12 +70,12 @@ def test_from_the_first_visit_to_a_file_in_another_program(tmp_path: Path, brows
 def become_owner(page: Page) -> None:
     page.goto("/")
     expect(page).to_have_url(re.compile("/setup"))
-    page.get_by_label("Your name").fill("Ada Muster")
-    page.get_by_label("E-mail address").fill("ada@example.org")
-    page.get_by_label("Password", exact=True).fill("a long enough password")
-    page.get_by_label("Password once more").fill("a long enough password")
-    page.get_by_label("Name of your team or company").fill("Muster & Co.")
-    page.get_by_role("button", name="Start").click()
+    page.locator("[name=name]").fill("Ada Muster")
+    page.locator("[name=email]").fill("ada@example.org")
+    page.locator("[name=password]").fill("a long enough password")
+    page.locator("[name=password_again]").fill("a long enough password")
+    page.locator("[name=workspace_name]").fill("Muster & Co.")
+    page.locator("form[action='/setup'] button[type=submit]").click()
     expect(page).to_have_url(re.compile("/projects$"))
 
 
@@ -83,7 +83,7 @@ def make_brand(page: Page, name: str = "Nordlicht") -> str:
     page.goto("/projects/new")
     page.locator("main [name=name]").first.fill(name)
     page.locator("main [name=trigger_word]").first.fill(name.lower())
-    page.locator("main form").filter(has=page.locator("[name=trigger_word]")).get_by_role("button").last.click()
+    page.locator("main form[action='/projects'] button[type=submit]").click()
     expect(page).to_have_url(re.compile("/projects/[0-9a-f]{32}"))
     return re.findall("/projects/([0-9a-f]{32})", page.url)[0]
 
@@ -110,20 +110,20 @@ def write_a_caption(page: Page) -> None:
 
 def train(page: Page, brand: str) -> str:
     page.goto(f"/projects/{brand}/trainings/new")
-    expect(page.get_by_text("24 pictures").first).to_be_visible()
-    page.get_by_text("Advanced").click()
+    expect(page.locator("#summary [data-pictures='24']")).to_be_visible()
+    page.locator("#order > details.fold > summary").click()
     page.locator("[name=steps]").fill(str(STEPS))
     page.locator("[name=checkpoint_every]").fill(str(STEPS // 2))
     page.locator("[name=sample_prompts]").fill("[trigger], a lighthouse\n[trigger], a cat")
-    page.get_by_role("button", name="Start learning").click()
+    page.locator("#summary .summary__foot button[type=submit]").click()
     expect(page).to_have_url(re.compile("/trainings/[0-9a-f]{32}"))
-    expect(page.get_by_text("You can close this page")).to_be_visible()
-    expect(page.get_by_text("It has learned", exact=True)).to_be_visible(timeout=LONG)
+    expect(page.locator("[data-state=may-close]")).to_be_visible()
+    expect(page.locator("#live[data-state=done]")).to_be_visible(timeout=LONG)
     expect(page.locator(".loss polyline")).to_have_count(1)
     page.reload()
     # The base, and two checkpoints, each with two prompts.
     expect(page.locator("#samples img")).to_have_count(6)
-    page.get_by_role("link", name="Open the adapter").click()
+    page.locator("#live a[href^='/adapters/']").click()
     expect(page).to_have_url(re.compile("/adapters/[0-9a-f]{32}"))
     return re.findall("/adapters/([0-9a-f]{32})", page.url)[0]
 
@@ -141,11 +141,11 @@ def download_both(page: Page, adapter: str, folder: Path) -> list[Path]:
 
 
 def create(page: Page, brand: str, adapter: str) -> None:
-    page.get_by_role("link", name="Create with it").first.click()
+    page.locator(".head__actions a[href*='/studio?adapter=']").click()
     expect(page).to_have_url(re.compile(f"/projects/{brand}/studio"))
     expect(page.locator("#adapter-0")).to_have_value(adapter)
     page.locator("[name=prompt]").fill("a lighthouse")
-    page.get_by_role("button", name="Create").click()
+    page.locator(".composer__foot button[type=submit]").click()
     expect(page.locator("#results .result").first.locator("[data-tile] img")).to_have_count(4, timeout=LONG)
 
 
@@ -155,7 +155,7 @@ def review(page: Page) -> None:
     page.locator("[data-tile] a").first.click()
     page.keyboard.press("i")
     dialog = page.locator("dialog[open]")
-    expect(dialog.get_by_text("nordlicht, a lighthouse").first).to_be_visible()
+    expect(dialog.locator("p.pre").first).to_have_text("nordlicht, a lighthouse")
     with page.expect_response(lambda response: "/favourite" in response.url and response.ok):
         page.keyboard.press("f")
     page.keyboard.press("Escape")

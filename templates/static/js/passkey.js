@@ -1,5 +1,6 @@
 // Forms that a passkey fills in: before such a form is sent, its options are fetched, the browser asks the person for the
 // passkey, and what it gives goes into the hidden field "credential". Options to make a passkey name the person ("user").
+// Sent without that such a form would be refused, so its button waits until htmx and this module serve it.
 const token = document.querySelector('meta[name="csrf-token"]').content;
 
 function say(form, text) {
@@ -27,6 +28,10 @@ async function credential(found) {
   }
   return navigator.credentials.get({ publicKey: PublicKeyCredential.parseRequestOptionsFromJSON(found) });
 }
+
+document.addEventListener("htmx:load", (event) => {
+  for (const button of event.target.querySelectorAll("form[data-passkey] [type=submit]")) button.disabled = false;
+});
 
 document.addEventListener("htmx:confirm", async (event) => {
   const form = event.target;

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from app import install
-from app.install import Display, build_of_torch, entries, reason
+from app.install import AWAY, REASONS, Display, build_of_torch, entries, reason
 
 ROOT = Path(__file__).parents[2]
 PIP_SAYS = """\
@@ -59,23 +59,34 @@ def test_on_a_terminal_one_line_is_written_again() -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "sentence"),
+    ("said", "sign"),
     [
         (
             "WARNING: Retrying (Retry(total=0)) after connection broken by 'NewConnectionError('…: [Errno -2] Name or "
             "service not known')': /simple/six/\nERROR: No matching distribution found for six==1.17.0",
-            "The package index cannot be reached",
+            AWAY,
         ),
-        ("ERROR: THESE PACKAGES DO NOT MATCH THE HASHES FROM THE REQUIREMENTS FILE.", "is not the one that Livery was"),
-        ("ERROR: Could not install packages due to an OSError: [Errno 28] No space left on device", "The disk is full"),
-        ("ERROR: No matching distribution found for numpy==2.4.6", "no file of a package for this machine"),
-        ("SSLError(SSLCertVerificationError(1, '[SSL: CERTIFICATE_VERIFY_FAILED]'", "does not trust"),
-        ("ERROR: Cannot uninstall what nobody installed", "pip's last words"),
+        (
+            "ERROR: THESE PACKAGES DO NOT MATCH THE HASHES FROM THE REQUIREMENTS FILE.",
+            "THESE PACKAGES DO NOT MATCH THE HASHES",
+        ),
+        (
+            "ERROR: Could not install packages due to an OSError: [Errno 28] No space left on device",
+            "No space left on device",
+        ),
+        ("ERROR: No matching distribution found for numpy==2.4.6", "No matching distribution found"),
+        ("SSLError(SSLCertVerificationError(1, '[SSL: CERTIFICATE_VERIFY_FAILED]'", "CERTIFICATE_VERIFY_FAILED"),
     ],
 )
-def test_what_went_wrong_is_a_sentence(said: str, sentence: str, tmp_path: Path) -> None:
+def test_what_went_wrong_is_a_sentence(said: str, sign: str, tmp_path: Path) -> None:
     told = reason([said], tmp_path / "install.log")
-    assert sentence in told and "install.log" in told
+    assert told.startswith(dict(REASONS)[sign]) and "install.log" in told
+
+
+def test_of_what_has_no_sentence_pips_own_words_are_told(tmp_path: Path) -> None:
+    said = "ERROR: Cannot uninstall what nobody installed"
+    told = reason([said], tmp_path / "install.log")
+    assert told.endswith(said) and "install.log" in told
 
 
 def answering(place: dict[str, object]) -> install.Run:

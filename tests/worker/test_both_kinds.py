@@ -80,7 +80,7 @@ def test_a_voices_first_steps_are_measured_and_its_page_says_what_they_promise(
     assert first.seconds is not None and first.seconds >= first.seconds_left >= (STEPS - 8) * 0.5
     assert 'data-state="first-steps"' in seen[0] and 'data-state="running"' in seen[0]
     ended = owner.client.get(f"/voice-trainings/{training_id}").text
-    assert 'data-state="done"' in ended and "by the first steps" in ended
+    assert 'data-state="done"' in ended and '<th scope="col" class="num" data-state="first-steps">' in ended
 
 
 def test_what_the_first_steps_said_is_forgotten_where_steps_are_computed_in_another_way(

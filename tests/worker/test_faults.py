@@ -100,7 +100,7 @@ def test_a_storage_that_stays_away_ends_the_job_with_a_sentence(
     run_next(context, QUEUES)
     job = job_of(database, generation_id)
     assert (job.state, job.error_code, len(tried)) == ("failed", "storage_away", 3)
-    assert "storage did not answer" in (job.error_sentence or "")
+    assert job.error_sentence == run_job.STORAGE_AWAY
 
 
 @pytest.mark.slow

@@ -1,6 +1,7 @@
 """Merged files of a voice, from the button to the download, with a tiny model in place of the one that comes along."""
 
 import io
+import re
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from app.jobs import claims
 from app.jobs import service as jobs
 from app.jobs.models import Job
 from app.storage import Storage
+from tests.answers import tells
 from tests.conftest import SignedIn
 from tests.orders import make_brand, worker_context
 from tests.tokens import api_client
@@ -27,6 +29,7 @@ from worker.context import WorkerContext
 from worker.engines import registry
 from worker.engines.contracts import Base
 from worker.engines.text import causal_lm
+from worker.handlers.voice_merging import NO_ROOM
 
 pytestmark = pytest.mark.slow
 
@@ -78,6 +81,11 @@ def voice(database: Database, storage: Storage, owner: SignedIn) -> str:
     return add_voice(database, storage, owner.workspace_id, project_id).id
 
 
+def offered(page: str) -> int:
+    """How many files the page has a button to make."""
+    return len(re.findall(r'action="/adapters/\w+/merged/\w+"', page))
+
+
 def job_of_merging(database: Database) -> Job:
     with database.read() as session:
         return session.scalars(select(Job).order_by(Job.created_at.desc())).first()  # type: ignore[return-value]
@@ -87,13 +95,13 @@ def test_a_merged_folder_is_made_taken_along_and_deleted(
     owner: SignedIn, database: Database, storage: Storage, context: WorkerContext, voice: str, tiny_base: Base
 ) -> None:
     page = f"/adapters/{voice}"
-    assert owner.client.get(page).text.count("Make it") == 3
+    assert offered(owner.client.get(page).text) == 3
     answer = owner.client.post(f"{page}/merged/safetensors")
     assert answer.status_code == 303 and answer.headers["location"] == page
     assert owner.client.post(f"{page}/merged/safetensors").status_code == 303, "the same one, not another"
     assert owner.client.get(f"{page}/merged/safetensors").status_code == 404, "not there yet"
     assert owner.client.post(f"{page}/merged/safetensors/delete").status_code == 409
-    assert "A worker makes it as soon as one is free." in owner.client.get(page).text
+    assert 'data-state="queued"' in owner.client.get(page).text
     assert run_job.run_next(context, ("generation",))
     assert (job_of_merging(database).state, job_of_merging(database).kind) == ("done", "voice_merge")
     saved = owner.client.get(f"{page}/merged/safetensors")
@@ -114,7 +122,7 @@ def test_a_merged_folder_is_made_taken_along_and_deleted(
         key = session.scalars(select(MergedFile)).one().key
     assert owner.client.post(f"{page}/merged/safetensors/delete").status_code == 303
     assert not storage.exists(key) and owner.client.get(f"{page}/merged/safetensors").status_code == 404
-    assert owner.client.get(page).text.count("Make it") == 3
+    assert offered(owner.client.get(page).text) == 3
 
 
 def test_cancelled_in_the_middle_nothing_is_kept_and_it_can_be_made_again(
@@ -141,7 +149,7 @@ def test_cancelled_in_the_middle_nothing_is_kept_and_it_can_be_made_again(
     engine.before = cancel
     assert run_job.run_next(context, ("generation",))
     assert client.get(address).json()[0]["state"] == "cancelled"
-    assert "Nothing of it was kept" in owner.client.get(f"/adapters/{voice}").text
+    assert 'data-state="cancelled"' in owner.client.get(f"/adapters/{voice}").text
     assert not [key for key in storage.keys_under("projects") if "/merged/" in key]
     engine.before = lambda done: None
     assert client.post(f"{address}/safetensors").json()["state"] == "queued"
@@ -164,7 +172,7 @@ def test_what_cannot_be_made_says_why(
     owner.client.post(f"{page}/merged/safetensors")
     run_job.run_next(context, ("generation",))
     text = owner.client.get(page).text
-    assert "0.5 GB are needed, and 0.4 GB are free" in text and "Try again" in text
+    assert tells(text, NO_ROOM, needed="0.5", free="0.4") and 'data-state="failed"' in text and offered(text) == 3
     monkeypatch.undo()
     with database.write() as session:
         session.get_one(Adapter, voice).base_model = "eurollm-1-7b"
@@ -200,13 +208,13 @@ def test_a_voice_from_elsewhere_gets_its_file_for_llama_cpp(
         row.gguf_key, row.facts = "", row.facts | {"imported": True}
     assert [one["form"] for one in client.get(f"{address}/merged").json()][-1] == "gguf_adapter"
     page = owner.client.get(f"/adapters/{voice}").text
-    assert page.count("Make it") == 4 and "as its makers publish it" in page
+    assert offered(page) == 4 and 'data-state="in-16-bits"' in page
     assert owner.client.post(f"/adapters/{voice}/merged/gguf_adapter").status_code == 303
     assert run_job.run_next(context, ("generation",))
     assert job_of_merging(database).state == "done", job_of_merging(database).error_sentence
     saved = owner.client.get(f"/adapters/{voice}/voice-files/gguf")
     assert "nordlicht-voice-v1.gguf" in saved.headers["content-disposition"] and saved.content[:4] == b"GGUF"
-    assert owner.client.get(f"/adapters/{voice}").text.count("Make it") == 3
+    assert offered(owner.client.get(f"/adapters/{voice}").text) == 3
     with database.read() as session:
         assert session.scalars(select(MergedFile)).all() == []
     job = job_of_merging(database)

@@ -10,6 +10,7 @@ from app.db import Database
 from app.jobs import claims
 from app.jobs.models import Job
 from app.storage import Storage
+from app.voice.analysis.style_guide import HEADS
 from app.writings import service, spec
 from app.writings.models import BlindPair, WritingVariant
 from tests.fake_text_engine import FakeTextEngine
@@ -19,6 +20,7 @@ from worker.context import WorkerContext
 from worker.engines import registry
 from worker.engines.contracts import EngineError
 from worker.engines.text_contracts import WritingRequest
+from worker.handlers.writing import VOICE_FILE_GONE
 from worker.run_job import run_next
 
 QUEUES = ("generation",)
@@ -85,7 +87,7 @@ def test_with_a_voice_of_plain_texts_all_three_go_on_from_the_brief(
     assert {one.kind for one in (voice, guided, bare)} == {"plain_text"}
     assert [turn.content for turn in voice.messages] == ["Regen? Nicht mit"] == [one.content for one in bare.messages]
     assert [turn.role for turn in guided.messages] == ["system", "user"] and guided.messages[1] == bare.messages[0]
-    assert guided.messages[0].content.startswith("Schreibe in der Stimme der Marke.")
+    assert guided.messages[0].content.startswith(HEADS["de"])
     assert brand.job(writing_id).state == "done"
     brand.order(count=1, adapter_id=None)
     run_next(context, QUEUES)
@@ -287,7 +289,7 @@ def test_without_its_file_a_voice_is_named(
     run_next(context, QUEUES)
     job = brand.job(writing_id)
     assert (job.state, job.error_code) == ("failed", "voice_file_gone")
-    assert "voice is missing" in (job.error_sentence or "")
+    assert job.error_sentence == VOICE_FILE_GONE
 
 
 def test_an_engines_error_is_its_sentence(brand: Brand, context: WorkerContext, engine: FakeTextEngine) -> None:

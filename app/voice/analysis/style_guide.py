@@ -32,6 +32,10 @@ WE = {
     "de": re.compile(r"\b(?:wir|uns|unser|unsere[nmrs]?)\b", re.IGNORECASE),
     "en": re.compile(r"\b(?:we|our|ours|us|we're|we’re)\b", re.IGNORECASE),
 }
+HEADS = {
+    "de": "Schreibe in der Stimme der Marke. So schreibt sie:",
+    "en": "Write in the voice of the brand. This is how it writes:",
+}
 UNSPACED = ("ja", "th", "zh")
 """Languages that put no spaces between words, which can then not be counted."""
 HASHTAGS_AT_THE_END = re.compile(rf"{HASHTAG.pattern}\W*+$")
@@ -99,14 +103,10 @@ def style_guide(samples: Sequence[VoiceSample], language: str) -> str:
         return ""
     facts, said = measure(samples, language), channels.wording(language)
     lines = _german(facts) if said == "de" else _english(facts)
-    head, shown = (
-        ("Schreibe in der Stimme der Marke. So schreibt sie:", "So klingt die Marke:")
-        if said == "de"
-        else ("Write in the voice of the brand. This is how it writes:", "This is how the brand sounds:")
-    )
+    shown = "So klingt die Marke:" if said == "de" else "This is how the brand sounds:"
     quoted = "„{}“" if said == "de" else "“{}”"
     examples = [quoted.format(text) for text in _examples(_of_language(samples, language))]
-    return "\n".join([head, *(f"- {line}" for line in lines), "", shown, *examples])
+    return "\n".join([HEADS[said], *(f"- {line}" for line in lines), "", shown, *examples])
 
 
 def _english(facts: StyleFacts) -> list[str]:

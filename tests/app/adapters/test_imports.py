@@ -11,6 +11,7 @@ from app.db import Database
 from app.lora_files import export, key_formats, safetensors_file
 from app.lora_files.safetensors_file import float32_tensor
 from app.storage import Storage
+from tests.answers import code_of
 from tests.app.lora_files.deltas import SD_1, assert_same, random_lora
 from tests.conftest import SignedIn, SignUp
 from tests.orders import make_brand
@@ -48,7 +49,7 @@ def test_a_suggested_word_is_called_one(owner: SignedIn) -> None:
     told = {"ss_dataset_dirs": json.dumps({"10_zxc woman": {"n_repeats": 10}})}
     content = safetensors_file.to_bytes(key_formats.to_kohya(LORA, "stable_diffusion_1"), told)
     text = owner.client.get(dropped(owner, content)).text
-    assert "names no trigger word" in text and 'data-copy="zxc woman"' in text
+    assert 'data-state="suggested-words"' in text and 'data-copy="zxc woman"' in text
     assert 'name="trigger_word" value="zxc' not in text
 
 
@@ -57,12 +58,12 @@ def test_the_first_look_needs_the_beginning_alone(owner: SignedIn) -> None:
     files = {"header": ("header", CONTENT[: header.data_start]), "alphas": ("alphas", b"")}
     answer = owner.client.post("/adapter-files/passport", files=files, data={"size": str(len(CONTENT))})
     assert answer.status_code == 200 and "<html" not in answer.text
-    assert "Stable Diffusion 1.5" in answer.text and "known once the whole file is here" in answer.text
+    assert "Stable Diffusion 1.5" in answer.text and 'data-state="header-only"' in answer.text
     nothing = {"header": ("header", b"PK\x03\x04" + bytes(60))}
     refused = owner.client.post(
         "/adapter-files/passport", files=nothing, data={"size": "64"}, headers={"hx-request": "true"}
     )
-    assert refused.status_code == 422 and "not a readable adapter file" in refused.text
+    assert refused.status_code == 422 and code_of(refused) == "unsafe_file"
 
 
 def test_it_is_taken_into_a_brand_and_downloads_from_there(
@@ -72,11 +73,11 @@ def test_it_is_taken_into_a_brand_and_downloads_from_there(
     address = dropped(owner)
     form = {"project_id": project_id, "base_model": "livery-builtin", "purpose": "style", "trigger_word": "brandx"}
     wrong = owner.client.post(f"{address}/adopt", data=form)
-    assert wrong.status_code == 422 and "was not made for Livery built-in" in wrong.text
+    assert wrong.status_code == 422 and code_of(wrong) == "wrong_base" and "Livery built-in" in wrong.text
     answer = owner.client.post(f"{address}/adopt", data=form | {"base_model": "stable-diffusion-1-5"})
     assert answer.status_code == 303
     card = owner.client.get(answer.headers["location"]).text
-    assert 'data-copy="brandx"' in card and "Brought from elsewhere" in card
+    assert 'data-copy="brandx"' in card and 'data-state="imported"' in card
     for kind in ("diffusers", "kohya", "clean"):
         path = tmp_path / f"{kind}.safetensors"
         path.write_bytes(owner.client.get(f"{answer.headers['location']}/files/{kind}").content)
@@ -91,11 +92,11 @@ def test_what_a_dialect_cannot_hold_is_refused_in_a_sentence(owner: SignedIn) ->
     lokr = {f"{name}.lokr_w1": float32_tensor([[1.0]]), f"{name}.lokr_w2": float32_tensor([[1.0]])}
     address = dropped(owner, safetensors_file.to_bytes(lokr, {}))
     refused = owner.client.get(f"{address}/files/canonical")
-    assert refused.status_code == 422 and "no place for LoKr" in refused.text
+    assert refused.status_code == 422 and code_of(refused) == "cannot_hold" and "LoKr" in refused.text
     assert owner.client.get(f"{address}/files/kohya").status_code == 200
     text = owner.client.get(address).text
-    assert "For diffusers" not in text, "it is not offered"
-    assert "Make a brand first" in text and "cannot draw with this file" not in text, (
+    assert f"{address}/files/canonical" not in text, "it is not offered"
+    assert 'data-state="no-brand"' in text and 'data-state="not-for-drawing"' not in text, (
         "Livery draws with its very factors"
     )
 
@@ -145,22 +146,17 @@ def test_what_no_engine_can_draw_with_is_refused_before_it_is_taken_in(
     canonical = {
         f"text_encoder_2.encoder.block.0.layer.0.SelfAttention.q.lora_{half}.weight": two for half in ("A", "B")
     }
-    for tensors, said in (
-        (fused, "as one layer"),
-        (t5, "T5 text encoder"),
-        (alone, "T5 text encoder"),
-        (canonical, "T5 text encoder"),
-    ):
+    for tensors, code in ((fused, "fused"), (t5, "changes_t5"), (alone, "changes_t5"), (canonical, "changes_t5")):
         address = dropped(owner, safetensors_file.to_bytes(tensors, {}))
-        assert "cannot draw with this file" in owner.client.get(address).text
+        assert 'data-state="not-for-drawing"' in owner.client.get(address).text
         refused = owner.client.post(f"{address}/adopt", data=form)
-        assert refused.status_code == 422 and said in refused.text
+        assert refused.status_code == 422 and code_of(refused) == code
 
 
 def test_what_is_no_adapter_file_is_refused(owner: SignedIn) -> None:
     for content in (b"", b"\x80\x04\x95pickle", CONTENT[:-1]):
         answer = owner.client.post("/adapter-files", files={"file": ("a.safetensors", content)})
-        assert answer.status_code == 422 and "not a readable adapter file" in answer.text
+        assert answer.status_code == 422 and code_of(answer) == "unsafe_file"
 
 
 def test_a_file_over_the_limit_is_refused(storage: Storage) -> None:

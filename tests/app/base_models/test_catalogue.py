@@ -86,7 +86,7 @@ def test_sizes_of_files_follow_the_rank() -> None:
 
 def test_the_page_says_licence_memory_and_that_nothing_was_measured(owner: SignedIn) -> None:
     text = owner.client.get("/base-models").text
-    assert "CreativeML OpenRAIL-M" in text and "Not measured yet" in text and "Needs internet on the worker" in text
+    assert "CreativeML OpenRAIL-M" in text and 'data-state="not-measured"' in text and 'data-state="not-here"' in text
 
 
 def test_the_api_lists_and_shows_models(owner: SignedIn) -> None:

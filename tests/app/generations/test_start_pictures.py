@@ -15,6 +15,7 @@ from app.generations.models import Generation, StartPicture
 from app.generations.recipe import GenerationRecipe
 from app.generations.start_pictures import service as start_pictures
 from app.storage import Storage
+from tests.answers import code_of
 from tests.conftest import SignedIn
 from tests.visuals import api_token, make_pictures, make_project, png
 
@@ -158,7 +159,7 @@ def test_masks_that_mean_nothing_are_refused(
 def test_a_mask_needs_a_picture(owner: SignedIn, project_id: str) -> None:
     url = f"/projects/{project_id}/generations"
     answer = owner.client.post(url, data={"prompt": "a beach", "mask": mask_png()})
-    assert answer.status_code == 422 and "choose the picture first" in answer.text
+    assert answer.status_code == 422 and code_of(answer) == "no_start_picture"
 
 
 def test_pictures_of_the_gallery_can_be_started_from_and_outlive_it(

@@ -11,6 +11,7 @@ from app.base_models import service as base_models
 from app.db import Database, new_id
 from app.generations.models import Generation
 from app.storage import Storage
+from tests.answers import code_of
 from tests.conftest import SignedIn, SignUp
 from tests.html_forms import controls
 from tests.orders import make_brand, order_training
@@ -96,7 +97,7 @@ def test_an_adapter_draws_on_its_own_base_whatever_else_the_form_says(
     assert owner.client.post(f"/projects/{project_id}/generations", data=sent).status_code == 303
     assert last(database).recipe["base_model"] == "stable-diffusion-1-5"
     sheet = owner.client.get(f"/projects/{project_id}/studio/base", params={"adapter_id": ["", adapter]}).text
-    assert "512 × 512" in sheet and "must fetch this base model" in sheet
+    assert "512 × 512" in sheet and 'data-state="fetched-first"' in sheet
 
 
 def test_a_base_model_of_nobody_or_of_others_is_refused(
@@ -119,7 +120,7 @@ def test_the_api_names_a_base_model_too(owner: SignedIn, database: Database, sto
     assert (given["recipe"]["base_model"], given["recipe"]["adapters"]) == ("stable-diffusion-xl", [])
     both = {"prompt": "x", "base_model": "stable-diffusion-xl", "adapters": [{"adapter_id": adapter}]}
     refused = client.post(address, json=both)
-    assert refused.status_code == 409 and "draws only on the base model" in refused.json()["sentence"]
+    assert refused.status_code == 409 and code_of(refused) == "other_base"
     assert client.post(address, json=both | {"base_model": "livery-builtin"}).status_code == 201
 
 
@@ -127,18 +128,18 @@ def test_the_page_says_what_comes_next(
     owner: SignedIn, sign_up: SignUp, database: Database, storage: Storage, project_id: str
 ) -> None:
     text = owner.client.get(f"/projects/{project_id}/studio").text
-    assert "Next: add pictures" in text and f'href="/projects/{project_id}/images"' in text
+    assert 'data-state="next-collect"' in text and f'href="/projects/{project_id}/images"' in text
     collected = make_brand(database, storage, owner.workspace_id)
     text = owner.client.get(f"/projects/{collected}/studio").text
-    assert "Next: learn the style" in text and f'href="/projects/{collected}/trainings/new"' in text
+    assert 'data-state="next-train"' in text and f'href="/projects/{collected}/trainings/new"' in text
     training = order_training(database, owner.workspace_id, collected)
     text = owner.client.get(f"/projects/{collected}/studio").text
     assert f'href="/trainings/{training}" data-state="learning-style"' in text
     make_adapter(database, storage, owner.workspace_id, collected)
     text = owner.client.get(f"/projects/{collected}/studio").text
-    assert 'data-state="learning-' not in text and "Next:" not in text
+    assert 'data-state="learning-' not in text and 'data-state="next-' not in text
     viewer = sign_up(role="viewer", workspace_id=owner.workspace_id)
-    assert "Next: add pictures" not in viewer.client.get(f"/projects/{project_id}/studio").text
+    assert 'data-state="next-' not in viewer.client.get(f"/projects/{project_id}/studio").text
 
 
 def test_without_a_brand_the_studio_leads_to_one(owner: SignedIn, sign_up: SignUp) -> None:

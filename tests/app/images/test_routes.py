@@ -11,7 +11,12 @@ from PIL import Image as Pillow
 from app.db import Database, new_id, now
 from app.images import queries
 from app.images.models import Image
+from app.images.reading.prepared import HAD_LOCATION
+from app.images.routes import NOTHING_CHANGED
+from app.images.service import CAPTION_FILLED
+from app.images.uploads import ALREADY_HERE
 from app.storage import Storage
+from tests.answers import code_of, tells, toast_of
 from tests.app.images.make_pictures import encoded, scene
 from tests.app.images.sets import add_pictures, image_of, make_brand, png
 from tests.conftest import SignedIn, SignUp
@@ -29,6 +34,13 @@ def send(owner: SignedIn, project_id: str, name: str, data: bytes) -> Any:
     return owner.client.post(f"/projects/{project_id}/images", files={"file": (name, data)}, headers=JSON)
 
 
+def amount(page: str) -> tuple[int, str, int | None]:
+    """How many pictures the set has, what is said of it, and the number in that."""
+    found = re.search(r' data-value="(\d+)" data-state="([a-z-]+)">.*?</strong>(?: <span class="quiet">(\d+)?)?', page)
+    assert found
+    return int(found[1]), found[2], int(found[3]) if found[3] else None
+
+
 def test_a_dropped_file_is_answered_with_its_tile(owner: SignedIn, project_id: str) -> None:
     answer = send(owner, project_id, "red rocket.png", png(1)).json()
     assert answer["ok"] is True
@@ -40,7 +52,7 @@ def test_a_dropped_file_is_answered_with_its_tile(owner: SignedIn, project_id: s
     again = send(owner, project_id, "copy.png", png(1)).json()
     assert again["ok"] is True
     assert f'data-tile="{image_id[1]}"' in again["html"]
-    assert again["notes"] == ["“copy.png” is here already."] and again["new"] == 0
+    assert again["notes"] == [ALREADY_HERE % {"name": "copy.png"}] and again["new"] == 0
 
 
 def test_a_refused_file_is_answered_with_its_sentence(owner: SignedIn, project_id: str, storage: Storage) -> None:
@@ -82,8 +94,7 @@ def test_filters_show_their_pictures(owner: SignedIn, project_id: str, database:
     owner.client.post(f"/images/{ids[0]}/leave-out")
     page = owner.client.get(f"/projects/{project_id}/images?show=left-out").text
     assert re.findall(r'data-tile="([0-9a-f]{32})"', page) == [ids[0]]
-    assert "2 of 10–30 pictures" in page
-    assert "8 more would help" in page
+    assert amount(page) == (2, "set-few", 8)
     assert owner.client.get(f"/projects/{project_id}/images?show=nonsense").status_code == 422
 
 
@@ -116,14 +127,16 @@ def test_a_selection_is_left_out_edited_deleted_and_brought_back(
     ids = add_pictures(database, storage, owner.workspace_id, project_id, 4)
     address = f"/projects/{project_id}/images"
     owner.client.post(f"{address}/leave-out", data={"ids": ids[:2]})
-    assert "2 pictures left out." in owner.client.get(address).text
+    done, told = toast_of(owner.client.get(address).text)
+    assert done == "image.left_out" and "2" in told
     owner.client.post(f"{address}/include", data={"ids": ids[:1]})
     owner.client.post(f"{address}/in-front", data={"ids": ids[:1], "words": "nrdlcht"})
     owner.client.post(f"{address}/replace", data={"find": "nrdlcht", "replace": "acme", "whole_words": "1"})
     assert image_of(database, owner.workspace_id, ids[0]).caption.startswith("acme")
     owner.client.post(f"{address}/delete", data={"ids": ids[:3]})
     page = owner.client.get(address).text
-    assert "3 pictures deleted." in page
+    done, told = toast_of(page)
+    assert done == "image.deleted" and "3" in told
     undo = re.search(rf'action="({address}/restore/\d+)"', page)
     assert undo
     assert page.count('data-tile="') == 1
@@ -137,7 +150,7 @@ def test_an_empty_search_changes_nothing(
 ) -> None:
     add_pictures(database, storage, owner.workspace_id, project_id, 1)
     owner.client.post(f"/projects/{project_id}/images/replace", data={"find": "", "replace": "x"})
-    assert "No caption had to change." in owner.client.get(f"/projects/{project_id}/images").text
+    assert tells(owner.client.get(f"/projects/{project_id}/images").text, NOTHING_CHANGED)
 
 
 def test_the_crop_follows_the_focus(owner: SignedIn, project_id: str, database: Database) -> None:
@@ -191,7 +204,7 @@ def test_the_original_leaves_without_its_place(owner: SignedIn, project_id: str,
     send(owner, project_id, "Straße.jpg", photo)
     with database.read() as session:
         [image] = queries.all_images(session, workspace_id=owner.workspace_id, project_id=project_id)
-    assert "where it was taken" in owner.client.get(f"/images/{image.id}").text
+    assert tells(owner.client.get(f"/images/{image.id}").text, HAD_LOCATION)
     answer = owner.client.get(f"/images/{image.id}/original")
     assert "filename*=UTF-8''Stra%C3%9Fe.jpg" in answer.headers["content-disposition"]
     opened = Pillow.open(io.BytesIO(answer.content))
@@ -233,19 +246,19 @@ def test_exported_captions_find_their_pictures_again(
 ) -> None:
     [image_id] = add_pictures(database, storage, owner.workspace_id, project_id, 1)
     answer = send(owner, project_id, "picture 0.txt", b"written elsewhere").json()
-    assert answer["notes"] == ["The caption of “picture 0.png” was filled in."]
+    assert answer["notes"] == [CAPTION_FILLED % {"name": "picture 0.png"}]
     assert image_of(database, owner.workspace_id, image_id).caption == "written elsewhere"
     lone = send(owner, project_id, "nobody.txt", b"words")
     assert lone.status_code == 422
-    assert "no picture called “nobody.txt”" in lone.json()["sentence"]
+    assert code_of(lone) == "caption_without_picture" and "“nobody.txt”" in lone.json()["sentence"]
 
 
 def test_the_pictures_suggest_a_palette(owner: SignedIn, project_id: str, database: Database, storage: Storage) -> None:
     address = f"/projects/{project_id}/palette-suggestion"
-    assert "Once there are pictures" in owner.client.get(address).text
+    assert 'data-state="no-pictures"' in owner.client.get(address).text
     add_pictures(database, storage, owner.workspace_id, project_id, 2)
     suggestion = owner.client.get(address).text
-    assert "from 2 pictures" in suggestion
+    assert 'data-count="2"' in suggestion
     assert re.search(r'name="colours" value="#[0-9a-f]{6}"', suggestion)
 
 
@@ -254,14 +267,13 @@ def test_a_demo_brand_is_one_click(owner: SignedIn, database: Database) -> None:
     answer = owner.client.post("/projects/demo")
     project_id = answer.headers["location"].rsplit("/", 1)[1]
     page = owner.client.get(f"/projects/{project_id}/images").text
-    assert "24 of 10–30 pictures" in page
-    assert "no twins, none small or blurry" in page
+    assert amount(page) == (24, "set-good", None)
     with database.read() as session:
         judged = queries.judged_set(session, workspace_id=owner.workspace_id, project_id=project_id)
     assert {picture.status.value for picture in judged.pictures} == {"good"}
     home = owner.client.get(f"/projects/{project_id}").text
     assert "CC BY 4.0" in home
-    assert "Let Livery learn the style" in home
+    assert 'data-state="next-train"' in home
 
 
 @pytest.mark.slow
@@ -319,15 +331,10 @@ def test_the_set_is_praised_only_for_what_was_measured(
             image.sharpness = 300.0
             image.dhash = f"{0x0123456789ABCDEF * (number + 3) * 0x9E3779B97F4A7C15 % 2**64:016x}"
 
-    def note() -> str:
-        page = owner.client.get(f"/projects/{project_id}/images").text
-        found = re.search(
-            r'<p class="meter__words"><strong>[^<]*</strong>(?: <span class="quiet">([^<]*)</span>)?', page
-        )
-        assert found
-        return found[1] or ""
+    def state() -> str:
+        return amount(owner.client.get(f"/projects/{project_id}/images").text)[1]
 
-    assert note() == "no twins, none small or blurry"
+    assert state() == "set-good"
     with database.write() as session:
         session.get_one(Image, ids[0]).sharpness = 5.0
-    assert note() == ""
+    assert state() == "set-enough"

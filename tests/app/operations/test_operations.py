@@ -189,7 +189,7 @@ def test_the_page_tells_nothing_of_other_workspaces(sign_up: SignUp, database: D
     assert claim is not None
     page = other.client.get("/operations")
     assert "Secret prompt" not in page.text
-    assert "A job of another workspace" in page.text
+    assert 'data-state="another-workspace"' in page.text
     assert "/drain" not in page.text
     assert other.client.post("/operations/workers/machine-1/drain").status_code == 403
     assert other.client.post(f"/operations/jobs/{job_id}/requeue").status_code == 404
@@ -236,7 +236,7 @@ def test_the_jobs_page_says_when_the_disk_is_full(owner: SignedIn, database: Dat
         job_workers.report_worker(
             session, "machine-1", queues=("generation",), device="CPU", job_id=None, short_of_disk=True
         )
-    assert "The disk is nearly full" in owner.client.get("/jobs").text
+    assert 'data-state="short-of-disk"' in owner.client.get("/jobs").text
 
 
 def test_every_answer_names_its_request(owner: SignedIn, stranger: TestClient) -> None:

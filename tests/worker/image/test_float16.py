@@ -120,7 +120,7 @@ def test_a_scale_that_falls_to_the_bottom_ends_as_diverged(
     real = losses.weighted_mse
     monkeypatch.setattr(losses, "weighted_mse", lambda *given: real(*given) * float("nan"))
     recorder = tiny.Recorder()
-    with pytest.raises(EngineError, match="lower learning rate") as raised:
+    with pytest.raises(EngineError) as raised:
         train(any_base, tmp_path / "out", recorder, steps=30)
     assert raised.value.code == "diverged"
     assert len(recorder.steps) == 16 and {step.loss for step in recorder.steps} == {None}, "from 65536 down to 1"

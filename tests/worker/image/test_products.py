@@ -5,7 +5,7 @@ import torch
 from safetensors.torch import save_file
 
 from app.lora_files import export
-from app.lora_files.keys.lycoris import NotForDrawing
+from app.lora_files.keys.lycoris import Fused
 from tests.narrow import narrow
 from tests.worker.image import tiny, tiny_flux
 from worker.engines.contracts import AdapterFile, EngineError
@@ -97,7 +97,7 @@ def test_of_flux_what_changes_split_layers_is_read_and_what_changes_fused_ones_i
     assert torch.allclose(layer.get_delta_weight("a"), product(parts), atol=1e-5)
     fused = {f"lora_unet_double_blocks_0_img_attn_qkv.{part}": value for part, value in parts.items()}
     save_file(fused, tmp_path / "fused.safetensors")
-    with pytest.raises(NotForDrawing, match="as one layer"):
+    with pytest.raises(Fused):
         export.for_engines(tmp_path / "fused.safetensors", tmp_path / "no.safetensors", name="x")
 
 

@@ -108,7 +108,7 @@ def test_a_scale_that_falls_to_the_bottom_ends_as_diverged(
     in_float16()
     bases.load(model).model.model.norm.weight.data.fill_(float("inf"))
     notes = tiny.Notes()
-    with pytest.raises(EngineError, match="lower learning rate") as raised:
+    with pytest.raises(EngineError) as raised:
         train(model, tmp_path, notes, epochs=20)
     assert raised.value.code == "diverged"
     assert len(notes.steps) == 16 and {step.loss for step in notes.steps} == {None}, "from 65536 down to 1"

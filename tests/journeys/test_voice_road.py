@@ -30,10 +30,12 @@ from app.trainings.models import Training
 from app.trainings.voice.freeze import FrozenText, FrozenVoice, freeze
 from app.trainings.voice.presets import voice_recipe_for
 from app.trainings.voice.recipe import VoiceRecipe
+from app.voice.queries import ENOUGH_SAMPLES
 from app.writings import service
 from app.writings.models import BlindPair, Writing
 from app.writings.recipe import WritingOrder
 from app.writings.vote import queries as ballots
+from app.writings.vote.arms import ARM_NAMES
 from tests.journeys.test_whole_road import become_owner, make_brand
 from tests.servers import Livery, running
 from tests.voices import BUILTIN, FIZZBEE, NORDLICHT, samples, voice_rows
@@ -136,45 +138,48 @@ def bring_texts(page: Page, brand: str, folder: Path) -> None:
     file.write_text("\n".join(json.dumps(row) for row in voice_rows(NORDLICHT)))
     page.goto(f"/projects/{brand}/voice/add")
     page.locator("input[type=file]").set_input_files(file)
-    page.get_by_role("button", name="Read the file").click()
+    page.locator("form[action$='/voice/files'] button[type=submit]").click()
     expect(page).to_have_url(re.compile("/voice/imports/[0-9a-f]{32}"))
-    page.get_by_role("button", name=re.compile("^Take in")).click()
-    page.goto(f"/projects/{brand}/voice")
-    expect(page.get_by_text(re.compile(f"{TEXTS} of 100")).first).to_be_visible()
+    page.locator("form[hx-get$='/preview'] button[type=submit]").click()
+    expect(page).to_have_url(re.compile(f"/projects/{brand}/voice$"))
+    expect(page.locator(f".meter[data-value='{TEXTS}']")).to_contain_text(str(ENOUGH_SAMPLES))
 
 
 def start(page: Page, brand: str) -> str:
     """Order the training as the page proposes it, but for its rounds."""
     page.goto(f"/projects/{brand}/voice")
-    page.get_by_role("link", name="Train the voice").click()
-    expect(page.get_by_text(f"It will learn how {NORDLICHT.capitalize()} writes")).to_be_visible()
-    expect(page.get_by_text(f"From {TEXTS * 9 // 10} texts with SmolLM2 135M.")).to_be_visible()
-    page.get_by_text("Advanced").click()
+    page.locator("a[href$='/voice-trainings/new']").click()
+    told = page.locator(f"#summary [data-texts='{TEXTS * 9 // 10}']")
+    expect(told).to_contain_text(NORDLICHT.capitalize())
+    expect(told).to_contain_text("SmolLM2 135M")
+    page.locator("#order > details.fold > summary").click()
     page.locator("[name=epochs]").fill("2")
-    page.get_by_role("button", name="Start learning").click()
+    page.locator("#summary .summary__foot button[type=submit]").click()
     expect(page).to_have_url(re.compile("/voice-trainings/[0-9a-f]{32}"))
     return page.url.rsplit("/", 1)[1]
 
 
 def learned(page: Page, training: str) -> str:
     page.goto(f"/voice-trainings/{training}")
-    expect(page.get_by_text("It has learned", exact=True)).to_be_visible(timeout=LONG_MS)
-    return str(page.get_by_role("link", name="Open the adapter").get_attribute("href")).rsplit("/", 1)[1]
+    expect(page.locator("#live[data-state=done]")).to_be_visible(timeout=LONG_MS)
+    return str(page.locator("#live a[href^='/adapters/']").get_attribute("href")).rsplit("/", 1)[1]
 
 
 def test_the_voice_beats_the_base_and_the_base_with_a_style_guide(road: Road) -> None:
     page = road.page
     page.goto(f"/voice-trainings/{road.training}")
-    expect(page.get_by_text("It sounds more like the brand")).to_be_visible()
-    rows = page.locator("table", has_text="Surprise (perplexity)").locator("tbody tr")
+    expect(page.locator("[data-state=verdict-better]")).to_be_visible()
+    rows = page.locator("section[aria-labelledby=measures-title] tbody tr")
     expect(rows).to_have_count(3)
     base, prompted, adapter = (float(rows.nth(n).locator("td").first.inner_text()) for n in range(3))
-    took = page.get_by_text(re.compile("^It took")).inner_text()
+    took = page.locator("[data-state=took]").inner_text()
     print(f"\nperplexity of unseen texts: base {base}, with style guide {prompted}, adapter {adapter}. {took}")
     assert adapter < base and adapter < prompted
     expect(page.locator(".loss polyline")).to_have_count(2)
-    expect(page.get_by_text("What it writes")).to_be_visible()
-    assert page.locator("#live .card", has_text="Base alone").count() == 2
+    cards = page.locator("section[aria-labelledby=samples-title] .card")
+    expect(cards).to_have_count(2)
+    expect(cards.locator("[data-sample=base]")).to_have_count(2)
+    expect(cards.locator("[data-sample=adapter]")).to_have_count(2)
 
 
 def test_each_adapter_prefers_its_own_voices_unseen_texts(road: Road, opposite: Learned) -> None:
@@ -224,7 +229,7 @@ def test_voice_and_base_become_one_model_that_plain_transformers_loads(road: Roa
     """From the button on the page through the worker's process to a folder that says what base and adapter say."""
     page = road.page
     page.goto(f"/adapters/{road.adapter}")
-    page.locator("#merged-safetensors").get_by_role("button", name="Make it").click()
+    page.locator("#merged-safetensors button[type=submit]").click()
     link = page.locator("#merged-safetensors a[download]")
     expect(link).to_be_visible(timeout=LONG_MS)
     with page.expect_download(timeout=LONG_MS) as started:
@@ -251,24 +256,24 @@ def test_voice_and_base_become_one_model_that_plain_transformers_loads(road: Roa
 def test_three_write_the_same_brief_and_a_blind_vote_says_who_wins(road: Road) -> None:
     page, brand = road.page, road.brand
     page.goto(f"/projects/{brand}/text-rules")
-    page.get_by_label("Words that are not used").fill("the\nthis")
+    page.locator("[name=forbidden]").fill("the\nthis")
     page.locator("#limit-product_text").fill("10")
-    page.get_by_role("button", name="Save").click()
-    expect(page.get_by_text("Saved. The texts that are there").first).to_be_visible()
+    page.locator("form[action$='/text-rules'] button[type=submit]").click()
+    expect(page.locator("[data-toast='text_rules.changed']")).to_be_visible()
 
     page.goto(f"/projects/{brand}/writing?adapter={road.adapter}")
-    page.get_by_label("What should it be about?").fill("a woollen cap for cold mornings")
-    page.get_by_label("Channel").select_option("product_text")
-    page.get_by_role("radio", name="short").check()
-    page.get_by_label("How many of each?").fill("1")
-    page.get_by_text("Advanced").click()
+    page.locator("[name=brief]").fill("a woollen cap for cold mornings")
+    page.locator(".composer [name=channel]").select_option("product_text")
+    page.locator(".composer [name=length][value=short]").check()
+    page.locator(".composer [name=count]").fill("1")
+    page.locator(".composer__side details.fold > summary").click()
     page.locator("[name=seed]").fill(str(SEED))
     page.locator("[name=keep_seed]").check()
-    page.get_by_role("button", name="Write", exact=True).click()
+    page.locator(".composer__foot button[type=submit]").click()
     order = page.locator("#results > article")
     arms = order.locator(".arm")
     expect(order.locator("[aria-busy]")).to_have_count(0, timeout=LONG_MS)
-    expect(order.get_by_text(re.compile("^Too long"))).to_have_count(3, timeout=LONG_MS)
+    expect(order.locator("[data-finding=too_long]")).to_have_count(3, timeout=LONG_MS)
     texts = arms.locator(".text__words").all_inner_texts()
     print("", *texts, sep="\n  ")
     assert len(texts) == len(set(texts)) == 3 and all(text.strip() for text in texts)
@@ -280,16 +285,17 @@ def test_three_write_the_same_brief_and_a_blind_vote_says_who_wins(road: Road) -
 
     copied = next(row["text"] for row in voice_rows(NORDLICHT) if len(row["text"].split()) > 15)
     wording(arms.first, copied)
-    expect(arms.first).to_contain_text(re.compile(r"\d\d words in a row stand in one of the brand's own texts"))
+    expect(arms.first.locator("[data-finding=copied]")).to_have_text(re.compile(r"\d\d"))
     expect(arms.first.locator("mark.finding--problem").first).to_be_visible()
     expect(arms.first.locator("mark.finding--problem").first).to_have_text(re.compile("^(the|this)$", re.IGNORECASE))
     own = "A cap, knitted once. It waits by your door."
     wording(arms.first, own)
-    expect(arms.first).not_to_contain_text("words in a row")
+    expect(arms.first.locator("[data-finding=copied]")).to_have_count(0)
     expect(arms.first.locator("mark.finding")).to_have_count(0)
 
-    arms.first.get_by_role("button", name="Approve").click()
-    expect(arms.first.get_by_role("button", name="Approve")).to_have_attribute("aria-pressed", "true")
+    approve = arms.first.locator("button[formaction$='/approve']")
+    approve.click()
+    expect(approve).to_have_attribute("aria-pressed", "true")
     handed_out(road, own)
     vote_blind(road)
 
@@ -300,9 +306,9 @@ def asked(road: Road) -> WritingOrder:
 
 
 def wording(arm: Locator, text: str) -> None:
-    arm.get_by_role("link", name="Edit").click()
-    arm.get_by_label("Your wording").fill(text)
-    arm.get_by_role("button", name="Keep this wording").click()
+    arm.locator("a[href$='/edit']").click()
+    arm.locator("textarea[name=text]").fill(text)
+    arm.locator("form:has(textarea) button[type=submit]").click()
     expect(arm.locator(".text__words")).to_have_text(text)
 
 
@@ -310,11 +316,11 @@ def handed_out(road: Road, text: str) -> None:
     """The approved text alone, as a table and as a document that word processors open."""
     page = road.page
     files = []
-    for name in ("Table (CSV)", "Document (DOCX)"):
+    for name in ("csv", "docx"):
         page.goto(f"/writings?brand={road.brand}&review=approved")
-        page.get_by_role("button", name="Export").click()
+        page.locator("[popovertarget=export-menu]").click()
         with page.expect_download() as started:
-            page.get_by_role("link", name=name).click()
+            page.locator(f"a[href^='/writings/export.{name}']").click()
         files.append(started.value.path().read_bytes())
     table = list(csv.reader(io.StringIO(files[0].decode("utf-8-sig"))))
     assert len(table) == 2 and table[1][table[0].index("Text")] == text
@@ -328,16 +334,16 @@ def handed_out(road: Road, text: str) -> None:
 def vote_blind(road: Road) -> None:
     """The owner on the page, nine colleagues as the page would: all find the voice better, and else no difference."""
     page, choices = road.page, choices_for_the_voice(road)
-    buttons = {"left": "Text 1 is better", "right": "Text 2 is better", "same": "No difference"}
     page.goto(f"/projects/{road.brand}/blind-vote")
     ballot = page.locator("#ballot")
     for left in (3, 2, 1):
-        expect(ballot.get_by_text(re.compile(f"^{left} pairs? left"))).to_be_visible()
-        expect(ballot.locator("form")).not_to_contain_text("Base model")
+        expect(ballot.locator(f"[data-pairs-left='{left}']")).to_be_visible()
+        for name in ARM_NAMES.values():
+            expect(ballot.locator("form")).not_to_contain_text(name)
         pair = re.findall("/blind-pairs/([0-9a-f]{32})", ballot.inner_html())[0]
-        ballot.get_by_role("button", name=buttons[choices[pair]]).click()
-    expect(ballot).to_contain_text("You have voted on every pair")
-    expect(ballot).to_contain_text("Too early to say")
+        ballot.locator(f"button[name=choice][value={choices[pair]}]").click()
+    expect(ballot.locator("[data-state=all-voted]")).to_be_visible()
+    expect(ballot.locator(".duel[data-state=early]")).to_have_count(3)
     with road.database.write() as session:
         [workspace_id] = session.scalars(select(Membership.workspace_id))
         for number in range(9):
@@ -348,10 +354,9 @@ def vote_blind(road: Road) -> None:
             for pair, choice in choices.items():
                 service.vote(session, workspace_id=workspace_id, pair_id=pair, user_id=colleague.id, choice=choice)
     page.reload()
-    duel = ballot.locator(".duel", has_text=re.compile("The brand's voice.*10 : 0.*Base model alone", re.DOTALL))
-    expect(duel).to_contain_text("“The brand's voice” wins.")
-    expect(ballot.get_by_text("“The brand's voice” wins.")).to_have_count(2)
-    expect(ballot.get_by_text("Too early to say")).to_have_count(1)
+    expect(ballot.locator("[data-duel=adapter-base]")).to_contain_text("10 : 0")
+    expect(ballot.locator(".duel[data-state=won-adapter]")).to_have_count(2)
+    expect(ballot.locator(".duel[data-state=early]")).to_have_count(1)
 
 
 def choices_for_the_voice(road: Road) -> dict[str, str]:

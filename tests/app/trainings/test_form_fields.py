@@ -4,7 +4,6 @@ The form is filled in as a browser would: by the controls that the page has for 
 """
 
 import re
-from html import unescape
 from typing import Any, get_args
 
 import pytest
@@ -12,13 +11,18 @@ from sqlalchemy import select
 
 from app.accounts.models import User
 from app.base_models import catalogue
+from app.base_models.catalogue import UnknownBaseModel
 from app.db import Database
 from app.storage import Storage
+from app.trainings.errors import BadResolution
 from app.trainings.look.fields import TABLE as LOOK
 from app.trainings.look.recipe import Network, Optimizer, TrainingRecipe
 from app.trainings.models import Training
 from app.trainings.voice.fields import TABLE as VOICE
 from app.trainings.voice.recipe import VoiceRecipe
+from app.web import field_problems as problems
+from app.web.language import translate
+from tests.answers import tells
 from tests.conftest import SignedIn
 from tests.html_forms import Control, controls
 from tests.orders import make_brand
@@ -236,40 +240,38 @@ def test_what_was_filled_in_stands_in_the_form_again(
     }
 
 
-WRONG_FOR_A_VOICE = [
-    ("epochs", "51", "At most 50.", "Höchstens 50."),
-    ("max_length", "63", "At least 64.", "Mindestens 64."),
-    ("learning_rate", "0", "More than 0.", "Mehr als 0."),
-    ("warmup_share", "some", "A number, please.", "Bitte eine Zahl."),
-    ("kind", "all", "Please choose one of those on offer.", "Bitte wählen Sie etwas von dem, was zur Wahl steht."),
+Values = dict[str, str | tuple[str, str]]
+"""What stands in a sentence by the name of its place; a pair where English and German write the number differently."""
+Wrong = tuple[str, str | list[str], str, Values]
+WRONG_FOR_A_VOICE: list[Wrong] = [
+    ("epochs", "51", problems.NOT_MORE, {"bound": "50"}),
+    ("max_length", "63", problems.NOT_LESS, {"bound": "64"}),
+    ("learning_rate", "0", problems.MORE, {"bound": "0"}),
+    ("warmup_share", "some", problems.NUMBER, {}),
+    ("kind", "all", problems.CHOICE, {}),
 ]
-WRONG: list[tuple[str, str | list[str], str, str]] = [
-    ("rank", "0", "At least 1.", "Mindestens 1."),
-    ("steps", "100001", "At most 100,000.", "Höchstens 100.000."),
-    ("steps", "1" + "0" * 400, "At most 100,000.", "Höchstens 100.000."),
-    ("batch_size", "1.5", "A whole number, please.", "Bitte eine ganze Zahl."),
-    ("learning_rate", "0", "More than 0.", "Mehr als 0."),
-    ("learning_rate", "a lot", "A number, please.", "Bitte eine Zahl."),
-    ("noise_offset", "0.6", "At most 0.5.", "Höchstens 0,5."),
-    ("ema_decay", "1", "Less than 1.", "Weniger als 1."),
+WRONG: list[Wrong] = [
+    ("rank", "0", problems.NOT_LESS, {"bound": "1"}),
+    ("steps", "100001", problems.NOT_MORE, {"bound": ("100,000", "100.000")}),
+    ("steps", "1" + "0" * 400, problems.NOT_MORE, {"bound": ("100,000", "100.000")}),
+    ("batch_size", "1.5", problems.WHOLE_NUMBER, {}),
+    ("learning_rate", "0", problems.MORE, {"bound": "0"}),
+    ("learning_rate", "a lot", problems.NUMBER, {}),
+    ("noise_offset", "0.6", problems.NOT_MORE, {"bound": ("0.5", "0,5")}),
+    ("ema_decay", "1", problems.LESS, {"bound": "1"}),
+    ("network", "ia3", problems.CHOICE, {}),
+    ("purpose", "all", problems.CHOICE, {}),
+    ("trigger_word", "x" * 61, problems.TOO_LONG, {"bound": "60"}),
+    ("sample_prompts", "a\nb\nc\nd\ne", problems.TOO_MANY, {"bound": "4"}),
+    ("sample_prompts", "x" * 301, problems.TOO_LONG, {"bound": "300"}),
+    ("extra_resolutions", ["96", "128", "160", "192"], problems.TOO_MANY, {"bound": "3"}),
     (
-        "network",
-        "ia3",
-        "Please choose one of those on offer.",
-        "Bitte wählen Sie etwas von dem, was zur Wahl steht.",
+        "resolution",
+        "100",
+        BadResolution.sentence,
+        {"base": "Livery built-in", "smallest": "96", "largest": "192"},
     ),
-    (
-        "purpose",
-        "all",
-        "Please choose one of those on offer.",
-        "Bitte wählen Sie etwas von dem, was zur Wahl steht.",
-    ),
-    ("trigger_word", "x" * 61, "At most 60 characters.", "Höchstens 60 Zeichen."),
-    ("sample_prompts", "a\nb\nc\nd\ne", "At most 4 of them.", "Höchstens 4 davon."),
-    ("sample_prompts", "x" * 301, "At most 300 characters.", "Höchstens 300 Zeichen."),
-    ("extra_resolutions", ["96", "128", "160", "192"], "At most 3 of them.", "Höchstens 3 davon."),
-    ("resolution", "100", "Livery built-in trains at 96 to 192 pixels", "Livery built-in trainiert mit 96 bis 192"),
-    ("base_model", "nothing", "“nothing” is not in the catalogue", "„nothing“ steht nicht im Katalog"),
+    ("base_model", "nothing", UnknownBaseModel.sentence, {"key": "nothing"}),
 ]
 
 
@@ -279,18 +281,20 @@ def test_what_is_wrong_is_said_at_its_field(
 ) -> None:
     brand, wrong = (project_id, WRONG) if kind == "trainings" else (voice_id, WRONG_FOR_A_VOICE)
     address, headers = f"/projects/{brand}/{kind}", {"hx-request": "true"}
-    for place, locale in enumerate(("en", "de"), start=2):
+    for place, locale in enumerate(("en", "de")):
         with database.write() as session:
             session.get_one(User, owner.user_id).locale = locale
         for case in wrong:
-            sent, sentence = {case[0]: case[1]}, case[place]
+            sent, sentence = {case[0]: case[1]}, translate(locale, case[2])
+            assert locale == "en" or sentence != case[2]
+            values = {name: one if isinstance(one, str) else one[place] for name, one in case[3].items()}
             for answer in (
                 owner.client.post(address, data=sent, headers=headers),
                 owner.client.get(f"{address}/summary", params=sent, headers=headers),
             ):
                 assert answer.headers["hx-retarget"] == "find .form-error", case
                 problem = re.search(f'<li data-problem-of="{case[0]}">([^<]*)</li>', answer.text)
-                assert problem is not None and str(sentence) in unescape(problem[1]), answer.text
+                assert problem is not None and tells(problem[1], sentence, **values), answer.text
     with database.read() as session:
         assert session.scalars(select(Training)).all() == []
 

@@ -7,8 +7,11 @@ import pytest
 
 from app.db import Database
 from app.storage import Storage
-from app.voice import queries
+from app.voice import queries, view
+from app.voice.reading.mapping import EMPTY
+from app.web.language import translate
 from tests import voices
+from tests.answers import code_of, tells, toast_of
 from tests.app.images.sets import make_brand
 from tests.app.voice.make_files import csv_line, docx, many_rows, text_of, xlsx
 from tests.app.voice.sets import add_texts, text_of_row
@@ -32,6 +35,18 @@ def send(person: SignedIn, project_id: str, name: str, data: bytes) -> Any:
     return person.client.post(f"/projects/{project_id}/voice/files", files={"file": (name, data)})
 
 
+def to_be_added(page: str) -> int:
+    """How many texts an import would bring."""
+    found = re.search(r'<p class="large" data-count="(\d+)">', page)
+    assert found
+    return int(found[1])
+
+
+def rows_told(page: str) -> list[str]:
+    """The rows of a file that something is said of."""
+    return re.findall(r' data-row="(\d+)"', page)
+
+
 @pytest.mark.slow
 def test_two_thousand_rows_are_imported_with_three_sentences(
     owner: SignedIn, project_id: str, database: Database, storage: Storage
@@ -40,16 +55,15 @@ def test_two_thousand_rows_are_imported_with_three_sentences(
     assert sent.status_code == 303
     address = sent.headers["location"]
     page = owner.client.get(address).text
-    assert "1,997 texts will be added" in page or "1997 texts will be added" in page
-    assert page.count("Row ") == 3
+    assert to_be_added(page) == 1997
+    assert rows_told(page) == ["400", "1200", "1999"]
     assert [key for key in storage.keys_under("projects") if "/voice/" in key]
     with database.read() as session:
         assert queries.counts(session, [project_id])[project_id].all == 0, "nothing is taken in unseen"
 
     taken = owner.client.post(address, data=TAKE)
     assert taken.headers["location"] == address
-    told = re.findall(r"Row \d+: [^<]+", owner.client.get(address).text)
-    assert [sentence[:9] for sentence in told] == ["Row 400: ", "Row 1200:", "Row 1999:"]
+    assert rows_told(owner.client.get(address).text) == ["400", "1200", "1999"]
     assert list(storage.keys_under("projects")) == [], "the file is gone once it is read"
     with database.read() as session:
         found = queries.training_set(session, workspace_id=owner.workspace_id, project_id=project_id)
@@ -58,7 +72,7 @@ def test_two_thousand_rows_are_imported_with_three_sentences(
     assert found[-1].text == text_of(2001)
     assert {(sample.channel, sample.language) for sample in found} == {("product_text", "de")}
     assert owner.client.post(address, data=TAKE).status_code == 409
-    assert "1997 of 100–300 texts" in owner.client.get(f"/projects/{project_id}/voice").text
+    assert 'data-value="1997"' in owner.client.get(f"/projects/{project_id}/voice").text
 
 
 def test_the_sentences_are_german_for_german_readers(owner: SignedIn, project_id: str) -> None:
@@ -66,15 +80,16 @@ def test_the_sentences_are_german_for_german_readers(owner: SignedIn, project_id
     address = send(owner, project_id, "a.csv", many_rows(20, {7: csv_line(("x", "", "y"))}).encode()).headers[
         "location"
     ]
-    assert "Zeile 7: Der Text ist leer." in owner.client.get(address).text
+    assert translate("de", EMPTY) != EMPTY
+    assert tells(owner.client.get(address).text, translate("de", EMPTY), row=7)
 
 
 def test_another_mapping_is_previewed_before_anything_is_taken_in(owner: SignedIn, project_id: str) -> None:
     rows = [["Name", "Text"], ["Lampe", "Die Lampe gibt ein ruhiges Licht."], ["Decke", "Die Decke bleibt liegen."]]
     address = send(owner, project_id, "a.xlsx", xlsx(rows)).headers["location"]
-    assert "2 texts will be added" in owner.client.get(address).text
+    assert to_be_added(owner.client.get(address).text) == 2
     shown = owner.client.get(f"{address}/preview?text=0&title=-1&channel=mail", headers=HTMX).text
-    assert "3 texts will be added" in shown
+    assert to_be_added(shown) == 3
     assert "Mail" in shown
     assert owner.client.get(f"{address}/preview?text=200").status_code == 422
 
@@ -84,10 +99,11 @@ def test_pasted_text_and_documents_are_cut_and_taken_in(owner: SignedIn, project
         f"/projects/{project_id}/voice/paste", data={"words": "The lamp is lit.\n---\nThe tea is hot."}
     )
     address = pasted.headers["location"]
-    assert "2 texts will be added" in owner.client.get(address).text
+    assert to_be_added(owner.client.get(address).text) == 2
     answer = owner.client.post(address, data={"split": "sections", "channel": "post", "language": "en"})
     assert answer.headers["location"] == f"/projects/{project_id}/voice"
-    assert "2 texts added." in owner.client.get(answer.headers["location"]).text
+    done, told = toast_of(owner.client.get(answer.headers["location"]).text)
+    assert done == "text.added" and "2" in told
     letter = docx([("Heading1", "Herbst"), ("", "Die Abende werden länger.")])
     address = send(owner, project_id, "brief.docx", letter).headers["location"]
     owner.client.post(address, data={"split": "sections"})
@@ -107,7 +123,7 @@ def test_what_cannot_be_read_is_refused_and_not_kept(owner: SignedIn, project_id
         assert answer.status_code == status, name
         assert f"“{name}”" in answer.text
     pasted = owner.client.post(f"/projects/{project_id}/voice/paste", data={"words": " \n"}, headers=HTMX)
-    assert pasted.status_code == 422 and "nothing to read yet" in pasted.text and "<html" not in pasted.text
+    assert pasted.status_code == 422 and code_of(pasted) == "nothing_pasted" and "<html" not in pasted.text
     assert pasted.headers["hx-retarget"] == "find .form-error"
     page = owner.client.get(f"/projects/{project_id}/voice/add").text
     assert page.count('class="form-error"') == 2, "what is wrong is said in the form, and what was pasted stays"
@@ -116,7 +132,7 @@ def test_what_cannot_be_read_is_refused_and_not_kept(owner: SignedIn, project_id
 
 def test_a_file_can_be_discarded(owner: SignedIn, project_id: str, storage: Storage) -> None:
     address = send(owner, project_id, "a.txt", b"The lamp is lit.").headers["location"]
-    assert "read but not taken in yet" in owner.client.get(f"/projects/{project_id}/voice").text
+    assert 'data-state="not-taken-in"' in owner.client.get(f"/projects/{project_id}/voice").text
     owner.client.post(f"{address}/discard")
     assert owner.client.get(address).status_code == 404
     assert list(storage.keys_under("projects")) == []
@@ -124,17 +140,17 @@ def test_a_file_can_be_discarded(owner: SignedIn, project_id: str, storage: Stor
 
 def test_few_texts_are_told_how_many_would_do(owner: SignedIn, project_id: str, database: Database) -> None:
     address = f"/projects/{project_id}/voice"
-    assert "Let Livery read how the brand writes" in owner.client.get(address).text
+    assert 'data-state="no-texts"' in owner.client.get(address).text
     texts = [row["text"] for row in voices.rows(voices.NORDLICHT)]
     add_texts(database, owner.workspace_id, project_id, texts[:12])
-    assert "8 more are needed before a training can start: from 20 texts" in owner.client.get(address).text
+    assert tells(owner.client.get(address).text, view.TOO_FEW, missing=8, least=20)
     add_texts(database, owner.workspace_id, project_id, texts[12:60])
-    assert "40 more would help: with 100 texts" in owner.client.get(address).text
+    assert tells(owner.client.get(address).text, view.FEW, missing=40, enough=100)
     add_texts(database, owner.workspace_id, project_id, texts[60:])
     page = owner.client.get(address).text
-    assert "Enough for a good voice" in page
-    assert "Only 22 of the texts are in this language: German" in page
-    assert "142 texts take part in training" in owner.client.get(f"/projects/{project_id}").text
+    assert tells(page, view.GOOD)
+    assert 'data-state="rare-de" data-count="22"' in page and "German" in page
+    assert 'data-state="texts" data-count="142"' in owner.client.get(f"/projects/{project_id}").text
 
 
 def test_a_text_is_edited_in_place(owner: SignedIn, project_id: str, database: Database) -> None:
@@ -163,7 +179,8 @@ def test_a_selection_is_tagged_left_out_deleted_and_brought_back(
     ids = add_texts(database, owner.workspace_id, project_id, texts)
     address = f"/projects/{project_id}/voice"
     owner.client.post(f"{address}/texts/channel", data={"ids": ids[:2], "channel": "headline"})
-    assert "2 texts changed." in owner.client.get(address).text
+    done, told = toast_of(owner.client.get(address).text)
+    assert done == "text.changed" and "2" in told
     assert text_of_row(database, owner.workspace_id, ids[0]).channel == "headline"
     assert re.findall(r'id="text-([0-9a-f]{32})"', owner.client.get(f"{address}?channel=headline").text) == ids[:2]
     owner.client.post(f"{address}/texts/leave-out", data={"ids": ids[:1]})
@@ -174,7 +191,8 @@ def test_a_selection_is_tagged_left_out_deleted_and_brought_back(
     page = owner.client.get(address).text
     undo = re.search(rf'action="({address}/texts/restore/\d+)"', page)
     assert undo
-    assert "3 texts deleted." in page
+    done, told = toast_of(page)
+    assert done == "text.deleted" and "3" in told
     assert owner.client.post(undo[1]).status_code == 303
     assert len(re.findall(r'id="text-', owner.client.get(address).text)) == 4
     assert owner.client.post(undo[1]).status_code == 404
@@ -187,10 +205,10 @@ def test_personal_data_is_shown_and_decided(owner: SignedIn, project_id: str, da
     page = owner.client.get(address).text
     assert '<mark title="Mail address">ada@example.org</mark>' in page
     assert '<mark title="Name">Ada Muster</mark>' in page
-    assert "1 text has what looks like personal data" in page
+    assert 'data-state="personal" data-count="1"' in page
     assert "[mail address]" in owner.client.get(f"{address}/training-set.jsonl").text
     owner.client.post(f"{address}/texts/personal", data={"everything": "personal", "choice": "keep"})
-    assert "1 text has what looks like personal data" not in owner.client.get(address).text
+    assert 'data-state="personal"' not in owner.client.get(address).text
     assert "ada@example.org" in owner.client.get(f"{address}/training-set.jsonl").text
     assert text_of_row(database, owner.workspace_id, text_id).personal_data == "keep"
 
@@ -199,16 +217,16 @@ def test_lines_that_come_back_are_decided_about(owner: SignedIn, project_id: str
     texts = [f"{row['text']}\nUnsubscribe & more: click here" for row in voices.rows(voices.NORDLICHT)[:10]]
     add_texts(database, owner.workspace_id, project_id, texts)
     address = f"/projects/{project_id}/voice"
-    assert "A line or sentence comes back in 10 texts" in owner.client.get(address).text
+    assert 'data-state="line" data-count="10"' in owner.client.get(address).text
     owner.client.post("/preferences", data={"locale": "de"})
     assert "„Unsubscribe &amp; more: click here“" in owner.client.get(address).text
     owner.client.post("/preferences", data={"locale": "en"})
     line = {"line": "Unsubscribe & more: click here", "choice": "cut"}
     owner.client.post(f"{address}/lines", data=line)
-    assert "Training does not read this line" in owner.client.get(address).text
+    assert 'data-state="line-cut"' in owner.client.get(address).text
     assert "Unsubscribe" not in owner.client.get(f"{address}/training-set.jsonl").text
     owner.client.post(f"{address}/lines", data=line | {"choice": "undecided"})
-    assert "A line or sentence comes back in 10 texts" in owner.client.get(address).text
+    assert 'data-state="line" data-count="10"' in owner.client.get(address).text
 
 
 def test_long_lists_come_in_pages(owner: SignedIn, project_id: str, database: Database) -> None:
@@ -228,7 +246,7 @@ def test_long_lists_come_in_pages(owner: SignedIn, project_id: str, database: Da
 
 def test_how_it_sounds_is_shown(owner: SignedIn, project_id: str, database: Database) -> None:
     address = f"/projects/{project_id}/voice/style-guide"
-    assert "No texts yet" in owner.client.get(address).text
+    assert 'data-state="no-texts"' in owner.client.get(address).text
     add_texts(database, owner.workspace_id, project_id, [row["text"] for row in voices.rows(voices.FIZZBEE)])
     assert "It often uses exclamation marks." in owner.client.get(address).text
     assert "mit „du“ an" in owner.client.get(f"{address}?language=de").text

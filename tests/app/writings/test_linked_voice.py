@@ -3,6 +3,7 @@
 from app.adapters.models import Adapter
 from app.db import Database, new_id, now
 from app.storage import Storage
+from tests.answers import code_of
 from tests.conftest import SignedIn
 from tests.visuals import make_project
 from tests.written import Brand, make_voice
@@ -27,4 +28,4 @@ def test_a_voice_that_is_not_this_brands_is_said_so(brand: Brand, owner: SignedI
     for project_id, adapter_id in ((other, brand.voice_id), (brand.project_id, new_id())):
         answer = owner.client.get(f"/projects/{project_id}/writing?adapter={adapter_id}")
         assert answer.status_code == 422
-        assert "not there any more" in answer.text
+        assert code_of(answer) == "no_such_voice"

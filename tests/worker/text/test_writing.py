@@ -130,20 +130,20 @@ def test_what_cannot_be_written_is_said_in_a_sentence(model: Base, folder: Path)
     assert away.value.code == "model_unavailable"
 
 
-def test_the_model_that_comes_along_writes_and_is_kept_unpacked(folder: Path) -> None:
+def test_the_model_that_comes_along_writes_and_is_kept_unpacked(unpacked: Path) -> None:
     shipped = Base("smollm2-135m-instruct", "causal_lm", "builtin")
     asked = tiny.Asked((Said("user", "Write one sentence about coffee."),), max_new_tokens=16, temperature=0)
-    [first] = finished(asked, WritingInputs(shipped, cache=folder))
+    [first] = finished(asked, WritingInputs(shipped, cache=unpacked))
     assert "coffee" in first.lower()
     loaded = bases.load(shipped)
     assert {parameter.dtype for parameter in loaded.model.parameters()} == {torch.float32}
     probe = torch.tensor([prompt_tokens(loaded, asked.messages)])
     with torch.no_grad():
-        unpacked = loaded.model(input_ids=probe).logits
+        from_the_cache = loaded.model(input_ids=probe).logits
         bases.drop_loaded()
         packed = bases.load(shipped, cache=None).model(input_ids=probe).logits
-    assert torch.equal(unpacked, packed)
-    [kept] = (folder / "bases").iterdir()
+    assert torch.equal(from_the_cache, packed)
+    [kept] = (unpacked / "bases").iterdir()
     assert (kept / "model.safetensors").is_file() and (kept / "tokenizer.json").is_file()
 
 

@@ -18,12 +18,12 @@ pytestmark = pytest.mark.slow
 
 
 def test_the_shipped_model_writes_both_arms_and_the_same_again(
-    database: Database, storage: Storage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    database: Database, storage: Storage, unpacked: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(requests, "MOST_TOKENS", 16)
     brand = make_brand(database, storage, make_workspace(database), voice=False)
     context = worker_context(database, storage)
-    context.cache_folder = tmp_path
+    context.cache_folder = unpacked
 
     def written() -> list[WritingVariant]:
         writing_id = brand.order("a warm wool hat", language="en", channel="headline", count=1, seed=11)

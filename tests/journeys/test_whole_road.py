@@ -17,7 +17,7 @@ from tests.servers import ROOT, Livery, running
 
 pytestmark = pytest.mark.slow
 PICTURES = sorted((ROOT / "tests" / "data" / "brand").glob("*.png"))
-STEPS = 60
+STEPS = 30
 LONG = 240_000
 """Milliseconds; only ends a test that hangs."""
 

@@ -11,7 +11,8 @@ unexport PYTHONDONTWRITEBYTECODE
 run: install  ## install everything, start Livery, print its address
 	$(BIN)/python -m app
 
-# Two tests at once, each with one thread, and the types meanwhile.
+# Each test has one thread. Of the fast ones three run at once, since one mostly waits, and the types are looked at
+# meanwhile.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q
 
 test: install-dev browser  ## everything: lint, types, fast and slow tests
@@ -31,7 +32,7 @@ types:
 # Loading the model libraries takes longer than most tests, so those that need them share a process.
 WITH_MODELS := tests/app/lora_files/test_key_formats.py $(addprefix tests/worker/,builtin image text test_own_language_models.py)
 fast:
-	$(PYTEST) -n 2 --dist worksteal -m "not slow and not gpu" $(addprefix --ignore=,$(WITH_MODELS))
+	$(PYTEST) -n 3 --dist worksteal -m "not slow and not gpu" $(addprefix --ignore=,$(WITH_MODELS))
 
 fast-models:
 	$(PYTEST) -m "not slow and not gpu" $(WITH_MODELS)

@@ -17,7 +17,7 @@ def engine(monkeypatch: pytest.MonkeyPatch) -> FakeEngine:
     monkeypatch.setattr(registry, "engine_for", lambda family: fake)
     # An engine without a model needs no files of one.
     monkeypatch.setattr(base_models, "_is_in_the_hubs_cache", lambda source: True)
-    # Nor does it leave any memory to be given back, which in a process of thousands of tests takes longer than its jobs.
+    # Nor does it leave memory to be given back, which in a process of thousands of tests takes longer than its jobs.
     monkeypatch.setattr(registry, "collect", lambda: None)
     return fake
 

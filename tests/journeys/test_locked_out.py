@@ -177,6 +177,7 @@ def uses_an_app(person: Person) -> None:
     person.button("/sign-in/second-step").click()
     person.arrives()
     person.sign_in(NEW)
+    person.arrives("/sign-in/second-step")
     person.fill("code", codes[0])
     person.button("/sign-in/second-step").click()
     person.arrives()
@@ -195,6 +196,7 @@ def uses_a_passkey(person: Person) -> None:
     person.button("/sign-in/passkey").click()
     person.arrives()
     person.sign_in(NEW)
+    person.arrives("/sign-in/second-step")  # the page before it has such a button, too
     person.button("/sign-in/passkey").click()
     person.arrives()
 

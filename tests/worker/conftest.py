@@ -1,11 +1,14 @@
 """What the tests of the worker share: an engine without a model, a worker, a workspace."""
 
+from collections.abc import Iterator
+
 import pytest
 
 from app.db import Database
 from app.storage import Storage
 from tests.fake_engine import FakeEngine
 from tests.orders import make_workspace, worker_context
+from tests.worker.elsewhere import Elsewhere
 from worker.context import WorkerContext
 from worker.engines import registry
 from worker.files import base_models
@@ -30,3 +33,10 @@ def context(database: Database, storage: Storage) -> WorkerContext:
 @pytest.fixture
 def workspace_id(database: Database) -> str:
     return make_workspace(database)
+
+
+@pytest.fixture(scope="session")
+def elsewhere() -> Iterator[Elsewhere]:
+    started = Elsewhere()
+    yield started
+    started.stop()

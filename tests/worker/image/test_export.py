@@ -1,8 +1,6 @@
 """The files that leave the house, judged by other programs' readers in a process of their own."""
 
 import json
-import subprocess
-import sys
 from datetime import UTC, datetime
 
 import numpy as np
@@ -62,13 +60,11 @@ for how, file, alpha, out in json.loads(sys.argv[2]):
 """
 
 
-def read_elsewhere(base, readings, folder):
+def read_elsewhere(elsewhere, base, readings, folder):
     """The pictures (height, width, 3) in 0..255 that a fresh process draws; ``readings``: how, file, alpha."""
     outs = [folder / f"{number}.npy" for number in range(len(readings))]
     order = [[how, str(file), alpha, str(out)] for (how, file, alpha), out in zip(readings, outs, strict=True)]
-    command = [sys.executable, "-c", READER, base.source, json.dumps(order)]
-    done = subprocess.run(command, capture_output=True, text=True, cwd="/")
-    assert done.returncode == 0, done.stderr
+    elsewhere.run(READER, base.source, json.dumps(order))
     return [np.round(np.load(out) * 255).astype(int) for out in outs]
 
 
@@ -95,7 +91,7 @@ def facts():
 
 
 @pytest.mark.slow
-def test_every_reader_gets_the_picture_that_the_engine_draws(base, trained, facts, tmp_path):
+def test_every_reader_gets_the_picture_that_the_engine_draws(elsewhere, base, trained, facts, tmp_path):
     diffusers_file = export.diffusers_file(trained.weights, tmp_path / "d.safetensors", facts).path
     kohya_file = export.kohya_file(trained.weights, tmp_path / "k.safetensors", facts).path
     ours = pixels(draw(base, tmp_path / "ours", AdapterFile("t", trained.weights, 1.0), count=1)[0])
@@ -110,7 +106,7 @@ def test_every_reader_gets_the_picture_that_the_engine_draws(base, trained, fact
         "kohya's file, merged by hand": ("merge", kohya_file, None),
         "alpha taken for rank": ("merge", trained.weights, 4.0),
     }
-    drawn = dict(zip(readings, read_elsewhere(base, list(readings.values()), tmp_path), strict=True))
+    drawn = dict(zip(readings, read_elsewhere(elsewhere, base, list(readings.values()), tmp_path), strict=True))
     wrong = drawn.pop("alpha taken for rank")
     assert np.abs(ours - wrong).max() > 1, "with another alpha the picture must be another"
     assert {

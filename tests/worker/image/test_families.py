@@ -2,11 +2,7 @@
 
 import hashlib
 import json
-import signal
-import subprocess
-import sys
 from datetime import UTC, datetime
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -100,56 +96,9 @@ def test_with_everything_on_a_training_goes_on_bit_for_bit(request, tmp_path, ki
     assert names == {"unet"} | ({"text_encoder", "text_encoder_2"} if everything["train_text_encoder"] else set())
 
 
-# A training in a process of its own, that says when a step has ended; its pictures lie where the other's did.
-TRAINER = """
-import json, sys
-from pathlib import Path
-import torch
-from tests.worker.image import tiny
-from worker.engines import registry
-from worker.engines.contracts import Base, TrainingInputs
-
-torch.set_num_threads(1)
-order = json.loads(sys.argv[1])
-
-
-class Tells(tiny.Recorder):
-    def step(self, step):
-        print(step.step, flush=True)
-        sys.stdin.readline()
-
-
-base = Base("tiny", order["family"], order["source"])
-inputs = TrainingInputs(base, tiny.pictures(Path(order["pictures"])))
-registry.engine_for(base.family).train(tiny.training_recipe(**order["recipe"]), inputs, Path(order["out"]), Tells())
-"""
-
-
-def test_killed_at_a_step_it_goes_on_from_its_files_to_the_same_adapter(base, tmp_path):
+def test_killed_at_a_step_it_goes_on_from_its_files_to_the_same_adapter(elsewhere, base, tmp_path):
     whole, _ = train(base, tmp_path, **EVERYTHING)
-    order = {
-        "family": base.family,
-        "source": base.source,
-        "pictures": str(tmp_path / "pictures"),
-        "out": str(tmp_path / "killed"),
-        "recipe": EVERYTHING,
-    }
-    process = subprocess.Popen(
-        [sys.executable, "-c", TRAINER, json.dumps(order)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-        cwd=Path(__file__).parents[3],
-    )
-    assert process.stdin is not None and process.stdout is not None
-    for line in process.stdout:
-        if line.strip() == "3":
-            process.send_signal(signal.SIGKILL)
-            break
-        process.stdin.write("\n")
-        process.stdin.flush()
-    assert process.wait() == -signal.SIGKILL
+    elsewhere.train_until_killed(base, tmp_path / "pictures", tmp_path / "killed", EVERYTHING, at=3)
     folder = checkpoints.folder_of(tmp_path / "killed" / "checkpoints", 2)
     resumed, recorder = train(base, tmp_path, out="on", resume_from=folder, **EVERYTHING)
     assert [step.step for step in recorder.steps] == [3, 4, 5]
@@ -257,12 +206,12 @@ for how, file, out in json.loads(sys.argv[2]):
 """
 
 
-def test_diffusers_in_a_fresh_process_draws_what_the_engine_draws(any_base, tmp_path):
+def test_diffusers_in_a_fresh_process_draws_what_the_engine_draws(elsewhere, any_base, tmp_path):
     files, ours = {}, {}
     for network in ("lora", "dora", "rslora", "lokr"):
         trained, _ = train(
-            any_base, tmp_path, out=network, network=network, train_text_encoder=network in ("lora", "rslora"), steps=8,
-            checkpoint_every=99, learning_rate=3e-2, text_encoder_lr=3e-2, alpha=6.0, ema_decay=0.5,
+            any_base, tmp_path, out=network, network=network, train_text_encoder=network in ("lora", "rslora"), steps=4,
+            checkpoint_every=99, learning_rate=6e-2, text_encoder_lr=6e-2, alpha=6.0, ema_decay=0.5,
         )  # fmt: skip
         files[network] = trained.weights
         adapter = AdapterFile(network, trained.weights, 1.0)
@@ -280,9 +229,7 @@ def test_diffusers_in_a_fresh_process_draws_what_the_engine_draws(any_base, tmp_
         ["unet" if network == "lokr" else "load", str(file), str(tmp_path / f"{network}.npy")]
         for network, file in files.items()
     ]
-    command = [sys.executable, "-c", READER, any_base.source, json.dumps(orders)]
-    done = subprocess.run(command, capture_output=True, text=True, cwd="/")
-    assert done.returncode == 0, done.stderr
+    elsewhere.run(READER, any_base.source, json.dumps(orders))
     for network in files:
         theirs = np.round(np.load(tmp_path / f"{network}.npy") * 255).astype(int)
         assert np.abs(ours[network] - plain).max() > 8, f"{network} must be strong enough to mean something"

@@ -1,8 +1,6 @@
 """What diffusers, in a process of its own, and the engine add to SDXL's weights with each file: in numbers."""
 
 import json
-import subprocess
-import sys
 from datetime import UTC, datetime
 
 import numpy as np
@@ -52,13 +50,11 @@ for file, out in json.loads(sys.argv[2]):
 """
 
 
-def read_elsewhere(base, files, folder):
+def read_elsewhere(elsewhere, base, files, folder):
     """For each file, what diffusers adds to each weight: module → float64."""
     outs = [folder / f"{number}.read.safetensors" for number in range(len(files))]
     order = [[str(file), str(out)] for file, out in zip(files, outs, strict=True)]
-    command = [sys.executable, "-c", READER, base.source, json.dumps(order)]
-    done = subprocess.run(command, capture_output=True, text=True, cwd="/")
-    assert done.returncode == 0, done.stderr
+    elsewhere.run(READER, base.source, json.dumps(order))
     return [load_file(out) for out in outs]
 
 
@@ -120,7 +116,7 @@ def facts():
 
 
 @pytest.fixture(scope="module")
-def cases(xl_base, tmp_path_factory):
+def cases(elsewhere, xl_base, tmp_path_factory):
     """Title → file, what it is to add (module → float64), and what diffusers adds with it."""
     folder, found = tmp_path_factory.mktemp("files"), {}
     made, numbers = train(xl_base, folder / "lora", train_text_encoder=True)
@@ -152,7 +148,7 @@ def cases(xl_base, tmp_path_factory):
     numbers = {name: tensor.as_float32().astype(np.float64) for name, tensor in foreign.tensors.items()}
     numbers = in_the_pipeline(numbers)
     found[DORA_ON_TEXT] = file, added(tiny.xl_pipeline(), numbers, alpha=2.0)
-    theirs = read_elsewhere(xl_base, [file for file, _ in found.values()], folder)
+    theirs = read_elsewhere(elsewhere, xl_base, [file for file, _ in found.values()], folder)
     return {title: (*case, one) for (title, case), one in zip(found.items(), theirs, strict=True)}
 
 

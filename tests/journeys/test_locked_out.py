@@ -54,8 +54,12 @@ class Person:
         expect(toast).to_be_visible()
         return toast
 
-    def sign_in(self, password: str = PASSWORD) -> None:
+    def loses_cookies(self) -> None:
+        self.page.goto("about:blank")  # what the page before still asks for could set them anew
         self.context.clear_cookies()
+
+    def sign_in(self, password: str = PASSWORD) -> None:
+        self.loses_cookies()
         self.page.goto("/sign-in")
         self.fill("email", self.email)
         self.fill("password", password)
@@ -185,7 +189,7 @@ def uses_an_app(person: Person) -> None:
 
 def uses_a_passkey(person: Person) -> None:
     person.adds_a_passkey()
-    person.context.clear_cookies()
+    person.loses_cookies()
     script: list[Route] = []
     person.page.route(re.compile("/js/passkey.js"), lambda route: script.append(route))
     with person.page.expect_request(re.compile("/js/passkey.js")):

@@ -161,14 +161,15 @@ class Gate:
         state, cookies, path = request.scope["state"], request.cookies, request.scope["path"]
         state["locale"] = wanted_locale(cookies.get(LOCALE_COOKIE), request.headers.get("accept-language", ""))
         state["theme"] = cookies.get(THEME_COOKIE, "auto")
-        is_api = _is_api(path)
-        if not path.startswith("/static/"):
+        is_api, is_static = _is_api(path), path.startswith("/static/")
+        if not is_static:
             state["visitor"] = await anyio.to_thread.run_sync(self._who, is_api, request.headers, cookies)
         visitor: Visitor | None = state["visitor"]
         if visitor is not None:
             state["locale"], state["theme"] = visitor.user.locale, visitor.user.theme
         bound_to = visitor.session_id if visitor is not None else cookies.get(csrf.FORM_COOKIE)
-        if not bound_to and not is_api:
+        # A script that comes late must not take the cookie from a form that is filled in meanwhile.
+        if not bound_to and not is_api and not is_static:
             bound_to = state["form_cookie"] = csrf.new_form_cookie()
         state["csrf_token"] = csrf.token_for(self.signing_key, bound_to or "")
 

@@ -204,3 +204,10 @@ def test_files_come_in_the_character_set_of_the_web(owner: SignedIn, charset: st
     kind = f"multipart/form-data; boundary=x; charset={charset}"
     answer = owner.client.post("/adapter-files", content=b"--x--\r\n", headers={"content-type": kind})
     assert answer.status_code == status
+
+
+def test_a_page_gives_a_signed_out_browser_its_form_cookie_and_a_script_none(app: FastAPI) -> None:
+    with TestClient(app) as browser:
+        script = browser.get("/static/js/passkey.js")
+        assert script.status_code == 200 and "set-cookie" not in script.headers
+        assert list(browser.get("/setup").cookies) == [FORM_COOKIE]

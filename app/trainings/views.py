@@ -11,6 +11,7 @@ from app.adapters.models import Adapter
 from app.base_models import queries as base_models
 from app.jobs import queries as jobs
 from app.jobs.models import Job
+from app.jobs.queries import QueuePosition
 from app.trainings import queries
 from app.trainings.estimates import Estimate
 from app.trainings.kind import BaseEntry, Frozen, Kind, Overrides
@@ -18,16 +19,6 @@ from app.trainings.models import Training
 from app.trainings.plans import Recipe
 from app.trainings.promises import Grade, graded
 from app.trainings.voice.measures import Measures
-
-
-@dataclass(frozen=True)
-class Waiting:
-    """Why a training does not run yet."""
-
-    ahead: int
-    seconds: float | None
-    """Until the one that runs now is through; None where nobody can know."""
-    nobody_serves: bool
 
 
 @dataclass(frozen=True)
@@ -43,7 +34,7 @@ class TrainingView(Generic[Recipe, Frozen]):
     job: Job
     adapter: Adapter | None
     asked_by: str
-    waiting: Waiting | None
+    waiting: QueuePosition | None
 
     @property
     def is_active(self) -> bool:
@@ -108,15 +99,7 @@ def views(
     ]
 
 
-def waiting_of(session: Session, all_jobs: dict[str, Job]) -> dict[str, Waiting]:
+def waiting_of(session: Session, all_jobs: dict[str, Job]) -> dict[str, QueuePosition]:
     """By the training's id, for those that wait."""
-    queued = {training_id: job for training_id, job in all_jobs.items() if job.state == "queued"}
-    if not queued:
-        return {}
-    ahead, unserved = jobs.ahead_of(session, list(queued.values())), jobs.queues_without_worker(session)
-    until_free = {queue: jobs.seconds_until_free(session, queue) for queue in {job.queue for job in queued.values()}}
-    return {
-        # A worker may have taken it since it was read.
-        training_id: Waiting(ahead.get(job.id, 0), until_free[job.queue], job.queue in unserved)
-        for training_id, job in queued.items()
-    }
+    positions = jobs.queue_positions(session, list(all_jobs.values()))
+    return {training_id: positions[job.id] for training_id, job in all_jobs.items() if job.id in positions}

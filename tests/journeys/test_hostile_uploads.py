@@ -43,9 +43,12 @@ def deep_tiff(side: int) -> bytes:
 
 
 def turbulent_svg() -> bytes:
-    """A drawing of a kilobyte whose every pixel takes thousands of steps, forty times over."""
-    noise = '<filter id="f"><feTurbulence baseFrequency="0.9" numOctaves="60"/></filter>'
-    return svg(noise + '<rect width="200" height="100" filter="url(#f)"/>' * 40)
+    """A small drawing whose every pixel takes hundreds of steps, so that it keeps a reader busy for seconds.
+
+    One that took longer than it may would be ended, which tests of the pool show.
+    """
+    noise = '<filter id="f"><feTurbulence baseFrequency="0.9" numOctaves="16"/></filter>'
+    return svg(noise + '<rect width="200" height="100" filter="url(#f)"/>')
 
 
 def zip_of_large_pictures() -> bytes:
@@ -57,7 +60,7 @@ def zip_of_large_pictures() -> bytes:
 
 
 def worst() -> list[tuple[str, bytes]]:
-    """Names and contents; each takes as much of time or memory as its reader allows."""
+    """Names and contents; each takes much of its reader's time or memory."""
     return [
         ("turbulent.svg", turbulent_svg()),
         ("deep.tif", deep_tiff(6000)),

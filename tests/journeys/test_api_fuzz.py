@@ -74,7 +74,6 @@ def make_token(url: str) -> None:
 
 
 def test_every_answer_is_described_and_none_is_our_error(livery: Livery, mode: str, tmp_path: Path) -> None:
-    report = tmp_path / "report.json"
     command = [Path(sys.executable).with_name("schemathesis"), "run", f"{livery.address}/api/openapi.json"]
     options = {
         "--phases": PHASES,
@@ -86,7 +85,6 @@ def test_every_answer_is_described_and_none_is_our_error(livery: Livery, mode: s
         "--seed": "7",
         "--workers": "2",
         "--suppress-health-check": "all",
-        "--report-json-path": str(report),
     }
     flat = [word for option in options.items() for word in option]
     run = subprocess.run(

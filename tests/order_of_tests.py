@@ -1,4 +1,4 @@
-"""Which slow tests begin first, and which stay in one process: so that two processes end at about the same time.
+"""Which slow tests begin first, and which stay in one process: so that all processes end at about the same time.
 
 pytest-xdist 3.8 has groups of its own, but since pytest 9.2 it does not see their marks any more.
 """
@@ -13,16 +13,17 @@ LONGEST_FIRST = (
     "tests/journeys/test_voice_road.py",
     "tests/worker/image/test_flow_families.py",
     "tests/journeys/test_whole_road.py",
-    "tests/worker/test_voice_survival.py",
-    "tests/journeys/test_every_page.py",
-    "tests/journeys/test_on_postgresql.py",
-    "tests/worker/text/test_in_four_bits.py",
-    "tests/worker/image/test_every_kind.py",
     "tests/journeys/test_api_fuzz.py",
-    "tests/rules/test_other_workspaces.py",
+    "tests/worker/text/test_in_four_bits.py",
+    "tests/journeys/test_every_page.py",
+    "tests/worker/test_voice_survival.py",
+    "tests/worker/text/test_files.py",
+    "tests/journeys/test_on_postgresql.py",
     "tests/journeys/test_hostile_uploads.py",
+    "tests/app/accounts/test_passwords.py",
+    "tests/worker/image/test_every_kind.py",
 )
-"""Files with tests of a minute and more. What is left when these have begun is short, whatever its order."""
+"""Files with tests of half a minute and more. What is left when these have begun is short, whatever its order."""
 
 
 def file_of(nodeid: str) -> str:

@@ -6,7 +6,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # Modules are compiled once, not again by every process that is started.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run test check lint types fast fast-models slow waiting lock images audit sbom install install-dev browser clean bench house
+.PHONY: run test check lint types fast fast-models slow waiting fast-then-slow lock images audit sbom install install-dev browser clean bench house
 
 run: install  ## install everything, start Livery, print its address
 	$(BIN)/python -m app
@@ -15,8 +15,7 @@ run: install  ## install everything, start Livery, print its address
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q
 
 test: install-dev browser  ## everything: lint, types, fast and slow tests
-	$(MAKE) -j 3 lint types fast fast-models
-	$(MAKE) -j 2 slow waiting
+	$(MAKE) -j 4 lint types waiting fast-then-slow
 
 check: install-dev  ## lint, types and the fast tests
 	$(MAKE) -j 3 lint types fast fast-models
@@ -40,6 +39,10 @@ fast-models:
 WAITING := tests/journeys/test_chaos.py $(addprefix tests/worker/,test_survival.py test_keeper.py test_supervisor.py)
 slow:
 	$(PYTEST) -n 3 --dist loadscope --no-loadscope-reorder -m "slow and not gpu" $(addprefix --ignore=,$(WAITING)) --durations=25
+
+fast-then-slow:
+	$(MAKE) -j 2 fast fast-models
+	$(MAKE) slow
 
 waiting:
 	$(PYTEST) -m "slow and not gpu" $(WAITING) --durations=10

@@ -198,7 +198,18 @@ def test_halves_of_characters_in_json_are_left_out() -> None:
         *(("txt", piece) for piece in ("a", "Some words. ", "\n", "- \n", "a\n\n")),
     ],
 )
+def test_five_megabytes_are_read_or_refused_in_ten_seconds(ending: str, piece: str) -> None:
+    data = (piece * (5_000_000 // len(piece))).encode()
+    assert seconds(lambda: read(data, f"a.{ending}")) < 10
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("ending", "piece"),
+    [("md", "<a"), ("md", "```x\n"), ("html", "<nav></x>"), ("csv", '"",'), ("json", "[],"), ("txt", "a\n\n")],
+)
 def test_twenty_megabytes_are_read_or_refused_in_twenty_seconds(ending: str, piece: str) -> None:
+    """The largest file that is taken; of each kind the content that takes longest."""
     data = (piece * (20_000_000 // len(piece))).encode()
     assert seconds(lambda: read(data, f"a.{ending}")) < 20
 

@@ -2,7 +2,7 @@
 
 from tests.tools import house
 
-LOOPS = {"worker/engines/image/builtin/making/train_decoder.py:_run"}
+LOOPS = {"worker/engines/image/builtin/making/training/decoder.py:_run"}
 """Loops of training may reach 100 lines, for what a step does is read in one piece."""
 MOST_LOOP_LINES = 100
 MOST_SHARED = 0.25

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from worker.engines.image.builtin.making.captions import (
+from worker.engines.image.builtin.making.pictures import Concept
+from worker.engines.image.builtin.making.words.captions import (
     COLOURS,
     ENGLISH,
     ENGLISH_HELD_OUT,
@@ -13,7 +14,6 @@ from worker.engines.image.builtin.making.captions import (
     Choice,
     caption,
 )
-from worker.engines.image.builtin.making.pictures import Concept
 from worker.engines.image.builtin.tokenizer import MAX_LENGTH, train_tokenizer
 
 ROCKET = Concept("rocket", "1f680", ("rocket", "space", "launch"), ("rakete", "weltraum", "start"), 5)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 import torch
 
-from worker.engines.image.builtin.making import precision
+from worker.engines.image.builtin.making.training import precision
 
 
 @pytest.fixture(autouse=True)

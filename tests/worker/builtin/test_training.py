@@ -7,12 +7,13 @@ from torch import nn
 
 from worker.engines.image.base.patch_autoencoder import PatchAutoencoder
 from worker.engines.image.builtin import layout
-from worker.engines.image.builtin.making import measure, train_decoder
-from worker.engines.image.builtin.making.checkpoints import history, load_checkpoint, note, save_checkpoint
-from worker.engines.image.builtin.making.optimizer import Pair, orthogonalise
+from worker.engines.image.builtin.making import measure
 from worker.engines.image.builtin.making.pictures import ONE_OUTLINE, Concept, Picture, outline, outline_kind, save
-from worker.engines.image.builtin.making.train_autoencoder import compose, edge_loss, psnr, split
-from worker.engines.image.builtin.making.train_denoiser import Examples, loss_of
+from worker.engines.image.builtin.making.training import decoder as train_decoder
+from worker.engines.image.builtin.making.training.autoencoder import compose, edge_loss, psnr, split
+from worker.engines.image.builtin.making.training.checkpoints import history, load_checkpoint, note, save_checkpoint
+from worker.engines.image.builtin.making.training.denoiser import Examples, loss_of
+from worker.engines.image.builtin.making.training.optimizer import Pair, orthogonalise
 
 pytestmark = pytest.mark.slow
 

@@ -1,7 +1,7 @@
 """Builds the built-in model, step by step: `python -m worker.engines.image.builtin.making <step> --work DIR`.
 
-Steps in order: pictures, autoencoder, decoder, text-encoder, denoiser, pack, brand, measure. Each keeps its results in
-DIR and goes on from what it finds there. Only `pictures` opens the network.
+Steps in order: pictures, autoencoder, decoder, text-encoder, denoiser, wording, pack, brand, measure. Each keeps its
+results in DIR and goes on from what it finds there. Only `pictures` opens the network.
 """
 
 import argparse
@@ -18,6 +18,7 @@ def _arguments() -> argparse.Namespace:
         ("decoder", "train the autoencoder's decoder alone, against a critic", 35.0),
         ("text-encoder", "train tokenizer and text encoder", 10.0),
         ("denoiser", "train the denoiser", 120.0),
+        ("wording", "teach the text encoder how people ask, for a denoiser that is there", 6.0),
         ("pack", "write the model as float16 safetensors", None),
         ("brand", "train adapters on the style that was left out and measure how far they carry", None),
         ("measure", "print the model's figures and quote them in its card", None),
@@ -26,7 +27,7 @@ def _arguments() -> argparse.Namespace:
         step.add_argument("--work", type=Path, required=True, help="folder for pictures, checkpoints and results")
         if minutes is not None:
             step.add_argument("--minutes", type=float, default=minutes, help="wall time to train for")
-        if name == "pictures":
+        if name in ("pictures", "wording"):
             step.add_argument("--cache", type=Path, help="folder for the packages (default: WORK/cache)")
         if minutes is not None:
             step.add_argument("--from-model", type=Path, help="start from a packed model's weights")
@@ -61,11 +62,11 @@ def main() -> None:
 
             prepare(args.cache or args.work / "cache", args.work)
         case "autoencoder":
-            from worker.engines.image.builtin.making.train_autoencoder import train
+            from worker.engines.image.builtin.making.training.autoencoder import train
 
             train(args.work, args.minutes, lr=args.lr, from_model=args.from_model)
         case "decoder":
-            from worker.engines.image.builtin.making import train_decoder
+            from worker.engines.image.builtin.making.training import decoder as train_decoder
 
             train_decoder.train(
                 train_decoder.Options(
@@ -78,20 +79,28 @@ def main() -> None:
                 )
             )
         case "text-encoder":
-            from worker.engines.image.builtin.making import train_text_encoder
+            from worker.engines.image.builtin.making.training import text_encoder as train_text_encoder
 
             train_text_encoder.train(args.work, args.minutes, from_model=args.from_model)
         case "denoiser":
-            from worker.engines.image.builtin.making import train_denoiser
+            from worker.engines.image.builtin.making.training import denoiser as train_denoiser
 
             train_denoiser.train(
                 train_denoiser.Options(
                     args.work, args.minutes, args.batch, args.lr, args.processes, from_model=args.from_model
                 )
             )
+        case "wording":
+            from worker.engines.image.builtin import layout
+            from worker.engines.image.builtin.making.training import wording
+
+            wording.train(
+                args.work, args.cache or args.work / "cache", args.from_model or layout.MODEL_DIR, args.minutes
+            )
         case "pack":
             from worker.engines.image.builtin import layout
-            from worker.engines.image.builtin.making import card, train_denoiser
+            from worker.engines.image.builtin.making import card
+            from worker.engines.image.builtin.making.training import denoiser as train_denoiser
 
             folder = args.model or layout.MODEL_DIR
             logging.info("%s: %.1f MB", folder, layout.pack(train_denoiser.assemble(args.work), folder) / 1e6)
@@ -107,10 +116,10 @@ def main() -> None:
             brand.measure_brand(args.work, recipe_of(args), base, tuple(args.divisions), args.keep)
         case "measure":
             from worker.engines.image.builtin import layout
-            from worker.engines.image.builtin.making import card, measure
+            from worker.engines.image.builtin.making import card, figures
 
             folder = args.model or layout.MODEL_DIR
-            measure.measure(args.work, folder)
+            figures.measure(args.work, folder)
             card.write(args.work, folder)
 
 

@@ -4,10 +4,10 @@ import json
 from pathlib import Path
 
 from worker.engines.image.builtin.layout import size_of
-from worker.engines.image.builtin.making.captions import COLOURS, STYLES
-from worker.engines.image.builtin.making.checkpoints import history
 from worker.engines.image.builtin.making.pictures import BRAND_SET, OUTLINES, load, source
 from worker.engines.image.builtin.making.prepare import read_concepts
+from worker.engines.image.builtin.making.training.checkpoints import history
+from worker.engines.image.builtin.making.words.captions import COLOURS, STYLES
 
 _LICENCE_LINKS = {
     "MIT": "https://opensource.org/license/mit",

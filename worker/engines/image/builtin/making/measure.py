@@ -1,7 +1,6 @@
 """The built-in model's figures, as its model card quotes them: quality of the parts, obedience, variety, latency."""
 
 import itertools
-import json
 import logging
 import time
 from pathlib import Path
@@ -12,11 +11,10 @@ import torch.nn.functional as F
 from diffusers import StableDiffusionPipeline
 from torch import Tensor
 
-from worker.engines.image.builtin.layout import load_pipeline, size_of
-from worker.engines.image.builtin.making.captions import STYLES, Choice, caption
 from worker.engines.image.builtin.making.pictures import Concept, load
 from worker.engines.image.builtin.making.prepare import read_concepts
-from worker.engines.image.builtin.making.train_autoencoder import HELD_OUT, compose, psnr, reconstruct, sheet, split
+from worker.engines.image.builtin.making.training.autoencoder import HELD_OUT, compose, psnr, reconstruct, sheet, split
+from worker.engines.image.builtin.making.words.captions import STYLES, Choice, caption
 from worker.engines.image.measuring.style_statistics import to_lab
 
 log = logging.getLogger(__name__)
@@ -182,23 +180,3 @@ def latency(made: StableDiffusionPipeline) -> dict[str, float]:
             times.append(time.perf_counter() - start)
         results[f"{n} picture{'s' if n > 1 else ''}"] = min(times[1:])
     return results
-
-
-def measure(work: Path, model: Path) -> dict[str, dict[str, float]]:
-    """Measure the packed model, log all figures, and write them to `work/figures.json`.
-
-    Raises PicturesError without pictures, OSError without a model.
-    """
-    made = load_pipeline(model)
-    figures = {
-        "size": {"megabytes": size_of(model) / 1e6},
-        "autoencoder PSNR (dB)": autoencoder_quality(made, work),
-        f"obedience among {CONCEPTS} concepts, {len(MEASURED_STYLES)} of {len(STYLES)} styles": obedience(made, work),
-        "variety (RMS of 0..1)": variety(made, work),
-        "latency (s)": latency(made),
-    }
-    for title, rows in figures.items():
-        for name, value in rows.items():
-            log.info("%s: %s: %.3f", title, name, value)
-    (work / "figures.json").write_text(json.dumps(figures, indent=1))
-    return figures

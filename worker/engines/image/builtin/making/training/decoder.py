@@ -18,11 +18,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from worker.engines.image.base.patch_autoencoder import PatchAutoencoder
-from worker.engines.image.builtin.making import parallel, precision
-from worker.engines.image.builtin.making.checkpoints import load_checkpoint, note, save_checkpoint
-from worker.engines.image.builtin.making.optimizer import Pair
 from worker.engines.image.builtin.making.pictures import load
-from worker.engines.image.builtin.making.train_autoencoder import (
+from worker.engines.image.builtin.making.training import parallel, precision
+from worker.engines.image.builtin.making.training.autoencoder import (
     composed_batch,
     edge_loss,
     finish,
@@ -31,6 +29,8 @@ from worker.engines.image.builtin.making.train_autoencoder import (
     reconstruct,
     split,
 )
+from worker.engines.image.builtin.making.training.checkpoints import load_checkpoint, note, save_checkpoint
+from worker.engines.image.builtin.making.training.optimizer import Pair
 
 log = logging.getLogger(__name__)
 EMA = 0.99

@@ -17,12 +17,12 @@ from torch import Tensor, nn
 from transformers import CLIPTextModel, CLIPTokenizer
 
 from worker.engines.image.builtin.layout import text_encoder
-from worker.engines.image.builtin.making import precision
-from worker.engines.image.builtin.making.captions import COLOURS, STYLES, WHITE, Choice, caption
-from worker.engines.image.builtin.making.checkpoints import load_checkpoint, note, save_checkpoint
-from worker.engines.image.builtin.making.optimizer import Pair
 from worker.engines.image.builtin.making.pictures import Concept, load
 from worker.engines.image.builtin.making.prepare import read_concepts
+from worker.engines.image.builtin.making.training import precision
+from worker.engines.image.builtin.making.training.checkpoints import load_checkpoint, note, save_checkpoint
+from worker.engines.image.builtin.making.training.optimizer import Pair
+from worker.engines.image.builtin.making.words.captions import COLOURS, STYLES, WHITE, Choice, caption
 from worker.engines.image.builtin.tokenizer import train_tokenizer
 
 log = logging.getLogger(__name__)

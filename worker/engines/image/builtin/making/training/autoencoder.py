@@ -13,10 +13,10 @@ from PIL import Image
 from torch import Tensor
 
 from worker.engines.image.base.patch_autoencoder import PatchAutoencoder
-from worker.engines.image.builtin.making import parallel, precision
-from worker.engines.image.builtin.making.checkpoints import load_checkpoint, note, save_checkpoint
-from worker.engines.image.builtin.making.optimizer import Pair
 from worker.engines.image.builtin.making.pictures import OUTLINED, Picture, load, source
+from worker.engines.image.builtin.making.training import parallel, precision
+from worker.engines.image.builtin.making.training.checkpoints import load_checkpoint, note, save_checkpoint
+from worker.engines.image.builtin.making.training.optimizer import Pair
 
 log = logging.getLogger(__name__)
 HELD_OUT = 300

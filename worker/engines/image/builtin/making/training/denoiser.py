@@ -19,14 +19,14 @@ from transformers import CLIPTextModel, CLIPTokenizer
 
 from worker.engines.image.base.patch_autoencoder import PatchAutoencoder
 from worker.engines.image.builtin import layout
-from worker.engines.image.builtin.making import parallel, precision
-from worker.engines.image.builtin.making.captions import COLOURS, WHITE, Choice, caption
-from worker.engines.image.builtin.making.checkpoints import load_checkpoint, note, save_checkpoint
-from worker.engines.image.builtin.making.optimizer import Pair
 from worker.engines.image.builtin.making.pictures import ONE_OUTLINE, Concept, load, outline, outline_kind
 from worker.engines.image.builtin.making.prepare import read_concepts
-from worker.engines.image.builtin.making.train_autoencoder import compose, sheet
-from worker.engines.image.builtin.making.train_text_encoder import tokens
+from worker.engines.image.builtin.making.training import parallel, precision
+from worker.engines.image.builtin.making.training.autoencoder import compose, sheet
+from worker.engines.image.builtin.making.training.checkpoints import load_checkpoint, note, save_checkpoint
+from worker.engines.image.builtin.making.training.optimizer import Pair
+from worker.engines.image.builtin.making.training.text_encoder import tokens
+from worker.engines.image.builtin.making.words.captions import COLOURS, WHITE, Choice, caption
 
 log = logging.getLogger(__name__)
 WIDTHS = (128, 256)

@@ -9,7 +9,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from worker.engines.image.builtin.making.precision import fastest
+from worker.engines.image.builtin.making.training.precision import fastest
 
 _COEFFICIENTS = (3.4445, -4.7750, 2.0315)
 

@@ -1,0 +1,67 @@
+"""Whether the model draws what is asked for in the words that people use: behind a trigger word, in both languages.
+
+The words are put together by the function that the studio uses. A picture counts as right where the nearest real
+picture, of any trained style, is of the concept that was asked for (``measure.features``).
+"""
+
+import logging
+from pathlib import Path
+
+import numpy as np
+import torch
+from diffusers import StableDiffusionPipeline
+from torch import Tensor
+
+from app.generations.prompts import with_trigger_words
+from worker.engines.image.builtin.making.measure import CONCEPTS, TOP, draw, features, on_white
+from worker.engines.image.builtin.making.pictures import Concept, load
+from worker.engines.image.builtin.making.prepare import read_concepts
+from worker.engines.image.builtin.making.training.autoencoder import sheet
+from worker.engines.image.builtin.making.words import triggers
+
+log = logging.getLogger(__name__)
+
+
+def asked_for(concept: Concept, german: bool) -> str:
+    """As people write it: "a rocket", "Rakete"."""
+    name = (concept.german if german else concept.english)[0]
+    return name.capitalize() if german else f"{'an' if name[0] in 'aeiou' else 'a'} {name}"
+
+
+def ranks(drawn: Tensor, asked: list[Concept], work: Path, sets: tuple[str, ...] = ("denoiser",)) -> Tensor:
+    """Of pictures (n, 3, 128, 128) in -1..1 of the n concepts asked for: the rank (0 is best) of the right one."""
+    best = torch.full((len(asked), len(asked)), -1.0)
+    place = {c.key: n for n, c in enumerate(asked)}
+    wanted = features(drawn)
+    for name in sets:
+        pictures, pixels = load(work, name)
+        rows = [i for i, p in enumerate(pictures) if p.concept in place]
+        likeness = wanted @ features(on_white(pixels, rows)).T
+        for column, i in enumerate(rows):
+            n = place[str(pictures[i].concept)]
+            best[:, n] = torch.maximum(best[:, n], likeness[:, column])
+    return (best > best.diagonal()[:, None]).sum(1)
+
+
+def in_peoples_words(made: StableDiffusionPipeline, work: Path) -> dict[str, float]:
+    """Share of ``CONCEPTS`` prompts obeyed (first, and among the first ``TOP``), in each language, without a trigger
+    word and behind one of ``triggers.MEASURED``; each of them is used equally often."""
+    known = read_concepts(work)
+    asked = [known[int(i)] for i in np.random.default_rng(11).permutation(len(known))[:CONCEPTS]]
+    figures, sheets = {}, []
+    for german in (False, True):
+        for behind in (False, True):
+            words = [[triggers.MEASURED[n % len(triggers.MEASURED)]] if behind else [] for n in range(CONCEPTS)]
+            prompts = [
+                with_trigger_words(asked_for(concept, german), word)[0]
+                for concept, word in zip(asked, words, strict=True)
+            ]
+            drawn = draw(made, prompts, list(range(CONCEPTS)))
+            sheets.append(drawn[:24])
+            rank = ranks(drawn, asked, work)
+            title = f"{'german' if german else 'english'}, {'behind a trigger word' if behind else 'without one'}"
+            figures[f"{title}, top 1"] = (rank < 1).float().mean().item()
+            figures[f"{title}, top {TOP}"] = (rank < TOP).float().mean().item()
+            log.info("%s: %.3f, %.3f", title, *list(figures.values())[-2:])
+    sheet(work / "wording.png", torch.cat(sheets))
+    return figures

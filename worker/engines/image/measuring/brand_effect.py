@@ -3,10 +3,12 @@
     python -m worker.engines.image.measuring.brand_effect \\
         --pictures tests/data/brand --held-out tests/data/brand_held_out
 
-A picture's caption is its file's name ("red-apple.png"). The prompts are the names in the held-out folder, which the
-training never sees. Base and adapter draw them from the same seeds with the same words, the trigger word included, so
-that whatever differs comes from the adapter. Measured is how far each set is from the brand's held-out pictures: mean
-CIEDE2000 between palettes, and relative differences of edge and texture statistics (``style_statistics``).
+A picture's caption is what Livery proposes for it: the words of its file's name ("red-apple.png") and its ground where
+that is white. The prompts are the names in the held-out folder, which the training never sees, as people ask for them
+("a red apple"); the trigger word is put in by the function that the studio uses. Base and adapter draw them from the
+same seeds with the same words, so that whatever differs comes from the adapter. Measured is how far each set is from
+the brand's held-out pictures: mean CIEDE2000 between palettes, and relative differences of edge and texture statistics
+(``style_statistics``).
 
 It does not know whether a picture shows what its prompt asks for, nor whether people find it pretty; look at the sheet.
 """
@@ -20,8 +22,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import get_args
 
+import numpy as np
 from PIL import Image
 
+from app.generations.prompts import PLACEHOLDER, with_trigger_words
 from app.generations.recipe import AdapterUse, GenerationRecipe
 from app.trainings.look.recipe import TargetModules, TrainingRecipe
 from worker.engines.contracts import (
@@ -42,7 +46,9 @@ from worker.engines.image.measuring.style_statistics import (
     style_statistics,
 )
 
-TRIGGER = "lumora"
+TRIGGER = "nordlichtstyle"
+"""A brand's name as Livery makes a trigger word of it."""
+NEARLY_WHITE = 245
 BUILTIN = Base("livery-builtin", "stable_diffusion", "builtin")
 FIRST_SEED, PER_PROMPT = 1, 2
 
@@ -131,8 +137,9 @@ def train(pictures: Path, recipe: TrainingRecipe, base: Base, out: Path) -> Trai
     for path in sorted(pictures.glob("*.png")):
         with Image.open(path) as image:
             side, width, height = min(image.size), *image.size
+            on_white = bool(np.asarray(image.convert("RGB"))[0, 0].min() > NEARLY_WHITE)
         left, top = (width - side) // 2, (height - side) // 2
-        caption = f"[trigger] style {_thing(path.stem)}"
+        caption = f"{PLACEHOLDER}, {_thing(path.stem)}{', on a white background' if on_white else ''}"
         ordered.append(TrainingPicture(path, caption, left, top, side, side, recipe.resolution, recipe.resolution))
     return stable_diffusion.train(recipe, TrainingInputs(base, tuple(ordered)), out, Printed())
 
@@ -145,7 +152,7 @@ def _draw(
     for name in names:
         order = GenerationRecipe(
             base_model=base.key,
-            prompt=f"{recipe.trigger_word} style {_thing(name)}",
+            prompt=with_trigger_words(asked_for(_thing(name)), [recipe.trigger_word])[0],
             adapters=tuple(AdapterUse(adapter_id=file.key, strength=file.strength) for file in files),
             width=recipe.resolution,
             height=recipe.resolution,
@@ -157,6 +164,11 @@ def _draw(
         for picture in stable_diffusion.generate(order, GenerationInputs(base, files), out / name, Printed()):
             drawn.append(_open(picture.path, recipe.resolution))
     return drawn
+
+
+def asked_for(thing: str) -> str:
+    """As people ask for it: "an apple"."""
+    return f"{'an' if thing[:1] in 'aeiou' else 'a'} {thing}"
 
 
 def _thing(stem: str) -> str:

@@ -2,8 +2,8 @@
 
 The brand is the icon set that was left out of all training. Its pictures of known concepts are divided by a seed: 24 to
 train on, 40 of other concepts to compare with. Distances are those of ``brand_effect``. Obedience is measured with the
-words an adapter is used with ("lumora style rocket"), for base and adapter alike: a picture is obeyed where the nearest
-real picture, of any trained style or of the brand, is of a concept among the first five (``measure.features``).
+words an adapter is used with ("nordlichtstyle, a rocket"), for base and adapter alike: a picture is obeyed where the
+nearest real picture, of any trained style or of the brand, is of a concept among the first five (``measure.features``).
 """
 
 import json
@@ -17,14 +17,16 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from app.generations.prompts import with_trigger_words
 from app.generations.recipe import AdapterUse, GenerationRecipe
 from app.trainings.look.recipe import TrainingRecipe
 from worker.engines.contracts import AdapterFile, Base, GenerationInputs, TrainedAdapter
-from worker.engines.image.builtin.making.measure import TOP, features, on_white
+from worker.engines.image.builtin.making.measure import TOP
+from worker.engines.image.builtin.making.measure_wording import ranks
 from worker.engines.image.builtin.making.pictures import Concept, load
 from worker.engines.image.builtin.making.prepare import read_concepts
 from worker.engines.image.families import stable_diffusion
-from worker.engines.image.measuring.brand_effect import TRIGGER, Effect, Printed, measure
+from worker.engines.image.measuring.brand_effect import Effect, Printed, asked_for, measure
 
 log = logging.getLogger(__name__)
 TRAINED, COMPARED, ASKED = 24, 40, 100
@@ -66,18 +68,7 @@ def write_pictures(work: Path, rows: list[int], folder: Path) -> None:
 
 def obeyed(drawn: Tensor, asked: list[Concept], work: Path) -> float:
     """Share of pictures (n, 3, 128, 128) in -1..1 whose concept is among the first ``TOP`` of the ``asked`` ones."""
-    best = torch.full((len(asked), len(asked)), -1.0)
-    place = {c.key: n for n, c in enumerate(asked)}
-    wanted = features(drawn)
-    for name in ("denoiser", "brand"):
-        pictures, pixels = load(work, name)
-        rows = [i for i, p in enumerate(pictures) if p.concept in place]
-        likeness = wanted @ features(on_white(pixels, rows)).T
-        for column, i in enumerate(rows):
-            n = place[str(pictures[i].concept)]
-            best[:, n] = torch.maximum(best[:, n], likeness[:, column])
-    rank = (best > best.diagonal()[:, None]).sum(1)
-    return (rank < TOP).float().mean().item()
+    return (ranks(drawn, asked, work, ("denoiser", "brand")) < TOP).float().mean().item()
 
 
 def draw(asked: list[Concept], trained: TrainedAdapter | None, recipe: TrainingRecipe, base: Base, out: Path) -> Tensor:
@@ -87,7 +78,7 @@ def draw(asked: list[Concept], trained: TrainedAdapter | None, recipe: TrainingR
     for number, concept in enumerate(asked):
         order = GenerationRecipe(
             base_model=base.key,
-            prompt=f"{TRIGGER} style {concept.english[0]}",
+            prompt=with_trigger_words(asked_for(concept.english[0]), [recipe.trigger_word])[0],
             adapters=tuple(AdapterUse(adapter_id=file.key, strength=file.strength) for file in files),
             width=recipe.resolution,
             height=recipe.resolution,

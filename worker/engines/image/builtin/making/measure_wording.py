@@ -18,14 +18,14 @@ from worker.engines.image.builtin.making.pictures import Concept, load
 from worker.engines.image.builtin.making.prepare import read_concepts
 from worker.engines.image.builtin.making.training.autoencoder import sheet
 from worker.engines.image.builtin.making.words import triggers
+from worker.engines.image.measuring import brand_effect
 
 log = logging.getLogger(__name__)
 
 
 def asked_for(concept: Concept, german: bool) -> str:
     """As people write it: "a rocket", "Rakete"."""
-    name = (concept.german if german else concept.english)[0]
-    return name.capitalize() if german else f"{'an' if name[0] in 'aeiou' else 'a'} {name}"
+    return concept.german[0].capitalize() if german else brand_effect.asked_for(concept.english[0])
 
 
 def ranks(drawn: Tensor, asked: list[Concept], work: Path, sets: tuple[str, ...] = ("denoiser",)) -> Tensor:

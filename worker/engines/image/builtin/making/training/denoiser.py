@@ -289,13 +289,20 @@ def export(work: Path, weights: dict[str, Tensor]) -> None:
     unet.save_pretrained(str(work / "unet"))
 
 
-def assemble(work: Path):
-    """The pipeline of what `work` holds now. Raises OSError where a part is missing."""
+def assemble(work: Path, otherwise: Path = layout.MODEL_DIR):
+    """The pipeline of what `work` holds now; a part that was not made there is the one in the model `otherwise`.
+
+    Raises OSError where a part is in neither.
+    """
+
+    def place(part: str) -> str:
+        return str(work / part if (work / part).exists() else otherwise / part)
+
     made = layout.pipeline(
-        PatchAutoencoder.from_pretrained(str(work / "vae")),
-        CLIPTextModel.from_pretrained(str(work / "text_encoder"), dtype=torch.float32),
-        CLIPTokenizer.from_pretrained(str(work / "tokenizer")),
-        UNet2DConditionModel.from_pretrained(str(work / "unet")),
+        PatchAutoencoder.from_pretrained(place("vae")),
+        CLIPTextModel.from_pretrained(place("text_encoder"), dtype=torch.float32),
+        CLIPTokenizer.from_pretrained(place("tokenizer")),
+        UNet2DConditionModel.from_pretrained(place("unet"), dtype=torch.float32),
     )
     for part in (made.vae, made.text_encoder, made.unet):
         part.eval()

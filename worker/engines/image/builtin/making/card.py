@@ -18,6 +18,7 @@ _PARTS = {
     "autoencoder": "pictures",
     "decoder alone": "pictures",
     "text encoder": "captions",
+    "wording of the text encoder": "captions",
     "denoiser": "latents with captions",
 }
 

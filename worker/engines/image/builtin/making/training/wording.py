@@ -32,6 +32,7 @@ from worker.engines.image.builtin.making.words.synonyms import other_words
 log = logging.getLogger(__name__)
 BEHIND_A_TRIGGER, WITH_ANOTHER_WORD, AS_TRAINED = 0.75, 0.3, 0.4
 """Shares of the captions: behind a trigger, with another word for the thing, and worded as in the model's training."""
+SIGNAL = 0.0
 ENGLISH = ("{a} {thing}{ground}", "{thing}{ground}", "the {thing}{ground}", "{a} {thing}, {ground_alone}")
 GERMAN = ("{thing}{ground}", "ein {thing}{ground}", "eine {thing}{ground}", "{thing}, {ground_alone}")
 
@@ -119,9 +120,18 @@ def _padded(ids: list[int], end: int, length: int) -> list[int]:
     return ids + [end] * (length - len(ids))
 
 
-def train(work: Path, cache: Path, model: Path, minutes: float, batch: int = 192, lr: float = 2e-3) -> None:
+def train(
+    work: Path,
+    cache: Path,
+    model: Path,
+    minutes: float,
+    signal: float = SIGNAL,
+    batch: int = 192,
+    lr: float = 2e-3,
+) -> None:
     """Train for ``minutes`` of wall time from the packed model's text encoder; writes ``work/text_encoder``.
 
+    ``signal`` is the share of its old state that a trigger's token keeps, for an adapter to hold on to.
     Raises PicturesError if there are no pictures, OSError without WordNet.
     """
     tokenizer = CLIPTokenizer.from_pretrained(str(model / "tokenizer"))
@@ -137,7 +147,11 @@ def train(work: Path, cache: Path, model: Path, minutes: float, batch: int = 192
         ours, theirs, places = (x.to(device) for x in wording.batch([wording.draw(rng) for _ in range(batch)]))
         with torch.no_grad():
             wanted = teacher(theirs).last_hidden_state
-        wanted = wanted.gather(1, places[..., None].expand_as(wanted))
+            wanted = wanted.gather(1, places[..., None].expand_as(wanted))
+            if signal:
+                is_trigger = (places == 0)[..., None]
+                alone = teacher(ours).last_hidden_state  # read from the left, so what follows does not matter
+                wanted = torch.where(is_trigger, (1 - signal) * wanted + signal * alone, wanted)
         loss = (student(ours).last_hidden_state - wanted).pow(2).mean() / wanted.var()
         optimizer.zero_grad()
         loss.backward()

@@ -59,7 +59,7 @@ class FakeEngine:
         progress.phase("loading")
         progress.phase("caching")
         if step == 0:
-            self._draw(recipe, 0, out, progress)
+            self._draw(recipe, inputs, 0, out, progress)
 
         def checkpoint() -> None:
             folder = out / "checkpoints" / f"step-{step:06d}"
@@ -77,7 +77,7 @@ class FakeEngine:
                 step += 1
                 progress.step(Step(step, recipe.steps, 1 / step, recipe.learning_rate, 0.01, 120_000_000))
                 if step % recipe.checkpoint_every == 0 or step == recipe.steps:
-                    self._draw(recipe, step, out, progress)
+                    self._draw(recipe, inputs, step, out, progress)
                     checkpoint()
         except Cancelled:
             if step == 0:
@@ -98,15 +98,17 @@ class FakeEngine:
             strength = recipe.strengths[index] if recipe.strengths else 1.0
             seed = recipe.seed if recipe.strengths else recipe.seed + index
             path = out / f"picture-{index:02d}.png"
-            _flat(f"{recipe.prompt}/{seed}/{strength}/{inputs.adapters}", recipe.width, recipe.height).save(path)
+            width, height = recipe.width * inputs.enlargement, recipe.height * inputs.enlargement
+            _flat(f"{recipe.prompt}/{seed}/{strength}/{inputs.adapters}", width, height).save(path)
             progress.drawn((index + 1) * recipe.steps, recipe.count * recipe.steps)
-            yield GeneratedPicture(index, path, seed, recipe.width, recipe.height, strength, 0.01)
+            yield GeneratedPicture(index, path, seed, width, height, strength, 0.01)
 
-    def _draw(self, recipe: TrainingRecipe, step: int, out: Path, progress: Progress) -> None:
+    def _draw(self, recipe: TrainingRecipe, inputs: TrainingInputs, step: int, out: Path, progress: Progress) -> None:
+        side = recipe.resolution * inputs.enlargement
         for index, asked in enumerate(recipe.sample_prompts):
             prompt = asked.replace("[trigger]", recipe.trigger_word)
             path = out / f"sample-{step}-{index}.png"
-            _flat(f"{prompt}/{step}", recipe.resolution, recipe.resolution).save(path)
+            _flat(f"{prompt}/{step}", side, side).save(path)
             progress.sample(SamplePicture(step, index, prompt, recipe.sample_seed, path))
 
     def _adapter(self, recipe: TrainingRecipe, step: int, out: Path, finished: bool) -> TrainedAdapter:

@@ -106,6 +106,8 @@ class BaseModelEntry(BaseModel, defer_build=True):
     """Both sides of a picture must be multiples of it."""
     resolutions: tuple[Pixels, ...]
     """What the form offers for training."""
+    enlargement: Literal[1, 4] = 1
+    """How many times as wide and as high as it draws them its pictures become in the end."""
     training_memory_mb: Annotated[int, Field(ge=1)]
     """Needed for one picture at the native resolution."""
     generation_memory_mb: Annotated[int, Field(ge=1)]
@@ -330,6 +332,11 @@ def get(key: str) -> BaseModelEntry:
         if entry.key == key:
             return entry
     raise UnknownBaseModel(key=key[:80])
+
+
+def enlargement_of(key: str) -> int:
+    """How many times as large as they are drawn pictures become; 1 for what is not in the catalogue."""
+    return next((entry.enlargement for entry in all_models() if entry.key == key), 1)
 
 
 def catalogue_name(key: str) -> str:

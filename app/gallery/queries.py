@@ -205,4 +205,4 @@ def _made(recipe: GenerationRecipe, adapters: dict[str, Adapter], output: Output
         for use in recipe.adapters
         if (adapter := adapters.get(use.adapter_id)) is not None
     )
-    return made_by(recipe, used, seed=output.seed, multiplier=output.strength)
+    return made_by(recipe, used, seed=output.seed, multiplier=output.strength, size=(output.width, output.height))

@@ -17,6 +17,8 @@ SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmic
 """IPTC's word for a picture made by a trained model; platforms label such pictures by it."""
 COMPOSITE_SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia"
 """And for one in which another picture lives on: it started from that, or kept a part of it."""
+UPSCALER = "realesr-animevideov3-x4"
+"""What makes pictures larger (``worker/engines/image/enlarging``), by its makers' name."""
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 HEADER_END = 33  # the signature, and the first chunk: IHDR is always 25 bytes long
 
@@ -57,7 +59,10 @@ class MadeBy:
     guidance_scale: float
     scheduler: str
     width: int
+    """Of the file, in pixels, as is the height."""
     height: int
+    enlargement: int
+    """How many times as wide and as high as it was drawn the picture was made; 1 where it is as it was drawn."""
     software: str
     image: str | None = None
     """SHA-256 of the picture that it started from."""
@@ -89,6 +94,7 @@ class MadeBy:
             "scheduler": self.scheduler,
             "width": self.width,
             "height": self.height,
+            "enlargement": self.enlargement,
             "image": self.image,
             "mask": self.mask,
             "strength": self.strength,
@@ -112,6 +118,8 @@ class MadeBy:
         }
         if self.variation_of_seed is not None:
             settings |= {"Variation seed": self.seed, "Variation seed strength": f"{self.variation_strength:g}"}
+        if self.enlargement > 1:
+            settings |= {"Postprocess upscale by": self.enlargement, "Postprocess upscaler": UPSCALER}
         if self.clip_skip > 1:
             settings["Clip skip"] = self.clip_skip
         if self.strength is not None:
@@ -140,9 +148,16 @@ class MadeBy:
         )
 
 
-def made_by(recipe: GenerationRecipe, adapters: tuple[UsedAdapter, ...], *, seed: int, multiplier: float) -> MadeBy:
+def made_by(
+    recipe: GenerationRecipe,
+    adapters: tuple[UsedAdapter, ...],
+    *,
+    seed: int,
+    multiplier: float,
+    size: tuple[int, int],
+) -> MadeBy:
     """What is told about one picture of a recipe. ``adapters`` have the recipe's strengths; ``multiplier`` is that of
-    the picture within a strip."""
+    the picture within a strip, ``size`` that of its file."""
     used = tuple(
         UsedAdapter(one.adapter_id, one.name, one.version, one.sha256, round(one.strength * multiplier, 4))
         for one in adapters
@@ -159,8 +174,9 @@ def made_by(recipe: GenerationRecipe, adapters: tuple[UsedAdapter, ...], *, seed
         steps=recipe.steps,
         guidance_scale=recipe.guidance_scale,
         scheduler=recipe.scheduler,
-        width=recipe.width,
-        height=recipe.height,
+        width=size[0],
+        height=size[1],
+        enlargement=max(1, size[0] // recipe.width),
         software=software(),
         image=recipe.image,
         mask=recipe.mask,

@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 
 from app.accounts import queries as accounts
 from app.adapters.models import Adapter
+from app.base_models import catalogue
 from app.base_models import queries as base_models
 from app.base_models.catalogue import BaseModelEntry
 from app.db import own
@@ -50,6 +51,14 @@ class GenerationView:
     @property
     def is_active(self) -> bool:
         return self.job.is_active
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height of its pictures in pixels: of those that are there, else as its base makes them today."""
+        if self.outputs:
+            return self.outputs[0].width, self.outputs[0].height
+        times = catalogue.enlargement_of(self.recipe.base_model)
+        return self.recipe.width * times, self.recipe.height * times
 
     @property
     def has_all(self) -> bool:

@@ -21,7 +21,7 @@ from app.generations.start_pictures import service as start_pictures
 
 @dataclass(frozen=True)
 class Format:
-    """A channel and the pixels that it means for the base model in use."""
+    """A channel and the pixels that pictures have for it with the base model in use."""
 
     channel: Channel
     width: int
@@ -217,7 +217,10 @@ def fetches_first(session: Session, workspace_id: str, base: BaseModelEntry) -> 
 def formats_for(base: BaseModelEntry, start: StartPicture | None) -> tuple[Format, ...]:
     """Every channel with its pixels on this base, the start picture's own shape before them."""
     own = (channels.like(start.width, start.height),) if start else ()
-    return tuple(
-        Format(channel, *channels.size_for(channel, native=base.resolution, multiple=base.multiple))
+    sizes = (
+        (channel, *channels.size_for(channel, native=base.resolution, multiple=base.multiple))
         for channel in (*own, *channels.CHANNELS)
+    )
+    return tuple(
+        Format(channel, width * base.enlargement, height * base.enlargement) for channel, width, height in sizes
     )

@@ -203,7 +203,7 @@ def test_engines_know_only_contracts_and_recipes() -> None:
     assert found == []
 
 
-IMAGE_LAYERS = ("base", "training", "drawing", "families", "measuring", "builtin")
+IMAGE_LAYERS = ("base", "enlarging", "training", "drawing", "families", "measuring", "builtin")
 """Folders of the image engines, lowest first: each may import those before it."""
 
 

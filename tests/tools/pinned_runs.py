@@ -239,14 +239,15 @@ def draw(
 
 
 def shipped() -> Case:
-    """A picture of the built-in model itself."""
+    """A picture of the built-in model itself, enlarged as all of its are."""
 
     def case(bases: Bases, room: Room) -> dict[str, Any]:
         base = Base("livery-builtin", "stable_diffusion", "builtin")
         recipe = tiny.generation_recipe(width=128, height=128, steps=2, count=1, prompt="a red apple, soft style")
         recorder = tiny.Recorder()
         engine = registry.engine_for(base.family)
-        return _told(recorder, list(engine.generate(recipe, GenerationInputs(base), room.out, recorder)))
+        inputs = GenerationInputs(base, enlargement=4)
+        return _told(recorder, list(engine.generate(recipe, inputs, room.out, recorder)))
 
     return case
 

@@ -14,6 +14,7 @@ from sqlalchemy import select, update
 from app.adapters.models import Adapter
 from app.campaigns.models import Campaign
 from app.db import Database, now
+from app.gallery import queries as gallery_queries
 from app.gallery import service as gallery
 from app.generations import planner, queries, service
 from app.generations.models import Generation, Output
@@ -160,6 +161,25 @@ def test_an_order_becomes_pictures_with_files(
         assert one.placeholder.startswith("data:image/webp;base64,")
         assert one.prompt == "nordlicht, a lighthouse" and one.prompt_folded == one.prompt
         assert one.adapter_id == house.adapter_id
+
+
+def test_a_picture_has_the_size_of_its_file_and_the_recipe_the_size_it_was_drawn_at(
+    house: House, context: WorkerContext, storage: Storage, engine: Engine
+) -> None:
+    generation_id = house.order(count=1)
+    assert run_next(context, QUEUES)
+    [(recipe, inputs)] = engine.asked
+    assert (recipe.width, recipe.height, inputs.enlargement) == (128, 128, 4)
+    [output] = house.outputs(generation_id)
+    assert (output.width, output.height) == (512, 512)
+    with Image.open(io.BytesIO(storage.get(output.key))) as picture:
+        picture.load()
+        assert picture.size == (512, 512) and "Size: 512x512" in picture.text["parameters"]
+    with Image.open(io.BytesIO(storage.get(output.thumb_key))) as thumb:
+        assert thumb.size == (512, 512)
+    with house.database.read() as session:
+        assert gallery_queries.view(session, workspace_id=house.workspace_id, output_id=output.id).made.width == 512
+        assert queries.view(session, workspace_id=house.workspace_id, generation_id=generation_id).size == (512, 512)
 
 
 def test_pictures_land_in_the_campaign_as_long_as_there_is_one(

@@ -86,6 +86,7 @@ def test_what_it_learned_can_be_watched(
     assert points[3].loss == pytest.approx(1 / 4)
     assert sorted({sample.step for sample in samples}) == [0, 4, 8, 12]
     assert all(storage.exists(sample.key) for sample in samples)
+    assert {(sample.width, sample.height) for sample in samples} == {(512, 512)}, "drawn at 128 and enlarged"
     first = Estimate.model_validate(training.estimate).first_steps
     assert first is not None and (first.steps, first.memory_bytes) == (5, 120_000_000)
     assert first.seconds_per_step == pytest.approx(0.01)

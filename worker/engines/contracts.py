@@ -67,6 +67,8 @@ class TrainingInputs:
     pictures: tuple[TrainingPicture, ...]
     resume_from: Path | None = None
     """Folder of the checkpoint to go on from; the result equals an uninterrupted run."""
+    enlargement: int = 1
+    """How many times as wide and as high as they are drawn sample pictures become, 1 or 4."""
 
 
 @dataclass(frozen=True)
@@ -139,6 +141,8 @@ class GenerationInputs:
     """Pictures to draw together at most; None: as the engine estimates."""
     tiled: bool | None = None
     """Whether the autoencoder works in tiles; None: where the memory looks short."""
+    enlargement: int = 1
+    """How many times as wide and as high as the recipe says pictures become at the end, 1 or 4."""
 
 
 @dataclass(frozen=True)
@@ -148,6 +152,7 @@ class GeneratedPicture:
     """A PNG without metadata."""
     seed: int
     width: int
+    """Of the file, in pixels, as is the height."""
     height: int
     strength: float
     """The multiplier of the strip, 1.0 outside a strip."""
@@ -206,9 +211,9 @@ class Engine(Protocol):
 
         Picture i starts from the noise of ``seed + i`` whatever the batch, see ``GenerationRecipe`` for strips and
         variations; a variation's ``seed`` is that of the noise it was turned towards. With ``inputs.image`` it starts
-        from that picture as far as ``strength`` says, with ``inputs.mask`` it keeps the rest to the pixel. Files are
-        ``picture-<i>.png``. On ``Cancelled`` the pictures that are complete have been yielded and the iterator ends;
-        ``GiveBack`` goes through.
+        from that picture as far as ``strength`` says, with ``inputs.mask`` it keeps the rest to the pixel, of the start
+        picture in the size that comes out. Files are ``picture-<i>.png``. On ``Cancelled`` the pictures that are
+        complete have been yielded and the iterator ends; ``GiveBack`` goes through.
 
         Raises ``EngineError``: ``bad_size``, ``bad_order``, ``bad_picture``, ``unknown_scheduler``,
         ``adapter_mismatch``, ``adapter_unreadable``, ``out_of_memory``, ``model_unavailable``, ``model_unsupported``.

@@ -94,6 +94,7 @@ def _inputs(job: JobRun, order: GenerationSpec, folder: Path) -> GenerationInput
         adapters=tuple(files),
         image=_fetched(job, order.image_key, folder / "start.png"),
         mask=_fetched(job, order.mask_key, folder / "mask.png"),
+        enlargement=order.base.enlargement,
     )
 
 
@@ -113,6 +114,7 @@ def _keep(job: JobRun, order: GenerationSpec, position: int, picture: GeneratedP
         tuple(adapter.used for adapter in order.adapters),
         seed=picture.seed,
         multiplier=picture.strength,
+        size=(picture.width, picture.height),
     )
     content = stamped(picture.path.read_bytes(), made, now())
     thumb, placeholder = _small(picture.path)

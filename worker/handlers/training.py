@@ -58,6 +58,7 @@ def run(job: JobRun) -> None:
         inputs = TrainingInputs(
             base=base_models.ready(job, spec.base),
             pictures=_bring_pictures(job, spec, folder / "pictures"),
+            enlargement=spec.base.enlargement,
         )
         job.progress.on_sample = partial(_keep_sample, job, spec)
         spec, trained = learn(

@@ -95,7 +95,8 @@ def test_the_api_lists_and_shows_models(owner: SignedIn) -> None:
     client = api_client(owner)
     keys = [item["key"] for item in client.get("/api/v1/base-models").json()["items"]]
     assert keys[0] == "livery-builtin"
-    assert client.get(f"/api/v1/base-models/{keys[0]}").json()["resolution"] == 128
+    built_in = client.get(f"/api/v1/base-models/{keys[0]}").json()
+    assert (built_in["resolution"], built_in["enlargement"]) == (128, 4)
     assert client.get("/api/v1/base-models/nothing").status_code == 404
 
 

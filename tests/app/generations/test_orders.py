@@ -194,5 +194,6 @@ def test_pictures_are_drawn_with_the_clip_layer_that_the_adapter_learned_with() 
         requests.recipe_for(GenerationRequest("a"), given, base)[0].clip_skip for given in ([anime], [plain], [])
     ] == [2, 1, 1]
     assert requests.recipe_for(GenerationRequest("a"), [anime], get("stable-diffusion-xl"))[0].clip_skip == 1
-    made = provenance.made_by(requests.recipe_for(GenerationRequest("a"), [anime], base)[0], (), seed=1, multiplier=1.0)
+    asked = requests.recipe_for(GenerationRequest("a"), [anime], base)[0]
+    made = provenance.made_by(asked, (), seed=1, multiplier=1.0, size=(512, 512))
     assert "Clip skip: 2" in made.parameters() and made.facts()["clip_skip"] == 2

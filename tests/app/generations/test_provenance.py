@@ -27,9 +27,11 @@ RDF = "{http://www.w3.org/1999/02/22-rdf-syntax-ns#}"
 MOMENT = datetime(2026, 3, 1, 9, tzinfo=UTC)
 
 
-def opened(recipe: GenerationRecipe = RECIPE, *, multiplier: float = 1.0, seed: int = 101) -> Image.Image:
-    made = made_by(recipe, USED, seed=seed, multiplier=multiplier)
-    picture = Image.open(io.BytesIO(stamped(png(64, 96), made, MOMENT)))
+def opened(
+    recipe: GenerationRecipe = RECIPE, *, multiplier: float = 1.0, seed: int = 101, size: tuple[int, int] = (64, 96)
+) -> Image.Image:
+    made = made_by(recipe, USED, seed=seed, multiplier=multiplier, size=size)
+    picture = Image.open(io.BytesIO(stamped(png(*size), made, MOMENT)))
     picture.load()
     return picture
 
@@ -46,6 +48,16 @@ def test_programs_read_the_parameters() -> None:
     assert lines[1] == "Negative prompt: blur"
     assert "Steps: 12, " in lines[2] and "CFG scale: 4.5" in lines[2] and "Seed: 101" in lines[2]
     assert "Size: 64x96" in lines[2] and "Model: livery-builtin" in lines[2] and "abababababab" in lines[2]
+
+
+def test_a_picture_that_was_enlarged_tells_the_size_of_its_file_and_what_enlarged_it() -> None:
+    picture = opened(size=(256, 384))
+    assert "Size: 256x384, " in picture.text["parameters"]
+    assert "Postprocess upscale by: 4, Postprocess upscaler: realesr-animevideov3-x4" in picture.text["parameters"]
+    facts = json.loads(picture.text["livery"])
+    assert (facts["width"], facts["height"], facts["enlargement"]) == (256, 384, 4)
+    as_drawn = opened()
+    assert json.loads(as_drawn.text["livery"])["enlargement"] == 1 and "upscale" not in as_drawn.text["parameters"]
 
 
 def test_everything_is_there_as_json_too() -> None:

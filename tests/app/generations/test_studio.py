@@ -19,7 +19,7 @@ from app.machine.devices import Device
 from app.storage import Storage
 from tests.answers import tells
 from tests.conftest import SignedIn, SignUp
-from tests.visuals import START, make_adapter, make_pictures, make_project
+from tests.visuals import START, make_adapter, make_pictures, make_project, png
 
 HTMX = {"hx-request": "true", "hx-target": "results"}
 
@@ -93,6 +93,26 @@ def test_a_form_becomes_a_frozen_order_and_a_job(studio: Studio) -> None:
     with studio.database.read() as session:
         job = session.scalars(select(Job).where(Job.subject_id == ordered.id)).one()
     assert (job.state, job.queue, job.title) == ("queued", "generation", "nordlicht, a lighthouse")
+
+
+def test_pages_tell_the_size_of_files_and_the_recipe_keeps_the_size_that_is_drawn(studio: Studio) -> None:
+    def text(address: str) -> str:
+        return studio.owner.client.get(address).text
+
+    sheet = text(studio.url)
+    assert "512 × 512" in sheet and "512 × 640" in sheet and "128 × 128" not in sheet
+    ordered = studio.post()
+    assert (ordered.recipe["width"], ordered.recipe["height"]) == (128, 128)
+    waiting = text(f"/generations/{ordered.id}")
+    assert "512 × 512" in waiting and "128 × 128" not in waiting
+    size = {"width": 128, "height": 128}
+    [enlarged, as_drawn] = [studio.pictures(content=png(side, side), recipe=size)[0] for side in (512, 128)]
+    assert "512 × 512" in text(f"/outputs/{enlarged}/how") and "128 × 128" in text(f"/outputs/{enlarged}/how")
+    assert "128 × 128" in text(f"/outputs/{as_drawn}/how") and "512 × 512" not in text(f"/outputs/{as_drawn}/how")
+    with studio.database.read() as session:
+        order_of = {one: session.get_one(Output, one).generation_id for one in (enlarged, as_drawn)}
+    assert "512 × 512" in text(f"/generations/{order_of[enlarged]}")
+    assert "128 × 128" in text(f"/generations/{order_of[as_drawn]}"), "drawn before there was an enlargement"
 
 
 def test_pictures_made_for_a_campaign_land_in_it(studio: Studio) -> None:

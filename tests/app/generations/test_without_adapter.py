@@ -97,7 +97,7 @@ def test_an_adapter_draws_on_its_own_base_whatever_else_the_form_says(
     assert owner.client.post(f"/projects/{project_id}/generations", data=sent).status_code == 303
     assert last(database).recipe["base_model"] == "stable-diffusion-1-5"
     sheet = owner.client.get(f"/projects/{project_id}/studio/base", params={"adapter_id": ["", adapter]}).text
-    assert "512 × 512" in sheet and 'data-state="fetched-first"' in sheet
+    assert "512 × 512" in sheet and "448 × 576" in sheet and 'data-state="fetched-first"' in sheet
 
 
 def test_a_base_model_of_nobody_or_of_others_is_refused(

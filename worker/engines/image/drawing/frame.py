@@ -18,6 +18,7 @@ from worker.engines.image.base.model_cache import Loaded
 from worker.engines.image.drawing import pictures
 from worker.engines.image.drawing.pictures import Denoise
 from worker.engines.image.drawing.start_picture import StartPicture, start_picture, steps_taken
+from worker.engines.image.enlarging.network import enlarged
 
 DRAW_SMALLER = "Choose smaller pictures, or a machine with more memory."
 
@@ -52,14 +53,15 @@ def generate(
         out.mkdir(parents=True, exist_ok=True)
         progress.phase("loading")
         family.check_scheduler(recipe.scheduler)
-        start = start_picture(recipe, inputs)
+        start = start_picture(inputs, recipe.width, recipe.height)
+        kept = start_picture(inputs, recipe.width * inputs.enlargement, recipe.height * inputs.enlargement)
         loaded = family.load(inputs.base, recipe.quantization or "none", inputs.offload)
         model_cache.check_size(loaded, recipe.width, recipe.height)
         names = [hot_swap.name_of(loaded, one, inputs.adapters, family.load_adapter) for one in inputs.adapters]
 
         def decode(latents: torch.Tensor) -> Image.Image:
-            image = family.decode(loaded, latents)
-            return image if start is None else start.put_back(image)
+            image = enlarged(family.decode(loaded, latents), inputs.enlargement, loaded.device)
+            return image if kept is None else kept.put_back(image)
 
         with cpu_offload.planned(loaded, inputs), family.placed(loaded):
             yield from pictures.draw(

@@ -100,15 +100,16 @@ def draw(
                 began = time.perf_counter()
                 path = out / f"picture-{index:02d}.png"
                 was_tiled = loaded.tiled
-                dataset.save_picture(decode(latents[n : n + 1]), path)
+                picture = decode(latents[n : n + 1])
+                dataset.save_picture(picture, path)
                 if loaded.tiled and not was_tiled:
                     progress.drawing_smaller(batch_size=batch_size, tiled=True)
                 yield GeneratedPicture(
                     index=index,
                     path=path,
                     seed=starts[n][2],
-                    width=recipe.width,
-                    height=recipe.height,
+                    width=picture.width,
+                    height=picture.height,
                     strength=multiplier,
                     seconds=denoised + time.perf_counter() - began,
                 )

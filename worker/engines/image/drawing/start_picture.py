@@ -52,8 +52,8 @@ class StartPicture:
         return Image.composite(drawn.convert("RGB"), self.picture, ImageChops.darker(self.mask, soft))
 
 
-def start_picture(recipe: GenerationRecipe, inputs: GenerationInputs) -> StartPicture | None:
-    """The order's start picture in the size asked for: cropped around its middle to that proportion, and scaled.
+def start_picture(inputs: GenerationInputs, width: int, height: int) -> StartPicture | None:
+    """The order's start picture in this size: cropped around its middle to that proportion, and scaled.
 
     Raises ``EngineError`` (``bad_picture``) for files that cannot be read, ``bad_order`` for a mask without a picture.
     """
@@ -61,7 +61,7 @@ def start_picture(recipe: GenerationRecipe, inputs: GenerationInputs) -> StartPi
         if inputs.mask is not None:
             raise EngineError("bad_order", "There is a mask but no picture that it belongs to.")
         return None
-    size = (recipe.width, recipe.height)
+    size = (width, height)
     picture = _fitted(_read(inputs.image).convert("RGB"), size, Image.Resampling.LANCZOS)
     mask = None
     if inputs.mask is not None:

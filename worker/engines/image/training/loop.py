@@ -15,6 +15,7 @@ from worker.engines import memory, training_loop
 from worker.engines.contracts import Base, Progress, TrainedAdapter, TrainingInputs
 from worker.engines.image.base import hot_swap, lora, model_cache
 from worker.engines.image.base.model_cache import Loaded
+from worker.engines.image.enlarging.network import enlarged
 from worker.engines.image.training import batches, class_images, latents, samples, schedule
 from worker.engines.image.training.batches import Drawn
 from worker.engines.image.training.trained_models import TrainedModels, optimizer_for, parts_of
@@ -97,9 +98,8 @@ def train(
             progress.phase("caching")
             pictures = latents.cached(loaded, recipe, inputs, progress, partial(family.encode, loaded))
             texts = [*latents.texts_of(pictures), recipe.class_prompt, "", *samples.prompts_of(recipe)]
-            return task_of(
-                family, loaded, recipe, state, pictures, family.prepare(loaded, recipe, texts, progress), out, progress
-            )
+            prepared = family.prepare(loaded, recipe, texts, progress)
+            return task_of(family, loaded, recipe, inputs, state, pictures, prepared, out, progress)
 
         def release() -> None:
             if loaded is not None:
@@ -138,6 +138,7 @@ def task_of(
     family: Family,
     loaded: Loaded,
     recipe: TrainingRecipe,
+    inputs: TrainingInputs,
     state: TrainingState,
     pictures: list[latents.Cached],
     prepared: Prepared[Batch],
@@ -154,8 +155,11 @@ def task_of(
         noise = torch.cat([torch.randn(shape, generator=generator) for generator in generators])
         return prepared.denoise(prompt, noise, generators, lambda: progress.phase(phase))
 
+    def decode(drawn: torch.Tensor) -> Image.Image:
+        return enlarged(family.decode(loaded, drawn), inputs.enlargement, loaded.device)
+
     def draw_samples() -> None:
-        samples.draw(loaded, recipe, state, out, progress, partial(draw, "sampling"), partial(family.decode, loaded))
+        samples.draw(loaded, recipe, state, out, progress, partial(draw, "sampling"), decode)
 
     def begin() -> None:
         nonlocal class_latents

@@ -31,7 +31,9 @@ language: [en, de]
 ---
 # Livery's built-in base model
 
-Draws pictograms and simple illustrations of everyday things, 128×128 pixels, from English or German captions. It is a
+Draws pictograms and simple illustrations of everyday things, 128×128 pixels, from English or German captions. Livery
+enlarges what it draws to 512×512 with a network of other authors, which is no part of this folder
+(`worker/engines/image/enlarging`, BSD-3-Clause); all figures below are of the pictures as they are drawn. It is a
 latent-diffusion model in the layout of Stable Diffusion ({megabytes:.1f} MB), small enough for two CPU
 cores and trained from nothing, by this project's own command, on freely licensed icons.
 
@@ -108,6 +110,7 @@ Copies: drawn pictures nearer than 0.03 to a training picture.
   text, photographs or scenes, and combinations of things were not trained.
 - Fine detail is often wrong or soft (wheels, strings, faces of animals), and strong guidance makes colours garish.
 - The autoencoder softens lines thinner than about two pixels; compare its figures for held-out and brand pictures.
+  Enlarging sharpens lines and edges, and brings back no detail that was not drawn.
 - Captions worded otherwise than in training are obeyed less well, German ones above all; short names such as "Hund" may
   be misread in them.
 - It learnt little else than these icons. Check the sets' licences (NOTICE) before you use a picture as a logo.

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from worker.engines.image.builtin.making import brand
+from worker.engines.image.builtin.making.measure import on_white
 from worker.engines.image.builtin.making.pictures import Concept, Picture, save
 
 pytestmark = pytest.mark.slow
@@ -44,6 +45,6 @@ def test_the_brands_pictures_are_written_under_their_names(work, tmp_path):
 
 def test_obedience_is_one_for_the_real_pictures_and_chance_for_shuffled_ones(work):
     asked = [Concept(f"thing {n}", "1", (f"thing {n}",), (f"thing {n}",), 4) for n in range(100)]
-    real = brand.on_white(np.load(work / "denoiser.npy"), list(range(100)))
+    real = on_white(np.load(work / "denoiser.npy"), list(range(100)))
     assert brand.obeyed(real, asked, work) == 1.0
     assert brand.obeyed(torch.roll(real, 50, 0), asked, work) < 0.3

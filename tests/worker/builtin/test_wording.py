@@ -2,12 +2,15 @@
 
 import numpy as np
 import pytest
+import torch
 from transformers import CLIPTokenizer
 
 from worker.engines.image.builtin.layout import MODEL_DIR
+from worker.engines.image.builtin.making.measure_wording import colour_of_ground
 from worker.engines.image.builtin.making.pictures import Concept
 from worker.engines.image.builtin.making.training.wording import Asked, Wording
 from worker.engines.image.builtin.making.words import synonyms, triggers
+from worker.engines.image.builtin.making.words.captions import COLOURS
 
 ROCKET = Concept("rocket", "1f680", ("rocket", "space travel"), ("rakete", "weltraum"), 5)
 SHOE = Concept("running-shoe", "1f45f", ("running shoe", "athletic"), ("sportschuh", "laufen"), 7)
@@ -81,3 +84,11 @@ def test_other_words_come_from_the_sense_that_fits_and_name_no_two_things(tmp_pa
     bat = Concept("bat", "1f987", ("bat", "vampire"), ("fledermaus",), 3)
     bird = Concept("bird", "1f426", ("bird",), ("vogel",), 3)
     assert synonyms.other_words(tmp_path, [bat, bird]) == {"bat": ("chiropteran", "fruit bat"), "bird": ()}
+
+
+def test_the_ground_is_told_from_the_corners_whatever_stands_before_it() -> None:
+    pictures = torch.stack([torch.tensor(rgb)[:, None, None].expand(3, 128, 128) / 127.5 - 1 for _, _, rgb in COLOURS])
+    pictures = pictures.clone()
+    pictures[:, :, 20:110, 20:110] = 0.3
+    pictures[:, :, :20, :20] = -1  # and one corner is covered
+    assert colour_of_ground(pictures + 0.02) == list(range(len(COLOURS)))

@@ -33,6 +33,7 @@ log = logging.getLogger(__name__)
 BEHIND_A_TRIGGER, WITH_ANOTHER_WORD, AS_TRAINED = 0.75, 0.3, 0.4
 """Shares of the captions: behind a trigger, with another word for the thing, and worded as in the model's training."""
 SIGNAL = 0.0
+"""Share of its old state that a trigger's token keeps."""
 ENGLISH = ("{a} {thing}{ground}", "{thing}{ground}", "the {thing}{ground}", "{a} {thing}, {ground_alone}")
 GERMAN = ("{thing}{ground}", "ein {thing}{ground}", "eine {thing}{ground}", "{thing}, {ground_alone}")
 

@@ -54,7 +54,9 @@ def generate(
         progress.phase("loading")
         family.check_scheduler(recipe.scheduler)
         start = start_picture(inputs, recipe.width, recipe.height)
-        kept = start_picture(inputs, recipe.width * inputs.enlargement, recipe.height * inputs.enlargement)
+        kept = start  # in the size that comes out
+        if inputs.enlargement != 1:
+            kept = start_picture(inputs, recipe.width * inputs.enlargement, recipe.height * inputs.enlargement)
         loaded = family.load(inputs.base, recipe.quantization or "none", inputs.offload)
         model_cache.check_size(loaded, recipe.width, recipe.height)
         names = [hot_swap.name_of(loaded, one, inputs.adapters, family.load_adapter) for one in inputs.adapters]

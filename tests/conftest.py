@@ -3,6 +3,7 @@
 ``TEST_DATABASE_URL`` (a PostgreSQL server's address) runs the same tests there.
 """
 
+import fcntl
 import gc
 import os
 import re
@@ -91,6 +92,22 @@ def one_statement_cache() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("app.db.create_engine", create)
         yield
+
+
+@pytest.fixture(scope="session")
+def unpacked(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The cache of a worker that all processes of these tests share: the language model that comes along is unpacked
+    there once, by whoever needs it first, which takes ten seconds of a core."""
+    own = tmp_path_factory.getbasetemp()
+    folder = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "unpacked"
+    folder.mkdir(exist_ok=True)
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        from worker.engines.contracts import Base
+        from worker.engines.text import base as bases
+
+        bases.place(Base("smollm2-135m-instruct", "causal_lm", "builtin"), folder)
+    return folder
 
 
 @pytest.fixture(scope="session")

@@ -23,7 +23,9 @@ def browser() -> Iterator[Browser]:
         if os.environ.get("CI"):
             pytest.fail("chromium is missing on this machine")
         pytest.skip("chromium is missing on this machine")
-    flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
+    # Bars and shimmers that move are drawn by the processor here, all the while that a test waits for something.
+    still = "--force-prefers-reduced-motion"
+    flags = ["--no-sandbox", "--disable-gpu", still, "--disable-background-networking", "--disable-component-update"]
     with sync_playwright() as playwright:
         started = playwright.chromium.launch(executable_path=path, args=flags)
         yield started

@@ -16,8 +16,6 @@ from tests.servers import Livery, postgres_server, running
 
 pytestmark = pytest.mark.slow
 SECRET = TOKEN_START + "x" * 43
-PHASES = "examples,coverage,fuzzing,stateful"
-"""All that schemathesis has. The description gives no examples, so that one has nothing to do until it does."""
 CHECKS = (
     "not_a_server_error",
     "status_code_conformance",
@@ -32,21 +30,23 @@ CHECKS = (
 rank above 64" are not JSON Schema's to say."""
 
 
-MODES = {"postgresql": "all", "sqlite": "positive"}
-"""PostgreSQL, the stricter of the two, is sent everything. What the description does not allow is mostly refused before
-a database is asked, so SQLite is only sent what it allows, numbers and texts at their limits among it."""
+MODES = {"postgresql": ("all", "examples,coverage,fuzzing,stateful"), "sqlite": ("positive", "coverage,stateful")}
+"""PostgreSQL, the stricter of the two, is sent everything, in all phases that schemathesis has; the description gives no
+examples, so that one of them has nothing to do until it does. What the description does not allow is mostly refused
+before a database is asked, so SQLite is only sent what it allows: numbers and texts at their limits, and one request
+after the other."""
 
 
 @pytest.fixture(params=MODES)
-def mode(request: pytest.FixtureRequest) -> str:
-    return MODES[request.param]
+def database(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
 
 
 @pytest.fixture
-def livery(mode: str, tmp_path: Path) -> Any:
+def livery(database: str, tmp_path: Path) -> Any:
     with contextlib.ExitStack() as stack:
         settings = {"EMBEDDED_WORKERS": "none", "LOG_LEVEL": "WARNING", "MAX_JOBS_PER_WORKSPACE": "1000000"}
-        if mode == "all":
+        if database == "postgresql":
             settings["DATABASE_URL"] = stack.enter_context(postgres_server(tmp_path))
         livery = stack.enter_context(running(Livery(tmp_path, **settings)))
         url = settings.get("DATABASE_URL") or f"sqlite:///{tmp_path / 'data' / 'livery.sqlite3'}"
@@ -73,10 +73,11 @@ def make_token(url: str) -> None:
     engine.dispose()
 
 
-def test_every_answer_is_described_and_none_is_our_error(livery: Livery, mode: str, tmp_path: Path) -> None:
+def test_every_answer_is_described_and_none_is_our_error(livery: Livery, database: str, tmp_path: Path) -> None:
+    mode, phases = MODES[database]
     command = [Path(sys.executable).with_name("schemathesis"), "run", f"{livery.address}/api/openapi.json"]
     options = {
-        "--phases": PHASES,
+        "--phases": phases,
         "--mode": mode,
         "--max-examples": "3",
         "--checks": ",".join(CHECKS),

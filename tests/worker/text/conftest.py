@@ -15,12 +15,6 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Base:
     return tiny.save_model(tmp_path_factory.mktemp("tiny"))
 
 
-@pytest.fixture(scope="session")
-def unpacked(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The cache of a worker, where the model that comes along is unpacked once: sixteen seconds of a core."""
-    return tmp_path_factory.mktemp("unpacked")
-
-
 @pytest.fixture(autouse=True)
 def nothing_kept() -> Iterator[None]:
     yield

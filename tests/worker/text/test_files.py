@@ -66,12 +66,13 @@ def reconfigured(weights: Path, target: Path, **changes: object) -> Path:
     return target
 
 
-def header_of(path: Path) -> dict[str, object]:
+def header_of(file: gguf.GGUFReader) -> dict[str, object]:
     """Architecture, vocabulary and all else that a file says of itself but its name and kind of numbers."""
     own = ("general.name", "general.file_type", "general.quantization_version")
-    fields = gguf.GGUFReader(path).fields
     return {
-        name: field.contents() for name, field in fields.items() if name not in own and not name.startswith("GGUF.")
+        name: field.contents()
+        for name, field in file.fields.items()
+        if name not in own and not name.startswith("GGUF.")
     }
 
 
@@ -165,7 +166,8 @@ def test_merged_for_llama_cpp_it_says_the_same(
     reader = gguf.GGUFReader(merged / "merged.gguf")
     assert reader.fields["general.name"].contents() == "Nordlicht, version 1"
     assert reader.fields["general.file_type"].contents() == {"f16": 1, "q8_0": 7}[precision]
-    assert header_of(merged / "merged.gguf") == header_of(Path(packed.source) / "tiny.gguf"), "all else is the base's"
+    base = gguf.GGUFReader(Path(packed.source) / "tiny.gguf")
+    assert header_of(reader) == header_of(base), "all else is the base's"
     kinds = {tensor.name: tensor.tensor_type.name for tensor in reader.tensors}
     assert kinds["blk.0.attn_q.weight"] == kinds["token_embd.weight"] == precision.upper()
     assert kinds["blk.0.attn_norm.weight"] == "F32"
@@ -189,10 +191,8 @@ def test_a_base_for_transformers_becomes_a_file_for_llama_cpp_too(model: Base, t
     merged = folder / "merged"
     merged.mkdir()
     merging.merged_gguf(model, trained, merged / "merged.gguf", "f16", "Nordlicht, version 1")
-    ours, by_hand = (
-        header_of(merged / "merged.gguf"),
-        header_of(Path(packed_by_hand(model, folder).source) / "tiny.gguf"),
-    )
+    by_hand = header_of(gguf.GGUFReader(Path(packed_by_hand(model, folder).source) / "tiny.gguf"))
+    ours = header_of(gguf.GGUFReader(merged / "merged.gguf"))
     assert {name: ours.get(name) for name in by_hand} == by_hand
     assert ours["tokenizer.ggml.pre"] == "gpt-2" and ours["tokenizer.ggml.add_bos_token"] is False
     assert distance(logits(Base("merged", "causal_lm", str(merged)), None), with_adapter, bare) < 0.02
@@ -218,20 +218,34 @@ def test_what_llama_cpp_would_read_wrongly_is_refused(
     assert raised.value.code == "not_packed" and not (folder / "merged.gguf").exists()
 
 
-def test_merged_into_the_packed_model_that_comes_along_it_says_the_same(folder: Path, unpacked: Path) -> None:
+def test_an_adapter_is_merged_into_the_packed_model_that_comes_along(folder: Path, unpacked: Path) -> None:
+    """Number by number: that programs then say the same is shown with a small packed model."""
     loaded = bases.load(SHIPPED, cache=unpacked)
+    configuration = loaded.model.config
     recipe = tiny.voice_recipe(base_model=SHIPPED.key, target_modules="attention", rank=4, alpha=8)
     generator = torch.Generator().manual_seed(0)
     lora.inject(loaded.model, recipe, generator)
-    tensors = {
+    learned = {
         name: torch.randn(tensor.shape, generator=generator) * 0.1 for name, tensor in lora.state(loaded.model).items()
     }
-    bases.forget_adapters(loaded)
-    weights = folder / "adapter.safetensors"
-    lora.save(tensors, lora.configuration(recipe, "x"), weights)
-    with_adapter, bare = logits(SHIPPED, weights, unpacked), logits(SHIPPED, None, unpacked)
     bases.drop_loaded()
-    packed = folder / "packed"
-    packed.mkdir()
-    merging.merged_gguf(SHIPPED, weights, packed / "merged.gguf", "f16", cache=unpacked)
-    assert distance(logits(Base("merged", "causal_lm", str(packed)), None), with_adapter, bare) < 0.02
+    weights = folder / "adapter.safetensors"
+    lora.save(learned, lora.configuration(recipe, "x"), weights)
+    merging.merged_gguf(SHIPPED, weights, folder / "merged.gguf", "f16", cache=unpacked)
+    readers = [gguf.GGUFReader(path) for path in (bases.builtin_file(), folder / "merged.gguf")]
+    assert header_of(readers[0]) == header_of(readers[1])
+    before, after = ({tensor.name: tensor for tensor in reader.tensors} for reader in readers)
+    assert before.keys() == after.keys()
+    names = gguf.get_tensor_name_map(gguf.MODEL_ARCH.LLAMA, configuration.num_hidden_layers)
+    changed = {f"{names.get_name(layer)}.weight": layer for layer in sorted({files.split_name(n)[0] for n in learned})}
+    assert len(changed) == 4 * configuration.num_hidden_layers
+    tensors, facts = bases.read_adapter(weights)
+    for name in ("token_embd.weight", "blk.3.ffn_up.weight", *changed):
+        ours, theirs = (gguf.dequantize(file[name].data, file[name].tensor_type) for file in (before, after))
+        if name in changed:
+            layer = changed[name]
+            up, down = (tensors[f"base_model.model.{layer}.lora_{half}.weight"].numpy() for half in "BA")
+            delta = files.strength(layer, recipe.rank, facts) * up @ down
+            assert np.abs(delta).max() > 0.1
+            ours = ours + files.in_their_order(delta, layer, "llama", configuration)
+        assert np.allclose(ours, theirs, rtol=1e-3, atol=1e-4), name

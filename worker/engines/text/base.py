@@ -6,6 +6,7 @@ another process takes a moment later. Only safetensors and GGUF files are read, 
 
 import contextlib
 import errno
+import functools
 import hashlib
 import importlib.util
 import json
@@ -13,11 +14,13 @@ import logging
 import shutil
 import tempfile
 from collections import OrderedDict
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 import bitsandbytes as bnb
+import gguf
 import torch
 import transformers
 from huggingface_hub import snapshot_download
@@ -238,8 +241,10 @@ def _builtin(base: Base, cache: Path | None) -> tuple[str, dict[str, Any]]:
 def unpack(where: str, options: dict[str, Any], folder: Path) -> None:
     """Unpack to float32 safetensors as ``folder``, complete or not at all."""
     transformers.utils.logging.disable_progress_bar()
-    model = AutoModelForCausalLM.from_pretrained(where, dtype=torch.float32, **options)
-    tokenizer = AutoTokenizer.from_pretrained(where, trust_remote_code=False, **options)
+    with _one_table_of_names():
+        packed = AutoConfig.from_pretrained(where, **options)
+        model = AutoModelForCausalLM.from_pretrained(where, config=packed, dtype=torch.float32, **options)
+        tokenizer = AutoTokenizer.from_pretrained(where, config=packed, trust_remote_code=False, **options)
     folder.parent.mkdir(parents=True, exist_ok=True)
     part = Path(tempfile.mkdtemp(prefix=".part-", dir=folder.parent))
     try:
@@ -260,6 +265,17 @@ def unpack(where: str, options: dict[str, Any], folder: Path) -> None:
         raise OSError(str(error)) from error
     finally:
         shutil.rmtree(part, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _one_table_of_names() -> Iterator[None]:
+    """transformers 5 has gguf make the same table anew for each module of the model: a third of the time."""
+    make = gguf.get_tensor_name_map
+    gguf.get_tensor_name_map = functools.cache(make)
+    try:
+        yield
+    finally:
+        gguf.get_tensor_name_map = make
 
 
 def _rename(part: Path, folder: Path) -> None:

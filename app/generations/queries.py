@@ -218,6 +218,7 @@ class AdapterSpec:
 
     used: UsedAdapter
     key: str
+    trigger_word: str
 
 
 @dataclass(frozen=True)
@@ -278,6 +279,7 @@ def generation_spec(session: Session, generation_id: str) -> GenerationSpec:
             AdapterSpec(
                 UsedAdapter(adapter.id, adapter.name, adapter.version, adapter.sha256, use.strength),
                 adapter.diffusers_key,
+                adapter.trigger_word,
             )
             for use, adapter in zip(recipe.adapters, adapters, strict=True)
         ),

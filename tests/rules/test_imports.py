@@ -187,6 +187,7 @@ def test_engines_know_only_contracts_and_recipes() -> None:
         "app.trainings.look.recipe",
         "app.trainings.voice.recipe",
         "app.generations.recipe",
+        "app.base_models.vocabulary",  # so that what is told of words is what is drawn
         "app.generations.prompts",  # so that the built-in model is made for the words that it gets
         "app.writings.recipe",
     )

@@ -143,6 +143,8 @@ class GenerationInputs:
     """Whether the autoencoder works in tiles; None: where the memory looks short."""
     enlargement: int = 1
     """How many times as wide and as high as the recipe says pictures become at the end, 1 or 4."""
+    trigger_words: tuple[str, ...] = ()
+    """The adapters' own words in the prompt, which mean nothing else."""
 
 
 @dataclass(frozen=True)

@@ -95,6 +95,7 @@ def _inputs(job: JobRun, order: GenerationSpec, folder: Path) -> GenerationInput
         image=_fetched(job, order.image_key, folder / "start.png"),
         mask=_fetched(job, order.mask_key, folder / "mask.png"),
         enlargement=order.base.enlargement,
+        trigger_words=tuple(adapter.trigger_word for adapter in order.adapters),
     )
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from diffusers import StableDiffusionPipeline
 
+from app.base_models import vocabulary
 from app.generations.recipe import GenerationRecipe
 from app.trainings.look.recipe import Quantization, TrainingRecipe
 from worker.engines.contracts import Base, GeneratedPicture, GenerationInputs, Progress, TrainedAdapter, TrainingInputs
@@ -32,12 +33,29 @@ def generate(
     recipe: GenerationRecipe, inputs: GenerationInputs, out: Path, progress: Progress
 ) -> Iterator[GeneratedPicture]:
     """Draw the pictures, from noise, from a picture or within a mask; see ``contracts.Engine``."""
+    recipe = recipe.model_copy(update={"prompt": as_taught(inputs.base, recipe.prompt, inputs.trigger_words)})
     return frame.generate(FAMILY.drawing, recipe, inputs, out, progress)
 
 
 def load(base: Base, kind: Quantization = "none", offload: str | None = None) -> Loaded:
     """See ``unet.load``."""
     return unet.load(FAMILY, base, kind, offload)
+
+
+def as_taught(base: Base, text: str, trigger_words: Sequence[str]) -> str:
+    """The prompt or caption with every thing by the name that the base was taught, where its folder tells the names.
+
+    Drawing and training read in the same way, so that an adapter finds what it learned."""
+    folder = _folder(base)
+    known = vocabulary.load(folder / "words.json") if folder is not None else None
+    return text if known is None else vocabulary.read(known, text, trigger_words).drawn
+
+
+def _folder(base: Base) -> Path | None:
+    """Where the base is on this disk; None for one that comes from a hub, and for a single file."""
+    if base.source == "builtin":
+        return BUILTIN_MODEL
+    return Path(base.source) if Path(base.source).is_absolute() and not single_file.is_one(base) else None
 
 
 @torch.no_grad()
@@ -70,9 +88,8 @@ def _load_pipeline(base: Base, dtype: torch.dtype) -> Any:
     without_checker = {"safety_checker": None, "requires_safety_checker": False}
     if single_file.is_one(base):
         return single_file.stable_diffusion(StableDiffusionPipeline, base, dtype, **without_checker)
-    builtin = base.source == "builtin"
-    local = builtin or Path(base.source).is_absolute()
-    source = str(BUILTIN_MODEL) if builtin else base.source
+    folder = _folder(base)
+    local, source = folder is not None, str(folder or base.source)
     own: dict[str, Any] = {}
     with model_cache.loading_in_words(base, source if local else None):
         if local and _autoencoder_class(source) == PatchAutoencoder.__name__:
@@ -97,6 +114,7 @@ FAMILY = UNetFamily(
     load_pipeline=_load_pipeline,
     conditioning=Conditioning(
         encoders=("text_encoder",),
+        as_taught=as_taught,
         embed=prompts.embed_pair,
         read=_read,
         caption_scales=lambda *_: None,

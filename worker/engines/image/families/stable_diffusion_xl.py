@@ -128,6 +128,7 @@ FAMILY = UNetFamily(
     load_pipeline=_load_pipeline,
     conditioning=Conditioning(
         encoders=("text_encoder", "text_encoder_2"),
+        as_taught=lambda _base, text, _trigger_words: text,
         # Both encoders' last layer but one, whatever the clip skip.
         embed=lambda pipeline, prompt, negative, _: prompts.embed_pair_for_two(pipeline, prompt, negative),
         read=_read,

@@ -76,6 +76,8 @@ class Conditioning:
 
     encoders: tuple[str, ...]
     """The pipeline's names of its text encoders."""
+    as_taught: Callable[[Base, str, Sequence[str]], str]
+    """A text with these trigger words in it as the base is given it."""
     embed: Callable[[Any, str, str, int], PromptEmbeds]
     """Embeddings by a pipeline, of a prompt and a negative prompt, at a clip skip."""
     read: Callable[[Any, TrainingRecipe, Sequence[str]], Callable[[Sequence[str]], Captions]]
@@ -141,12 +143,13 @@ def _prepare(
 ) -> loop.Prepared[Batch]:
     pipeline, unet, conditioning = loaded.pipeline, loaded.pipeline.unet, family.conditioning
     noise_schedule = losses.NoiseSchedule.of(pipeline.scheduler, recipe)
-    captions = conditioning.read(pipeline, recipe, texts)
+    taught = {text: conditioning.as_taught(loaded.base, text, [recipe.trigger_word]) for text in texts}
+    read = conditioning.read(pipeline, recipe, list(taught.values()))
     targets = family.targets(recipe)
     device, dtype = unet.device, unet.dtype  # asked once: each answer is a walk through the whole model
 
     def embed(prompt: str) -> PromptEmbeds:
-        return conditioning.embed(pipeline, prompt, "", recipe.clip_skip)
+        return conditioning.embed(pipeline, taught[prompt], "", recipe.clip_skip)
 
     # Before the encoders leave the card; one with an adapter reads the prompt in its own way each time.
     drawn_prompts = [] if recipe.train_text_encoder else [*samples.prompts_of(recipe), recipe.class_prompt]
@@ -169,7 +172,7 @@ def _prepare(
     def batch(drawn: Drawn, generator: torch.Generator) -> Batch:
         return Batch(
             noisy=noise_schedule.draw(drawn.clean, recipe.noise_offset, generator),
-            captions=captions(drawn.captions),
+            captions=read([taught[caption] for caption in drawn.captions]),
             size_conditions=drawn.conditions,
             caption_scales=conditioning.caption_scales(pipeline, drawn, recipe.seed),
             weight=drawn.weight,

@@ -161,7 +161,8 @@ def _draw(
             steps=recipe.sample_steps,
             guidance_scale=recipe.sample_guidance_scale,
         )
-        for picture in stable_diffusion.generate(order, GenerationInputs(base, files), out / name, Printed()):
+        inputs = GenerationInputs(base, files, trigger_words=(recipe.trigger_word,))
+        for picture in stable_diffusion.generate(order, inputs, out / name, Printed()):
             drawn.append(_open(picture.path, recipe.resolution))
     return drawn
 

@@ -1,7 +1,7 @@
 """Builds the built-in model, step by step: `python -m worker.engines.image.builtin.making <step> --work DIR`.
 
-Steps in order: pictures, autoencoder, decoder, text-encoder, denoiser, wording, pack, brand, measure. Each keeps its
-results in DIR and goes on from what it finds there. Only `pictures` opens the network.
+Steps in order: pictures, autoencoder, decoder, text-encoder, denoiser, wording, pack, words, brand, measure. Each keeps
+its results in DIR and goes on from what it finds there. Only `pictures` opens the network.
 """
 
 import argparse
@@ -20,6 +20,7 @@ def _arguments() -> argparse.Namespace:
         ("denoiser", "train the denoiser", 120.0),
         ("wording", "teach the text encoder how people ask, for a denoiser that is there", 6.0),
         ("pack", "write the model as float16 safetensors", None),
+        ("words", "write down what the model knows, and other words for it", None),
         ("brand", "train adapters on the style that was left out and measure how far they carry", None),
         ("measure", "print the model's figures and quote them in its card", None),
     ):
@@ -27,7 +28,7 @@ def _arguments() -> argparse.Namespace:
         step.add_argument("--work", type=Path, required=True, help="folder for pictures, checkpoints and results")
         if minutes is not None:
             step.add_argument("--minutes", type=float, default=minutes, help="wall time to train for")
-        if name in ("pictures", "wording"):
+        if name in ("pictures", "wording", "words"):
             step.add_argument("--cache", type=Path, help="folder for the packages (default: WORK/cache)")
         if minutes is not None:
             step.add_argument("--from-model", type=Path, help="start from a packed model's weights")
@@ -47,7 +48,7 @@ def _arguments() -> argparse.Namespace:
             add_recipe_options(step)
             step.add_argument("--divisions", type=int, nargs="+", default=[1, 2, 3], help="seeds that divide the brand")
             step.add_argument("--keep", type=Path, help="folder for adapters and sheets of pictures")
-        if name in ("pack", "measure", "brand"):
+        if name in ("pack", "words", "measure", "brand"):
             step.add_argument("--model", type=Path, help="model folder (default: the one that ships)")
     return parser.parse_args()
 
@@ -105,6 +106,11 @@ def main() -> None:
             folder = args.model or layout.MODEL_DIR
             logging.info("%s: %.1f MB", folder, layout.pack(train_denoiser.assemble(args.work), folder) / 1e6)
             card.write(args.work, folder)
+        case "words":
+            from worker.engines.image.builtin import layout
+            from worker.engines.image.builtin.making.words import known
+
+            known.write(args.work, args.cache or args.work / "cache", args.model or layout.MODEL_DIR)
         case "brand":
             from worker.engines.contracts import Base
             from worker.engines.image.builtin import layout

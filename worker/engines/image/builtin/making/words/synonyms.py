@@ -6,11 +6,12 @@ commonest first, ``data.noun`` the words of a sense and its pointers, "~" to kin
 
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 from worker.engines.image.builtin.making.pictures import WORD_PACKAGE, Concept
 
-KIND_OF = "~"
+KIND_OF, ABOVE = "~", "@"
 FIELDS = {
     3: ("05", "20", "17", "19", "08"),
     4: ("13", "20", "06"),
@@ -23,6 +24,8 @@ DEPTH = 2
 """How far down kinds of kinds are followed."""
 MOST_WORDS = 2
 """Longer names ("bottle-nosed dolphin of the north") are not what people write."""
+MOST_KINDS = 60
+"""Of one thing: further ones are rare words."""
 
 
 def other_words(cache: Path, concepts: Iterable[Concept]) -> dict[str, tuple[str, ...]]:
@@ -47,10 +50,54 @@ def other_words(cache: Path, concepts: Iterable[Concept]) -> dict[str, tuple[str
     return {key: tuple(word for word in dict.fromkeys(words) if shared[word] == 1) for key, words in found.items()}
 
 
-def _index(cache: Path) -> dict[str, tuple[int, ...]]:
+@dataclass(frozen=True)
+class Meaning:
+    """English words whose first meaning is a thing, or a kind of it, and that are no adjectives."""
+
+    same: tuple[str, ...]
+    kinds: tuple[str, ...]
+    related: tuple[str, ...]
+    """Keywords of the concept that are of the same kind as it: a sneaker is a shoe, as a running shoe is."""
+
+
+def meanings(cache: Path, concepts: Iterable[Concept]) -> dict[str, Meaning]:
+    """By the concept's key, the words that can stand for it in what people write. A word may be there for several.
+
+    Raises OSError without the package.
+    """
+    senses, data = _index(cache), _Data(cache)
+    adjectives = _index(cache, "adj").keys()
+
+    def fits(word: str, place: int) -> bool:
+        noun = word.replace(" ", "_")
+        return (
+            len(word) > 2
+            and word.isascii()
+            and len(word.split()) <= MOST_WORDS
+            and word not in adjectives
+            and senses.get(noun, (0,))[0] == place
+            and noun.split("_")[-1] in senses  # of "canis lupus" nobody speaks
+        )
+
+    found = {}
+    for concept in concepts:
+        name = concept.english[0].replace(" ", "_")
+        if name not in senses:
+            continue
+        place = data.fitting(senses[name], FIELDS.get(concept.group, ()))
+        same = [word for word in data.words_below(place, 0) if fits(word, place)]
+        kinds = [word for kind in data.below(place, DEPTH) for word in data.words_below(kind, 0) if fits(word, kind)]
+        family = {place, *data.above(place), *(one for up in data.above(place) for one in data.below(up, 1))}
+        tags = [tag for tag in concept.english[1:] if tag in senses and senses[tag][0] in family]
+        related = [tag for tag in tags if fits(tag, senses[tag][0])]
+        found[concept.key] = Meaning(*(tuple(dict.fromkeys(words)) for words in (same, kinds[:MOST_KINDS], related)))
+    return found
+
+
+def _index(cache: Path, kind: str = "noun") -> dict[str, tuple[int, ...]]:
     """Word with underscores → places of its senses in the data file."""
     found = {}
-    for line in (cache / WORD_PACKAGE / "package" / "dict" / "index.noun").read_text("utf-8").splitlines():
+    for line in (cache / WORD_PACKAGE / "package" / "dict" / f"index.{kind}").read_text("utf-8").splitlines():
         if not line.startswith(" "):
             parts = line.split()
             found[parts[0]] = tuple(int(place) for place in parts[-int(parts[2]) :])
@@ -73,14 +120,26 @@ class _Data:
                 words += self.words_below(kind, depth - 1)
         return words
 
+    def below(self, place: int, depth: int) -> list[int]:
+        """Senses that are kinds of this one, nearest first."""
+        kinds = self._sense(place)[1] if depth else []
+        return kinds + [one for kind in kinds for one in self.below(kind, depth - 1)]
+
+    def above(self, place: int) -> list[int]:
+        """Senses that this one is a kind of."""
+        return self._pointed_at(place, ABOVE)
+
     def _sense(self, place: int) -> tuple[list[str], list[int]]:
         """The words of one sense, and the places of the kinds of it."""
         parts = self._line(place)
-        count = int(parts[3], 16)
-        words = [parts[4 + 2 * n].split("(")[0].replace("_", " ").lower() for n in range(count)]
-        after = 4 + 2 * count
+        words = [parts[4 + 2 * n].split("(")[0].replace("_", " ").lower() for n in range(int(parts[3], 16))]
+        return words, self._pointed_at(place, KIND_OF)
+
+    def _pointed_at(self, place: int, kind: str) -> list[int]:
+        parts = self._line(place)
+        after = 4 + 2 * int(parts[3], 16)
         pointers = [parts[after + 1 + 4 * n : after + 5 + 4 * n] for n in range(int(parts[after]))]
-        return words, [int(target) for kind, target, part, _ in pointers if kind == KIND_OF and part == "n"]
+        return [int(target) for one, target, part, _ in pointers if one == kind and part == "n"]
 
     def _line(self, place: int) -> list[str]:
         return self._bytes[place : self._bytes.index(b"\n", place)].decode("utf-8").split()

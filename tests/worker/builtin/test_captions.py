@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from worker.engines.image.builtin.making.pictures import Concept
+from worker.engines.image.builtin.making.concepts import Concept
 from worker.engines.image.builtin.making.words.captions import (
     COLOURS,
     ENGLISH,

@@ -8,7 +8,7 @@ import pytest
 
 from app.base_models.vocabulary import Vocabulary, read
 from worker.engines.image.builtin.layout import MODEL_DIR
-from worker.engines.image.builtin.making.pictures import Concept
+from worker.engines.image.builtin.making.concepts import Concept
 from worker.engines.image.builtin.making.words import known
 
 DOG = Concept("dog", "1f415", ("dog", "pet"), ("hund", "haustier"), 3)

@@ -8,12 +8,15 @@ from torch import nn
 from worker.engines.image.base.patch_autoencoder import PatchAutoencoder
 from worker.engines.image.builtin import layout
 from worker.engines.image.builtin.making import measure
-from worker.engines.image.builtin.making.pictures import ONE_OUTLINE, Concept, Picture, outline, outline_kind, save
+from worker.engines.image.builtin.making.concepts import Concept
+from worker.engines.image.builtin.making.pictures import Picture, ink_of, save
 from worker.engines.image.builtin.making.training import decoder as train_decoder
+from worker.engines.image.builtin.making.training import text_encoder
 from worker.engines.image.builtin.making.training.autoencoder import compose, edge_loss, psnr, split
 from worker.engines.image.builtin.making.training.checkpoints import history, load_checkpoint, note, save_checkpoint
-from worker.engines.image.builtin.making.training.denoiser import Examples, loss_of
+from worker.engines.image.builtin.making.training.denoiser import Examples, Sampler, loss_of
 from worker.engines.image.builtin.making.training.optimizer import Pair, orthogonalise
+from worker.engines.image.builtin.making.words.captions import STYLES
 
 pytestmark = pytest.mark.slow
 
@@ -77,8 +80,8 @@ def test_psnr_of_a_known_error():
 
 
 def test_held_out_pictures_are_not_trained_on():
-    plain = [Picture("noto", f"icon-{n}", None) for n in range(1000)]
-    twins = [Picture("outlined-noto", f"icon-{n}", None) for n in range(0, 1000, 2)]
+    plain = [Picture("noto", "noto", f"icon-{n}", None) for n in range(1000)]
+    twins = [Picture("outlined-noto", "noto", f"icon-{n}", None) for n in range(0, 1000, 2)]
     trained, held = split([*plain, *twins])
     unseen = {plain[i].icon for i in held}
     assert len(held) == 300 and not {[*plain, *twins][i].icon for i in trained} & unseen
@@ -111,13 +114,61 @@ def test_a_denoiser_that_knows_the_answer_has_no_loss():
 def test_an_outline_of_another_colour_is_always_named_with_its_colour():
     examples = object.__new__(Examples)
     examples.rng = np.random.default_rng(0)
-    examples.pictures = [Picture(ONE_OUTLINE[0], "rocket", "rocket")]
+    examples.pictures = [Picture("outlined-fluent-emoji-flat", "fluent-emoji-flat", "rocket", "rocket")]
     examples.concepts = {"rocket": Concept("rocket", "1f680", ("rocket",), ("rakete",), 5)}
     own, varied = ([examples.caption(0, place, 0) for _ in range(200)] for place in (0, 1))
     assert 120 < sum("outlined" in text or "umrandet" in text for text in own) < 200
-    its = outline(outline_kind(ONE_OUTLINE[0], "rocket", 1))
+    its = ink_of(examples.pictures[0], 1)
     assert all(f"{its.english} outlined" in text or f"{its.german} umrandet" in text for text in varied)
     assert not any(f"{its.english} outlined" in text or f"{its.german} umrandet" in text for text in own)
+
+
+def test_a_style_of_lines_is_always_named_where_the_concept_has_others():
+    examples = object.__new__(Examples)
+    examples.rng = np.random.default_rng(0)
+    examples.pictures = [Picture("silhouette", "mdi", "rocket", "rocket"), Picture("noto", "noto", "rocket", "rocket")]
+    rocket = Concept("rocket", "1f680", ("rocket",), ("rakete",), 5, styles=("noto", "silhouette"))
+    examples.concepts = {"rocket": rocket}
+    lines, plain = ([examples.caption(n, 0, 0) for _ in range(200)] for n in (0, 1))
+    words = ("silhouette", "solid", "einfarbig")
+    assert all(any(word in text for word in words) for text in lines)
+    assert any("detail" not in text and "schattiert" not in text and "shaded" not in text for text in plain)
+
+
+def test_every_concept_is_drawn_equally_often_and_in_each_of_its_styles():
+    many = [Picture(style, style, "cup", "cup") for style in ("noto", "twemoji", "silhouette", "line")]
+    some = [Picture("silhouette", icon_set, "drill", "drill") for icon_set in ("mdi", "ph", "solar")]
+    pictures, rng = [*many, *some, Picture("line", "tabler", "drill", "drill")], np.random.default_rng(0)
+    sampler = Sampler(pictures)
+    drawn = np.bincount([sampler.draw(rng) for _ in range(8000)], minlength=len(pictures)) / 8000
+    assert drawn[:4] == pytest.approx([1 / 8] * 4, abs=0.02)
+    assert drawn[4:] == pytest.approx([1 / 12] * 3 + [1 / 4], abs=0.02)
+
+
+def test_captions_and_thumbnails_know_only_what_there_are_pictures_of(tmp_path):
+    rng = np.random.default_rng(0)
+    cup = Concept("cup", "", ("cup",), ("tasse",), 7, styles=("noto", "silhouette"))
+    drill = Concept("drill", "", ("drill",), ("bohrmaschine",), 7, styles=("silhouette",))
+    _, labels = text_encoder.sample_captions(rng, [cup, drill], 400)
+    none = len(STYLES)
+    noto, silhouette = (text_encoder.STYLE_NAMES.index(style) for style in ("noto", "silhouette"))
+    assert {tuple(row[:2]) for row in labels.tolist()} == {
+        *((0, style) for style in (noto, silhouette, none)),
+        *((1, style) for style in (silhouette, none)),
+    }
+    assert (labels[labels[:, 1] == noto, 3] == 0).all() and (labels[labels[:, 1] == silhouette, 3] > 0).any()
+    pictures = [
+        Picture("noto", "noto", "cup", "cup"),
+        Picture("silhouette", "mdi", "cup", "cup"),
+        Picture("silhouette", "ph", "drill", "drill"),
+        Picture("silhouette", "mdi", "drill", "drill"),
+    ]
+    pixels = np.full((4, 1, 16, 16, 4), 255, np.uint8)
+    pixels[:, ..., 0] = np.array([255, 51, 102, 0])[:, None, None, None]
+    save(tmp_path, "denoiser", zip(pictures, pixels, strict=True))
+    red = text_encoder._thumbnails(tmp_path, [cup, drill])[:, :, 0].mean((2, 3))
+    assert red[0, [noto, silhouette, none]].tolist() == pytest.approx([1, 0.2, 1])
+    assert red[1, [noto, silhouette, none]].tolist() == pytest.approx([0, 0.2, 0.2])
 
 
 def test_features_find_a_picture_again_and_ranks_are_right():
@@ -168,7 +219,8 @@ def test_the_critic_learns_to_tell_a_blurred_patch_from_a_sharp_one():
 def test_training_the_decoder_leaves_the_latents_as_they_are(tmp_path):
     rng = np.random.default_rng(0)
     pixels = np.repeat(np.repeat(rng.integers(0, 255, (320, 1, 8, 8, 4), dtype=np.uint8), 16, 2), 16, 3)
-    save(tmp_path, "ae", [Picture("noto", f"icon-{n}", None) for n in range(320)], pixels)
+    pictures = [Picture("noto", "noto", f"icon-{n}", None) for n in range(320)]
+    save(tmp_path, "ae", zip(pictures, pixels, strict=True))
     torch.manual_seed(0)
     before = PatchAutoencoder(widths=(16, 32), encoder_blocks=(1, 1), decoder_blocks=(1, 1), latent_channels=8)
     before.save_pretrained(tmp_path / "vae")

@@ -6,8 +6,8 @@ import torch
 from transformers import CLIPTokenizer
 
 from worker.engines.image.builtin.layout import MODEL_DIR
+from worker.engines.image.builtin.making.concepts import Concept
 from worker.engines.image.builtin.making.measure_wording import colour_of_ground
-from worker.engines.image.builtin.making.pictures import Concept
 from worker.engines.image.builtin.making.training.wording import Asked, Wording
 from worker.engines.image.builtin.making.words import synonyms, triggers
 from worker.engines.image.builtin.making.words.captions import COLOURS

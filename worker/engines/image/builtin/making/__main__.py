@@ -8,6 +8,8 @@ import argparse
 import logging
 from pathlib import Path
 
+from worker.engines.image.builtin.making.icon_sets import BRAND_SET, UNSEEN_SETS
+
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m worker.engines.image.builtin.making", description=__doc__)
@@ -46,6 +48,7 @@ def _arguments() -> argparse.Namespace:
             from worker.engines.image.measuring.brand_effect import add_recipe_options
 
             add_recipe_options(step)
+            step.add_argument("--set", choices=UNSEEN_SETS, default=BRAND_SET, help="the style that was left out")
             step.add_argument("--divisions", type=int, nargs="+", default=[1, 2, 3], help="seeds that divide the brand")
             step.add_argument("--keep", type=Path, help="folder for adapters and sheets of pictures")
         if name in ("pack", "words", "measure", "brand"):
@@ -119,7 +122,7 @@ def main() -> None:
 
             folder = (args.model or layout.MODEL_DIR).resolve()
             base = Base("model", "stable_diffusion", str(folder))
-            brand.measure_brand(args.work, recipe_of(args), base, tuple(args.divisions), args.keep)
+            brand.measure_brand(args.work, args.set, recipe_of(args), base, tuple(args.divisions), args.keep)
         case "measure":
             from worker.engines.image.builtin import layout
             from worker.engines.image.builtin.making import card, figures

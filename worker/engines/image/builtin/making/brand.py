@@ -1,9 +1,10 @@
 """How far an adapter carries the built-in model towards a style it has never seen, and what that costs in obedience.
 
-The brand is the icon set that was left out of all training. Its pictures of known concepts are divided by a seed: 24 to
-train on, 40 of other concepts to compare with. Distances are those of ``brand_effect``. Obedience is measured with the
-words an adapter is used with ("nordlichtstyle, a rocket"), for base and adapter alike: a picture is obeyed where the
-nearest real picture, of any trained style or of the brand, is of a concept among the first five (``measure.features``).
+The brand is one of the icon sets that were left out of all training (``UNSEEN_SETS``). Its pictures of known concepts
+are divided by a seed: 24 to train on, 40 of other concepts to compare with. Distances are those of ``brand_effect``.
+Obedience is measured with the words an adapter is used with ("nordlichtstyle, a rocket"), for base and adapter alike: a
+picture is obeyed where the nearest real picture, of any trained style or of the brand, is of a concept among the first
+five (``measure.features``).
 """
 
 import json
@@ -21,9 +22,10 @@ from app.generations.prompts import with_trigger_words
 from app.generations.recipe import AdapterUse, GenerationRecipe
 from app.trainings.look.recipe import TrainingRecipe
 from worker.engines.contracts import AdapterFile, Base, GenerationInputs, TrainedAdapter
+from worker.engines.image.builtin.making.concepts import Concept
 from worker.engines.image.builtin.making.measure import TOP
 from worker.engines.image.builtin.making.measure_wording import ranks
-from worker.engines.image.builtin.making.pictures import Concept, load
+from worker.engines.image.builtin.making.pictures import load
 from worker.engines.image.builtin.making.prepare import read_concepts
 from worker.engines.image.families import stable_diffusion
 from worker.engines.image.measuring.brand_effect import Effect, Printed, asked_for, measure
@@ -42,12 +44,15 @@ class Division:
     asked: list[Concept]
 
 
-def divide(work: Path, seed: int) -> Division:
+def divide(work: Path, icon_set: str, seed: int) -> Division:
     """Raises PicturesError without pictures."""
     rng = np.random.default_rng(100 + seed)
     known = {c.key: c for c in read_concepts(work)}
     brand = load(work, "brand")[0]
-    rows = [int(i) for i in rng.permutation([i for i, p in enumerate(brand) if p.concept in known])]
+    rows = [
+        int(i)
+        for i in rng.permutation([i for i, p in enumerate(brand) if p.icon_set == icon_set and p.concept in known])
+    ]
     trained, compared = rows[:TRAINED], rows[TRAINED : TRAINED + COMPARED]
     shown = {brand[i].concept for i in trained}
     others = [c for key, c in known.items() if key not in shown]
@@ -66,9 +71,9 @@ def write_pictures(work: Path, rows: list[int], folder: Path) -> None:
         Image.alpha_composite(ground, image).convert("RGB").save(folder / f"{name}.png")
 
 
-def obeyed(drawn: Tensor, asked: list[Concept], work: Path) -> float:
+def obeyed(drawn: Tensor, asked: list[Concept], work: Path, icon_set: str) -> float:
     """Share of pictures (n, 3, 128, 128) in -1..1 whose concept is among the first ``TOP`` of the ``asked`` ones."""
-    return (ranks(drawn, asked, work, ("denoiser", "brand")) < TOP).float().mean().item()
+    return (ranks(drawn, asked, work, icon_set) < TOP).float().mean().item()
 
 
 def draw(asked: list[Concept], trained: TrainedAdapter | None, recipe: TrainingRecipe, base: Base, out: Path) -> Tensor:
@@ -93,22 +98,23 @@ def draw(asked: list[Concept], trained: TrainedAdapter | None, recipe: TrainingR
     return torch.stack(drawn)
 
 
-def measure_brand(work: Path, recipe: TrainingRecipe, base: Base, seeds: tuple[int, ...], keep: Path | None) -> dict:
-    """Figures by seed: distances of base and adapter, shares of the way, obedience of both. Writes `brand.json` in
-    `work`; sheets of pictures under `keep`.
+def measure_brand(
+    work: Path, icon_set: str, recipe: TrainingRecipe, base: Base, seeds: tuple[int, ...], keep: Path | None
+) -> dict:
+    """Figures by seed: distances of base and adapter, shares of the way, obedience of both. Writes them beside those of
+    other sets to `brand_figures.json` in `work`; sheets of pictures under `keep`.
     """
     figures = {}
     for seed in seeds:
-        division = divide(work, seed)
+        division = divide(work, icon_set, seed)
         with tempfile.TemporaryDirectory() as scratch:
             out = keep / str(seed) if keep else Path(scratch) / "out"
             write_pictures(work, division.trained, Path(scratch) / "trained")
             write_pictures(work, division.compared, Path(scratch) / "compared")
             effect: Effect = measure(Path(scratch) / "trained", Path(scratch) / "compared", recipe, base, out)
-            before = obeyed(draw(division.asked, None, recipe, base, out / "asked_base"), division.asked, work)
-            after = obeyed(
-                draw(division.asked, effect.trained, recipe, base, out / "asked_adapter"), division.asked, work
-            )
+            drawn = draw(division.asked, None, recipe, base, out / "asked_base")
+            drawn_after = draw(division.asked, effect.trained, recipe, base, out / "asked_adapter")
+            before, after = (obeyed(some, division.asked, work, icon_set) for some in (drawn, drawn_after))
         figures[str(seed)] = {
             "base": asdict(effect.base),
             "adapter": asdict(effect.adapter),
@@ -117,6 +123,8 @@ def measure_brand(work: Path, recipe: TrainingRecipe, base: Base, seeds: tuple[i
             "obedience with the adapter": after,
             "training seconds": effect.training_seconds,
         }
-        log.info("division %d: %s", seed, json.dumps(figures[str(seed)]))
-    (work / "brand_figures.json").write_text(json.dumps(figures, indent=1))
+        log.info("%s, division %d: %s", icon_set, seed, json.dumps(figures[str(seed)]))
+    path = work / "brand_figures.json"
+    others = json.loads(path.read_text()) if path.exists() else {}
+    path.write_text(json.dumps(others | {icon_set: figures}, indent=1))
     return figures

@@ -4,7 +4,8 @@ import json
 from pathlib import Path
 
 from worker.engines.image.builtin.layout import size_of
-from worker.engines.image.builtin.making.pictures import BRAND_SET, OUTLINES, load, source
+from worker.engines.image.builtin.making.icon_sets import OUTLINED, SOURCES, TRAINING_SETS, UNSEEN_SETS
+from worker.engines.image.builtin.making.pictures import INKS, load
 from worker.engines.image.builtin.making.prepare import read_concepts
 from worker.engines.image.builtin.making.training.checkpoints import history
 from worker.engines.image.builtin.making.words.captions import COLOURS, STYLES
@@ -13,6 +14,8 @@ _LICENCE_LINKS = {
     "MIT": "https://opensource.org/license/mit",
     "Apache-2.0": "https://www.apache.org/licenses/LICENSE-2.0",
     "CC-BY-4.0": "https://creativecommons.org/licenses/by/4.0/",
+    "CC-BY-3.0": "https://creativecommons.org/licenses/by/3.0/",
+    "ISC": "https://opensource.org/license/isc-license-txt",
 }
 _PARTS = {
     "autoencoder": "pictures",
@@ -45,8 +48,8 @@ marineblauem Hintergrund".
 |---|---|---|
 {styles}
 
-An outline is dark unless its colour is named before the word, as in "navy outlined style rocket" or "Rakete im
-marineblau umrandeten Stil": {outlines}.
+Outlines, lines and shapes of one colour are dark unless a colour is named before the style's first word, as in "navy
+outlined style rocket" or "Rakete im rot einfarbigen Stil": {inks}.
 
 ## Parts
 - `vae`: `PatchAutoencoder` of this project, 16×16 pixels to one cell of 24 channels (8×8 cells for a picture).
@@ -61,10 +64,12 @@ marineblau umrandeten Stil": {outlines}.
 diffusers imports no module just because a model names one.
 
 ## Data
-Concepts are those emoji (animals, food, places, activities, objects, hearts) that all trained styles and at least six
-of the sets draw, less near-duplicates and rarely wanted things left out by hand (`left_out.py`); people, faces, flags,
-clock faces, letters and symbols were left out. Sets under share-alike licences were not used. The set `{brand_set}`
-was left out of all training: it is the brand that adapters are tested with.
+Concepts are emoji (animals, food, places, activities, objects, hearts), less near-duplicates and rarely wanted things
+left out by hand (`left_out.py`), and other things that brands ask for (`things.toml`), where at least two of the sets
+draw them by different hands; people, faces, flags, clock faces, letters and symbols were left out. A concept has
+pictures in {fewest} to {most} styles, on average in {average:.1f}. Sets under share-alike licences were not used.
+The sets {unseen}
+were left out of all training: they are the brands that adapters are tested with.
 
 | set | author | licence | used for |
 |---|---|---|---|
@@ -125,7 +130,7 @@ def write(work: Path, folder: Path) -> None:
     Figures come from `work/figures.json` (the measure step); without it the card says that nothing was measured.
     """
     licences = json.loads((work / "licences.json").read_text("utf-8"))
-    trained = [row for row in licences if row["set"] != BRAND_SET]
+    trained = [row for row in licences if row["set"] not in UNSEEN_SETS]
     (folder / "NOTICE").write_text(_notice(trained), "utf-8")
     figures_file = work / "figures.json"
     figures = json.loads(figures_file.read_text("utf-8")) if figures_file.exists() else {}
@@ -166,8 +171,8 @@ outlines for words that it does not know, and palettes came out nearer (3.49 and
 was better in all three (palette 3.67 instead of 4.03). There the brand's own pictures of other subjects are 1.5 apart
 in palette, and a guidance of 3 instead of 4 brings palettes nearer (3.25) and leaves edges and texture further away.
 
-| division | palette (ΔE2000) | edges | texture | obeyed |
-|---|---|---|---|---|"""
+| set | division | palette (ΔE2000) | edges | texture | obeyed |
+|---|---|---|---|---|---|"""
 
 
 def _brand(work: Path) -> str:
@@ -175,38 +180,38 @@ def _brand(work: Path) -> str:
     if not path.exists():
         return "How far adapters carry it towards a new style has not been measured yet (step `brand`)."
     lines = [BRAND_EXPLAINED]
-    for seed, row in json.loads(path.read_text()).items():
-        cells = [
-            f"{row['base'][name]:.2f} → {row['adapter'][name]:.2f} ({row['share of the way'][name]:.0%})"
-            for name in ("palette", "edges", "texture")
-        ]
-        obeyed = f"{row['obedience of the base']:.2f} → {row['obedience with the adapter']:.2f}"
-        lines.append(f"| {seed} | {' | '.join(cells)} | {obeyed} |")
+    for icon_set, figures in json.loads(path.read_text()).items():
+        for seed, row in figures.items():
+            cells = [
+                f"{row['base'][name]:.2f} → {row['adapter'][name]:.2f} ({row['share of the way'][name]:.0%})"
+                for name in ("palette", "edges", "texture")
+            ]
+            obeyed = f"{row['obedience of the base']:.2f} → {row['obedience with the adapter']:.2f}"
+            lines.append(f"| {icon_set} | {seed} | {' | '.join(cells)} | {obeyed} |")
     return "\n".join(lines)
 
 
 def _learnt_from(style: str) -> str:
-    icon_set = source(style)
-    return icon_set if style == icon_set else f"{icon_set}, with a dark outline round every shape"
+    sets = ", ".join(source.icon_set for source in SOURCES[style])
+    return f"{sets}, with a dark outline round every shape" if style.startswith(OUTLINED) else sets
 
 
 def _card(work: Path, folder: Path, licences: list[dict[str, str]], figures: dict[str, dict[str, float]]) -> str:
     concepts = read_concepts(work)
-    known = {c.key for c in concepts}
-    pictures = sum(p.concept in known for p in load(work, "denoiser")[0])
+    counts = [len(concept.styles) for concept in concepts]
     styles = "\n".join(
         f"| `{english[0]}` | `{german[0]}` | {_learnt_from(style)} |" for style, (english, german) in STYLES.items()
     )
     sets = "\n".join(
         f"| [{r['title']}]({r['url']}) | {r['author']} | {r['spdx']} | "
-        f"{'all parts' if r['set'] in STYLES else 'autoencoder only'} |"
+        f"{'all parts' if r['set'] in TRAINING_SETS else 'autoencoder only'} |"
         for r in licences
     )
     trained = "\n".join(
         f"| {part} | {row['minutes']:.0f} | {int(row['seen']):,} {_PARTS[part]} |"
         for part, row in history(work).items()
     )
-    outlines = ", ".join(f"{one.english} ({one.german})" for one in OUTLINES[1:])
+    inks = ", ".join(f"{one.english} ({one.german})" for one in INKS[1:])
     if figures:
         measured = "\n".join(
             f"| {title} | {name} | {value:.3f} |" for title, rows in figures.items() for name, value in rows.items()
@@ -218,11 +223,14 @@ def _card(work: Path, folder: Path, licences: list[dict[str, str]], figures: dic
         megabytes=size_of(folder) / 1e6,
         concepts=len(concepts),
         style_count=len(STYLES),
-        pictures=pictures,
+        pictures=len(load(work, "denoiser")[0]),
+        fewest=min(counts),
+        most=max(counts),
+        average=sum(counts) / len(counts),
         colour_count=len(COLOURS),
         styles=styles,
-        outlines=outlines,
-        brand_set=BRAND_SET,
+        inks=inks,
+        unseen=", ".join(f"`{name}`" for name in UNSEEN_SETS),
         sets=sets,
         trained=trained,
         measured=measured,

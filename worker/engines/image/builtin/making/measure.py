@@ -11,7 +11,9 @@ import torch.nn.functional as F
 from diffusers import StableDiffusionPipeline
 from torch import Tensor
 
-from worker.engines.image.builtin.making.pictures import Concept, load
+from worker.engines.image.builtin.making.concepts import Concept
+from worker.engines.image.builtin.making.icon_sets import UNSEEN_SETS
+from worker.engines.image.builtin.making.pictures import load
 from worker.engines.image.builtin.making.prepare import read_concepts
 from worker.engines.image.builtin.making.training.autoencoder import HELD_OUT, compose, psnr, reconstruct, sheet, split
 from worker.engines.image.builtin.making.words.captions import STYLES, Choice, caption
@@ -78,10 +80,15 @@ def _usual(concept: Concept, style: str, german: bool) -> str:
     return f"{concept.german[0]} im {word}en stil" if german else f"{word} style {concept.english[0]}"
 
 
+def _in_every_measured_style(work: Path) -> list[Concept]:
+    return [concept for concept in read_concepts(work) if set(MEASURED_STYLES) <= set(concept.styles)]
+
+
 def obedience(
     made: StableDiffusionPipeline, work: Path, guidance: float = GUIDANCE, count: int = CONCEPTS
 ) -> dict[str, float]:
-    """Share of prompts whose picture is nearest (top 1, top TOP) to the real one among `count` concepts of that style.
+    """Share of prompts whose picture is nearest (top 1, top TOP) to the real one among `count` concepts of that style,
+    all of which the measured styles draw.
 
     Prompts of unseen wording are of templates that training never saw, those of usual wording are "flat style
     rocket" and
@@ -89,9 +96,9 @@ def obedience(
     place
     of drawn ones: what these features can tell at best.
     """
-    all_concepts = read_concepts(work)
+    all_concepts = _in_every_measured_style(work)
     rng = np.random.default_rng(11)
-    chosen: list[Concept] = [all_concepts[i] for i in rng.permutation(len(all_concepts))[:count]]
+    chosen = [all_concepts[i] for i in rng.permutation(len(all_concepts))[:count]]
     pictures, pixels = load(work, "denoiser")
     row = {(p.concept, p.style): i for i, p in enumerate(pictures)}
     results: dict[str, float] = {}
@@ -124,7 +131,7 @@ def variety(made: StableDiffusionPipeline, work: Path, prompts: int = 20, seeds:
 
     A drawn picture counts as a copy where it is nearer than 0.03 (30 dB) to a training picture on white.
     """
-    all_concepts = read_concepts(work)
+    all_concepts = _in_every_measured_style(work)
     rng = np.random.default_rng(13)
     chosen = [all_concepts[i] for i in rng.permutation(len(all_concepts))[:prompts]]
     texts = [
@@ -153,18 +160,22 @@ def variety(made: StableDiffusionPipeline, work: Path, prompts: int = 20, seeds:
 
 
 def autoencoder_quality(made: StableDiffusionPipeline, work: Path) -> dict[str, float]:
-    """Mean PSNR in dB on held-out pictures and on the brand's, neither ever trained on, on white."""
+    """Mean PSNR in dB on held-out pictures and on those of the unseen sets, none ever trained on, on white."""
     pictures, pixels = load(work, "ae")
-    rows = split(pictures)[1]
-    held = on_white(pixels, list(rows))
-    brand = on_white(load(work, "brand")[1], list(range(len(load(work, "brand")[0]))))
-    with torch.no_grad():
-        again, brand_again = reconstruct(made.vae, held), reconstruct(made.vae, brand)
-    sheet(work / "autoencoder_measured.png", torch.cat([held[:12], again[:12], brand[:12], brand_again[:12]]))
-    return {
-        f"{HELD_OUT} held-out pictures": psnr(again, held).mean().item(),
-        "brand pictures": psnr(brand_again, brand).mean().item(),
-    }
+    held = on_white(pixels, list(split(pictures)[1]))
+    pictures, pixels = load(work, "brand")
+    unseen = {name: [i for i, p in enumerate(pictures) if p.icon_set == name] for name in UNSEEN_SETS}
+    figures, rows = {}, []
+    for name, real in {
+        f"{HELD_OUT} held-out pictures": held,
+        **{name: on_white(pixels, of_it) for name, of_it in unseen.items()},
+    }.items():
+        with torch.no_grad():
+            again = reconstruct(made.vae, real)
+        rows += [real[:12], again[:12]]
+        figures[name] = psnr(again, real).mean().item()
+    sheet(work / "autoencoder_measured.png", torch.cat(rows))
+    return figures
 
 
 def latency(made: StableDiffusionPipeline) -> dict[str, float]:

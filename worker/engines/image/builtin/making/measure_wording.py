@@ -14,8 +14,9 @@ from diffusers import StableDiffusionPipeline
 from torch import Tensor
 
 from app.generations.prompts import with_trigger_words
+from worker.engines.image.builtin.making.concepts import Concept
 from worker.engines.image.builtin.making.measure import CONCEPTS, TOP, draw, features, on_white
-from worker.engines.image.builtin.making.pictures import Concept, load
+from worker.engines.image.builtin.making.pictures import load
 from worker.engines.image.builtin.making.prepare import read_concepts
 from worker.engines.image.builtin.making.training.autoencoder import sheet
 from worker.engines.image.builtin.making.words import triggers
@@ -30,14 +31,16 @@ def asked_for(concept: Concept, german: bool) -> str:
     return concept.german[0].capitalize() if german else brand_effect.asked_for(concept.english[0])
 
 
-def ranks(drawn: Tensor, asked: list[Concept], work: Path, sets: tuple[str, ...] = ("denoiser",)) -> Tensor:
-    """Of pictures (n, 3, 128, 128) in -1..1 of the n concepts asked for: the rank (0 is best) of the right one."""
+def ranks(drawn: Tensor, asked: list[Concept], work: Path, brand: str | None = None) -> Tensor:
+    """Of pictures (n, 3, 128, 128) in -1..1 of the n concepts asked for: the rank (0 is best) of the right one, among
+    the pictures trained on and those of the unseen set `brand`.
+    """
     best = torch.full((len(asked), len(asked)), -1.0)
     place = {c.key: n for n, c in enumerate(asked)}
     wanted = features(drawn)
-    for name in sets:
+    for name in ("denoiser", "brand") if brand else ("denoiser",):
         pictures, pixels = load(work, name)
-        rows = [i for i, p in enumerate(pictures) if p.concept in place]
+        rows = [i for i, p in enumerate(pictures) if p.concept in place and (name != "brand" or p.icon_set == brand)]
         likeness = wanted @ features(on_white(pixels, rows)).T
         for column, i in enumerate(rows):
             n = place[str(pictures[i].concept)]

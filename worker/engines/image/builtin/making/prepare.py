@@ -3,46 +3,44 @@
 import json
 import logging
 import re
-from collections import Counter
-from dataclasses import asdict
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
 
-from worker.engines.image.builtin.making.pictures import (
-    BRAND_SET,
-    EXTRA_SETS,
+from worker.engines.image.builtin.making.concepts import Concept, concepts
+from worker.engines.image.builtin.making.icon_sets import (
+    AUTOENCODER_SETS,
+    EVERY_SET,
     OUTLINED,
-    TRAINING_SETS,
-    Concept,
-    Picture,
+    SAME_DRAWINGS,
+    SOURCES,
+    UNSEEN_SETS,
     PicturesError,
-    catalogue,
-    concepts,
-    every_icon,
     fetch,
     licence,
-    render_all,
-    save,
-    source,
 )
-from worker.engines.image.builtin.making.words.captions import STYLES
+from worker.engines.image.builtin.making.pictures import Picture, catalogue, every_icon, render_all, save
 from worker.engines.image.builtin.making.words.left_out import LEFT_OUT
 
 log = logging.getLogger(__name__)
 VARIANTS = 4
+FEWEST_DRAWINGS = 2
+"""By different hands; of what has but one picture the model would learn that picture."""
+COLOURED = ("fluent-emoji-flat", "noto", "twemoji", "emojione", "noto-v1", "fxemoji", "fluent-emoji")
+ONE_COLOUR = ("silhouette", "line", "duotone", "stencil")
 _UNWANTED = re.compile("skin-tone|flag|dark|light-s|medium|clock|thirty|keycap")
 
 
-def chosen_concepts(cache: Path, known: dict[str, Concept]) -> dict[str, Concept]:
-    """Concepts that every trained style draws and at least six of the sets know, without those left out by hand."""
-    drawn = {s: {p.concept for p in catalogue(cache, (s,), known)} for s in TRAINING_SETS}
-    count = Counter(key for keys in drawn.values() for key in keys)
-    return {
-        k: c
-        for k, c in known.items()
-        if count[k] >= 6 and k not in LEFT_OUT and all(k in drawn[source(s)] for s in STYLES)
-    }
+def chosen_concepts(cache: Path, known: Mapping[str, Concept]) -> dict[str, Concept]:
+    """Concepts with enough drawings, without those left out by hand."""
+    known = {key: concept for key, concept in known.items() if key not in LEFT_OUT}
+    drawings: dict[str | None, set[str]] = defaultdict(set)
+    for picture in catalogue(cache, SOURCES, known):
+        drawings[picture.concept].add(SAME_DRAWINGS.get(picture.icon_set, picture.icon_set))
+    return {key: concept for key, concept in known.items() if len(drawings[key]) >= FEWEST_DRAWINGS}
 
 
 def prepare(cache: Path, work: Path, processes: int = 2) -> None:
@@ -52,38 +50,50 @@ def prepare(cache: Path, work: Path, processes: int = 2) -> None:
     """
     fetch(cache)
     work.mkdir(parents=True, exist_ok=True)
-    licences = [licence(cache, s) for s in (*TRAINING_SETS, *EXTRA_SETS, BRAND_SET)]
+    licences = [licence(cache, icon_set) for icon_set in EVERY_SET]
     (work / "licences.json").write_text(json.dumps(licences, indent=1))
-    known = concepts(cache)
-    chosen = chosen_concepts(cache, known)
-    pictures, pixels = render_all(cache, catalogue(cache, tuple(STYLES), chosen), VARIANTS, processes)
-    save(work, "denoiser", pictures, pixels)
-    styles = Counter(p.concept for p in pictures)
-    complete = [asdict(c) for k, c in chosen.items() if styles[k] == len(STYLES)]
-    (work / "concepts.json").write_text(json.dumps(complete, ensure_ascii=False, indent=0))
-    log.info("denoiser: %d pictures of %d concepts", len(pictures), len(complete))
-    pictures, pixels = render_all(cache, catalogue(cache, (BRAND_SET,), known), 1, processes)
-    save(work, "brand", pictures, pixels)
-    pictures, pixels = render_all(cache, _autoencoder_pictures(cache, known), 2, processes)
-    save(work, "ae", pictures, pixels)
+    chosen = chosen_concepts(cache, concepts(cache))
+    pictures = save(work, "denoiser", render_all(cache, catalogue(cache, SOURCES, chosen), VARIANTS, processes))
+    drawn = with_styles(chosen, pictures)
+    (work / "concepts.json").write_text(json.dumps([asdict(c) for c in drawn], ensure_ascii=False, indent=0))
+    log.info("denoiser: %d pictures of %d concepts", len(pictures), len(drawn))
+    pictures = save(work, "brand", render_all(cache, catalogue(cache, UNSEEN_SETS, chosen), 1, processes))
+    log.info("unseen sets: %d pictures", len(pictures))
+    pictures = save(work, "ae", render_all(cache, _autoencoder_pictures(cache, chosen), 2, processes))
     log.info("autoencoder: %d pictures", len(pictures))
 
 
-def _autoencoder_pictures(cache: Path, known: dict[str, Concept]) -> list:
-    found = catalogue(cache, TRAINING_SETS, known)
-    seen = {(p.style, p.icon) for p in found}
-    rng = np.random.default_rng(1)
-    for icon_set in EXTRA_SETS:
-        found += every_icon(cache, icon_set)
+def with_styles(chosen: Mapping[str, Concept], pictures: list[Picture]) -> list[Concept]:
+    """The concepts that there are pictures of, with the styles of those."""
+    styles: dict[str | None, list[str]] = defaultdict(list)
+    for picture in pictures:
+        styles[picture.concept].append(picture.style)
+    return [
+        replace(concept, styles=tuple(style for style in SOURCES if style in styles[key]))
+        for key, concept in chosen.items()
+        if styles[key]
+    ]
+
+
+def _autoencoder_pictures(cache: Path, chosen: dict[str, Concept]) -> list[Picture]:
+    found = catalogue(cache, COLOURED, concepts(cache))
+    seen = {(p.icon_set, p.icon) for p in found}
     for icon_set in ("noto", "twemoji", "fluent-emoji-flat"):
         rest = [
             p for p in every_icon(cache, icon_set) if (icon_set, p.icon) not in seen and not _UNWANTED.search(p.icon)
         ]
-        found += [rest[i] for i in rng.permutation(len(rest))[:500]]
+        found += _some(rest, 500)
+    for icon_set in AUTOENCODER_SETS:
+        found += _some(every_icon(cache, icon_set), 1000)
+    found += _some(catalogue(cache, ONE_COLOUR, chosen), 2000)
     for icon_set in ("fluent-emoji-flat", "noto", "twemoji", "emojione", "fxemoji", "flat-color-icons"):
-        rows = [p for p in found if p.style == icon_set]
-        found += [Picture(OUTLINED + icon_set, p.icon, p.concept) for p in rows]
+        found += [replace(p, style=OUTLINED + icon_set) for p in found if p.style == icon_set]
     return found
+
+
+def _some(pictures: list[Picture], most: int) -> list[Picture]:
+    """At most so many of them, the same every time."""
+    return [pictures[i] for i in np.random.default_rng(1).permutation(len(pictures))[:most]]
 
 
 def read_concepts(work: Path) -> list[Concept]:
@@ -91,4 +101,4 @@ def read_concepts(work: Path) -> list[Concept]:
     if not (work / "concepts.json").exists():
         raise PicturesError(f"no concepts in {work}; run the pictures command first")
     rows = json.loads((work / "concepts.json").read_text("utf-8"))
-    return [Concept(r["key"], r["code"], tuple(r["english"]), tuple(r["german"]), r["group"]) for r in rows]
+    return [Concept(**{k: tuple(v) if isinstance(v, list) else v for k, v in row.items()}) for row in rows]

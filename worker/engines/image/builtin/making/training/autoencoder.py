@@ -13,7 +13,8 @@ from PIL import Image
 from torch import Tensor
 
 from worker.engines.image.base.patch_autoencoder import PatchAutoencoder
-from worker.engines.image.builtin.making.pictures import OUTLINED, Picture, load, source
+from worker.engines.image.builtin.making.icon_sets import OUTLINED
+from worker.engines.image.builtin.making.pictures import Picture, load
 from worker.engines.image.builtin.making.training import parallel, precision
 from worker.engines.image.builtin.making.training.checkpoints import load_checkpoint, note, save_checkpoint
 from worker.engines.image.builtin.making.training.optimizer import Pair
@@ -49,8 +50,8 @@ def split(pictures: Sequence[Picture]) -> tuple[np.ndarray, np.ndarray]:
     """
     plain = np.array([i for i, p in enumerate(pictures) if not p.style.startswith(OUTLINED)])
     held = plain[np.random.default_rng(7).permutation(len(plain))[:HELD_OUT]]
-    unseen = {(source(pictures[i].style), pictures[i].icon) for i in held}
-    return np.array([i for i, p in enumerate(pictures) if (source(p.style), p.icon) not in unseen]), held
+    unseen = {(pictures[i].icon_set, pictures[i].icon) for i in held}
+    return np.array([i for i, p in enumerate(pictures) if (p.icon_set, p.icon) not in unseen]), held
 
 
 def edge_loss(difference: Tensor) -> Tensor:

@@ -8,6 +8,7 @@ arXiv:2303.09556) where only the finest detail is left.
 import logging
 import shutil
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,13 +20,14 @@ from transformers import CLIPTextModel, CLIPTokenizer
 
 from worker.engines.image.base.patch_autoencoder import PatchAutoencoder
 from worker.engines.image.builtin import layout
-from worker.engines.image.builtin.making.pictures import ONE_OUTLINE, Concept, load, outline, outline_kind
+from worker.engines.image.builtin.making.concepts import Concept
+from worker.engines.image.builtin.making.pictures import VARIED, Picture, ink_of, load
 from worker.engines.image.builtin.making.prepare import read_concepts
 from worker.engines.image.builtin.making.training import parallel, precision
 from worker.engines.image.builtin.making.training.autoencoder import compose, sheet
 from worker.engines.image.builtin.making.training.checkpoints import load_checkpoint, note, save_checkpoint
 from worker.engines.image.builtin.making.training.optimizer import Pair
-from worker.engines.image.builtin.making.training.text_encoder import tokens
+from worker.engines.image.builtin.making.training.text_encoder import may_go_unsaid, tokens
 from worker.engines.image.builtin.making.words.captions import COLOURS, WHITE, Choice, caption
 
 log = logging.getLogger(__name__)
@@ -115,6 +117,22 @@ def _cache_part(rank: int, size: int, work: Path) -> None:
     )
 
 
+class Sampler:
+    """Draws pictures: every concept equally often, in each of the styles that draw it."""
+
+    def __init__(self, pictures: Sequence[Picture]) -> None:
+        rows: dict[str | None, dict[str, list[int]]] = {}
+        for i, picture in enumerate(pictures):
+            rows.setdefault(picture.concept, {}).setdefault(picture.style, []).append(i)
+        self._rows = [list(styles.values()) for styles in rows.values()]
+
+    def draw(self, rng: np.random.Generator) -> int:
+        """The number of a picture."""
+        styles = self._rows[int(rng.integers(len(self._rows)))]
+        pictures = styles[int(rng.integers(len(styles)))]
+        return pictures[int(rng.integers(len(pictures)))]
+
+
 class Examples:
     """Draws latents and captions; also holds the frozen text encoder."""
 
@@ -125,6 +143,7 @@ class Examples:
         self.latents, self.colours = cached["latents"], cached["colours"]
         pictures = load(work, "denoiser")[0]
         self.pictures = [pictures[i] for i in cached["rows"].tolist()]
+        self.sampler = Sampler(self.pictures)
         self.concepts: dict[str, Concept] = {c.key: c for c in read_concepts(work)}
         self.tokenizer = CLIPTokenizer.from_pretrained(str(work / "tokenizer"))
         self.text = (
@@ -139,28 +158,29 @@ class Examples:
     def draw(self, n: int) -> tuple[Tensor, Tensor]:
         """Latents float32 (n, c, h, w) and hidden states of their captions (n, length, width)."""
         texts, rows = [], []
-        for i in self.rng.integers(len(self.pictures), size=n):
-            varied = self.pictures[i].style in ONE_OUTLINE
+        for _ in range(n):
+            i = self.sampler.draw(self.rng)
+            varied = self.pictures[i].style in VARIED
             place = 0 if self.rng.random() < (0.4 if varied else 0.7) else int(self.rng.integers(self.latents.shape[1]))
             # Without a caption always on white: guidance pushes away from what is drawn then, and a mixture of colours
             # there pushes a white background beyond white, into tints.
             text, ground = "", 0
             if self.rng.random() >= UNCAPTIONED:
                 ground = 0 if self.rng.random() < 0.6 else int(self.rng.integers(1, self.latents.shape[2]))
-                text = self.caption(int(i), place, int(self.colours[i, place, ground]))
+                text = self.caption(i, place, int(self.colours[i, place, ground]))
             rows.append(self.latents[i, place, ground])
             texts.append(text)
         return torch.stack(rows).float().to(self.device), self.embed(texts)
 
     def caption(self, picture: int, place: int, colour: int) -> str:
-        """A caption; a white background often goes without saying, the colour of an outline that is not the style's own
-        (``ONE_OUTLINE``) never does.
+        """A caption; a white background often goes without saying, and a style may, but not an ink that is not the
+        style's own (``VARIED``).
         """
         p = self.pictures[picture]
         said = colour if self.rng.random() < (0.25 if colour == WHITE else 0.98) else None
-        varied = outline(outline_kind(p.style, p.icon, place)) if place > 0 and p.style in ONE_OUTLINE else None
-        style = p.style if varied or self.rng.random() < 0.85 else None
-        return caption(Choice(self.concepts[p.concept or ""], style, said, varied), self.rng)
+        concept, ink = self.concepts[str(p.concept)], ink_of(p, place) if place > 0 and p.style in VARIED else None
+        unsaid = ink is None and may_go_unsaid(concept, p.style) and self.rng.random() >= 0.85
+        return caption(Choice(concept, None if unsaid else p.style, said, ink), self.rng)
 
     @torch.no_grad()
     def embed(self, texts: list[str]) -> Tensor:

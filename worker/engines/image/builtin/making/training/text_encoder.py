@@ -17,7 +17,8 @@ from torch import Tensor, nn
 from transformers import CLIPTextModel, CLIPTokenizer
 
 from worker.engines.image.builtin.layout import text_encoder
-from worker.engines.image.builtin.making.pictures import Concept, load
+from worker.engines.image.builtin.making.concepts import Concept
+from worker.engines.image.builtin.making.pictures import INKS, VARIED, load
 from worker.engines.image.builtin.making.prepare import read_concepts
 from worker.engines.image.builtin.making.training import precision
 from worker.engines.image.builtin.making.training.checkpoints import load_checkpoint, note, save_checkpoint
@@ -32,8 +33,8 @@ STYLE_NAMES = tuple(STYLES)
 
 
 class Heads(nn.Module):
-    """Linear read-outs of a caption's embedding (n, width): concept, style (last: none), colour (last: none),
-    thumbnail.
+    """Linear read-outs of a caption's embedding (n, width): concept, style (last: none), colour (last: none), ink
+    (0: the style's own), thumbnail.
     """
 
     def __init__(self, width: int, concepts: int) -> None:
@@ -41,6 +42,7 @@ class Heads(nn.Module):
         self.concept = nn.Linear(width, concepts)
         self.style = nn.Linear(width, len(STYLES) + 1)
         self.colour = nn.Linear(width, len(COLOURS) + 1)
+        self.ink = nn.Linear(width, len(INKS))
         self.thumb = nn.Linear(width, 3 * THUMB * THUMB)
 
 
@@ -61,29 +63,48 @@ def summary(hidden: Tensor, ids: Tensor, end: int) -> Tensor:
 def sample_captions(
     rng: np.random.Generator, all_concepts: list[Concept], n: int, held_out: bool = False
 ) -> tuple[list[str], Tensor]:
-    """Captions and their (concept, style or len(STYLES), colour or len(COLOURS)) as int64 (n, 3)."""
+    """Captions and their (concept, style or len(STYLES), colour or len(COLOURS), ink) as int64 (n, 4).
+
+    Every concept comes equally often, in each of the styles that draw it.
+    """
     texts, rows = [], []
     for _ in range(n):
         c = int(rng.integers(len(all_concepts)))
-        s = int(rng.integers(len(STYLES))) if held_out or rng.random() < 0.85 else None
+        styles = all_concepts[c].styles
+        style = styles[int(rng.integers(len(styles)))] if styles and (held_out or rng.random() < 0.85) else None
         b = int(rng.integers(len(COLOURS))) if rng.random() < 0.5 else None
-        texts.append(caption(Choice(all_concepts[c], None if s is None else STYLE_NAMES[s], b), rng, None, held_out))
-        rows.append((c, len(STYLES) if s is None else s, len(COLOURS) if b is None else b))
+        ink = int(rng.integers(1, len(INKS))) if style in VARIED and not held_out and rng.random() < 0.4 else 0
+        choice = Choice(all_concepts[c], style, b, INKS[ink] if ink else None)
+        texts.append(caption(choice, rng, None, held_out))
+        s = len(STYLES) if style is None else STYLE_NAMES.index(style)
+        rows.append((c, s, len(COLOURS) if b is None else b, ink))
     return texts, torch.tensor(rows)
 
 
 def _thumbnails(work: Path, all_concepts: list[Concept]) -> Tensor:
-    """Premultiplied colour and alpha (concept, style + mean, 4, THUMB, THUMB) in 0..1."""
+    """Premultiplied colour and alpha (concept, style + none, 4, THUMB, THUMB) in 0..1: the mean of a style's pictures,
+    zero where there are none. Without a style it is the mean of those that captions may leave unsaid.
+    """
     pictures, pixels = load(work, "denoiser")
-    row = {(p.concept, p.style): i for i, p in enumerate(pictures)}
+    place = {concept.key: c for c, concept in enumerate(all_concepts)}
     made = torch.zeros(len(all_concepts), len(STYLES) + 1, 4, THUMB, THUMB)
-    for c, concept in enumerate(all_concepts):
-        for s, style in enumerate(STYLE_NAMES):
-            x = torch.from_numpy(np.array(pixels[row[concept.key, style], 0])).permute(2, 0, 1).float() / 255
-            x[:3] *= x[3:]
-            made[c, s] = F.adaptive_avg_pool2d(x, THUMB)
-    made[:, -1] = made[:, :-1].mean(1)
-    return made
+    count = torch.zeros(len(all_concepts), len(STYLES) + 1)
+    for i, picture in enumerate(pictures):
+        c = place[str(picture.concept)]
+        x = torch.from_numpy(np.array(pixels[i, 0])).permute(2, 0, 1).float() / 255
+        x[:3] *= x[3:]
+        unsaid = [len(STYLES)] if may_go_unsaid(all_concepts[c], picture.style) else []
+        for s in (STYLE_NAMES.index(picture.style), *unsaid):
+            made[c, s] += F.adaptive_avg_pool2d(x, THUMB)
+            count[c, s] += 1
+    return made / count.clamp_min(1)[:, :, None, None, None]
+
+
+def may_go_unsaid(concept: Concept, style: str) -> bool:
+    """Whether a picture in this style is what a caption without a style may mean: not one of lines or of one colour,
+    where there are others of the concept.
+    """
+    return style not in VARIED or all(one in VARIED for one in concept.styles)
 
 
 def _targets(thumbs: Tensor, labels: Tensor, palette: Tensor) -> Tensor:
@@ -140,7 +161,8 @@ def train(work: Path, minutes: float, batch: int = 256, lr: float = 4e-3, from_m
             F.cross_entropy(heads.concept(x), labels[:, 0], label_smoothing=0.05)
             + 0.5 * F.cross_entropy(heads.style(x), labels[:, 1])
             + 0.5 * F.cross_entropy(heads.colour(x), labels[:, 2])
-            + 3 * F.mse_loss(heads.thumb(x), _targets(thumbs, labels, palette))
+            + 0.5 * F.cross_entropy(heads.ink(x), labels[:, 3])
+            + 3 * ((heads.thumb(x) - _targets(thumbs, labels, palette)).pow(2).mean(1) * (labels[:, 3] == 0)).mean()
         )
         optimizer.zero_grad()
         loss.backward()

@@ -20,7 +20,7 @@ from torch import Tensor
 from transformers import CLIPTextModel, CLIPTokenizer
 
 from app.generations.prompts import with_trigger_words
-from worker.engines.image.builtin.making.pictures import Concept
+from worker.engines.image.builtin.making.concepts import Concept
 from worker.engines.image.builtin.making.prepare import read_concepts
 from worker.engines.image.builtin.making.training.checkpoints import note
 from worker.engines.image.builtin.making.training.optimizer import Pair

@@ -5,15 +5,28 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from worker.engines.image.builtin.making.pictures import Concept, Outline
+from worker.engines.image.builtin.making.concepts import Concept
+from worker.engines.image.builtin.making.pictures import Ink
 
-# style (icon set) -> words for it, English and German (uninflected); the first is the one for menus and documentation
+# style (of SOURCES) -> words for it, English and German (uninflected); the first is the one for menus and the card
 STYLES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "fluent-emoji-flat": (("flat", "minimal flat"), ("flach", "minimalistisch flach")),
     "fluent-emoji": (("soft", "soft gradient", "glossy soft"), ("weich", "sanft", "glänzend weich")),
     "noto": (("detailed", "shaded detailed"), ("detailreich", "schattiert")),
     "twemoji": (("bold", "simple bold"), ("kräftig", "schlicht kräftig")),
     "outlined-fluent-emoji-flat": (("outlined", "dark outlined"), ("umrandet", "dunkel umrandet")),
+    "outlined-twemoji": (("comic", "cartoon"), ("comichaft", "cartoonhaft")),
+    "emojione": (("lively", "lively colourful"), ("lebhaft", "bunt")),
+    "noto-v1": (("matte", "calm matte"), ("matt", "ruhig matt")),
+    "fxemoji": (("geometric", "plain geometric"), ("geometrisch", "schlicht geometrisch")),
+    "icon-park": (("two-colour", "two-tone line"), ("zweifarbig", "zweifarbig gezeichnet")),
+    "illustrated": (("illustrated", "finely illustrated"), ("illustriert", "fein illustriert")),
+    "hand-drawn": (("hand-drawn", "sketchy"), ("handgezeichnet", "skizzenhaft")),
+    "modern": (("modern", "modern gradient"), ("modern", "modern verlaufend")),
+    "duotone": (("duotone", "shaded duotone"), ("zweitönig", "duotonartig")),
+    "silhouette": (("silhouette", "solid"), ("einfarbig", "silhouettenhaft")),
+    "line": (("line", "line art"), ("linear", "linienhaft")),
+    "stencil": (("stencil", "woodcut"), ("schablonenhaft", "holzschnittartig")),
 }
 
 # background: English, German dative ("auf ... Hintergrund"), sRGB 0..255
@@ -46,8 +59,8 @@ class Choice:
     concept: Concept
     style: str | None
     colour: int | None
-    outline: Outline | None = None
-    """One that is not the style's own; its colour is said before the style's first word."""
+    ink: Ink | None = None
+    """Of lines or shapes, where it is not the style's own; its colour is said before the style's first word."""
 
 
 # {thing}, {style} (in German with the ending that the template asks for), {ground}; those in HELD_OUT are for
@@ -144,10 +157,10 @@ def caption(choice: Choice, rng: np.random.Generator, german: bool | None = None
         templates = GERMAN_PLAIN if german else ENGLISH_PLAIN
     else:
         names = STYLES[choice.style][int(german)]
-        if choice.outline is None:
+        if choice.ink is None:
             style = str(rng.choice(names))
         else:
-            style = f"{choice.outline.german if german else choice.outline.english} {names[0]}"
+            style = f"{choice.ink.german if german else choice.ink.english} {names[0]}"
         if held_out:
             templates = GERMAN_HELD_OUT if german else ENGLISH_HELD_OUT
         else:

@@ -11,7 +11,8 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from worker.engines.image.builtin.making.pictures import TEXT_PACKAGE, WORD_PACKAGE, Concept
+from worker.engines.image.builtin.making.concepts import Concept, as_written, things
+from worker.engines.image.builtin.making.icon_sets import WORD_PACKAGE
 from worker.engines.image.builtin.making.prepare import read_concepts
 from worker.engines.image.builtin.making.words.captions import COLOURS, STYLES
 from worker.engines.image.builtin.making.words.synonyms import meanings
@@ -40,9 +41,11 @@ def table(concepts: list[Concept], cache: Path) -> dict[str, dict]:
     for language in LANGUAGES:
         taken = {_name(c, language) for c in concepts}
         for kind, prefix in (("same", ""), ("near", "near_")):
-            by_hand = {c.key: everyday["words"].get(c.key, {}).get(prefix + language, "") for c in concepts}
+            by_hand = {c.key: everyday["words"].get(c.key, {}).get(prefix + language, "").split(", ") for c in concepts}
+            if kind == "same":
+                by_hand = {key: [*row, *things().other_names(key, language)] for key, row in by_hand.items()}
             words.setdefault(language, {})[kind] = {
-                word: key for key, row in by_hand.items() for word in row.split(", ") if word and word not in taken
+                word: key for key, row in by_hand.items() for word in row if word and word not in taken
             }
             taken |= words[language][kind].keys()
         if language == "en":  # German synonyms and kinds are written by hand: no free list is like WordNet
@@ -50,11 +53,11 @@ def table(concepts: list[Concept], cache: Path) -> dict[str, dict]:
             same = _of_one_thing({key: one.same for key, one in found.items()}, taken)
             near = _of_one_thing({key: (*one.kinds, *one.related) for key, one in found.items()}, taken | same.keys())
             words["en"] = {"same": words["en"]["same"] | same, "near": words["en"]["near"] | near}
-    written = _written(concepts, cache)
+    written = as_written(cache)
     return {
         "things": {
             c.key: {
-                language: {"name": written[c.key] if language == "de" else c.english[0]}
+                language: {"name": written.get(c.german[0], c.german[0]) if language == "de" else c.english[0]}
                 | {
                     kind: own
                     for kind, row in words[language].items()
@@ -79,13 +82,6 @@ def _of_one_thing(words: Mapping[str, Iterable[str]], taken: set[str]) -> dict[s
         for word in own:
             owners.setdefault(word, set()).add(key)
     return {word: keys.pop() for word, keys in owners.items() if len(keys) == 1 and word not in taken}
-
-
-def _written(concepts: list[Concept], cache: Path) -> dict[str, str]:
-    """By key, German names with the capitals of Unicode's list."""
-    rows = json.loads((cache / TEXT_PACKAGE / "package" / "de" / "data.json").read_text("utf-8"))
-    labels = {row["label"].lower(): row["label"] for row in rows}
-    return {c.key: labels.get(c.german[0], c.german[0]) for c in concepts}
 
 
 def _about(place: int) -> list[str]:

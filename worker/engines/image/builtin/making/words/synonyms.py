@@ -9,7 +9,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from worker.engines.image.builtin.making.pictures import WORD_PACKAGE, Concept
+from worker.engines.image.builtin.making.concepts import Concept
+from worker.engines.image.builtin.making.icon_sets import WORD_PACKAGE
 
 KIND_OF, ABOVE = "~", "@"
 FIELDS = {

@@ -44,10 +44,15 @@ PASSWORD = "a long enough password"
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """Files of slow tests alone are not even loaded where these are left out: they bring the model libraries along."""
-    if "not slow" not in config.option.markexpr or collection_path.suffix != ".py":
+    """Files of slow tests alone are not even loaded where these are left out: they bring the model libraries along.
+    Nor are files without one where slow tests are all that is wanted."""
+    wanted = config.option.markexpr
+    if "slow" not in wanted or not re.fullmatch(r"test_\w+\.py", collection_path.name):
         return None
-    return True if re.search(r"^pytestmark = .*\bmark\.slow\b", collection_path.read_text(), re.MULTILINE) else None
+    written = collection_path.read_text()
+    if "not slow" in wanted:
+        return True if re.search(r"^pytestmark = .*\bmark\.slow\b", written, re.MULTILINE) else None
+    return None if "mark.slow" in written else True
 
 
 @pytest.hookimpl(trylast=True)

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, Field
 
+from app.base_models.told_words import ToldWord
 from app.campaigns import queries as campaigns
 from app.campaigns import service as campaign_service
 from app.campaigns.models import Campaign
@@ -49,6 +50,7 @@ class OutputOut(BaseModel, defer_build=True):
     created_at: datetime
     seconds: float = Field(description="That it took to draw.")
     made: dict[str, Any] = Field(description="Prompt, seed, adapters, base and so on; the same as in the file.")
+    words: list[ToldWord] = Field(description="What the base model does not know of the prompt.")
     picture_url: str
 
 
@@ -128,6 +130,7 @@ def _out(view: queries.OutputView) -> OutputOut:
         created_at=output.created_at,
         seconds=output.seconds,
         made=view.made.facts(),
+        words=list(view.words),
         picture_url=f"/api/v1/outputs/{output.id}/picture",
     )
 

@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 from app.accounts import queries as accounts
 from app.adapters.models import Adapter
 from app.base_models import queries as base_models
+from app.base_models.told_words import ToldWord, read_kept
 from app.campaigns import queries as campaigns
 from app.campaigns.models import Campaign
 from app.gallery.filters import Filters
@@ -159,6 +160,8 @@ class OutputView:
     asked_by: str
     drawing: DrawingPlan | None
     """How the card was used that drew it."""
+    words: tuple[ToldWord, ...]
+    """Of the prompt, that the base does not know."""
 
 
 def view(session: Session, *, workspace_id: str, output_id: str) -> OutputView:
@@ -194,6 +197,7 @@ def views(session: Session, outputs: list[Output]) -> list[OutputView]:
             tags=tags_by_output[one.id],
             asked_by=names.get(ordered[one.generation_id].created_by or "", ""),
             drawing=generations.drawing_of(ordered[one.generation_id]),
+            words=read_kept(ordered[one.generation_id].words),
         )
         for one in outputs
     ]

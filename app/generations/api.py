@@ -7,6 +7,7 @@ from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, Field
 
 from app.base_models.catalogue import Quantization
+from app.base_models.told_words import ToldWord
 from app.generations import queries, requests, schedulers, service
 from app.generations.channels import CHANNEL_KEYS, CHANNELS
 from app.generations.forms import Count, Guidance, Seed, Steps, Strength
@@ -185,6 +186,9 @@ class GenerationOut(BaseModel, defer_build=True):
     kind: str = Field(description="``pictures``, or ``strip``: one seed at several strengths.")
     channel: str
     recipe: GenerationRecipe
+    words: list[ToldWord] = Field(
+        description="What the base model does not know of the prompt; empty where nobody has said what it knows."
+    )
     drawing: Drawing | None = Field(description="None before it is drawn, and where there is nothing to plan.")
     source_output_id: str | None
     campaign_id: str | None
@@ -224,6 +228,7 @@ def _out(view: queries.GenerationView) -> GenerationOut:
         kind=generation.kind,
         channel=generation.channel,
         recipe=view.recipe,
+        words=list(view.words),
         drawing=_drawing(view.drawing),
         source_output_id=generation.source_output_id,
         campaign_id=generation.campaign_id,

@@ -10,6 +10,7 @@ from app.generations.channels import CHANNEL_KEYS, LIKE_START
 from app.generations.requests import (
     DEFAULT_CHANNEL,
     DEFAULT_COUNT,
+    LONGEST_PROMPT,
     MOST_ADAPTERS,
     MOST_PICTURES,
     AdapterRef,
@@ -117,6 +118,18 @@ class DrawnWith(BaseModel, defer_build=True):
     @property
     def adapter(self) -> str | None:
         return next(filter(None, self.adapter_id), None)
+
+
+class Written(BaseModel, defer_build=True):
+    """The prompt so far, and what will draw it."""
+
+    prompt: Annotated[Text, Field(max_length=LONGEST_PROMPT)] = ""
+    adapter_id: Annotated[list[Annotated[Line, Field(max_length=40)]], Field(max_length=MOST_ADAPTERS)] = []
+    base_model: Annotated[Line, Field(max_length=80)] = ""
+
+    @property
+    def adapters(self) -> list[str]:
+        return list(dict.fromkeys(filter(None, self.adapter_id)))
 
 
 class MoreForm(BaseModel, defer_build=True):

@@ -26,6 +26,8 @@ class Generation(Base):
     mask_key: Mapped[str | None] = mapped_column(String(300), default=None)
     drawing: Mapped[dict[str, Any] | None] = mapped_column(JSON, default=None)
     """A ``DrawingPlan``: how the worker's card was used; None before it is drawn, and without anything to plan."""
+    words: Mapped[list[dict[str, Any]] | None] = mapped_column(JSON, default=None)
+    """Each a ``ToldWord``: what the base does not know of the prompt; None for nothing. Kept, as bases learn words."""
     source_output_id: Mapped[str | None] = mapped_column(String(ID_LENGTH), default=None)
     """The picture that "more like this" or "reuse" started from."""
     created_by: Mapped[str | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))

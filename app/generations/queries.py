@@ -11,6 +11,7 @@ from app.adapters.models import Adapter
 from app.base_models import catalogue
 from app.base_models import queries as base_models
 from app.base_models.catalogue import BaseModelEntry
+from app.base_models.told_words import ToldWord, read_kept
 from app.db import own
 from app.errors import NotFound
 from app.generations.errors import NoSuchAdapter
@@ -47,6 +48,8 @@ class GenerationView:
     drawing: DrawingPlan | None
     """How the card was used that drew it."""
     waiting: QueuePosition | None
+    words: tuple[ToldWord, ...]
+    """Of the prompt, that the base does not know."""
 
     @property
     def is_active(self) -> bool:
@@ -138,6 +141,7 @@ def views(session: Session, generations: list[Generation]) -> list[GenerationVie
             asked_by=names.get(one.created_by or "", ""),
             drawing=drawing_of(one),
             waiting=positions.get(job_of[one.id].id),
+            words=read_kept(one.words),
         )
         for one in generations
     ]

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Form, Query, Request, Response
 from app.campaigns import queries as campaigns
 from app.errors import N_
 from app.generations import queries, requests, service, studio
-from app.generations.forms import DrawnWith, MoreForm, StudioForm
+from app.generations.forms import DrawnWith, MoreForm, StudioForm, Written
 from app.generations.models import Generation
 from app.generations.start_pictures import routes as start_routes
 from app.images import queries as images
@@ -127,6 +127,26 @@ def on_base(
         start=form.start_id,
     )
     return fragment(request, "partials/studio_base.html", form_state=state)
+
+
+@router.get("/projects/{project_id}/studio/words")
+def words(
+    request: Request,
+    session: ReadSession,
+    visitor: Editor,
+    project_id: RowId,
+    form: Annotated[Written, Query()],
+) -> Response:
+    """What the base model does not know of the prompt, while it is written."""
+    project = projects.project(session, workspace_id=visitor.workspace.id, project_id=project_id)
+    told = studio.words_of(
+        session,
+        workspace_id=project.workspace_id,
+        prompt=form.prompt,
+        adapter_ids=form.adapters,
+        base_model=form.base_model or None,
+    )
+    return fragment(request, "partials/told_words.html", words=told, state="told-words-before")
 
 
 @router.post("/projects/{project_id}/generations")

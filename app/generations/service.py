@@ -6,7 +6,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from app.adapters.models import Adapter
-from app.base_models import catalogue
+from app.base_models import catalogue, told_words
 from app.base_models import queries as base_models
 from app.campaigns import queries as campaigns
 from app.db import Database
@@ -73,6 +73,7 @@ def request_pictures(
         channel=request.channel,
         image_key=request.start.image_key if request.start else None,
         mask_key=request.start.mask_key if request.start else None,
+        words=told_words.kept(told_words.told_words(base, recipe.prompt, [one.trigger_word for one in adapters])),
         source_output_id=source_output_id,
         campaign_id=campaign_id,
         created_by=user_id,
@@ -156,6 +157,7 @@ def again(session: Session, *, workspace_id: str, generation_id: str, user_id: s
         channel=before.channel,
         image_key=before.image_key,
         mask_key=before.mask_key,
+        words=before.words,
         campaign_id=before.campaign_id,
         source_output_id=before.source_output_id,
         created_by=user_id,
@@ -269,6 +271,7 @@ def _derived(
         channel=generation.channel,
         image_key=generation.image_key,
         mask_key=generation.mask_key,
+        words=generation.words,
         campaign_id=output.campaign_id,
         source_output_id=output.id,
         created_by=user_id,

@@ -7,9 +7,10 @@ from sqlalchemy.orm import Session
 from app.adapters import queries as adapters
 from app.adapters.models import Adapter
 from app.base_files import queries as base_files
-from app.base_models import catalogue
+from app.base_models import catalogue, told_words
 from app.base_models import queries as base_models
 from app.base_models.catalogue import BaseModelEntry, Quantization
+from app.base_models.told_words import ToldWord
 from app.generations import channels, queries, requests, schedulers
 from app.generations.channels import Channel
 from app.generations.models import Generation, Output, StartPicture
@@ -61,6 +62,13 @@ class FormState:
     """Whether one of them is the brand's."""
     fetches_first: bool
     """Whether the worker must fetch the base model before it can draw."""
+
+    @property
+    def words(self) -> tuple[ToldWord, ...]:
+        """What of the prompt the base does not know."""
+        used = {use.adapter_id for use in self.adapters}
+        trigger_words = [one.trigger_word for one in self.choices if one.id in used]
+        return told_words.told_words(self.base, self.prompt, trigger_words)
 
 
 def form_state(
@@ -198,6 +206,16 @@ def base_in_use(
     if adapter_id is not None:
         key = adapters.adapter(session, workspace_id=workspace_id, adapter_id=adapter_id).base_model
     return base_models.entry(session, workspace_id=workspace_id, key=key)
+
+
+def words_of(
+    session: Session, *, workspace_id: str, prompt: str, adapter_ids: list[str], base_model: str | None
+) -> tuple[ToldWord, ...]:
+    """What of this prompt the base in use does not know. Raises ``NotFound``, ``UnknownBaseModel``."""
+    first = adapter_ids[0] if adapter_ids else None
+    base = base_in_use(session, workspace_id=workspace_id, adapter_id=first, base_model=base_model)
+    chosen = [adapters.adapter(session, workspace_id=workspace_id, adapter_id=one) for one in adapter_ids]
+    return told_words.told_words(base, prompt, [one.trigger_word for one in chosen])
 
 
 def _ready(session: Session, workspace_id: str, base: BaseModelEntry) -> tuple[BaseModelEntry, ...]:

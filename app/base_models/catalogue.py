@@ -28,6 +28,18 @@ class Sentence(BaseModel, defer_build=True):
     de: str
 
 
+Prompts = Annotated[tuple[str, ...], Field(min_length=2)]
+
+
+class Suggestions(BaseModel, defer_build=True):
+    """Prompts that suit a base model, in every language of the pages. Sample pictures of trainings take the English."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    en: Prompts
+    de: Prompts
+
+
 class StepCost(BaseModel, defer_build=True):
     """What a training step on one picture costs, counted from the base's configuration (``step_cost`` of the engines).
 
@@ -90,6 +102,8 @@ class BaseModelEntry(BaseModel, defer_build=True):
     key: Annotated[str, Field(pattern="^[a-z0-9-]{1,80}$")]
     name: str
     summary: Sentence
+    suggestions: Suggestions
+    """For whoever has no idea yet what to draw."""
     family: str
     source: str
     """``builtin``, or the repository of a model hub."""

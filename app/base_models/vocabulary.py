@@ -8,7 +8,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -157,6 +157,11 @@ def of(source: str) -> Vocabulary | None:
 
 def read(vocabulary: Vocabulary, text: str, apart: Iterable[str] = ()) -> Reading:
     """The prompt as a base with this vocabulary reads it. ``apart`` are words that are its own: trigger words."""
+    return _read(vocabulary, text, tuple(apart))
+
+
+@lru_cache(maxsize=4096)  # a plan of a training reads all captions anew with each number that somebody changes
+def _read(vocabulary: Vocabulary, text: str, apart: Words) -> Reading:
     masked = text
     for word in filter(None, apart):
         masked = re.sub(rf"(?<!\w){re.escape(word)}(?!\w)", lambda found: "|" * len(found[0]), masked, flags=re.I)

@@ -34,9 +34,9 @@ def test_the_example_trains_and_draws(tmp_path: Path, password_hash: str) -> Non
             timeout=300,
         )
     assert done.returncode == 0, done.stderr
-    with Image.open(tmp_path / "lighthouse.png") as picture:
+    with Image.open(tmp_path / "rocket.png") as picture:
         assert picture.size == (512, 512)
-        assert "nordlicht, a lighthouse" in str(picture.info)
+        assert "nordlicht, a rocket" in str(picture.info)
     assert read_header(tmp_path / "nordlicht.safetensors").metadata["ss_network_module"] == "networks.lora"
 
 

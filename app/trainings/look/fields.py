@@ -229,10 +229,10 @@ TABLE = Table(
             N_("What kind of thing it is"),
             N_(
                 "For a character or a product: in two or three words, without the trigger word. The base then draws "
-                "such things itself and learns them along, so that not every bottle becomes yours."
+                "such things itself and learns them along, so that not every handbag becomes yours."
             ),
             usual=lambda plan: None,
-            placeholder=N_("a bottle"),
+            placeholder=N_("a handbag"),
             is_optional=True,
         ),
         "num_class_images": Field(N_("Pictures of that kind"), told=lambda recipe: recipe.class_prompt),

@@ -9,7 +9,9 @@ from sqlalchemy.orm import Session
 from app.base_models import catalogue
 from app.base_models import queries as base_models
 from app.base_models.catalogue import BaseModelEntry
+from app.base_models.told_words import told_words
 from app.images import queries as images
+from app.images.captions import TRIGGER_PLACEHOLDER
 from app.projects.models import Project
 from app.trainings.advice import Warning
 from app.trainings.errors import BadResolution, DoraAlone, LokrAlone, NoTextEncoder, TooFewPictures
@@ -95,7 +97,16 @@ def _estimate(
 def _warnings(
     _session: Session, _project: Project, base: BaseModelEntry, draft: LookDraft, _devices: Sequence[str], ready: bool
 ) -> list[Warning]:
-    return warnings_for(draft.pictures, draft.recipe, ready=ready, gated=base.gated, distilled=base.distilled)
+    own = (TRIGGER_PLACEHOLDER, draft.recipe.trigger_word)
+    told = [told_words(base, picture.caption, own) for picture in draft.pictures]
+    return warnings_for(
+        draft.pictures,
+        draft.recipe,
+        ready=ready,
+        gated=base.gated,
+        distilled=base.distilled,
+        unknown_words=[words[0].word for words in told if words],
+    )
 
 
 def _passport(session: Session, training: Training) -> dict[str, Any]:

@@ -55,7 +55,8 @@ class Preset(BaseModel, defer_build=True):
     ema_decay: float = 0.0
     noise_offset: float = 0.0
     sample_steps: int
-    new_subjects: tuple[str, ...]
+    new_subjects: tuple[str, ...] = ()
+    """Prompts of subjects that are surely not in the pictures; empty for what the base model suggests."""
 
 
 @cache
@@ -125,7 +126,7 @@ def recipe_for(
         "timestep_shift": base.timestep_shift,
         "quantization": base.quantization,
         "gradient_checkpointing": preset.gradient_checkpointing,
-        "sample_prompts": sample_prompts_for(preset, captions),
+        "sample_prompts": sample_prompts_for(preset, base, captions),
         "sample_steps": preset.sample_steps,
         "sample_guidance_scale": base.guidance_scale,
     } | changes
@@ -159,12 +160,13 @@ def unheard(changes: Mapping[str, Any], recipe: TrainingRecipe, base: BaseModelE
     )
 
 
-def sample_prompts_for(preset: Preset, captions: Sequence[str]) -> tuple[str, ...]:
+def sample_prompts_for(preset: Preset, base: BaseModelEntry, captions: Sequence[str]) -> tuple[str, ...]:
     """Two of the captions, far apart in the set, and then subjects that were never in it."""
     written = list(dict.fromkeys(caption.strip() for caption in captions if caption.strip()))
     chosen = [written[0], written[len(written) // 2]] if len(written) > 1 else written
     from_captions = [_with_trigger(caption[:LONGEST_PROMPT]) for caption in chosen[:FROM_CAPTIONS]]
-    return tuple(dict.fromkeys([*from_captions, *preset.new_subjects]))[:MOST_SAMPLE_PROMPTS]
+    suggested = [_with_trigger(one[0].lower() + one[1:]) for one in base.suggestions.en]
+    return tuple(dict.fromkeys([*from_captions, *(preset.new_subjects or suggested)]))[:MOST_SAMPLE_PROMPTS]
 
 
 def _with_trigger(caption: str) -> str:

@@ -33,6 +33,10 @@ NO_CAPTIONS = N_(
     "None of the pictures has a caption. With captions it learns what is the look and what is only the subject."
 )
 SOME_WITHOUT_CAPTION = N_("Without a caption: %(count)s of %(all)s pictures.")
+UNKNOWN_WORDS = N_(
+    "%(count)s of %(all)s captions use words that the built-in model does not know, such as “%(word)s”. It learns from "
+    "them all the same, but what is the subject and what the look stays less clear."
+)
 TWINS = N_(
     "Nearly the same as another one: %(count)s of %(all)s pictures. They count double; keep the best of each pair."
 )
@@ -56,9 +60,10 @@ def warnings_for(
     ready: bool,
     gated: bool = False,
     distilled: bool = False,
+    unknown_words: Sequence[str] = (),
 ) -> list[Warning]:
-    """The most important first; ``ready``, ``gated`` and ``distilled`` are the base model's. One of kind ``bad`` means
-    that the training is refused."""
+    """The most important first; ``ready``, ``gated`` and ``distilled`` are the base model's, ``unknown_words`` one of
+    each caption in which there are any. One of kind ``bad`` means that the training is refused."""
     found: list[Warning] = []
     count = len(pictures)
     if count < FEWEST:
@@ -72,6 +77,11 @@ def warnings_for(
         found.append(Warning("no_captions", "caution", NO_CAPTIONS, {}))
     elif bare:
         found.append(Warning("some_without_caption", "info", SOME_WITHOUT_CAPTION, {"count": bare, "all": count}))
+    if unknown_words:
+        some = len(unknown_words)
+        found.append(
+            Warning("unknown_words", "info", UNKNOWN_WORDS, {"count": some, "all": count, "word": unknown_words[0]})
+        )
     twins = {pair.second for pair in find_look_alikes([picture.dhash for picture in pictures])} if count > 1 else set()
     if twins:
         kind: Literal["caution", "info"] = "caution" if len(twins) * 4 >= count else "info"

@@ -14,6 +14,7 @@ from app.jobs.models import Job, Worker
 from app.storage import Storage
 from app.trainings.look.kind import LOOK
 from app.trainings.look.planner import SENTENCES
+from app.trainings.look.warnings import UNKNOWN_WORDS
 from app.trainings.models import Training, TrainingSample
 from app.trainings.plans import WAITING_BLOCKS
 from app.trainings.views import view
@@ -331,6 +332,14 @@ def test_other_workspaces_see_nothing(sign_up: SignUp, owner: SignedIn, database
     stranger = sign_up()
     for address in (f"/trainings/{training_id}", f"/trainings/{training_id}/live", f"/projects/{project_id}/trainings"):
         assert stranger.client.get(address).status_code == 404
+
+
+def test_captions_are_read_as_the_base_reads_them(owner: SignedIn, project_id: str) -> None:
+    """“Brötchen” is no thing of the built-in model's; of what the others know nobody has said."""
+    address = f"/api/v1/projects/{project_id}/trainings/plan"
+    for base, count in (("livery-builtin", 1), ("stable-diffusion-xl", 0)):
+        said = api_client(owner).post(address, json={"purpose": "style", "base_model": base}).json()["warnings"]
+        assert sum(tells(one, UNKNOWN_WORDS, count=6, all=6, word="Brötchen") for one in said) == count
 
 
 def test_the_api_plans_starts_follows_and_cancels(owner: SignedIn, project_id: str) -> None:

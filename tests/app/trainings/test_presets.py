@@ -70,13 +70,13 @@ def test_min_snr_can_be_switched_off() -> None:
 
 
 def test_prompts_come_from_captions_and_from_what_was_never_there() -> None:
-    prompts = sample_prompts_for(preset_for("style", BUILTIN), CAPTIONS)
+    prompts = sample_prompts_for(preset_for("style", BUILTIN), BUILTIN, CAPTIONS)
     assert prompts[:2] == ("[trigger], süßes Brötchen 0", "[trigger], süßes Brötchen 6")
     assert all("Brötchen" not in prompt for prompt in prompts[2:]) and len(prompts) == 4
 
 
 def test_a_caption_that_says_where_the_trigger_goes_is_left_alone() -> None:
-    prompts = sample_prompts_for(preset_for("style", BUILTIN), ["a cup in the style of [trigger]"])
+    prompts = sample_prompts_for(preset_for("style", BUILTIN), BUILTIN, ["a cup in the style of [trigger]"])
     assert prompts[0] == "a cup in the style of [trigger]"
 
 

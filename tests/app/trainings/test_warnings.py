@@ -54,3 +54,9 @@ def test_twins_small_pictures_and_a_base_that_must_be_fetched() -> None:
 def test_a_base_made_for_few_steps_and_a_licence_to_accept_are_told() -> None:
     told = warnings_for(different(12), RECIPE, ready=False, gated=True, distilled=True)
     assert [(one.msgid, one.kind) for one in told] == [(words.DISTILLED, "caution"), (words.GATED, "caution")]
+
+
+def test_words_of_captions_that_the_base_does_not_know() -> None:
+    told = warnings_for(different(12), RECIPE, ready=True, unknown_words=["gyroscope", "sextant"])
+    assert [(one.msgid, one.kind) for one in told] == [(words.UNKNOWN_WORDS, "info")]
+    assert told[0].params == {"count": 2, "all": 12, "word": "gyroscope"}

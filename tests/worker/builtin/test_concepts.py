@@ -6,7 +6,15 @@ from collections import Counter
 import pytest
 
 from worker.engines.image.builtin.making import concepts as making_concepts
-from worker.engines.image.builtin.making.concepts import Concept, Things, concepts, emoji, icon_finder, things
+from worker.engines.image.builtin.making.concepts import (
+    Concept,
+    Things,
+    as_written,
+    concepts,
+    emoji,
+    icon_finder,
+    things,
+)
 from worker.engines.image.builtin.making.icon_sets import (
     AUTOENCODER_SETS,
     BRAND_SET,
@@ -187,3 +195,12 @@ def test_no_word_for_icons_means_two_concepts():
     words = Counter(word for row in things().others.values() for word in set(row.icons) if ":" not in word)
     words.update(word for row in things().emoji.values() for word in set(row.get("icons", ())) if ":" not in word)
     assert [word for word, count in words.items() if count > 1] == []
+
+
+def test_names_for_people_have_their_capitals(cache, monkeypatch):
+    names = {"eiffel-tower": {"en": ["Eiffel Tower"], "de": ["Eiffelturm"]}}
+    monkeypatch.setattr(making_concepts, "things", lambda: Things({}, {}, {}, names))
+    assert as_written(cache, "en") == {"rocket": "rocket", "helicopter": "helicopter", "one o’clock": "one o’clock"} | {
+        "eiffel tower": "Eiffel Tower"
+    }
+    assert as_written(cache, "de")["eiffelturm"] == "Eiffelturm" and as_written(cache, "de")["rakete"] == "Rakete"

@@ -42,9 +42,10 @@ def cache(tmp_path: Path) -> Path:
     rows = [f"{word} n 1 0 1 0 {place:08d}\n" for word, place in index.items()]
     (folder / "index.noun").write_text("".join(rows))
     (folder / "index.adj").write_text(f"brave a 1 0 1 0 {0:08d}\n")
-    german = tmp_path / "emojibase-data" / "package" / "de"
-    german.mkdir(parents=True)
-    (german / "data.json").write_text(json.dumps([{"label": "Hund"}, {"label": "Dromedar"}]))
+    for language, labels in {"en": ["dog", "camel"], "de": ["Hund", "Dromedar"]}.items():
+        folder = tmp_path / "emojibase-data" / "package" / language
+        folder.mkdir(parents=True)
+        (folder / "data.json").write_text(json.dumps([{"label": label} for label in labels]))
     return tmp_path
 
 

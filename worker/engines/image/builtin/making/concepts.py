@@ -78,10 +78,10 @@ def _slugs(names: Iterable[str]) -> tuple[str, ...]:
     return tuple(re.sub("[^a-z0-9]+", "-", name.lower()).strip("-") for name in names)
 
 
-def as_written(cache: Path) -> dict[str, str]:
-    """German names in lower case → with their capitals, as this project and Unicode's list write them."""
-    labels = [row["label"] for row in read(cache, TEXT_PACKAGE, "de/data.json")]
-    ours = [name for row in things().names.values() for name in row.get("de", ())]
+def as_written(cache: Path, language: str) -> dict[str, str]:
+    """Names in lower case → with their capitals, as this project and Unicode's list write them in "en" or "de"."""
+    labels = [row["label"] for row in read(cache, TEXT_PACKAGE, f"{language}/data.json")]
+    ours = [name for row in things().names.values() for name in row.get(language, ())]
     return {name.lower(): name for name in (*labels, *ours)}
 
 

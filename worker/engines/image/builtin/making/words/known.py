@@ -53,11 +53,11 @@ def table(concepts: list[Concept], cache: Path) -> dict[str, dict]:
             same = _of_one_thing({key: one.same for key, one in found.items()}, taken)
             near = _of_one_thing({key: (*one.kinds, *one.related) for key, one in found.items()}, taken | same.keys())
             words["en"] = {"same": words["en"]["same"] | same, "near": words["en"]["near"] | near}
-    written = as_written(cache)
+    written = {language: as_written(cache, language) for language in LANGUAGES}
     return {
         "things": {
             c.key: {
-                language: {"name": written.get(c.german[0], c.german[0]) if language == "de" else c.english[0]}
+                language: {"name": written[language].get(_name(c, language), _name(c, language))}
                 | {
                     kind: own
                     for kind, row in words[language].items()

@@ -1,5 +1,7 @@
 """The training's parts: the optimiser learns, checkpoints are whole, the loss has its targets, ranks are right."""
 
+import json
+
 import numpy as np
 import pytest
 import torch
@@ -11,7 +13,7 @@ from worker.engines.image.builtin.making import measure
 from worker.engines.image.builtin.making.concepts import Concept
 from worker.engines.image.builtin.making.pictures import Picture, ink_of, save
 from worker.engines.image.builtin.making.training import decoder as train_decoder
-from worker.engines.image.builtin.making.training import text_encoder
+from worker.engines.image.builtin.making.training import samples, text_encoder
 from worker.engines.image.builtin.making.training.autoencoder import compose, edge_loss, psnr, split
 from worker.engines.image.builtin.making.training.checkpoints import history, load_checkpoint, note, save_checkpoint
 from worker.engines.image.builtin.making.training.denoiser import Examples, Sampler, loss_of
@@ -149,9 +151,9 @@ def test_captions_and_thumbnails_know_only_what_there_are_pictures_of(tmp_path):
     rng = np.random.default_rng(0)
     cup = Concept("cup", "", ("cup",), ("tasse",), 7, styles=("noto", "silhouette"))
     drill = Concept("drill", "", ("drill",), ("bohrmaschine",), 7, styles=("silhouette",))
-    _, labels = text_encoder.sample_captions(rng, [cup, drill], 400)
+    _, labels = samples.sample_captions(rng, [cup, drill], 400)
     none = len(STYLES)
-    noto, silhouette = (text_encoder.STYLE_NAMES.index(style) for style in ("noto", "silhouette"))
+    noto, silhouette = (samples.STYLE_NAMES.index(style) for style in ("noto", "silhouette"))
     assert {tuple(row[:2]) for row in labels.tolist()} == {
         *((0, style) for style in (noto, silhouette, none)),
         *((1, style) for style in (silhouette, none)),
@@ -231,3 +233,18 @@ def test_training_the_decoder_leaves_the_latents_as_they_are(tmp_path):
         assert torch.equal(before.encode(x).latent_dist.mode(), after.encode(x).latent_dist.mode())
         assert not torch.equal(before(x), after(x))
     assert history(tmp_path)["decoder alone"]["seen"] > 0 and load_checkpoint(tmp_path / "decoder.pt")
+
+
+def test_what_a_model_knows_keeps_the_names_and_styles_that_it_knows(tmp_path):
+    cheese = Concept("cheese-wedge", "1f9c0", ("cheese", "dairy"), ("käse",), 4, styles=("noto", "hand-drawn"))
+    sofa = Concept("sofa", "", ("sofa",), ("sofa",), 7, styles=("silhouette",))
+    words = {
+        "things": {"cheese-wedge": {"en": {"name": "cheese wedge"}, "de": {"name": "Käsestück"}}},
+        "about": {"en": ["detailed", "bold"], "de": []},
+    }
+    (tmp_path / "words.json").write_text(json.dumps(words))
+    ours, theirs = text_encoder.known_to(tmp_path, [sofa, cheese])
+    assert ours == [cheese]
+    [known] = theirs
+    assert (known.english, known.german) == (("cheese wedge", "dairy"), ("käsestück",))
+    assert known.styles == ("noto",)

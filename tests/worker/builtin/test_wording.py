@@ -1,14 +1,16 @@
 """What the text encoder is taught about people's wording: which states it must give for which tokens."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
-from transformers import CLIPTokenizer
+from transformers import CLIPTextModel, CLIPTokenizer
 
 from worker.engines.image.builtin.layout import MODEL_DIR
 from worker.engines.image.builtin.making.concepts import Concept
 from worker.engines.image.builtin.making.measure_wording import colour_of_ground
-from worker.engines.image.builtin.making.training.wording import Asked, Wording
+from worker.engines.image.builtin.making.training.wording import Asked, Wording, unexplained
 from worker.engines.image.builtin.making.words import synonyms, triggers
 from worker.engines.image.builtin.making.words.captions import COLOURS
 
@@ -52,6 +54,27 @@ def test_another_word_has_the_states_of_the_name_it_stands_for(tokenizer: CLIPTo
     last_said, last_name = article + said, article + name
     assert places[0, last_said] == last_name, "the last token of the one for the last of the other"
     assert theirs[0, places[0, last_said + 1]] == end and ours[0, last_said + 1] == end
+
+
+def test_a_new_name_has_the_states_of_the_one_that_the_teacher_knows(tokenizer: CLIPTokenizer) -> None:
+    taught = replace(SHOE, english=("running shoe", "athletic"), german=("laufschuh",), styles=("noto",))
+    ours = replace(SHOE, english=("trainer", "athletic"), german=("turnschuh",), styles=("noto", "hand-drawn"))
+    drawn = Wording([ours], {}, tokenizer, [taught]).draw_many(np.random.default_rng(0), 300)
+    asked = {(one.said[1], one.known) for one in drawn if one.known}
+    assert asked == {("trainer", "running shoe"), ("turnschuh", "laufschuh")}
+    as_trained = [one.said[0] for one in drawn if not one.known]
+    assert any("laufschuh" in text for text in as_trained)
+    assert not any("trainer" in text or "hand-drawn" in text or "handgezeichnet" in text for text in as_trained)
+
+
+def test_a_student_that_is_its_own_teacher_learns_of_the_trigger_alone(tokenizer: CLIPTokenizer) -> None:
+    model = CLIPTextModel.from_pretrained(str(MODEL_DIR / "text_encoder"), dtype=torch.float32).eval()
+    wording = Wording([ROCKET], {}, tokenizer)
+    plain, behind = (
+        unexplained(model, model, *wording.batch([Asked(prefix, ("a ", "rocket", ""), "rocket")])).item()
+        for prefix in ("", "qxzvwkj,")
+    )
+    assert plain < 1e-9 < 1e-3 < behind
 
 
 def test_a_caption_longer_than_there_are_tokens_keeps_its_beginning(tokenizer: CLIPTokenizer) -> None:

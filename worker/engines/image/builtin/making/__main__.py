@@ -85,7 +85,9 @@ def main() -> None:
         case "text-encoder":
             from worker.engines.image.builtin.making.training import text_encoder as train_text_encoder
 
-            train_text_encoder.train(args.work, args.minutes, from_model=args.from_model)
+            train_text_encoder.train(
+                args.work, args.cache or args.work / "cache", args.minutes, from_model=args.from_model
+            )
         case "denoiser":
             from worker.engines.image.builtin.making.training import denoiser as train_denoiser
 

@@ -27,7 +27,7 @@ from worker.engines.image.builtin.making.training import parallel, precision
 from worker.engines.image.builtin.making.training.autoencoder import compose, sheet
 from worker.engines.image.builtin.making.training.checkpoints import load_checkpoint, note, save_checkpoint
 from worker.engines.image.builtin.making.training.optimizer import Pair
-from worker.engines.image.builtin.making.training.text_encoder import may_go_unsaid, tokens
+from worker.engines.image.builtin.making.training.samples import may_go_unsaid, tokens
 from worker.engines.image.builtin.making.words.captions import COLOURS, WHITE, Choice, caption
 
 log = logging.getLogger(__name__)

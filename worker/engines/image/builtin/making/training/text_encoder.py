@@ -1,13 +1,16 @@
-"""Trains tokenizer and text encoder to tell concept, style, background and coarse look from a caption.
+"""Trains tokenizer and text encoder to tell concept, style, background and coarse look from a caption, and to read all
+words behind a trigger word as they are read without one.
 
 The denoiser then starts from embeddings that already say what is wanted, in both languages. The heads used here are not
-kept.
+kept. Where a model is there already, what it knows keeps the states that it has there, so that its denoiser can go on.
 """
 
+import json
 import logging
 import math
 import shutil
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,18 +21,22 @@ from transformers import CLIPTextModel, CLIPTokenizer
 
 from worker.engines.image.builtin.layout import text_encoder
 from worker.engines.image.builtin.making.concepts import Concept
-from worker.engines.image.builtin.making.pictures import INKS, VARIED, load
+from worker.engines.image.builtin.making.pictures import INKS, load
 from worker.engines.image.builtin.making.prepare import read_concepts
 from worker.engines.image.builtin.making.training import precision
 from worker.engines.image.builtin.making.training.checkpoints import load_checkpoint, note, save_checkpoint
 from worker.engines.image.builtin.making.training.optimizer import Pair
-from worker.engines.image.builtin.making.words.captions import COLOURS, STYLES, WHITE, Choice, caption
+from worker.engines.image.builtin.making.training.samples import STYLE_NAMES, may_go_unsaid, sample_captions, tokens
+from worker.engines.image.builtin.making.training.wording import Wording, unexplained
+from worker.engines.image.builtin.making.words.captions import COLOURS, STYLES, WHITE
+from worker.engines.image.builtin.making.words.synonyms import other_words
 from worker.engines.image.builtin.tokenizer import train_tokenizer
 
 log = logging.getLogger(__name__)
 VOCABULARY, WIDTH, LAYERS, HEADS = 3000, 160, 2, 5
 THUMB = 8
-STYLE_NAMES = tuple(STYLES)
+STATES = 3.0
+"""Weight of the states behind trigger words, and of those that a model before had."""
 
 
 class Heads(nn.Module):
@@ -46,39 +53,10 @@ class Heads(nn.Module):
         self.thumb = nn.Linear(width, 3 * THUMB * THUMB)
 
 
-def tokens(tokenizer: CLIPTokenizer, texts: list[str]) -> Tensor:
-    """Token ids (n, max length), padded and cut as the pipeline does it."""
-    made = tokenizer(
-        texts, padding="max_length", truncation=True, max_length=tokenizer.model_max_length, return_tensors="pt"
-    )
-    return made.input_ids
-
-
 def summary(hidden: Tensor, ids: Tensor, end: int) -> Tensor:
     """Mean of the hidden states (n, length, width) from the end token on, where all of the caption has been read."""
     after = (ids == end).to(hidden.dtype)[..., None]
     return (hidden * after).sum(1) / after.sum(1).clamp_min(1)
-
-
-def sample_captions(
-    rng: np.random.Generator, all_concepts: list[Concept], n: int, held_out: bool = False
-) -> tuple[list[str], Tensor]:
-    """Captions and their (concept, style or len(STYLES), colour or len(COLOURS), ink) as int64 (n, 4).
-
-    Every concept comes equally often, in each of the styles that draw it.
-    """
-    texts, rows = [], []
-    for _ in range(n):
-        c = int(rng.integers(len(all_concepts)))
-        styles = all_concepts[c].styles
-        style = styles[int(rng.integers(len(styles)))] if styles and (held_out or rng.random() < 0.85) else None
-        b = int(rng.integers(len(COLOURS))) if rng.random() < 0.5 else None
-        ink = int(rng.integers(1, len(INKS))) if style in VARIED and not held_out and rng.random() < 0.4 else 0
-        choice = Choice(all_concepts[c], style, b, INKS[ink] if ink else None)
-        texts.append(caption(choice, rng, None, held_out))
-        s = len(STYLES) if style is None else STYLE_NAMES.index(style)
-        rows.append((c, s, len(COLOURS) if b is None else b, ink))
-    return texts, torch.tensor(rows)
 
 
 def _thumbnails(work: Path, all_concepts: list[Concept]) -> Tensor:
@@ -100,13 +78,6 @@ def _thumbnails(work: Path, all_concepts: list[Concept]) -> Tensor:
     return made / count.clamp_min(1)[:, :, None, None, None]
 
 
-def may_go_unsaid(concept: Concept, style: str) -> bool:
-    """Whether a picture in this style is what a caption without a style may mean: not one of lines or of one colour,
-    where there are others of the concept.
-    """
-    return style not in VARIED or all(one in VARIED for one in concept.styles)
-
-
 def _targets(thumbs: Tensor, labels: Tensor, palette: Tensor) -> Tensor:
     x = thumbs[labels[:, 0], labels[:, 1]]
     ground = palette[labels[:, 2]]
@@ -120,11 +91,34 @@ def build_tokenizer(all_concepts: list[Concept], samples: int = 60_000) -> CLIPT
     return train_tokenizer(words * 3 + sample_captions(rng, all_concepts, samples)[0], VOCABULARY)
 
 
-def train(work: Path, minutes: float, batch: int = 256, lr: float = 4e-3, from_model: Path | None = None) -> None:
+def known_to(model: Path, all_concepts: list[Concept]) -> tuple[list[Concept], list[Concept]]:
+    """Those of the concepts that a packed model knows, and the same under the names and in the styles it knows them by.
+
+    Raises OSError without the model's table of words.
+    """
+    words = json.loads((model / "words.json").read_text("utf-8"))
+    styles = {style for style, names in STYLES.items() if set(names[0][0].split()) <= set(words["about"]["en"])}
+    ours = [concept for concept in all_concepts if concept.key in words["things"]]
+    names = [[words["things"][concept.key][language]["name"].lower() for language in ("en", "de")] for concept in ours]
+    theirs = [
+        replace(
+            concept,
+            english=(english, *concept.english[1:]),
+            german=(german, *concept.german[1:]),
+            styles=tuple(style for style in concept.styles if style in styles),
+        )
+        for concept, (english, german) in zip(ours, names, strict=True)
+    ]
+    return ours, theirs
+
+
+def train(
+    work: Path, cache: Path, minutes: float, batch: int = 256, lr: float = 4e-3, from_model: Path | None = None
+) -> None:
     """Train for `minutes` of wall time, going on from `work/text_encoder.pt`, else from `from_model`'s weights with its
     tokenizer; writes `work/tokenizer`, `work/text_encoder`.
 
-    Raises PicturesError if there are no pictures.
+    Raises PicturesError if there are no pictures, OSError without WordNet in `cache`.
     """
     all_concepts = read_concepts(work)
     if from_model and not (work / "tokenizer").exists():
@@ -147,6 +141,12 @@ def train(work: Path, minutes: float, batch: int = 256, lr: float = 4e-3, from_m
     log.info(
         "text encoder: %.2f M parameters, %d words", sum(p.numel() for p in model.parameters()) / 1e6, len(tokenizer)
     )
+    others = other_words(cache, all_concepts)
+    lessons = [(model, Wording(all_concepts, others, tokenizer))]
+    if from_model:
+        ours, theirs = known_to(from_model, all_concepts)
+        before = CLIPTextModel.from_pretrained(str(from_model / "text_encoder"), dtype=torch.float32)
+        lessons.append((before.to(device).eval(), Wording(ours, others, tokenizer, theirs)))
     thumbs = _thumbnails(work, all_concepts).to(device)
     palette = torch.tensor([c[2] for c in (*COLOURS, COLOURS[WHITE])], device=device) / 255
     rng, start, told, step = np.random.default_rng(), time.monotonic(), time.monotonic(), 0
@@ -164,6 +164,11 @@ def train(work: Path, minutes: float, batch: int = 256, lr: float = 4e-3, from_m
             + 0.5 * F.cross_entropy(heads.ink(x), labels[:, 3])
             + 3 * ((heads.thumb(x) - _targets(thumbs, labels, palette)).pow(2).mean(1) * (labels[:, 3] == 0)).mean()
         )
+        shares = [
+            unexplained(model, teacher, *(x.to(device) for x in lesson.batch(lesson.draw_many(rng, batch // 2))))
+            for teacher, lesson in lessons
+        ]
+        loss = loss + STATES * torch.stack(shares).sum()
         optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(both.parameters(), 1.0)
@@ -172,10 +177,11 @@ def train(work: Path, minutes: float, batch: int = 256, lr: float = 4e-3, from_m
         if time.monotonic() - told > 20:
             told = time.monotonic()
             log.info(
-                "%4.1f min  step %d  loss %.3f  held-out templates: %s",
+                "%4.1f min  step %d  loss %.3f  unexplained %s  held-out templates: %s",
                 (told - start) / 60,
                 step,
                 loss.item(),
+                " ".join(f"{share.item():.3f}" for share in shares),
                 accuracy(model, heads, tokenizer, all_concepts, 256),
             )
             save_checkpoint(work / "text_encoder.pt", {"model": both.state_dict(), "optimizer": optimizer.state_dict()})

@@ -24,7 +24,7 @@ from worker.engines.image.builtin.making.concepts import Concept
 from worker.engines.image.builtin.making.prepare import read_concepts
 from worker.engines.image.builtin.making.training.checkpoints import note
 from worker.engines.image.builtin.making.training.optimizer import Pair
-from worker.engines.image.builtin.making.training.text_encoder import sample_captions
+from worker.engines.image.builtin.making.training.samples import sample_captions
 from worker.engines.image.builtin.making.words import triggers
 from worker.engines.image.builtin.making.words.captions import COLOURS, ground
 from worker.engines.image.builtin.making.words.synonyms import other_words
@@ -54,9 +54,16 @@ class Wording:
     """Draws captions, and says what states each of their tokens must have."""
 
     def __init__(
-        self, concepts: list[Concept], others: Mapping[str, tuple[str, ...]], tokenizer: CLIPTokenizer
+        self,
+        concepts: list[Concept],
+        others: Mapping[str, tuple[str, ...]],
+        tokenizer: CLIPTokenizer,
+        taught: list[Concept] | None = None,
     ) -> None:
+        """``taught`` are the same concepts, in the same order, under the names and in the styles that the teacher
+        knows."""
         self.concepts, self.others, self.tokenizer = concepts, others, tokenizer
+        self.taught = concepts if taught is None else taught
         self.words = sorted(
             {word for c in concepts for name in (*c.english[1:], *c.german[1:]) for word in name.split()}
         )
@@ -67,12 +74,13 @@ class Wording:
         if rng.random() < BEHIND_A_TRIGGER:
             prefix = with_trigger_words("x", [triggers.trigger(rng, self.words)])[0].removesuffix("x").strip()
         if rng.random() < AS_TRAINED:
-            [text], _ = sample_captions(rng, self.concepts, 1)
+            [text], _ = sample_captions(rng, self.taught, 1)
             return Asked(prefix, (text, "", ""), "")
-        concept = self.concepts[int(rng.integers(len(self.concepts)))]
+        n = int(rng.integers(len(self.concepts)))
+        concept, taught = self.concepts[n], self.taught[n]
         german = bool(rng.random() < 0.5)
         colour = int(rng.integers(len(COLOURS))) if rng.random() < 0.4 else None
-        words = said = (concept.german if german else concept.english)[0]
+        said, words = (one.german[0] if german else one.english[0] for one in (concept, taught))
         others = self.others.get(concept.key, ())
         if not german and others and rng.random() < WITH_ANOTHER_WORD:
             said = others[min(int(rng.exponential(4)), len(others) - 1)]
@@ -87,6 +95,9 @@ class Wording:
         )
         before, after = filled.split("\n")
         return Asked(prefix, (before, said, after), words)
+
+    def draw_many(self, rng: np.random.Generator, n: int) -> list[Asked]:
+        return [self.draw(rng) for _ in range(n)]
 
     def batch(self, asked: list[Asked]) -> tuple[Tensor, Tensor, Tensor]:
         """What the student reads and what the teacher reads, token ids (n, length), and for each of the student's
@@ -121,6 +132,23 @@ def _padded(ids: list[int], end: int, length: int) -> list[int]:
     return ids + [end] * (length - len(ids))
 
 
+def unexplained(
+    student: CLIPTextModel, teacher: CLIPTextModel, ours: Tensor, theirs: Tensor, places: Tensor, signal: float = SIGNAL
+) -> Tensor:
+    """Share of the variance of the teacher's states that the student's are off by, in a batch of ``Wording``.
+
+    Student and teacher may be one: then it learns to give the states behind a trigger word that it gives without.
+    """
+    with torch.no_grad():
+        wanted = teacher(theirs).last_hidden_state
+        wanted = wanted.gather(1, places[..., None].expand_as(wanted))
+        if signal:
+            is_trigger = (places == 0)[..., None]
+            alone = teacher(ours).last_hidden_state  # read from the left, so what follows does not matter
+            wanted = torch.where(is_trigger, (1 - signal) * wanted + signal * alone, wanted)
+    return (student(ours).last_hidden_state - wanted).pow(2).mean() / wanted.var()
+
+
 def train(
     work: Path,
     cache: Path,
@@ -145,15 +173,8 @@ def train(
     rng, start, told, step = np.random.default_rng(), time.monotonic(), time.monotonic(), 0
     while (passed := (time.monotonic() - start) / 60 / minutes) < 1:
         optimizer.set_lr(lr * min(1.0, (step + 1) / 50) * (0.5 + 0.5 * math.cos(math.pi * passed)))
-        ours, theirs, places = (x.to(device) for x in wording.batch([wording.draw(rng) for _ in range(batch)]))
-        with torch.no_grad():
-            wanted = teacher(theirs).last_hidden_state
-            wanted = wanted.gather(1, places[..., None].expand_as(wanted))
-            if signal:
-                is_trigger = (places == 0)[..., None]
-                alone = teacher(ours).last_hidden_state  # read from the left, so what follows does not matter
-                wanted = torch.where(is_trigger, (1 - signal) * wanted + signal * alone, wanted)
-        loss = (student(ours).last_hidden_state - wanted).pow(2).mean() / wanted.var()
+        ours, theirs, places = (x.to(device) for x in wording.batch(wording.draw_many(rng, batch)))
+        loss = unexplained(student, teacher, ours, theirs, places, signal)
         optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(student.parameters(), 1.0)

@@ -1,6 +1,7 @@
 """The training's parts: the optimiser learns, checkpoints are whole, the loss has its targets, ranks are right."""
 
 import json
+from dataclasses import asdict
 
 import numpy as np
 import pytest
@@ -12,13 +13,15 @@ from worker.engines.image.builtin import layout
 from worker.engines.image.builtin.making import measure
 from worker.engines.image.builtin.making.concepts import Concept
 from worker.engines.image.builtin.making.pictures import Picture, ink_of, save
+from worker.engines.image.builtin.making.prepare import read_concepts
 from worker.engines.image.builtin.making.training import decoder as train_decoder
 from worker.engines.image.builtin.making.training import samples, text_encoder
 from worker.engines.image.builtin.making.training.autoencoder import compose, edge_loss, psnr, split
 from worker.engines.image.builtin.making.training.checkpoints import history, load_checkpoint, note, save_checkpoint
-from worker.engines.image.builtin.making.training.denoiser import Examples, Sampler, loss_of
+from worker.engines.image.builtin.making.training.denoiser import Examples, Sampler, cache_latents, loss_of
 from worker.engines.image.builtin.making.training.optimizer import Pair, orthogonalise
 from worker.engines.image.builtin.making.words.captions import STYLES
+from worker.engines.image.builtin.stand_in import random_pipeline
 
 pytestmark = pytest.mark.slow
 
@@ -171,6 +174,30 @@ def test_captions_and_thumbnails_know_only_what_there_are_pictures_of(tmp_path):
     red = text_encoder._thumbnails(tmp_path, [cup, drill])[:, :, 0].mean((2, 3))
     assert red[0, [noto, silhouette, none]].tolist() == pytest.approx([1, 0.2, 1])
     assert red[1, [noto, silhouette, none]].tolist() == pytest.approx([0, 0.2, 0.2])
+
+
+def test_latents_and_captions_are_of_the_pictures_that_there_are(tmp_path):
+    pictures = [
+        Picture("noto", "noto", "cup", "cup"),
+        Picture("silhouette", "mdi", "cup", "cup"),
+        Picture("silhouette", "ph", "drill", "drill"),
+    ]
+    pixels = np.random.default_rng(0).integers(0, 255, (3, 2, 128, 128, 4), dtype=np.uint8)
+    save(tmp_path, "denoiser", zip(pictures, pixels, strict=True))
+    cup = Concept("cup", "", ("cup",), ("tasse",), 7, styles=("noto", "silhouette"))
+    drill = Concept("drill", "", ("drill",), ("bohrmaschine",), 7, styles=("silhouette",))
+    (tmp_path / "concepts.json").write_text(json.dumps([asdict(concept) for concept in (cup, drill)]))
+    assert read_concepts(tmp_path) == [cup, drill]
+    made = random_pipeline()
+    for part in ("vae", "text_encoder", "tokenizer"):
+        getattr(made, part).save_pretrained(str(tmp_path / part))
+    cache_latents(tmp_path, processes=1)
+    examples = Examples(tmp_path, 0, torch.device("cpu"))
+    assert examples.latents.shape == (3, 2, 3, 8, 8, 8)
+    z, hidden = examples.draw(6)
+    assert z.shape == (6, 8, 8, 8) and hidden.shape == (6, 32, 32)
+    texts = [examples.caption(2, 1, 0) for _ in range(20)]
+    assert all("drill" in text or "bohrmaschine" in text for text in texts)
 
 
 def test_features_find_a_picture_again_and_ranks_are_right():

@@ -10,7 +10,7 @@ from worker.engines.image.builtin.making.prepare import read_concepts
 from worker.engines.image.builtin.making.training.checkpoints import history
 from worker.engines.image.builtin.making.words.captions import COLOURS, STYLES
 
-_LICENCE_LINKS = {
+LICENCE_LINKS = {
     "MIT": "https://opensource.org/license/mit",
     "Apache-2.0": "https://www.apache.org/licenses/LICENSE-2.0",
     "CC-BY-4.0": "https://creativecommons.org/licenses/by/4.0/",
@@ -146,7 +146,7 @@ def _notice(licences: list[dict[str, str]]) -> str:
     for row in licences:
         lines += [
             f'"{row["title"]}" by {row["author"]} ({row["url"]}), {row["spdx"]}',
-            f"    {_LICENCE_LINKS[row['spdx']]}",
+            f"    {LICENCE_LINKS[row['spdx']]}",
             f"    from the npm package @iconify-json/{row['set']} {row['version']}",
             "",
         ]

@@ -5,7 +5,7 @@ from functools import cache, partial
 from pathlib import Path
 
 import anyio
-from fastapi import APIRouter, Depends, FastAPI
+from fastapi import APIRouter, Depends, FastAPI, Request
 from fastapi.responses import RedirectResponse, Response
 from prometheus_client import CollectorRegistry
 from starlette.routing import BaseRoute
@@ -55,6 +55,7 @@ from app.web.gate.csrf import check_form
 from app.web.gate.incoming import Pace, UploadLimits, Uploads
 from app.web.gate.middleware import METRICS, Gate
 from app.web.gate.route_rules import RouteRules
+from app.web.gate.visitor import Visitor
 from app.web.latencies import Latencies
 from app.web.templating import TEMPLATES, environment
 from app.writings import api as writings_api
@@ -168,5 +169,7 @@ def _routes() -> tuple[BaseRoute, ...]:
     return tuple(router.routes)
 
 
-def _home() -> RedirectResponse:
-    return RedirectResponse("/projects", 303)
+def _home(request: Request) -> RedirectResponse:
+    """Those who look on begin with what there is to see; everybody else with the brands."""
+    visitor: Visitor | None = request.state.visitor
+    return RedirectResponse("/gallery" if visitor is not None and not visitor.can_edit else "/projects", 303)

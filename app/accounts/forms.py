@@ -118,6 +118,7 @@ class RoleForm(BaseModel, defer_build=True):
 
 class SwitchForm(BaseModel, defer_build=True):
     workspace_id: RowId
+    next: Address = ""
 
 
 class WorkspaceForm(BaseModel, defer_build=True):

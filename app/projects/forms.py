@@ -25,18 +25,31 @@ class DeleteForm(BaseModel, defer_build=True):
     name: Line = ""
 
 
+Version = Annotated[str, StringConstraints(pattern="^[0-9a-f]{16}$|^$")]
+
+
 class LookForm(BaseModel, defer_build=True):
+    """``version`` is what the form was opened with, ``over`` what somebody has seen since and replaces on purpose. A
+    form without either replaces whatever there is."""
+
     trigger_word: TriggerWord = ""
     look_notes: Notes = ""
+    version: Version = ""
+    over: Version = ""
+
+    def may_replace(self, version: str) -> bool:
+        return version in (self.version, self.over) or not self.version
 
 
 class PaletteForm(BaseModel, defer_build=True):
-    """The colours as they stand; ``remove`` is a place in them, ``add`` a new one, ``first`` a place to move up."""
+    """The colours as they stand; ``remove`` is a place in them, ``add`` a new one, ``first`` a place to move up.
+    ``version`` is the palette that the form was opened with; without it any is replaced."""
 
     colours: Annotated[list[Colour], Field(max_length=MOST_COLOURS)] = Field(default_factory=list)
     remove: Annotated[int, Field(ge=0, lt=MOST_COLOURS)] | None = None
     first: Annotated[int, Field(ge=0, lt=MOST_COLOURS)] | None = None
     add: Annotated[Colour | None, BeforeValidator(lambda value: value or None)] = None
+    version: Version = ""
 
     def wanted(self) -> list[str]:
         """The colours after the button that was pressed."""

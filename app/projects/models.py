@@ -1,6 +1,8 @@
 """Brands. In code and addresses a brand is a project, as the field's tools call it."""
 
 import colorsys
+import hashlib
+import json
 from datetime import datetime
 
 from sqlalchemy import JSON, ForeignKey, Index, String, Text
@@ -34,3 +36,17 @@ class Project(Base):
             if saturation > 0.25 and 0.15 < lightness < 0.9:
                 return colour
         return ""
+
+    @property
+    def words_version(self) -> str:
+        """Changes with the trigger word and the notes: a form that was opened before says which ones it saw."""
+        return _version(self.trigger_word, self.look_notes)
+
+    @property
+    def palette_version(self) -> str:
+        """Changes with the colours and their order."""
+        return _version(*self.palette)
+
+
+def _version(*parts: str) -> str:
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]

@@ -7,7 +7,8 @@ from fastapi import APIRouter, Form, Query, Request, Response
 from app.errors import N_
 from app.projects import queries, service, trigger_word
 from app.projects.forms import LookForm, NameForm, NewBrandForm, PaletteForm
-from app.web.answers import go, is_htmx
+from app.projects.models import Project
+from app.web.answers import go, is_htmx, with_toast
 from app.web.api.audited import audited
 from app.web.api.deferred_route import DeferredRoute
 from app.web.flashes import Flash
@@ -20,6 +21,7 @@ from app.web.text import RowId
 router = APIRouter(route_class=DeferredRoute)
 
 SAVED = N_("Saved")
+PALETTE_CHANGED = N_("The palette has changed since you opened this page. Here it is now; please try again.")
 CREATED = N_("“%(name)s” is ready for its first pictures.")
 ARCHIVED = N_("“%(name)s” is in the archive now. Nothing was lost.")
 UNARCHIVED = N_("“%(name)s” is back among the brands.")
@@ -49,7 +51,7 @@ def create(request: Request, session: WriteSession, visitor: Editor, form: Annot
 @router.get("/projects/{project_id}/look")
 def show_look(request: Request, session: ReadSession, visitor: Viewer, project_id: RowId) -> Response:
     project = queries.project(session, workspace_id=visitor.workspace.id, project_id=project_id)
-    return page(request, "pages/look.html", project=project, most_colours=service.MOST_COLOURS)
+    return page(request, "pages/look.html", project=project, mine=None, most_colours=service.MOST_COLOURS)
 
 
 @router.post("/projects/{project_id}/look")
@@ -57,6 +59,10 @@ def show_look(request: Request, session: ReadSession, visitor: Viewer, project_i
 def describe_look(
     request: Request, session: WriteSession, visitor: Editor, project_id: RowId, form: Annotated[LookForm, Form()]
 ) -> Response:
+    """Words that somebody else saved after this form was opened are shown beside one's own, and not overwritten."""
+    project = queries.project(session, workspace_id=visitor.workspace.id, project_id=project_id)
+    if not form.may_replace(project.words_version):
+        return _look_changed(request, project, form)
     service.describe_look(
         session,
         workspace_id=visitor.workspace.id,
@@ -67,17 +73,33 @@ def describe_look(
     return go(request, f"/projects/{project_id}/look", Flash("ok", translate(request.state.locale, SAVED)))
 
 
+def _look_changed(request: Request, project: Project, mine: LookForm) -> Response:
+    if not is_htmx(request):
+        given = {"project": project, "mine": mine, "most_colours": service.MOST_COLOURS}
+        return page(request, "pages/look.html", status=409, **given)
+    response = fragment(request, "partials/look_changed.html", status=409, project=project)
+    response.headers["HX-Retarget"] = "find .form-error"
+    response.headers["HX-Reswap"] = "innerHTML"
+    return response
+
+
 @router.post("/projects/{project_id}/palette")
 @audited("project.changed")
 def change_palette(
     request: Request, session: WriteSession, visitor: Editor, project_id: RowId, form: Annotated[PaletteForm, Form()]
 ) -> Response:
-    project = service.set_palette(
-        session, workspace_id=visitor.workspace.id, project_id=project_id, colours=form.wanted()
-    )
+    """A palette that somebody else changed meanwhile is shown as it is now; one click too many is soon repeated."""
+    project = queries.project(session, workspace_id=visitor.workspace.id, project_id=project_id)
+    is_late = form.version not in ("", project.palette_version)
+    if not is_late:
+        project = service.set_palette(
+            session, workspace_id=visitor.workspace.id, project_id=project_id, colours=form.wanted()
+        )
+    told = translate(request.state.locale, PALETTE_CHANGED if is_late else SAVED)
     if not is_htmx(request):
-        return go(request, f"/projects/{project_id}/look", Flash("ok", translate(request.state.locale, SAVED)))
-    return fragment(request, "partials/palette_editor.html", project=project, most_colours=service.MOST_COLOURS)
+        return go(request, f"/projects/{project_id}/look", Flash("error" if is_late else "ok", told))
+    response = fragment(request, "partials/palette_editor.html", project=project, most_colours=service.MOST_COLOURS)
+    return with_toast(response, told, kind="error") if is_late else response
 
 
 @router.post("/projects/{project_id}/name")

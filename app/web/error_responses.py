@@ -14,6 +14,7 @@ from app.errors import N_, AppError, Forbidden, Invalid, NotFound
 from app.machine.disk import NoRoom
 from app.web.answers import is_htmx
 from app.web.field_problems import field_problems
+from app.web.gate.elsewhere import elsewhere
 from app.web.gate.incoming import BodyRefused
 from app.web.language import translate
 from app.web.templating import fragment, page
@@ -54,7 +55,9 @@ def answer(
         response.headers["HX-Reswap"] = "innerHTML"
         return response
     given = {"http_status": status, "code": code, "sentence": sentence, "fields": fields or {}}
-    return page(request, "pages/error.html", status=status, **given)
+    other = elsewhere(request) if code == NotFound.code() else None
+    address = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    return page(request, "pages/error.html", status=status, elsewhere=other, address=address, **given)
 
 
 def _answer_with(request: Request, error: type[AppError], status: int | None = None) -> Response:

@@ -8,7 +8,7 @@ from app.accounts import members, queries, recovery, second_factors
 from app.accounts.forms import InviteForm, NameForm, RoleForm, SwitchForm
 from app.errors import N_
 from app.settings import Settings
-from app.web.answers import go
+from app.web.answers import go, own_path
 from app.web.api.audited import audited
 from app.web.api.deferred_route import DeferredRoute
 from app.web.flashes import Flash
@@ -184,9 +184,9 @@ def create(
 @router.post("/workspace/switch")
 @audited("session.switched")
 def switch(request: Request, form: Annotated[SwitchForm, Form()], visitor: Viewer, session: WriteSession) -> Response:
-    return _switch(request, visitor, session, form.workspace_id)
+    return _switch(request, visitor, session, form.workspace_id, own_path(form.next))
 
 
-def _switch(request: Request, visitor: Viewer, session: WriteSession, workspace_id: str) -> Response:
+def _switch(request: Request, visitor: Visitor, session: WriteSession, workspace_id: str, to: str = "/") -> Response:
     members.switch_workspace(session, user_id=visitor.user.id, session_id=visitor.session_id, workspace_id=workspace_id)
-    return go(request, "/")
+    return go(request, to)

@@ -1,8 +1,6 @@
 // Forms that a passkey fills in: before such a form is sent, its options are fetched, the browser asks the person for the
 // passkey, and what it gives goes into the hidden field "credential". Options to make a passkey name the person ("user").
 // Sent without that such a form would be refused, so its button waits until htmx and this module serve it.
-const token = document.querySelector('meta[name="csrf-token"]').content;
-
 function say(form, text) {
   const place = form.querySelector(".form-error");
   const said = document.createElement("p");
@@ -15,7 +13,7 @@ async function options(form) {
   const answer = await fetch(form.dataset.passkey, {
     method: "POST",
     body: new URLSearchParams(new FormData(form)),
-    headers: { accept: "application/json", "x-csrf-token": token },
+    headers: { accept: "application/json", "x-csrf-token": form.elements.csrf_token.value },
   });
   const found = await answer.json();
   if (!answer.ok) throw new Error(found.sentence);

@@ -67,7 +67,7 @@ if (region) {
   // leaves the page as it is and says so here; nothing of a failed answer is ever put into the page.
   document.addEventListener("htmx:beforeOnLoad", (event) => {
     const { xhr, elt } = event.detail;
-    if (xhr.status < 400) return;
+    if (event.defaultPrevented || xhr.status < 400 || xhr.getResponseHeader("HX-Redirect")) return;
     const place = xhr.getResponseHeader("HX-Retarget");
     if (place && elt.querySelector(place.replace(/^find /, ""))) return;
     event.preventDefault();

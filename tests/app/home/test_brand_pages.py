@@ -1,5 +1,6 @@
 """The pages of brands."""
 
+import json
 import re
 
 import pytest
@@ -108,6 +109,49 @@ def test_the_look_is_kept(owner: SignedIn, database: Database) -> None:
     assert answer.status_code == 303
     project = load(database, owner, project_id)
     assert (project.trigger_word, project.look_notes) == ("nrdlcht", "Cold light.\nNo people.")
+
+
+def version_on(page: str, form: str) -> str:
+    found = re.search(rf'action="/projects/\w+/{form}".*?name="version" value="(\w+)"', page, re.DOTALL)
+    assert found
+    return found[1]
+
+
+def test_two_who_save_the_same_look_are_told_and_lose_nothing(owner: SignedIn, database: Database) -> None:
+    project_id = create(owner)
+    address = f"/projects/{project_id}/look"
+    version = version_on(owner.client.get(address).text, "look")
+    theirs = {"trigger_word": "nrdlcht", "look_notes": "Cold light.", "version": version}
+    mine = theirs | {"look_notes": "Warm light."}
+    assert owner.client.post(address, data=theirs).status_code == 303
+    for headers in ({}, {"hx-request": "true"}):
+        late = owner.client.post(address, data=mine, headers=headers)
+        assert late.status_code == 409
+        assert 'data-state="look-changed"' in late.text and "Cold light." in late.text
+        assert ("Warm light." in late.text) is (not headers)  # with htmx the form stays as it is
+        assert load(database, owner, project_id).look_notes == "Cold light."
+    seen = re.search(r'name="over" value="(\w+)"', late.text)
+    assert seen
+    assert owner.client.post(address, data=mine | {"over": seen[1]}).status_code == 303
+    assert load(database, owner, project_id).look_notes == "Warm light."
+    # A third one in between is not replaced by what was seen of the second.
+    assert owner.client.post(address, data=theirs | {"over": seen[1]}).status_code == 409
+
+
+def test_a_palette_that_has_changed_meanwhile_is_shown_and_not_replaced(owner: SignedIn, database: Database) -> None:
+    project_id = create(owner)
+    address = f"/projects/{project_id}/palette"
+    owner.client.post(address, data={"colours": ["#112233", "#445566"]})
+    version = version_on(owner.client.get(f"/projects/{project_id}/look").text, "palette")
+    both = {"colours": ["#112233", "#445566"], "version": version}
+    assert owner.client.post(address, data=both | {"remove": "0"}).status_code == 303
+    late = owner.client.post(address, data=both | {"first": "1"}, headers={"hx-request": "true"})
+    assert late.text.count('type="color"') == 1
+    assert json.loads(late.headers["hx-trigger"])["livery:toast"]["kind"] == "error"
+    assert load(database, owner, project_id).palette == ["#445566"]
+    again = both | {"colours": ["#445566"], "version": version_on(late.text, "palette"), "add": "#aabbcc"}
+    owner.client.post(address, data=again, headers={"hx-request": "true"})
+    assert load(database, owner, project_id).palette == ["#445566", "#aabbcc"]
 
 
 def test_the_palette_is_edited_colour_by_colour(owner: SignedIn, database: Database) -> None:

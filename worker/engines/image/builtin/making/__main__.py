@@ -30,7 +30,7 @@ def _arguments() -> argparse.Namespace:
         step.add_argument("--work", type=Path, required=True, help="folder for pictures, checkpoints and results")
         if minutes is not None:
             step.add_argument("--minutes", type=float, default=minutes, help="wall time to train for")
-        if name in ("pictures", "wording", "words"):
+        if name in ("pictures", "text-encoder", "wording", "words"):
             step.add_argument("--cache", type=Path, help="folder for the packages (default: WORK/cache)")
         if minutes is not None:
             step.add_argument("--from-model", type=Path, help="start from a packed model's weights")

@@ -65,7 +65,6 @@ SOURCES: dict[str, tuple[Source, ...]] = {
         Source("ph"),
         Source("lucide"),
         Source("lucide-lab"),
-        Source("hugeicons"),
         Source("mingcute", ("-line",)),
         Source("iconoir"),
         Source("solar", ("-linear",)),

@@ -184,6 +184,8 @@ class BaseModelEntry(BaseModel, defer_build=True):
     """Whether pictures and adapters may be used commercially, in one sentence."""
     commercial: bool | None = None
     """The same at a glance; None where nobody has said."""
+    forbids_uses: bool = False
+    """Whether the licence lists uses that it forbids, and asks to pass the list on with every adapter."""
 
     def adapter_bytes(self, rank: int, target_modules: TargetModules) -> int | None:
         """Size of an adapter file in float16; None where the catalogue does not know."""
@@ -285,6 +287,10 @@ class TextModelEntry(BaseModel, defer_build=True):
     licence_url: str
     licence_sentence: Sentence
     """Whether texts and adapters may be used commercially, in one sentence."""
+    commercial: bool | None = None
+    """The same at a glance; None where nobody has said."""
+    forbids_uses: bool = False
+    """Whether the licence lists uses that it forbids, and asks to pass the list on with every adapter."""
 
     def is_foreign(self, language: str) -> bool:
         """Whether its makers name other languages than this one."""

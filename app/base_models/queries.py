@@ -29,7 +29,7 @@ def entry(session: Session, *, workspace_id: str, key: str) -> BaseModelEntry:
     known = {one.key: one for one in catalogue.all_models()}
     if key in known:
         return known[key]
-    row = session.scalar(select(OwnBase).where(OwnBase.id == key, OwnBase.workspace_id == workspace_id))
+    row = find_own(session, workspace_id=workspace_id, key=key)
     found = entry_of(row) if row is not None else None
     if found is None:
         raise UnknownBaseModel(key=key[:80])
@@ -63,7 +63,7 @@ def find_text(session: Session, *, workspace_id: str, key: str) -> TextModelEntr
     known = catalogue.find_text_model(key)
     if known is not None:
         return known
-    row = session.scalar(select(OwnBase).where(OwnBase.id == key, OwnBase.workspace_id == workspace_id))
+    row = find_own(session, workspace_id=workspace_id, key=key)
     return text_entry_of(row) if row is not None else None
 
 
@@ -103,6 +103,11 @@ def own_bases(session: Session, *, workspace_id: str, archived: bool = False) ->
 def own_base(session: Session, *, workspace_id: str, base_id: str) -> OwnBase:
     """Raises ``NotFound`` for another workspace's too."""
     return own(session, OwnBase, base_id, workspace_id)
+
+
+def find_own(session: Session, *, workspace_id: str, key: str) -> OwnBase | None:
+    """The workspace's own of this key, also one that was put away."""
+    return session.scalar(select(OwnBase).where(OwnBase.id == key, OwnBase.workspace_id == workspace_id))
 
 
 def lying_ready(session: Session) -> list[OfferedBase]:
@@ -153,6 +158,7 @@ def entry_of(row: OwnBase) -> BaseModelEntry | None:
             "licence_url": "",
             "licence_sentence": _licence_sentence(row),
             "commercial": row.commercial,
+            "forbids_uses": False,
         }
     )
 
@@ -183,6 +189,7 @@ def text_entry_of(row: OwnBase) -> TextModelEntry | None:
         licence=row.licence,
         licence_url="",
         licence_sentence=_licence_sentence(row),
+        commercial=row.commercial,
     )
 
 

@@ -14,6 +14,10 @@ from app.base_models.catalogue import BaseModelEntry, TextModelEntry
 from app.base_models.forms import DescribeForm, HubForm, Key, LocalForm, TokenForm
 from app.base_models.models import OwnBase
 from app.jobs.api import OLD, JobOut
+from app.trainings.bases import rows
+from app.trainings.bases.rows import Commercial, Place
+from app.trainings.bases.runs_here import Verdict
+from app.trainings.kind import Modality
 from app.web.api.audited import audited
 from app.web.api.deferred_route import DeferredRoute
 from app.web.api.json_body import JsonBody
@@ -21,6 +25,7 @@ from app.web.gate.signed_in import Owner, Viewer
 from app.web.session_deps import ReadSession, WriteSession
 from app.web.text import RowId
 
+MODALITIES: tuple[Modality, ...] = ("image", "text")
 router = APIRouter(tags=["Base models"], route_class=DeferredRoute)
 
 
@@ -51,6 +56,53 @@ class BaseModelList(BaseModel, defer_build=True):
 def base_models(session: ReadSession, visitor: Viewer) -> BaseModelList:
     """What can be trained on and drawn with, with licence and memory need."""
     return BaseModelList(items=queries.offered(session, workspace_id=visitor.workspace.id))
+
+
+class RowOut(BaseModel, defer_build=True):
+    """What one asks of a base model at a glance."""
+
+    key: str
+    name: str
+    modality: Literal["image", "text"] | None
+    """Null while nobody has looked at its files."""
+    recommended: bool
+    runs_here: Verdict
+    """Whether a usual training runs on the workers' largest device: 20 pictures in a style, or 100 texts."""
+    reason: str
+    """Why, in a phrase."""
+    commercial: Commercial
+    place: Place
+    """Where its files are, or what is missing."""
+    download_bytes: int | None
+    """What a worker would fetch; a language model's is worked out from its size."""
+
+
+class RowList(BaseModel, defer_build=True):
+    """All base models, for pictures and then for texts, on one page; the recommended first."""
+
+    items: list[RowOut]
+    next: str | None = None
+
+
+@router.get("/base-models-here", summary="Say which base models run here")
+def base_models_here(session: ReadSession, visitor: Viewer) -> RowList:
+    """Each with the reason, whether it may be used commercially, and where its files are."""
+    found: dict[str, RowOut] = {}
+    for modality in MODALITIES:
+        unknown = rows.rows_without_entry(session, modality, workspace_id=visitor.workspace.id)
+        for row in (*unknown, *rows.rows(session, modality, workspace_id=visitor.workspace.id)):
+            found[row.key] = RowOut(
+                key=row.key,
+                name=row.name,
+                modality=row.modality,
+                recommended=row.is_recommended,
+                runs_here=row.runs.verdict,
+                reason=row.runs.reason % row.runs.facts,
+                commercial=row.commercial,
+                place=row.place,
+                download_bytes=row.download_bytes,
+            )
+    return RowList(items=list(found.values()))
 
 
 @router.get("/base-models/{key}", summary="Show one base model")

@@ -1,9 +1,10 @@
-"""The page of the base models: the catalogue, what the workspace has added, and where the files are.
+"""The pages of the base models: the catalogue, what the workspace has added, and where the files are.
 
 Their pace is measured by trainings and their files lie with the workers, so both are read from there.
 """
 
-from typing import Annotated, Any
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Form, Request, Response
 
@@ -14,10 +15,12 @@ from app.base_models.forms import DescribeForm, HubForm, Key, LocalForm, TokenFo
 from app.base_models.text_recognition import FAMILY as TEXT_FAMILY
 from app.errors import N_
 from app.lora_files.families import known
+from app.trainings.bases import rows
+from app.trainings.kind import Modality
 from app.trainings.look import queries as trainings
 from app.trainings.voice import queries as voices
 from app.trainings.voice.planner import usual_needs
-from app.web.answers import go
+from app.web.answers import go, is_htmx
 from app.web.api.audited import audited
 from app.web.api.deferred_route import DeferredRoute
 from app.web.flashes import Flash
@@ -28,6 +31,8 @@ from app.web.templating import fragment, page
 from app.web.text import RowId
 
 router = APIRouter(prefix="/base-models", route_class=DeferredRoute)
+Tab = Literal["pictures", "texts"]
+MODALITIES: dict[Tab, Modality] = {"pictures": "image", "texts": "text"}
 ADDED = N_("The base model is added. A worker fetches it now and tells its kind from its files.")
 ADDED_LOCAL = N_("The base model is added and can be used.")
 SAVED = N_("Saved")
@@ -45,28 +50,63 @@ def _done(request: Request, sentence: str) -> Response:
 
 
 @router.get("")
-def show(request: Request, session: ReadSession, visitor: Viewer) -> Response:
-    workspace_id = visitor.workspace.id
-    models = queries.offered(session, workspace_id=workspace_id)
-    text_models = queries.text_offered(session, workspace_id=workspace_id)
+def show(
+    request: Request, session: ReadSession, visitor: Viewer, kind: Tab = "pictures", here: bool = False
+) -> Response:
+    """One kind of them, as rows; ``here`` leaves those that run on the machine that is here."""
+    workspace_id, modality = visitor.workspace.id, MODALITIES[kind]
+    unknown = rows.rows_without_entry(session, modality, workspace_id=workspace_id)
     return page(
         request,
         "pages/base_models.html",
-        models=models,
-        text_models=text_models,
-        own={row.id: row for row in queries.own_bases(session, workspace_id=workspace_id)},
-        away=queries.own_bases(session, workspace_id=workspace_id, archived=True),
-        measured={model.key: next(iter(trainings.measurements(session, model.key)), None) for model in models},
-        needs={model.key: usual_needs(model) for model in text_models},
-        paces={model.key: next(iter(voices.paces(session, model.key)), None) for model in text_models},
-        states=base_files.states(session, workspace_id=workspace_id),
-        nothing=base_files.NOTHING,
-        lying_ready=queries.lying_ready(session) if visitor.is_owner else [],
+        rows=[*unknown, *rows.rows(session, modality, workspace_id=workspace_id)],
+        kind=kind,
+        here=here,
+        device=rows.device_here(session),
+        away=queries.own_bases(session, workspace_id=workspace_id, archived=True) if visitor.is_owner else [],
+        token=base_files.hub_token_row(session, workspace_id=workspace_id) if visitor.is_owner else None,
+    )
+
+
+@router.get("/add")
+def add(request: Request, session: ReadSession, visitor: Owner) -> Response:
+    return page(
+        request,
+        "pages/add_base_model.html",
+        lying_ready=queries.lying_ready(session),
         families=queries.families(),
         family_names={one.key: one.short_name for one in known.with_engine()},
         text_family=TEXT_FAMILY,
-        token=base_files.hub_token_row(session, workspace_id=workspace_id) if visitor.is_owner else None,
+        token=base_files.hub_token_row(session, workspace_id=visitor.workspace.id),
     )
+
+
+@router.get("/{key}")
+def details(request: Request, session: ReadSession, visitor: Viewer, key: Key) -> Response:
+    """All about one: its page, or for htmx what fills the drawer."""
+    workspace_id = visitor.workspace.id
+    row = rows.row_of(session, workspace_id=workspace_id, key=key)
+    text = queries.find_text(session, workspace_id=workspace_id, key=key)
+    known_paces: Sequence[Any] = voices.paces(session, key) if text else trainings.measurements(session, key)
+    own = queries.find_own(session, workspace_id=workspace_id, key=key)
+    context: dict[str, Any] = {
+        "row": row,
+        "model": text or queries.find(session, workspace_id=workspace_id, key=key),
+        "own": own,
+        "pace": next(iter(known_paces), None),
+        "needs": usual_needs(text) if text else None,
+        "family_name": next((one.short_name for one in known.with_engine() if own and one.key == own.family), ""),
+    }
+    if is_htmx(request):
+        return fragment(request, "partials/base_model.html", heading="h3", **context)
+    return page(request, "pages/base_model.html", **context)
+
+
+@router.get("/{key}/place")
+def place(request: Request, session: ReadSession, visitor: Viewer, key: Key) -> Response:
+    """The cell that says where its files are, drawn anew while they are fetched."""
+    row = rows.row_of(session, workspace_id=visitor.workspace.id, key=key)
+    return fragment(request, "partials/base_place.html", row=row)
 
 
 @router.get("/{key}/files")

@@ -7,13 +7,13 @@ from urllib.parse import urlencode
 
 from fastapi import APIRouter, Form, Path, Query, Request, Response
 
-from app.base_models import queries as base_models
 from app.db import new_id
 from app.errors import N_
 from app.images.captions import TRIGGER_PLACEHOLDER
 from app.images.view import picture_view
 from app.projects import queries as projects
 from app.trainings import queries, service
+from app.trainings.bases.rows import rows
 from app.trainings.kind import AnyKind
 from app.trainings.look import queries as look_queries
 from app.trainings.look.forms import StartForm, TrainingForm
@@ -62,8 +62,6 @@ class Pages:
     summary: str
     show_page: str
     live: str
-    models: Callable[[ReadSession, str], list[Any]]
-    """The base models that a workspace can choose from."""
     of_form: Mapping[str, Any] = field(default_factory=dict)
     of_show: Callable[[ReadSession, AnyView], dict[str, Any]] = lambda session, seen: {}
     of_live: Callable[[ReadSession, AnyView], dict[str, Any]] = lambda session, seen: {}
@@ -108,7 +106,6 @@ LOOK_PAGES = Pages(
     summary="partials/training_summary.html",
     show_page="pages/training.html",
     live="partials/training_live.html",
-    models=lambda session, workspace_id: base_models.offered(session, workspace_id=workspace_id),
     of_form={"purposes": PURPOSES},
     of_show=_of_look,
     of_live=lambda session, seen: {"sample_count": look_queries.sample_count(session, seen.training.id)},
@@ -125,7 +122,6 @@ VOICE_PAGES = Pages(
     summary="partials/voice_summary.html",
     show_page="pages/voice_training.html",
     live="partials/training_live.html",
-    models=lambda session, workspace_id: base_models.text_offered(session, workspace_id=workspace_id),
     of_live=_of_voice,
 )
 
@@ -145,7 +141,7 @@ def _add_before_the_start(pages: Pages) -> None:
         response = page(
             request,
             pages.form_page,
-            models=pages.models(session, visitor.workspace.id),
+            rows=rows(session, pages.kind.modality, workspace_id=visitor.workspace.id),
             order_id=new_id(),
             form=form,
             **pages.of_form,

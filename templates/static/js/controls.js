@@ -3,7 +3,9 @@ document.addEventListener("click", (event) => {
   const opener = event.target.closest("[data-open-dialog]");
   if (opener) {
     const dialog = document.getElementById(opener.dataset.openDialog);
-    if (dialog && !dialog.open) dialog.showModal();
+    if (!dialog || dialog.open) return;
+    dialog.querySelector("[data-emptied]")?.replaceChildren(); // what it showed before is of something else
+    dialog.showModal();
     return;
   }
   const closer = event.target.closest("[data-close-dialog]");

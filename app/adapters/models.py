@@ -47,6 +47,14 @@ class Adapter(Base):
     created_at: Mapped[datetime] = mapped_column(default=now)
     archived_at: Mapped[datetime | None] = mapped_column(default=None)
 
+    @property
+    def stopped_at(self) -> tuple[int, int] | None:
+        """The step at which somebody stopped its training, and how many there would have been; None for one that went
+        to its end."""
+        if self.facts.get("finished", True):
+            return None
+        return int(self.facts.get("steps", 0)), int(self.facts.get("planned_steps", 0))
+
     __table_args__ = (
         UniqueConstraint("project_id", "version", name="uq_adapters_project_version"),
         Index("ix_adapters_workspace", "workspace_id", "created_at"),

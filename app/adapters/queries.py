@@ -99,6 +99,19 @@ def counts(session: Session, project_ids: list[str]) -> dict[str, int]:
     return dict.fromkeys(project_ids, 0) | {str(project_id): int(count) for project_id, count in rows}
 
 
+def drawing_counts(session: Session, project_ids: list[str]) -> dict[str, int]:
+    """How many adapters each brand can draw with that were trained to their end and are not put away; the ids must be
+    of the visitor's own workspace."""
+    wanted = Adapter.modality == "image", Adapter.project_id.in_(project_ids), _archived(False), is_whole()
+    rows = session.execute(select(Adapter.project_id, func.count()).where(*wanted).group_by(Adapter.project_id))
+    return dict.fromkeys(project_ids, 0) | {str(project_id): int(count) for project_id, count in rows}
+
+
+def is_whole() -> ColumnElement[bool]:
+    """Whether it was trained to its end: what somebody stopped early is kept, and never taken by itself."""
+    return func.coalesce(Adapter.facts["finished"].as_boolean(), True).is_(True)
+
+
 def _archived(archived: bool) -> ColumnElement[bool]:
     return Adapter.archived_at.is_not(None) if archived else Adapter.archived_at.is_(None)
 

@@ -129,7 +129,7 @@ KINDS = {
         parameters=("project_id",),
         label="name",
         told=("name", "trigger_word", "palette"),
-        named=("look_notes",),
+        named=("look_notes", "cover_id"),
     ),
     "image": Kind(
         N_("a picture"),
@@ -309,6 +309,7 @@ FIELDS = {
     "trigger_word": N_("Trigger word"),
     "palette": N_("Colours"),
     "look_notes": N_("Notes"),
+    "cover_id": N_("Cover"),
     "included": N_("Used for training"),
     "focus_x": N_("Crop, from the left"),
     "focus_y": N_("Crop, from the top"),

@@ -1,5 +1,6 @@
 """What may be seen of orders for pictures, and what a worker needs to know of one."""
 
+from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -8,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from app.accounts import queries as accounts
 from app.adapters.models import Adapter
+from app.adapters.queries import is_whole
 from app.base_models import catalogue
 from app.base_models import queries as base_models
 from app.base_models.catalogue import BaseModelEntry
@@ -168,6 +170,20 @@ def output_counts(session: Session, project_ids: list[str]) -> dict[str, int]:
     return {row[0]: row[1] for row in rows}
 
 
+def reviews(session: Session, project_ids: list[str]) -> dict[str, Counter[str]]:
+    """Finished pictures by brand and by what was said of them, deleted ones left out; the ids must be of the visitor's
+    own workspace."""
+    rows = session.execute(
+        select(Output.project_id, Output.review, func.count())
+        .where(Output.project_id.in_(project_ids), Output.deleted_at.is_(None))
+        .group_by(Output.project_id, Output.review)
+    )
+    found: dict[str, Counter[str]] = {project_id: Counter() for project_id in project_ids}
+    for project_id, review, count in rows:
+        found[project_id][review] = count
+    return found
+
+
 def adapters_to_choose(session: Session, *, workspace_id: str) -> list[Adapter]:
     """Every adapter of the workspace that draws and is not put away, the newest first."""
     return list(
@@ -186,6 +202,7 @@ def adapters_to_choose(session: Session, *, workspace_id: str) -> list[Adapter]:
 
 
 def newest_adapter(session: Session, *, workspace_id: str, project_id: str) -> Adapter | None:
+    """What a brand is drawn with where nobody says; one whose training was stopped early is chosen by people alone."""
     return session.scalars(
         select(Adapter)
         .where(
@@ -193,6 +210,7 @@ def newest_adapter(session: Session, *, workspace_id: str, project_id: str) -> A
             Adapter.project_id == project_id,
             Adapter.modality == "image",
             Adapter.archived_at.is_(None),
+            is_whole(),
         )
         .order_by(Adapter.version.desc())
         .limit(1)

@@ -1,12 +1,13 @@
 """Brands as JSON. Here, as in the addresses, a brand is a project."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Response
 from pydantic import BaseModel, Field
 from starlette.background import BackgroundTask
 
+from app.home import cover
 from app.images import queries as images
 from app.projects import queries, service
 from app.projects.forms import Colour, Notes, TriggerWord
@@ -32,6 +33,8 @@ class ProjectOut(BaseModel, defer_build=True):
     palette: list[str]
     """Colours as `#rrggbb`, the most important first."""
     look_notes: str
+    cover_id: str | None
+    """The visual or picture that was chosen to lead the brand's cover; null for the best that there is."""
     created_at: datetime
     archived_at: datetime | None
     image_count: int
@@ -58,6 +61,8 @@ class ProjectChange(JsonBody):
     trigger_word: TriggerWord | None = None
     look_notes: Notes | None = None
     palette: Annotated[list[Colour], Field(max_length=service.MOST_COLOURS)] | None = None
+    cover_id: RowId | Literal[""] | None = None
+    """An approved visual, a favourite or one of the brand's pictures; empty for the best that there is."""
     archived: bool | None = None
 
 
@@ -68,6 +73,7 @@ def _out(project: Project, counts: images.Counts) -> ProjectOut:
         trigger_word=project.trigger_word,
         palette=project.palette,
         look_notes=project.look_notes,
+        cover_id=project.cover_id,
         created_at=project.created_at,
         archived_at=project.archived_at,
         image_count=counts.all,
@@ -125,6 +131,8 @@ def change_project(session: WriteSession, visitor: Editor, project_id: RowId, ch
         )
     if change.palette is not None:
         service.set_palette(session, workspace_id=workspace_id, project_id=project_id, colours=change.palette)
+    if change.cover_id is not None:
+        cover.choose(session, project=project, picture_id=change.cover_id or None)
     if change.archived is not None:
         move = service.archive if change.archived else service.unarchive
         move(session, workspace_id=workspace_id, project_id=project_id)

@@ -1,5 +1,6 @@
 """Pages that show what a brand has in every room: the shelf, a brand's home, and its end."""
 
+from collections import Counter
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Form, Request, Response
@@ -11,14 +12,14 @@ from app.errors import N_
 from app.gallery import queries as gallery
 from app.gallery.filters import Filters
 from app.generations import queries as generations
-from app.generations.models import Output
+from app.home import cover
 from app.home.journey import Holdings, journey
 from app.images import demo
 from app.images import queries as images
 from app.images.queries import ENOUGH_IMAGES
 from app.images.view import picture_view
 from app.projects import queries, service
-from app.projects.forms import DeleteForm
+from app.projects.forms import CoverForm, DeleteForm
 from app.trainings import queries as trainings
 from app.voice import queries as voice
 from app.web.answers import go
@@ -26,7 +27,6 @@ from app.web.api.audited import audited
 from app.web.api.deferred_route import DeferredRoute
 from app.web.flashes import Flash
 from app.web.gate.signed_in import Editor, Viewer
-from app.web.gate.visitor import Visitor
 from app.web.language import translate
 from app.web.paging import from_cursor, split
 from app.web.session_deps import FileStorage, ReadSession, WriteSession
@@ -35,13 +35,12 @@ from app.web.text import RowId
 
 router = APIRouter(route_class=DeferredRoute)
 
-HOME_ADAPTERS = 4
+HOME_ADAPTERS = 3
+"""Of those that draw, and of those that write."""
 HOME_VISUALS = 12
 SAMPLES = 3
-COVER_PICTURES = 5
-LEAST_COVER = 3
-"""Fewer visuals make no cover."""
 
+COVER_CHOSEN = N_("Cover saved.")
 DELETED = N_("“%(name)s” and everything in it was deleted.")
 
 
@@ -67,17 +66,31 @@ def show_all(
 def _cards(session: ReadSession, ids: list[str]) -> dict[str, dict[str, Any]]:
     """What a brand's card shows beside its name."""
     counts, covers = images.counts(session, ids), images.covers(session, ids)
-    trained, made = adapters.counts(session, ids), generations.output_counts(session, ids)
-    cards = {}
-    for project_id in ids:
-        holdings = Holdings(counts[project_id].included, trained.get(project_id, 0), made.get(project_id, 0))
-        cards[project_id] = {
+    drawing, made, kept = (
+        adapters.drawing_counts(session, ids),
+        generations.reviews(session, ids),
+        adapters.counts(session, ids),
+    )
+    return {
+        project_id: {
             "counts": counts[project_id],
             "pictures": [picture_view(image, "(max-width: 45rem) 66vw, 13rem") for image in covers[project_id]],
-            "adapters": holdings.adapters,
-            "step": journey(holdings).now,
+            "adapters": kept[project_id],
+            "step": journey(_holdings(counts[project_id], drawing[project_id], made[project_id])).now,
         }
-    return cards
+        for project_id in ids
+    }
+
+
+def _holdings(counts: images.Counts, drawing: int, made: Counter[str], *, training_now: bool = False) -> Holdings:
+    return Holdings(
+        images=counts.included,
+        adapters=drawing,
+        visuals=made.total(),
+        to_review=made["open"],
+        approved=made["approved"],
+        training_now=training_now,
+    )
 
 
 @router.get("/projects/new")
@@ -87,14 +100,15 @@ def show_new(request: Request, _visitor: Editor) -> Response:
 
 @router.get("/projects/{project_id}")
 def show(request: Request, session: ReadSession, visitor: Viewer, project_id: RowId) -> Response:
-    project = queries.project(session, workspace_id=visitor.workspace.id, project_id=project_id)
+    workspace_id = visitor.workspace.id
+    project = queries.project(session, workspace_id=workspace_id, project_id=project_id)
     counts = images.counts(session, [project_id])[project_id]
-    trained = adapters.of_project(session, workspace_id=visitor.workspace.id, project_id=project_id)
-    running = trainings.running_of(session, workspace_id=visitor.workspace.id, project_id=project_id)
-    holdings = Holdings(
-        images=counts.included,
-        adapters=len(trained),
-        visuals=generations.output_counts(session, [project_id]).get(project_id, 0),
+    trained = adapters.of_project(session, workspace_id=workspace_id, project_id=project_id)
+    running = trainings.running_of(session, workspace_id=workspace_id, project_id=project_id)
+    holdings = _holdings(
+        counts,
+        sum(adapter.modality == "image" and adapter.stopped_at is None for adapter in trained),
+        generations.reviews(session, [project_id])[project_id],
         training_now=any(training.modality == "image" for training in running),
     )
     return page(
@@ -102,41 +116,32 @@ def show(request: Request, session: ReadSession, visitor: Viewer, project_id: Ro
         "pages/project.html",
         project=project,
         counts=counts,
+        pictures=[picture_view(one, "5rem") for one in images.covers(session, [project_id])[project_id]],
         texts=voice.counts(session, [project_id])[project_id],
+        excerpt=voice.excerpt(session, workspace_id=workspace_id, project_id=project_id),
         least_texts=voice.LEAST_SAMPLES,
-        cover=_cover(session, visitor, project_id),
+        cover=cover.cover(session, project),
+        covers=cover.choices(session, project) if visitor.can_edit else [],
         holdings=holdings,
         journey=journey(holdings),
         running=running,
-        adapters=trained[:HOME_ADAPTERS],
-        samples={adapter.id: _samples(adapter) for adapter in trained[:HOME_ADAPTERS]},
-        visuals=gallery.page(
-            session, workspace_id=visitor.workspace.id, filters=Filters(brand=project_id), limit=HOME_VISUALS
-        )[:HOME_VISUALS],
+        adapters=trained,
+        samples={adapter.id: _samples(adapter) for adapter in trained},
+        visuals=gallery.page(session, workspace_id=workspace_id, filters=Filters(brand=project_id), limit=HOME_VISUALS)[
+            :HOME_VISUALS
+        ],
         enough=ENOUGH_IMAGES,
     )
 
 
-def _visual(output: Output) -> dict[str, Any]:
-    return {
-        "src": f"/outputs/{output.id}/thumb/{output.sha256[:16]}",
-        "width": output.width,
-        "height": output.height,
-        "alt": output.prompt[:140],
-        "placeholder": output.placeholder,
-    }
-
-
-def _cover(session: ReadSession, visitor: Visitor, project_id: str) -> list[Any]:
-    """The favourite visuals, else the newest ones, else the brand's own pictures."""
-    for wanted in (Filters(brand=project_id, favourite=True), Filters(brand=project_id)):
-        found = gallery.page(session, workspace_id=visitor.workspace.id, filters=wanted, limit=COVER_PICTURES)
-        if len(found) >= LEAST_COVER:
-            return [_visual(output) for output in found[:COVER_PICTURES]]
-    return [
-        picture_view(image, "(max-width: 45rem) 100vw, 40rem")
-        for image in images.covers(session, [project_id])[project_id]
-    ]
+@router.post("/projects/{project_id}/cover")
+@audited("project.changed")
+def choose_cover(
+    request: Request, session: WriteSession, visitor: Editor, project_id: RowId, form: Annotated[CoverForm, Form()]
+) -> Response:
+    project = queries.project(session, workspace_id=visitor.workspace.id, project_id=project_id)
+    cover.choose(session, project=project, picture_id=form.picture_id or None)
+    return go(request, f"/projects/{project_id}", Flash("ok", translate(request.state.locale, COVER_CHOSEN)))
 
 
 def _samples(adapter: Adapter) -> list[dict[str, Any]]:

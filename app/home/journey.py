@@ -7,11 +7,15 @@ from app.images.queries import ENOUGH_IMAGES
 
 @dataclass(frozen=True)
 class Holdings:
-    """What a brand has. ``images`` are those that training will see."""
+    """What a brand has. ``images`` are those that training will see, ``adapters`` those that draw and were not stopped
+    early."""
 
     images: int = 0
     adapters: int = 0
     visuals: int = 0
+    to_review: int = 0
+    """Of the visuals, those that nobody has judged."""
+    approved: int = 0
     training_now: bool = False
 
 
@@ -21,6 +25,8 @@ class Journey:
 
     now: str
     done: tuple[str, ...]
+    is_over: bool = False
+    """It was walked once to its end, so nobody needs the way any more."""
 
 
 def journey(holdings: Holdings) -> Journey:
@@ -28,15 +34,19 @@ def journey(holdings: Holdings) -> Journey:
 
     Visuals of the base model alone are not what a brand is after, so training stays the next step.
     """
-    done = []
-    if holdings.images >= ENOUGH_IMAGES:
-        done.append("collect")
-    if holdings.adapters:
-        done.append("train")
-    if holdings.visuals:
-        done.append("create")
+    results = {
+        "collect": holdings.images >= ENOUGH_IMAGES,
+        "train": holdings.adapters > 0 and not holdings.training_now,
+        "create": holdings.visuals > 0,
+        "review": holdings.approved > 0,
+    }
+    done = tuple(step for step, is_done in results.items() if is_done)
+    return Journey(_now(holdings), done, is_over=holdings.adapters > 0 and holdings.approved > 0)
+
+
+def _now(holdings: Holdings) -> str:
     if holdings.training_now:
-        return Journey("train", tuple(step for step in done if step != "train"))
+        return "train"
     if holdings.adapters:
-        return Journey("review" if holdings.visuals else "create", tuple(done))
-    return Journey("train" if holdings.images >= ENOUGH_IMAGES else "collect", tuple(done))
+        return "review" if holdings.to_review else "create"
+    return "train" if holdings.images >= ENOUGH_IMAGES else "collect"

@@ -1,11 +1,11 @@
 """What the browser may send about brands."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, Field, StringConstraints
 
 from app.projects.service import MOST_COLOURS
-from app.web.text import Line, Name, Text
+from app.web.text import Line, Name, RowId, Text
 
 Colour = Annotated[str, StringConstraints(pattern="^#[0-9a-fA-F]{6}$")]
 Notes = Annotated[Text, Field(max_length=5000)]
@@ -39,6 +39,12 @@ class LookForm(BaseModel, defer_build=True):
 
     def may_replace(self, version: str) -> bool:
         return version in (self.version, self.over) or not self.version
+
+
+class CoverForm(BaseModel, defer_build=True):
+    """Without a picture the cover is the best that there is."""
+
+    picture_id: RowId | Literal[""] = ""
 
 
 class PaletteForm(BaseModel, defer_build=True):

@@ -21,6 +21,8 @@ class Project(Base):
     palette: Mapped[list[str]] = mapped_column(JSON, default=list)
     """Colours as ``#rrggbb``, the most important first."""
     look_notes: Mapped[str] = mapped_column(Text, default="")
+    cover_id: Mapped[str | None] = mapped_column(String(ID_LENGTH), default=None)
+    """The picture that somebody put in front: a visual or one of the brand's own; None for the best that there is."""
     created_by: Mapped[str | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))
     created_at: Mapped[datetime] = mapped_column(default=now)
     archived_at: Mapped[datetime | None] = mapped_column(default=None)

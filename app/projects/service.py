@@ -63,6 +63,14 @@ def set_palette(session: Session, *, workspace_id: str, project_id: str, colours
     return project
 
 
+def set_cover(session: Session, *, workspace_id: str, project_id: str, picture_id: str | None) -> Project:
+    """Put a picture in front of the cover; None leaves it to the best that there is. Raises ``NotFound``."""
+    project = queries.project(session, workspace_id=workspace_id, project_id=project_id)
+    project.cover_id = picture_id
+    session.flush()
+    return project
+
+
 def archive(session: Session, *, workspace_id: str, project_id: str) -> Project:
     """Put a brand away; nothing of it is lost. Raises ``NotFound``."""
     project = queries.project(session, workspace_id=workspace_id, project_id=project_id)

@@ -25,6 +25,9 @@ ENOUGH_SAMPLES, MANY_SAMPLES = 100, 300
 MOST_SAMPLES = 5000
 """The most texts that a brand may have."""
 
+EXCERPT = (40, 240)
+"""Characters of a text that stands for the brand's voice on its front page."""
+
 Filter = Literal["all", "included", "left-out", "personal", "duplicate", "near", "boilerplate", "short"]
 FILTERS: tuple[Filter, ...] = ("all", "included", "left-out", "personal", "duplicate", "near", "boilerplate", "short")
 SHORT_CHARACTERS = 25
@@ -175,6 +178,15 @@ def samples(session: Session, *, workspace_id: str, text_ids: Sequence[str]) -> 
 def all_samples(session: Session, *, workspace_id: str, project_id: str) -> list[TextSample]:
     """Whole rows, the oldest first."""
     return list(session.scalars(_of_project(workspace_id, project_id)))
+
+
+def excerpt(session: Session, *, workspace_id: str, project_id: str) -> str | None:
+    """A text of the brand that can be read at a glance, for its front page: the oldest of a sentence or two in which
+    nothing looks like personal data."""
+    short = _of_project(workspace_id, project_id).where(
+        TextSample.included.is_(True), func.length(TextSample.text).between(*EXCERPT)
+    )
+    return next((row.text for row in session.scalars(short.limit(PAGE)) if not row.findings), None)
 
 
 def cut_lines(session: Session, *, workspace_id: str, project_id: str) -> frozenset[str]:

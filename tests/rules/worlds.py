@@ -98,6 +98,8 @@ TABLE_OF_FIELD = TABLE_OF_PARAMETER | {
     "start": "start_pictures",
     "order_id": "trainings",
     "image_ids": "images",
+    "picture_id": "images",
+    "cover_id": "images",
     "text_ids": "text_samples",
     "output_ids": "outputs",
     "adapter_ids": "adapters",

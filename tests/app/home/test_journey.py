@@ -13,7 +13,16 @@ from app.home.journey import Holdings, Journey, journey
         (Holdings(images=10), Journey("train", ("collect",))),
         (Holdings(images=24, training_now=True), Journey("train", ("collect",))),
         (Holdings(images=24, adapters=1), Journey("create", ("collect", "train"))),
-        (Holdings(images=24, adapters=1, visuals=4), Journey("review", ("collect", "train", "create"))),
+        (Holdings(images=24, adapters=1, visuals=4, to_review=4), Journey("review", ("collect", "train", "create"))),
+        (
+            Holdings(images=24, adapters=1, visuals=4, to_review=1, approved=3),
+            Journey("review", ("collect", "train", "create", "review"), is_over=True),
+        ),
+        (
+            Holdings(images=24, adapters=1, visuals=4, approved=3),
+            Journey("create", ("collect", "train", "create", "review"), is_over=True),
+        ),
+        (Holdings(images=24, adapters=1, visuals=4), Journey("create", ("collect", "train", "create"))),
         (Holdings(images=24, adapters=1, visuals=4, training_now=True), Journey("train", ("collect", "create"))),
         (Holdings(images=24, visuals=4), Journey("train", ("collect", "create"))),
         (Holdings(visuals=4), Journey("collect", ("create",))),

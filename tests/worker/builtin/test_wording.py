@@ -1,5 +1,6 @@
 """What the text encoder is taught about people's wording: which states it must give for which tokens."""
 
+import tomllib
 from dataclasses import replace
 
 import numpy as np
@@ -7,9 +8,10 @@ import pytest
 import torch
 from transformers import CLIPTextModel, CLIPTokenizer
 
+from app.base_models.vocabulary import Vocabulary
 from worker.engines.image.builtin.layout import MODEL_DIR
-from worker.engines.image.builtin.making.concepts import Concept
-from worker.engines.image.builtin.making.measure_wording import colour_of_ground
+from worker.engines.image.builtin.making.concepts import Concept, _lower, things
+from worker.engines.image.builtin.making.measure_wording import NOUNS, as_drawn, colour_of_ground, nouns
 from worker.engines.image.builtin.making.training.wording import Asked, Wording, unexplained
 from worker.engines.image.builtin.making.words import synonyms, triggers
 from worker.engines.image.builtin.making.words.captions import COLOURS
@@ -115,3 +117,21 @@ def test_the_ground_is_told_from_the_corners_whatever_stands_before_it() -> None
     pictures[:, :, 20:110, 20:110] = 0.3
     pictures[:, :, :20, :20] = -1  # and one corner is covered
     assert colour_of_ground(pictures + 0.02) == list(range(len(COLOURS)))
+
+
+def test_measured_nouns_are_two_hundred_and_half_of_them_name_nothing_that_is_known() -> None:
+    data = tomllib.loads(NOUNS.read_text("utf-8"))
+    meant = [*data["known"], *(key for row in data["other"] for key in row["means"])]
+    concepts = [replace(ROCKET, key=key, english=(key,), german=(key,)) for key in dict.fromkeys(meant)]
+    known, other = nouns(concepts)
+    assert (len(known), len(other)) == (100, 100)
+    assert len({noun.english for noun in other}) == len({noun.german for noun in other}) == 100
+    ours = {name for row in things().names.values() for name in _lower(row.get("en", [])[:1])}
+    assert not ours & {noun.english for noun in other}
+
+
+def test_nouns_are_drawn_as_the_studio_asks_and_the_engine_reads() -> None:
+    words = {"things": {"dog": {"en": {"name": "dog", "near": ["puppy"]}, "de": {"name": "Hund"}}}}
+    known = Vocabulary(words | {"about": {"en": [], "de": []}})
+    assert as_drawn(known, "a puppy", "nordlichtstyle") == "nordlichtstyle, a dog"
+    assert as_drawn(None, "a puppy", None) == "a puppy"

@@ -13,7 +13,7 @@ from worker.engines.image.builtin.making.measure import (
     obedience,
     variety,
 )
-from worker.engines.image.builtin.making.measure_wording import in_peoples_words
+from worker.engines.image.builtin.making.measure_wording import everyday_nouns, in_peoples_words
 from worker.engines.image.builtin.making.words.captions import STYLES
 
 log = logging.getLogger(__name__)
@@ -30,6 +30,7 @@ def measure(work: Path, model: Path) -> dict[str, dict[str, float]]:
         "autoencoder PSNR (dB)": autoencoder_quality(made, work),
         f"obedience among {CONCEPTS} concepts, {len(MEASURED_STYLES)} of {len(STYLES)} styles": obedience(made, work),
         f"obedience among {CONCEPTS} concepts in people's words": in_peoples_words(made, work),
+        "everyday nouns behind a trigger word": everyday_nouns(made, work, model / "words.json"),
         "variety (RMS of 0..1)": variety(made, work),
         "latency (s)": latency(made),
     }

@@ -35,7 +35,7 @@ class _Reader(HTMLParser):
         given = {name: value or "" for name, value in attrs}
         if tag == "form":
             self.within = given.get("id") == self.form_id
-        if not self.within:
+        if not self.within or given.get("form", self.form_id) != self.form_id:
             return
         if tag == "option" and self.open is not None:
             self.open.options[given.get("value", "")] = "selected" in given

@@ -26,10 +26,12 @@ class FocusForm(BaseModel, defer_build=True):
 
 
 class SelectionForm(BaseModel, defer_build=True):
-    """Chosen pictures, and the filter to come back to."""
+    """Chosen pictures, or all under the filter ``everything``; and the filter to come back to, or another page."""
 
     ids: Ids = Field(default_factory=list)
+    everything: Filter | None = None
     show: Filter = "all"
+    next: Annotated[Line, Field(max_length=2000)] = ""
 
 
 class ReplaceForm(SelectionForm):

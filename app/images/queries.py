@@ -1,9 +1,9 @@
 """What may be seen of a brand's pictures. Deleted ones that can still come back are never among them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import Literal, Protocol
 
 from sqlalchemy import Integer, cast, func, select
 from sqlalchemy.orm import Session
@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from app.db import now, own
 from app.errors import NotFound
 from app.images.captions import pairing_key
-from app.images.look_alikes import PictureStatus, StatusThresholds, find_look_alikes, status_of
+from app.images.judging.look_alikes import PictureStatus, StatusThresholds, find_look_alikes, status_of
 from app.images.models import Image
 
 PAGE = 48
@@ -78,9 +78,10 @@ class Judged:
 
 @dataclass(frozen=True)
 class JudgedSet:
-    """All pictures of a brand, the newest first."""
+    """All pictures of a brand, the newest first; ``small_side`` is what counted as small."""
 
     pictures: tuple[Judged, ...]
+    small_side: int = THRESHOLDS.small_side
 
     def of(self, image_id: str) -> Judged:
         """Raises ``NotFound``."""
@@ -134,17 +135,39 @@ def images(session: Session, *, workspace_id: str, image_ids: Sequence[str]) -> 
     return [by_id[image_id] for image_id in image_ids if image_id in by_id]
 
 
-def judged_set(session: Session, *, workspace_id: str, project_id: str) -> JudgedSet:
-    """Every picture of the brand with its status. A few columns each, so that 2,000 pictures are quick.
+class PictureFacts(Protocol):
+    """What a picture is judged by."""
 
-    The older of two look-alikes is the picture, the newer one its twin; pictures left out make nobody a twin.
-    """
+    @property
+    def id(self) -> str: ...
+    @property
+    def filename(self) -> str: ...
+    @property
+    def created_at(self) -> datetime: ...
+    @property
+    def included(self) -> bool: ...
+    @property
+    def has_caption(self) -> bool: ...
+    @property
+    def width(self) -> int: ...
+    @property
+    def height(self) -> int: ...
+    @property
+    def sharpness(self) -> float: ...
+    @property
+    def dhash(self) -> str: ...
+
+
+def judged_set(
+    session: Session, *, workspace_id: str, project_id: str, small_side: int = THRESHOLDS.small_side
+) -> JudgedSet:
+    """Every picture of the brand with its status. A few columns each, so that 2,000 pictures are quick."""
     columns = (
         Image.id,
         Image.filename,
         Image.created_at,
         Image.included,
-        (func.length(Image.caption) > 0).label("has_caption"),
+        (func.length(func.trim(Image.caption)) > 0).label("has_caption"),
         Image.width,
         Image.height,
         Image.sharpness,
@@ -155,6 +178,13 @@ def judged_set(session: Session, *, workspace_id: str, project_id: str) -> Judge
         .where(Image.project_id == project_id, Image.workspace_id == workspace_id, Image.deleted_at.is_(None))
         .order_by(Image.created_at, Image.id)
     ).all()
+    return judge(rows, small_side)
+
+
+def judge(rows: Sequence[PictureFacts], small_side: int = THRESHOLDS.small_side) -> JudgedSet:
+    """Of pictures from the oldest to the newest. The older of two look-alikes is the picture, the newer one its twin;
+    pictures left out make nobody a twin."""
+    thresholds = replace(THRESHOLDS, small_side=small_side)
     taking_part = [row for row in rows if row.included]
     twin_of: dict[str, str] = {}
     for pair in find_look_alikes([row.dhash for row in taking_part]):
@@ -170,12 +200,13 @@ def judged_set(session: Session, *, workspace_id: str, project_id: str) -> Judge
                 included=row.included,
                 has_caption=bool(row.has_caption),
                 status=status_of(
-                    row.width, row.height, row.sharpness, is_twin=row.id in twin_of, thresholds=THRESHOLDS
+                    row.width, row.height, row.sharpness, is_twin=row.id in twin_of, thresholds=thresholds
                 ),
                 twin_of=twin_of.get(row.id),
             )
             for row in reversed(rows)
-        )
+        ),
+        small_side,
     )
 
 

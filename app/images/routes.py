@@ -7,11 +7,12 @@ from fastapi import APIRouter, File, Form, Request, Response, UploadFile
 from fastapi.responses import JSONResponse, StreamingResponse
 
 from app.errors import N_, NotFound
-from app.images import captions, exports, queries, service, uploads
+from app.images import bulk_routes, captions, exports, queries, service, uploads
 from app.images.crops import bucket_sizes, training_crop
 from app.images.demo import add_demo_brand
-from app.images.forms import CaptionForm, FocusForm, InFrontForm, ReplaceForm, SelectionForm
-from app.images.look_alikes import advice_for
+from app.images.forms import CaptionForm, FocusForm, SelectionForm
+from app.images.judging.findings import findings
+from app.images.judging.look_alikes import advice_for
 from app.images.models import Image
 from app.images.queries import Filter, JudgedSet
 from app.images.reading.readers import suggest_palette
@@ -21,9 +22,8 @@ from app.projects import queries as projects
 from app.web.answers import go, is_htmx
 from app.web.api.audited import audited
 from app.web.api.deferred_route import DeferredRoute
-from app.web.bulk import BulkAction
 from app.web.files import disposition, send
-from app.web.flashes import Flash, Stamp, from_stamp, to_stamp
+from app.web.flashes import Flash
 from app.web.gate.signed_in import Editor, Viewer
 from app.web.language import counted, ngettext, translate
 from app.web.paging import from_cursor, to_cursor
@@ -32,20 +32,20 @@ from app.web.templating import fragment, page, render
 from app.web.text import RowId
 
 router = APIRouter(route_class=DeferredRoute)
+router.routes += bulk_routes.router.routes
 
 PREVIEW_BUCKETS = bucket_sizes(1024)
 """The crop that is shown is that of a base model with 1,024 pixels; smaller ones cut nearly the same."""
 
 WELCOME = N_("Here is a demo brand with its pictures. Look around, then train it.")
 SAVED = N_("Saved")
-NOTHING_CHANGED = N_("No caption had to change.")
-CAME_BACK = N_("The pictures are back.")
 
 
 def _set_facts(judged: JudgedSet) -> dict[str, Any]:
     """What the meter and the filters show."""
     return {
         "judged": judged,
+        "findings": findings(judged),
         "filters": [(name, judged.count(name)) for name in queries.FILTERS],
         "enough": queries.ENOUGH_IMAGES,
         "many": queries.MANY_IMAGES,
@@ -128,121 +128,6 @@ def upload(
         {"tiles": tiles, "picture_view": picture_view, "show": "all", "more": None},
     )
     return JSONResponse({"ok": True, "html": html, "notes": notes, "new": added.new})
-
-
-def _back(request: Request, project_id: str, form: SelectionForm, flash: Flash) -> Response:
-    return go(request, f"/projects/{project_id}/images?show={form.show}", flash)
-
-
-BULK_ACTIONS = (
-    BulkAction(
-        "include",
-        "image.included",
-        {"included": True},
-        ngettext("%(num)s picture takes part in training.", "%(num)s pictures take part in training."),
-    ),
-    BulkAction(
-        "leave-out",
-        "image.left_out",
-        {"included": False},
-        ngettext("%(num)s picture left out.", "%(num)s pictures left out."),
-    ),
-)
-
-
-def _bulk_route(action: BulkAction) -> None:
-    @router.post(f"/projects/{{project_id}}/images/{action.name}")
-    @audited(action.audited_as)
-    def change_many(
-        request: Request,
-        session: WriteSession,
-        visitor: Editor,
-        project_id: RowId,
-        form: Annotated[SelectionForm, Form()],
-    ) -> Response:
-        count = service.change_many(
-            session, workspace_id=visitor.workspace.id, project_id=project_id, image_ids=form.ids, **action.values
-        )
-        return _back(request, project_id, form, action.done(request, count))
-
-
-for _action in BULK_ACTIONS:
-    _bulk_route(_action)
-
-
-@router.post("/projects/{project_id}/images/delete")
-@audited("image.deleted")
-def delete_many(
-    request: Request,
-    session: WriteSession,
-    visitor: Editor,
-    project_id: RowId,
-    form: Annotated[SelectionForm, Form()],
-) -> Response:
-    count, moment = service.delete_images(
-        session, workspace_id=visitor.workspace.id, project_id=project_id, image_ids=form.ids
-    )
-    told = counted(request.state.locale, ngettext("%(num)s picture deleted.", "%(num)s pictures deleted."), count)
-    undo = f"/projects/{project_id}/images/restore/{to_stamp(moment)}" if count else None
-    return _back(request, project_id, form, Flash("undo", told, undo))
-
-
-@router.post("/projects/{project_id}/images/restore/{stamp}")
-@audited("image.restored")
-def restore(request: Request, session: WriteSession, visitor: Editor, project_id: RowId, stamp: Stamp) -> Response:
-    count = service.restore_images(
-        session, workspace_id=visitor.workspace.id, project_id=project_id, moment=from_stamp(stamp)
-    )
-    if not count:
-        raise NotFound()
-    return go(request, f"/projects/{project_id}/images", Flash("ok", translate(request.state.locale, CAME_BACK)))
-
-
-@router.post("/projects/{project_id}/images/replace")
-@audited("caption.changed")
-def replace(
-    request: Request,
-    session: WriteSession,
-    visitor: Editor,
-    project_id: RowId,
-    form: Annotated[ReplaceForm, Form()],
-) -> Response:
-    count = service.replace_in_captions(
-        session,
-        workspace_id=visitor.workspace.id,
-        project_id=project_id,
-        image_ids=form.ids or None,
-        find=form.find,
-        replace=form.replace,
-        whole_words=form.whole_words,
-        match_case=form.match_case,
-    )
-    return _back(request, project_id, form, Flash("ok", _captions_changed(request, count)))
-
-
-@router.post("/projects/{project_id}/images/in-front")
-@audited("caption.changed")
-def put_in_front(
-    request: Request,
-    session: WriteSession,
-    visitor: Editor,
-    project_id: RowId,
-    form: Annotated[InFrontForm, Form()],
-) -> Response:
-    count = service.put_in_front(
-        session,
-        workspace_id=visitor.workspace.id,
-        project_id=project_id,
-        image_ids=form.ids or None,
-        words=form.words,
-    )
-    return _back(request, project_id, form, Flash("ok", _captions_changed(request, count)))
-
-
-def _captions_changed(request: Request, count: int) -> str:
-    if not count:
-        return translate(request.state.locale, NOTHING_CHANGED)
-    return counted(request.state.locale, ngettext("%(num)s caption changed.", "%(num)s captions changed."), count)
 
 
 @router.get("/projects/{project_id}/images/captions.zip")
@@ -373,7 +258,7 @@ def _take_part(
 @audited("image.deleted")
 def delete(request: Request, session: WriteSession, visitor: Editor, image_id: RowId) -> Response:
     image = queries.image(session, workspace_id=visitor.workspace.id, image_id=image_id)
-    return delete_many(request, session, visitor, image.project_id, SelectionForm(ids=[image_id]))
+    return bulk_routes.delete_many(request, session, visitor, image.project_id, SelectionForm(ids=[image_id]))
 
 
 @router.get("/images/{image_id}/original")

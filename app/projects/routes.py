@@ -78,7 +78,7 @@ def _look_changed(request: Request, project: Project, mine: LookForm) -> Respons
         given = {"project": project, "mine": mine, "most_colours": service.MOST_COLOURS}
         return page(request, "pages/look.html", status=409, **given)
     response = fragment(request, "partials/look_changed.html", status=409, project=project)
-    response.headers["HX-Retarget"] = "find .form-error"
+    response.headers["HX-Retarget"] = "find [data-changed]"
     response.headers["HX-Reswap"] = "innerHTML"
     return response
 

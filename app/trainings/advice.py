@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from app.errors import N_
+from app.images.judging.findings import Act
 from app.jobs.models import Job
 from app.trainings.estimates import Estimate
 from app.trainings.look.recipe import TrainingRecipe
@@ -15,20 +16,27 @@ from app.trainings.voice.recipe import VoiceRecipe
 
 @dataclass(frozen=True)
 class Warning:
-    """A sentence to translate, what goes into it, and how much it matters. Where one is ``bad``, the training is
-    refused."""
+    """A sentence to translate, what goes into it, how much it matters, and what can be done about it. Where one is
+    ``bad``, the training is refused; where one is ``grave``, a person starts it anyway or not at all."""
 
     key: str
     """By which it is found, whatever it says."""
-    kind: Literal["bad", "caution", "info"]
+    kind: Literal["bad", "grave", "caution", "info"]
     msgid: str
     params: Mapping[str, str | int]
+    acts: tuple[Act, ...] = ()
 
     @property
     def pair(self) -> tuple[str, Mapping[str, str | int]]:
         return self.msgid, self.params
 
 
+LONG_SECONDS = 24 * 3600
+LONG = N_(
+    "This takes more than a day on this machine: %(hours)s hours at least. A smaller base model or fewer steps are "
+    "faster; so is a graphics card."
+)
+ADD_PICTURES, ADD_TEXTS = N_("Add pictures"), N_("Add texts")
 NOT_READY = N_("The worker must fetch this base model once from the internet before it can start.")
 SMALLEST_RANK = 4
 """An adapter of this rank is not offered any smaller."""
@@ -48,6 +56,14 @@ class Retry:
     @property
     def pair(self) -> tuple[str, Mapping[str, str | int]]:
         return self.msgid, self.params
+
+
+def warnings_of(estimate: Estimate) -> list[Warning]:
+    """What is to be said of the time it takes. Of a range the least counts: so long it takes at any rate."""
+    least = estimate.seconds_range[0] if estimate.seconds is None and estimate.seconds_range else estimate.seconds
+    if least is None or least <= LONG_SECONDS:
+        return []
+    return [Warning("long", "grave", LONG, {"hours": round(least / 3600)})]
 
 
 def before_plan(recipe: Recipe, estimate: Estimate) -> tuple[Recipe, frozenset[str]]:

@@ -1,6 +1,7 @@
 """What programs send about trainings, and what they are told."""
 
 from datetime import datetime
+from typing import Literal
 
 from pydantic import BaseModel
 
@@ -42,11 +43,24 @@ class NewVoiceTraining(VoicePlanChoices):
 # What comes back ----------------------------------------------------------------------------------------------------
 
 
+class FindingOut(BaseModel, defer_build=True):
+    """Something that should be known before the start. Where one is ``bad``, the training is refused; where one is
+    ``grave``, pages ask whether to start it anyway, and programs decide themselves."""
+
+    key: str
+    kind: Literal["bad", "grave", "caution", "info"]
+    sentence: str
+    count: int | None
+    """How many pictures, texts or lines it is said of, where it is said of some."""
+
+
 class Promise(BaseModel, defer_build=True):
     """What a training would take."""
 
     estimate: Estimate
     warnings: list[str]
+    """The sentences of ``findings`` alone."""
+    findings: list[FindingOut]
     possible: bool
 
 

@@ -9,9 +9,11 @@ from fastapi import APIRouter, Path, Query, Response
 from app.jobs.api import JobOut
 from app.projects import queries as projects
 from app.trainings import queries, service
+from app.trainings.advice import Warning
 from app.trainings.answers import (
     Choices,
     CourseOut,
+    FindingOut,
     HeldOutLossOut,
     LossOut,
     NewTraining,
@@ -169,6 +171,14 @@ VOICE_API = Api(
 )
 
 
+def _finding(locale: str, warning: Warning) -> FindingOut:
+    count = warning.params.get("count")
+    sentence = translate(locale, warning.msgid, **warning.params)
+    return FindingOut(
+        key=warning.key, kind=warning.kind, sentence=sentence, count=None if count is None else int(count)
+    )
+
+
 def _add_before_the_start(api: Api) -> None:
     address, overrides_type, new_type = f"/projects/{{project_id}}/{api.path}", api.overrides, api.new
 
@@ -188,10 +198,12 @@ def _add_before_the_start(api: Api) -> None:
             overrides=overrides,
             to_the_letter=True,
         )
+        findings = [_finding(visitor.user.locale, warning) for warning in found.warnings]
         return api.plan(
             recipe=found.recipe,
             estimate=found.estimate,
-            warnings=[translate(visitor.user.locale, warning.msgid, **warning.params) for warning in found.warnings],
+            warnings=[one.sentence for one in findings],
+            findings=findings,
             possible=found.is_possible,
             **api.of_plan(found),
         )

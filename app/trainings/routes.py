@@ -39,6 +39,7 @@ from app.web.templating import fragment, page
 from app.web.text import RowId
 
 router = APIRouter(route_class=DeferredRoute)
+READ_FIRST = N_("Nothing was started yet. Please read what speaks against this training first.")
 WILL_STOP = N_("It stops after this step and keeps what it has learned.")
 NOT_STARTED = N_("The training was taken out of the queue.")
 Count = Annotated[int, Query(ge=0, le=1_000_000)]
@@ -170,15 +171,15 @@ def _add_before_the_start(pages: Pages) -> None:
         project_id: RowId,
         form: Annotated[start_form_type, Form()],  # type: ignore[valid-type]
     ) -> Response:
-        started = service.start_training(
-            session,
-            pages.kind,
-            workspace_id=visitor.workspace.id,
-            project_id=project_id,
-            overrides=form,
-            created_by=visitor.user.id,
-            order_id=form.order_id,  # type: ignore[attr-defined]
+        plan = service.plan_training(
+            session, pages.kind, workspace_id=visitor.workspace.id, project_id=project_id, overrides=form
         )
+        if plan.is_doubtful and not form.anyway:  # type: ignore[attr-defined]
+            # The page that was sent did not know it yet: what speaks against it is read first.
+            told = Flash("error", translate(request.state.locale, READ_FIRST))
+            return go(request, _filled_in(pages, project_id, form), told)
+        order_id = form.order_id  # type: ignore[attr-defined]
+        started = service.start_planned(session, pages.kind, plan, created_by=visitor.user.id, order_id=order_id)
         return go(request, f"/{pages.path}/{started.id}")
 
 
@@ -186,7 +187,14 @@ def _planned(pages: Pages, session: ReadSession, visitor: Visitor, project_id: s
     plan = service.plan_training(
         session, pages.kind, workspace_id=visitor.workspace.id, project_id=project_id, overrides=form
     )
-    return {"plan": plan, "project": plan.project, "picture_view": picture_view}
+    here = _filled_in(pages, project_id, form)
+    return {"plan": plan, "project": plan.project, "picture_view": picture_view, "here": here}
+
+
+def _filled_in(pages: Pages, project_id: str, form: Any) -> str:
+    """The address of the form as somebody filled it in."""
+    chosen = form.model_dump(mode="json", exclude_none=True, exclude={"order_id", "anyway"})
+    return f"{pages.address(project_id)}/new?{urlencode(chosen, doseq=True)}"
 
 
 def _at_its_address(pages: Pages, request: Request, response: Response, project_id: str) -> Response:

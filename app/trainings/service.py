@@ -16,7 +16,7 @@ from app.machine.devices import largest_device
 from app.projects import queries as projects
 from app.projects.models import Project
 from app.trainings import queries
-from app.trainings.advice import Warning
+from app.trainings.advice import Warning, warnings_of
 from app.trainings.errors import AlreadyStarted, BrandArchived, NotOnThisBase
 from app.trainings.estimates import Circumstances, Estimate
 from app.trainings.kind import AnyKind, BaseEntry, Frozen, Kind, Overrides
@@ -45,6 +45,11 @@ class TrainingPlan(Generic[Recipe, BaseEntry, Frozen]):
     @property
     def is_possible(self) -> bool:
         return all(warning.kind != "bad" for warning in self.warnings)
+
+    @property
+    def is_doubtful(self) -> bool:
+        """Whether it is possible, but something speaks so much against it that a person has to start it anyway."""
+        return self.is_possible and any(warning.kind == "grave" for warning in self.warnings)
 
 
 def plan_training(
@@ -82,7 +87,7 @@ def plan_training(
         frozen=draft.frozen,
         pictures=draft.pictures,
         estimate=estimate,
-        warnings=tuple(kind.warnings(session, project, base, draft, devices, ready)),
+        warnings=tuple(kind.warnings(session, project, base, draft, devices, ready) + warnings_of(estimate)),
         has_price=workspace.price_per_hour is not None,
     )
 
@@ -98,11 +103,7 @@ def start_training(
     order_id: str | None = None,
     to_the_letter: bool = False,
 ) -> Training:
-    """Freeze recipe and material, and queue the job.
-
-    ``order_id`` makes it safe to send twice: the same request under the same id is the training that there is already.
-    Raises like ``plan_training``, and ``BrandArchived``, ``AlreadyStarted``, ``TooFewPictures``, ``TooFewTexts``.
-    """
+    """Plan a training and start it. Raises like ``plan_training`` and ``start_planned``."""
     plan = plan_training(
         session,
         kind,
@@ -111,6 +112,23 @@ def start_training(
         overrides=overrides,
         to_the_letter=to_the_letter,
     )
+    return start_planned(session, kind, plan, created_by=created_by, order_id=order_id)
+
+
+def start_planned(
+    session: Session,
+    kind: Kind[Recipe, BaseEntry, Frozen, Overrides],
+    plan: TrainingPlan[Recipe, BaseEntry, Frozen],
+    *,
+    created_by: str | None,
+    order_id: str | None = None,
+) -> Training:
+    """Freeze recipe and material, and queue the job; the plan is one of this session's.
+
+    ``order_id`` makes it safe to send twice: the same request under the same id is the training that there is already.
+    Raises ``BrandArchived``, ``AlreadyStarted``, ``TooFewPictures``, ``TooFewTexts``.
+    """
+    workspace_id, project_id = plan.project.workspace_id, plan.project.id
     if plan.project.archived_at is not None:
         raise BrandArchived()
     kind.refuse_too_few(plan.frozen)

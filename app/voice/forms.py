@@ -43,11 +43,12 @@ class SampleForm(BaseModel, defer_build=True):
 
 
 class SelectionForm(BaseModel, defer_build=True):
-    """Chosen texts, or all under the filter ``everything``; and the filter to come back to."""
+    """Chosen texts, or all under the filter ``everything``; and the filter to come back to, or another page."""
 
     ids: Ids = Field(default_factory=list)
     everything: Filter | None = None
     show: Filter = "all"
+    next: Annotated[Line, Field(max_length=2000)] = ""
 
 
 class ChannelForm(SelectionForm):

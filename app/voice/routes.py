@@ -26,7 +26,7 @@ from app.voice.imports import queries as imports
 from app.voice.queries import Filter, JudgedSet
 from app.voice.reading import mapping
 from app.voice.view import LANGUAGE_NAMES, amount, marked, rare_languages
-from app.web.answers import go, is_htmx
+from app.web.answers import go, is_htmx, own_path
 from app.web.api.audited import audited
 from app.web.api.deferred_route import DeferredRoute
 from app.web.bulk import BulkAction
@@ -96,7 +96,7 @@ def show_voice(
 
 
 def _back(request: Request, project_id: str, form: SelectionForm, flash: Flash) -> Response:
-    return go(request, f"/projects/{project_id}/voice?show={form.show}", flash)
+    return go(request, own_path(form.next, f"/projects/{project_id}/voice?show={form.show}"), flash)
 
 
 def _chosen(session: WriteSession, visitor: Visitor, project_id: str, form: SelectionForm) -> list[str]:

@@ -17,6 +17,7 @@ from fastapi import Request
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template, select_autoescape
 from jinja2.environment import TemplateModule
+from markupsafe import Markup
 
 from app.db import now
 from app.lora_files.families import known
@@ -52,8 +53,12 @@ def filesize(value: int, fine: bool = False) -> str:
     return f"{babel.numbers.format_decimal(number, digits, locale=_locale.get())}\u00a0{unit}"
 
 
-def ago(value: datetime) -> str:
-    return babel.dates.format_timedelta(value - now(), add_direction=True, locale=_locale.get())
+def ago(value: datetime) -> Markup:
+    """How long ago, or in how long; ``js/moments.js`` keeps it current while the page is open."""
+    said = babel.dates.format_timedelta(value - now(), add_direction=True, locale=_locale.get())
+    return Markup('<time datetime="{}" title="{}" data-ago>{}</time>').format(
+        value.isoformat(), datetime_filter(value), said
+    )
 
 
 def datetime_filter(value: datetime) -> str:
@@ -138,7 +143,12 @@ def environment() -> Environment:
         lambda one, many, count: translations(_locale.get()).ngettext(one, many, count),
         newstyle=True,
     )
-    env.globals |= {"static": static, "locales": LOCALES, "known_families": known.listing}
+    env.globals |= {
+        "static": static,
+        "locales": LOCALES,
+        "served_at": lambda: now().isoformat(),
+        "known_families": known.listing,
+    }
     env.filters |= {
         "filesize": filesize,
         "ago": ago,

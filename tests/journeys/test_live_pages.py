@@ -148,3 +148,20 @@ def test_a_button_that_is_held_down_stays_until_it_is_let_go(
     learn(app, claim, 1200, 300)
     expect(live.locator("[data-done]")).to_have_text("1,200")
     expect(button).to_be_focused()
+
+
+def test_how_long_ago_stays_true_while_a_page_is_open(
+    app: FastAPI, storage: Storage, owner: SignedIn, open_page: OpenPage
+) -> None:
+    project_id = make_brand(app.state.database, storage, owner.workspace_id)
+    training_id = order_training(app.state.database, owner.workspace_id, project_id)
+    page = open_page("/jobs", "")
+    page.clock.install()
+    page.goto(page.url.replace("/jobs", f"/trainings/{training_id}"))
+    ago = page.locator("time[data-ago]").first
+    before = ago.inner_text()
+    page.clock.fast_forward("04:00")
+    expect(ago).to_have_text("4 minutes ago")
+    page.clock.fast_forward("56:00")
+    expect(ago).to_have_text("1 hour ago")
+    assert before not in ("4 minutes ago", "1 hour ago")

@@ -78,7 +78,7 @@ def test_a_voices_first_steps_are_measured_and_its_page_says_what_they_promise(
     assert first is not None and first.steps == 5 and first.seconds_per_step == pytest.approx(0.5)
     # Sixteen steps were left when the first eight had been taken.
     assert first.seconds is not None and first.seconds >= first.seconds_left >= (STEPS - 8) * 0.5
-    assert 'data-state="first-steps"' in seen[0] and 'data-state="running"' in seen[0]
+    assert 'data-state="running"' in seen[0] and 'data-state="first-steps"' not in seen[0]
     ended = owner.client.get(f"/voice-trainings/{training_id}").text
     assert 'data-state="done"' in ended and '<th scope="col" class="num" data-state="first-steps">' in ended
 

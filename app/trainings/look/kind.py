@@ -12,6 +12,7 @@ from app.base_models.catalogue import BaseModelEntry
 from app.base_models.told_words import told_words
 from app.images import queries as images
 from app.images.captions import TRIGGER_PLACEHOLDER
+from app.images.judging.findings import findings
 from app.projects.models import Project
 from app.trainings.advice import Warning
 from app.trainings.errors import BadResolution, DoraAlone, LokrAlone, NoTextEncoder, TooFewPictures
@@ -24,7 +25,7 @@ from app.trainings.look.overrides import TrainingOverrides
 from app.trainings.look.presets import known_to, recipe_for, unheard
 from app.trainings.look.recipe import TrainingRecipe
 from app.trainings.look.retry import retries
-from app.trainings.look.warnings import FEWEST, warnings_for
+from app.trainings.look.warnings import FEWEST, SMALL_SHARE, warnings_for
 from app.trainings.models import Training
 from app.trainings.plans import Plan
 
@@ -95,13 +96,19 @@ def _estimate(
 
 
 def _warnings(
-    _session: Session, _project: Project, base: BaseModelEntry, draft: LookDraft, _devices: Sequence[str], ready: bool
+    session: Session, project: Project, base: BaseModelEntry, draft: LookDraft, _devices: Sequence[str], ready: bool
 ) -> list[Warning]:
     own = (TRIGGER_PLACEHOLDER, draft.recipe.trigger_word)
     told = [told_words(base, picture.caption, own) for picture in draft.pictures]
+    judged = images.judged_set(
+        session,
+        workspace_id=project.workspace_id,
+        project_id=project.id,
+        small_side=round(draft.recipe.resolution * SMALL_SHARE),
+    )
     return warnings_for(
-        draft.pictures,
-        draft.recipe,
+        judged.included,
+        findings(judged),
         ready=ready,
         gated=base.gated,
         distilled=base.distilled,

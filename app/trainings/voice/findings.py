@@ -1,6 +1,7 @@
 """What nobody has decided about a brand's texts yet, said again where a training is about to read them."""
 
 from app.errors import N_
+from app.images.judging.findings import Act
 from app.trainings.advice import Warning
 from app.voice.queries import JudgedSet
 
@@ -18,11 +19,32 @@ LINES = N_(
 )
 
 
+MASK, LEAVE_OUT_REPEATS, LEAVE_OUT_NEAR = (
+    N_("Mask all"),
+    N_("Leave out exact repeats (%(count)s)"),
+    N_("Leave out near repeats (%(count)s)"),
+)
+SHOW, GO_THROUGH = N_("Show them"), N_("Go through them")
+
+
 def undecided(judged: JudgedSet) -> list[Warning]:
     """The most important first."""
-    counted = (
-        ("personal", PERSONAL, judged.count("personal")),
-        ("repeats", REPEATS, judged.count("duplicate") + judged.count("near")),
-        ("lines", LINES, len(judged.lines)),
+    same, near = judged.count("duplicate"), judged.count("near")
+    personal = (
+        Act(MASK, "/voice/texts/personal", field=("everything", "personal")),
+        Act(SHOW, "/voice?show=personal"),
     )
-    return [Warning(key, "caution", sentence, {"count": count}) for key, sentence, count in counted if count]
+    leave_out = "/voice/texts/leave-out"
+    repeats = (
+        *((Act(LEAVE_OUT_REPEATS, leave_out, (("count", same),), ("everything", "duplicate")),) if same else ()),
+        *((Act(LEAVE_OUT_NEAR, leave_out, (("count", near),), ("everything", "near")),) if near else ()),
+        Act(SHOW, f"/voice?show={'duplicate' if same else 'near'}"),
+    )
+    counted = (
+        ("personal", PERSONAL, judged.count("personal"), personal),
+        ("repeats", REPEATS, same + near, repeats),
+        ("lines", LINES, len(judged.lines), (Act(GO_THROUGH, "/voice"),)),
+    )
+    return [
+        Warning(key, "caution", sentence, {"count": count}, acts) for key, sentence, count, acts in counted if count
+    ]

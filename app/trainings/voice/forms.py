@@ -26,3 +26,5 @@ class VoiceForm(VoiceOverrides):
 class StartVoiceForm(VoiceForm):
     order_id: RowId | None = None
     """Made with the page, so that a second click is the same order."""
+    anyway: bool = False
+    """Whether a person has read what speaks against it, and starts it all the same."""

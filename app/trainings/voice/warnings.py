@@ -4,7 +4,8 @@ from collections import Counter
 
 from app.base_models.catalogue import TextModelEntry
 from app.errors import N_
-from app.trainings.advice import NOT_READY, Warning
+from app.images.judging.findings import Act
+from app.trainings.advice import ADD_TEXTS, NOT_READY, Warning
 from app.trainings.voice.freeze import FrozenVoice
 from app.trainings.voice.lengths import count_cut
 from app.trainings.voice.recipe import VoiceRecipe
@@ -39,6 +40,7 @@ GOES_ON = N_(
     "goes on from a beginning instead of answering briefs."
 )
 CARD_NEEDED = N_("%(base)s is large: without a graphics card it would take many hours.")
+TO_THE_TEXTS = N_("To the texts")
 LARGE_PARAMETERS = 1_000_000_000
 FEWEST_HELD_OUT = 5
 
@@ -50,16 +52,17 @@ def voice_warnings(
     training is refused."""
     found: list[Warning] = []
     count = len(voice.texts)
+    add, look = (Act(ADD_TEXTS, "/voice/add"),), (Act(TO_THE_TEXTS, "/voice"),)
     if count < LEAST_SAMPLES:
-        found.append(
-            Warning("too_few", "bad", TOO_FEW, {"count": count, "needed": LEAST_SAMPLES, "enough": ENOUGH_SAMPLES})
-        )
+        needed = {"count": count, "needed": LEAST_SAMPLES, "enough": ENOUGH_SAMPLES}
+        found.append(Warning("too_few", "bad", TOO_FEW, needed, add))
     elif count < ENOUGH_SAMPLES:
-        found.append(Warning("few", "caution", FEW, {"count": count, "enough": ENOUGH_SAMPLES, "many": MANY_SAMPLES}))
+        wanted = {"count": count, "enough": ENOUGH_SAMPLES, "many": MANY_SAMPLES}
+        found.append(Warning("few", "caution", FEW, wanted, add))
     languages = Counter(text.language for text in voice.texts)
     if count and languages[voice.language] < 0.9 * count:
         listed = ", ".join(f"{language} {number}" for language, number in languages.most_common())
-        found.append(Warning("several_languages", "caution", SEVERAL_LANGUAGES, {"languages": listed}))
+        found.append(Warning("several_languages", "caution", SEVERAL_LANGUAGES, {"languages": listed}, look))
     if count and base.is_foreign(voice.language):
         found.append(Warning("not_its_language", "caution", NOT_ITS_LANGUAGE, {"base": base.name}))
     if not base.has_chat_template:
@@ -67,16 +70,16 @@ def voice_warnings(
     if base.parameters > LARGE_PARAMETERS and not on_card:
         found.append(Warning("card_needed", "caution", CARD_NEEDED, {"base": base.name}))
     if count and sum(len(text.text) < SHORT_CHARACTERS for text in voice.texts) > count / 2:
-        found.append(Warning("mostly_short", "info", MOSTLY_SHORT, {}))
+        found.append(Warning("mostly_short", "info", MOSTLY_SHORT, {}, look))
     if recipe.kind == "instructions":
         turns = [[*(content for _, content in text.order), text.text] for text in voice.texts]
         cut = count_cut(turns, recipe.max_length)
         if cut:
-            found.append(Warning("cut", "caution", CUT, {"count": cut, "length": recipe.max_length}))
+            found.append(Warning("cut", "caution", CUT, {"count": cut, "length": recipe.max_length}, look))
     if count >= LEAST_SAMPLES and not voice.held_out:
-        found.append(Warning("none_held_out", "caution", NONE_HELD_OUT, {}))
+        found.append(Warning("none_held_out", "caution", NONE_HELD_OUT, {}, add))
     elif count >= LEAST_SAMPLES and len(voice.held_out) < FEWEST_HELD_OUT:
-        found.append(Warning("few_held_out", "info", FEW_HELD_OUT, {"count": len(voice.held_out)}))
+        found.append(Warning("few_held_out", "info", FEW_HELD_OUT, {"count": len(voice.held_out)}, add))
     if not ready:
         found.append(Warning("not_ready", "info", NOT_READY, {}))
     return found

@@ -5,7 +5,7 @@ import random
 import pytest
 from PIL import Image, ImageEnhance
 
-from app.images.look_alikes import (
+from app.images.judging.look_alikes import (
     STATUS_ADVICE,
     STATUS_WORDS,
     LookAlikes,

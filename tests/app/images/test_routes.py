@@ -10,9 +10,9 @@ from PIL import Image as Pillow
 
 from app.db import Database, new_id, now
 from app.images import queries
+from app.images.bulk_routes import NOTHING_CHANGED
 from app.images.models import Image
 from app.images.reading.prepared import HAD_LOCATION
-from app.images.routes import NOTHING_CHANGED
 from app.images.service import CAPTION_FILLED
 from app.images.uploads import ALREADY_HERE
 from app.storage import Storage

@@ -125,3 +125,20 @@ def test_the_plan_says_what_nobody_has_decided_about(database: Database, owner: 
         )
     assert [warning.params["count"] for warning in plan.warnings[-3:]] == [1, 1, 1]
     assert [warning.msgid for warning in plan.warnings[-3:]] == [PERSONAL, REPEATS, LINES]
+
+
+def test_each_of_them_comes_with_what_can_be_done(database: Database, owner: SignedIn) -> None:
+    project_id = make_brand(database, owner.workspace_id)
+    texts = long_texts()[:30]
+    add_texts(database, owner.workspace_id, project_id, [*texts, texts[0], "Call 030 1234567 now."])
+    home = f"/projects/{project_id}"
+    page = owner.client.get(f"{home}/voice-trainings/new?epochs=7").text
+    for path, value in (("personal", "personal"), ("leave-out", "duplicate")):
+        sent = f'form="act" formaction="{home}/voice/texts/{path}" name="everything" value="{value}"'
+        assert sent in page
+        done = owner.client.post(
+            f"{home}/voice/texts/{path}", data={"everything": value, "next": f"{home}/voice-trainings/new?epochs=7"}
+        )
+        assert done.headers["location"] == f"{home}/voice-trainings/new?epochs=7"
+    page = owner.client.get(f"{home}/voice-trainings/new").text
+    assert 'data-state="warning-personal"' not in page and 'data-state="warning-repeats"' not in page

@@ -49,14 +49,14 @@ def cover(session: Session, project: Project) -> list[CoverPicture]:
 def choices(session: Session, project: Project, *, limit: int = MOST_CHOICES) -> list[CoverPicture]:
     """What the cover can begin with, the best first; at most ``limit`` of each kind."""
     of_kind = (Filters(brand=project.id, review="approved"), Filters(brand=project.id, favourite=True))
-    visuals = [
+    found: list[Output | Image] = [
         output
         for wanted in of_kind
         for output in gallery.page(session, workspace_id=project.workspace_id, filters=wanted, limit=limit)[:limit]
         if _is_fit(output)
     ]
-    own = images.covers(session, [project.id], limit=limit)[project.id]
-    return _each_once([_shown(one) for one in [*visuals, *own]])
+    found += images.covers(session, [project.id], limit=limit)[project.id]
+    return _each_once([_shown(one) for one in found])
 
 
 def choose(session: Session, *, project: Project, picture_id: str | None) -> Project:

@@ -18,7 +18,7 @@ class Adapter(Base):
     training_id: Mapped[str | None] = mapped_column(ForeignKey("trainings.id", ondelete="SET NULL"), unique=True)
     name: Mapped[str] = mapped_column(String(120))
     version: Mapped[int]
-    """Counts up within a brand."""
+    """Counts up within a brand, adapters that draw and voices each by themselves."""
     modality: Mapped[str] = mapped_column(String(8), default="image", server_default="image")
     """``image`` draws, ``text`` writes."""
     purpose: Mapped[str] = mapped_column(String(12))
@@ -56,7 +56,7 @@ class Adapter(Base):
         return int(self.facts.get("steps", 0)), int(self.facts.get("planned_steps", 0))
 
     __table_args__ = (
-        UniqueConstraint("project_id", "version", name="uq_adapters_project_version"),
+        UniqueConstraint("project_id", "modality", "version", name="uq_adapters_project_version"),
         Index("ix_adapters_workspace", "workspace_id", "created_at"),
     )
 

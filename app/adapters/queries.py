@@ -41,12 +41,12 @@ def adapters(
 
 
 def of_project(session: Session, *, workspace_id: str, project_id: str, archived: bool = False) -> list[Adapter]:
-    """A brand's adapters, the newest version first."""
+    """A brand's adapters, the newest first."""
     return list(
         session.scalars(
             select(Adapter)
             .where(Adapter.workspace_id == workspace_id, Adapter.project_id == project_id, _archived(archived))
-            .order_by(Adapter.version.desc())
+            .order_by(Adapter.created_at.desc(), Adapter.id.desc())
         )
     )
 
@@ -70,8 +70,12 @@ def archived_count(session: Session, *, workspace_id: str, project_id: str | Non
 
 
 def neighbours(session: Session, given: Adapter) -> tuple[Adapter | None, Adapter | None]:
-    """The brand's adapters of the next older and the next newer version."""
-    same = select(Adapter).where(Adapter.project_id == given.project_id, Adapter.workspace_id == given.workspace_id)
+    """The brand's adapters of the next older and the next newer version; those of a voice are voices."""
+    same = select(Adapter).where(
+        Adapter.project_id == given.project_id,
+        Adapter.workspace_id == given.workspace_id,
+        Adapter.modality == given.modality,
+    )
     older = session.scalar(same.where(Adapter.version < given.version).order_by(Adapter.version.desc()).limit(1))
     newer = session.scalar(same.where(Adapter.version > given.version).order_by(Adapter.version).limit(1))
     return older, newer
@@ -87,8 +91,10 @@ def known_hashes(session: Session, hashes: set[str]) -> set[str]:
     }
 
 
-def next_version(session: Session, *, project_id: str) -> int:
-    return (session.scalar(select(func.max(Adapter.version)).where(Adapter.project_id == project_id)) or 0) + 1
+def next_version(session: Session, *, project_id: str, modality: str) -> int:
+    """Of the brand's adapters that draw (``image``), or of its voices (``text``)."""
+    newest = select(func.max(Adapter.version)).where(Adapter.project_id == project_id, Adapter.modality == modality)
+    return (session.scalar(newest) or 0) + 1
 
 
 def counts(session: Session, project_ids: list[str]) -> dict[str, int]:

@@ -63,7 +63,7 @@ def register(
     project = session.scalars(
         select(Project).where(Project.id == project_id, Project.workspace_id == workspace_id).with_for_update()
     ).one()
-    following = queries.next_version(session, project_id=project_id)
+    following = queries.next_version(session, project_id=project_id, modality=modality)
     if version not in (None, following):
         raise VersionTaken()
     adapter = Adapter(

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, cast
 
-from sqlalchemy import Select, exists, func, or_, select, tuple_
+from sqlalchemy import Select, case, exists, func, or_, select, tuple_
 from sqlalchemy.orm import Session
 
 from app.accounts import queries as accounts
 from app.adapters.models import Adapter
+from app.adapters.queries import is_whole
 from app.base_files import queries as base_files
 from app.base_models import queries as base_models
 from app.base_models.catalogue import TextModelEntry
@@ -42,7 +43,7 @@ def rules_of(session: Session, project_ids: Sequence[str]) -> dict[str, Rules]:
 
 
 def voices(session: Session, *, workspace_id: str, project_id: str) -> list[Adapter]:
-    """The brand's voice adapters that are not put away, the newest first."""
+    """The brand's voice adapters that are not put away, the newest first; those that were stopped early come last."""
     return list(
         session.scalars(
             select(Adapter)
@@ -52,7 +53,7 @@ def voices(session: Session, *, workspace_id: str, project_id: str) -> list[Adap
                 Adapter.modality == "text",
                 Adapter.archived_at.is_(None),
             )
-            .order_by(Adapter.version.desc())
+            .order_by(case((is_whole(), 0), else_=1), Adapter.version.desc())
         )
     )
 

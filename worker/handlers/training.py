@@ -135,7 +135,7 @@ def _keep(
         precision=trained.precision,
     )
     for _ in range(VERSIONS_TRIED):
-        version = job.read(lambda session: adapters.next_version(session, project_id=spec.project_id))
+        version = job.read(lambda session: adapters.next_version(session, project_id=spec.project_id, modality="image"))
         files = _export(job, spec, trained, facts, version, stored, folder)
         complete = partial(
             attempts.complete_training,

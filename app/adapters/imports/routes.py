@@ -159,7 +159,7 @@ def adopted(
     """Takes the file into a brand; the slow part comes before the write session's first statement."""
     with request.app.state.database.read() as before:
         project = projects.project(before, workspace_id=visitor.workspace.id, project_id=form.project_id)
-        version = queries.next_version(before, project_id=project.id)
+        version = queries.next_version(before, project_id=project.id, modality="image")
         base = base_models.entry(before, workspace_id=visitor.workspace.id, key=form.base_model)
     prepared = imports.prepare(
         storage,

@@ -19,6 +19,7 @@ from tests.conftest import SignedIn, SignUp
 from tests.fake_engine import FakeEngine
 from tests.orders import make_brand, order_training, worker_context
 from tests.tokens import api_client
+from tests.voices import add_voice
 from worker.engines import registry
 from worker.run_job import run_next
 
@@ -182,6 +183,20 @@ def test_versions_are_given_once(database: Database, owner: SignedIn, project_id
     with database.read() as session:
         assert queries.neighbours(session, session.merge(first))[1].id == second.id  # type: ignore[union-attr]
         assert queries.counts(session, [project_id, "0" * 32]) == {project_id: 2, "0" * 32: 0}
+
+
+def test_voices_are_counted_by_themselves(
+    owner: SignedIn, database: Database, storage: Storage, project_id: str
+) -> None:
+    first = register(database, owner.workspace_id, project_id, 1)
+    voices = [add_voice(database, storage, owner.workspace_id, project_id) for _ in range(2)]
+    assert [voice.version for voice in voices] == [1, 2]
+    second = register(database, owner.workspace_id, project_id, 2)
+    with database.read() as session:
+        assert queries.neighbours(session, session.merge(voices[1]))[0].id == voices[0].id  # type: ignore[union-attr]
+        assert queries.neighbours(session, session.merge(first))[1].id == second.id  # type: ignore[union-attr]
+        listed = queries.of_project(session, workspace_id=owner.workspace_id, project_id=project_id)
+    assert [adapter.id for adapter in listed] == [second.id, voices[1].id, voices[0].id, first.id]
 
 
 def test_an_adapter_without_facts_has_a_card(owner: SignedIn, database: Database, project_id: str) -> None:

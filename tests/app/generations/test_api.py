@@ -6,6 +6,7 @@ import pytest
 from fastapi import FastAPI
 from starlette.testclient import TestClient
 
+from app.adapters.models import Adapter
 from app.db import Database
 from app.storage import Storage
 from tests.conftest import SignedIn
@@ -36,6 +37,23 @@ def test_a_prompt_alone_orders_with_the_newest_adapter(
     assert api.get(f"/api/v1/generations/{told['id']}").json() == told
     assert [one["id"] for one in api.get("/api/v1/generations").json()["items"]] == [told["id"]]
     assert api.post(f"/api/v1/generations/{told['id']}/cancel").json()["job"]["state"] == "cancelled"
+
+
+def test_an_adapter_that_was_stopped_early_is_not_taken_by_itself(
+    api: TestClient, database: Database, storage: Storage, owner: SignedIn
+) -> None:
+    project_id = make_project(database, owner.workspace_id)
+    whole = make_adapter(database, storage, owner.workspace_id, project_id)
+    stopped = make_adapter(database, storage, owner.workspace_id, project_id, version=2)
+    with database.write() as session:
+        session.get_one(Adapter, stopped).facts = {"finished": False, "steps": 10, "planned_steps": 600}
+    address = f"/api/v1/projects/{project_id}/generations"
+    taken = api.post(address, json={"prompt": "a lighthouse"}).json()["recipe"]["adapters"]
+    assert [use["adapter_id"] for use in taken] == [whole]
+    asked = api.post(address, json={"prompt": "a lighthouse", "adapters": [{"adapter_id": stopped}]}).json()
+    assert [use["adapter_id"] for use in asked["recipe"]["adapters"]] == [stopped]
+    page = owner.client.get(f"/projects/{project_id}").text
+    assert 'data-state="stopped-at-10"' in page
 
 
 def test_an_order_for_a_campaign(api: TestClient, database: Database, owner: SignedIn) -> None:

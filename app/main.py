@@ -58,6 +58,8 @@ from app.web.gate.route_rules import RouteRules
 from app.web.gate.visitor import Visitor
 from app.web.latencies import Latencies
 from app.web.templating import TEMPLATES, environment
+from app.web.wire import bundles
+from app.web.wire.compression import Compression
 from app.writings import api as writings_api
 from app.writings import routes as writings
 from app.writings.vote import api as vote_api
@@ -141,6 +143,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         pace=Pace(),
         latencies=Latencies(registry),
     )
+    app.add_middleware(Compression)
     app.state.rules = rules
     app.state.settings, app.state.database = settings, database
     app.state.storage, app.state.signing_key = open_storage(settings), signing_key
@@ -157,6 +160,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 def _routes() -> tuple[BaseRoute, ...]:
     """Every address. Made once in a process: what each route asks for is worked out once, whatever the application."""
     router = APIRouter(route_class=DeferredRoute)
+    for bundle in bundles.bundles().values():
+        router.add_route(f"/static/{bundle.name}", bundle.answer, include_in_schema=False)
     router.mount("/static", ForeverFiles(directory=TEMPLATES / "static"), name="static")
     router.routes += health.router.routes
     router.add_route(METRICS, metrics_page.show, include_in_schema=False)

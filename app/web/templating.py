@@ -23,6 +23,7 @@ from app.db import now
 from app.lora_files.families import known
 from app.web import flashes
 from app.web.language import LOCALES, translations
+from app.web.wire import bundles
 
 TEMPLATES = Path(__file__).parents[2] / "templates"
 PAGE_WIDE = ("visitor", "locale", "theme", "csrf_token", "path", "flashes")
@@ -145,6 +146,7 @@ def environment() -> Environment:
     )
     env.globals |= {
         "static": static,
+        "bundle": bundles.address,
         "locales": LOCALES,
         "served_at": lambda: now().isoformat(),
         "known_families": known.listing,

@@ -7,16 +7,11 @@ over the wire, the page's own HTML unpacked, and how high it is on a desk and on
 import shutil
 import sys
 import tempfile
-import threading
-import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import uvicorn
-from fastapi import FastAPI
 from playwright.sync_api import Browser, sync_playwright
 
 from app.db import Database
@@ -25,11 +20,10 @@ from app.migrate import migrate
 from app.settings import Settings
 from app.storage import open_storage
 from app.web.gate.middleware import SESSION_COOKIE
-from app.web.serve import Server
 from tests.rules import worlds
-from tests.servers import free_port
+from tests.sockets import served
 
-FRAME = ("/projects", "/base-models", "/jobs", "/members", "/settings", "/settings/api")
+FRAME = ("/projects", "/base-models", "/base-models?kind=texts", "/jobs", "/members", "/settings", "/settings/api")
 """Pages of words: what they weigh is the frame and themselves."""
 DESK, PHONE = {"width": 1440, "height": 900}, {"width": 390, "height": 844}
 
@@ -75,20 +69,6 @@ def _height(page: Any) -> int:
     return int(page.evaluate("document.documentElement.scrollHeight"))
 
 
-@contextmanager
-def served(app: FastAPI) -> Iterator[str]:
-    """The application behind a port of this machine."""
-    port = free_port()
-    server = Server(uvicorn.Config(app, host="127.0.0.1", port=port, log_level="error"))
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    while not server.started:
-        time.sleep(0.02)
-    yield f"http://127.0.0.1:{port}"
-    server.should_exit = True
-    thread.join(timeout=10)
-
-
 def main(paths: Sequence[str]) -> None:
     """Print one line for each of ``paths``, in a workspace with one row of everything."""
     chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -99,10 +79,10 @@ def main(paths: Sequence[str]) -> None:
         app = create_app(settings)
         world = worlds.build(app, open_storage(settings), "Nordlicht")
         print(f"{'page':32}{'requests':>10}{'wire kB':>10}{'HTML kB':>10}{'1440 px':>10}{'390 px':>10}")
-        with served(app) as address, sync_playwright() as playwright:
+        with served(app) as port, sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
             for path in paths:
-                one = weight_of(browser, address, path, world.browser.cookies[SESSION_COOKIE])
+                one = weight_of(browser, f"http://127.0.0.1:{port}", path, world.browser.cookies[SESSION_COOKIE])
                 sizes = f"{one.wire_bytes / 1000:>10.0f}{one.html_bytes / 1000:>10.0f}"
                 print(f"{one.path:32}{one.requests:>10}{sizes}{one.height:>10}{one.phone_height:>10}")
             browser.close()

@@ -38,8 +38,28 @@ def comes_from_us(method: str, headers: Headers) -> bool:
 
 
 def token_for(key: bytes, bound_to: str) -> str:
-    """The form token of a session, or of a signed-out browser's form cookie."""
-    return hmac.new(key, f"form:{bound_to}".encode(), hashlib.sha256).hexdigest()
+    """The form token of a session, or of a signed-out browser's form cookie.
+
+    Another text each time: a random mask, and the secret under it. A secret that stood on every page as it is could be
+    guessed from how well pages pack (``app.web.wire.compression``).
+    """
+    secret = hmac.new(key, f"form:{bound_to}".encode(), hashlib.sha256).digest()
+    mask = secrets.token_bytes(len(secret))
+    return (mask + _under(mask, secret)).hex()
+
+
+def _under(mask: bytes, text: bytes) -> bytes:
+    return bytes(one ^ other for one, other in zip(mask, text, strict=True))
+
+
+def _secret_of(token: str) -> bytes:
+    """What is under the token's mask; nothing for what is no token."""
+    try:
+        raw = bytes.fromhex(token)
+    except ValueError:
+        return b""
+    size = hashlib.sha256().digest_size
+    return _under(raw[:size], raw[size:]) if len(raw) == 2 * size else b""
 
 
 def new_form_cookie() -> str:
@@ -53,5 +73,6 @@ async def check_form(request: Request) -> None:
     given: str | UploadFile | None = request.headers.get("x-csrf-token")
     if given is None:
         given = (await request.form()).get("csrf_token")
-    if not isinstance(given, str) or not hmac.compare_digest(given.encode(), request.state.csrf_token.encode()):
+    wanted = _secret_of(request.state.csrf_token)
+    if not isinstance(given, str) or not wanted or not hmac.compare_digest(_secret_of(given), wanted):
         raise ForeignForm()

@@ -24,7 +24,7 @@ function place() {
   if (region.parentElement !== home) home.append(region);
 }
 
-export function show({ text, undo_url: undo = null, kind = "ok" }) {
+function show({ text, undo_url: undo = null, kind = "ok" }) {
   if (!region || !text) return;
   place();
   const toast = template.content.firstElementChild.cloneNode(true);

@@ -11,7 +11,7 @@ from fastapi import FastAPI
 from starlette.responses import Response
 
 from app.web.gate.incoming import Pace
-from app.web.gate.middleware import SESSION_COOKIE
+from app.web.gate.middleware import SESSION_COOKIE, Gate
 from app.web.gate.protocol import TimedProtocol
 from tests.conftest import SignedIn
 from tests.servers import ROOT, wait_until
@@ -25,7 +25,7 @@ LONG_ENOUGH = 20.0
 def port(app: FastAPI, monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
     monkeypatch.setattr(TimedProtocol, "head_seconds", 1.0)
     monkeypatch.setattr(TimedProtocol, "linger_seconds", 1.0)
-    (gate,) = app.user_middleware
+    gate = next(one for one in app.user_middleware if one.cls is Gate)
     gate.kwargs["pace"] = Pace(silent_seconds=1.0, grace_seconds=1.5, least_bytes_per_second=100)
     with served(app) as port:
         yield port

@@ -13,7 +13,7 @@ from starlette.testclient import TestClient
 from app.machine import disk
 from app.machine.disk import MB
 from app.web.gate.incoming import UploadLimits, Uploads
-from app.web.gate.middleware import SESSION_COOKIE
+from app.web.gate.middleware import SESSION_COOKIE, Gate
 from tests.conftest import SignedIn
 from tests.servers import wait_until
 from tests.sockets import Raw, answer_on, request_head, served
@@ -23,7 +23,7 @@ LIMITS = UploadLimits(on_their_way=3, worked_on=1, patience_seconds=1)
 
 @pytest.fixture
 def uploads(app: FastAPI) -> Uploads:
-    (gate,) = app.user_middleware
+    gate = next(one for one in app.user_middleware if one.cls is Gate)
     gate.kwargs["uploads"] = Uploads(app.state.disk, LIMITS)
     return gate.kwargs["uploads"]
 

@@ -171,7 +171,7 @@ def upload_images(
     added = add_uploads(session, storage, target, file)
     judged = queries.judged_set(session, workspace_id=target.workspace_id, project_id=target.project_id)
     return UploadOut(
-        items=[_out(request, Tile(image, judged.of(image.id))) for image in added.images],
+        items=[_out(request, Tile(image, judged.of(image.id), None)) for image in added.images],
         new=added.new,
         notes=[translate(request.state.locale, note.msgid, **note.params) for note in added.notes],
     )
@@ -180,7 +180,7 @@ def upload_images(
 def _one(request: Request, session: ReadSession, workspace_id: str, image_id: str) -> ImageOut:
     image = queries.image(session, workspace_id=workspace_id, image_id=image_id)
     judged = queries.judged_set(session, workspace_id=workspace_id, project_id=image.project_id)
-    return _out(request, Tile(image, judged.of(image_id)))
+    return _out(request, Tile(image, judged.of(image_id), None))
 
 
 @router.get("/images/{image_id}", summary="Get a picture's facts")

@@ -17,6 +17,23 @@ class UnsupportedImage(ImageRefused):
     )
 
 
+class TextsInstead(ImageRefused):
+    """Params: name, kind."""
+
+    status = 415
+    sentence = N_("“%(name)s” is a %(kind)s file, not a picture. Texts go under Voice.")
+
+
+class DocumentInstead(ImageRefused):
+    """Params: name, kind."""
+
+    status = 415
+    sentence = N_(
+        "“%(name)s” is a %(kind)s file, not a picture. Export its pictures as PNG or JPEG, and paste its texts under "
+        "Voice."
+    )
+
+
 class EmptyFile(ImageRefused):
     """Params: name."""
 

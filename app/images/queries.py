@@ -53,7 +53,8 @@ class Counts:
 
 @dataclass(frozen=True)
 class Judged:
-    """One picture of a set and what is to be said about it. ``twin_of`` names the older picture that it repeats."""
+    """One picture of a set and what is to be said about it. ``twin_of`` names the older picture that it repeats,
+    ``twin_id`` is that picture's id."""
 
     id: str
     filename: str
@@ -62,6 +63,7 @@ class Judged:
     has_caption: bool
     status: PictureStatus
     twin_of: str | None
+    twin_id: str | None = None
 
     def answers(self, wanted: Filter) -> bool:
         """Whether the picture belongs under this filter."""
@@ -119,6 +121,8 @@ class Tile:
 
     image: Image
     judged: Judged
+    twin: Image | None
+    """The older picture that it repeats."""
 
 
 def image(session: Session, *, workspace_id: str, image_id: str) -> Image:
@@ -186,11 +190,11 @@ def judge(rows: Sequence[PictureFacts], small_side: int = THRESHOLDS.small_side)
     pictures left out make nobody a twin."""
     thresholds = replace(THRESHOLDS, small_side=small_side)
     taking_part = [row for row in rows if row.included]
-    twin_of: dict[str, str] = {}
+    twin_of: dict[str, PictureFacts] = {}
     for pair in find_look_alikes([row.dhash for row in taking_part]):
         older, newer = taking_part[pair.first], taking_part[pair.second]
         if older.id not in twin_of:
-            twin_of.setdefault(newer.id, older.filename)
+            twin_of.setdefault(newer.id, older)
     return JudgedSet(
         tuple(
             Judged(
@@ -202,7 +206,8 @@ def judge(rows: Sequence[PictureFacts], small_side: int = THRESHOLDS.small_side)
                 status=status_of(
                     row.width, row.height, row.sharpness, is_twin=row.id in twin_of, thresholds=thresholds
                 ),
-                twin_of=twin_of.get(row.id),
+                twin_of=twin_of[row.id].filename if row.id in twin_of else None,
+                twin_id=twin_of[row.id].id if row.id in twin_of else None,
             )
             for row in reversed(rows)
         ),
@@ -212,9 +217,9 @@ def judge(rows: Sequence[PictureFacts], small_side: int = THRESHOLDS.small_side)
 
 def tiles(session: Session, *, workspace_id: str, pictures: Sequence[Judged]) -> list[Tile]:
     """The rows of these pictures, with what is to be said about each."""
-    rows = images(session, workspace_id=workspace_id, image_ids=[picture.id for picture in pictures])
-    by_id = {picture.id: picture for picture in pictures}
-    return [Tile(row, by_id[row.id]) for row in rows]
+    wanted = [picture.id for picture in pictures] + [picture.twin_id for picture in pictures if picture.twin_id]
+    rows = {row.id: row for row in images(session, workspace_id=workspace_id, image_ids=wanted)}
+    return [Tile(rows[one.id], one, rows.get(one.twin_id or "")) for one in pictures if one.id in rows]
 
 
 def training_set(session: Session, *, workspace_id: str, project_id: str) -> list[TrainingImage]:

@@ -19,7 +19,7 @@ from app.images.reading.readers import suggest_palette
 from app.images.upload_target import UploadTargetDep, add_uploads
 from app.images.view import address, picture_view
 from app.projects import queries as projects
-from app.web.answers import go, is_htmx
+from app.web.answers import go, is_htmx, with_toast
 from app.web.api.audited import audited
 from app.web.api.deferred_route import DeferredRoute
 from app.web.files import disposition, send
@@ -116,18 +116,22 @@ def upload(
     file: Annotated[list[UploadFile], File(max_length=500)],
 ) -> Response:
     added = add_uploads(session, storage, target, file)
-    notes = [translate(request.state.locale, note.msgid, **note.params) for note in added.notes]
+    said = [(note, translate(request.state.locale, note.msgid, **note.params)) for note in added.notes]
+    notes = [text for _, text in said]
     if not request.headers.get("accept", "").startswith("application/json"):
         told = counted(request.state.locale, ngettext("%(num)s picture added.", "%(num)s pictures added."), added.new)
         return go(request, f"/projects/{target.project_id}/images", Flash("ok", " ".join([told, *notes])[:600]))
     judged = queries.judged_set(session, workspace_id=target.workspace_id, project_id=target.project_id)
-    tiles = [queries.Tile(image, judged.of(image.id)) for image in reversed(added.images)]
+    shown = [judged.of(image.id) for image in reversed(added.images)]
+    tiles = queries.tiles(session, workspace_id=target.workspace_id, pictures=shown)
     html = render(
         request,
         "partials/image_tiles.html",
         {"tiles": tiles, "picture_view": picture_view, "show": "all", "more": None},
     )
-    return JSONResponse({"ok": True, "html": html, "notes": notes, "new": added.new})
+    # How many were here already is one number; what else is to be said is said one by one.
+    others = [text for note, text in said if note.msgid != uploads.ALREADY_HERE]
+    return JSONResponse({"ok": True, "html": html, "notes": others, "new": added.new, "known": added.known})
 
 
 @router.get("/projects/{project_id}/images/captions.zip")
@@ -210,12 +214,26 @@ def aim(
 @router.post("/images/{image_id}/caption")
 @audited("caption.changed")
 def write_caption(
-    request: Request, session: WriteSession, visitor: Editor, image_id: RowId, form: Annotated[CaptionForm, Form()]
+    request: Request,
+    session: WriteSession,
+    visitor: Editor,
+    image_id: RowId,
+    form: Annotated[CaptionForm, Form()],
+    show: Filter | None = None,
 ) -> Response:
-    service.write_caption(session, workspace_id=visitor.workspace.id, image_id=image_id, caption=form.caption)
+    image = service.write_caption(session, workspace_id=visitor.workspace.id, image_id=image_id, caption=form.caption)
     if is_htmx(request):
-        return Response(status_code=204)
+        # Among other pictures what is said of the set changes with it; a picture's own page says nothing of the set.
+        changed = Response(status_code=204) if show is None else _set_changed(request, session, visitor, image, show)
+        return with_toast(changed, translate(request.state.locale, SAVED))
     return go(request, f"/images/{image_id}", Flash("ok", translate(request.state.locale, SAVED)))
+
+
+def _set_changed(request: Request, session: WriteSession, visitor: Editor, image: Image, show: Filter) -> Response:
+    """What is said of the set, for its place."""
+    judged = queries.judged_set(session, workspace_id=visitor.workspace.id, project_id=image.project_id)
+    project = projects.project(session, workspace_id=visitor.workspace.id, project_id=image.project_id)
+    return fragment(request, "partials/image_set.html", project=project, show=show, oob=True, **_set_facts(judged))
 
 
 @router.post("/images/{image_id}/include")
@@ -245,7 +263,7 @@ def _take_part(
         request,
         "partials/image_changed.html",
         project=projects.project(session, workspace_id=visitor.workspace.id, project_id=image.project_id),
-        tiles=[queries.Tile(image, judged.of(image_id))],
+        tiles=queries.tiles(session, workspace_id=visitor.workspace.id, pictures=[judged.of(image_id)]),
         picture_view=picture_view,
         show=show,
         more=None,

@@ -30,10 +30,12 @@ class CaptionWithoutPicture(ImageRefused):
 
 @dataclass
 class Added:
-    """What an upload changed. ``images`` are to be shown, new or not; ``new`` counts the new ones."""
+    """What an upload changed. ``images`` are to be shown, new or not; ``new`` counts the new ones, ``known`` those that
+    were here already, each of which has its note too."""
 
     images: list[Image] = field(default_factory=list)
     new: int = 0
+    known: int = 0
     notes: list[Note] = field(default_factory=list)
 
 
@@ -51,12 +53,14 @@ def add_all(
             added.new += is_new
             added.images.append(image)
             if not is_new:
+                added.known += 1
                 added.notes.append(Note(ALREADY_HERE, {"name": one.filename}))
         elif isinstance(one, KnownImage):
             known = queries.by_hash(session, workspace_id=workspace_id, project_id=project_id, sha256=one.sha256)
             if known is not None and known not in added.images:
                 known.caption = one.caption or known.caption
                 added.images.append(known)
+            added.known += 1
             added.notes.append(Note(ALREADY_HERE, {"name": one.filename}))
         elif isinstance(one, LeftOut):
             added.notes.append(one.note)

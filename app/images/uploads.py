@@ -14,6 +14,7 @@ from app.errors import N_
 from app.images import captions
 from app.images.errors import FileTooLarge, ImageRefused, SvgTooComplex, UnreadableArchive, UnreadableImage
 from app.images.reading.archive import MB, ArchiveLimits, ArchiveMember, SkippedMember, read_archive
+from app.images.reading.documents import refuse_document
 from app.images.reading.formats import sniff
 from app.images.reading.names import shown_name
 from app.images.reading.notes import Note
@@ -157,6 +158,7 @@ def _dedupe(found: list[Taken]) -> list[Taken]:
 
 
 def _taken(storage: Storage, upload: Upload, *, project_id: str, known: frozenset[str], limits: Limits) -> list[Taken]:
+    refuse_document(upload.file, upload.name, shown_name(upload.name))
     start = upload.file.read(4096)
     upload.file.seek(0)
     if start.startswith(ZIP_STARTS):

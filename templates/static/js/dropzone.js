@@ -1,7 +1,10 @@
 // Sending pictures: dropped anywhere on the page, chosen, pasted, as folders or ZIP. One request per file, three at a time,
-// so a lost file is one file; each line shows how far it is and, if it is refused, the server's own sentence.
+// so a lost file is one file; each line shows how far it is and, if it is refused, the server's own sentence. While the
+// browser is offline, or signed out, the files wait; they go on by themselves.
 const AT_ONCE = 3;
-const csrf = document.querySelector('meta[name="csrf-token"]')?.content ?? "";
+const METER_EVERY = 1500;
+const SHOWN = /^image\/(jpeg|png|gif|webp|avif|svg\+xml|bmp)$/; // what browsers can draw by themselves
+const csrf = () => document.querySelector('meta[name="csrf-token"]')?.content ?? "";
 
 async function filesOf(entry) {
   if (entry.isFile) {
@@ -37,7 +40,10 @@ class DropZone {
     this.total = root.querySelector("[data-total]");
     this.waiting = [];
     this.running = new Set();
-    this.count = { all: 0, done: 0, failed: 0 };
+    this.lost = new Set(); // that may be tried again
+    this.count = { all: 0, done: 0, failed: 0, known: 0 };
+    this.meter = 0;
+    this.signedOut = false;
     this.listen();
   }
 
@@ -93,6 +99,13 @@ class DropZone {
     addEventListener("beforeunload", (event) => {
       if (this.busy) event.preventDefault();
     });
+    addEventListener("online", () => this.tryAll());
+    addEventListener("offline", () => this.say());
+    document.addEventListener("livery:signed-in", () => {
+      this.signedOut = false;
+      this.next();
+    });
+    this.total.querySelector("[data-retry-all]").addEventListener("click", () => this.tryAll());
     this.total.querySelector("[data-cancel-all]").addEventListener("click", () => {
       for (const item of [...this.waiting, ...this.running]) this.cancel(item);
     });
@@ -114,15 +127,16 @@ class DropZone {
   row(file) {
     const row = document.createElement("li");
     row.className = "drop__file";
-    const thumb = document.createElement(file.type.startsWith("image/") && file.size < 3e7 ? "img" : "span");
-    thumb.className = "drop__thumb";
-    if (thumb instanceof HTMLImageElement) {
+    const none = this.root.querySelector("[data-thumb]").content.firstElementChild.cloneNode(true);
+    const thumb = SHOWN.test(file.type) && file.size < 3e7 ? document.createElement("img") : none;
+    if (thumb !== none) {
+      thumb.className = "drop__thumb";
       thumb.alt = "";
       thumb.src = URL.createObjectURL(file);
       thumb.onload = () => URL.revokeObjectURL(thumb.src);
       thumb.onerror = () => {
         URL.revokeObjectURL(thumb.src);
-        thumb.removeAttribute("src"); // an empty frame instead of the browser's sign for a broken picture
+        thumb.replaceWith(none);
       };
     }
     const middle = document.createElement("div");
@@ -152,7 +166,34 @@ class DropZone {
     return row;
   }
 
+  // What the lines say of files that wait.
+  say() {
+    const words = navigator.onLine ? this.words.textWaiting : this.words.textOffline;
+    for (const { row } of this.waiting) row.said.textContent = words;
+  }
+
+  wait(item) {
+    this.running.delete(item);
+    const { row } = item;
+    row.classList.remove("is-failed");
+    row.bar.hidden = false;
+    row.bar.value = 0;
+    row.button.textContent = this.words.textCancel;
+    row.button.onclick = () => this.cancel(item);
+    this.waiting.unshift(item);
+    this.say();
+    this.show();
+  }
+
+  tryAll() {
+    this.count.failed -= this.lost.size;
+    for (const item of this.lost) this.wait(item);
+    this.lost.clear();
+    this.next();
+  }
+
   next() {
+    if (!navigator.onLine || this.signedOut) return this.say();
     while (this.running.size < AT_ONCE && this.waiting.length) this.send(this.waiting.shift());
   }
 
@@ -177,10 +218,12 @@ class DropZone {
       } catch {
         // No JSON: a proxy or an error page. The general sentence is shown.
       }
-      if (request.status < 400 && answer.ok) this.arrived(item, answer);
-      else this.failed(item, answer.sentence ?? this.words.textFailed, request.status >= 500 || request.status === 429);
+      if (request.status < 400 && answer.ok) return this.arrived(item, answer);
+      if (request.status === 401) return this.ask(item);
+      const again = request.status >= 500 || request.status === 429;
+      this.failed(item, answer.sentence ?? this.words.textFailed, again, answer.code);
     };
-    request.onerror = () => this.failed(item, this.words.textFailed, true);
+    request.onerror = () => (navigator.onLine ? this.failed(item, this.words.textFailed, true) : this.wait(item));
     request.ontimeout = request.onerror;
     request.onabort = () => {
       this.running.delete(item);
@@ -190,15 +233,23 @@ class DropZone {
     const body = new FormData();
     body.append("file", file, file.name);
     request.open("POST", this.words.uploadUrl);
-    request.setRequestHeader("X-CSRF-Token", csrf);
+    request.setRequestHeader("X-CSRF-Token", csrf());
     request.setRequestHeader("Accept", "application/json");
     request.send(body);
     this.show();
   }
 
+  // Signed out: the file waits until the person has signed in over the page (signed-out.js).
+  ask(item) {
+    this.signedOut = true;
+    this.wait(item);
+    document.dispatchEvent(new CustomEvent("livery:signed-out"));
+  }
+
   arrived(item, answer) {
     this.running.delete(item);
-    // A picture that is here already is shown, but nothing was added.
+    // A picture that is here already is shown, but nothing was added; how many there are is one line for all.
+    this.count.known += answer.known ?? 0;
     if (answer.new === 0) this.count.all -= 1;
     else this.count.done += 1;
     const target = document.querySelector(this.words.target);
@@ -226,16 +277,24 @@ class DropZone {
     } else item.row.remove();
     this.next();
     this.show();
+    this.refresh();
     this.finish();
   }
 
-  failed(item, sentence, again) {
+  failed(item, sentence, again, code = "") {
     this.running.delete(item);
     this.count.failed += 1;
+    if (again) this.lost.add(item);
     const { row } = item;
     row.classList.add("is-failed");
     row.bar.hidden = true;
     row.said.textContent = sentence;
+    if (this.words.textsUrl && ["texts_instead", "document_instead"].includes(code)) {
+      const link = document.createElement("a");
+      link.href = this.words.textsUrl;
+      link.textContent = this.words.textTexts;
+      row.said.append(" ", link);
+    }
     row.button.textContent = again ? this.words.textRetry : this.words.textRemove;
     row.button.onclick = () => {
       this.count.failed -= 1;
@@ -245,14 +304,9 @@ class DropZone {
         this.show();
         return;
       }
-      row.bar.hidden = false;
-      row.bar.value = 0;
-      row.said.textContent = this.words.textWaiting;
-      row.button.textContent = this.words.textCancel;
-      row.button.onclick = () => this.cancel(item);
-      this.waiting.push(item);
+      this.lost.delete(item);
+      this.wait(item);
       this.next();
-      this.show();
     };
     this.next();
     this.show();
@@ -274,15 +328,31 @@ class DropZone {
     this.total.querySelector("strong").textContent = this.words.textTotal
       .replace("{done}", String(this.count.done))
       .replace("{all}", String(this.count.all));
+    this.total.querySelector("[data-retry-all]").hidden = this.lost.size < 2;
+    const known = this.root.querySelector("[data-known]");
+    known.hidden = this.count.known === 0;
+    known.dataset.known = this.count.known;
+    known.textContent = this.count.known === 1 ? this.words.textKnownOne : this.words.textKnown.replace("{count}", this.count.known);
     this.list.hidden = !this.list.children.length;
+  }
+
+  // The meter, and what else depends on the set: now and then while files arrive, and at the end.
+  refresh() {
+    if (!this.words.afterUrl || !this.count.done) return;
+    clearTimeout(this.meter);
+    const since = Date.now() - (this.asked ?? 0);
+    const ask = () => {
+      this.asked = Date.now();
+      window.htmx?.ajax("GET", this.words.afterUrl, { swap: "none" }).catch(() => {}); // htmx has said it already
+    };
+    if (since >= METER_EVERY || !this.busy) ask();
+    else this.meter = setTimeout(ask, METER_EVERY - since);
   }
 
   finish() {
     if (this.busy) return;
     this.root.dispatchEvent(new CustomEvent("livery:uploaded", { bubbles: true, detail: { ...this.count } }));
-    // The meter and what else depends on the set are fetched once, at the end.
-    if (this.words.afterUrl && this.count.done) window.htmx?.ajax("GET", this.words.afterUrl, { swap: "none" });
-    if (!this.count.failed) this.count = { all: 0, done: 0, failed: 0 };
+    if (!this.count.failed) this.count = { all: 0, done: 0, failed: 0, known: 0 };
   }
 }
 

@@ -565,7 +565,7 @@ def test_sharpness_hardly_depends_on_the_number_of_pixels() -> None:
 
 def test_every_sentence_has_its_parameters() -> None:
     params = dict.fromkeys(
-        ("name", "size_mb", "limit_mb", "width", "height", "limit_mp", "limit_side", "count", "limit"), 1
+        ("name", "size_mb", "limit_mb", "width", "height", "limit_mp", "limit_side", "count", "limit", "kind"), 1
     )
     kinds = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, AppError)]
     assert len(kinds) > 10

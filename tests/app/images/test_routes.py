@@ -14,7 +14,6 @@ from app.images.bulk_routes import NOTHING_CHANGED
 from app.images.models import Image
 from app.images.reading.prepared import HAD_LOCATION
 from app.images.service import CAPTION_FILLED
-from app.images.uploads import ALREADY_HERE
 from app.storage import Storage
 from tests.answers import code_of, tells, toast_of
 from tests.app.images.make_pictures import encoded, scene
@@ -52,14 +51,14 @@ def test_a_dropped_file_is_answered_with_its_tile(owner: SignedIn, project_id: s
     again = send(owner, project_id, "copy.png", png(1)).json()
     assert again["ok"] is True
     assert f'data-tile="{image_id[1]}"' in again["html"]
-    assert again["notes"] == [ALREADY_HERE % {"name": "copy.png"}] and again["new"] == 0
+    assert (again["notes"], again["new"], again["known"]) == ([], 0, 1)
 
 
 def test_a_refused_file_is_answered_with_its_sentence(owner: SignedIn, project_id: str, storage: Storage) -> None:
     answer = send(owner, project_id, "notes.pdf", b"%PDF-1.7")
     assert answer.status_code == 415
     assert answer.json()["ok"] is False
-    assert "“notes.pdf” is not an image" in answer.json()["sentence"]
+    assert code_of(answer) == "document_instead" and "notes.pdf" in answer.json()["sentence"]
     assert list(storage.keys_under("projects")) == []
 
 
@@ -338,3 +337,50 @@ def test_the_set_is_praised_only_for_what_was_measured(
     with database.write() as session:
         session.get_one(Image, ids[0]).sharpness = 5.0
     assert state() == "set-enough"
+
+
+def office(folder: str, first: str = "[Content_Types].xml") -> bytes:
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as made:
+        for name in (first, f"{folder}/document.xml"):
+            made.writestr(name, "<x/>")
+    return content.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "code", "kind"),
+    [
+        ("letter.docx", office("word"), "texts_instead", "Word"),
+        ("renamed.png", office("word"), "texts_instead", "Word"),
+        ("table.xlsx", office("xl"), "texts_instead", "Excel"),
+        ("posts.csv", b"channel,text\nblog,Hello", "texts_instead", "CSV"),
+        ("notes.md", b"# Hello", "texts_instead", "Markdown"),
+        ("slides.pptx", office("ppt"), "document_instead", "PowerPoint"),
+        ("letter.odt", office("Pictures", "mimetype"), "document_instead", "OpenDocument"),
+        ("guide.pdf", b"%PDF-1.7\n...", "document_instead", "PDF"),
+        ("old.doc", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(600), "document_instead", "Office"),
+    ],
+)
+def test_a_document_is_refused_by_its_kind_before_anything_is_unpacked(
+    owner: SignedIn, database: Database, name: str, content: bytes, code: str, kind: str
+) -> None:
+    project_id = make_brand(database, owner.workspace_id)
+    sent = owner.client.post(
+        f"/projects/{project_id}/images", files={"file": (name, content)}, headers={"accept": "application/json"}
+    )
+    assert (sent.status_code, sent.json()["code"]) == (415, code)
+    assert kind in sent.json()["sentence"] and name in sent.json()["sentence"]
+
+
+def test_a_caption_that_is_written_changes_what_is_said_of_the_set(
+    owner: SignedIn, database: Database, storage: Storage
+) -> None:
+    project_id = make_brand(database, owner.workspace_id)
+    (image_id,) = add_pictures(database, storage, owner.workspace_id, project_id, 1)
+    address, htmx = f"/images/{image_id}/caption", {"hx-request": "true"}
+    emptied = owner.client.post(f"{address}?show=all", data={"caption": ""}, headers=htmx)
+    assert 'data-state="finding-no_captions"' in emptied.text and "livery:toast" in emptied.headers["hx-trigger"]
+    written = owner.client.post(f"{address}?show=all", data={"caption": "a ferry"}, headers=htmx)
+    assert 'id="image-set"' in written.text and "no_captions" not in written.text
+    alone = owner.client.post(address, data={"caption": "a ferry at sea"}, headers=htmx)
+    assert alone.status_code == 204 and "livery:toast" in alone.headers["hx-trigger"]

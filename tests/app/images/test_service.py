@@ -10,7 +10,7 @@ import pytest
 from app.db import Database
 from app.errors import NotFound
 from app.images import queries, service
-from app.images.errors import FileTooLarge, UnsupportedImage
+from app.images.errors import DocumentInstead, FileTooLarge, UnsupportedImage
 from app.images.service import CaptionWithoutPicture
 from app.images.uploads import NotACaption, ingest
 from app.projects import service as projects
@@ -97,7 +97,8 @@ def test_a_brand_that_went_meanwhile_is_not_found(
 
 def test_nothing_is_stored_or_asked_of_the_database_for_a_refused_file(storage: Storage) -> None:
     for name, data, refusal in (
-        ("notes.pdf", b"%PDF-1.7", UnsupportedImage),
+        ("notes.pdf", b"%PDF-1.7", DocumentInstead),
+        ("notes.png", b"no picture", UnsupportedImage),
         ("huge.png", b"\x89PNG\r\n\x1a\n" + bytes(LIMITS.picture.max_bytes), FileTooLarge),
         ("long.txt", b"x" * 70_000, NotACaption),
     ):

@@ -277,7 +277,7 @@ KINDS = {
         ngettext("%(num)s visual", "%(num)s visuals", 2),
         table="outputs",
         parameters=("output_id",),
-        told=("favourite", "review"),
+        told=("favourite", "review", "in_gallery"),
         named=("campaign_id",),
     ),
     "campaign": Kind(
@@ -328,6 +328,7 @@ FIELDS = {
     "note": N_("Note"),
     "favourite": N_("Favourite"),
     "review": N_("Verdict"),
+    "in_gallery": N_("In the gallery"),
     "edited": N_("Text"),
     "rules": N_("Text rules"),
     "campaign_id": N_("Campaign"),

@@ -2,19 +2,21 @@
 
 from datetime import date, datetime
 from enum import Enum
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Depends, Query, Response
 from pydantic import BaseModel, Field
 
 from app.base_models.told_words import ToldWord
 from app.campaigns import queries as campaigns
 from app.campaigns import service as campaign_service
 from app.campaigns.models import Campaign
-from app.gallery import queries, service
+from app.gallery import judging, queries, service
 from app.gallery.filters import Filters, Review
 from app.gallery.forms import Tag, Tags
-from app.gallery.routes import DeletionNumber, Kind, send_archive, send_copy
+from app.gallery.judging import Marks
+from app.gallery.routes import DeletionNumber, Kind
+from app.gallery.sending import send_archive, send_copy
 from app.generations import queries as generations
 from app.web.api.audited import audited
 from app.web.api.deferred_route import DeferredRoute
@@ -44,6 +46,11 @@ class OutputOut(BaseModel, defer_build=True):
     sha256: str
     favourite: bool
     review: Review
+    reviewed_at: datetime | None = Field(description="When it was approved or rejected; null while it is open.")
+    in_gallery: bool = Field(
+        description="False for a picture of a comparison that nobody has kept: it stays with its order, and lists and "
+        "counts leave it out."
+    )
     tags: list[str]
     campaign_id: str | None
     asked_by: str
@@ -66,6 +73,9 @@ class OutputChanges(JsonBody):
 
     favourite: bool | None = None
     review: Review | None = None
+    in_gallery: Literal[True] | None = Field(
+        None, description="Keeps a picture of a comparison. Judging, tagging or moving it keeps it too."
+    )
     tags: Tags | None = None
     campaign_id: RowId | None = None
 
@@ -74,6 +84,30 @@ class Chosen(JsonBody):
     """Some pictures by their ids."""
 
     ids: list[RowId] = ids_field
+
+
+class NewMarks(Chosen):
+    """What to say of several pictures at once; what is left out stays."""
+
+    favourite: bool | None = None
+    review: Review | None = None
+    in_gallery: Literal[True] | None = None
+
+
+class MarkedOut(BaseModel, defer_build=True):
+    """``change_id`` undoes it: POST ``/api/v1/changes/{change_id}/undo``."""
+
+    count: int = Field(description="Pictures that were changed; those that were so already are not.")
+    change_id: str | None = Field(description="Null where nothing was changed.")
+
+
+class CountsOut(BaseModel, defer_build=True):
+    """Pictures by state and favourites, each within all other filters."""
+
+    open: int
+    approved: int
+    rejected: int
+    favourite: int
 
 
 class DeletionOut(BaseModel, defer_build=True):
@@ -124,6 +158,8 @@ def _out(view: queries.OutputView) -> OutputOut:
         sha256=output.sha256,
         favourite=output.favourite,
         review=output.review,
+        reviewed_at=output.reviewed_at,
+        in_gallery=output.in_gallery,
         tags=view.tags,
         campaign_id=output.campaign_id,
         asked_by=view.asked_by,
@@ -135,10 +171,7 @@ def _out(view: queries.OutputView) -> OutputOut:
     )
 
 
-@router.get("/outputs", tags=PICTURES, summary="Find pictures")
-def list_outputs(
-    session: ReadSession,
-    visitor: Viewer,
+def _filters(
     project_id: RowId | None = None,
     adapter_id: Annotated[RowId | None, Query(description="The first adapter of the order.")] = None,
     campaign_id: RowId | None = None,
@@ -148,10 +181,8 @@ def list_outputs(
     since: Annotated[date | None, Query(description="First day, in UTC.")] = None,
     until: Annotated[date | None, Query(description="Last day, in UTC, itself included.")] = None,
     q: Annotated[Line | None, Query(description="Words in the prompt, whatever the capitals.")] = None,
-    cursor: Cursor = None,
-    limit: Annotated[int, Query(ge=1, le=200)] = 50,
-) -> OutputPage:
-    filters = Filters(
+) -> Filters:
+    return Filters(
         brand=project_id,
         adapter=adapter_id,
         campaign=campaign_id,
@@ -162,11 +193,30 @@ def list_outputs(
         until=until,
         q=q,
     )
+
+
+AskedFor = Annotated[Filters, Depends(_filters)]
+
+
+@router.get("/outputs", tags=PICTURES, summary="Find pictures")
+def list_outputs(
+    session: ReadSession,
+    visitor: Viewer,
+    filters: AskedFor,
+    cursor: Cursor = None,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+) -> OutputPage:
     found = queries.page(
         session, workspace_id=visitor.workspace.id, filters=filters, before=from_cursor(cursor), limit=limit
     )
     shown, more = split(found, limit)
     return OutputPage(items=[_out(view) for view in queries.views(session, shown)], next=more)
+
+
+@router.get("/outputs/counts", tags=PICTURES, summary="Count pictures by state")
+def count_outputs(session: ReadSession, visitor: Viewer, filters: AskedFor) -> CountsOut:
+    counts = queries.counts(session, workspace_id=visitor.workspace.id, filters=filters)
+    return CountsOut(open=counts.open, approved=counts.approved, rejected=counts.rejected, favourite=counts.favourite)
 
 
 @router.get("/outputs/{output_id}", tags=PICTURES, summary="One picture and how it was made")
@@ -178,17 +228,28 @@ def get_output(session: ReadSession, visitor: Viewer, output_id: RowId) -> Outpu
 @audited("output.changed")
 def change_output(session: WriteSession, visitor: Editor, output_id: RowId, changes: OutputChanges) -> OutputOut:
     workspace_id = visitor.workspace.id
-    output = generations.output(session, workspace_id=workspace_id, output_id=output_id)
-    if changes.favourite is not None:
-        output.favourite = changes.favourite
-    if changes.review is not None:
-        output.review = changes.review
+    marks = Marks(review=changes.review, favourite=changes.favourite, in_gallery=changes.in_gallery)
+    judging.mark_one(session, workspace_id=workspace_id, output_id=output_id, marks=marks)
     if changes.tags is not None:
         service.set_tags(session, workspace_id=workspace_id, output_id=output_id, tags=changes.tags)
     if "campaign_id" in changes.model_fields_set:
         service.move(session, workspace_id=workspace_id, output_ids=[output_id], campaign_id=changes.campaign_id)
     session.flush()
     return _out(queries.view(session, workspace_id=workspace_id, output_id=output_id))
+
+
+@router.post("/outputs/mark", tags=PICTURES, summary="Judge several pictures; it can be undone for a week")
+@audited("output.changed")
+def mark_outputs(session: WriteSession, visitor: Editor, wanted: NewMarks) -> MarkedOut:
+    marks = Marks(review=wanted.review, favourite=wanted.favourite, in_gallery=wanted.in_gallery)
+    marked = judging.mark(session, workspace_id=visitor.workspace.id, output_ids=wanted.ids, marks=marks)
+    return MarkedOut(count=marked.count, change_id=marked.change_id)
+
+
+@router.post("/changes/{change_id}/undo", tags=PICTURES, summary="Make pictures what they were before a change")
+@audited("output.undone")
+def undo_change(session: WriteSession, visitor: Editor, change_id: RowId) -> UndoneOut:
+    return UndoneOut(count=len(judging.undo(session, workspace_id=visitor.workspace.id, change_id=change_id)))
 
 
 @router.get(
@@ -213,7 +274,7 @@ def get_picture(
 )
 def download(session: ReadSession, storage: FileStorage, visitor: Viewer, chosen: Chosen) -> Response:
     found = queries.chosen(session, workspace_id=visitor.workspace.id, output_ids=chosen.ids)
-    return send_archive(storage, queries.views(session, found))
+    return send_archive(storage, queries.views(session, found), "pictures.zip")
 
 
 @router.delete("/outputs/{output_id}", tags=PICTURES, summary="Delete a picture; it can be undone for a while")

@@ -26,14 +26,15 @@ class Filters:
     q: str | None = None
     """Words in the prompt, as one piece of text, whatever the capitals."""
 
-    def address(self) -> str:
-        """The gallery with these filters."""
+    def address(self, page: str = "/gallery", **further: object) -> str:
+        """The gallery, or another page of it, with these filters and whatever else that page asks for."""
+        asked = {field.name: getattr(self, field.name) for field in fields(self)} | further
         given = {
-            field.name: ("1" if value is True else str(value))
-            for field in fields(self)
-            if (value := getattr(self, field.name)) not in (None, False, "")
+            name: "1" if value is True else str(value)
+            for name, value in asked.items()
+            if value not in (None, False, "")
         }
-        return "/gallery" + (f"?{urlencode(given)}" if given else "")
+        return page + (f"?{urlencode(given)}" if given else "")
 
     def but(self, **changes: Any) -> Self:
         """The same with some changed; for the addresses of chips."""

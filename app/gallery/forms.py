@@ -1,17 +1,21 @@
 """What the gallery's pages may send."""
 
-from datetime import date
+from datetime import date, datetime
 from typing import Annotated, Any
+from urllib.parse import parse_qsl, urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, field_validator
 
 from app.gallery.filters import Filters, Review
 from app.gallery.queries import MOST_CHOSEN
 from app.gallery.service import MOST_TAGS
+from app.web.flashes import from_stamp
 from app.web.text import Line, RowId, clean_line
 
 KEEP = "keep"
 NONE = "none"
+LONGEST_MOMENT = 16
+"""Digits of a moment in microseconds, until the year 2286."""
 
 
 def _tidy(tag: str) -> str:
@@ -68,6 +72,31 @@ class GalleryQuery(BaseModel, defer_build=True):
             until=_day(self.until),
             q=_line(self.q, 200),
         )
+
+
+class ReviewQuery(GalleryQuery):
+    """The address of a review: the gallery's filters, when it was started, and the picture that is looked at."""
+
+    started: Annotated[str | None, Field(max_length=20)] = None
+
+    def moment(self) -> datetime | None:
+        """When the review was started, if it is a moment."""
+        digits = self.started or ""
+        is_moment = digits.isascii() and digits.isdecimal() and len(digits) <= LONGEST_MOMENT
+        return from_stamp(int(digits)) if is_moment else None
+
+
+class ReviewForm(BaseModel, defer_build=True):
+    """What is said in a review, and the address of that review."""
+
+    here: Annotated[str, Field(max_length=2000)] = ""
+
+    def asked(self) -> ReviewQuery:
+        """What the address asks for; one that makes no sense asks for everything that is open now."""
+        try:
+            return ReviewQuery.model_validate(dict(parse_qsl(urlsplit(self.here).query, max_num_fields=20)))
+        except ValueError:
+            return ReviewQuery()
 
 
 def _id(value: str | None) -> str | None:

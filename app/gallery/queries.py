@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
-from sqlalchemy import Select, func, select, tuple_
+from sqlalchemy import Select, and_, func, select, tuple_
 from sqlalchemy.orm import Session
 
 from app.accounts import queries as accounts
@@ -18,7 +18,7 @@ from app.base_models import queries as base_models
 from app.base_models.told_words import ToldWord, read_kept
 from app.campaigns import queries as campaigns
 from app.campaigns.models import Campaign
-from app.gallery.filters import Filters
+from app.gallery.filters import REVIEWS, Filters
 from app.gallery.models import OutputTag
 from app.generations import queries as generations
 from app.generations.models import Generation, Output
@@ -33,15 +33,17 @@ from app.projects.models import Project
 PAGE = 48
 MOST_CHOSEN = 500
 MOST_TAGS_SHOWN = 200
+Columns = Select[*tuple[Any, ...]]
+"""A statement about pictures, whatever of them it asks for."""
 
 
-def wanted(workspace_id: str, filters: Filters, before: tuple[datetime, str] | None, limit: int) -> Select[Any]:
-    """The statement of one page: at most ``limit`` + 1 pictures (the last one says that there are more)."""
-    found = select(Output).where(Output.workspace_id == workspace_id, Output.deleted_at.is_(None))
-    moment, place = Output.created_at, Output.id
+def narrowed(found: Columns, workspace_id: str, filters: Filters) -> Columns:
+    """A statement about pictures, narrowed to those of the gallery that the filters leave."""
+    found = found.where(Output.workspace_id == workspace_id, Output.deleted_at.is_(None), Output.in_gallery.is_(True))
+    moment = Output.created_at
     if filters.tag is not None:
         # A tag repeats the picture's moment, so that its pages are a walk along the tag's own index.
-        moment, place = OutputTag.created_at, OutputTag.output_id
+        moment = OutputTag.created_at
         found = found.join(OutputTag, OutputTag.output_id == Output.id).where(
             OutputTag.workspace_id == workspace_id, OutputTag.tag == filters.tag
         )
@@ -61,9 +63,42 @@ def wanted(workspace_id: str, filters: Filters, before: tuple[datetime, str] | N
         found = found.where(moment < datetime.combine(filters.until + timedelta(days=1), time(), UTC))
     if filters.q:
         found = found.where(Output.prompt_folded.contains(folded(filters.q), autoescape=True))
+    return found
+
+
+def wanted(workspace_id: str, filters: Filters, before: tuple[datetime, str] | None, limit: int) -> Columns:
+    """The statement of one page: at most ``limit`` + 1 pictures (the last one says that there are more)."""
+    by_tag = filters.tag is not None
+    moment, place = (OutputTag.created_at, OutputTag.output_id) if by_tag else (Output.created_at, Output.id)
+    found = narrowed(select(Output), workspace_id, filters)
     if before is not None:
         found = found.where(tuple_(moment, place) < tuple_(*before))
     return found.order_by(moment.desc(), place.desc()).limit(limit + 1)
+
+
+@dataclass(frozen=True)
+class Counts:
+    """How many pictures each chip of the gallery would show."""
+
+    open: int
+    approved: int
+    rejected: int
+    favourite: int
+
+
+def counts_wanted(workspace_id: str, filters: Filters) -> Columns:
+    """The statement that counts in one walk: each state within all filters but that of the state, favourites within all
+    but that of favourites."""
+    starred = (Output.favourite.is_(True),) if filters.favourite else ()
+    judged = () if filters.review is None else (Output.review == filters.review,)
+    counted = [func.count().filter(and_(Output.review == review, *starred)) for review in REVIEWS]
+    counted.append(func.count().filter(and_(Output.favourite.is_(True), *judged)))
+    counting: Columns = select(*counted).select_from(Output)
+    return narrowed(counting, workspace_id, filters.but(review=None, favourite=False))
+
+
+def counts(session: Session, *, workspace_id: str, filters: Filters) -> Counts:
+    return Counts(*session.execute(counts_wanted(workspace_id, filters)).one())
 
 
 def page(
@@ -99,6 +134,7 @@ def pictures_per_campaign(session: Session, *, workspace_id: str) -> dict[str, i
         .where(
             Output.campaign_id.in_(select(Campaign.id).where(Campaign.workspace_id == workspace_id)),
             Output.deleted_at.is_(None),
+            Output.in_gallery.is_(True),
         )
         .group_by(Output.campaign_id)
     )

@@ -1,17 +1,14 @@
 """The gallery's pages: find, judge, sort, hand out."""
 
 from typing import Annotated, Any
-from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Form, Query, Request, Response
-from fastapi.responses import StreamingResponse
 from pydantic import StringConstraints
 
 from app.campaigns import queries as campaigns
 from app.campaigns import service as campaign_service
 from app.errors import N_, NotFound
-from app.gallery import copies, queries, service
-from app.gallery.errors import NothingChosen
+from app.gallery import copies, judging_routes, queries, review_routes, service
 from app.gallery.filters import REVIEWS
 from app.gallery.forms import (
     KEEP,
@@ -23,13 +20,13 @@ from app.gallery.forms import (
     SortForm,
     TagsForm,
 )
+from app.gallery.judging_routes import told_deleted, where_from
+from app.gallery.sending import send_archive, send_copy
 from app.generations import queries as generations
-from app.generations.models import Output
 from app.web import files
-from app.web.answers import go, is_htmx, own_path
+from app.web.answers import go, is_htmx, own_path, with_toast
 from app.web.api.audited import audited
 from app.web.api.deferred_route import DeferredRoute
-from app.web.bulk import BulkAction
 from app.web.flashes import Flash
 from app.web.gate.signed_in import Editor, Viewer
 from app.web.language import counted, ngettext, translate
@@ -40,11 +37,11 @@ from app.web.text import RowId
 from app.writings import queries as writings
 
 router = APIRouter(route_class=DeferredRoute)
+router.routes += [*judging_routes.router.routes, *review_routes.router.routes]
 CREATED = N_("The campaign “%(name)s” is there now.")
 RENAMED = N_("The campaign is called “%(name)s” now.")
 DISSOLVED = N_("The campaign “%(name)s” was removed. Its pictures are still in the gallery.")
 Hash = Annotated[str, StringConstraints(pattern="^[0-9a-f]{8,64}$")]
-TilePlace = Annotated[str, Query(pattern="^(gallery|studio)$")]
 DeletionNumber = Annotated[str, StringConstraints(pattern="^[0-9]{1,17}$")]
 Kind = Annotated[copies.CopyFormat, Query(alias="as")]
 
@@ -65,8 +62,31 @@ def show(request: Request, session: ReadSession, visitor: Viewer, asked: Annotat
     if opened and opened not in {output.id for output in shown}:
         # A shared view of a picture that is further back by now: its own page shows it just as well.
         return go(request, f"/outputs/{opened}")
-    choices = queries.choices(session, workspace_id=workspace_id)
-    return page(request, "pages/gallery.html", choices=choices, reviews=REVIEWS, is_first=not asked.before, **context)
+    return page(
+        request,
+        "pages/gallery.html",
+        choices=queries.choices(session, workspace_id=workspace_id),
+        reviews=REVIEWS,
+        counts=queries.counts(session, workspace_id=workspace_id, filters=filters),
+        is_first=not asked.before,
+        **context,
+    )
+
+
+@router.get("/gallery/counts")
+def counts(
+    request: Request, session: ReadSession, visitor: Viewer, asked: Annotated[GalleryQuery, Query()]
+) -> Response:
+    """The chips and the way into the review, when some pictures were judged."""
+    filters = asked.filters()
+    return fragment(
+        request,
+        "partials/gallery_counted.html",
+        filters=filters,
+        reviews=REVIEWS,
+        counts=queries.counts(session, workspace_id=visitor.workspace.id, filters=filters),
+        asked_again=True,
+    )
 
 
 # One picture
@@ -116,53 +136,6 @@ def download(
     return send_copy(storage, view, kind)
 
 
-def send_copy(storage: FileStorage, view: queries.OutputView, kind: copies.CopyFormat) -> Response:
-    """The picture as a file to keep: as it is stored, or as a smaller copy."""
-    name = copies.copy_name(view, kind)
-    if kind == "png":
-        return files.send(storage, view.output.key, copies.MEDIA_TYPES[kind], download_name=name, keep=False)
-    try:
-        stored = storage.get(view.output.key)
-    except FileNotFoundError as error:
-        raise NotFound() from error
-    content = copies.smaller_copy(stored, kind, view.made.xmp(view.output.created_at))
-    headers = {"content-disposition": files.disposition(name), "cache-control": "private, no-cache"}
-    return Response(content, media_type=copies.MEDIA_TYPES[kind], headers=headers)
-
-
-@router.post("/outputs/{output_id}/favourite")
-@audited("output.favourite")
-def favourite(
-    request: Request, session: WriteSession, visitor: Editor, output_id: RowId, place: TilePlace = "gallery"
-) -> Response:
-    output = service.toggle_favourite(session, workspace_id=visitor.workspace.id, output_id=output_id)
-    return _judged(request, output, place)
-
-
-@router.post("/outputs/{output_id}/approve")
-@audited("output.reviewed")
-def approve(
-    request: Request, session: WriteSession, visitor: Editor, output_id: RowId, place: TilePlace = "gallery"
-) -> Response:
-    output = service.judge(session, workspace_id=visitor.workspace.id, output_id=output_id, review="approved")
-    return _judged(request, output, place)
-
-
-@router.post("/outputs/{output_id}/reject")
-@audited("output.reviewed")
-def reject(
-    request: Request, session: WriteSession, visitor: Editor, output_id: RowId, place: TilePlace = "gallery"
-) -> Response:
-    output = service.judge(session, workspace_id=visitor.workspace.id, output_id=output_id, review="rejected")
-    return _judged(request, output, place)
-
-
-def _judged(request: Request, output: Output, place: str) -> Response:
-    if is_htmx(request):
-        return fragment(request, "partials/output_tile.html", output=output, place=place)
-    return go(request, f"/outputs/{output.id}")
-
-
 @router.post("/outputs/{output_id}/tags")
 @audited("output.tagged")
 def tags(
@@ -191,61 +164,17 @@ def campaign_of_one(
 def delete_one(request: Request, session: WriteSession, visitor: Editor, output_id: RowId) -> Response:
     output = generations.output(session, workspace_id=visitor.workspace.id, output_id=output_id)
     deletion = service.remove(session, workspace_id=visitor.workspace.id, output_ids=[output.id])
-    return go(request, "/gallery", _deleted(request, deletion))
+    flash = told_deleted(request, deletion)
+    if is_htmx(request):
+        return with_toast(Response(status_code=204), flash.text, flash.undo_action)
+    return go(request, "/gallery", flash)
 
 
 # Several pictures
 
 
-BULK_ACTIONS = (
-    BulkAction(
-        "favourite",
-        "output.marked",
-        {"favourite": True},
-        ngettext("%(num)d picture marked as favourite.", "%(num)d pictures marked as favourites."),
-    ),
-    BulkAction(
-        "unfavourite",
-        "output.unmarked",
-        {"favourite": False},
-        ngettext("%(num)d picture is no favourite any more.", "%(num)d pictures are no favourites any more."),
-    ),
-    BulkAction(
-        "approve",
-        "output.approved",
-        {"review": "approved"},
-        ngettext("%(num)d picture approved.", "%(num)d pictures approved."),
-    ),
-    BulkAction(
-        "reject",
-        "output.rejected",
-        {"review": "rejected"},
-        ngettext("%(num)d picture rejected.", "%(num)d pictures rejected."),
-    ),
-)
-SORTED = ngettext("%(num)d picture sorted.", "%(num)d pictures sorted.")
-DELETED = ngettext("%(num)d picture deleted.", "%(num)d pictures deleted.")
+SORTED = ngettext("%(num)d picture organised.", "%(num)d pictures organised.")
 BACK = ngettext("%(num)d picture is back.", "%(num)d pictures are back.")
-
-
-def _deleted(request: Request, deletion: service.Deletion) -> Flash:
-    return Flash(
-        "undo", counted(request.state.locale, DELETED, deletion.count), f"/gallery/deletions/{deletion.number}/undo"
-    )
-
-
-def _bulk_route(action: BulkAction) -> None:
-    @router.post(f"/gallery/selection/{action.name}")
-    @audited(action.audited_as)
-    def change_chosen(
-        request: Request, session: WriteSession, visitor: Editor, form: Annotated[SelectionForm, Form()]
-    ) -> Response:
-        count = service.change(session, workspace_id=visitor.workspace.id, output_ids=form.ids, **action.values)
-        return go(request, own_path(form.next, "/gallery"), action.done(request, count))
-
-
-for _action in BULK_ACTIONS:
-    _bulk_route(_action)
 
 
 @router.post("/gallery/selection/sort")
@@ -275,7 +204,7 @@ def delete_chosen(
     request: Request, session: WriteSession, visitor: Editor, form: Annotated[SelectionForm, Form()]
 ) -> Response:
     deletion = service.remove(session, workspace_id=visitor.workspace.id, output_ids=form.ids)
-    return go(request, own_path(form.next, "/gallery"), _deleted(request, deletion))
+    return go(request, own_path(form.next, "/gallery"), told_deleted(request, deletion))
 
 
 @router.post("/gallery/deletions/{number}/undo")
@@ -287,8 +216,7 @@ def undo(
     number: DeletionNumber,
 ) -> Response:
     count = service.undo(session, workspace_id=visitor.workspace.id, number=int(number))
-    came_from = urlsplit(request.headers.get("referer", ""))
-    back = own_path(came_from.path + (f"?{came_from.query}" if came_from.query else ""), "/gallery")
+    back = where_from(request)
     if back.startswith("/outputs/"):
         back = "/gallery"
     return go(request, back, Flash("ok", counted(request.state.locale, BACK, count)))
@@ -299,16 +227,7 @@ def download_chosen(
     session: ReadSession, storage: FileStorage, visitor: Viewer, form: Annotated[SelectionForm, Form()]
 ) -> Response:
     chosen = queries.chosen(session, workspace_id=visitor.workspace.id, output_ids=form.ids)
-    return send_archive(storage, queries.views(session, chosen))
-
-
-def send_archive(storage: FileStorage, views: list[queries.OutputView]) -> Response:
-    """Raises ``NothingChosen`` when no picture is left to send."""
-    if not views:
-        raise NothingChosen()
-    packed = copies.archive(storage, views)
-    headers = {"content-disposition": files.disposition("pictures.zip"), "content-length": str(len(packed))}
-    return StreamingResponse(packed, media_type="application/zip", headers=headers)
+    return send_archive(storage, queries.views(session, chosen), "pictures.zip")
 
 
 # Campaigns

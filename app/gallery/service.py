@@ -1,4 +1,5 @@
-"""What may happen to finished pictures: they are judged, sorted and deleted; their pixels never change."""
+"""What may happen to finished pictures: they are sorted and deleted (and judged, see ``judging``); their pixels never
+change."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -11,7 +12,6 @@ from app.campaigns import queries as campaigns
 from app.db import Database, changed, now
 from app.gallery import queries
 from app.gallery.errors import NothingChosen, TooLateToUndo, TooManyTags
-from app.gallery.filters import Review
 from app.gallery.models import OutputTag
 from app.generations import queries as generations
 from app.generations.models import Generation, Output
@@ -23,10 +23,7 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def change(session: Session, *, workspace_id: str, output_ids: list[str], **values: Any) -> int:
-    """Write ``favourite``, ``review`` or ``campaign_id`` of these pictures. Says how many there were.
-
-    Raises ``NothingChosen``.
-    """
+    """Write ``campaign_id`` or ``deleted_at`` of these pictures. Says how many there were. Raises ``NothingChosen``."""
     if not output_ids:
         raise NothingChosen()
     return changed(
@@ -42,27 +39,12 @@ def change(session: Session, *, workspace_id: str, output_ids: list[str], **valu
     )
 
 
-def toggle_favourite(session: Session, *, workspace_id: str, output_id: str) -> Output:
-    """Raises ``NotFound``."""
-    output = generations.output(session, workspace_id=workspace_id, output_id=output_id)
-    output.favourite = not output.favourite
-    session.flush()
-    return output
-
-
-def judge(session: Session, *, workspace_id: str, output_id: str, review: Review) -> Output:
-    """Approve or reject; the same judgement again takes it back. Raises ``NotFound``."""
-    output = generations.output(session, workspace_id=workspace_id, output_id=output_id)
-    output.review = "open" if output.review == review else review
-    session.flush()
-    return output
-
-
 def move(session: Session, *, workspace_id: str, output_ids: list[str], campaign_id: str | None) -> int:
     """Into a campaign, or out of any. Raises ``NothingChosen``, ``NoSuchCampaign``."""
     if campaign_id is not None:
         campaigns.campaign_to_use(session, workspace_id=workspace_id, campaign_id=campaign_id)
-    return change(session, workspace_id=workspace_id, output_ids=output_ids, campaign_id=campaign_id)
+    kept = {} if campaign_id is None else {"in_gallery": True}
+    return change(session, workspace_id=workspace_id, output_ids=output_ids, campaign_id=campaign_id, **kept)
 
 
 def add_tags(session: Session, *, workspace_id: str, output_ids: list[str], tags: list[str]) -> int:
@@ -81,6 +63,7 @@ def add_tags(session: Session, *, workspace_id: str, output_ids: list[str], tags
             raise TooManyTags(most=MOST_TAGS)
         for tag in fresh:
             session.add(_tag(output, tag))
+        output.in_gallery = output.in_gallery or bool(tags)
     session.flush()
     return len(outputs)
 
@@ -93,6 +76,7 @@ def set_tags(session: Session, *, workspace_id: str, output_id: str, tags: list[
     _hold(session, [output.id])
     session.execute(delete(OutputTag).where(OutputTag.output_id == output.id))
     session.add_all([_tag(output, tag) for tag in tags])
+    output.in_gallery = output.in_gallery or bool(tags)
     session.flush()
 
 

@@ -161,6 +161,7 @@ class FinishedOutput(BaseModel, defer_build=True):
     width: int
     height: int
     sha256: str
+    in_gallery: bool = Field(description="False for a picture of a comparison that nobody has kept in the gallery.")
     picture_url: str
 
 
@@ -255,6 +256,7 @@ def _out(view: queries.GenerationView) -> GenerationOut:
                 width=output.width,
                 height=output.height,
                 sha256=output.sha256,
+                in_gallery=output.in_gallery,
                 picture_url=f"/api/v1/outputs/{output.id}/picture",
             )
             for output in view.outputs

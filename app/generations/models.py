@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, Float, ForeignKey, Index, String, Text, UniqueConstraint, text
+from sqlalchemy import JSON, BigInteger, Float, ForeignKey, Index, String, Text, TextClause, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.db import ID_LENGTH, Base, new_id, now
@@ -54,6 +54,10 @@ class StartPicture(Base):
     __table_args__ = (UniqueConstraint("project_id", "sha256", name="uq_start_pictures_content"),)
 
 
+def _in_gallery(yes: str) -> TextClause:
+    return text(f"deleted_at IS NULL AND in_gallery IS {yes}")
+
+
 def _gallery_index(name: str, *columns: str) -> Index:
     there = text("deleted_at IS NULL")
     return Index(name, "workspace_id", *columns, "created_at", "id", sqlite_where=there, postgresql_where=there)
@@ -88,6 +92,10 @@ class Output(Base):
     favourite: Mapped[bool] = mapped_column(default=False)
     review: Mapped[str] = mapped_column(String(10), default="open")
     """``open``, ``approved`` or ``rejected``."""
+    reviewed_at: Mapped[datetime | None] = mapped_column(default=None)
+    """When it was last approved or rejected; None while it is open."""
+    in_gallery: Mapped[bool] = mapped_column(default=True)
+    """False for a picture of a comparison that nobody has kept: it stays with its order."""
     campaign_id: Mapped[str | None] = mapped_column(ForeignKey("campaigns.id", ondelete="SET NULL"), default=None)
     created_at: Mapped[datetime] = mapped_column(default=now)
     deleted_at: Mapped[datetime | None] = mapped_column(default=None)
@@ -103,4 +111,14 @@ class Output(Base):
         _gallery_index("ix_outputs_campaign", "campaign_id"),
         _gallery_index("ix_outputs_favourite", "favourite"),
         _gallery_index("ix_outputs_review", "review"),
+        # What the gallery counts is all in here, so that counting reads no row.
+        Index(
+            "ix_outputs_counts",
+            "workspace_id",
+            "favourite",
+            "review",
+            "project_id",
+            sqlite_where=_in_gallery("1"),
+            postgresql_where=_in_gallery("true"),
+        ),
     )

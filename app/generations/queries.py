@@ -160,8 +160,14 @@ def output(session: Session, *, workspace_id: str, output_id: str, deleted_too: 
     return own(session, Output, output_id, workspace_id, *there)
 
 
+def find_output(session: Session, *, workspace_id: str, output_id: str) -> Output | None:
+    """The workspace's picture, a deleted one too, as long as its row is there."""
+    return session.scalar(select(Output).where(Output.id == output_id, Output.workspace_id == workspace_id))
+
+
 def output_counts(session: Session, project_ids: list[str]) -> dict[str, int]:
-    """Finished pictures by brand, deleted ones left out; the ids must be of the visitor's own workspace."""
+    """Finished pictures by brand, those of comparisons too, deleted ones left out; the ids must be of the visitor's own
+    workspace."""
     rows = session.execute(
         select(Output.project_id, func.count())
         .where(Output.project_id.in_(project_ids), Output.deleted_at.is_(None))
@@ -171,11 +177,10 @@ def output_counts(session: Session, project_ids: list[str]) -> dict[str, int]:
 
 
 def reviews(session: Session, project_ids: list[str]) -> dict[str, Counter[str]]:
-    """Finished pictures by brand and by what was said of them, deleted ones left out; the ids must be of the visitor's
-    own workspace."""
+    """Pictures in the gallery by brand and by what was said of them; the ids must be of the visitor's own workspace."""
     rows = session.execute(
         select(Output.project_id, Output.review, func.count())
-        .where(Output.project_id.in_(project_ids), Output.deleted_at.is_(None))
+        .where(Output.project_id.in_(project_ids), Output.deleted_at.is_(None), Output.in_gallery.is_(True))
         .group_by(Output.project_id, Output.review)
     )
     found: dict[str, Counter[str]] = {project_id: Counter() for project_id in project_ids}

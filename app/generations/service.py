@@ -233,6 +233,7 @@ def add_output(session: Session, claim: claims.Claim, spec: GenerationSpec, pict
             placeholder=picture.placeholder,
             seconds=picture.seconds,
             campaign_id=_campaign_now(session, spec.generation_id),
+            in_gallery=not spec.recipe.strengths,
         )
     )
     session.flush()

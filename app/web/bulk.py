@@ -1,6 +1,6 @@
 """What can be done to several things at once: for each button its address, what it changes, and what is said then.
 
-Pictures, texts and visuals have a table of these each; their routes are made from it.
+Pictures and texts have a table of these each; their routes are made from it.
 """
 
 from collections.abc import Mapping

@@ -34,7 +34,7 @@ from app.writings.vote.arms import ARM_NAMES
 router = APIRouter(route_class=DeferredRoute)
 SAVED = N_("Saved. The texts that are there are measured by these rules from now on.")
 Shown = Annotated[str, Query(pattern="^[a-z_0-9.]{0,300}$")]
-STATES = {"open": N_("Not judged yet"), "approved": N_("Approved"), "rejected": N_("Rejected")}
+STATES = {"open": N_("To review"), "approved": N_("Approved"), "rejected": N_("Rejected")}
 COLUMNS = (
     N_("Brand"),
     N_("Campaign"),

@@ -7,7 +7,7 @@ import hashlib
 import html
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
@@ -311,8 +311,16 @@ SOUND: dict[str, Sound] = {
     "POST /outputs/{output_id}/strip": WITH_ADAPTER,
     "POST /variants/{variant_id}/edit": Sound(given={"text": NEW}),
     "POST /blind-pairs/{pair_id}/vote": NOT_VOTED,
+    "POST /outputs/{output_id}/unfavourite": Sound(prepare=_set(Output, favourite=True)),
+    "POST /outputs/{output_id}/reopen": Sound(prepare=_set(Output, review="approved")),
+    "POST /outputs/{output_id}/keep": Sound(prepare=_set(Output, in_gallery=False)),
+    "POST /gallery/review/{output_id}/unfavourite": Sound(prepare=_set(Output, favourite=True)),
+    "POST /gallery/review/{output_id}/reopen": Sound(prepare=_set(Output, review="approved")),
     "POST /gallery/selection/favourite": OUTPUTS,
-    "POST /gallery/selection/unfavourite": OUTPUTS,
+    "POST /gallery/selection/unfavourite": replace(OUTPUTS, prepare=_set(Output, favourite=True)),
+    "POST /gallery/selection/reopen": replace(OUTPUTS, prepare=_set(Output, review="approved")),
+    "POST /gallery/selection/keep": replace(OUTPUTS, prepare=_set(Output, in_gallery=False)),
+    "POST /api/v1/outputs/mark": Sound(given=lambda world: {"ids": [world.id("outputs")], "review": "approved"}),
     "POST /gallery/selection/approve": OUTPUTS,
     "POST /gallery/selection/reject": OUTPUTS,
     "POST /gallery/selection/sort": Sound(given=lambda world: {"ids": [world.id("outputs")], "tags": NEW}),

@@ -27,7 +27,7 @@ DOCUMENTS = [Path("README.md"), Path(".github/SECURITY.md"), Path("worker/engine
 TABLES = ("Dependencies", "Inside a feature")
 LINES = ("Context", "Decision", "Consequence", "Measured", "Date")
 MOST_LINES, MOST_BYTES = 150, 10_000
-DECISIONS = 146
+DECISIONS = 149
 """So many are recorded; one that no longer holds is replaced by the one that does."""
 
 

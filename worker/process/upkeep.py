@@ -7,6 +7,7 @@ from datetime import timedelta
 
 from app.adapters.imports import service as imports
 from app.db import DATABASE_AWAY
+from app.gallery import judging
 from app.gallery import service as gallery
 from app.images import service as images
 from app.jobs import outcomes, queries
@@ -60,6 +61,7 @@ def sweep(context: WorkerContext) -> None:
     database, storage = context.database, context.storage
     swept = {
         "deleted visuals": gallery.sweep_deleted(database, storage, older_than=UNDO_FOR),
+        "changes of visuals that could be undone": judging.forget_changes(database, older_than=UNDO_FOR),
         "deleted texts": voice.sweep_deleted(database, storage, older_than=UNDO_FOR),
         "deleted pictures": images.sweep_deleted(database, storage, older_than=UNDO_FOR),
         "checkpoints of ended trainings": orphans.sweep_checkpoints(database, storage),

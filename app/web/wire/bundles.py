@@ -32,6 +32,7 @@ SCRIPTS = (
     "js/selection.js",
     "js/grid-size.js",
     "js/compare.js",
+    "js/judging.js",
     "js/lightbox.js",
     "js/dropzone.js",
     "js/keys.js",

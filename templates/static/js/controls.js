@@ -20,7 +20,7 @@ document.addEventListener("click", (event) => {
     if (!inside) event.target.close();
   }
   for (const open of document.querySelectorAll(".rail__more[open]")) if (!open.contains(event.target)) open.open = false;
-  const item = event.target.closest(".menu__item");
+  const item = event.target.closest(".menu__item, .verbs__rest .button");
   if (item) item.closest("[popover]")?.hidePopover?.();
 });
 

@@ -1,4 +1,7 @@
 // Keys among the pictures and everywhere. "?" shows them all.
+// The verbs of a bar: that of the chosen pictures if there are any, else that of the page; without one, of the tile.
+const VERBS = { f: "favourite", a: "approve", r: "reject", u: "reopen", d: "download", m: "more", e: "reuse", o: "organise", Delete: "delete" };
+const TILES = ["favourite", "approve", "reject", "reopen"];
 const help = document.querySelector("[data-keys-help]");
 const writing = (element) => element.closest?.("input:not([type=checkbox]):not([type=radio]), textarea, select, [contenteditable]");
 
@@ -36,6 +39,14 @@ document.addEventListener("keydown", (event) => {
     }
     return;
   }
+  const what = VERBS[event.key] ?? VERBS[event.key.toLowerCase()];
+  const bar = document.querySelector("[data-selection-bar]:not([hidden]) [data-verbs], main [data-verbs]:not([data-selection-bar] *)");
+  if (what && bar) {
+    const button = bar.querySelector(`[data-do="${what}"]:not([disabled])`);
+    button?.click();
+    if (button) event.preventDefault();
+    return;
+  }
   const link = event.target.closest?.("[data-lightbox] .tile__link");
   if (!link) return;
   const tile = link.closest("[data-tile]");
@@ -47,8 +58,7 @@ document.addEventListener("keydown", (event) => {
   } else if (event.key === " ") {
     tile.querySelector("[data-select]")?.click();
   } else {
-    const what = { f: "favourite", a: "approve", r: "reject" }[event.key.toLowerCase()];
-    if (!what) return;
+    if (!TILES.includes(what)) return;
     tile.dispatchEvent(new CustomEvent("livery:do", { bubbles: true, detail: { what } }));
   }
   event.preventDefault();

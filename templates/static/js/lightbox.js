@@ -1,7 +1,7 @@
 // The large view. Tiles with data-full inside [data-lightbox] open in it; ?picture=ID in the address opens it too, so a view
-// can be shared, and back closes it. F, A and R send the tile's POST address and put the answered tile in its place.
+// can be shared, and back closes it. Its bar of verbs acts on the picture through judging.js; after a judgement the next
+// open picture comes.
 const dialog = document.querySelector("[data-lightbox-dialog]");
-const csrf = document.querySelector('meta[name="csrf-token"]')?.content ?? "";
 const tiles = () => [...document.querySelectorAll("[data-lightbox] [data-tile]")].filter((tile) => tile.dataset.full);
 const tileOf = (id) => tiles().find((tile) => tile.dataset.tile === id);
 const part = (name) => dialog.querySelector(`[data-${name}]`);
@@ -59,12 +59,11 @@ function show(tile) {
     .replace("{n}", String(all.indexOf(tile) + 1))
     .replace("{all}", String(all.length));
   const caption = tile.querySelector("textarea")?.value ?? tile.querySelector(".tile__caption strong")?.textContent;
-  part("caption").textContent = caption ?? "";
-  for (const what of ["favourite", "approve", "reject"]) {
-    const button = dialog.querySelector(`[data-do="${what}"]`);
-    button.hidden = !tile.dataset[`${what}Url`];
-    if (what === "favourite") button.setAttribute("aria-pressed", tile.dataset.favourite ?? "false");
-  }
+  part("caption").textContent = caption ?? small?.alt ?? "";
+  showState(tile);
+  // A small picture is shown at twice its size at most.
+  picture.style.maxWidth = `${2 * tile.dataset.fullWidth}px`;
+  picture.style.maxHeight = `${2 * tile.dataset.fullHeight}px`;
   dialog.querySelector('[data-do="panel"]').hidden = !tile.dataset.detailUrl;
   dialog.querySelector('[data-do="back"]').disabled = !neighbour(-1) && !edge("prev");
   dialog.querySelector('[data-do="on"]').disabled = !neighbour(1) && !edge("next");
@@ -72,6 +71,23 @@ function show(tile) {
   for (const step of [1, -1]) {
     const next = neighbour(step);
     if (next) new Image().src = next.dataset.full;
+  }
+  // The page's further pictures come before one is at its end.
+  if (all.length - all.indexOf(tile) < 5) document.querySelector("[data-lightbox] [data-pager][hx-get]")?.dispatchEvent(new Event("intersect"));
+}
+
+// What was said of the picture: its badge, and which of the verbs are pressed.
+function showState(tile) {
+  const { review, favourite, acts, reuse } = tile.dataset;
+  part("badge").replaceChildren(...[...tile.querySelectorAll(".tile__badge .badge")].map((badge) => badge.cloneNode(true)));
+  const pressed = { favourite: favourite === "true", approve: review === "approved", reject: review === "rejected" };
+  for (const button of dialog.querySelectorAll("[data-verbs] [data-do]")) {
+    const what = button.dataset.do;
+    button.hidden = what === "download" ? !review : what === "organise" ? !document.querySelector("[data-organise]") : !acts;
+    if (what in pressed) button.setAttribute("aria-pressed", String(pressed[what]));
+    if (what === "reopen") button.disabled = review === "open";
+    if (what === "download") button.href = `${tile.querySelector(".tile__link").pathname}/download`;
+    if (what === "reuse" && reuse) button.href = reuse;
   }
 }
 
@@ -109,94 +125,34 @@ function close() {
   }
 }
 
-async function act(tile, what) {
-  const url = tile.dataset[`${what}Url`];
-  if (!url) return;
-  if (what === "reject" && tile.dataset.rejectDialog) {
-    const ask = document.getElementById(tile.dataset.rejectDialog);
-    const form = ask?.querySelector("form[method=post]");
-    if (form) {
-      form.action = url;
-      form.dataset.rejects = tile.dataset.tile;
-      ask.showModal();
-      return;
-    }
-  }
-  await send(tile, url, new URLSearchParams());
+// After a judgement: the next open picture, else the first that is still open.
+function nextOpen() {
+  const all = tiles();
+  const here = all.findIndex((tile) => tile.dataset.tile === current);
+  return [...all.slice(here + 1), ...all.slice(0, here)].find((tile) => tile.dataset.review === "open") ?? null;
 }
 
-async function send(tile, url, body) {
-  const id = tile.dataset.tile;
-  try {
-    const answer = await fetch(url, {
-      method: "POST",
-      body,
-      credentials: "same-origin",
-      headers: { "X-CSRF-Token": csrf, "HX-Request": "true", "HX-Target": tile.id },
-    });
-    const html = await answer.text();
-    if (!answer.ok) throw new Error(answer.headers.has("HX-Retarget") ? textOf(html) : "");
-    for (const [name, detail] of Object.entries(triggers(answer)))
-      document.body.dispatchEvent(new CustomEvent(name, { bubbles: true, detail }));
-    const box = document.createElement("template");
-    box.innerHTML = html.trim();
-    const fresh = box.content.querySelector("[data-tile]");
-    if (fresh) {
-      const focused = tile.contains(document.activeElement);
-      tile.replaceWith(fresh);
-      window.htmx?.process(fresh);
-      if (focused) fresh.querySelector(".tile__link")?.focus();
-    }
-    if (dialog?.open && current === id && tileOf(id)) {
-      part("panel").dataset.of = "";
-      show(tileOf(id));
-    }
-  } catch (error) {
-    // A refusal comes with its sentence; a lost connection or a broken answer has none that a reader could use.
-    const text = (error.name === "Error" && error.message) || document.body.dataset.textError;
-    document.body.dispatchEvent(new CustomEvent("livery:toast", { bubbles: true, detail: { text, kind: "error" } }));
-  }
+function step(tile) {
+  history.replaceState(history.state, "", address(tile.dataset.tile));
+  show(tile);
 }
 
-function textOf(html) {
-  const box = document.createElement("template");
-  box.innerHTML = html;
-  return box.content.textContent.trim();
-}
-
-function triggers(answer) {
-  const header = answer.headers.get("HX-Trigger");
-  if (!header) return {};
-  try {
-    return JSON.parse(header);
-  } catch {
-    return { [header]: null };
-  }
-}
-
-// Other modules (keys.js) ask for the same actions on a tile.
-document.addEventListener("livery:do", (event) => act(event.target.closest("[data-tile]"), event.detail.what));
-
-// The reason for a rejection, given in a dialog of the page.
-document.addEventListener("submit", (event) => {
-  const form = event.target;
-  const tile = form.dataset?.rejects && document.getElementById(`picture-${form.dataset.rejects}`);
-  if (!tile) return;
-  event.preventDefault();
-  const body = new URLSearchParams(new FormData(form, event.submitter));
-  form.closest("dialog")?.close();
-  form.reset();
-  send(tile, form.action, body);
-});
+const act = (what) => tileOf(current)?.dispatchEvent(new CustomEvent("livery:do", { bubbles: true, detail: { what } }));
 
 if (dialog) {
   const actions = {
     close,
     back: () => turn(-1),
     on: () => turn(1),
-    favourite: () => act(tileOf(current), "favourite"),
-    approve: () => act(tileOf(current), "approve"),
-    reject: () => act(tileOf(current), "reject"),
+    favourite: () => act("favourite"),
+    approve: () => act("approve"),
+    reject: () => act("reject"),
+    reopen: () => act("reopen"),
+    delete: () => act("delete"),
+    more: () => more(),
+    download: () => {},
+    reuse: () => {},
+    organise: () => document.dispatchEvent(new CustomEvent("livery:organise", { detail: { ids: [current] } })),
     help: () => document.getElementById("keys")?.showModal(),
     zoom: () => part("stage").classList.toggle("is-zoomed"),
     panel: () => {
@@ -207,7 +163,15 @@ if (dialog) {
       if (tileOf(current)) fillPanel(tileOf(current));
     },
   };
-  const keys = { ArrowLeft: "back", ArrowRight: "on", f: "favourite", a: "approve", r: "reject", i: "panel", z: "zoom", "?": "help" };
+  const keys = { ArrowLeft: "back", ArrowRight: "on", f: "favourite", a: "approve", r: "reject", u: "reopen", d: "download", m: "more", e: "reuse", o: "organise", Delete: "delete", i: "panel", z: "zoom", "?": "help" };
+
+  // In the studio the new order comes on top of the others; elsewhere its studio opens.
+  const more = () => {
+    const url = `${tileOf(current).dataset.acts}/more-like-this`;
+    if (!document.querySelector("#results")) return act("more");
+    close();
+    window.htmx.ajax("POST", url, { target: "#results", swap: "afterbegin show:#results:top" });
+  };
 
   document.addEventListener("click", (event) => {
     const link = event.target.closest("[data-lightbox] .tile__link");
@@ -225,9 +189,10 @@ if (dialog) {
   dialog.addEventListener("keydown", (event) => {
     if (event.target.closest("input, textarea, select, dialog:not([data-lightbox-dialog])") || event.ctrlKey || event.metaKey || event.altKey) return;
     const what = keys[event.key] ?? keys[event.key.toLowerCase()];
-    if (!what) return;
+    const button = what && dialog.querySelector(`[data-do="${what}"]`);
+    if (!button || button.hidden) return;
     event.preventDefault();
-    actions[what]();
+    button.click();
   });
   dialog.addEventListener("cancel", (event) => {
     if (event.target !== dialog) return;
@@ -239,6 +204,25 @@ if (dialog) {
     const tile = current && tileOf(current);
     current = null;
     tile?.querySelector(".tile__link")?.focus();
+  });
+  document.addEventListener("livery:marked", (event) => {
+    const tile = dialog.open && event.detail.ids.includes(current) && tileOf(current);
+    if (!tile) return;
+    const judged = ["approve", "reject"].includes(event.detail.what) && event.detail.changed;
+    const next = judged && nextOpen();
+    if (next) return step(next);
+    part("panel").dataset.of = "";
+    show(tile);
+  });
+  // Deleted, here or elsewhere: what comes next takes its place.
+  document.addEventListener("livery:gone", (event) => {
+    if (!dialog.open || event.detail.id !== current) return;
+    const next = nextOpen() ?? neighbour(1) ?? neighbour(-1);
+    queueMicrotask(() => (next ? step(next) : close())); // once its tile is out of the page
+  });
+  document.addEventListener("livery:undone", (event) => {
+    const tile = dialog.open && event.detail.ids.map(tileOf).find(Boolean);
+    if (tile) step(tile);
   });
   let startX = null;
   part("stage").addEventListener("pointerdown", (event) => (startX = event.pointerType === "touch" ? event.clientX : null));

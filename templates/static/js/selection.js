@@ -13,8 +13,7 @@ function show(scope) {
     bar.hidden = count === 0;
     const words = bar.querySelector("[data-selection-count]");
     words.textContent = count === 1 ? words.dataset.one : words.dataset.many.replace("#", String(count));
-    const every = bar.querySelector("[data-select-all]");
-    if (every) every.hidden = count === all.length;
+    for (const every of bar.querySelectorAll("[data-select-all]")) every.hidden = count === all.length;
   }
   scope.dispatchEvent(new CustomEvent("livery:selection", { bubbles: true, detail: { count } }));
 }
@@ -62,6 +61,9 @@ document.addEventListener("keydown", (event) => {
   for (const scope of document.querySelectorAll("[data-selection].is-selecting")) clear(scope);
 });
 
+document.addEventListener("livery:marked", () => {
+  for (const scope of document.querySelectorAll("[data-selection]")) show(scope);
+});
 document.addEventListener("htmx:afterSettle", () => {
   for (const scope of document.querySelectorAll("[data-selection]")) show(scope);
 });

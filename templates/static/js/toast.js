@@ -32,9 +32,10 @@ function show({ text, undo_url: undo = null, kind = "ok" }) {
   toast.querySelector("p").textContent = text;
   if (undo) toast.querySelector("form").action = undo;
   else toast.querySelector("form")?.remove();
-  if (kind === "error") {
+  const sign = { error: "#warning", note: "#info" }[kind];
+  if (sign) {
     const use = toast.querySelector("use");
-    use.setAttribute("href", use.getAttribute("href").replace(/#.*/, "#warning"));
+    use.setAttribute("href", use.getAttribute("href").replace(/#.*/, sign));
   }
   region.append(toast);
   while (region.children.length > 3) region.firstElementChild.remove();

@@ -108,12 +108,12 @@ def test_a_picture_is_judged_where_it_hangs(gallery: Gallery) -> None:
     (one,) = gallery.hang()
     answer = gallery.owner.client.post(f"/outputs/{one}/favourite", headers=HTMX)
     assert f'data-tile="{one}"' in answer.text and 'data-favourite="true"' in answer.text
-    gallery.owner.client.post(f"/outputs/{one}/favourite", headers=HTMX)
+    gallery.owner.client.post(f"/outputs/{one}/unfavourite", headers=HTMX)
     assert gallery.output(one).favourite is False
-    assert "Approved" in gallery.owner.client.post(f"/outputs/{one}/approve", headers=HTMX).text
-    assert "Rejected" in gallery.owner.client.post(f"/outputs/{one}/reject", headers=HTMX).text
-    gallery.owner.client.post(f"/outputs/{one}/reject", headers=HTMX)
-    assert gallery.output(one).review == "open"
+    for act, state in (("approve", "approved"), ("reject", "rejected"), ("reject", "rejected"), ("reopen", "open")):
+        answer = gallery.owner.client.post(f"/outputs/{one}/{act}", headers=HTMX)
+        assert f'data-review="{state}"' in answer.text and f'data-state="{state}"' in answer.text
+        assert gallery.output(one).review == state
 
 
 def test_without_scripts_a_judgement_leads_to_the_picture(gallery: Gallery) -> None:

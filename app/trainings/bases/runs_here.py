@@ -41,7 +41,7 @@ UP_TO_DAYS = N_("up to %(n)s days")
 WEEKS = N_("would take more than two weeks")
 NOT_TIMED = N_("fits, not timed yet")
 NO_CARD = N_("many hours without a graphics card")
-TOO_LARGE = N_("needs %(needed)s, %(memory)s here")
+TOO_LARGE = N_("needs %(needed)s, %(room)s can be used")
 OLD_CARD = N_("needs a newer graphics card")
 NO_MACHINE = N_("no worker has reported a device")
 NOT_LOOKED_AT = N_("its files have not been checked")
@@ -112,7 +112,7 @@ def _there(device: Device) -> Circumstances:
 def _too_large(needed: int, device: Device, plan: Plan | None) -> RunsHere:
     if plan is not None and plan.reason == look_planner.NEEDS_BFLOAT16:
         return RunsHere("no", OLD_CARD)
-    return RunsHere("no", TOO_LARGE, {"needed": gigabytes(needed), "memory": gigabytes(device.memory_bytes)})
+    return RunsHere("no", TOO_LARGE, {"needed": gigabytes(needed), "room": gigabytes(round(room_of(device)))})
 
 
 def _timed(estimate: Estimate, plan: Plan | None) -> RunsHere:

@@ -66,6 +66,8 @@ key = "paper-1-base"
 name = "Paper 1 base"
 summary.en = "Folds pictures."
 summary.de = "Faltet Bilder."
+suggestions.en = ["A crane", "A boat"]
+suggestions.de = ["Ein Kranich", "Ein Boot"]
 family = "paper"
 source = "mill/paper-1"
 prediction_type = "flow"
@@ -195,6 +197,6 @@ def test_its_engine_is_found_and_a_workspace_adds_its_checkpoints(database: Data
 
 
 def test_it_stands_on_the_page_of_base_models(owner: SignedIn) -> None:
-    page = owner.client.get("/base-models").text
-    assert "Paper 1 base" in page and "Folds pictures." in page
-    assert '<option value="paper">Paper</option>' in " ".join(page.split())
+    assert "Paper 1 base" in owner.client.get("/base-models").text
+    assert "Folds pictures." in owner.client.get("/base-models/paper-1-base").text
+    assert '<option value="paper">Paper</option>' in " ".join(owner.client.get("/base-models/add").text.split())

@@ -87,10 +87,7 @@ class Sentences:
 
 
 AS_IT_IS = N_("The base fits as it is: %(needed)s of %(memory)s. This is the fastest way.")
-COMPUTED_AGAIN = N_(
-    "Keeping everything for the way back would need %(before)s, and of %(memory)s only %(room)s can be counted on. "
-    "Computing it again needs %(needed)s and takes about half as long again."
-)
+COMPUTED_AGAIN = N_("Memory-saving mode: %(needed)s instead of %(before)s, about 50 %% slower.")
 WAITING_BLOCKS = N_(
     "Whole on the card the base would need %(before)s at least, and of %(memory)s only %(room)s can be counted on. "
     "With its blocks waiting in the machine's memory and coming to the card one at a time it needs %(needed)s; each "

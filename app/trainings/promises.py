@@ -34,6 +34,11 @@ class Grade:
         return 0.0 if said is None else said / self.came - 1
 
     @property
+    def times(self) -> float:
+        """What came as a multiple of what was said."""
+        return 1 / (1 + self.off)
+
+    @property
     def is_close(self) -> bool:
         return abs(self.off) <= CLOSE
 

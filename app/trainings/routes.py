@@ -83,12 +83,21 @@ def _of_look(session: ReadSession, seen: AnyView) -> dict[str, Any]:
     return {"pictures": pictures, "picture_view": picture_view, **_samples(session, seen)}
 
 
+def _of_live_look(session: ReadSession, seen: AnyView) -> dict[str, Any]:
+    drawn = [] if seen.is_active else look_queries.samples(session, seen.training.id)
+    count = look_queries.sample_count(session, seen.training.id) if seen.is_active else len(drawn)
+    return {"sample_count": count, "pair": look_queries.before_after(drawn)}
+
+
 def _of_voice(session: ReadSession, seen: AnyView) -> dict[str, Any]:
     measured = seen.measures.held_out if seen.measures else None
     held_out = voice_queries.held_out_points(session, seen.training.id)
+    rows = voice_queries.sample_rows(voice_queries.texts(session, seen.training.id))
+    kept_step = seen.measures.best_step if seen.measures else seen.steps_done
     return {
         "held_out": [(point.step, point.loss) for point in held_out],
-        "rows": voice_queries.sample_rows(voice_queries.texts(session, seen.training.id)),
+        "rows": rows,
+        "pair": None if seen.is_active else voice_queries.before_after(rows, kept_step),
         "measured": measured,
         "verdict": verdict(measured) if measured else None,
         "copies": copies(measured) if measured else None,
@@ -109,7 +118,7 @@ LOOK_PAGES = Pages(
     live="partials/training_live.html",
     of_form={"purposes": PURPOSES},
     of_show=_of_look,
-    of_live=lambda session, seen: {"sample_count": look_queries.sample_count(session, seen.training.id)},
+    of_live=_of_live_look,
 )
 VOICE_PAGES = Pages(
     kind=VOICE,

@@ -49,8 +49,8 @@ SENTENCES = Sentences(
         "What it learns is the same."
     ),
     ran_out_at_one=N_(
-        "The device's memory ran out with one picture at a time, so it goes on by computing again what it would have "
-        "kept. A step takes about half as long again; what it learns is the same."
+        "The device's memory ran out with one picture at a time, so it goes on in memory-saving mode: a step "
+        "takes about one and a half times as long, and what it learns is the same."
     ),
 )
 

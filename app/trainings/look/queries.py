@@ -66,6 +66,25 @@ def sample_rows(drawn: list[TrainingSample], prompts: tuple[str, ...]) -> list[S
     return [SampleRow(step, tuple(by_step[step].get(place) for place in places)) for step in sorted(by_step)]
 
 
+@dataclass(frozen=True)
+class BeforeAfter:
+    """One prompt at one seed: as the base alone drew it, and as the latest checkpoint did."""
+
+    before: TrainingSample
+    after: TrainingSample
+
+
+def before_after(drawn: list[TrainingSample]) -> BeforeAfter | None:
+    """Of the first prompt that both drew; nothing measures which picture is better. None where there is no such
+    pair."""
+    base = {one.position: one for one in drawn if one.step == 0}
+    latest = max((one.step for one in drawn if one.position in base), default=0)
+    if not latest:
+        return None
+    after = min((one for one in drawn if one.step == latest and one.position in base), key=lambda one: one.position)
+    return BeforeAfter(base[after.position], after)
+
+
 def measurements(session: Session, base_model: str) -> list[Measurement]:
     """What trainings on this base took, the newest first."""
     return [_measured(*row) for row in queries.measured(session, base_model=base_model, modality="image")]

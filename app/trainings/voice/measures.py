@@ -103,12 +103,12 @@ class Verdict:
 
 
 BETTER = N_(
-    "It sounds more like the brand: texts that it has never seen surprise it less than the base model (%(base)s → "
-    "%(adapter)s), and less than the base model with a style guide in its prompt (%(prompted)s)."
+    "It sounds more like the brand: it predicts unseen brand texts better than the base model (%(base)s → "
+    "%(adapter)s; lower is better), and better than the base model with a style guide (%(prompted)s)."
 )
 ONLY_BETTER_THAN_BARE = N_(
-    "It has learned something (%(base)s → %(adapter)s), but the base model with a style guide in its prompt does as "
-    "well (%(prompted)s). More texts, or a larger base model, would help."
+    "It has learned something (%(base)s → %(adapter)s; lower is better), but the base model with a style guide does "
+    "as well (%(prompted)s). More texts, or a larger base model, would help."
 )
 NO_BETTER = N_(
     "It does not sound more like the brand than the base model (%(base)s → %(adapter)s). Check the texts, or give it "

@@ -56,6 +56,25 @@ def sample_rows(written: list[TrainingText]) -> list[SampleRow]:
     return found
 
 
+@dataclass(frozen=True)
+class BeforeAfter:
+    """One brief at one seed: as the base alone wrote it, and as the adapter that was kept does."""
+
+    brief: str
+    before: str
+    after: str
+
+
+def before_after(rows: list[SampleRow], kept_step: int) -> BeforeAfter | None:
+    """Of the first brief that both wrote, by the checkpoint that was kept or the last before it; None without one."""
+    for row in rows:
+        course = [*row.earlier, *([row.now] if row.now else [])]
+        kept = [one for one in course if one.step <= kept_step and one.text.strip()]
+        if row.base and row.base.strip() and kept:
+            return BeforeAfter(row.brief, row.base, kept[-1].text)
+    return None
+
+
 def paces(session: Session, base_model: str) -> list[VoicePace]:
     """What trainings on this base took, the newest first."""
     found = queries.measured(session, base_model=base_model, modality="text")

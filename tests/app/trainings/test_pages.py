@@ -205,7 +205,7 @@ def test_a_finished_training_grades_what_was_said_before(
     assert (time.of, round(time.off, 3), time.is_close) == ("time", 0.1, True)
     assert (memory.of, round(memory.off, 3), memory.is_close) == ("memory", 0.5, False)
     text = owner.client.get(f"/trainings/{training_id}").text
-    assert "10 % too much" in text and "50 % too much" in text
+    assert text.count('data-state="less"') == 2, "both took less than was said"
     assert "1.2\u00a0GB" in text and "800\u00a0MB" in text
     assert '<th scope="col" class="num" data-state="first-steps">' in text and "120\u00a0MB" in text
     with database.write() as session:
@@ -217,7 +217,7 @@ def test_a_finished_training_grades_what_was_said_before(
     assert "2 minutes to 4 minutes" in owner.client.get(f"/trainings/{training_id}").text
     with database.write() as session:
         session.execute(update(Job).where(Job.subject_id == training_id).values(state="failed"))
-    assert "too much" not in owner.client.get(f"/trainings/{training_id}").text
+    assert 'data-state="less"' not in owner.client.get(f"/trainings/{training_id}").text
 
 
 def test_the_browsers_address_tells_what_was_chosen(owner: SignedIn, project_id: str) -> None:

@@ -1,7 +1,7 @@
 // The passport of a LoRA at once: only the header and the few bytes of its alphas are sent, of a file of any size. The whole
 // file follows when somebody wants to convert or use it. Without scripts the form sends the whole file.
 const LONGEST_HEADER = 8_000_000;
-const csrf = document.querySelector('meta[name="csrf-token"]')?.content ?? "";
+const csrf = () => document.querySelector('meta[name="csrf-token"]')?.content ?? "";
 
 async function beginning(file) {
   const start = new DataView(await file.slice(0, 8).arrayBuffer());
@@ -70,7 +70,7 @@ class PassportZone {
     const answer = await fetch(this.root.dataset.lookUrl, {
       method: "POST",
       body,
-      headers: { "X-CSRF-Token": csrf, "HX-Request": "true" },
+      headers: { "X-CSRF-Token": csrf(), "HX-Request": "true" },
     }).catch(() => null);
     if (this.input.files[0] !== file) return;
     const html = answer ? await answer.text() : "";
@@ -91,7 +91,7 @@ class PassportZone {
     bar.hidden = false;
     const request = new XMLHttpRequest();
     request.open("POST", this.form.action);
-    request.setRequestHeader("X-CSRF-Token", csrf);
+    request.setRequestHeader("X-CSRF-Token", csrf());
     request.setRequestHeader("HX-Request", "true");
     request.upload.addEventListener("progress", (progress) => {
       bar.value = progress.total ? progress.loaded / progress.total : 0;

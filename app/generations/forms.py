@@ -109,15 +109,15 @@ class StudioForm(BaseModel, defer_build=True):
 class DrawnWith(BaseModel, defer_build=True):
     """What of the studio's form decides which base model draws, and what is shown again with it."""
 
-    adapter_id: list[Annotated[Line, Field(max_length=40)]] = []
+    adapter_id: Annotated[list[Annotated[Line, Field(max_length=40)]], Field(max_length=MOST_ADAPTERS)] = []
     base_model: Annotated[Line, Field(max_length=80)] = ""
     channel: Annotated[Line, Field(max_length=20)] = ""
     negative_prompt: Annotated[Text, Field(max_length=2000)] = ""
     start_id: Annotated[str | None, Field(pattern="^[0-9a-f]{32}$"), EmptyIsNone] = None
 
     @property
-    def adapter(self) -> str | None:
-        return next(filter(None, self.adapter_id), None)
+    def adapters(self) -> list[str]:
+        return list(dict.fromkeys(filter(None, self.adapter_id)))
 
 
 class Written(BaseModel, defer_build=True):

@@ -28,6 +28,14 @@ def without_trigger_words(prompt: str, words: Iterable[str]) -> str:
     return prompt.strip(" ,")
 
 
+def as_written(prompt: str, words: Iterable[str]) -> str:
+    """What somebody wrote to get this prompt with these trigger words: without them, where they come back by
+    themselves."""
+    wanted = list(words)
+    bare = without_trigger_words(prompt, wanted)
+    return bare if bare and with_trigger_words(bare, wanted)[0] == prompt else prompt
+
+
 def _whole(word: str) -> re.Pattern[str]:
     """The word where it stands for itself: “ink” is not in “drinking”."""
     return re.compile(rf"(?<!\w){re.escape(word)}(?!\w)", re.IGNORECASE)

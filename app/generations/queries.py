@@ -4,8 +4,8 @@ from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import exists, func, or_, select, tuple_
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, Select, exists, func, or_, select, tuple_
+from sqlalchemy.orm import Session, aliased
 
 from app.accounts import queries as accounts
 from app.adapters.models import Adapter
@@ -19,6 +19,7 @@ from app.errors import NotFound
 from app.generations.errors import NoSuchAdapter
 from app.generations.models import Generation, Output
 from app.generations.planner import DrawingPlan
+from app.generations.prompts import without_trigger_words
 from app.generations.provenance import UsedAdapter
 from app.generations.recipe import GenerationRecipe
 from app.jobs import queries as jobs
@@ -27,7 +28,7 @@ from app.jobs.queries import QueuePosition
 from app.projects.models import Project
 
 PAGE = 12
-MOST_PICTURES_AT_ONCE = 24
+MOST_PICTURES_AT_ONCE = 16
 """The most pictures on one page of orders; a page with more is heavy before anybody scrolls down."""
 
 
@@ -52,10 +53,34 @@ class GenerationView:
     waiting: QueuePosition | None
     words: tuple[ToldWord, ...]
     """Of the prompt, that the base does not know."""
+    comparisons: tuple["GenerationView", ...] = ()
+    """Strips of its pictures, the newest first, where they were asked for (``studio.stream_views``)."""
 
     @property
     def is_active(self) -> bool:
         return self.job.is_active
+
+    @property
+    def is_strip(self) -> bool:
+        return self.generation.kind == "strip"
+
+    @property
+    def prompt(self) -> str:
+        """The words for people to read: what only calls an adapter is left out."""
+        bare = without_trigger_words(self.recipe.prompt, [adapter.trigger_word for adapter in self.adapters])
+        return bare or self.recipe.prompt
+
+    @property
+    def drawn_size(self) -> tuple[int, int] | None:
+        """Width and height that the base drew its pictures at, where they were enlarged afterwards; else None."""
+        drawn = self.recipe.width, self.recipe.height
+        return drawn if self.outputs and self.size != drawn else None
+
+    def strength_at(self, multiplier: float) -> float:
+        """How strongly the adapter acts at this multiplier of a strip; with several adapters the multiplier itself."""
+        if len(self.recipe.adapters) != 1:
+            return multiplier
+        return round(min(2.0, max(-2.0, self.recipe.adapters[0].strength * multiplier)), 2)
 
     @property
     def size(self) -> tuple[int, int]:
@@ -92,17 +117,31 @@ def recent(
 
     Orders that have ended and of which no picture is left are not among them, except those that failed.
     """
-    has_pictures = exists().where(Output.generation_id == Generation.id, Output.deleted_at.is_(None))
-    wanted = (
-        select(Generation)
-        .join(Job, Job.subject_id == Generation.id)
-        .where(Generation.workspace_id == workspace_id, or_(Job.is_active, Job.state == "failed", has_pictures))
-    )
+    wanted = shown().where(Generation.workspace_id == workspace_id)
     if project_id is not None:
         wanted = wanted.where(Generation.project_id == project_id)
+    return page(session, wanted, before, limit)
+
+
+def page(
+    session: Session, wanted: Select[Generation], before: tuple[datetime, str] | None, limit: int
+) -> list[Generation]:
+    """These orders, the newest first, at most ``limit`` + 1."""
     if before is not None:
         wanted = wanted.where(tuple_(Generation.created_at, Generation.id) < tuple_(*before))
     return list(session.scalars(wanted.order_by(Generation.created_at.desc(), Generation.id.desc()).limit(limit + 1)))
+
+
+def has_pictures(order: type[Generation]) -> ColumnElement[bool]:
+    """Whether a picture of this order is left."""
+    left = aliased(Output)
+    return exists().where(left.generation_id == order.id, left.deleted_at.is_(None))
+
+
+def shown() -> Select[Generation]:
+    """Orders that have not ended, that failed, or of which a picture is left."""
+    worth = or_(Job.is_active, Job.state == "failed", has_pictures(Generation))
+    return select(Generation).join(Job, Job.subject_id == Generation.id).where(worth)
 
 
 def light(orders: list[Generation]) -> list[Generation]:

@@ -6,22 +6,21 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Form, Query, Request, Response
 
 from app.campaigns import queries as campaigns
-from app.errors import N_
 from app.generations import queries, requests, service, studio
 from app.generations.forms import DrawnWith, MoreForm, StudioForm, Written
 from app.generations.models import Generation
+from app.generations.queries import GenerationView
 from app.generations.start_pictures import routes as start_routes
 from app.images import queries as images
 from app.projects import queries as projects
 from app.projects.models import Project
 from app.trainings import queries as trainings
 from app.trainings.look.warnings import FEWEST
-from app.web.answers import go, is_htmx, with_toast
+from app.web.answers import go, is_htmx
 from app.web.api.audited import audited
 from app.web.api.deferred_route import DeferredRoute
 from app.web.gate.signed_in import Editor, Viewer
 from app.web.gate.visitor import Visitor
-from app.web.language import translate
 from app.web.paging import Cursor, from_cursor, split
 from app.web.session_deps import FileStorage, ReadSession, WriteSession
 from app.web.templating import fragment, page
@@ -29,7 +28,6 @@ from app.web.text import RowId
 
 router = APIRouter(route_class=DeferredRoute)
 router.routes += start_routes.router.routes
-WORDS_ADDED = N_("“%(words)s” was put in front of your words, so that the adapter takes effect.")
 Shown = Annotated[str, Query(pattern="^[0-9.]{0,60}$")]
 
 
@@ -56,10 +54,10 @@ def show(
 ) -> Response:
     workspace_id = visitor.workspace.id
     project = projects.project(session, workspace_id=workspace_id, project_id=project_id)
-    found = queries.recent(session, workspace_id=workspace_id, project_id=project_id, before=from_cursor(before))
+    found = studio.stream(session, workspace_id=workspace_id, project_id=project_id, before=from_cursor(before))
     shown, more = split(found, len(queries.light(found[: queries.PAGE])))
     history: dict[str, Any] = {
-        "views": queries.views(session, shown),
+        "views": studio.stream_views(session, shown),
         "more": more,
         "project": project,
     }
@@ -74,15 +72,20 @@ def show(
         adapter=adapter,
         start=start,
     )
+    sheet: dict[str, Any] = {
+        "form_state": state,
+        "campaigns": campaigns.campaigns(session, workspace_id=workspace_id),
+        "most": requests.MOST_PICTURES,
+        "project": project,
+    }
+    if request.headers.get("hx-target") == "composer":
+        return fragment(request, "partials/studio_composer.html", **sheet)
     return page(
         request,
         "pages/studio.html",
-        form_state=state,
         brands=projects.projects(session, workspace_id=workspace_id),
-        campaigns=campaigns.campaigns(session, workspace_id=workspace_id),
-        most=requests.MOST_PICTURES,
         comes_next=None if state.has_own else _comes_next(session, workspace_id, project_id),
-        **history,
+        **sheet | history,
     )
 
 
@@ -120,13 +123,14 @@ def on_base(
         session,
         workspace_id=visitor.workspace.id,
         project_id=project.id,
-        adapter_id=form.adapter,
+        adapter_ids=form.adapters,
         base_model=form.base_model or None,
         channel=form.channel,
         negative_prompt=form.negative_prompt,
         start=form.start_id,
     )
-    return fragment(request, "partials/studio_base.html", form_state=state)
+    chosen = request.headers.get("hx-trigger") == "adapter-0"
+    return fragment(request, "partials/studio_base.html", form_state=state, adapter_is_new=chosen)
 
 
 @router.get("/projects/{project_id}/studio/words")
@@ -171,32 +175,32 @@ def create(
         source_output_id=form.source,
         campaign_id=form.campaign,
     )
-    response = _came(request, session, visitor, requested.generation)
-    if requested.added_words and is_htmx(request):
-        words = ", ".join(requested.added_words)
-        return with_toast(response, translate(request.state.locale, WORDS_ADDED, words=words))
-    return response
+    return _came(request, session, visitor, requested.generation)
 
 
 @router.get("/generations/{generation_id}")
 def show_one(request: Request, session: ReadSession, visitor: Viewer, generation_id: RowId) -> Response:
-    view = queries.view(session, workspace_id=visitor.workspace.id, generation_id=generation_id)
-    project = _brand(session, visitor, view.generation)
-    return page(request, "pages/generation.html", view=view, project=project)
+    generation = queries.generation(session, workspace_id=visitor.workspace.id, generation_id=generation_id)
+    [view] = studio.stream_views(session, [generation])
+    return page(request, "pages/generation.html", view=view, project=_brand(session, visitor, generation))
 
 
 @router.get("/generations/{generation_id}/progress")
 def progress(
-    request: Request, session: ReadSession, visitor: Viewer, generation_id: RowId, shown: Shown = ""
+    request: Request, session: ReadSession, visitor: Viewer, generation_id: RowId, shown: Shown | None = None
 ) -> Response:
-    """What has come since the pictures at the positions ``shown``, beside the line that says how far it is."""
+    """What has come since the pictures at the positions ``shown``, beside the line that says how far it is; of a
+    comparison that has ended, all."""
     view = queries.view(session, workspace_id=visitor.workspace.id, generation_id=generation_id)
     project = _brand(session, visitor, view.generation)
-    if not view.is_active and view.generation.kind == "strip":
-        response = fragment(request, "partials/generation.html", view=view, project=project)
-        response.headers["HX-Retarget"] = f"#generation-{generation_id}"
+    if not view.is_active and view.is_strip:
+        ends = shown is not None
+        response = fragment(
+            request, "partials/comparison.html", view=view, project=project, is_open=True, asked_again=ends
+        )
+        response.headers["HX-Retarget"] = f"#comparison-{generation_id}"
         return response
-    known = set(shown.split("."))
+    known = set((shown or "").split("."))
     fresh = [output for output in view.outputs if str(output.position) not in known]
     return fragment(
         request, "partials/generation_progress.html", view=view, project=project, fresh=fresh, asked_again=True
@@ -207,11 +211,11 @@ def progress(
 @audited("generation.cancelled")
 def cancel(request: Request, session: WriteSession, visitor: Editor, generation_id: RowId) -> Response:
     service.cancel(session, workspace_id=visitor.workspace.id, generation_id=generation_id)
-    view = queries.view(session, workspace_id=visitor.workspace.id, generation_id=generation_id)
+    generation = queries.generation(session, workspace_id=visitor.workspace.id, generation_id=generation_id)
     if is_htmx(request):
-        project = _brand(session, visitor, view.generation)
-        return fragment(request, "partials/generation.html", view=view, project=project)
-    return go(request, f"/projects/{view.generation.project_id}/studio")
+        [view] = studio.stream_views(session, [generation])
+        return _shown(request, session, visitor, view)
+    return go(request, f"/projects/{generation.project_id}/studio")
 
 
 @router.post("/generations/{generation_id}/again")
@@ -270,12 +274,24 @@ def _strip(
 
 
 def _came(request: Request, session: WriteSession, visitor: Visitor, generation: Generation) -> Response:
-    """A new generation on top of the results where the page has a place for them, else in its studio."""
-    if is_htmx(request) and request.headers.get("hx-target") == "results":
-        view = queries.view(session, workspace_id=visitor.workspace.id, generation_id=generation.id)
-        project = _brand(session, visitor, generation)
-        return fragment(request, "partials/generation.html", view=view, project=project)
-    return go(request, f"/projects/{generation.project_id}/studio#generation-{generation.id}")
+    """A new generation where the page has a place for it, else in its studio."""
+    view = queries.view(session, workspace_id=visitor.workspace.id, generation_id=generation.id)
+    place = f"comparisons-{studio.order_compared(session, generation)}" if view.is_strip else "results"
+    if is_htmx(request) and request.headers.get("hx-target") == place:
+        return _shown(request, session, visitor, view, is_new=True)
+    return go(request, f"/projects/{generation.project_id}/studio#{_anchor(view)}")
+
+
+def _shown(
+    request: Request, session: WriteSession, visitor: Visitor, view: GenerationView, *, is_new: bool = False
+) -> Response:
+    template = "partials/comparison.html" if view.is_strip else "partials/generation.html"
+    project = _brand(session, visitor, view.generation)
+    return fragment(request, template, view=view, project=project, is_open=True, is_new=is_new)
+
+
+def _anchor(view: GenerationView) -> str:
+    return f"{'comparison' if view.is_strip else 'generation'}-{view.generation.id}"
 
 
 def _brand(session: ReadSession, visitor: Visitor, generation: Generation) -> Project:

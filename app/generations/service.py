@@ -19,6 +19,7 @@ from app.generations.prompts import folded
 from app.generations.queries import GenerationSpec
 from app.generations.recipe import GenerationRecipe
 from app.generations.requests import GenerationRequest
+from app.generations.seeds import random_seed
 from app.generations.start_pictures import service as start_pictures
 from app.generations.start_pictures.service import StartChoice
 from app.jobs import claims, counters
@@ -119,17 +120,22 @@ def more_like(session: Session, *, workspace_id: str, output_id: str, user_id: s
     Raises ``NotFound``.
     """
     output, generation = _with_generation(session, workspace_id, output_id)
+    share = _next_share(session, generation, output_id)
+    recipe = requests.more_like(_as_drawn(generation), output.seed, output.strength, share=share, count=count)
+    return _derived(session, output, generation, recipe, "pictures", user_id)
+
+
+def _next_share(session: Session, generation: Generation, source_output_id: str | None) -> float:
+    """How far to turn from this picture when it is asked for once more."""
     earlier = session.scalar(
         select(func.count()).where(
-            Generation.workspace_id == workspace_id,
+            Generation.workspace_id == generation.workspace_id,
             Generation.project_id == generation.project_id,
-            Generation.source_output_id == output_id,
+            Generation.source_output_id == source_output_id,
             Generation.kind == "pictures",
         )
     )
-    share = requests.VARIATION_STRENGTHS[(earlier or 0) % len(requests.VARIATION_STRENGTHS)]
-    recipe = requests.more_like(_as_drawn(generation), output.seed, output.strength, share=share, count=count)
-    return _derived(session, output, generation, recipe, "pictures", user_id)
+    return requests.VARIATION_STRENGTHS[(earlier or 0) % len(requests.VARIATION_STRENGTHS)]
 
 
 def strip(
@@ -147,13 +153,22 @@ def strip(
 
 
 def again(session: Session, *, workspace_id: str, generation_id: str, user_id: str | None) -> Generation:
-    """Make the same request once more, after one that failed or was cancelled. Raises ``NotFound``."""
+    """Make the same request once more; where it has been done, with a new seed (pictures like another one: turned by
+    another share), because it would give the same pictures. Raises ``NotFound``."""
     before = queries.generation(session, workspace_id=workspace_id, generation_id=generation_id)
+    recipe = GenerationRecipe.model_validate(before.recipe)
+    if before.kind == "pictures" and job_queries.job_of(session, before.id).state == "done":
+        fresh = (
+            {"variation_strength": _next_share(session, before, before.source_output_id)}
+            if recipe.variation_strength
+            else {"seed": random_seed()}
+        )
+        recipe = recipe.model_copy(update=fresh)
     generation = Generation(
         workspace_id=workspace_id,
         project_id=before.project_id,
         kind=before.kind,
-        recipe=before.recipe,
+        recipe=recipe.model_dump(mode="json"),
         channel=before.channel,
         image_key=before.image_key,
         mask_key=before.mask_key,
@@ -162,7 +177,7 @@ def again(session: Session, *, workspace_id: str, generation_id: str, user_id: s
         source_output_id=before.source_output_id,
         created_by=user_id,
     )
-    return _queued(session, generation, GenerationRecipe.model_validate(before.recipe))
+    return _queued(session, generation, recipe)
 
 
 def cancel(session: Session, *, workspace_id: str, generation_id: str) -> Job:

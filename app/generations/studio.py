@@ -1,8 +1,11 @@
-"""What stands in the studio's form before anybody fills it in: a sensible value for everything."""
+"""What the studio shows: the form before anybody fills it in, with a sensible value for everything, and the stream of
+orders, each with the comparisons that belong to it."""
 
 from dataclasses import dataclass, replace
+from datetime import datetime
 
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, exists, select
+from sqlalchemy.orm import Session, aliased
 
 from app.adapters import queries as adapters
 from app.adapters.models import Adapter
@@ -14,6 +17,8 @@ from app.base_models.told_words import ToldWord
 from app.generations import channels, queries, requests, schedulers
 from app.generations.channels import Channel
 from app.generations.models import Generation, Output, StartPicture
+from app.generations.prompts import as_written
+from app.generations.queries import GenerationView
 from app.generations.recipe import AdapterUse, GenerationRecipe
 from app.generations.schedulers import Scheduler
 from app.generations.seeds import random_seed
@@ -46,6 +51,8 @@ class FormState:
     quantization: Quantization | None
     """None: what fits the card that draws."""
     campaign_id: str | None
+    again: bool
+    """Whether it is filled with what an earlier order was."""
     source: Output | None
     base: BaseModelEntry
     bases: tuple[BaseModelEntry, ...]
@@ -64,11 +71,23 @@ class FormState:
     """Whether the worker must fetch the base model before it can draw."""
 
     @property
+    def trigger_words(self) -> tuple[str, ...]:
+        """Those of the adapters in use, which every prompt gets by itself."""
+        by_id = {one.id: one.trigger_word for one in self.choices}
+        return tuple(dict.fromkeys(word for use in self.adapters if (word := by_id.get(use.adapter_id))))
+
+    @property
+    def face(self) -> int | None:
+        """The place of the sample picture that the first adapter is known by; None without one."""
+        first = self.adapters[0].adapter_id if self.adapters else None
+        facts = next((one.facts for one in self.choices if one.id == first), {})
+        steps = [sample["step"] for sample in facts.get("samples", [])]
+        return steps.index(max(steps)) if steps and max(steps) > 0 else None
+
+    @property
     def words(self) -> tuple[ToldWord, ...]:
         """What of the prompt the base does not know."""
-        used = {use.adapter_id for use in self.adapters}
-        trigger_words = [one.trigger_word for one in self.choices if one.id in used]
-        return told_words.told_words(self.base, self.prompt, trigger_words)
+        return told_words.told_words(self.base, self.prompt, self.trigger_words)
 
 
 def form_state(
@@ -116,6 +135,7 @@ def form_state(
         scheduler=schedulers.OWN,
         quantization=None,
         campaign_id=None,
+        again=False,
         source=None,
         base=base,
         bases=_ready(session, workspace_id, base),
@@ -123,7 +143,7 @@ def form_state(
         schedulers=schedulers.fitting(base),
         start=given,
         start_strength=requests.START_STRENGTH,
-        mask_keeps=True,
+        mask_keeps=False,
         choices=choices,
         has_own=any(one.project_id == project_id for one in choices),
         fetches_first=fetches_first(session, workspace_id, base),
@@ -132,7 +152,8 @@ def form_state(
 
 def _filled(session: Session, choices: tuple[Adapter, ...], generation: Generation, output: Output | None) -> FormState:
     recipe = GenerationRecipe.model_validate(generation.recipe)
-    there = {adapter.id for adapter in choices}
+    there = {adapter.id: adapter.trigger_word for adapter in choices}
+    used = [use.adapter_id for use in recipe.adapters if use.adapter_id in there]
     base = base_models.entry(session, workspace_id=generation.workspace_id, key=recipe.base_model)
     start = (
         start_pictures.by_hash(
@@ -142,7 +163,7 @@ def _filled(session: Session, choices: tuple[Adapter, ...], generation: Generati
         else None
     )
     return FormState(
-        prompt=recipe.prompt,
+        prompt=as_written(recipe.prompt, [there[one] for one in used]),
         negative_prompt=recipe.negative_prompt,
         adapters=tuple(use for use in recipe.adapters if use.adapter_id in there),
         channel=generation.channel,
@@ -154,6 +175,7 @@ def _filled(session: Session, choices: tuple[Adapter, ...], generation: Generati
         scheduler=recipe.scheduler if schedulers.fits(recipe.scheduler, base) else schedulers.OWN,
         quantization=recipe.quantization,
         campaign_id=output.campaign_id if output else generation.campaign_id,
+        again=True,
         source=output,
         base=base,
         bases=_ready(session, generation.workspace_id, base),
@@ -161,7 +183,7 @@ def _filled(session: Session, choices: tuple[Adapter, ...], generation: Generati
         schedulers=schedulers.fitting(base),
         start=start,
         start_strength=recipe.strength,
-        mask_keeps=True,
+        mask_keeps=False,
         choices=choices,
         has_own=any(one.project_id == generation.project_id for one in choices),
         fetches_first=fetches_first(session, generation.workspace_id, base),
@@ -173,19 +195,22 @@ def form_state_on(
     *,
     workspace_id: str,
     project_id: str,
-    adapter_id: str | None,
+    adapter_ids: list[str],
     base_model: str | None,
     channel: str = "",
     negative_prompt: str = "",
     start: str | None = None,
 ) -> FormState:
-    """A fresh form for this adapter, else for this base model: sizes and numbers follow what draws, the rest stays as
+    """A fresh form for these adapters, else for this base model: sizes and numbers follow what draws, the rest stays as
     given. Raises ``NotFound``, ``UnknownBaseModel``."""
     fresh = form_state(session, workspace_id=workspace_id, project_id=project_id, start=start)
-    base = base_in_use(session, workspace_id=workspace_id, adapter_id=adapter_id, base_model=base_model)
+    first = adapter_ids[0] if adapter_ids else None
+    base = base_in_use(session, workspace_id=workspace_id, adapter_id=first, base_model=base_model)
+    used = [adapters.adapter(session, workspace_id=workspace_id, adapter_id=one) for one in adapter_ids]
     formats = formats_for(base, fresh.start)
     return replace(
         fresh,
+        adapters=tuple(AdapterUse(adapter_id=one.id, strength=one.recommended_strength) for one in used),
         base=base,
         formats=formats,
         schedulers=schedulers.fitting(base),
@@ -241,4 +266,59 @@ def formats_for(base: BaseModelEntry, start: StartPicture | None) -> tuple[Forma
     )
     return tuple(
         Format(channel, width * base.enlargement, height * base.enlargement) for channel, width, height in sizes
+    )
+
+
+def stream(
+    session: Session, *, workspace_id: str, project_id: str, before: tuple[datetime, str] | None = None
+) -> list[Generation]:
+    """``queries.recent`` of a brand, without the comparisons that open over the order which they belong to."""
+    of_brand = Generation.workspace_id == workspace_id, Generation.project_id == project_id
+    return queries.page(session, queries.shown().where(*of_brand, ~_belongs()), before, queries.PAGE)
+
+
+def _belongs() -> ColumnElement[bool]:
+    """Whether a generation is a strip of a picture whose order has pictures left, so that it is shown with it."""
+    source, order = aliased(Output), aliased(Generation)
+    return exists().where(
+        Generation.kind == "strip",
+        source.id == Generation.source_output_id,
+        source.workspace_id == Generation.workspace_id,
+        order.id == source.generation_id,
+        order.kind == "pictures",
+        queries.has_pictures(order),
+    )
+
+
+def stream_views(session: Session, generations: list[Generation]) -> list[GenerationView]:
+    """``queries.views`` of orders of one workspace, each with its comparisons; one query more."""
+    if not generations:
+        return []
+    rows = session.execute(
+        queries.shown()
+        .add_columns(Output.generation_id)
+        .join(Output, Output.id == Generation.source_output_id)
+        .where(
+            Generation.workspace_id == generations[0].workspace_id,
+            Output.generation_id.in_([one.id for one in generations]),
+            _belongs(),
+        )
+        .order_by(Generation.created_at.desc(), Generation.id.desc())
+    ).all()
+    strips = [row[0] for row in rows]
+    found = queries.views(session, [*generations, *strips])
+    of_order: dict[str, list[GenerationView]] = {one.id: [] for one in generations}
+    for (_strip, order_id), view in zip(rows, found[len(generations) :], strict=True):
+        of_order[order_id].append(view)
+    return [replace(view, comparisons=tuple(of_order[view.generation.id])) for view in found[: len(generations)]]
+
+
+def order_compared(session: Session, strip: Generation) -> str | None:
+    """Id of the order over which this strip opens; None where it stands alone."""
+    return session.scalar(
+        select(Output.generation_id).where(
+            Output.id == strip.source_output_id,
+            Output.workspace_id == strip.workspace_id,
+            select(Generation.id).where(Generation.id == strip.id, _belongs()).exists(),
+        )
     )

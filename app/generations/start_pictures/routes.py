@@ -7,6 +7,7 @@ from pydantic import StringConstraints
 
 from app.generations import studio
 from app.generations.forms import DrawnWith
+from app.generations.requests import MOST_ADAPTERS
 from app.generations.start_pictures import service as start_pictures
 from app.generations.start_pictures.files import keep_copy, keep_upload
 from app.generations.start_pictures.target import FromImage, FromOutput, StartTargetDep
@@ -32,7 +33,7 @@ def upload(
     session: WriteSession,
     storage: FileStorage,
     file: Annotated[UploadFile, File()],
-    adapter_id: Annotated[list[AdapterChoice] | None, Form()] = None,
+    adapter_id: Annotated[list[AdapterChoice] | None, Form(max_length=MOST_ADAPTERS)] = None,
     base_model: Annotated[str, Form(max_length=80)] = "",
 ) -> Response:
     """``adapter_id`` and ``base_model`` are those of the composer, whose formats follow."""
@@ -43,7 +44,8 @@ def upload(
         session, kept, workspace_id=target.workspace_id, project_id=target.project_id, created_by=target.user_id
     )
     form = DrawnWith(adapter_id=adapter_id or [], base_model=base_model)
-    for chosen in {form.adapter, None}:  # with an adapter the base model beside it is not looked at, but must be there
+    # With an adapter the base model beside it is not looked at, but must be there.
+    for chosen in {*form.adapters[:1], None}:
         studio.base_in_use(session, workspace_id=target.workspace_id, adapter_id=chosen, base_model=base_model or None)
     address = f"/projects/{target.project_id}/studio?start={row.id}"
     if not is_htmx(request):
@@ -69,7 +71,7 @@ def _in_place(
         session,
         workspace_id=workspace_id,
         project_id=project.id,
-        adapter_id=form.adapter,
+        adapter_ids=form.adapters,
         base_model=form.base_model or None,
         channel=form.channel,
         start=start,

@@ -11,12 +11,17 @@ function prepare(box) {
   const pen = canvas.getContext("2d");
   let last = null;
 
-  // Whoever paints wants a real change: the usual distance of a mask, until the slider was moved by hand.
+  // Whoever paints wants a real change: the usual amount for a mask, until the slider was moved by hand; and it is said.
   const strength = box.querySelector('[name="start_strength"]');
+  const moved = box.querySelector("[data-mask-moved]");
   let decided = false;
-  strength.addEventListener("input", (event) => { decided ||= event.isTrusted; });
+  strength.addEventListener("input", (event) => {
+    decided ||= event.isTrusted;
+    if (event.isTrusted) moved.hidden = true;
+  });
   const distance = (value) => {
     if (decided) return;
+    moved.hidden = value === usual;
     strength.value = value;
     strength.dispatchEvent(new Event("input", { bubbles: true }));
   };

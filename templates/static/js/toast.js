@@ -1,5 +1,6 @@
 // Short notices. The server sends HX-Trigger: {"livery:toast": {"text": "…", "undo_url": "…", "kind": "ok"}};
-// our own modules dispatch the same event. While a dialog is open, the notices move into it: all else is out of reach then.
+// our own modules dispatch the same event. While a dialog or a sheet is open, the notices move into it: all else is out of
+// reach or behind it then.
 const region = document.querySelector("[data-toasts]");
 const template = document.querySelector("#toast-template");
 const words = document.body.dataset;
@@ -19,7 +20,8 @@ function stay(toast) {
 }
 
 function place() {
-  const open = [...document.querySelectorAll("dialog[open]")].filter((one) => one.matches(":modal")).pop();
+  const over = [...document.querySelectorAll("[data-sheet], dialog[open]")];
+  const open = over.filter((one) => one.matches(":modal, :popover-open")).pop();
   const home = open ?? document.body;
   if (region.parentElement !== home) home.append(region);
 }
@@ -63,7 +65,9 @@ if (region) {
     const close = event.target.closest("[data-toast-close]");
     if (close) leave(close.closest("[data-toast]"));
   });
-  document.addEventListener("close", () => region.parentElement !== document.body && document.body.append(region), true);
+  const home = () => region.parentElement !== document.body && document.body.append(region);
+  document.addEventListener("close", home, true);
+  document.addEventListener("toggle", (event) => event.target === region.parentElement && home(), true);
   // A refused form keeps its place for the sentence (.form-error, named by HX-Retarget). Anything else that was refused
   // leaves the page as it is and says so here; nothing of a failed answer is ever put into the page.
   document.addEventListener("htmx:beforeOnLoad", (event) => {

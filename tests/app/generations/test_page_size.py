@@ -69,7 +69,7 @@ def test_40_adapters_12_bases_and_500_pictures(
     mix = owner.client.get(f"/projects/{project_id}/studio/mix").text
     assert mix.count("<select") == 3 and mix.count(f'value="{ids[-1]}"') == 3
     (menu, *_) = re.findall(r'hx-get="(/outputs/[0-9a-f]{32}/menu)"', text)
-    assert "more-like-this" in owner.client.get(menu).text
+    assert "data-more" in owner.client.get(menu).text
     seen, page = 0, text
     while page:
         assert len(page.encode()) < MOST_BYTES

@@ -55,7 +55,7 @@ def fill(database: Database, storage: Storage, owner: SignedIn, brand: str) -> F
         ("/projects", 6),
         ("/projects/{brand}", 9),
         ("/gallery", 5),
-        ("/projects/{brand}/studio", 16),
+        ("/projects/{brand}/studio", 17),
         ("/jobs", 7),
         ("/jobs/queues", 5),
         ("/projects/{brand}/trainings", 7),

@@ -11,7 +11,7 @@ from typing import Literal
 Language = Literal["en", "de"]
 LANGUAGES: tuple[Language, ...] = ("en", "de")
 TOKEN = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
-GERMAN_ENDINGS = ("nen", "ern", "en", "er", "es", "em", "e", "n", "s")
+GERMAN_ENDINGS = ("n", "nen", "ern", "en", "er", "es", "em", "e", "s")  # “Karten” are cards before they are karts
 ADJECTIVE_ENDINGS = ("en", "er", "es", "em", "e")
 
 
@@ -28,13 +28,16 @@ class Token:
 
 @dataclass(frozen=True)
 class Grammar:
-    """The small words of a language."""
+    """The small words of a language, and others that need care."""
 
     articles: frozenset[str]
     small: frozenset[str]
     plain: frozenset[str]
     endings: tuple[str, ...]
     alone: frozenset[str]
+    nouns: frozenset[str]
+    words: frozenset[str]
+    own: frozenset[str]
     irregular: Mapping[str, str]
 
 
@@ -52,14 +55,19 @@ def split(text: str) -> list[Token]:
 def grammar(language: Language) -> Grammar:
     """From ``prompt_words.toml``."""
     table = tomllib.loads(Path(__file__).with_name("prompt_words.toml").read_text("utf-8"))[language]
-    articles, small, plain, alone = (
-        frozenset(table.get(name, "").split()) for name in ("articles", "small", "plain", "alone")
+    articles, small, plain, alone, nouns, words, own = (
+        frozenset(table.get(name, "").split())
+        for name in ("articles", "small", "plain", "alone", "nouns", "words", "own")
     )
-    return Grammar(articles, small, plain, tuple(table["endings"].split()), alone, table["irregular"])
+    return Grammar(
+        articles, small, plain, tuple(table["endings"].split()), alone, nouns, words, own, table["irregular"]
+    )
 
 
 def singulars(word: str, language: Language) -> Iterator[str]:
-    """Words of which this may be a form, the likeliest first."""
+    """Words of which this may be a form, the likeliest first; none of a word of its own, such as “Reise”, no rice."""
+    if word in grammar(language).own:
+        return
     irregular = grammar(language).irregular.get(word)
     if irregular:
         yield irregular
@@ -75,6 +83,16 @@ def singulars(word: str, language: Language) -> Iterator[str]:
     for ending, single in (("ies", "y"), ("ves", "f"), ("ves", "fe"), ("es", ""), ("s", ""), ("'s", "")):
         if word.endswith(ending) and not word.endswith("ss") and len(word) - len(ending) >= 2:
             yield word.removesuffix(ending) + single
+
+
+def singular_of_name(name: str, language: Language) -> Iterator[str]:
+    """What one of them is called where a thing's name is the plural: “cherry” for “cherries”. Nothing of a name that
+    only ends like a plural, and no word of its own: a “brief” is no underwear."""
+    if language == "en" and (not name.endswith("s") or name.endswith(("us", "is", "ss", "'s"))):
+        return
+    for single in singulars(name, language):
+        if len(single) > 2 and single not in grammar(language).own:
+            yield single
 
 
 def _without_umlaut(word: str) -> Iterator[str]:

@@ -12,7 +12,8 @@ from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
-from app.base_models.prompt_words import LANGUAGES, Language, Token, grammar, singulars, split, stem
+from app.base_models.prompt_language import Sign, has_capital, is_small, language_at, language_of, may_be_german
+from app.base_models.prompt_words import LANGUAGES, Language, Token, grammar, singular_of_name, singulars, split, stem
 
 BUILTIN = Path(__file__).parents[2] / "worker/engines/image/builtin/model/words.json"
 """The built-in model's table lies beside its weights."""
@@ -104,22 +105,30 @@ class Vocabulary:
                     own = row[language].get(kind, ())
                     for name in [own] if kind == "name" else own:
                         names.setdefault(words_of(name), (kind, self.things[key]))
-            # A thing whose name is a plural is meant by the singular too.
-            for words, (kind, thing) in list(names.items()):
-                for single in singulars(words[-1], language):
-                    names.setdefault((*words[:-1], single), ("same" if kind == "name" else kind, thing))
         for words, (kind, thing) in self._names["de"].items():
             if len(words) > 1:
                 stems = tuple(stem(word) for word in words[:-1])
                 self._inflected.setdefault((*stems, words[-1]), ("same" if kind == "name" else kind, thing))
+        # A thing whose name is a plural is meant by the singular too; English tells plurals from other names.
+        plural = {self.things[key] for key, row in table["things"].items() if _is_plural(words_of(row["en"]["name"]))}
+        self._singles: dict[Language, dict[Words, tuple[Kind, Thing]]] = {language: {} for language in LANGUAGES}
+        for language in LANGUAGES:
+            names = self._names[language]
+            for words, (kind, thing) in names.items():
+                if language == "de" and not (thing in plural and (kind == "name" or words[-1].endswith("n"))):
+                    continue
+                singles = [(*words[:-1], single) for single in singular_of_name(words[-1], language)]
+                if not any(single in names for single in singles):  # where it is told, nothing has to be guessed
+                    for single in singles:
+                        self._singles[language].setdefault(single, ("same" if kind == "name" else kind, thing))
         self.longest = max(len(words) for names in self._names.values() for words in names)
 
     def named(self, words: Words, language: Language) -> tuple[Kind, Thing] | None:
         """What these very words name."""
         return self._names[language].get(words)
 
-    def found(self, words: Words, language: Language) -> tuple[Kind, Thing] | None:
-        """What they name in whatever form, singular or plural, with whatever endings."""
+    def inflected(self, words: Words, language: Language) -> tuple[Kind, Thing] | None:
+        """What they name in whatever form, as plurals or with whatever endings."""
         exact = self.named(words, language)
         if exact:
             return exact
@@ -131,7 +140,20 @@ class Vocabulary:
             stems = tuple(stem(word) for word in words[:-1])
             forms = (words[-1], *singulars(words[-1], "de"))
             return next((found for last in forms if (found := self._inflected.get((*stems, last)))), None)
-        return self._compound(words[0]) if language == "de" else None
+        return None
+
+    def found(self, words: Words, language: Language) -> tuple[Kind, Thing] | None:
+        """What they name in whatever form, as the singular of a name that is a plural, or as a kind of a thing."""
+        found = self.inflected(words, language) or self.single(words, language)
+        if found or language == "en" or len(words) > 1:
+            return found
+        return self._compound(words[0])
+
+    def single(self, words: Words, language: Language) -> tuple[Kind, Thing] | None:
+        """What they name as the singular of a name that is a plural."""
+        forms = (words[-1], *singulars(words[-1], language))
+        singles = self._singles[language]
+        return next((found for last in forms if (found := singles.get((*words[:-1], last)))), None)
 
     def _compound(self, word: str) -> tuple[Kind, Thing] | None:
         """A German compound is a kind of its last part: a “Fischerboot” is a “Boot”."""
@@ -166,9 +188,13 @@ def _read(vocabulary: Vocabulary, text: str, apart: Words) -> Reading:
     for word in filter(None, apart):
         masked = re.sub(rf"(?<!\w){re.escape(word)}(?!\w)", lambda found: "|" * len(found[0]), masked, flags=re.I)
     tokens = split(masked)
-    language = _language(vocabulary, tokens)
+    language = language_of(tokens, _signs(vocabulary, tokens))
     matches = tuple(_matches(vocabulary, tokens, language))
     return Reading(text, matches, tuple(_unknown(vocabulary, tokens, matches, language)))
+
+
+def _is_plural(words: Words) -> bool:
+    return any(True for _ in singular_of_name(words[-1], "en"))
 
 
 def words_of(text: str) -> Words:
@@ -188,53 +214,72 @@ def _with_article(before: str, name: str) -> str:
     return before[: found.start()] + article + found[2]
 
 
-def _language(vocabulary: Vocabulary, tokens: list[Token]) -> Language:
-    """By its small words; where there are none, by what it names, and English for the rest."""
-    words = [token.word for token in tokens]
-    counts = []
-    for language in LANGUAGES:
-        own = grammar(language)
-        known = own.articles | own.small | own.plain | vocabulary.plain[language]
-        named = sum(3 - KINDS.index(found[0]) for word in words if (found := vocabulary.found((word,), language)))
-        # An article weighs most: “an” is a preposition in German.
-        said = sum(4 * (word in own.articles) + 3 * (word in own.small) + (word in known) for word in words)
-        counts.append((said, named))
-    english, german = counts
-    umlauts = 3 * any(set("äöüß") & set(word) for word in words)
-    if german[0] + umlauts != english[0]:
-        return "de" if german[0] + umlauts > english[0] else "en"
-    has_capitals = any(token.text[0].isupper() for token in tokens)
-    return "de" if german[1] > (english[1] if has_capitals else english[1] * 9) else "en"
+def _signs(vocabulary: Vocabulary, tokens: list[Token]) -> list[Sign]:
+    """What is known of each word: by itself, or as part of a name that only one language has."""
+    signs = [_sign(vocabulary, token.word) for token in tokens]
+    for place in range(len(tokens)):
+        for count in range(2, _reach(tokens, place, vocabulary.longest) + 1):
+            words = tuple(token.word for token in tokens[place : place + count])
+            english, german = (vocabulary.inflected(words, language) is not None for language in LANGUAGES)
+            if english != german:
+                signs[place : place + count] = [Sign(english, german, False, frozenset())] * count
+    return signs
+
+
+def _sign(vocabulary: Vocabulary, word: str) -> Sign:
+    english = vocabulary.inflected((word,), "en") is not None or word in grammar("en").nouns
+    german = vocabulary.inflected((word,), "de") or vocabulary.single((word,), "de")
+    if english and word.endswith("s") and not vocabulary.named((word,), "de"):
+        german = None  # “boots” is no form of “Boot” that people write
+    compound = not german and not english and vocabulary.found((word,), "de") is not None
+    plain = frozenset(language for language in LANGUAGES if _is_plain(word, vocabulary, language))
+    return Sign(english, german is not None or compound, compound, plain)
 
 
 def _matches(vocabulary: Vocabulary, tokens: list[Token], language: Language) -> Iterator[Match]:
     """Stretches that name things, the longest first."""
-    other = LANGUAGES[1 - LANGUAGES.index(language)]
-    empty = grammar(language).articles | grammar(language).small
     place = 0
     while place < len(tokens):
         found = None
         for count in range(_reach(tokens, place, vocabulary.longest), 0, -1):
             part = tokens[place : place + count]
             words = tuple(token.word for token in part)
-            if (words[0] in empty or words[-1] in empty) and not _is_own_name(vocabulary, words, language):
+            ends_small = is_small(words[0], language) or is_small(words[-1], language)
+            if ends_small and not _is_own_name(vocabulary, words, language):
                 continue
-            in_language = language
-            named = vocabulary.found(words, language)
-            if named and count == 1 and named[0] != "name" and _is_plain(words[0], vocabulary, language):
-                named = None  # “a painting of a dog” asks for a dog
-            if not named:
-                in_language, named = other, vocabulary.named(words, other)
-                # Of the other language a thing's own name alone: “angel” is no German fishing rod.
-                if named and (named[0] != "name" or _is_plain(words[0], vocabulary, language)):
-                    named = None
+            named = _named(vocabulary, tokens, place, words, language_at(tokens, place, language))
             if named:
-                kind, thing = named
+                kind, thing, in_language = named
                 found = Match(part[0].start, part[-1].end, kind, thing, getattr(thing, in_language))
                 break
         if found:
             yield found
         place += count if found else 1
+
+
+def _named(
+    vocabulary: Vocabulary, tokens: list[Token], place: int, words: Words, language: Language
+) -> tuple[Kind, Thing, Language] | None:
+    """What the words at this place name, and in which language they do."""
+    is_plain = _is_plain(words[0], vocabulary, language)
+    german = vocabulary.named(words, "de")
+    own = vocabulary.found(words, language)
+    if own and len(words) == 1 and own[0] != "name" and is_plain:
+        own = None  # “a painting of a dog” asks for a dog
+    if own and german and has_capital(tokens[place]) and language == "en" and not vocabulary.inflected(words, "en"):
+        own = None  # a German noun comes before the singular of an English plural
+    if own:
+        return (*own, language)
+    if is_plain:
+        return None
+    if language == "de":
+        # Of the other language a thing's own name alone, and of words that both have none.
+        other = vocabulary.named(words, "en")
+        is_alike = len(words) == 1 and words[0] in grammar("en").nouns
+        return (*other, "en") if other and other[0] == "name" and not is_alike else None
+    if german and (german[0] == "name" if len(words) > 1 else may_be_german(tokens, place, german[0] == "name")):
+        return (*german, "de")
+    return None
 
 
 def _is_own_name(vocabulary: Vocabulary, words: Words, language: Language) -> bool:

@@ -281,6 +281,7 @@ SOUND: dict[str, Sound] = {
     "POST /settings": NAMED,
     "POST /projects/{project_id}/palette": Sound(given={"add": "#123456"}),
     "POST /projects/{project_id}/name": NAMED,
+    "POST /projects/{project_id}/cover": Sound(given=lambda world: {"picture_id": world.id("images")}),
     "POST /projects/{project_id}/unarchive": Sound(_set(Project, archived_at=MOMENT)),
     "POST /projects/{project_id}/images/include": Sound(LEFT_OUT_IMAGE, IMAGES.given),
     "POST /projects/{project_id}/images/leave-out": IMAGES,

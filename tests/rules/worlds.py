@@ -153,7 +153,7 @@ TEXT_FOR_FIELD = {
 }
 
 
-NEEDED_IN_PRACTICE = {"brief", "prompt", "name", "find", "words", "text"}
+NEEDED_IN_PRACTICE = {"anyway", "brief", "prompt", "name", "find", "words", "text"}
 """Fields that a form may leave out, and a request that means something does not."""
 
 FREE_TEXTS = {"title", "caption", "look_notes", "note"}

@@ -33,6 +33,7 @@ from app.projects.models import Project
 PAGE = 48
 MOST_CHOSEN = 500
 MOST_TAGS_SHOWN = 200
+CAMPAIGN_FACES = 3
 Columns = Select[*tuple[Any, ...]]
 """A statement about pictures, whatever of them it asks for."""
 
@@ -139,6 +140,23 @@ def pictures_per_campaign(session: Session, *, workspace_id: str) -> dict[str, i
         .group_by(Output.campaign_id)
     )
     return {str(campaign_id): count for campaign_id, count in session.execute(counted)}
+
+
+def faces_per_campaign(session: Session, *, workspace_id: str) -> dict[str, list[Output]]:
+    """The pictures that stand for each campaign, approved ones first, then the newest; rejected ones never."""
+    order = Output.review != "approved", Output.created_at.desc(), Output.id.desc()
+    place = func.row_number().over(partition_by=Output.campaign_id, order_by=order)
+    ranked = (
+        select(Output.id, place.label("place"))
+        .where(Output.workspace_id == workspace_id, Output.campaign_id.is_not(None), Output.deleted_at.is_(None))
+        .where(Output.in_gallery.is_(True), Output.review != "rejected")
+        .subquery()
+    )
+    wanted = select(Output).join(ranked, ranked.c.id == Output.id).where(ranked.c.place <= CAMPAIGN_FACES)
+    found: dict[str, list[Output]] = {}
+    for output in session.scalars(wanted.order_by(ranked.c.place)):
+        found.setdefault(str(output.campaign_id), []).append(output)
+    return found
 
 
 def tags(session: Session, *, workspace_id: str) -> list[str]:

@@ -240,6 +240,7 @@ def show_campaigns(request: Request, session: ReadSession, visitor: Viewer) -> R
         "pages/campaigns.html",
         campaigns=campaigns.campaigns(session, workspace_id=visitor.workspace.id),
         counts=queries.pictures_per_campaign(session, workspace_id=visitor.workspace.id),
+        faces=queries.faces_per_campaign(session, workspace_id=visitor.workspace.id),
     )
 
 

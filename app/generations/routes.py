@@ -12,6 +12,7 @@ from app.generations.models import Generation
 from app.generations.queries import GenerationView
 from app.generations.start_pictures import routes as start_routes
 from app.images import queries as images
+from app.images.view import faces
 from app.projects import queries as projects
 from app.projects.models import Project
 from app.trainings import queries as trainings
@@ -80,10 +81,12 @@ def show(
     }
     if request.headers.get("hx-target") == "composer":
         return fragment(request, "partials/studio_composer.html", **sheet)
+    brands = projects.projects(session, workspace_id=workspace_id)
     return page(
         request,
         "pages/studio.html",
-        brands=projects.projects(session, workspace_id=workspace_id),
+        brands=brands,
+        faces=faces(session, [brand.id for brand in brands]),
         comes_next=None if state.has_own else _comes_next(session, workspace_id, project_id),
         **sheet | history,
     )

@@ -30,7 +30,7 @@ from app.web.gate.signed_in import Editor, Viewer
 from app.web.language import translate
 from app.web.paging import from_cursor, split
 from app.web.session_deps import FileStorage, ReadSession, WriteSession
-from app.web.templating import page
+from app.web.templating import fragment, page
 from app.web.text import RowId
 
 router = APIRouter(route_class=DeferredRoute)
@@ -38,6 +38,7 @@ router = APIRouter(route_class=DeferredRoute)
 HOME_ADAPTERS = 3
 """Of those that draw, and of those that write."""
 HOME_VISUALS = 12
+MEANWHILE_VISUALS = 1
 SAMPLES = 3
 
 COVER_CHOSEN = N_("Cover saved.")
@@ -105,6 +106,7 @@ def show(request: Request, session: ReadSession, visitor: Viewer, project_id: Ro
     counts = images.counts(session, [project_id])[project_id]
     trained = adapters.of_project(session, workspace_id=workspace_id, project_id=project_id)
     running = trainings.running_of(session, workspace_id=workspace_id, project_id=project_id)
+    found = cover.choices(session, project)
     holdings = _holdings(
         counts,
         sum(adapter.modality == "image" and adapter.stopped_at is None for adapter in trained),
@@ -116,12 +118,12 @@ def show(request: Request, session: ReadSession, visitor: Viewer, project_id: Ro
         "pages/project.html",
         project=project,
         counts=counts,
-        pictures=[picture_view(one, "5rem") for one in images.covers(session, [project_id])[project_id]],
+        pictures=[{**one.shown, "sizes": "5rem"} for one in found.own[: images.COVER_PICTURES]],
         texts=voice.counts(session, [project_id])[project_id],
         excerpt=voice.excerpt(session, workspace_id=workspace_id, project_id=project_id),
         least_texts=voice.LEAST_SAMPLES,
-        cover=cover.cover(session, project),
-        covers=cover.choices(session, project) if visitor.can_edit else [],
+        cover=cover.cover(session, project, found),
+        covers=found.all if visitor.can_edit else [],
         holdings=holdings,
         journey=journey(holdings),
         running=running,
@@ -158,6 +160,24 @@ def _samples(adapter: Adapter) -> list[dict[str, Any]]:
         }
         for place, sample in drawn[:SAMPLES]
     ]
+
+
+@router.get("/projects/{project_id}/meanwhile")
+def meanwhile(
+    request: Request, session: ReadSession, visitor: Editor, project_id: RowId, voice_too: bool = True
+) -> Response:
+    """What there is to do while a training of the brand runs, for its page; ``voice_too`` unless it is the voice's."""
+    project = queries.project(session, workspace_id=visitor.workspace.id, project_id=project_id)
+    seen = gallery.page(session, workspace_id=visitor.workspace.id, filters=Filters(), limit=MEANWHILE_VISUALS)
+    return fragment(
+        request,
+        "partials/meanwhile.html",
+        project=project,
+        texts=voice.counts(session, [project_id])[project_id],
+        least_texts=voice.LEAST_SAMPLES,
+        visuals=seen[:MEANWHILE_VISUALS],
+        voice_too=voice_too,
+    )
 
 
 @router.get("/projects/{project_id}/delete")

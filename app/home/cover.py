@@ -36,27 +36,42 @@ class CoverPicture:
     shown: dict[str, Any]
 
 
-def cover(session: Session, project: Project) -> list[CoverPicture]:
-    """What somebody chose, then approved visuals, favourites, and the brand's own pictures, the newest first, one of
-    each order."""
+@dataclass(frozen=True)
+class Choices:
+    """What the cover can begin with, the best first."""
+
+    visuals: list[CoverPicture]
+    """Approved ones, then favourites, the newest first."""
+    own: list[CoverPicture]
+    """The brand's own pictures, the newest first, blurry ones last."""
+
+    @property
+    def all(self) -> list[CoverPicture]:
+        return self.visuals + self.own
+
+
+def cover(session: Session, project: Project, found: Choices) -> list[CoverPicture]:
+    """What somebody chose, then the best that was found, one picture of each order."""
     chosen = [_shown(one) for one in [_chosen(session, project)] if one is not None]
-    found = _each_once([*chosen, *choices(session, project)])
-    of_each_order = list({one.order_id: one for one in reversed(found)}.values())
-    of_each_order.sort(key=found.index)
+    pictures = _each_once([*chosen, *found.all])
+    of_each_order = list({one.order_id: one for one in reversed(pictures)}.values())
+    of_each_order.sort(key=pictures.index)
     return of_each_order[:MOST_PICTURES]
 
 
-def choices(session: Session, project: Project, *, limit: int = MOST_CHOICES) -> list[CoverPicture]:
-    """What the cover can begin with, the best first; at most ``limit`` of each kind."""
+def choices(session: Session, project: Project) -> Choices:
+    """At most ``MOST_CHOICES`` of each kind."""
     of_kind = (Filters(brand=project.id, review="approved"), Filters(brand=project.id, favourite=True))
-    found: list[Output | Image] = [
-        output
+    visuals = [
+        _shown(output)
         for wanted in of_kind
-        for output in gallery.page(session, workspace_id=project.workspace_id, filters=wanted, limit=limit)[:limit]
+        for output in gallery.page(session, workspace_id=project.workspace_id, filters=wanted, limit=MOST_CHOICES)[
+            :MOST_CHOICES
+        ]
         if _is_fit(output)
     ]
-    found += images.covers(session, [project.id], limit=limit)[project.id]
-    return _each_once([_shown(one) for one in found])
+    own = images.covers(session, [project.id], limit=MOST_CHOICES)[project.id]
+    return Choices(_each_once(visuals), [_shown(one) for one in own])
 
 
 def choose(session: Session, *, project: Project, picture_id: str | None) -> Project:

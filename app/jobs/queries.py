@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from sqlalchemy import and_, false, func, or_, select, tuple_
+from sqlalchemy import and_, exists, false, func, or_, select, tuple_
 from sqlalchemy.orm import Session
 
 from app.db import now, own
@@ -45,6 +45,13 @@ def active(session: Session, *, workspace_id: str) -> list[Job]:
             .order_by(Job.state.desc(), Job.created_at, Job.id)
         )
     )
+
+
+def is_busy(session: Session, *, workspace_id: str) -> bool:
+    """Whether anything waits or runs in this workspace."""
+    # The queues are named so that the claim's index is walked.
+    waiting = exists().where(Job.is_active, Job.queue.in_(QUEUES), Job.workspace_id == workspace_id)
+    return bool(session.scalar(select(waiting)))
 
 
 def ended(

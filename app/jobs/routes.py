@@ -1,8 +1,9 @@
 """The jobs page: what runs, what waits, what has ended."""
 
 from fastapi import APIRouter, Request, Response
+from fastapi.responses import JSONResponse
 
-from app.jobs import queue_view, service
+from app.jobs import queries, queue_view, service
 from app.web.answers import go
 from app.web.api.audited import audited
 from app.web.api.deferred_route import DeferredRoute
@@ -31,6 +32,12 @@ def queues(request: Request, session: ReadSession, visitor: Viewer) -> Response:
     an update; it goes with the next release."""
     moving = queue_view.view(session, workspace_id=visitor.workspace.id, with_ended=False)
     return fragment(request, "partials/job_queues.html", found=moving)
+
+
+@router.get("/jobs/busy")
+def busy(session: ReadSession, visitor: Viewer) -> Response:
+    """For the ring in the frame of a page that is open while work ends."""
+    return JSONResponse({"busy": queries.is_busy(session, workspace_id=visitor.workspace.id)})
 
 
 @router.post("/jobs/{job_id}/cancel")

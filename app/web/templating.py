@@ -19,7 +19,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template, sel
 from jinja2.environment import TemplateModule
 from markupsafe import Markup
 
-from app.db import now
+from app.db import DATABASE_AWAY, now
+from app.jobs import queries as jobs
 from app.lora_files.families import known
 from app.web import flashes
 from app.web.language import LOCALES, translations
@@ -186,12 +187,25 @@ def render(request: Request, template: str, context: Mapping[str, Any]) -> str:
         flashes.waiting(request),
     )
     given = dict(zip(PAGE_WIDE, everywhere, strict=True)) | dict(context)
+    given["is_busy"] = lambda: _is_busy(request)
     token = _imported.set({})
     try:
         with speaking(state.locale):
             return environment().get_template(template).render(given)
     finally:
         _imported.reset(token)
+
+
+def _is_busy(request: Request) -> bool:
+    """Whether something waits or runs in the workspace that is looked at; asked for by the frame of whole pages."""
+    visitor = request.state.visitor
+    if visitor is None:
+        return False
+    try:
+        with request.app.state.database.read() as session:
+            return jobs.is_busy(session, workspace_id=visitor.workspace.id)
+    except DATABASE_AWAY:
+        return False
 
 
 def page(request: Request, template: str, *, status: int = 200, **context: Any) -> HTMLResponse:

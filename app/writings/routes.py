@@ -8,6 +8,7 @@ from fastapi import APIRouter, Form, Query, Request, Response
 from app.campaigns import queries as campaigns
 from app.db import now
 from app.errors import N_
+from app.images.view import faces
 from app.projects import queries as projects
 from app.projects.models import Project
 from app.voice.view import LANGUAGE_NAMES
@@ -90,6 +91,7 @@ def show(
         adapter_id=adapter,
         channel=channel,
     )
+    brands = projects.projects(session, workspace_id=workspace_id)
     return page(
         request,
         "pages/writing.html",
@@ -98,7 +100,8 @@ def show(
         languages=channels.LANGUAGES,
         language_names=LANGUAGE_NAMES,
         campaigns=campaigns.campaigns(session, workspace_id=workspace_id),
-        brands=projects.projects(session, workspace_id=workspace_id),
+        brands=brands,
+        faces=faces(session, [brand.id for brand in brands]),
         most=requests.MOST_VARIANTS,
         **history,
     )

@@ -29,6 +29,7 @@ SCRIPTS = (
     "js/copy.js",
     "js/tab-title.js",
     "js/live.js",
+    "js/ring.js",
     "js/selection.js",
     "js/grid-size.js",
     "js/compare.js",

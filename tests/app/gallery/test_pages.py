@@ -3,15 +3,19 @@
 import io
 import re
 from datetime import timedelta
+from typing import Any
 from zipfile import ZipFile
 
 import pytest
 from PIL import Image
 
+from app.campaigns.models import Campaign
+from app.db import Database
+from app.storage import Storage
 from tests.answers import code_of, toast_of
 from tests.app.gallery.conftest import Gallery
-from tests.conftest import SignUp
-from tests.visuals import START, png
+from tests.conftest import SignedIn, SignUp
+from tests.visuals import START, make_pictures, make_project, png
 
 pytestmark = pytest.mark.dialect
 
@@ -298,3 +302,24 @@ def test_another_workspaces_campaign_takes_no_pictures(gallery: Gallery, sign_up
     assert theirs is not None
     answer = gallery.owner.client.post("/gallery/selection/sort", data={"ids": one, "campaign": theirs[1]})
     assert answer.status_code == 422 and gallery.output(one).campaign_id is None
+
+
+def test_campaigns_are_known_by_their_pictures_approved_ones_first(
+    owner: SignedIn, database: Database, storage: Storage
+) -> None:
+    project_id = make_project(database, owner.workspace_id)
+    with database.write() as session:
+        campaigns = [Campaign(workspace_id=owner.workspace_id, name=name) for name in ("A", "B")]
+        session.add_all(campaigns)
+        session.flush()
+        given: dict[str, Any] = {"campaign_id": campaigns[0].id}
+
+    def make(**columns: Any) -> str:
+        return make_pictures(database, storage, owner.workspace_id, project_id, **given, **columns)[0].id
+
+    approved, rejected = make(review="approved"), make(review="rejected", created_at=START + timedelta(hours=4))
+    later = [make(created_at=START + timedelta(hours=hour)) for hour in (1, 2, 3)]
+    page = owner.client.get("/campaigns").text
+    assert re.findall(r'data-faces="(\d)"', page) == ["3", "0"]
+    assert re.findall(r"/outputs/(\w+)/thumb/", page) == [approved, later[2], later[1]]
+    assert rejected not in page

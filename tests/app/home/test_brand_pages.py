@@ -31,8 +31,12 @@ def load(database: Database, owner: SignedIn, project_id: str) -> Project:
 
 def test_an_empty_workspace_invites(owner: SignedIn) -> None:
     page = owner.client.get("/projects")
+    assert 'data-state="no-brands"' in page.text
     assert 'href="/projects/new"' in page.text
     assert 'action="/projects/demo"' in page.text
+    pictures = re.findall(r'src="(/static/examples/road-[^"]+)"', page.text)
+    assert len(pictures) == 10
+    assert all(owner.client.get(address).headers["content-type"] == "image/webp" for address in pictures)
 
 
 def test_a_brand_needs_no_more_than_a_name(owner: SignedIn, database: Database) -> None:
@@ -211,3 +215,42 @@ def test_strangers_get_404(owner: SignedIn, sign_up: SignUp) -> None:
     for path in ("/look", "/palette", "/archive", "/unarchive", "/delete"):
         assert stranger.post(f"/projects/{project_id}{path}", data={"name": "x"}).status_code == 404
     assert stranger.post(f"/projects/{project_id}/name", data={"name": "x"}).status_code == 404
+
+
+def test_while_a_training_runs_its_page_offers_other_ways(
+    owner: SignedIn, sign_up: SignUp, database: Database, storage: Storage
+) -> None:
+    project_id = make_brand(database, storage, owner.workspace_id)
+    training_id = order_training(database, owner.workspace_id, project_id)
+    address = f"/projects/{project_id}/meanwhile"
+    assert f'hx-get="{address}"' in owner.client.get(f"/trainings/{training_id}").text
+    viewer = sign_up(role="viewer", workspace_id=owner.workspace_id).client
+    assert address not in viewer.get(f"/trainings/{training_id}").text
+    assert viewer.get(address).status_code == 403
+    ways = owner.client.get(address).text
+    assert 'data-state="way-voice"' in ways and 'data-state="way-studio"' in ways, "an empty gallery is no way on"
+    make_pictures(database, storage, owner.workspace_id, project_id)
+    assert 'data-state="way-gallery"' in owner.client.get(address).text
+    assert 'data-state="way-voice"' not in owner.client.get(f"{address}?voice_too=false").text
+
+
+def test_the_frame_shows_whether_something_runs_in_ones_own_workspace(
+    owner: SignedIn, sign_up: SignUp, database: Database, storage: Storage
+) -> None:
+    project_id = make_brand(database, storage, owner.workspace_id)
+    stranger = sign_up()
+    assert "data-ring>" in owner.client.get("/projects").text
+    order_training(database, owner.workspace_id, project_id)
+    assert "data-ring data-busy>" in owner.client.get("/projects").text
+    assert owner.client.get("/jobs/busy").json() == {"busy": True}
+    assert "data-ring>" in stranger.client.get("/projects").text
+    assert stranger.client.get("/jobs/busy").json() == {"busy": False}
+
+
+@pytest.mark.parametrize("room", ["studio", "writing"])
+def test_the_choice_of_another_brand_shows_its_picture(
+    owner: SignedIn, database: Database, storage: Storage, room: str
+) -> None:
+    first, second = (make_brand(database, storage, owner.workspace_id, name=name) for name in ("Nord", "Süd"))
+    page = owner.client.get(f"/projects/{first}/{room}").text
+    assert re.search(rf'href="/projects/{second}/{room}"[^>]*><img class="menu__face" src="/images/', page)

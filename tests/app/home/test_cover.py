@@ -23,7 +23,7 @@ def project_id(owner: SignedIn, database: Database, storage: Storage) -> str:
 def shown(database: Database, owner: SignedIn, project_id: str) -> list[str]:
     with database.read() as session:
         project = queries.project(session, workspace_id=owner.workspace_id, project_id=project_id)
-        return [one.id for one in cover.cover(session, project)]
+        return [one.id for one in cover.cover(session, project, cover.choices(session, project))]
 
 
 def test_approved_come_before_favourites_and_those_before_own_pictures_and_drafts_never(

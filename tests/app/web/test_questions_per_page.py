@@ -19,6 +19,8 @@ from tests.visuals import make_adapter, make_pictures
 Fill = Callable[[], None]
 WHO_IS_ASKING = 1
 """The gate's own question."""
+IS_BUSY = "SELECT EXISTS (SELECT * \nFROM jobs "
+"""How the question of the frame begins, whether its ring turns; every whole page asks it."""
 
 
 @pytest.fixture
@@ -52,10 +54,10 @@ def fill(database: Database, storage: Storage, owner: SignedIn, brand: str) -> F
 @pytest.mark.parametrize(
     ("path", "most"),
     [
-        ("/projects", 6),
-        ("/projects/{brand}", 9),
-        ("/gallery", 5),
-        ("/projects/{brand}/studio", 17),
+        ("/projects", 7),
+        ("/projects/{brand}", 11),
+        ("/gallery", 6),
+        ("/projects/{brand}/studio", 18),
         ("/jobs", 7),
         ("/jobs/queues", 5),
         ("/projects/{brand}/trainings", 7),
@@ -71,5 +73,6 @@ def test_a_page_asks_no_more_than_this_however_much_there_is(
         fill()
         asked.clear()
         assert owner.client.get(address).status_code == 200
-        counts.append(len([statement for statement in asked if not statement.startswith("BEGIN")]) - WHO_IS_ASKING)
+        own = [statement for statement in asked if not statement.startswith(("BEGIN", IS_BUSY))]
+        counts.append(len(own) - WHO_IS_ASKING)
     assert counts == [most, most], "\n".join(asked)

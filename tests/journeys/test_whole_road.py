@@ -145,7 +145,7 @@ def create(page: Page, brand: str, adapter: str) -> None:
     expect(page).to_have_url(re.compile(f"/projects/{brand}/studio"))
     expect(page.locator("#adapter-0")).to_have_value(adapter)
     page.locator("[name=prompt]").fill("a lighthouse")
-    page.locator(".composer__foot button[type=submit]").click()
+    page.locator("#composer [type=submit]").click()
     expect(page.locator("#results .result").first.locator("[data-tile] img")).to_have_count(4, timeout=LONG)
 
 

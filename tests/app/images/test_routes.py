@@ -270,9 +270,8 @@ def test_a_demo_brand_is_one_click(owner: SignedIn, database: Database) -> None:
     with database.read() as session:
         judged = queries.judged_set(session, workspace_id=owner.workspace_id, project_id=project_id)
     assert {picture.status.value for picture in judged.pictures} == {"good"}
-    home = owner.client.get(f"/projects/{project_id}").text
-    assert "CC BY 4.0" in home
-    assert 'data-state="next-train"' in home
+    assert "CC BY 4.0" in owner.client.get(f"/projects/{project_id}/look").text
+    assert 'data-state="next-train"' in owner.client.get(f"/projects/{project_id}").text
 
 
 @pytest.mark.slow

@@ -327,6 +327,7 @@ def cancel(session: WriteSession, visitor: Editor, generation_id: RowId) -> Gene
 @router.post("/generations/{generation_id}/again", status_code=201, summary="Give the same order once more")
 @audited("generation.ordered")
 def again(session: WriteSession, visitor: Editor, generation_id: RowId) -> GenerationOut:
+    """Where it has given its pictures, with a new seed."""
     generation = service.again(
         session, workspace_id=visitor.workspace.id, generation_id=generation_id, user_id=visitor.user.id
     )

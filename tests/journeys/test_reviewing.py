@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 
 import pytest
 from fastapi import FastAPI
@@ -13,7 +14,7 @@ from app.storage import Storage
 from app.web.gate.middleware import SESSION_COOKIE
 from tests.conftest import SignedIn
 from tests.journeys.test_every_page import opened, violations
-from tests.visuals import make_adapter, make_pictures, make_project, png
+from tests.visuals import START, make_adapter, make_pictures, make_project, png
 
 pytestmark = pytest.mark.slow
 COUNT = 20
@@ -222,6 +223,7 @@ def test_pictures_of_a_comparison_are_kept_one_by_one(
         adapter_id=adapter,
         recipe={"strengths": (0.0, 1.0)},
         in_gallery=False,
+        created_at=START + timedelta(hours=1),
     )
     page = open_page(f"/projects/{brand}/studio", DESK)
     expect(page.locator("[data-do=keep]")).to_have_count(2)

@@ -3,6 +3,7 @@
 // livery:marked says what was done, livery:gone that a picture was deleted elsewhere, livery:undone what is as it was.
 const SETS = ["favourite", "approve", "reject", "reopen", "keep"];
 const tileOf = (id) => document.getElementById(`picture-${id}`);
+const places = new Map(); // where an undo leads → the place whose tiles it changed: a page may have several
 let busy = false;
 
 const tell = (name, detail) => document.body.dispatchEvent(new CustomEvent(name, { bubbles: true, detail }));
@@ -67,7 +68,10 @@ async function send(url, body) {
       location.assign(answer.headers.get("HX-Redirect"));
       return null;
     }
-    for (const [name, detail] of Object.entries(triggers(answer))) tell(name, detail);
+    for (const [name, detail] of Object.entries(triggers(answer))) {
+      if (detail?.undo_url) places.set(detail.undo_url, new URLSearchParams(url.split("?")[1]).get("place"));
+      tell(name, detail);
+    }
     const tiles = [...content.querySelectorAll("[data-tile]")];
     tiles.forEach(put);
     return tiles.map((tile) => tile.dataset.tile);
@@ -126,7 +130,7 @@ document.addEventListener("submit", async (event) => {
   if (!undo?.startsWith("/gallery/changes/")) return;
   event.preventDefault();
   form.closest("[data-toast]").remove();
-  const place = document.querySelector("[data-tile][data-place]")?.dataset.place ?? "gallery";
+  const place = places.get(undo) ?? document.querySelector("[data-tile][data-place]")?.dataset.place ?? "gallery";
   const ids = await send(`${undo}?place=${place}`, new URLSearchParams());
   if (!ids) return;
   tell("livery:undone", { ids });

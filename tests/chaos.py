@@ -23,7 +23,7 @@ import numpy as np
 import psutil
 from PIL import Image
 from safetensors.numpy import load
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
 from app.accounts import service as accounts
 from app.accounts.models import ApiToken
@@ -468,6 +468,19 @@ def has_ended(made: World, subject_id: str) -> bool:
 # A worker that sleeps past its lease, step by step -------------------------------------------------------------------
 
 
+def suspend_between_writes(made: World, process: psutil.Process) -> None:
+    """Pause ``process`` where it holds no lock on SQLite's file: nobody else could write until it goes on."""
+    while True:
+        process.suspend()
+        try:
+            with made.database.write() as session:
+                session.execute(update(Worker).values(last_seen_at=Worker.last_seen_at))
+            return
+        except DATABASE_AWAY:
+            process.resume()
+            time.sleep(STEP_SECONDS / 3)
+
+
 def wake_a_sleeper(made: World) -> None:
     """Pause the worker that trains until another has finished its job, and let it go on then."""
     training_id = made.order_training(1)
@@ -480,7 +493,7 @@ def wake_a_sleeper(made: World) -> None:
     sleeper, process = next(
         (worker, process) for worker in made.workers for process in worker.workers() if f"-{process.pid}-" in owner
     )
-    process.suspend()
+    suspend_between_writes(made, process)
     wait_until(lambda: job().state == "done", seconds=120, what="the other worker to finish it")
     ended = sleeper.log.read_text().count("job ended")
     process.resume()

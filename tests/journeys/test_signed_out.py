@@ -78,6 +78,20 @@ def test_an_order_goes_out_after_signing_in_over_the_page(ada: Person) -> None:
     expect(page.locator("#results > *")).to_have_count(2)
 
 
+def test_requests_refused_at_once_ask_for_one_form(ada: Person) -> None:
+    """A second form would empty the first, which somebody may be filling in."""
+    page = ada.open("studio")
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url) if "/sign-in?" in request.url else None)
+    page.locator("[name=prompt]").fill("a rocket")
+    ada.lose_the_session()
+    with page.expect_response("**/words?*"), page.expect_response("**/generations"):
+        page.locator("#composer .composer__foot [type=submit]").click()
+    ada.say_who()
+    expect(page.locator("#results > *")).to_have_count(1)
+    assert len(asked) == 1
+
+
 def test_the_second_step_is_taken_over_the_page_too(ada: Person, database: Database) -> None:
     page = ada.open("studio")
     page.goto(f"{ada.base}/account/second-factor")

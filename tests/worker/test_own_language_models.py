@@ -98,8 +98,9 @@ def test_one_from_the_hub_is_recognised_trained_on_written_with_and_known_again(
     key = add(owner, database)
     assert run_next(context, ("training",))
     assert last_job(database).state == "done", last_job(database).error_sentence
-    page = owner.client.get("/base-models").text
-    assert "Our words" in page and "apache-2.0" in page and "en, de" in page
+    assert "Our words" in owner.client.get("/base-models?kind=texts").text
+    page = owner.client.get(f"/base-models/{key}").text
+    assert "apache-2.0" in page and "en, de" in page
     with database.read() as session:
         entry = base_models.text_entry(session, workspace_id=owner.workspace_id, key=key)
     assert (entry.languages, entry.licence, entry.has_chat_template) == (("en", "de"), "apache-2.0", True)
@@ -133,7 +134,7 @@ def test_one_from_the_hub_is_recognised_trained_on_written_with_and_known_again(
     brought = owner.client.get(answer.headers["location"]).text
     assert "Our words" in brought and "trained elsewhere" in brought and "names “" not in brought
     stranger = sign_up(email="eve@example.com")
-    assert "Our words" not in stranger.client.get("/base-models").text
+    assert "Our words" not in stranger.client.get("/base-models?kind=texts").text
     theirs = make_brand(database, storage, stranger.workspace_id, pictures=0)
     refused = stranger.client.post(f"/projects/{theirs}/adapters/voice", files={"file": ("voice.zip", saved)})
     assert refused.status_code == 422 and REPOSITORY in refused.text
@@ -158,7 +159,7 @@ def test_a_local_folder_without_a_chat_template_learns_texts_as_they_are(
     )
     (context.settings.effective_checkpoints_folder / "bert" / "model.safetensors").write_bytes(b"")
     base_upkeep.tell_what_lies_ready(context)
-    page = owner.client.get("/base-models").text
+    page = owner.client.get("/base-models/add?kind=texts").text
     assert "our-words · Language model" in page and "BertForMaskedLM" in page
     assert tells(page, NO_NUMBERS)
     form = {"name": "House words", "entry": "our-words", "languages": "de, en", "licence": "Ours"}

@@ -168,8 +168,10 @@ class Gate:
         if visitor is not None:
             state["locale"], state["theme"] = visitor.user.locale, visitor.user.theme
         bound_to = visitor.session_id if visitor is not None else cookies.get(csrf.FORM_COOKIE)
-        # A script that comes late must not take the cookie from a form that is filled in meanwhile.
-        if not bound_to and not is_api and not is_static:
+        # An answer that shows no form must not take the cookie from a form that is filled in meanwhile: a script that
+        # comes late, or the second of two requests that a page sent when its session was over.
+        goes_there = request.headers.get("sec-fetch-mode", "navigate") == "navigate"
+        if not bound_to and not is_api and not is_static and (goes_there or path.startswith(PUBLIC)):
             bound_to = state["form_cookie"] = csrf.new_form_cookie()
         state["csrf_token"] = csrf.token_for(self.signing_key, bound_to or "")
 

@@ -7,6 +7,7 @@ const { person, workspace } = document.body.dataset;
 const BY_HAND = ["click", "submit", "change", "input", "keydown", "keyup"];
 const refused = new Map(); // element → what to send again
 let dismissed = false;
+let asking = false; // for the form, which is not there yet
 
 function offline() {
   document.dispatchEvent(new CustomEvent("livery:toast", { detail: { text: document.body.dataset.textOffline, kind: "error" } }));
@@ -75,9 +76,15 @@ async function follow(url) {
   sendAgain();
 }
 
-function open() {
-  if (dialog.open) return;
-  follow(`/sign-in?next=${encodeURIComponent(location.pathname + location.search)}`);
+// Several requests may be refused at once, and a form that comes a second time would empty the first.
+async function open() {
+  if (asking || dialog.open) return;
+  asking = true;
+  try {
+    await follow(`/sign-in?next=${encodeURIComponent(location.pathname + location.search)}`);
+  } finally {
+    asking = false;
+  }
 }
 
 if (dialog) {

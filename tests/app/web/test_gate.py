@@ -210,4 +210,6 @@ def test_a_page_gives_a_signed_out_browser_its_form_cookie_and_a_script_none(app
     with TestClient(app) as browser:
         script = browser.get("/static/js/passkey.js")
         assert script.status_code == 200 and "set-cookie" not in script.headers
-        assert list(browser.get("/setup").cookies) == [FORM_COOKIE]
+        refused = browser.get("/jobs", headers={"hx-request": "true", "sec-fetch-mode": "cors"})
+        assert refused.status_code == 401 and "set-cookie" not in refused.headers
+        assert list(browser.get("/setup", headers={"sec-fetch-mode": "cors"}).cookies) == [FORM_COOKIE]

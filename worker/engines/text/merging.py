@@ -102,7 +102,7 @@ def merged_gguf(
     part = out.with_name(out.name + ".part")
     packed = _packed_file(base)
     if packed is not None:
-        reader = gguf.GGUFReader(packed)
+        reader = bases.PlainReader(packed)
         architecture = str(reader.fields["general.architecture"].contents())
         writer = gguf.GGUFWriter(part, architecture)
         _copy_fields(reader, writer, without={"general.name"} if name else set())

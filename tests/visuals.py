@@ -10,6 +10,7 @@ from PIL import Image
 
 from app.accounts import tokens
 from app.adapters.models import Adapter
+from app.base_models import catalogue
 from app.db import Database, new_id
 from app.generations.models import Generation, Output
 from app.generations.prompts import folded
@@ -50,8 +51,10 @@ def make_adapter(
     trigger: str = "nordlicht",
     strength: float = 0.9,
     created_at: datetime = START,
+    base_edition: int | None = None,
 ) -> str:
-    """An adapter whose file is in the storage; returns its id."""
+    """An adapter whose file is in the storage, trained on the base as it is today; returns its id."""
+    now = next((base.edition for base in catalogue.all_models() if base.key == base_model), 1)
     content = f"weights of {name} {version}".encode()
     key = f"projects/{project_id}/adapters/{new_id()}.safetensors"
     storage.put(key, content)
@@ -68,6 +71,7 @@ def make_adapter(
             alpha=8.0,
             trigger_word=trigger,
             recommended_strength=strength,
+            facts={"base_edition": now if base_edition is None else base_edition},
             diffusers_key=key,
             kohya_key=key,
             clean_key=key,

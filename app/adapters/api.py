@@ -48,6 +48,8 @@ class AdapterOut(BaseModel, defer_build=True):
     """`image` draws, `text` writes."""
     purpose: str
     base_model: str
+    base_edition: int
+    """Of that base model; an adapter of an earlier edition than the one that draws now is refused."""
     rank: int
     alpha: float
     trigger_word: str

@@ -55,6 +55,11 @@ class Adapter(Base):
             return None
         return int(self.facts.get("steps", 0)), int(self.facts.get("planned_steps", 0))
 
+    @property
+    def base_edition(self) -> int:
+        """The edition of its base that it was trained on (``BaseModelEntry.edition``)."""
+        return int(self.facts.get("base_edition", 1))
+
     __table_args__ = (
         UniqueConstraint("project_id", "modality", "version", name="uq_adapters_project_version"),
         Index("ix_adapters_workspace", "workspace_id", "created_at"),

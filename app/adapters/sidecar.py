@@ -23,6 +23,8 @@ def base_facts(base: BaseModelEntry) -> BaseModelFacts:
     facts = known.by_key(base.family)
     words = (facts.modelspec, facts.sd_scripts) if facts is not None else (base.key, base.key.replace("-", "_"))
     architecture, version = facts.bases.get(base.key, words) if facts is not None else words
+    if base.edition > 1:
+        version = f"{version}_{base.edition}"
     return BaseModelFacts(base.name, architecture, version, base.prediction_type, architecture_of(base))
 
 

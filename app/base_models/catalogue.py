@@ -113,6 +113,8 @@ class BaseModelEntry(BaseModel, defer_build=True):
     """The one file of the source that is the whole checkpoint; None for diffusers' layout."""
     revision: str | None = None
     """Commit or branch of the repository; None for the newest."""
+    edition: Annotated[int, Field(ge=1)] = 1
+    """Counts up where the weights of the one that comes along change so far that earlier adapters do not fit them."""
     prediction_type: Literal["epsilon", "v_prediction", "flow"]
     resolution: Pixels
     """Side in pixels of the square that it was trained at."""

@@ -44,6 +44,13 @@ class OtherBase(Conflict):
     )
 
 
+class OtherEdition(Conflict):
+    sentence = N_(
+        "“%(adapter)s”, version %(version)s, was trained on an earlier edition of %(base)s and does not fit the one "
+        "that draws now. Train the brand again, or leave the adapter out."
+    )
+
+
 class BaseGone(Conflict):
     sentence = N_("The base model “%(key)s” is not in the list any more. Please choose another adapter.")
 

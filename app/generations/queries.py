@@ -16,7 +16,7 @@ from app.base_models.catalogue import BaseModelEntry
 from app.base_models.told_words import ToldWord, read_kept
 from app.db import own
 from app.errors import NotFound
-from app.generations.errors import NoSuchAdapter
+from app.generations.errors import NoSuchAdapter, OtherEdition
 from app.generations.models import Generation, Output
 from app.generations.planner import DrawingPlan
 from app.generations.prompts import without_trigger_words
@@ -278,6 +278,17 @@ def adapters_named(session: Session, *, workspace_id: str, adapter_ids: list[str
     return [found[adapter_id] for adapter_id in adapter_ids]
 
 
+def adapters_that_fit(
+    session: Session, *, workspace_id: str, adapter_ids: list[str], base: BaseModelEntry
+) -> list[Adapter]:
+    """These adapters in this order. Raises ``NoSuchAdapter``; ``OtherEdition`` for one that the base has outgrown."""
+    found = adapters_named(session, workspace_id=workspace_id, adapter_ids=adapter_ids)
+    for adapter in found:
+        if adapter.base_edition != base.edition:
+            raise OtherEdition(adapter=adapter.name, version=adapter.version, base=base.name)
+    return found
+
+
 @dataclass(frozen=True)
 class AdapterSpec:
     """An adapter as the worker needs it: what is told about it, and where its diffusers file is."""
@@ -327,20 +338,20 @@ def ran_out(
 
 
 def generation_spec(session: Session, generation_id: str) -> GenerationSpec:
-    """For the worker. Raises ``NotFound``, ``NoSuchAdapter``, ``UnknownBaseModel``."""
+    """For the worker. Raises ``NotFound``, ``NoSuchAdapter``, ``OtherEdition``, ``UnknownBaseModel``."""
     generation = session.get(Generation, generation_id)
     if generation is None:
         raise NotFound()
     recipe = GenerationRecipe.model_validate(generation.recipe)
-    adapters = adapters_named(
-        session, workspace_id=generation.workspace_id, adapter_ids=[use.adapter_id for use in recipe.adapters]
-    )
+    workspace_id, wanted = generation.workspace_id, [use.adapter_id for use in recipe.adapters]
+    base = base_models.entry(session, workspace_id=workspace_id, key=recipe.base_model)
+    adapters = adapters_that_fit(session, workspace_id=workspace_id, adapter_ids=wanted, base=base)
     return GenerationSpec(
         generation_id=generation.id,
         workspace_id=generation.workspace_id,
         project_id=generation.project_id,
         recipe=recipe,
-        base=base_models.entry(session, workspace_id=generation.workspace_id, key=recipe.base_model),
+        base=base,
         adapters=tuple(
             AdapterSpec(
                 UsedAdapter(adapter.id, adapter.name, adapter.version, adapter.sha256, use.strength),

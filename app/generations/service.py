@@ -53,7 +53,8 @@ def request_pictures(
     """Freeze a request and queue it. Its pictures land in the campaign, which must be of this workspace.
 
     Raises ``NotFound`` for another workspace's brand, ``EmptyPrompt``, ``PromptTooLong``, ``NoSuchChannel``,
-    ``NoSuchAdapter``, ``TooManyAdapters``, ``MixedBases``, ``OtherBase``, ``UnknownBaseModel``, ``OtherScheduler``.
+    ``NoSuchAdapter``, ``TooManyAdapters``, ``MixedBases``, ``OtherBase``, ``OtherEdition``, ``UnknownBaseModel``,
+    ``OtherScheduler``.
     """
     project = projects.project(session, workspace_id=workspace_id, project_id=project_id)
     if request.adapters is None:
@@ -117,7 +118,7 @@ def more_like(session: Session, *, workspace_id: str, output_id: str, user_id: s
     """Order pictures like this one: the same recipe, its noise turned a little.
 
     Asked for again, it turns by another share, because the same request would give the same pictures.
-    Raises ``NotFound``.
+    Raises ``NotFound``, ``OtherEdition``.
     """
     output, generation = _with_generation(session, workspace_id, output_id)
     share = _next_share(session, generation, output_id)
@@ -143,7 +144,7 @@ def strip(
 ) -> Generation:
     """Order this picture again at several strengths; ``(0, 1)`` compares it without and with its adapters.
 
-    Raises ``NotFound``, ``NothingToCompare`` for a picture made without an adapter.
+    Raises ``NotFound``, ``NothingToCompare`` for a picture made without an adapter, ``OtherEdition``.
     """
     output, generation = _with_generation(session, workspace_id, output_id)
     recipe = _as_drawn(generation)
@@ -154,7 +155,7 @@ def strip(
 
 def again(session: Session, *, workspace_id: str, generation_id: str, user_id: str | None) -> Generation:
     """Make the same request once more; where it has been done, with a new seed (pictures like another one: turned by
-    another share), because it would give the same pictures. Raises ``NotFound``."""
+    another share), because it would give the same pictures. Raises ``NotFound``, ``OtherEdition``."""
     before = queries.generation(session, workspace_id=workspace_id, generation_id=generation_id)
     recipe = GenerationRecipe.model_validate(before.recipe)
     if before.kind == "pictures" and job_queries.job_of(session, before.id).state == "done":
@@ -296,6 +297,11 @@ def _derived(
 
 
 def _queued(session: Session, generation: Generation, recipe: GenerationRecipe) -> Generation:
+    """Raises ``NoSuchAdapter``, ``OtherEdition``."""
+    base = base_models.find(session, workspace_id=generation.workspace_id, key=recipe.base_model)
+    if base is not None:
+        used = [one.adapter_id for one in recipe.adapters]
+        queries.adapters_that_fit(session, workspace_id=generation.workspace_id, adapter_ids=used, base=base)
     session.add(generation)
     session.flush()
     jobs.enqueue(

@@ -3,6 +3,7 @@
 Everything slow happens before the first statement of a transaction, as with pictures.
 """
 
+import re
 import shutil
 import tempfile
 import threading
@@ -212,6 +213,12 @@ def fits(base: BaseModelEntry, report: MetadataReport) -> bool:
     return architecture_of(base) == report.architecture and (base.source == "builtin") == is_builtin
 
 
+def edition_of(report: MetadataReport) -> int:
+    """The edition of the built-in model that a file was trained on, as its header tells (``app.adapters.sidecar``)."""
+    told = re.fullmatch(r"livery_builtin_(\d{1,3})", report.metadata.get("ss_base_model_version", ""))
+    return int(told[1]) if told is not None else 1
+
+
 def _is_as_wide(base: BaseModelEntry, width: int | None) -> bool:
     return width is None or base.denoiser_width in (None, width)
 
@@ -332,6 +339,7 @@ def _registered(
         files=adopted.files,
         facts={
             "finished": True,
+            "base_edition": edition_of(report_of(row)),
             "own_form": adopted.is_for_livery_alone,
             "brought": {"name": row.name, "address": row.address, "sha256": row.sha256},
         },

@@ -119,7 +119,9 @@ def _warnings(
 def _passport(session: Session, training: Training) -> dict[str, Any]:
     drawn = queries.samples(session, training.id)
     last = max((one.step for one in drawn), default=0)
+    base = base_models.find(session, workspace_id=training.workspace_id, key=training.base_model)
     return {
+        "base_edition": base.edition if base else 1,
         "picture_count": len(training.pictures),
         "image_ids": [picture["image_id"] for picture in training.pictures],
         "planned_steps": training.recipe["steps"],

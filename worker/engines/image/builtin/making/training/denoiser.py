@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from diffusers import UNet2DConditionModel
+from diffusers.models.attention_processor import AttnProcessor
 from torch import Tensor
 from transformers import CLIPTextModel, CLIPTokenizer
 
@@ -236,6 +237,8 @@ def _run(rank: int, size: int, options: Options) -> None:
     checkpoint = load_checkpoint(options.work / "denoiser.pt")
     if checkpoint:
         unet.load_state_dict(checkpoint["unet"])
+    if device.type == "cpu":  # the backward pass of the fused one takes longer than all convolutions in half precision
+        unet.set_attn_processor(AttnProcessor())
     unet = unet.to(device, memory_format=torch.channels_last).train()
     optimizer = Pair(unet, options.lr)
     ema = {k: v.detach().clone() for k, v in unet.state_dict().items()}

@@ -10,7 +10,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import JSON, Boolean, DateTime, Engine, MetaData, Numeric, Table, func, inspect, select
+from sqlalchemy import JSON, Boolean, DateTime, Engine, MetaData, Numeric, Table, func, inspect, select, table
 
 from app import models
 from app.db import Database
@@ -51,17 +51,16 @@ def test_no_step_up_or_down_loses_a_row(database: Database) -> None:
         assert _kept(database.engine, filled) == {}, f"down to {revision}"
 
 
-def _tables(engine: Engine) -> list[Table]:
+def _tables(engine: Engine, names: set[str]) -> list[Table]:
     metadata = MetaData()
-    metadata.reflect(engine)
-    return [table for name, table in metadata.tables.items() if name != "alembic_version"]
+    metadata.reflect(engine, only=sorted(names), resolve_fks=False)
+    return list(metadata.tables.values())
 
 
 def _counts(engine: Engine) -> dict[str, int]:
+    names = set(inspect(engine).get_table_names()) - {"alembic_version"}
     with engine.connect() as connection:
-        return {
-            table.name: connection.scalar(select(func.count()).select_from(table)) or 0 for table in _tables(engine)
-        }
+        return {name: connection.scalar(select(func.count()).select_from(table(name))) or 0 for name in names}
 
 
 def _kept(engine: Engine, before: dict[str, int]) -> dict[str, int]:
@@ -77,9 +76,8 @@ def _fill(engine: Engine) -> None:
     with engine.connect() as connection:
         raw = connection.connection.cursor()
         raw.execute("PRAGMA foreign_keys=OFF" if is_sqlite else "SET session_replication_role = replica")
-        for table in _tables(engine):
-            if table.name in empty:
-                connection.execute(table.insert().values({column.name: _value(column) for column in table.columns}))
+        for each in _tables(engine, empty):
+            connection.execute(each.insert().values({column.name: _value(column) for column in each.columns}))
         connection.commit()
         raw.execute("PRAGMA foreign_keys=ON" if is_sqlite else "SET session_replication_role = DEFAULT")
         if is_sqlite:

@@ -33,6 +33,10 @@ _WORDS = {
     "być przy czy lub ich jego jej ten ta te bardzo gdy każdy",
 }
 LISTS = {language: frozenset(words.split()) for language, words in _WORDS.items()}
+LANGUAGES_OF = {
+    word: tuple(language for language, words in LISTS.items() if word in words)
+    for word in frozenset().union(*LISTS.values())
+}
 LETTERS = {
     "de": re.compile("[äöüß]"),
     "fr": re.compile("[çêèàùœ]"),
@@ -52,9 +56,13 @@ KNOWN = tuple(_WORDS)
 def detect(text: str) -> str | None:
     """The language as two letters, or None if the text does not tell."""
     tokens = [token.replace("’", "'") for token in TOKEN.findall(text[:4000].lower())]
-    scores = {language: float(sum(token in words for token in tokens)) for language, words in LISTS.items()}
+    scores = dict.fromkeys(KNOWN, 0.0)
+    for token in tokens:
+        for language in LANGUAGES_OF.get(token, ()):
+            scores[language] += 1
+    lettered = [token for token in tokens if not token.isascii()]
     for language, letters in LETTERS.items():
-        scores[language] += LETTER_WEIGHT * sum(bool(letters.search(token)) for token in tokens)
+        scores[language] += LETTER_WEIGHT * sum(bool(letters.search(token)) for token in lettered)
     (best, most), (_, second) = Counter(scores).most_common(2)
     return best if most > 0 and most > second else None
 

@@ -32,7 +32,7 @@ class AppError(Exception):
 
 class NotFound(AppError):
     status = 404
-    sentence = N_("There is nothing here. It may have been deleted, or the address is not quite right.")
+    sentence = N_("Nothing was found at this address. It may be wrong, or the content may have been deleted.")
 
 
 class SignInNeeded(AppError):
@@ -52,9 +52,9 @@ class Conflict(AppError):
 
 class Invalid(AppError):
     status = 422
-    sentence = N_("Something in this form is not right. Please check it.")
+    sentence = N_("Something in this form is not valid. Please check your entries.")
 
 
 class TooMany(AppError):
     status = 429
-    sentence = N_("That was a bit much at once. Please wait %(seconds)s seconds and try again.")
+    sentence = N_("That was too much at once. Please wait %(seconds)s seconds and try again.")

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 class CannotOpen(AppError):
     status = 409
     sentence = N_(
-        "The token can no longer be read, because this Livery's secret key has changed. Please give it again."
+        "The token can no longer be read because the secret key of this installation has changed. Please enter "
+        "the token again."
     )
 
 

@@ -17,14 +17,14 @@ from worker.progress import JobProgress
 
 log = logging.getLogger("livery.worker")
 INTERNAL = N_(
-    "Something went wrong inside Livery. Your pictures and settings are safe. Try again; if it happens again, the "
-    "person who runs this Livery finds the reason in the log under this job's number."
+    "Something went wrong inside Livery. Your pictures and settings are safe. Try again; if it happens again, "
+    "the person who runs this Livery can find the reason in the log under this job's number."
 )
 STORAGE_AWAY = N_(
-    "The file storage did not answer for several minutes. What was finished is kept. Start it again when the storage "
-    "is back."
+    "The file storage did not respond for several minutes. What was finished is kept. Start the job again when "
+    "the storage is available."
 )
-DISK_FULL = N_("The disk is full. What was finished is kept. Make some room, then start it again.")
+DISK_FULL = N_("The disk is full. What was finished is kept. Free some space, then start the job again.")
 PAUSES_SECONDS = (2.0, 10.0, 30.0, 120.0)
 """Before each further try within one attempt, after an error that may pass."""
 

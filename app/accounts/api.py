@@ -150,7 +150,7 @@ class WorkspaceList(BaseModel, defer_build=True):
     next: str | None = None
 
 
-@router.get("/me", summary="Whose token this is")
+@router.get("/me", summary="Show whose token this is")
 def me(visitor: Viewer, session: ReadSession, settings: AppSettings) -> Me:
     return Me(
         user_id=visitor.user.id,
@@ -175,7 +175,7 @@ def change_me(change: ChangeMe, visitor: Viewer, session: WriteSession) -> Respo
     return Response(status_code=204)
 
 
-@router.get("/members", summary="Everybody in the workspace")
+@router.get("/members", summary="List everyone in the workspace")
 def list_members(visitor: Viewer, session: ReadSession) -> MemberList:
     found = queries.members(session, visitor.workspace.id)
     hidden = {} if visitor.may("owner") else {"has_second_factor": None}
@@ -189,19 +189,19 @@ def change_role(user_id: RowId, change: ChangeRole, visitor: Owner, session: Wri
     return EndedLinks(**done._asdict())
 
 
-@router.delete("/members/{user_id}", summary="Remove a member; what they made stays")
+@router.delete("/members/{user_id}", summary="Remove a member; what they created stays")
 @audited("member.removed")
 def remove_member(user_id: RowId, visitor: Owner, session: WriteSession) -> EndedLinks:
     done = members.remove_member(session, workspace_id=visitor.workspace.id, user_id=user_id)
     return EndedLinks(**done._asdict())
 
 
-@router.post("/members/{user_id}/reset-link", status_code=201, summary="Make a link for a forgotten password")
+@router.post("/members/{user_id}/reset-link", status_code=201, summary="Create a link for a forgotten password")
 @audited("reset_link.created")
 def make_reset_link(
     request: Request, user_id: RowId, visitor: Owner, session: WriteSession, settings: AppSettings
 ) -> ResetLinkItem:
-    """For a member who belongs to this workspace alone: a token reaches no other."""
+    """Works only for a member who belongs to no other workspace: a token cannot reach other workspaces."""
     rate_limit.count(settings.broker_url, rate_limit.INVITATIONS, visitor.workspace.id)
     where = {"workspace_id": visitor.workspace.id}
     recovery.check_reach(session, user_id=user_id, owner_id=visitor.user.id, only_here=True, **where)
@@ -215,21 +215,21 @@ def make_reset_link(
 )
 @audited("member.second_factor_removed")
 def remove_second_factor(user_id: RowId, visitor: Owner, session: WriteSession) -> Response:
-    """For a member who belongs to this workspace alone: a token reaches no other."""
+    """Works only for a member who belongs to no other workspace: a token cannot reach other workspaces."""
     where = {"workspace_id": visitor.workspace.id}
     recovery.check_reach(session, user_id=user_id, owner_id=visitor.user.id, only_here=True, **where)
     second_factors.remove_all(session, user_id)
     return Response(status_code=204)
 
 
-@router.get("/invitations", summary="Invitations that still work")
+@router.get("/invitations", summary="List pending invitations")
 def list_invitations(request: Request, visitor: Owner, session: ReadSession, settings: AppSettings) -> InvitationList:
     found = queries.open_invitations(session, visitor.workspace.id)
     base = base_url(request, settings)
     return InvitationList(items=[_invitation(request, one, base) for one in found])
 
 
-@router.post("/invitations", status_code=201, summary="Invite somebody by e-mail address")
+@router.post("/invitations", status_code=201, summary="Invite someone by e-mail address")
 @audited("invitation.created")
 def invite(
     request: Request, order: NewInvitation, visitor: Owner, session: WriteSession, settings: AppSettings
@@ -253,7 +253,7 @@ def withdraw(invitation_id: RowId, visitor: Owner, session: WriteSession) -> Res
     return Response(status_code=204)
 
 
-@router.get("/tokens", summary="Your tokens; an owner sees everybody's")
+@router.get("/tokens", summary="List your tokens; owners see everyone's")
 def list_tokens(visitor: Viewer, session: ReadSession) -> TokenList:
     whose = None if visitor.may("owner") else visitor.user.id
     found = queries.tokens(session, visitor.workspace.id, user_id=whose)
@@ -268,7 +268,7 @@ def revoke_token(token_id: RowId, visitor: Viewer, session: WriteSession) -> Res
     return Response(status_code=204)
 
 
-@router.get("/workspace", summary="The workspace's settings")
+@router.get("/workspace", summary="Show the workspace's settings")
 def settings(visitor: Viewer, session: ReadSession) -> WorkspaceSettings:
     return WorkspaceSettings.model_validate(vars(queries.workspace(session, visitor.workspace.id)))
 
@@ -291,16 +291,16 @@ def change_settings(change: ChangeWorkspace, visitor: Owner, session: WriteSessi
     return WorkspaceSettings.model_validate(vars(changed))
 
 
-@router.get("/workspaces", summary="The workspaces that you belong to")
+@router.get("/workspaces", summary="List the workspaces that you belong to")
 def list_workspaces(visitor: Viewer, session: ReadSession) -> WorkspaceList:
     found = queries.workspaces_of(session, visitor.user.id)
     return WorkspaceList(items=[WorkspaceItem.model_validate(one._asdict()) for one in found])
 
 
-@router.post("/workspaces", status_code=201, summary="Make a further workspace, which you own")
+@router.post("/workspaces", status_code=201, summary="Create a new workspace that you own")
 @audited("workspace.created")
 def make_workspace(order: NewWorkspace, visitor: Viewer, session: WriteSession, settings: AppSettings) -> WorkspaceItem:
-    """Who may do that is a setting of the installation; `GET /me` says whether you may."""
+    """The installation's settings define who may create workspaces; `GET /me` shows whether you may."""
     queries.check_may_make_workspaces(session, user_id=visitor.user.id, by=settings.workspaces_by)
     made = members.create_workspace(session, user_id=visitor.user.id, name=order.name)
     return WorkspaceItem(id=made.id, name=made.name, role="owner")

@@ -4,30 +4,30 @@ from app.errors import N_, AppError, Conflict, Forbidden, Invalid, NotFound
 
 
 class WrongCredentials(Invalid):
-    sentence = N_("That e-mail address and password do not match. Please check both.")
+    sentence = N_("The e-mail address and password do not match. Please check both.")
 
 
 class ManyPasswords(AppError):
     """Params: seconds."""
 
     status = 503
-    sentence = N_("Many people are signing in just now. Please try again in %(seconds)s seconds.")
+    sentence = N_("Many people are signing in at the moment. Please try again in %(seconds)s seconds.")
 
 
 class NoWorkspace(Forbidden):
-    sentence = N_("You do not belong to a workspace any more. Ask an owner for an invitation.")
+    sentence = N_("You no longer belong to any workspace. Ask an owner for an invitation.")
 
 
 class WrongPassword(Invalid):
-    sentence = N_("That is not your present password. Nothing was changed.")
+    sentence = N_("This is not your current password. Nothing was changed.")
 
 
 class PresentPasswordNeeded(Invalid):
-    sentence = N_("You signed in a while ago. Reload this page and give your present password, too.")
+    sentence = N_("You signed in a while ago. Reload this page and enter your current password as well.")
 
 
 class PasswordsDiffer(Invalid):
-    sentence = N_("The two passwords are not the same. Please type them again.")
+    sentence = N_("The two passwords do not match. Please enter them again.")
 
 
 class AlreadySetUp(Conflict):
@@ -43,54 +43,59 @@ class WeakPassword(Invalid):
 
 
 class NameMissing(Invalid):
-    sentence = N_("Please give a name.")
+    sentence = N_("The name is missing. Please enter one.")
 
 
 class EmailTaken(Conflict):
-    sentence = N_("Somebody with the address “%(email)s” is here already. Sign in, or use another address.")
+    sentence = N_("An account with the address “%(email)s” already exists. Sign in, or use another address.")
 
 
 class InvitationSpent(NotFound):
-    sentence = N_("This invitation has been used, withdrawn or has expired. Ask for a new one.")
+    sentence = N_("This invitation has been used or withdrawn, or has expired. Ask for a new one.")
 
 
 class LastOwner(Conflict):
-    sentence = N_("A workspace needs at least one owner. Make somebody else owner first.")
+    sentence = N_("A workspace needs at least one owner. Make someone else an owner first.")
 
 
 class ReadOnlyToken(Forbidden):
-    sentence = N_("This token may only read. Make one that may also write.")
+    sentence = N_("This token is read-only. Create a token that may also write.")
 
 
 class AlreadyMember(Conflict):
-    sentence = N_("“%(email)s” belongs to this workspace already.")
+    sentence = N_("“%(email)s” already belongs to this workspace.")
 
 
 class TooManyTokens(Conflict):
-    sentence = N_("%(count)s tokens are enough for one person. Revoke one that is not used any more.")
+    sentence = N_("You have reached the limit of %(count)s tokens per person. Revoke one that you no longer use.")
 
 
 class ResetLinkSpent(NotFound):
-    sentence = N_("This link has been used, replaced or has expired. Ask the person who gave it to you for a new one.")
+    sentence = N_(
+        "This link has been used or replaced, or has expired. Ask the person who gave it to you for a new one."
+    )
 
 
 class OwnPassword(Conflict):
-    sentence = N_("This is for others. Change your own password under “Your account”, or ask another owner for a link.")
+    sentence = N_(
+        "This works only for other members. Change your own password under “Your account”, or ask another owner for "
+        "a link."
+    )
 
 
 class NotYoursAlone(Conflict):
     """Params: name, email."""
 
     sentence = N_(
-        "%(name)s also belongs to a workspace that you do not own, so you cannot do this for them. Whoever runs this "
-        "Livery can, on its machine: python -m app.rescue %(email)s"
+        "%(name)s also belongs to a workspace that you do not own, so you cannot do this for them. The person "
+        "who runs this Livery can, on its machine: python -m app.rescue %(email)s"
     )
 
 
 class NobodyWithAddress(NotFound):
     """Only ever said on the machine itself. Params: email."""
 
-    sentence = N_("Nobody here has the address “%(email)s”.")
+    sentence = N_("No account here has the address “%(email)s”.")
 
 
 class NoSuchWorkspace(NotFound):
@@ -102,18 +107,18 @@ class NoSuchWorkspace(NotFound):
 class SeveralWorkspaces(Conflict):
     """Params: name, ids."""
 
-    sentence = N_("Several workspaces are called “%(name)s”. Give the id of one of them: %(ids)s")
+    sentence = N_("Several workspaces are called “%(name)s”. Use one of these ids: %(ids)s")
 
 
 class HasAnOwner(Conflict):
     """Params: name."""
 
-    sentence = N_("“%(name)s” has an owner. Owners make others owners, on the members' page.")
+    sentence = N_("“%(name)s” already has an owner. An owner can make others owners, on the members' page.")
 
 
 class WrongCode(Invalid):
     field = "code"
-    sentence = N_("That code does not count. Type the one that the app shows now; each works once.")
+    sentence = N_("This code is not valid. Enter the code that the app shows now; each code works once.")
 
 
 class SetupTooOld(Conflict):
@@ -121,32 +126,33 @@ class SetupTooOld(Conflict):
 
 
 class AppAlreadyThere(Conflict):
-    sentence = N_("An authenticator app is set up already. Remove it first.")
+    sentence = N_("An authenticator app is already set up. Remove it first.")
 
 
 class SecretUnreadable(Conflict):
     sentence = N_(
-        "The app's codes can no longer be checked, because this Livery's secret key has changed. Use a recovery code "
-        "or a passkey, then set the app up anew."
+        "Livery can no longer check the app's codes, because this Livery's secret key has changed. Use a "
+        "recovery code or a passkey, then set the app up again."
     )
 
 
 class NoSecondFactor(Conflict):
-    sentence = N_("There is no second factor to go with these codes. Set one up first.")
+    sentence = N_("Recovery codes need a second factor. Set one up first.")
 
 
 class SecondFactorFirst(Conflict):
-    sentence = N_("Set up a second factor for yourself first, or you would lock yourself out of this workspace.")
+    sentence = N_("Set up your own second factor first. Otherwise you would lock yourself out of this workspace.")
 
 
 class SecondFactorNeeded(Forbidden):
     sentence = N_(
-        "This workspace asks everybody for a second factor, and you have none. Set one up on the page “Your account”."
+        "This workspace requires everyone to have a second factor, and you have none. Set one up on the page "
+        "“Your account”."
     )
 
 
 class SignInTooOld(Invalid):
-    sentence = N_("That took too long. Please sign in again.")
+    sentence = N_("The sign-in took too long. Please sign in again.")
 
 
 class PasskeyRefused(Invalid):
@@ -155,30 +161,30 @@ class PasskeyRefused(Invalid):
 
 class PasskeyCopied(Invalid):
     sentence = N_(
-        "This passkey says it was used less often than Livery knows, so it may be a copy. It was not accepted."
+        "This passkey reports fewer sign-ins than Livery has recorded, so it may be a copy. It was not accepted."
     )
 
 
 class PasskeyAlreadyThere(Conflict):
-    sentence = N_("This passkey is set up already.")
+    sentence = N_("This passkey is already set up.")
 
 
 class TooManyPasskeys(Conflict):
     """Params: count."""
 
-    sentence = N_("%(count)s passkeys are enough for one person. Remove one that is not used any more.")
+    sentence = N_("You have reached the limit of %(count)s passkeys per person. Remove one that you no longer use.")
 
 
 class PasskeysNeedAName(Conflict):
     sentence = N_(
-        "Passkeys need a name in the address, such as livery.example.org or localhost; under a number browsers refuse "
-        "them."
+        "Passkeys need a host name in the address, such as livery.example.org or localhost. Browsers refuse "
+        "passkeys at an IP address."
     )
 
 
 class NoFurtherWorkspaces(Forbidden):
-    sentence = N_("Nobody can make further workspaces on this Livery; whoever runs it has set it so.")
+    sentence = N_("Nobody can create new workspaces on this Livery. The person who runs it has turned this off.")
 
 
 class WorkspacesByFirstOwners(Forbidden):
-    sentence = N_("Only owners of the first workspace can make further ones on this Livery. Ask one of them.")
+    sentence = N_("Only owners of the first workspace can create new ones on this Livery. Ask one of them.")

@@ -99,7 +99,7 @@ def list_adapters(
     archived: bool = False,
     cursor: Cursor = None,
 ) -> AdapterList:
-    """All of the workspace's, the newest first."""
+    """All adapters in the workspace, newest first."""
     found = queries.adapters(session, workspace_id=visitor.workspace.id, archived=archived, before=from_cursor(cursor))
     shown, following = split(found, queries.PAGE)
     return AdapterList(items=[AdapterOut.of(row) for row in shown], next=following)
@@ -107,7 +107,7 @@ def list_adapters(
 
 @router.get("/projects/{project_id}/adapters", summary="List a brand's adapters")
 def of_project(session: ReadSession, visitor: Viewer, project_id: RowId, archived: bool = False) -> AdapterList:
-    """The newest version first, on one page."""
+    """Newest version first, on one page."""
     projects.project(session, workspace_id=visitor.workspace.id, project_id=project_id)
     found = queries.of_project(session, workspace_id=visitor.workspace.id, project_id=project_id, archived=archived)
     return AdapterList(items=[AdapterOut.of(row) for row in found], next=None)
@@ -156,8 +156,8 @@ class PublicationOut(BaseModel, defer_build=True):
 def publish(
     request: Request, session: WriteSession, visitor: Editor, adapter_id: RowId, order: NewPublication
 ) -> PublicationOut:
-    """To Hugging Face, private unless `public`; clean files and a card, and nothing of what it learned from. A worker
-    does it."""
+    """Uploads clean files and a card to Hugging Face, private unless `public`; never the training data. A worker
+    does the upload."""
     row = publishing.order(
         session,
         workspace_id=visitor.workspace.id,
@@ -175,7 +175,7 @@ def publish(
 
 @router.get("/adapters/{adapter_id}/publications", summary="Where an adapter was published")
 def publications(session: ReadSession, visitor: Viewer, adapter_id: RowId) -> list[PublicationOut]:
-    """The newest first."""
+    """Newest first."""
     workspace_id = visitor.workspace.id
     queries.adapter(session, workspace_id=workspace_id, adapter_id=adapter_id)
     found = queries.publications(session, workspace_id=workspace_id, adapter_id=adapter_id)
@@ -183,13 +183,13 @@ def publications(session: ReadSession, visitor: Viewer, adapter_id: RowId) -> li
     return [PublicationOut.of(row, by_subject.get(row.id)) for row in found]
 
 
-@router.post("/adapters/{adapter_id}/archive", summary="Put an adapter away")
+@router.post("/adapters/{adapter_id}/archive", summary="Archive an adapter")
 @audited("adapter.archived")
 def archive(session: WriteSession, visitor: Editor, adapter_id: RowId) -> AdapterOut:
     return AdapterOut.of(service.archive(session, workspace_id=visitor.workspace.id, adapter_id=adapter_id))
 
 
-@router.post("/adapters/{adapter_id}/unarchive", summary="Take an adapter out of the archive")
+@router.post("/adapters/{adapter_id}/unarchive", summary="Restore an adapter from the archive")
 @audited("adapter.unarchived")
 def unarchive(session: WriteSession, visitor: Editor, adapter_id: RowId) -> AdapterOut:
     return AdapterOut.of(service.unarchive(session, workspace_id=visitor.workspace.id, adapter_id=adapter_id))
@@ -198,7 +198,7 @@ def unarchive(session: WriteSession, visitor: Editor, adapter_id: RowId) -> Adap
 @router.delete("/adapters/{adapter_id}", summary="Delete an adapter", status_code=204)
 @audited("adapter.deleted")
 def delete(session: WriteSession, visitor: Editor, storage: FileStorage, adapter_id: RowId) -> Response:
-    """Its files go too; pictures that were made with it stay."""
+    """Deletes the adapter's files too; pictures created with it stay."""
     folder = service.delete_adapter(session, workspace_id=visitor.workspace.id, adapter_id=adapter_id)
     return Response(status_code=204, background=BackgroundTask(storage.delete_under, folder))
 
@@ -207,14 +207,14 @@ def delete(session: WriteSession, visitor: Editor, storage: FileStorage, adapter
 def download(
     session: ReadSession, visitor: Viewer, storage: FileStorage, adapter_id: RowId, kind: files.Kind
 ) -> Response:
-    """`diffusers`; `kohya` for AUTOMATIC1111, Forge, ComfyUI and sd-scripts; `clean`, the same without a word about the
-    training pictures; `sidecar`, the `.json` that AUTOMATIC1111 reads beside it."""
+    """`diffusers`; `kohya` for AUTOMATIC1111, Forge, ComfyUI and sd-scripts; `clean`, the same without any mention of
+    the training pictures; `sidecar`, the `.json` that AUTOMATIC1111 reads next to the adapter."""
     adapter = queries.adapter(session, workspace_id=visitor.workspace.id, adapter_id=adapter_id)
     return adapter_file(session, storage, adapter, kind)
 
 
 @router.get(
-    "/adapters/{voice_adapter_id}/voice-files/{voice_file}", summary="Get a file of a voice", response_class=Response
+    "/adapters/{voice_adapter_id}/voice-files/{voice_file}", summary="Download a voice file", response_class=Response
 )
 def voice_file_of(
     session: ReadSession,
@@ -262,7 +262,7 @@ class MergedFileOut(BaseModel, defer_build=True):
 
 @router.get("/adapters/{voice_adapter_id}/merged", summary="List a voice's merged files")
 def list_merged(session: ReadSession, visitor: Viewer, voice_adapter_id: RowId) -> list[MergedFileOut]:
-    """Those that can be made, whether they are or not."""
+    """All merged files that can be created, whether they exist or not."""
     adapter = queries.voice(session, workspace_id=visitor.workspace.id, adapter_id=voice_adapter_id)
     return [MergedFileOut.of(one) for one in merged.shown(session, adapter)]
 
@@ -270,7 +270,7 @@ def list_merged(session: ReadSession, visitor: Viewer, voice_adapter_id: RowId) 
 @router.post("/adapters/{voice_adapter_id}/merged/{form}", summary="Merge a voice with its base", status_code=202)
 @audited("merged_file.ordered")
 def merge(session: WriteSession, visitor: Editor, voice_adapter_id: RowId, form: merged.Form) -> MergedFileOut:
-    """A worker makes the file; it is kept until somebody deletes it. Asked for again, it is the same one."""
+    """A worker creates the file, which is kept until someone deletes it. Repeated requests return the same file."""
     merged.order(
         session,
         workspace_id=visitor.workspace.id,
@@ -283,12 +283,12 @@ def merge(session: WriteSession, visitor: Editor, voice_adapter_id: RowId, form:
 
 
 @router.get(
-    "/adapters/{voice_adapter_id}/merged/{form}", summary="Get a merged file of a voice", response_class=Response
+    "/adapters/{voice_adapter_id}/merged/{form}", summary="Download a voice's merged file", response_class=Response
 )
 def merged_file_of(
     session: ReadSession, visitor: Viewer, storage: FileStorage, voice_adapter_id: RowId, form: merged.Form
 ) -> Response:
-    """Once it is there."""
+    """Available once the file has been created."""
     return merged_download(session, visitor, storage, voice_adapter_id, form)
 
 
@@ -297,12 +297,12 @@ def merged_file_of(
 def delete_merged(
     session: WriteSession, visitor: Editor, storage: FileStorage, voice_adapter_id: RowId, form: merged.Form
 ) -> Response:
-    """The voice itself stays, and the file can be made again."""
+    """The voice stays, and the file can be created again."""
     key = merged.delete(session, workspace_id=visitor.workspace.id, adapter_id=voice_adapter_id, form=form)
     return Response(status_code=204, background=BackgroundTask(storage.delete, key) if key else None)
 
 
-@router.post("/projects/{project_id}/adapters/voice", summary="Bring a voice", status_code=201)
+@router.post("/projects/{project_id}/adapters/voice", summary="Import a voice", status_code=201)
 @audited("adapter.imported")
 def import_voice(
     session: WriteSession,
@@ -311,7 +311,7 @@ def import_voice(
     project_id: RowId,
     file: Annotated[UploadFile, File()],
 ) -> AdapterOut:
-    """One that was trained elsewhere: PEFT's folder as a ZIP, or a safetensors file that Livery made."""
+    """A voice trained elsewhere: a PEFT folder as a ZIP, or a safetensors file created by Livery."""
     projects.project(session, workspace_id=visitor.workspace.id, project_id=project_id)
     adapter = service.import_voice(
         session,

@@ -9,6 +9,6 @@ class VersionTaken(Exception):
 
 class NoSuchFile(NotFound):
     sentence = N_(
-        "This adapter has no file for other programs: their names have no place for this kind of adapter on this base. "
-        "Take the file for diffusers."
+        "This adapter has no file for other programs: their layer names do not cover this kind of adapter on "
+        "this base. Download the file for diffusers."
     )

@@ -34,13 +34,13 @@ from app.web.text import RowId
 router = APIRouter(route_class=DeferredRoute)
 router.routes += file_routes.router.routes
 SAVED = N_("Saved")
-IMPORTED = N_("The voice is here.")
-ARCHIVED = N_("The adapter is in the archive now. Its files and pictures stay.")
-UNARCHIVED = N_("The adapter is back.")
-ON_ITS_WAY = N_("The adapter is on its way to the model hub.")
+IMPORTED = N_("The voice was imported.")
+ARCHIVED = N_("The adapter was archived. Its files and pictures stay.")
+UNARCHIVED = N_("The adapter was restored from the archive.")
+ON_ITS_WAY = N_("The adapter is being published on the model hub.")
 DELETED = N_("The adapter and its files were deleted.")
-BEING_MADE = N_("The file is being made. You can close this page; a worker makes it.")
-FILE_DELETED = N_("The file was deleted. It can be made again at any time.")
+BEING_MADE = N_("A worker creates the file. You can close this page.")
+FILE_DELETED = N_("The file was deleted. You can create it again at any time.")
 
 
 @router.get("/adapters")

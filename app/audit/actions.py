@@ -10,17 +10,17 @@ CHANGED = N_("%(who)s changed %(what)s.")
 DELETED = N_("%(who)s deleted %(what)s.")
 RESTORED = N_("%(who)s brought back %(what)s.")
 ARCHIVED = N_("%(who)s archived %(what)s.")
-UNARCHIVED = N_("%(who)s took %(what)s out of the archive.")
+UNARCHIVED = N_("%(who)s unarchived %(what)s.")
 STOPPED = N_("%(who)s stopped %(what)s.")
 STARTED = N_("%(who)s started %(what)s.")
-ORDERED = N_("%(who)s ordered %(what)s.")
-INCLUDED = N_("%(who)s chose %(what)s for training.")
-LEFT_OUT = N_("%(who)s left %(what)s out of training.")
+ORDERED = N_("%(who)s requested %(what)s.")
+INCLUDED = N_("%(who)s included %(what)s in training.")
+LEFT_OUT = N_("%(who)s excluded %(what)s from training.")
 MARKED = N_("%(who)s marked %(what)s as favourite.")
-UNMARKED = N_("%(who)s removed the favourite mark from %(what)s.")
-FAVOURITE = N_("%(who)s set or removed the favourite mark of %(what)s.")
+UNMARKED = N_("%(who)s removed %(what)s from favourites.")
+FAVOURITE = N_("%(who)s marked or unmarked %(what)s as favourite.")
 REVIEWED = N_("%(who)s reviewed %(what)s.")
-ERASED = N_("%(who)s erased %(what)s for good.")
+ERASED = N_("%(who)s permanently erased %(what)s.")
 
 GROUPS = {
     "people": N_("People and access"),
@@ -29,9 +29,9 @@ GROUPS = {
     "texts": N_("Texts"),
     "trainings": N_("Trainings"),
     "adapters": N_("Adapters"),
-    "results": N_("Visuals and written texts"),
+    "results": N_("Visuals and generated texts"),
     "base_models": N_("Base models"),
-    "operation": N_("Operation"),
+    "operation": N_("Operations"),
 }
 
 
@@ -56,7 +56,7 @@ ACTIONS = {
     "person.changed": Action("people", "person", N_("%(who)s changed their own account."), True),
     "person.password_changed": Action("people", "person", N_("%(who)s changed their password."), True),
     "person.password_reset": Action("people", "person", N_("%(who)s set a new password with a link."), True),
-    "person.rescued": Action("people", "person", N_("%(who)s made a link for %(what)s to set a new password."), True),
+    "person.rescued": Action("people", "person", N_("%(who)s created a password reset link for %(what)s."), True),
     "person.erased": Action("people", "person", ERASED, True),
     "member.joined": Action("people", "member", N_("%(who)s joined the workspace.")),
     "member.role_changed": Action("people", "member", N_("%(who)s changed the role of %(what)s.")),
@@ -65,12 +65,12 @@ ACTIONS = {
     "member.second_factor_removed": Action("people", "member", N_("%(who)s removed the second factor of %(what)s.")),
     "authenticator.added": Action("people", "authenticator", N_("%(who)s set up an authenticator app."), True),
     "authenticator.removed": Action("people", "authenticator", N_("%(who)s removed their authenticator app."), True),
-    "recovery_codes.created": Action("people", "recovery_code", N_("%(who)s made new recovery codes."), True),
+    "recovery_codes.created": Action("people", "recovery_code", N_("%(who)s created new recovery codes."), True),
     "passkey.added": Action("people", "passkey", N_("%(who)s set up %(what)s."), True),
     "passkey.removed": Action("people", "passkey", N_("%(who)s removed %(what)s."), True),
     "invitation.created": Action("people", "invitation", CREATED),
     "invitation.withdrawn": Action("people", "invitation", N_("%(who)s withdrew %(what)s.")),
-    "reset_link.created": Action("people", "reset_link", N_("%(who)s made a link for %(what)s to set a new password.")),
+    "reset_link.created": Action("people", "reset_link", N_("%(who)s created a password reset link for %(what)s.")),
     "workspace.created": Action("people", "workspace", CREATED),
     "workspace.changed": Action("people", "workspace", CHANGED),
     "token.created": Action("people", "token", CREATED),
@@ -112,13 +112,15 @@ ACTIONS = {
     "voice_training.cancelled": Action("trainings", "training", STOPPED),
     # Adapters
     "adapter.changed": Action("adapters", "adapter", CHANGED),
-    "adapter.published": Action("adapters", "adapter", N_("%(who)s ordered %(what)s to be published on the hub.")),
+    "adapter.published": Action(
+        "adapters", "adapter", N_("%(who)s requested the publication of %(what)s on the model hub.")
+    ),
     "adapter.archived": Action("adapters", "adapter", ARCHIVED),
     "adapter.unarchived": Action("adapters", "adapter", UNARCHIVED),
     "adapter.deleted": Action("adapters", "adapter", DELETED),
     "adapter.imported": Action("adapters", "adapter", N_("%(who)s imported %(what)s.")),
     "adapter_file.added": Action("adapters", "adapter_file", N_("%(who)s uploaded %(what)s.")),
-    "adapter_file.fetched": Action("adapters", "adapter_file", N_("%(who)s ordered the import of %(what)s.")),
+    "adapter_file.fetched": Action("adapters", "adapter_file", N_("%(who)s requested the import of %(what)s.")),
     "adapter_file.deleted": Action("adapters", "adapter_file", DELETED),
     "merged_file.ordered": Action("adapters", "merged_file", ORDERED),
     "merged_file.deleted": Action("adapters", "merged_file", DELETED),
@@ -137,7 +139,7 @@ ACTIONS = {
     "output.kept": Action("results", "output", N_("%(who)s kept %(what)s in the gallery.")),
     "output.undone": Action("results", "output", N_("%(who)s undid a change to %(what)s.")),
     "output.tagged": Action("results", "output", N_("%(who)s changed the tags of %(what)s.")),
-    "output.sorted": Action("results", "output", N_("%(who)s sorted %(what)s.")),
+    "output.sorted": Action("results", "output", N_("%(who)s organised %(what)s.")),
     "output.deleted": Action("results", "output", DELETED),
     "output.restored": Action("results", "output", RESTORED),
     "campaign.created": Action("results", "campaign", CREATED),
@@ -152,16 +154,16 @@ ACTIONS = {
     # Base models
     "base_model.added": Action("base_models", "base_model", ADDED),
     "base_model.changed": Action("base_models", "base_model", CHANGED),
-    "base_model.put_away": Action("base_models", "base_model", N_("%(who)s put away %(what)s.")),
+    "base_model.put_away": Action("base_models", "base_model", N_("%(who)s hid %(what)s.")),
     "base_model.taken_back": Action("base_models", "base_model", RESTORED),
-    "base_model.fetched": Action("base_models", "base_model", N_("%(who)s ordered the files of %(what)s.")),
+    "base_model.fetched": Action("base_models", "base_model", N_("%(who)s requested the files of %(what)s.")),
     "base_model.fetch_cancelled": Action("base_models", "base_model", N_("%(who)s stopped the download of %(what)s.")),
     "base_model.files_removed": Action("base_models", "base_model", N_("%(who)s removed the files of %(what)s.")),
     # Operation
     "job.cancelled": Action("operation", "job", STOPPED),
     "job.requeued": Action("operation", "job", N_("%(who)s put %(what)s back into the queue.")),
-    "worker.drained": Action("operation", "worker", N_("%(who)s let %(what)s finish and take no more jobs."), True),
-    "worker.resumed": Action("operation", "worker", N_("%(who)s let %(what)s take jobs again."), True),
+    "worker.drained": Action("operation", "worker", N_("%(who)s set %(what)s to finish and take no more jobs."), True),
+    "worker.resumed": Action("operation", "worker", N_("%(who)s set %(what)s to take jobs again."), True),
     "backup.made": Action("operation", "backup", N_("%(who)s made %(what)s."), True),
     "backup.restored": Action("operation", "backup", N_("%(who)s restored %(what)s."), True),
 }

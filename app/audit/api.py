@@ -62,7 +62,7 @@ class AuditQuery(AuditFilter):
 def list_events(
     request: Request, session: ReadSession, visitor: Owner, chain: Chain, query: Annotated[AuditQuery, Query()]
 ) -> AuditEventList:
-    """The newest first. “installation=true” lists what concerns no workspace, for owners of the first one."""
+    """Newest first. “installation=true” lists events that concern no workspace, for owners of the first workspace."""
     found = queries.events(session, chain, query.wanted(), before=query.cursor)
     shown_ones = found[: queries.PAGE]
     return AuditEventList(
@@ -77,7 +77,8 @@ def _out(event: AuditEvent, locale: str) -> AuditEventOut:
 
 @router.get("/check", summary="Check the audit log")
 def check(session: ReadSession, visitor: Owner, settings: AppSettings, chain: Chain) -> AuditVerdict:
-    """Reads the chain from its first event. Keep a hash or an export elsewhere to prove that nobody made it anew."""
+    """Reads the chain from its first event. Keep a hash or an export elsewhere to prove that nobody has rebuilt the
+    chain."""
     rate_limit.count(settings.broker_url, rate_limit.AUDIT_CHECKS, visitor.workspace.id)
     found = queries.verify(session, chain)
     return AuditVerdict(
@@ -97,5 +98,6 @@ def check(session: ReadSession, visitor: Owner, settings: AppSettings, chain: Ch
     responses={200: {"content": {kind: {} for kind in exports.MEDIA_TYPES.values()}}},
 )
 def export(request: Request, chain: Chain, form: Annotated[exports.Format, Path()]) -> Response:
-    """The whole chain from its first event: “jsonl” holds all that a check needs, “csv” is for spreadsheets."""
+    """The whole chain from its first event: “jsonl” contains everything that a check needs, “csv” is for
+    spreadsheets."""
     return send(request, chain, form)

@@ -5,7 +5,7 @@ from app.errors import N_, AppError
 
 class NotInstallationOwner(AppError):
     status = 403
-    sentence = N_("Only owners of the first workspace may see what concerns the whole installation.")
+    sentence = N_("Only owners of the first workspace can see the log of the whole installation.")
 
 
 class Unrecorded(Exception):

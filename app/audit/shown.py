@@ -12,11 +12,11 @@ from app.web.language import translate, translations
 
 WHO = {
     "token": N_("The token %(name)s"),
-    "link": N_("%(name)s, by a link,"),
+    "link": N_("%(name)s (via a link)"),
     "command": N_("The command %(name)s"),
 }
 """A person is called by their name."""
-ERASED = N_("Somebody whose details were erased")
+ERASED = N_("Someone whose details were erased")
 VALUES: dict[Any, str] = {
     True: N_("yes"),
     False: N_("no"),
@@ -26,11 +26,11 @@ VALUES: dict[Any, str] = {
     "open": N_("open"),
     "approved": N_("approved"),
     "rejected": N_("rejected"),
-    "keep": N_("keep it"),
-    "mask": N_("mask it"),
+    "keep": N_("keep"),
+    "mask": N_("mask"),
     "light": N_("light"),
     "dark": N_("dark"),
-    "auto": N_("as the device"),
+    "auto": N_("same as device"),
     "en": N_("English"),
     "de": N_("German"),
 }

@@ -18,19 +18,19 @@ KIND = "base_download"
 
 
 class NothingToFetch(Conflict):
-    sentence = N_("Nothing needs to be fetched: its files are on the worker's machine already.")
+    sentence = N_("Nothing to fetch: the files are already on the worker's machine.")
 
 
 class IsBusy(Conflict):
-    sentence = N_("Its files are being fetched just now. Cancel that first.")
+    sentence = N_("The files are being fetched. Cancel the download first.")
 
 
 class NotHere(Conflict):
-    sentence = N_("Its files are on no worker's disk, so there is nothing to remove.")
+    sentence = N_("No worker has the files on its disk, so there is nothing to remove.")
 
 
 class BadToken(Invalid):
-    sentence = N_("That is no token of a model hub: it has no spaces and at most 200 characters.")
+    sentence = N_("This is not a model hub token: such tokens have no spaces and at most 200 characters.")
 
 
 def order_download(session: Session, *, workspace_id: str, key: str, created_by: str | None) -> BaseDownload:

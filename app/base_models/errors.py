@@ -5,20 +5,20 @@ from app.errors import N_, Conflict, Invalid
 
 class BadRepository(Invalid):
     field = "repository"
-    sentence = N_("A model on the hub is named “owner/name”, for instance “my-company/our-checkpoint”.")
+    sentence = N_("Models on the hub are named “owner/name”, for instance “my-company/our-checkpoint”.")
 
 
 class BadFileName(Invalid):
     field = "file"
     sentence = N_(
-        "Only safetensors files are taken, because other checkpoint files can carry programs. Please give the name of "
-        "a file that ends in .safetensors."
+        "Only safetensors files are accepted, because other checkpoint files can contain programs. Please "
+        "enter the name of a file that ends in .safetensors."
     )
 
 
 class NotLyingReady(Invalid):
     field = "entry"
-    sentence = N_("“%(name)s” is not in the folder of checkpoints on a worker's machine. Please choose another entry.")
+    sentence = N_("“%(name)s” is not in the checkpoint folder on a worker's machine. Please choose another entry.")
 
 
 class UnusableCheckpoint(Invalid):
@@ -27,26 +27,26 @@ class UnusableCheckpoint(Invalid):
 
 
 class HasItAlready(Conflict):
-    sentence = N_("“%(name)s” is this very checkpoint already.")
+    sentence = N_("This checkpoint has already been added as “%(name)s”.")
 
 
 class TooManyBases(Conflict):
-    sentence = N_("%(count)s base models are the most that a workspace may add. Put away some that nobody uses.")
+    sentence = N_("A workspace can add at most %(count)s base models. Hide some that nobody uses.")
 
 
 class UnknownKind(Invalid):
     field = "family"
-    sentence = N_("A checkpoint of that kind cannot be added. Please choose another kind.")
+    sentence = N_("Checkpoints of this kind cannot be added. Please choose another kind.")
 
 
 class BadLanguages(Invalid):
     field = "languages"
-    sentence = N_("Please write languages as codes of two or three letters with spaces between them: “en de”.")
+    sentence = N_("Please enter languages as two- or three-letter codes, separated by spaces: “en de”.")
 
 
 class NotOneFile(Invalid):
     field = "file"
     sentence = N_(
-        "A language model is several files: its numbers, its configuration and its tokenizer. Leave this empty, and "
-        "the whole repository is fetched."
+        "A language model consists of several files: weights, configuration and tokenizer. Leave this empty to "
+        "fetch the whole repository."
     )

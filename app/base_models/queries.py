@@ -21,7 +21,7 @@ NOT_SAID = Sentence(
     en="Nobody has written down what its licence allows. Look it up before you use it for your business.",
     de="Niemand hat notiert, was die Lizenz erlaubt. Bitte sehen Sie nach, bevor Sie es gewerblich nutzen.",
 )
-NO_DEFAULTS = N_("The catalogue has no base model of this kind, so its defaults and configuration are missing.")
+NO_DEFAULTS = N_("The catalogue has no base model of this kind, so defaults and configuration are missing.")
 
 
 def entry(session: Session, *, workspace_id: str, key: str) -> BaseModelEntry:

@@ -12,7 +12,7 @@ from app.lora_files.families.facts import FamilyFacts
 
 
 class UnknownFamily(Invalid):
-    sentence = N_("This checkpoint is of a kind that Livery does not know (%(kind)s). Known are: %(known)s.")
+    sentence = N_("Livery does not support this kind of checkpoint (%(kind)s). Supported kinds: %(known)s.")
 
     def __init__(self, *, kind: str, known: str = "") -> None:
         super().__init__(kind=kind, known=known or families.listing())
@@ -20,15 +20,15 @@ class UnknownFamily(Invalid):
 
 class OtherFamily(Invalid):
     sentence = N_(
-        "The checkpoint is of another kind than was chosen: its files say %(found)s. Add it again with the right kind, "
-        "or let Livery recognise it."
+        "The checkpoint is of a different kind than the one chosen: its files say %(found)s. Add it again with "
+        "the right kind, or let Livery detect it."
     )
 
 
 class WholeLanguageModel(Invalid):
     sentence = N_(
-        "This file holds a language model, which needs its configuration and tokenizer beside it. Add the whole "
-        "repository: leave “One file of it” empty."
+        "This file is a language model, which also needs its configuration and tokenizer. Add the whole "
+        "repository: leave “Single file” empty."
     )
 
 

@@ -62,35 +62,35 @@ class Numbers:
 
 class NoLanguageModel(Invalid):
     sentence = N_(
-        "This is no language model that a voice can be trained on: its configuration says %(kind)s. Known are models "
-        "that write word after word, of these kinds: %(known)s."
+        "A voice cannot be trained on this model: its configuration says %(kind)s. Livery supports language "
+        "models that write word by word, of these kinds: %(known)s."
     )
 
 
 class NotWholeNumbers(Invalid):
     sentence = N_(
-        "The numbers of this language model are packed already (%(kind)s). Choose the repository that it was made "
-        "from, with 16 or 32 bits a number; Livery packs it itself where the memory is short."
+        "The weights of this language model are already quantised (%(kind)s). Choose the repository that it "
+        "was made from, with 16 or 32 bits per weight; Livery quantises the model itself where memory is short."
     )
 
 
 class LanguageModelTooLarge(Invalid):
     sentence = N_(
-        "This language model has %(billions)s billion parameters, and %(most)s billion are the most that can be "
-        "trained here. Choose a smaller one."
+        "This language model has %(billions)s billion parameters; the limit for training here is %(most)s "
+        "billion. Choose a smaller one."
     )
 
 
 class UnknownLayers(Invalid):
     sentence = N_(
-        "This language model is built in a way that training does not know: %(layer)s is not as it should be. Choose "
+        "Training does not support the structure of this language model: %(layer)s is not as expected. Choose "
         "another one."
     )
 
 
 class NoTokenizer(Invalid):
     sentence = N_(
-        "This language model comes without a tokenizer.json, so nobody could tell how it reads words. Add that file, "
+        "This language model has no tokenizer.json, so Livery cannot tell how it reads words. Add that file, "
         "or choose another repository."
     )
 

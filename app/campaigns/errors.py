@@ -4,12 +4,12 @@ from app.errors import N_, Conflict, Invalid
 
 
 class NoSuchCampaign(Invalid):
-    sentence = N_("This campaign is not there any more. Please choose another.")
+    sentence = N_("This campaign no longer exists. Please choose another.")
 
 
 class NameTaken(Conflict):
-    sentence = N_("There is a campaign “%(name)s” already. Please choose another name, or use that one.")
+    sentence = N_("A campaign called “%(name)s” already exists. Please choose another name, or use that campaign.")
 
 
 class EmptyName(Invalid):
-    sentence = N_("Please give it a name.")
+    sentence = N_("Please enter a name.")

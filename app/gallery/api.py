@@ -219,12 +219,12 @@ def count_outputs(session: ReadSession, visitor: Viewer, filters: AskedFor) -> C
     return CountsOut(open=counts.open, approved=counts.approved, rejected=counts.rejected, favourite=counts.favourite)
 
 
-@router.get("/outputs/{output_id}", tags=PICTURES, summary="One picture and how it was made")
+@router.get("/outputs/{output_id}", tags=PICTURES, summary="Get a picture and how it was made")
 def get_output(session: ReadSession, visitor: Viewer, output_id: RowId) -> OutputOut:
     return _out(queries.view(session, workspace_id=visitor.workspace.id, output_id=output_id))
 
 
-@router.patch("/outputs/{output_id}", tags=PICTURES, summary="Judge and sort a picture")
+@router.patch("/outputs/{output_id}", tags=PICTURES, summary="Review and organise a picture")
 @audited("output.changed")
 def change_output(session: WriteSession, visitor: Editor, output_id: RowId, changes: OutputChanges) -> OutputOut:
     workspace_id = visitor.workspace.id
@@ -238,7 +238,7 @@ def change_output(session: WriteSession, visitor: Editor, output_id: RowId, chan
     return _out(queries.view(session, workspace_id=workspace_id, output_id=output_id))
 
 
-@router.post("/outputs/mark", tags=PICTURES, summary="Judge several pictures; it can be undone for a week")
+@router.post("/outputs/mark", tags=PICTURES, summary="Review several pictures; can be undone for a week")
 @audited("output.changed")
 def mark_outputs(session: WriteSession, visitor: Editor, wanted: NewMarks) -> MarkedOut:
     marks = Marks(review=wanted.review, favourite=wanted.favourite, in_gallery=wanted.in_gallery)
@@ -246,7 +246,7 @@ def mark_outputs(session: WriteSession, visitor: Editor, wanted: NewMarks) -> Ma
     return MarkedOut(count=marked.count, change_id=marked.change_id)
 
 
-@router.post("/changes/{change_id}/undo", tags=PICTURES, summary="Make pictures what they were before a change")
+@router.post("/changes/{change_id}/undo", tags=PICTURES, summary="Undo a change to pictures")
 @audited("output.undone")
 def undo_change(session: WriteSession, visitor: Editor, change_id: RowId) -> UndoneOut:
     return UndoneOut(count=len(judging.undo(session, workspace_id=visitor.workspace.id, change_id=change_id)))
@@ -255,7 +255,7 @@ def undo_change(session: WriteSession, visitor: Editor, change_id: RowId) -> Und
 @router.get(
     "/outputs/{output_id}/picture",
     tags=PICTURES,
-    summary="The file: PNG as it was made, or a smaller copy",
+    summary="Download a picture: the original PNG or a smaller copy",
     response_class=Response,
     responses={200: {"content": {"image/png": {}, "image/webp": {}, "image/jpeg": {}}}},
 )
@@ -268,7 +268,7 @@ def get_picture(
 @router.post(
     "/outputs/download",
     tags=PICTURES,
-    summary="Several pictures as one ZIP",
+    summary="Download several pictures as one ZIP",
     response_class=Response,
     responses={200: {"content": {"application/zip": {}}}},
 )
@@ -277,14 +277,14 @@ def download(session: ReadSession, storage: FileStorage, visitor: Viewer, chosen
     return send_archive(storage, queries.views(session, found), "pictures.zip")
 
 
-@router.delete("/outputs/{output_id}", tags=PICTURES, summary="Delete a picture; it can be undone for a while")
+@router.delete("/outputs/{output_id}", tags=PICTURES, summary="Delete a picture; can be undone for a while")
 @audited("output.deleted")
 def delete_output(session: WriteSession, visitor: Editor, output_id: RowId) -> DeletionOut:
     output = generations.output(session, workspace_id=visitor.workspace.id, output_id=output_id)
     return _delete(session, visitor, [output.id])
 
 
-@router.post("/outputs/delete", tags=PICTURES, summary="Delete several pictures; it can be undone for a while")
+@router.post("/outputs/delete", tags=PICTURES, summary="Delete several pictures; can be undone for a while")
 @audited("output.deleted")
 def delete_outputs(session: WriteSession, visitor: Editor, chosen: Chosen) -> DeletionOut:
     return _delete(session, visitor, chosen.ids)
@@ -295,7 +295,7 @@ def _delete(session: WriteSession, visitor: Visitor, output_ids: list[str]) -> D
     return DeletionOut(number=deletion.number, count=deletion.count)
 
 
-@router.post("/deletions/{number}/undo", tags=PICTURES, summary="Bring deleted pictures back")
+@router.post("/deletions/{number}/undo", tags=PICTURES, summary="Restore deleted pictures")
 @audited("output.restored")
 def undo(session: WriteSession, visitor: Editor, number: DeletionNumber) -> UndoneOut:
     return UndoneOut(count=service.undo(session, workspace_id=visitor.workspace.id, number=int(number)))
@@ -327,7 +327,9 @@ def rename_campaign(session: WriteSession, visitor: Editor, campaign_id: RowId, 
     return _campaign(campaign, counts.get(campaign.id, 0))
 
 
-@router.delete("/campaigns/{campaign_id}", tags=CAMPAIGNS, status_code=204, summary="Remove a campaign; pictures stay")
+@router.delete(
+    "/campaigns/{campaign_id}", tags=CAMPAIGNS, status_code=204, summary="Remove a campaign; its pictures stay"
+)
 @audited("campaign.deleted")
 def delete_campaign(session: WriteSession, visitor: Editor, campaign_id: RowId) -> None:
     service.delete_campaign(session, workspace_id=visitor.workspace.id, campaign_id=campaign_id)

@@ -8,8 +8,8 @@ class NothingChosen(Invalid):
 
 
 class TooManyTags(Conflict):
-    sentence = N_("A picture can carry at most %(most)s tags.")
+    sentence = N_("A picture can have at most %(most)s tags.")
 
 
 class TooLateToUndo(Conflict):
-    sentence = N_("This cannot be taken back any more.")
+    sentence = N_("This can no longer be undone.")

@@ -50,16 +50,16 @@ ACTS = (
         "output.marked",
         Marks(favourite=True),
         N_("Marked as a favourite."),
-        ngettext("%(num)d picture marked as favourite.", "%(num)d pictures marked as favourites."),
+        ngettext("%(num)d picture marked as a favourite.", "%(num)d pictures marked as favourites."),
         N_("Already a favourite."),
-        ngettext("%(num)d picture is a favourite already.", "All %(num)d pictures are favourites already."),
+        ngettext("%(num)d picture is already a favourite.", "All %(num)d pictures are already favourites."),
     ),
     Act(
         "unfavourite",
         "output.unmarked",
         Marks(favourite=False),
-        N_("No longer a favourite."),
-        ngettext("%(num)d picture is no favourite any more.", "%(num)d pictures are no favourites any more."),
+        N_("Removed from favourites."),
+        ngettext("%(num)d picture removed from favourites.", "%(num)d pictures removed from favourites."),
         N_("Not a favourite."),
         ngettext("%(num)d picture is not a favourite.", "None of the %(num)d pictures is a favourite."),
     ),
@@ -70,7 +70,7 @@ ACTS = (
         N_("Picture approved."),
         ngettext("%(num)d picture approved.", "%(num)d pictures approved."),
         N_("Already approved."),
-        ngettext("%(num)d picture is approved already.", "All %(num)d pictures are approved already."),
+        ngettext("%(num)d picture is already approved.", "All %(num)d pictures are already approved."),
     ),
     Act(
         "reject",
@@ -79,16 +79,16 @@ ACTS = (
         N_("Picture rejected."),
         ngettext("%(num)d picture rejected.", "%(num)d pictures rejected."),
         N_("Already rejected."),
-        ngettext("%(num)d picture is rejected already.", "All %(num)d pictures are rejected already."),
+        ngettext("%(num)d picture is already rejected.", "All %(num)d pictures are already rejected."),
     ),
     Act(
         "reopen",
         "output.reopened",
         Marks(review="open"),
-        N_("Back to review."),
-        ngettext("%(num)d picture is back to review.", "%(num)d pictures are back to review."),
+        N_("Moved back to review."),
+        ngettext("%(num)d picture moved back to review.", "%(num)d pictures moved back to review."),
         N_("Not reviewed yet."),
-        ngettext("%(num)d picture is not reviewed yet.", "None of the %(num)d pictures is reviewed yet."),
+        ngettext("%(num)d picture has not been reviewed yet.", "None of the %(num)d pictures has been reviewed yet."),
     ),
     Act(
         "keep",
@@ -97,12 +97,12 @@ ACTS = (
         N_("Kept in the gallery."),
         ngettext("%(num)d picture kept in the gallery.", "%(num)d pictures kept in the gallery."),
         N_("Already in the gallery."),
-        ngettext("%(num)d picture is in the gallery already.", "All %(num)d pictures are in the gallery already."),
+        ngettext("%(num)d picture is already in the gallery.", "All %(num)d pictures are already in the gallery."),
     ),
 )
 BY_NAME = {act.name: act for act in ACTS}
 DELETED = ngettext("%(num)d picture deleted.", "%(num)d pictures deleted.")
-UNDONE = ngettext("Undone. %(num)d picture is as it was.", "Undone. %(num)d pictures are as they were.")
+UNDONE = ngettext("Change undone for %(num)d picture.", "Change undone for %(num)d pictures.")
 
 
 def told(request: Request, act: Act, marked: Marked, *, of_many: bool) -> Flash:

@@ -26,7 +26,7 @@ from app.web.templating import fragment, page
 from app.web.text import RowId
 
 router = APIRouter(route_class=DeferredRoute)
-GONE = N_("That picture was deleted in the meantime. Here is the next one.")
+GONE = N_("That picture has since been deleted. Here is the next one.")
 MOST_SHOWN = 24
 """Approved pictures that the end of a review shows; the download has them all."""
 Asked = Annotated[ReviewQuery, Query()]

@@ -38,9 +38,9 @@ from app.writings import queries as writings
 
 router = APIRouter(route_class=DeferredRoute)
 router.routes += [*judging_routes.router.routes, *review_routes.router.routes]
-CREATED = N_("The campaign “%(name)s” is there now.")
-RENAMED = N_("The campaign is called “%(name)s” now.")
-DISSOLVED = N_("The campaign “%(name)s” was removed. Its pictures are still in the gallery.")
+CREATED = N_("Campaign “%(name)s” created.")
+RENAMED = N_("Campaign renamed to “%(name)s”.")
+DISSOLVED = N_("Campaign “%(name)s” removed. Its pictures are still in the gallery.")
 Hash = Annotated[str, StringConstraints(pattern="^[0-9a-f]{8,64}$")]
 DeletionNumber = Annotated[str, StringConstraints(pattern="^[0-9]{1,17}$")]
 Kind = Annotated[copies.CopyFormat, Query(alias="as")]
@@ -174,7 +174,7 @@ def delete_one(request: Request, session: WriteSession, visitor: Editor, output_
 
 
 SORTED = ngettext("%(num)d picture organised.", "%(num)d pictures organised.")
-BACK = ngettext("%(num)d picture is back.", "%(num)d pictures are back.")
+BACK = ngettext("%(num)d picture restored.", "%(num)d pictures restored.")
 
 
 @router.post("/gallery/selection/sort")

@@ -268,7 +268,7 @@ def _told(session: WriteSession, generation: Generation) -> GenerationOut:
     return _out(queries.views(session, [generation])[0])
 
 
-@router.post("/projects/{project_id}/generations", status_code=201, summary="Order pictures")
+@router.post("/projects/{project_id}/generations", status_code=201, summary="Request pictures")
 @audited("generation.ordered")
 def create(
     request: Request,
@@ -278,7 +278,7 @@ def create(
     project_id: RowId,
     wanted: NewGeneration,
 ) -> GenerationOut:
-    """They are drawn one by one; ask for the generation until the state of its job is ``done``."""
+    """Pictures are drawn one by one; poll the generation until the state of its job is ``done``."""
     requested = service.order_pictures(
         session,
         request.app.state.database,
@@ -293,7 +293,7 @@ def create(
     return _told(session, requested.generation)
 
 
-@router.get("/generations", summary="List orders")
+@router.get("/generations", summary="List requests")
 def list_generations(
     session: ReadSession,
     visitor: Viewer,
@@ -312,29 +312,29 @@ def list_generations(
     return GenerationPage(items=[_out(view) for view in queries.views(session, shown)], next=more)
 
 
-@router.get("/generations/{generation_id}", summary="One order, its progress and its pictures")
+@router.get("/generations/{generation_id}", summary="Get a request with its progress and pictures")
 def get_generation(session: ReadSession, visitor: Viewer, generation_id: RowId) -> GenerationOut:
     return _out(queries.view(session, workspace_id=visitor.workspace.id, generation_id=generation_id))
 
 
-@router.post("/generations/{generation_id}/cancel", summary="Stop an order; finished pictures stay")
+@router.post("/generations/{generation_id}/cancel", summary="Stop a request; finished pictures stay")
 @audited("generation.cancelled")
 def cancel(session: WriteSession, visitor: Editor, generation_id: RowId) -> GenerationOut:
     service.cancel(session, workspace_id=visitor.workspace.id, generation_id=generation_id)
     return _out(queries.view(session, workspace_id=visitor.workspace.id, generation_id=generation_id))
 
 
-@router.post("/generations/{generation_id}/again", status_code=201, summary="Give the same order once more")
+@router.post("/generations/{generation_id}/again", status_code=201, summary="Repeat a request")
 @audited("generation.ordered")
 def again(session: WriteSession, visitor: Editor, generation_id: RowId) -> GenerationOut:
-    """Where it has given its pictures, with a new seed."""
+    """The repeat uses a new seed if the request has already delivered its pictures."""
     generation = service.again(
         session, workspace_id=visitor.workspace.id, generation_id=generation_id, user_id=visitor.user.id
     )
     return _told(session, generation)
 
 
-@router.post("/outputs/{output_id}/more-like-this", status_code=201, summary="Order pictures like this one")
+@router.post("/outputs/{output_id}/more-like-this", status_code=201, summary="Request pictures like this one")
 @audited("generation.ordered")
 def more_like_this(session: WriteSession, visitor: Editor, output_id: RowId, wanted: Variations) -> GenerationOut:
     generation = service.more_like(
@@ -347,7 +347,7 @@ def more_like_this(session: WriteSession, visitor: Editor, output_id: RowId, wan
     return _told(session, generation)
 
 
-@router.post("/outputs/{output_id}/strip", status_code=201, summary="Order this picture at several strengths")
+@router.post("/outputs/{output_id}/strip", status_code=201, summary="Request this picture at several strengths")
 @audited("generation.ordered")
 def strip(session: WriteSession, visitor: Editor, output_id: RowId, wanted: Strengths) -> GenerationOut:
     generation = service.strip(
@@ -376,7 +376,7 @@ class ChannelList(BaseModel, defer_build=True):
     next: str | None = None
 
 
-@router.get("/channels", summary="The formats that can be ordered")
+@router.get("/channels", summary="List the formats that can be requested")
 def list_channels(visitor: Viewer) -> ChannelList:
     return ChannelList(
         items=[ChannelOut(key=one.key, name=one.name, across=one.across, down=one.down) for one in CHANNELS]

@@ -36,7 +36,7 @@ def channel(key: str) -> Channel | None:
 
 def like(width: int, height: int) -> Channel:
     """The proportion of a picture of these pixels."""
-    return Channel(LIKE_START, N_("Like the picture"), width, height)
+    return Channel(LIKE_START, N_("Same as the picture"), width, height)
 
 
 def size_for(channel: Channel, *, native: int, multiple: int) -> tuple[int, int]:

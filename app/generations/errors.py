@@ -19,15 +19,15 @@ class PromptTooLong(Invalid):
 
 class OtherScheduler(Invalid):
     field = "scheduler"
-    sentence = N_("%(base)s does not draw with the sampler “%(name)s”. Please choose one of: %(known)s.")
+    sentence = N_("%(base)s does not support the sampler “%(name)s”. Please choose one of: %(known)s.")
 
 
 class NoSuchAdapter(Invalid):
-    sentence = N_("One of the chosen adapters is not there any more. Please choose another.")
+    sentence = N_("One of the chosen adapters no longer exists. Please choose another.")
 
 
 class TooManyAdapters(Invalid):
-    sentence = N_("At most four adapters can be mixed. Please take one away.")
+    sentence = N_("You can mix at most four adapters. Please remove one.")
 
 
 class MixedBases(Conflict):
@@ -40,19 +40,19 @@ class MixedBases(Conflict):
 class OtherBase(Conflict):
     field = "base_model"
     sentence = N_(
-        "“%(adapter)s” draws only on the base model that it was trained on. Leave the base model out, or the adapter."
+        "“%(adapter)s” works only with the base model it was trained on. Remove the base model or the adapter."
     )
 
 
 class OtherEdition(Conflict):
     sentence = N_(
-        "“%(adapter)s”, version %(version)s, was trained on an earlier edition of %(base)s and does not fit the one "
-        "that draws now. Train the brand again, or leave the adapter out."
+        "“%(adapter)s”, version %(version)s, was trained on an earlier edition of %(base)s and does not fit "
+        "the current one. Train the brand again, or remove the adapter."
     )
 
 
 class BaseGone(Conflict):
-    sentence = N_("The base model “%(key)s” is not in the list any more. Please choose another adapter.")
+    sentence = N_("The base model “%(key)s” is no longer in the list. Please choose another adapter.")
 
 
 class BadMask(Invalid):
@@ -60,11 +60,11 @@ class BadMask(Invalid):
 
 
 class MaskKeepsAll(Invalid):
-    sentence = N_("The mask leaves nothing to draw. Please paint over what should change.")
+    sentence = N_("The mask leaves nothing to draw. Please paint over the part that should change.")
 
 
 class NoStartPicture(Invalid):
-    sentence = N_("Please choose the picture first that the mask belongs to.")
+    sentence = N_("Please choose the picture for this mask first.")
 
 
 class NothingToCompare(Conflict):

@@ -210,42 +210,47 @@ def _at(costs: tuple[DrawingCost, ...], area: int) -> DrawingCost:
     )
 
 
-AS_IT_IS = N_("Drawn with the base as it is, which needs about %(needed)s of this card's %(memory)s.")
-IN_TILES = N_("The last step to pixels was done in tiles, as this card has %(memory)s and all at once needs %(whole)s.")
+AS_IT_IS = N_("Drawn with the full base model, which needs about %(needed)s of this card's %(memory)s.")
+IN_TILES = N_(
+    "The conversion to pixels was done in tiles: this card has %(memory)s, and everything at once needs %(whole)s."
+)
 BY_TURNS = N_(
-    "Text encoder, base and autoencoder took turns on the card, as it has %(memory)s and all together need %(whole)s. "
-    "That takes a little longer and leaves the picture as it is."
+    "Text encoder, base model and autoencoder took turns on the card: it has %(memory)s, and all together need "
+    "%(whole)s. Drawing takes a little longer; the picture is the same."
 )
 IN_8_BITS = N_(
-    "Drawn with the base in 8 bits, as this card has %(memory)s and the base as it is needs %(whole)s. Pictures may "
-    "lose a little fineness."
+    "Drawn with the base model in 8 bits: this card has %(memory)s, and the full base model needs %(whole)s. "
+    "Pictures may lose a little fine detail."
 )
 IN_4_BITS = N_(
-    "Drawn with the base in 4 bits (NF4), as this card has %(memory)s and the base as it is needs %(whole)s. Pictures "
-    "may lose a little fineness."
+    "Drawn with the base model in 4 bits (NF4): this card has %(memory)s, and the full base model needs "
+    "%(whole)s. Pictures may lose a little fine detail."
 )
 BLOCK_BY_BLOCK = N_(
-    "The base came to the card block by block, as it has %(memory)s and everything at once needs %(whole)s. That takes "
-    "longer and leaves the picture as it is."
+    "The base model was loaded onto the card block by block: the card has %(memory)s, and everything at once "
+    "needs %(whole)s. Drawing takes longer; the picture is the same."
 )
-CHOSEN_8_BITS = N_("Drawn with the base in 8 bits, as chosen; about %(needed)s of this card's %(memory)s.")
-CHOSEN_4_BITS = N_("Drawn with the base in 4 bits (NF4), as chosen; about %(needed)s of this card's %(memory)s.")
-AS_BEFORE = N_("The memory of this card ran out a short while ago, so it began in the smaller way that worked then.")
-TOO_LARGE = N_(
-    "Even in the smallest way this order needs about %(needed)s, and the card has %(memory)s. It was tried all the "
-    "same."
-)
+CHOSEN_8_BITS = N_("Drawn with the base model in 8 bits, as chosen: about %(needed)s of this card's %(memory)s.")
+CHOSEN_4_BITS = N_("Drawn with the base model in 4 bits (NF4), as chosen: about %(needed)s of this card's %(memory)s.")
+AS_BEFORE = N_("This card recently ran out of memory, so Livery started with the smaller setup that worked then.")
+TOO_LARGE = N_("This request needs at least about %(needed)s, and the card has %(memory)s. Livery tried anyway.")
 FEWER = N_(
-    "The memory ran out with %(before)s pictures at once, so it went on with %(at_once)s at once. The pictures are the "
-    "same."
+    "Memory ran out with %(before)s pictures at once, so Livery continued with %(at_once)s at once. The "
+    "pictures are the same."
 )
-THEN_TILED = N_("The memory ran out in the last step to pixels, so it went on in tiles.")
-THEN_BY_TURNS = N_("The memory ran out, so it went on with the models on the card by turns. The pictures are the same.")
-THEN_8_BITS = N_("The memory ran out, so it went on with the base in 8 bits. Pictures may lose a little fineness.")
+THEN_TILED = N_("Memory ran out during the conversion to pixels, so Livery continued in tiles.")
+THEN_BY_TURNS = N_(
+    "Memory ran out, so Livery continued with the models taking turns on the card. The pictures are the same."
+)
+THEN_8_BITS = N_(
+    "Memory ran out, so Livery continued with the base model in 8 bits. Pictures may lose a little fine detail."
+)
 THEN_4_BITS = N_(
-    "The memory ran out, so it went on with the base in 4 bits (NF4). Pictures may lose a little fineness."
+    "Memory ran out, so Livery continued with the base model in 4 bits (NF4). Pictures may lose a little fine detail."
 )
-THEN_BLOCK_BY_BLOCK = N_("The memory ran out, so the base came to the card block by block. That takes longer.")
+THEN_BLOCK_BY_BLOCK = N_(
+    "Memory ran out, so Livery loaded the base model onto the card block by block. Drawing takes longer."
+)
 
 
 def _reason(recipe: GenerationRecipe, stage: _Stage, *, fits: bool) -> str:

@@ -54,7 +54,7 @@ class BaseModelList(BaseModel, defer_build=True):
 
 @router.get("/base-models", summary="List the base models")
 def base_models(session: ReadSession, visitor: Viewer) -> BaseModelList:
-    """What can be trained on and drawn with, with licence and memory need."""
+    """Base models for training and drawing, with licence and memory requirements."""
     return BaseModelList(items=queries.offered(session, workspace_id=visitor.workspace.id))
 
 
@@ -84,9 +84,9 @@ class RowList(BaseModel, defer_build=True):
     next: str | None = None
 
 
-@router.get("/base-models-here", summary="Say which base models run here")
+@router.get("/base-models-here", summary="Show which base models run here")
 def base_models_here(session: ReadSession, visitor: Viewer) -> RowList:
-    """Each with the reason, whether it may be used commercially, and where its files are."""
+    """For each base model: the reason, whether it may be used commercially, and where its files are."""
     found: dict[str, RowOut] = {}
     for modality in MODALITIES:
         unknown = rows.rows_without_entry(session, modality, workspace_id=visitor.workspace.id)
@@ -147,10 +147,10 @@ def own(session: ReadSession, visitor: Viewer, archived: bool = False) -> OwnBas
     return OwnBaseList(items=[_out(row) for row in rows])
 
 
-@router.post("/own-base-models/hub", status_code=201, summary="Add a base model from the hub")
+@router.post("/own-base-models/hub", status_code=201, summary="Add a base model from the model hub")
 @audited("base_model.added")
 def add_from_hub(session: WriteSession, visitor: Owner, order: FromHub) -> OwnBaseOut:
-    """A pipeline, one safetensors file, or a language model. A worker fetches it and tells its family."""
+    """A pipeline, one safetensors file, or a language model. A worker fetches it and detects its family."""
     workspace_id, user_id = visitor.workspace.id, visitor.user.id
     row = service.add_from_hub(
         session,
@@ -211,14 +211,14 @@ def describe(session: WriteSession, visitor: Owner, base_id: RowId, order: Descr
     return _out(row)
 
 
-@router.delete("/own-base-models/{base_id}", status_code=204, summary="Put a base model away")
+@router.delete("/own-base-models/{base_id}", status_code=204, summary="Hide a base model")
 @audited("base_model.put_away")
 def put_away(session: WriteSession, visitor: Owner, base_id: RowId) -> None:
-    """It is not on offer any more; what was made with it stays and goes on working."""
+    """The base model can no longer be chosen; what was made with it stays and keeps working."""
     service.put_away(session, workspace_id=visitor.workspace.id, base_id=base_id)
 
 
-@router.post("/own-base-models/{base_id}/take-back", summary="Take a base model back")
+@router.post("/own-base-models/{base_id}/take-back", summary="Restore a hidden base model")
 @audited("base_model.taken_back")
 def take_back(session: WriteSession, visitor: Owner, base_id: RowId) -> OwnBaseOut:
     return _out(service.take_back(session, workspace_id=visitor.workspace.id, base_id=base_id))
@@ -268,7 +268,8 @@ def fetch(session: WriteSession, visitor: Owner, key: Key) -> FilesOut:
 @router.delete("/base-models/{key}/files", status_code=202, summary="Remove a base model's files")
 @audited("base_model.files_removed")
 def remove_files(session: WriteSession, visitor: Owner, key: Key) -> dict[str, int]:
-    """From the workers' disks, within seconds; the next order that needs it fetches it again."""
+    """Removes the files from the workers' disks within seconds. The next request that needs the base model fetches
+    them again."""
     return {"machines": base_file_service.remove_files(session, workspace_id=visitor.workspace.id, key=key)}
 
 
@@ -279,16 +280,16 @@ class HubTokenOut(BaseModel, defer_build=True):
     created_at: datetime | None = None
 
 
-@router.get("/hub-token", summary="Say whether there is a token for the hub")
+@router.get("/hub-token", summary="Show whether a model hub token is set")
 def hub_token(session: ReadSession, visitor: Owner) -> HubTokenOut:
     row = base_files.hub_token_row(session, workspace_id=visitor.workspace.id)
     return HubTokenOut(is_set=row is not None, created_at=row.created_at if row else None)
 
 
-@router.put("/hub-token", summary="Keep a token for the hub")
+@router.put("/hub-token", summary="Store a model hub token")
 @audited("hub_token.kept")
 def keep_token(request: Request, session: WriteSession, visitor: Owner, order: HubToken) -> HubTokenOut:
-    """In place of the one before. It is used for downloads alone."""
+    """Replaces the previous token. The token is used only for downloads."""
     key: Any = request.app.state.signing_key
     row = base_file_service.keep_token(
         session, key, workspace_id=visitor.workspace.id, token=order.token.strip(), created_by=visitor.user.id
@@ -296,7 +297,7 @@ def keep_token(request: Request, session: WriteSession, visitor: Owner, order: H
     return HubTokenOut(is_set=True, created_at=row.created_at)
 
 
-@router.delete("/hub-token", status_code=204, summary="Forget the token for the hub")
+@router.delete("/hub-token", status_code=204, summary="Remove the model hub token")
 @audited("hub_token.forgotten")
 def forget_token(session: WriteSession, visitor: Owner) -> Response:
     base_file_service.forget_token(session, workspace_id=visitor.workspace.id)
@@ -312,5 +313,5 @@ class TextModelList(BaseModel, defer_build=True):
 
 @router.get("/text-models", summary="List the language models")
 def text_models(session: ReadSession, visitor: Viewer) -> TextModelList:
-    """What a voice can be trained on and written with, with licence, languages and size."""
+    """Language models for training a voice and writing with it, with licence, languages and size."""
     return TextModelList(items=queries.text_offered(session, workspace_id=visitor.workspace.id))

@@ -33,16 +33,16 @@ from app.web.text import RowId
 router = APIRouter(prefix="/base-models", route_class=DeferredRoute)
 Tab = Literal["pictures", "texts"]
 MODALITIES: dict[Tab, Modality] = {"pictures": "image", "texts": "text"}
-ADDED = N_("The base model is added. A worker fetches it now and tells its kind from its files.")
-ADDED_LOCAL = N_("The base model is added and can be used.")
+ADDED = N_("Base model added. A worker is now fetching it and detects its kind from its files.")
+ADDED_LOCAL = N_("Base model added. You can use it now.")
 SAVED = N_("Saved")
-PUT_AWAY = N_("The base model is not on offer any more. What was made with it stays and goes on working.")
-TAKEN_BACK = N_("The base model is back.")
-FETCHING = N_("A worker fetches the files. You can close this page.")
-STOPPING = N_("The download stops. Nothing of it is kept.")
+PUT_AWAY = N_("The base model is hidden. What was made with it stays and keeps working.")
+TAKEN_BACK = N_("The base model is available again.")
+FETCHING = N_("A worker will fetch the files. You can close this page.")
+STOPPING = N_("The download is being stopped. Nothing from it is kept.")
 REMOVING = N_("The files are being removed from the worker's disk.")
-TOKEN_KEPT = N_("The token is kept, sealed. It is used for downloads alone and never shown again.")
-TOKEN_GONE = N_("The token is forgotten.")
+TOKEN_KEPT = N_("Token stored in encrypted form. It is used only for downloads and never shown again.")
+TOKEN_GONE = N_("Token removed.")
 
 
 def _done(request: Request, sentence: str) -> Response:

@@ -85,7 +85,7 @@ def _out(project: Project, counts: images.Counts) -> ProjectOut:
 def list_projects(
     session: ReadSession, visitor: Viewer, archived: bool = False, cursor: str | None = None
 ) -> ProjectList:
-    """The newest first; archived ones only when asked for."""
+    """Newest first; archived brands only on request."""
     found = queries.projects(session, workspace_id=visitor.workspace.id, archived=archived, before=from_cursor(cursor))
     page, following = split(found, queries.PAGE)
     counts = images.counts(session, [project.id for project in page])
@@ -142,7 +142,8 @@ def change_project(session: WriteSession, visitor: Editor, project_id: RowId, ch
 @router.delete("/projects/{project_id}", status_code=204, summary="Delete a brand with everything in it")
 @audited("project.deleted")
 def delete_project(session: WriteSession, storage: FileStorage, visitor: Editor, project_id: RowId) -> Response:
-    """Pictures, adapters, visuals and their files go with it; this cannot be undone. Running jobs stop."""
+    """Also deletes the brand's pictures, adapters, visuals and their files, and stops running jobs. This cannot be
+    undone."""
     name = queries.project(session, workspace_id=visitor.workspace.id, project_id=project_id).name
     folder = service.delete_project(session, workspace_id=visitor.workspace.id, project_id=project_id, typed_name=name)
     return Response(status_code=204, background=BackgroundTask(storage.delete_under, folder))

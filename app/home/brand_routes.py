@@ -42,7 +42,7 @@ MEANWHILE_VISUALS = 1
 SAMPLES = 3
 
 COVER_CHOSEN = N_("Cover saved.")
-DELETED = N_("“%(name)s” and everything in it was deleted.")
+DELETED = N_("“%(name)s” was deleted with everything in it.")
 
 
 @router.get("/projects")

@@ -23,7 +23,7 @@ SIZES = "(max-width: 45rem) 50vw, 14rem"
 
 
 class NotForTheCover(Invalid):
-    sentence = N_("A cover is an approved visual, a favourite or one of the brand's own pictures.")
+    sentence = N_("The cover must be an approved visual, a favourite or one of the brand's own pictures.")
 
 
 @dataclass(frozen=True)

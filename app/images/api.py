@@ -146,7 +146,7 @@ def list_images(
     show: Filter = "all",
     cursor: str | None = None,
 ) -> ImageList:
-    """The newest first."""
+    """Newest first."""
     workspace_id = visitor.workspace.id
     projects.project(session, workspace_id=workspace_id, project_id=project_id)
     judged = queries.judged_set(session, workspace_id=workspace_id, project_id=project_id)
@@ -166,8 +166,8 @@ def upload_images(
     storage: FileStorage,
     file: Annotated[list[UploadFile], File(max_length=500)],
 ) -> UploadOut:
-    """A picture that is here already is no error: it is returned as it is. A single file that cannot be taken is
-    refused; among several it is left out with a note."""
+    """A picture that already exists is not an error: it is returned unchanged. A single file that cannot be accepted is
+    refused; among several it is skipped with a note."""
     added = add_uploads(session, storage, target, file)
     judged = queries.judged_set(session, workspace_id=target.workspace_id, project_id=target.project_id)
     return UploadOut(
@@ -183,14 +183,14 @@ def _one(request: Request, session: ReadSession, workspace_id: str, image_id: st
     return _out(request, Tile(image, judged.of(image_id), None))
 
 
-@router.get("/images/{image_id}", summary="Get a picture's facts")
+@router.get("/images/{image_id}", summary="Get a picture's details")
 def get_image(request: Request, session: ReadSession, visitor: Viewer, image_id: RowId) -> ImageOut:
     return _one(request, session, visitor.workspace.id, image_id)
 
 
 @router.get("/images/{image_id}/original", summary="Download the uploaded file", response_class=Response)
 def download_original(session: ReadSession, visitor: Viewer, storage: FileStorage, image_id: RowId) -> Response:
-    """Without the place where the photo was taken."""
+    """The location where the photo was taken is removed."""
     image = queries.image(session, workspace_id=visitor.workspace.id, image_id=image_id)
     file = exports.original(storage, image)
     if file.data is None:
@@ -205,7 +205,7 @@ def download_working_copy(session: ReadSession, visitor: Viewer, storage: FileSt
     return send(storage, image.working_key, "image/webp", keep=False)
 
 
-@router.patch("/images/{image_id}", summary="Change a picture's caption, focus, or part in training")
+@router.patch("/images/{image_id}", summary="Change a picture's caption, focus or use in training")
 @audited("image.changed")
 def change_image(
     request: Request, session: WriteSession, visitor: Editor, image_id: RowId, change: ImageChange
@@ -230,7 +230,7 @@ def change_image(
 @router.delete("/images/{image_id}", status_code=204, summary="Delete a picture")
 @audited("image.deleted")
 def delete_image(session: WriteSession, visitor: Editor, image_id: RowId) -> Response:
-    """It can be brought back for a while on the page, or by uploading it again."""
+    """A deleted picture can be restored on the page for a while, or by uploading it again."""
     image = queries.image(session, workspace_id=visitor.workspace.id, image_id=image_id)
     service.delete_images(session, workspace_id=visitor.workspace.id, project_id=image.project_id, image_ids=[image_id])
     return Response(status_code=204)
@@ -253,7 +253,7 @@ def replace_in_captions(session: WriteSession, visitor: Editor, project_id: RowI
     )
 
 
-@router.post("/projects/{project_id}/captions/in-front", summary="Begin captions with words")
+@router.post("/projects/{project_id}/captions/in-front", summary="Add words to the start of captions")
 @audited("caption.changed")
 def put_in_front(session: WriteSession, visitor: Editor, project_id: RowId, order: WordsInFront) -> Changed:
     return Changed(
@@ -274,7 +274,7 @@ def put_in_front(session: WriteSession, visitor: Editor, project_id: RowId, orde
     responses=ZIP,
 )
 def download_captions(session: ReadSession, visitor: Viewer, project_id: RowId) -> Response:
-    """A `.txt` for each picture, named like it."""
+    """One `.txt` per picture, with the same name."""
     projects.project(session, workspace_id=visitor.workspace.id, project_id=project_id)
     images = queries.all_images(session, workspace_id=visitor.workspace.id, project_id=project_id)
     return StreamingResponse(exports.caption_files(images), media_type="application/zip")
@@ -287,7 +287,7 @@ def download_captions(session: ReadSession, visitor: Viewer, project_id: RowId) 
     responses=ZIP,
 )
 def download_training_set(session: ReadSession, visitor: Viewer, storage: FileStorage, project_id: RowId) -> Response:
-    """The included pictures with a `.txt` beside each, as other trainers read them."""
+    """The included pictures, each with a `.txt` next to it, in the layout that other trainers read."""
     project = projects.project(session, workspace_id=visitor.workspace.id, project_id=project_id)
     images = queries.all_images(session, workspace_id=visitor.workspace.id, project_id=project_id, only_included=True)
     files = exports.training_files(storage, images, trigger_word=project.trigger_word)

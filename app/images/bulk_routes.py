@@ -19,8 +19,8 @@ from app.web.session_deps import WriteSession
 from app.web.text import RowId
 
 router = APIRouter(route_class=DeferredRoute)
-NOTHING_CHANGED = N_("No caption had to change.")
-CAME_BACK = N_("The pictures are back.")
+NOTHING_CHANGED = N_("No captions needed changing.")
+CAME_BACK = N_("Pictures restored.")
 SmallSide = Annotated[int, Query(ge=1, le=10_000)]
 """Pixels below which the shorter side of a picture counts as small."""
 
@@ -45,13 +45,13 @@ BULK_ACTIONS = (
         "include",
         "image.included",
         {"included": True},
-        ngettext("%(num)s picture takes part in training.", "%(num)s pictures take part in training."),
+        ngettext("%(num)s picture included in training.", "%(num)s pictures included in training."),
     ),
     BulkAction(
         "leave-out",
         "image.left_out",
         {"included": False},
-        ngettext("%(num)s picture left out.", "%(num)s pictures left out."),
+        ngettext("%(num)s picture excluded from training.", "%(num)s pictures excluded from training."),
     ),
 )
 

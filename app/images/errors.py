@@ -21,7 +21,7 @@ class TextsInstead(ImageRefused):
     """Params: name, kind."""
 
     status = 415
-    sentence = N_("“%(name)s” is a %(kind)s file, not a picture. Texts go under Voice.")
+    sentence = N_("“%(name)s” is a %(kind)s file, not a picture. Please add texts under Voice.")
 
 
 class DocumentInstead(ImageRefused):
@@ -46,8 +46,8 @@ class FileTooLarge(ImageRefused):
 
     status = 413
     sentence = N_(
-        "“%(name)s” is %(size_mb)s MB; the limit is %(limit_mb)s MB per picture. "
-        "Please export it smaller: 2,048 pixels on the longest side are enough."
+        "“%(name)s” is %(size_mb)s MB; the limit is %(limit_mb)s MB per picture. Please export a smaller "
+        "version: 2,048 pixels on the longest side are enough."
     )
 
 
@@ -56,8 +56,8 @@ class ImageTooLarge(ImageRefused):
 
     status = 413
     sentence = N_(
-        "“%(name)s” is %(width)s × %(height)s pixels; the limit is %(limit_mp)s megapixels and %(limit_side)s pixels "
-        "per side. Please export it smaller: 2,048 pixels on the longest side are enough."
+        "“%(name)s” is %(width)s × %(height)s pixels; the limit is %(limit_mp)s megapixels and %(limit_side)s "
+        "pixels per side. Please export a smaller version: 2,048 pixels on the longest side are enough."
     )
 
 
@@ -95,8 +95,8 @@ class TooManyParts(ImageRefused):
 
     status = 422
     sentence = N_(
-        "“%(name)s” has more than %(limit)s frames or pages, and Livery uses the first one. "
-        "Please export that one by itself."
+        "“%(name)s” has more than %(limit)s frames or pages, and Livery uses the first one. Please export that "
+        "one as a separate file."
     )
 
 
@@ -104,7 +104,7 @@ class UnknownEncoding(ImageRefused):
     """Params: name."""
 
     status = 422
-    sentence = N_("“%(name)s” is written in an encoding that drawings do not have. Please save it as UTF-8.")
+    sentence = N_("“%(name)s” uses a text encoding that drawings do not use. Please save it as UTF-8.")
 
 
 class UnreadableImage(ImageRefused):
@@ -112,8 +112,8 @@ class UnreadableImage(ImageRefused):
 
     status = 422
     sentence = N_(
-        "“%(name)s” could not be read: it is damaged, or takes far more work than a picture should. "
-        "Please open it in a drawing program and export it again."
+        "“%(name)s” could not be read: it is damaged or far more complex than a picture should be. Please open "
+        "it in a drawing program and export it again."
     )
 
 
@@ -121,10 +121,7 @@ class SvgTooComplex(ImageRefused):
     """Params: name."""
 
     status = 422
-    sentence = N_(
-        "“%(name)s” is too complex a drawing for us to render. Please export it as PNG with 2,048 pixels "
-        "on the longest side."
-    )
+    sentence = N_("“%(name)s” is too complex to render. Please export it as PNG with 2,048 pixels on the longest side.")
 
 
 class UnreadableArchive(AppError):
@@ -140,14 +137,16 @@ class EncryptedArchive(AppError):
     """Params: name."""
 
     status = 422
-    sentence = N_("“%(name)s” is protected with a password. Please create the ZIP again without one.")
+    sentence = N_("“%(name)s” is password-protected. Please create the ZIP again without a password.")
 
 
 class TooManyEntries(AppError):
     """Params: name, count, limit."""
 
     status = 413
-    sentence = N_("“%(name)s” holds %(count)s entries; the limit is %(limit)s. Please split it into several ZIP files.")
+    sentence = N_(
+        "“%(name)s” contains %(count)s entries; the limit is %(limit)s. Please split it into several ZIP files."
+    )
 
 
 class ArchiveTooLarge(AppError):

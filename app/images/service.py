@@ -18,7 +18,7 @@ from app.images.uploads import ALREADY_HERE, CaptionFile, KnownImage, LeftOut, S
 from app.projects import queries as projects
 from app.storage import Storage
 
-CAPTION_FILLED = N_("The caption of “%(name)s” was filled in.")
+CAPTION_FILLED = N_("The caption of “%(name)s” was added.")
 
 
 class CaptionWithoutPicture(ImageRefused):

@@ -33,16 +33,16 @@ MOST_BROKEN_AT_ONCE = 10
 """Pictures of one ZIP that cost a process; each may have taken as long as any."""
 WAIT_WITHIN_ARCHIVE = 120.0  # seconds
 TOO_MUCH_AT_ONCE = N_(
-    "“%(name)s” was left out: this ZIP holds more than Livery reads at once. Please put it into another one."
+    "“%(name)s” was skipped: this ZIP contains more than Livery reads at once. Please put the file into another ZIP."
 )
-ALREADY_HERE = N_("“%(name)s” is here already.")
+ALREADY_HERE = N_("“%(name)s” is already here.")
 
 
 class NotACaption(ImageRefused):
     """Params: name."""
 
     status = 413
-    sentence = N_("“%(name)s” is too long for a caption. A caption file holds a sentence or two.")
+    sentence = N_("“%(name)s” is too long for a caption. Please keep a caption file to a sentence or two.")
 
 
 @dataclass(frozen=True)

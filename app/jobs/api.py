@@ -106,7 +106,7 @@ def get_job(session: ReadSession, visitor: Viewer, job_id: RowId) -> JobOut:
 @router.post("/jobs/{job_id}/cancel", summary="Cancel a job")
 @audited("job.cancelled")
 def cancel_job(session: WriteSession, visitor: Editor, job_id: RowId) -> JobOut:
-    """A queued job ends at once; a running one stops at its next step and keeps what it has made."""
+    """A queued job ends immediately; a running one stops at its next step and keeps what it has made."""
     return JobOut.of(service.request_cancel(session, workspace_id=visitor.workspace.id, job_id=job_id))
 
 

@@ -24,12 +24,12 @@ KINDS = {
     kind.key: kind
     for kind in (
         JobKind("training", "training", N_("Training"), "/trainings/{subject_id}"),
-        JobKind("voice_training", "training", N_("Training of the voice"), "/voice-trainings/{subject_id}"),
+        JobKind("voice_training", "training", N_("Voice training"), "/voice-trainings/{subject_id}"),
         JobKind("generation", "generation", N_("Visuals"), "/generations/{subject_id}"),
         JobKind("writing", "generation", N_("Texts"), "/writings/{subject_id}"),
         JobKind("adapter_import", "generation", N_("Adapter file"), "/adapter-files/{subject_id}"),
         JobKind("adapter_publish", "generation", N_("Publishing"), None),
-        JobKind("voice_merge", "generation", N_("Merged file of a voice"), None),
+        JobKind("voice_merge", "generation", N_("Merged voice file"), None),
         JobKind("base_download", "training", N_("Base model"), "/base-models"),
     )
 }

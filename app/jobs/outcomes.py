@@ -26,34 +26,34 @@ class FailureKind:
 
 
 WORKER_LOST = N_(
-    "The worker ended three times in a row while working on this, without getting further. The machine may lack "
-    "memory. Try again with a smaller order, or ask the person who runs this Livery to look at the log."
+    "The worker ended three times in a row during this job, without making progress. The machine may lack "
+    "memory. Try again with a smaller request, or ask the person who runs this Livery to check the log."
 )
 FAILURES = {
     "silent": FailureKind("worker_lost", WORKER_LOST),
     "ended": FailureKind(
         "worker_lost",
         WORKER_LOST,
-        N_("Its worker ended unexpectedly. It is tried again from what was kept."),
+        N_("The worker ended unexpectedly. The job will be retried from what was saved."),
     ),
     "killed": FailureKind(
         "worker_killed",
         N_(
-            "The system ended the worker three times in a row while working on this, most likely for want of memory. "
-            "Try again with a smaller order, or ask the person who runs this Livery to look at the log."
+            "The system ended the worker three times in a row during this job, most likely because memory ran "
+            "out. Try again with a smaller request, or ask the person who runs this Livery to check the log."
         ),
         N_(
-            "The system ended its worker, most likely for want of memory. It is tried again from what was kept, and "
-            "set aside when it gets no further three times in a row."
+            "The system ended the worker, most likely because memory ran out. The job will be retried from "
+            "what was saved, and set aside after three attempts in a row without progress."
         ),
     ),
     "hung": FailureKind(
         "worker_hung",
         N_(
-            "The worker got stuck three times in a row while working on this and had to be started anew. Try again "
-            "with a smaller order, or ask the person who runs this Livery to look at the log."
+            "The worker got stuck three times in a row during this job and had to be restarted. Try again with "
+            "a smaller request, or ask the person who runs this Livery to check the log."
         ),
-        N_("Its worker got stuck and was started anew. It is tried again from what was kept."),
+        N_("The worker got stuck and was restarted. The job will be retried from what was saved."),
     ),
 }
 

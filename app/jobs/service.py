@@ -12,30 +12,31 @@ from app.jobs.notifier import notify_later
 
 MOST_AT_ONCE = 200
 """Queued and running jobs of one workspace in one queue, unless the session says otherwise (``limit_jobs``)."""
-CANCELLED = N_("Cancelled. It had not started yet.")
-WILL_STOP = N_("It will stop at its next step. What it has made so far is kept.")
+CANCELLED = N_("Cancelled before it started.")
+WILL_STOP = N_("The job will stop at its next step. What it has made so far is kept.")
 
 
 class NotFailed(Conflict):
-    sentence = N_("Only a job that was stopped by an error can be put back into the queue.")
+    sentence = N_("Only failed jobs can be put back into the queue.")
 
 
 class NeedsItsToken(Conflict):
     sentence = N_(
-        "Its token was removed when it ended, so it cannot run again as it was. Give the order anew, with the token."
+        "The token was removed when the job ended, so the job cannot run again unchanged. Send the request "
+        "again, with the token."
     )
 
 
 class QueueFull(AppError):
     status = 429
     sentence = N_(
-        "%(count)s orders of this kind are waiting or running already, and more are not taken at once. Wait until some "
-        "are done, or cancel some on the jobs page."
+        "%(count)s jobs of this kind are already waiting or running, which is the limit. Wait until some are "
+        "done, or cancel some on the Activity page."
     )
 
 
 class AlreadyEnded(Conflict):
-    sentence = N_("This has ended already; there is nothing left to cancel.")
+    sentence = N_("This job has already ended, so there is nothing to cancel.")
 
 
 def limit_jobs(session: Session, most: int) -> None:

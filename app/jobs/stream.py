@@ -41,7 +41,7 @@ log = logging.getLogger("livery.jobs")
 
 class TooManyStreams(AppError):
     status = 503
-    sentence = N_("Too many pages are open at once to keep all of them up to date live. They ask now and then instead.")
+    sentence = N_("Too many pages are open to update all of them live. They check for updates now and then instead.")
 
 
 @dataclass(frozen=True)

@@ -13,14 +13,14 @@ ROOM_AGAIN = 1.2
 class NoRoom(AppError):
     status = 507
     sentence = N_(
-        "The disk of this Livery is nearly full, so nothing more can be uploaded just now. What is here is safe. Ask "
-        "the person who runs it to make room."
+        "Livery's disk is nearly full, so nothing more can be uploaded for now. Everything already here is "
+        "safe. Ask the person who runs this Livery to free some space."
     )
 
 
 PAUSED = N_(
-    "Paused because the disk is nearly full. It goes on from where it was as soon as there is room again; the person "
-    "who runs this Livery can make some."
+    "Paused because the disk is nearly full. The job continues where it left off as soon as there is space "
+    "again; the person who runs this Livery can free some."
 )
 
 

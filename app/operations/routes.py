@@ -22,9 +22,9 @@ from app.web.text import RowId
 router = APIRouter(route_class=DeferredRoute)
 WorkerId = Annotated[str, Path(max_length=80, pattern=r"^[A-Za-z0-9._-]+$")]
 
-QUEUED_AGAIN = N_("It is in the queue again.")
-DRAINS = N_("This worker finishes its job and takes no more. It can be stopped as soon as it is idle.")
-TAKES_JOBS = N_("This worker takes jobs again.")
+QUEUED_AGAIN = N_("The job is back in the queue.")
+DRAINS = N_("This worker finishes its job and accepts no new ones. You can stop it once it is idle.")
+TAKES_JOBS = N_("This worker accepts jobs again.")
 
 
 @router.get("/operations")

@@ -21,10 +21,12 @@ from app.web.text import RowId
 router = APIRouter(route_class=DeferredRoute)
 
 SAVED = N_("Saved")
-PALETTE_CHANGED = N_("The palette has changed since you opened this page. Here it is now; please try again.")
+PALETTE_CHANGED = N_(
+    "The palette has changed since you opened this page. The current colours are now shown; please try again."
+)
 CREATED = N_("“%(name)s” is ready for its first pictures.")
-ARCHIVED = N_("“%(name)s” is in the archive now. Nothing was lost.")
-UNARCHIVED = N_("“%(name)s” is back among the brands.")
+ARCHIVED = N_("“%(name)s” was archived. Nothing was lost.")
+UNARCHIVED = N_("“%(name)s” was restored from the archive.")
 
 
 @router.get("/projects/trigger-word")

@@ -8,8 +8,8 @@ class Unreadable(AppError):
 
     status = 422
     sentence = N_(
-        "“%(name)s” could not be read: it is damaged, or takes far more work than such a file should. "
-        "Please save or export it again."
+        "“%(name)s” could not be read: the file is damaged, or far more complex than it should be. Please save "
+        "or export it again."
     )
 
 
@@ -17,4 +17,4 @@ class ReadersBusy(AppError):
     """Params: seconds."""
 
     status = 503
-    sentence = N_("Too many files are being read just now. Please wait %(seconds)s seconds and try again.")
+    sentence = N_("Too many files are being read at the moment. Please wait %(seconds)s seconds and try again.")

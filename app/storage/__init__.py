@@ -13,7 +13,7 @@ class StorageAway(AppError):
     """May pass: nobody answers, or only with an error of its own."""
 
     status = 503
-    sentence = N_("The file storage does not answer just now. Nothing is lost; please try again in a moment.")
+    sentence = N_("The file storage is not responding at the moment. Nothing is lost; please try again shortly.")
 
 
 class StorageRefuses(AppError):
@@ -21,7 +21,7 @@ class StorageRefuses(AppError):
 
     status = 503
     sentence = N_(
-        "The file storage refuses Livery's keys. Ask the person who runs this Livery to check the bucket and its keys."
+        "The file storage rejects Livery's keys. Ask the person who runs this Livery to check the bucket and its keys."
     )
 
 

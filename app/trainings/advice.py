@@ -33,15 +33,15 @@ class Warning:
 
 LONG_SECONDS = 24 * 3600
 LONG = N_(
-    "This takes more than a day on this machine: %(hours)s hours at least. A smaller base model or fewer steps are "
-    "faster; so is a graphics card."
+    "This training takes more than a day on this machine: at least %(hours)s hours. A smaller base model, "
+    "fewer steps or a graphics card would be faster."
 )
 ADD_PICTURES, ADD_TEXTS = N_("Add pictures"), N_("Add texts")
-NOT_READY = N_("The worker must fetch this base model once from the internet before it can start.")
+NOT_READY = N_("The worker must download this base model from the internet once before the training can start.")
 SMALLEST_RANK = 4
 """An adapter of this rank is not offered any smaller."""
 RETRY_RANK = N_("Try again with a smaller adapter: rank %(rank)s")
-RETRY_RATE = N_("Try again, learning more slowly")
+RETRY_RATE = N_("Try again with a lower learning rate")
 RETRY_SAME = N_("Try again with the same settings")
 
 

@@ -61,7 +61,7 @@ class Api:
     """What its events begin with."""
     tag: str
     named: str
-    """What its summaries end with."""
+    """What its summaries call one."""
     overrides: type[Any]
     new: type[Any]
     plan: type[Any]
@@ -132,7 +132,7 @@ LOOK_API = Api(
     training_id="training_id",
     event="training",
     tag="Trainings",
-    named="",
+    named="training",
     overrides=Choices,
     new=NewTraining,
     plan=PlanOut,
@@ -148,8 +148,8 @@ VOICE_API = Api(
     path="voice-trainings",
     training_id="voice_training_id",
     event="voice_training",
-    tag="Trainings of a voice",
-    named=" of a voice",
+    tag="Voice trainings",
+    named="voice training",
     overrides=VoicePlanChoices,
     new=NewVoiceTraining,
     plan=VoicePlanOut,
@@ -182,14 +182,14 @@ def _finding(locale: str, warning: Warning) -> FindingOut:
 def _add_before_the_start(api: Api) -> None:
     address, overrides_type, new_type = f"/projects/{{project_id}}/{api.path}", api.overrides, api.new
 
-    @router.post(f"{address}/plan", summary=f"Plan a training{api.named}", tags=[api.tag], response_model=api.plan)
+    @router.post(f"{address}/plan", summary=f"Plan a {api.named}", tags=[api.tag], response_model=api.plan)
     def plan(
         session: ReadSession,
         visitor: Viewer,
         project_id: RowId,
         overrides: overrides_type,  # type: ignore[valid-type]
     ) -> Any:
-        """Recipe, estimate and warnings for what the brand has now. Starts nothing."""
+        """Recipe, estimate and warnings for the brand's current pictures or texts. Starts nothing."""
         found = service.plan_training(
             session,
             api.kind,
@@ -208,9 +208,7 @@ def _add_before_the_start(api: Api) -> None:
             **api.of_plan(found),
         )
 
-    @router.post(
-        address, summary=f"Start a training{api.named}", tags=[api.tag], response_model=api.one, status_code=201
-    )
+    @router.post(address, summary=f"Start a {api.named}", tags=[api.tag], response_model=api.one, status_code=201)
     @audited(f"{api.event}.started")
     def start(
         session: WriteSession,
@@ -218,7 +216,7 @@ def _add_before_the_start(api: Api) -> None:
         project_id: RowId,
         overrides: new_type,  # type: ignore[valid-type]
     ) -> Any:
-        """Freeze what the brand includes and the recipe, and queue the job."""
+        """Freeze the recipe and the pictures or texts that the brand includes, and queue the job."""
         started = service.start_training(
             session,
             api.kind,
@@ -237,7 +235,7 @@ def _add_after_the_start(api: Api) -> None:
 
     @router.get(
         f"/projects/{{project_id}}/{api.path}",
-        summary=f"List a brand's trainings{api.named}",
+        summary=f"List a brand's {api.named}s",
         tags=[api.tag],
         response_model=api.many,
     )
@@ -247,7 +245,7 @@ def _add_after_the_start(api: Api) -> None:
         project_id: RowId,
         cursor: Annotated[str | None, Query(max_length=200)] = None,
     ) -> Any:
-        """The newest first."""
+        """Newest first."""
         workspace_id = visitor.workspace.id
         projects.project(session, workspace_id=workspace_id, project_id=project_id)
         found = queries.of_project(
@@ -256,9 +254,9 @@ def _add_after_the_start(api: Api) -> None:
         shown, following = split(found, PAGE)
         return api.many(items=api.out(session, shown), next=following)
 
-    @router.get(address, summary=f"Get a training{api.named}", tags=[api.tag], response_model=api.one)
+    @router.get(address, summary=f"Get a {api.named}", tags=[api.tag], response_model=api.one)
     def show(session: ReadSession, visitor: Viewer, training_id: Annotated[RowId, Path(alias=api.training_id)]) -> Any:
-        """With what it has measured, once it has ended."""
+        """A training that has ended includes its measurements."""
         found = queries.training(session, api.kind, workspace_id=visitor.workspace.id, training_id=training_id)
         return api.out(session, [found])[0]
 
@@ -266,7 +264,7 @@ def _add_after_the_start(api: Api) -> None:
     def course(
         session: ReadSession, visitor: Viewer, training_id: Annotated[RowId, Path(alias=api.training_id)]
     ) -> Any:
-        """The loss curve and the samples so far; of a voice also the loss on the texts kept back."""
+        """The loss curve and the samples so far; for a voice, also the loss on the texts set aside."""
         found = queries.training(session, api.kind, workspace_id=visitor.workspace.id, training_id=training_id)
         losses = [
             LossOut(step=point.step, loss=point.loss, learning_rate=point.learning_rate)
@@ -274,12 +272,12 @@ def _add_after_the_start(api: Api) -> None:
         ]
         return api.course(losses=losses, **api.of_course(session, found))
 
-    @router.post(f"{address}/cancel", summary=f"Cancel a training{api.named}", tags=[api.tag], response_model=api.one)
+    @router.post(f"{address}/cancel", summary=f"Cancel a {api.named}", tags=[api.tag], response_model=api.one)
     @audited(f"{api.event}.cancelled")
     def cancel(
         session: WriteSession, visitor: Editor, training_id: Annotated[RowId, Path(alias=api.training_id)]
     ) -> Any:
-        """A queued one ends at once; a running one stops at its next step and keeps what it has learned."""
+        """A queued training ends at once; a running one stops at its next step and keeps what it has learned."""
         found = service.cancel_training(session, api.kind, workspace_id=visitor.workspace.id, training_id=training_id)
         return api.out(session, [found])[0]
 

@@ -5,13 +5,14 @@ from app.errors import N_, Conflict, Invalid
 
 class TooFewPictures(Conflict):
     sentence = N_(
-        "Too few pictures to learn from: %(count)s. At least %(needed)s are needed, 10 to 30 are good. Please add some."
+        "Too few pictures to learn from: %(count)s. At least %(needed)s are needed; 10 to 30 are good. Please add more."
     )
 
 
 class TooFewTexts(Conflict):
     sentence = N_(
-        "Too few texts to learn from: %(count)s. At least %(needed)s are needed, %(enough)s would do. Please add some."
+        "Too few texts to learn from: %(count)s. At least %(needed)s are needed; %(enough)s are recommended. "
+        "Please add more."
     )
 
 
@@ -23,35 +24,37 @@ class BadResolution(Invalid):
 
 
 class AlreadyStarted(Conflict):
-    sentence = N_("This order has been placed already. Reload the page to place another one.")
+    sentence = N_("This training has already been requested. Reload the page to request another one.")
 
 
 class BrandArchived(Conflict):
-    sentence = N_("This brand is in the archive. Take it out first.")
+    sentence = N_("This brand is archived. Restore it from the archive first.")
 
 
 class NoTextEncoder(Invalid):
     field = "train_text_encoder"
-    sentence = N_("Of %(base)s no text encoder is trained, only what draws. Please switch that off.")
+    sentence = N_(
+        "The text encoder of %(base)s cannot be trained, only the part that draws. Please switch text encoder "
+        "training off."
+    )
 
 
 class DeviceTooSmall(Conflict):
     sentence = N_(
-        "The worker that took this training has less memory than it was planned for, and on it no way to train fits. "
-        "Let only workers with more memory train, or choose something smaller, and start it again."
+        "The worker that took this training has less memory than planned, and the training does not fit there "
+        "in any form. Limit training to workers with more memory, or choose something smaller, then start it "
+        "again."
     )
 
 
 class NotOnThisBase(Invalid):
-    sentence = N_(
-        "%(fields)s: that means nothing on %(base)s. Please leave it out, or choose a base model that knows it."
-    )
+    sentence = N_("%(base)s does not support %(fields)s. Please leave it out, or choose a base model that supports it.")
 
 
 class DoraAlone(Invalid):
     field = "network"
     sentence = N_(
-        "A DoRA adapter cannot include the text encoder: diffusers would leave out the lengths that it learned there, "
+        "A DoRA adapter cannot include the text encoder: diffusers would ignore the magnitudes learned there "
         "and draw something else. Choose another kind of adapter, or leave the text encoder as it is."
     )
 

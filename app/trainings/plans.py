@@ -86,16 +86,17 @@ class Sentences:
     ran_out_at_one: str
 
 
-AS_IT_IS = N_("The base fits as it is: %(needed)s of %(memory)s. This is the fastest way.")
+AS_IT_IS = N_("The full base model fits: %(needed)s of %(memory)s. This is the fastest option.")
 COMPUTED_AGAIN = N_("Memory-saving mode: %(needed)s instead of %(before)s, about 50 %% slower.")
 WAITING_BLOCKS = N_(
-    "Whole on the card the base would need %(before)s at least, and of %(memory)s only %(room)s can be counted on. "
-    "With its blocks waiting in the machine's memory and coming to the card one at a time it needs %(needed)s; each "
-    "step takes longer, as the base is copied twice for it."
+    "The whole base model would need at least %(before)s on the card, and only %(room)s of %(memory)s is "
+    "reliably available. Keeping its blocks in the machine's memory and moving them to the card one at a time "
+    "needs %(needed)s; each step takes longer, as the base model is copied twice for it."
 )
 FELL_BACK_TO_OFFLOAD = N_(
-    "The device's memory ran out even with one picture at a time, so it goes on with the base's blocks waiting in the "
-    "machine's memory, which needs about %(needed)s on the card. What it learns is the same; each step takes longer."
+    "The device ran out of memory even with one picture at a time, so training continues with the base model's "
+    "blocks kept in the machine's memory, which needs about %(needed)s on the card. Each step takes longer; "
+    "the result is the same."
 )
 
 

@@ -39,9 +39,9 @@ from app.web.templating import fragment, page
 from app.web.text import RowId
 
 router = APIRouter(route_class=DeferredRoute)
-READ_FIRST = N_("Nothing was started yet. Please read what speaks against this training first.")
-WILL_STOP = N_("It stops after this step and keeps what it has learned.")
-NOT_STARTED = N_("The training was taken out of the queue.")
+READ_FIRST = N_("The training has not started yet. Please read the warnings first.")
+WILL_STOP = N_("The training stops after this step and keeps what it has learned.")
+NOT_STARTED = N_("The training was removed from the queue.")
 Count = Annotated[int, Query(ge=0, le=1_000_000)]
 AnyView = TrainingView[Any, Any]
 

@@ -194,7 +194,7 @@ def _one(session: ReadSession, workspace_id: str, text_id: str) -> TextOut:
     return _out(row, judged.of(text_id))
 
 
-@router.get("/projects/{project_id}/voice", summary="Get what a brand has for its voice")
+@router.get("/projects/{project_id}/voice", summary="Get an overview of a brand's voice texts")
 def get_voice(request: Request, session: ReadSession, visitor: Viewer, project_id: RowId) -> VoiceOut:
     projects.project(session, workspace_id=visitor.workspace.id, project_id=project_id)
     judged = queries.judged_set(session, workspace_id=visitor.workspace.id, project_id=project_id)
@@ -225,7 +225,7 @@ def list_texts(
     words: Annotated[Words, Query()] = "",
     cursor: str | None = None,
 ) -> TextList:
-    """The newest import first, in the order of its file."""
+    """Newest import first; texts from one import are in the order of the file."""
     workspace_id = visitor.workspace.id
     projects.project(session, workspace_id=workspace_id, project_id=project_id)
     judged = queries.judged_set(session, workspace_id=workspace_id, project_id=project_id)
@@ -287,7 +287,7 @@ def change_texts(session: WriteSession, visitor: Editor, project_id: RowId, orde
 @router.post("/projects/{project_id}/voice/texts/delete", summary="Delete several texts")
 @audited("text.deleted")
 def delete_texts(session: WriteSession, visitor: Editor, project_id: RowId, order: ManyIds) -> Changed:
-    """They are removed for good after a week."""
+    """The texts are removed permanently after a week."""
     count, _ = service.delete_samples(
         session, workspace_id=visitor.workspace.id, project_id=project_id, text_ids=order.ids
     )
@@ -319,10 +319,11 @@ def delete_text(session: WriteSession, visitor: Editor, text_id: RowId) -> Respo
     return Response(status_code=204)
 
 
-@router.post("/projects/{project_id}/voice/lines", summary="Decide about a line that comes back in many texts")
+@router.post("/projects/{project_id}/voice/lines", summary="Decide what happens to a line repeated in many texts")
 @audited("line.decided")
 def decide_line(session: WriteSession, visitor: Editor, project_id: RowId, order: LineChoice) -> Changed:
-    """`cut`: training does not read it; `keep`; `exclude`: texts with it are left out; `undecided`: as before."""
+    """`cut`: training does not read the line; `keep`: the line stays; `exclude`: texts with the line are excluded;
+    `undecided`: as before."""
     return Changed(
         changed=service.decide_line(
             session, workspace_id=visitor.workspace.id, project_id=project_id, line=order.line, choice=order.choice
@@ -332,12 +333,12 @@ def decide_line(session: WriteSession, visitor: Editor, project_id: RowId, order
 
 @router.get(
     "/projects/{project_id}/voice/training-set.jsonl",
-    summary="Download what training reads",
+    summary="Download the training texts",
     response_class=StreamingResponse,
     responses=JSONL,
 )
 def download_training_set(session: ReadSession, visitor: Viewer, project_id: RowId) -> Response:
-    """One conversation per line, as other trainers read them."""
+    """One conversation per line, in the format that other training tools read."""
     projects.project(session, workspace_id=visitor.workspace.id, project_id=project_id)
     samples = queries.training_set(session, workspace_id=visitor.workspace.id, project_id=project_id)
     return StreamingResponse(exports.conversation_lines(samples), media_type="application/jsonl")
@@ -347,7 +348,7 @@ def download_training_set(session: ReadSession, visitor: Viewer, project_id: Row
 def get_style_guide(
     session: ReadSession, visitor: Viewer, project_id: RowId, language: Language = "en"
 ) -> StyleGuideOut:
-    """For a system prompt: what a language model without training has to go by. Empty without texts."""
+    """A guide for the system prompt of a language model without training. Empty if the brand has no texts."""
     projects.project(session, workspace_id=visitor.workspace.id, project_id=project_id)
     samples = queries.training_set(session, workspace_id=visitor.workspace.id, project_id=project_id)
     return StyleGuideOut(language=language, text=style_guide(samples, language))

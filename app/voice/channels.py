@@ -25,7 +25,7 @@ CHANNELS = (
     Channel(
         "post", N_("Post"), {"en": "Write a social media post", "de": "Schreibe einen Social-Media-Beitrag"}, 2200, 40
     ),
-    Channel("mail", N_("Mail"), {"en": "Write a newsletter text", "de": "Schreibe einen Newsletter-Text"}, 4000, 120),
+    Channel("mail", N_("E-mail"), {"en": "Write a newsletter text", "de": "Schreibe einen Newsletter-Text"}, 4000, 120),
     Channel("headline", N_("Headline"), {"en": "Write a headline", "de": "Schreibe eine Überschrift"}, 90, 8),
     Channel(
         "product_text", N_("Product text"), {"en": "Write a product text", "de": "Schreibe einen Produkttext"}, 1500, 60

@@ -15,8 +15,7 @@ class UnsupportedTexts(TextsRefused):
 
     status = 415
     sentence = N_(
-        "“%(name)s” is not a file of texts that we can read. Livery reads TXT, Markdown, CSV, XLSX, JSON, JSONL, DOCX "
-        "and HTML. Please export it in one of these formats."
+        "Livery cannot read “%(name)s”. Please export the texts as TXT, Markdown, CSV, XLSX, JSON, JSONL, DOCX or HTML."
     )
 
 
@@ -37,17 +36,17 @@ class UnpacksTooLarge(TextsRefused):
 class EncryptedTexts(TextsRefused):
     """Params: name."""
 
-    sentence = N_("“%(name)s” is protected with a password. Please save it without one.")
+    sentence = N_("“%(name)s” is password-protected. Please save it without a password.")
 
 
 class NoTexts(TextsRefused):
     """Params: name."""
 
-    sentence = N_("There is no text in “%(name)s”.")
+    sentence = N_("“%(name)s” contains no text.")
 
 
 class NothingPasted(NoTexts):
-    sentence = N_("There is nothing to read yet. Paste one text or several.")
+    sentence = N_("There is no text yet. Paste one or more texts.")
 
 
 class TooManyRows(TextsRefused):
@@ -68,8 +67,8 @@ class TooManyBrokenRows(TextsRefused):
     """Params: name, count."""
 
     sentence = N_(
-        "More than %(count)s rows of “%(name)s” could not be read, so nothing was taken in. Is it really a CSV file? "
-        "Please export it again, with UTF-8 and quotation marks around texts."
+        "More than %(count)s rows of “%(name)s” could not be read, so nothing was imported. Check that the "
+        "file really is a CSV file, and export it again with UTF-8 and quotation marks around texts."
     )
 
 
@@ -78,19 +77,19 @@ class TooManySamples(AppError):
 
     status = 409
     sentence = N_(
-        "A brand holds at most %(limit)s texts; there is room for %(room)s more. 300 good ones are enough for a voice: "
-        "choose the most typical."
+        "A brand can have at most %(limit)s texts; there is room for %(room)s more. Choose the most typical: "
+        "300 good texts are enough for a voice."
     )
 
 
 class EmptyText(AppError):
     status = 422
-    sentence = N_("A text cannot be empty. Delete it instead, or leave it out.")
+    sentence = N_("A text cannot be empty. Delete or exclude it instead.")
 
 
 class AlreadyTakenIn(AppError):
     status = 409
-    sentence = N_("This file was taken in already. Upload it again if you want to take it in anew.")
+    sentence = N_("This file has already been imported. Upload it again to import it once more.")
 
 
 class NoTextColumn(AppError):

@@ -43,7 +43,7 @@ from app.web.text import RowId
 router = APIRouter(route_class=DeferredRoute)
 
 SAVED = N_("Saved")
-CAME_BACK = N_("The texts are back.")
+CAME_BACK = N_("Texts restored.")
 LINE_CUT = N_("Training will not read this line.")
 LINE_KEPT = N_("The line stays.")
 
@@ -114,10 +114,13 @@ BULK_ACTIONS = (
         "include",
         "text.included",
         {"included": True},
-        ngettext("%(num)s text takes part in training.", "%(num)s texts take part in training."),
+        ngettext("%(num)s text included in training.", "%(num)s texts included in training."),
     ),
     BulkAction(
-        "leave-out", "text.left_out", {"included": False}, ngettext("%(num)s text left out.", "%(num)s texts left out.")
+        "leave-out",
+        "text.left_out",
+        {"included": False},
+        ngettext("%(num)s text excluded from training.", "%(num)s texts excluded from training."),
     ),
 )
 CHANGED = ngettext("%(num)s text changed.", "%(num)s texts changed.")

@@ -20,13 +20,10 @@ LANGUAGE_NAMES = {
     "pt": N_("Portuguese"),
     "pl": N_("Polish"),
 }
-TOO_FEW = N_(
-    "%(missing)s more are needed before a training can start: from %(least)s texts on it is possible, with %(enough)s "
-    "it becomes good."
-)
-FEW = N_("%(missing)s more would help: with %(enough)s texts or more, the voice is learned well.")
-GOOD = N_("Enough for a good voice. From %(many)s on, more texts change little; better ones do.")
-PLENTY = N_("Plenty. From here on, leaving out what is not typical helps more than adding.")
+TOO_FEW = N_("Add %(missing)s more to start a training. The minimum is %(least)s texts; %(enough)s give a good voice.")
+FEW = N_("%(missing)s more would help. The voice is learned well with %(enough)s texts or more.")
+GOOD = N_("Enough for a good voice. More than %(many)s texts change little; better texts do.")
+PLENTY = N_("Plenty of texts. Excluding untypical texts now helps more than adding new ones.")
 FEW_SHARE = 0.25
 
 

@@ -25,15 +25,15 @@ MOST_PROBLEMS = 50
 """A body may be wrong in a hundred thousand places; the first ones help."""
 INTERNAL_CODE, DATABASE_CODE = "internal", "database_away"
 """Codes of answers that no class of ours stands for."""
-INTERNAL = N_("Something went wrong on our side. It has been noted under %(number)s; please try again.")
-DATABASE_SILENT = N_("The database does not answer just now. Nothing is lost; please try again in a moment.")
+INTERNAL = N_("Something went wrong on our side. Please try again. The error was logged under %(number)s.")
+DATABASE_SILENT = N_("The database is not responding. Nothing is lost; please try again in a moment.")
 
 
 class NotAllowed(AppError):
     """Answered with the methods that the address knows."""
 
     status = 405
-    sentence = N_("This address does not do that.")
+    sentence = N_("This address does not support that action.")
 
 
 def answer(

@@ -230,17 +230,17 @@ def _out(view: queries.WritingView) -> WritingOut:
     )
 
 
-@router.post("/projects/{project_id}/writings", status_code=201, summary="Order texts")
+@router.post("/projects/{project_id}/writings", status_code=201, summary="Request texts")
 @audited("writing.ordered")
 def create(
     reading: ReadSession, session: WriteSession, visitor: Editor, project_id: RowId, wanted: NewWriting
 ) -> WritingOut:
-    """Every brief is written by up to three arms; ask for the order until the state of its job is ``done``."""
+    """Up to three arms write for every brief; poll the request until the state of its job is ``done``."""
     writing = request_texts(reading, session, visitor, project_id, wanted.writing_request())
     return _out(queries.view(session, workspace_id=visitor.workspace.id, writing_id=writing.id))
 
 
-@router.get("/writings", summary="List orders for texts")
+@router.get("/writings", summary="List text requests")
 def list_writings(
     session: ReadSession,
     visitor: Viewer,
@@ -259,19 +259,19 @@ def list_writings(
     return WritingPage(items=[_out(view) for view in queries.views(session, shown)], next=more)
 
 
-@router.get("/writings/{writing_id}", summary="One order, its progress and its texts")
+@router.get("/writings/{writing_id}", summary="Get a text request with its progress and texts")
 def get_writing(session: ReadSession, visitor: Viewer, writing_id: RowId) -> WritingOut:
     return _out(queries.view(session, workspace_id=visitor.workspace.id, writing_id=writing_id))
 
 
-@router.post("/writings/{writing_id}/cancel", summary="Stop an order; finished texts stay")
+@router.post("/writings/{writing_id}/cancel", summary="Stop a text request; finished texts stay")
 @audited("writing.cancelled")
 def cancel(session: WriteSession, visitor: Editor, writing_id: RowId) -> WritingOut:
     service.cancel(session, workspace_id=visitor.workspace.id, writing_id=writing_id)
     return _out(queries.view(session, workspace_id=visitor.workspace.id, writing_id=writing_id))
 
 
-@router.post("/writings/{writing_id}/again", status_code=201, summary="Give the same order once more")
+@router.post("/writings/{writing_id}/again", status_code=201, summary="Repeat a request")
 @audited("writing.ordered")
 def again(session: WriteSession, visitor: Editor, writing_id: RowId) -> WritingOut:
     writing = service.again(session, workspace_id=visitor.workspace.id, writing_id=writing_id, user_id=visitor.user.id)
@@ -327,29 +327,29 @@ def list_variants(session: ReadSession, visitor: Viewer, asked: Annotated[TextPa
 
 @router.get(
     "/variants/export",
-    summary="Texts as a table or a document",
+    summary="Export texts as a table or document",
     response_class=Response,
     responses={200: {"content": {"text/csv": {}, exports.DOCX_TYPE: {}}}},
 )
 def export(session: ReadSession, visitor: Viewer, asked: Annotated[ExportQuery, Query()]) -> Response:
-    """The newest texts within the filters."""
+    """The newest texts that match the filters."""
     texts = texts_to_export(session, visitor, asked.filters())
     if asked.kind == "docx":
         return Response(exports.as_docx(texts, words_in("en"), when=now()), media_type=exports.DOCX_TYPE)
     return Response(exports.as_csv(texts, words_in("en")), media_type=exports.CSV_TYPE)
 
 
-@router.get("/variants/{variant_id}", summary="One text")
+@router.get("/variants/{variant_id}", summary="Get one text")
 def get_variant(session: ReadSession, visitor: Viewer, variant_id: RowId) -> VariantOut:
     return _variant(queries.variant_view(session, workspace_id=visitor.workspace.id, variant_id=variant_id))
 
 
-@router.patch("/variants/{variant_id}", summary="Judge and edit a text")
+@router.patch("/variants/{variant_id}", summary="Review and edit a text")
 @audited("variant.changed")
 def change_variant(
     reading: ReadSession, session: WriteSession, visitor: Editor, variant_id: RowId, changes: VariantChanges
 ) -> VariantOut:
-    """What the model wrote is kept beside a person's wording."""
+    """The model's wording is kept alongside a person's wording."""
     workspace_id = visitor.workspace.id
     if "text" in changes.model_fields_set:
         change_text(reading, session, visitor, variant_id, changes.text)
@@ -363,7 +363,7 @@ def change_variant(
     return _variant(queries.variant_view(session, workspace_id=workspace_id, variant_id=variant_id))
 
 
-@router.get("/projects/{project_id}/text-rules", summary="A brand's rules for texts")
+@router.get("/projects/{project_id}/text-rules", summary="Get a brand's rules for texts")
 def get_rules(session: ReadSession, visitor: Viewer, project_id: RowId) -> RulesOut:
     project = projects.project(session, workspace_id=visitor.workspace.id, project_id=project_id)
     return RulesOut(project_id=project.id, rules=queries.rules_of(session, [project.id])[project.id])
@@ -372,6 +372,6 @@ def get_rules(session: ReadSession, visitor: Viewer, project_id: RowId) -> Rules
 @router.put("/projects/{project_id}/text-rules", summary="Replace a brand's rules for texts")
 @audited("text_rules.changed")
 def put_rules(session: WriteSession, visitor: Editor, project_id: RowId, wanted: NewRules) -> RulesOut:
-    """Texts that are there are measured by them from now on; none is changed."""
+    """Existing texts are checked against the new rules from now on; none is changed."""
     row = service.set_rules(session, workspace_id=visitor.workspace.id, project_id=project_id, rules=wanted)
     return RulesOut(project_id=row.project_id, rules=wanted)

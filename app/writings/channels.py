@@ -40,7 +40,7 @@ CHANNELS = (
     ),
     TextChannel(CAPTION, N_("Caption of a visual"), 2200, 30, most_hashtags=30),
     # Screen readers read an alternative text in one go; 150 characters are what is commonly advised at most.
-    TextChannel(ALT_TEXT, N_("Alternative text of a visual"), 150, 15, lengths=False),
+    TextChannel(ALT_TEXT, N_("Alt text of a visual"), 150, 15, lengths=False),
 )
 CHANNEL_KEYS = tuple(channel.key for channel in CHANNELS)
 DEFAULT_CHANNEL = "post"

@@ -25,15 +25,15 @@ _ENDINGS = (
 )
 """Endings of German and English words, as far as an ending alone makes the form."""
 
-FORBIDDEN = N_("“%(word)s” is not to be used.")
-MISSING = N_("This must be in it: “%(claim)s”.")
-TOO_LONG = N_("Too long: %(count)s characters, %(most)s fit.")
-SAYS_DU = N_("“%(word)s” says du; this brand says Sie.")
-SAYS_SIE = N_("“%(word)s” says Sie; this brand says du.")
-PERHAPS_SIE = N_("“%(word)s” may speak to the reader with Sie; this brand says du.")
-TOO_MANY_EMOJI = N_("%(count)s emoji, at most %(most)s are wanted.")
-TOO_MANY_HASHTAGS = N_("%(count)s hashtags, at most %(most)s are wanted.")
-COPIED = N_("%(count)s words in a row stand in one of the brand's own texts. Is that what you want?")
+FORBIDDEN = N_("“%(word)s” must not be used.")
+MISSING = N_("The text must contain “%(claim)s”.")
+TOO_LONG = N_("Too long: %(count)s characters; the limit is %(most)s.")
+SAYS_DU = N_("“%(word)s” uses du; this brand uses Sie.")
+SAYS_SIE = N_("“%(word)s” uses Sie; this brand uses du.")
+PERHAPS_SIE = N_("“%(word)s” may address the reader as Sie; this brand uses du.")
+TOO_MANY_EMOJI = N_("%(count)s emoji; the maximum is %(most)s.")
+TOO_MANY_HASHTAGS = N_("%(count)s hashtags; the maximum is %(most)s.")
+COPIED = N_("%(count)s words in a row also appear in one of the brand's own texts. Is that intended?")
 
 Word = Annotated[str, Field(min_length=1, max_length=80)]
 Claim = Annotated[str, Field(min_length=1, max_length=200)]

@@ -12,15 +12,15 @@ class NoSuchTextChannel(Invalid):
 
 
 class NoSuchVoice(Invalid):
-    sentence = N_("The chosen voice is not there any more. Please choose another.")
+    sentence = N_("The chosen voice no longer exists. Please choose another.")
 
 
 class NoSuchVisual(Invalid):
-    sentence = N_("The visual for this text is not there any more.")
+    sentence = N_("The visual for this text no longer exists.")
 
 
 class NoSuchCampaignForText(Invalid):
-    sentence = N_("This campaign is not there any more. Please choose another.")
+    sentence = N_("This campaign no longer exists. Please choose another.")
 
 
 class NotWrittenYet(Conflict):
@@ -28,11 +28,11 @@ class NotWrittenYet(Conflict):
 
 
 class EmptyWording(Invalid):
-    sentence = N_("The text is empty. Write something, or go back to what the model wrote.")
+    sentence = N_("The text is empty. Write something, or restore the model's wording.")
 
 
 class AlreadyVoted(Conflict):
-    sentence = N_("You have voted on this pair already; each pair counts once.")
+    sentence = N_("You have already voted on this pair; each pair counts once.")
 
 
 class NothingToExport(Invalid):
@@ -41,6 +41,6 @@ class NothingToExport(Invalid):
 
 class RulesTooMany(Invalid):
     sentence = N_(
-        "That is more than can be kept: at most %(words)s words of up to 80 characters, %(claims)s sentences of up to "
-        "200, and lengths between 10 and 20,000 characters."
+        "These rules exceed the limits: at most %(words)s words of up to 80 characters, %(claims)s sentences "
+        "of up to 200 characters, and lengths between 10 and 20,000 characters."
     )

@@ -33,7 +33,7 @@ from app.writings.models import Writing
 from app.writings.vote.arms import ARM_NAMES
 
 router = APIRouter(route_class=DeferredRoute)
-SAVED = N_("Saved. The texts that are there are measured by these rules from now on.")
+SAVED = N_("Saved. Existing texts are checked against these rules from now on.")
 Shown = Annotated[str, Query(pattern="^[a-z_0-9.]{0,300}$")]
 STATES = {"open": N_("To review"), "approved": N_("Approved"), "rejected": N_("Rejected")}
 COLUMNS = (

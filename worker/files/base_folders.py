@@ -37,19 +37,21 @@ SHARD = re.compile(r"(?:^|/)(?:model|diffusion_pytorch_model)-\d{5}-of-\d{5}\.sa
 INDEX = re.compile(r"(?:^|/)(?:model|diffusion_pytorch_model)\.safetensors\.index\.json$")
 HALF = re.compile(r"((?:^|/)(?:model|diffusion_pytorch_model))\.(?:fp16|bf16)\.safetensors$")
 NO_PIPELINE = N_(
-    "This repository holds no base model that can be used as it is: it has neither a model_index.json, as models for "
-    "pictures have, nor a config.json, as language models have. If it holds one checkpoint file, give the name of that "
-    "file when you add it."
+    "This repository contains no base model that can be used as it is: it has neither a model_index.json, as "
+    "picture models do, nor a config.json, as language models do. If it contains one checkpoint file, enter "
+    "the name of that file when you add it."
 )
 ONLY_PICKLES = N_(
-    "The weights in this repository are in a format that can carry programs (.bin, .ckpt or .pt), which Livery does "
-    "not open. Choose a repository or a file with safetensors."
+    "The weights in this repository are in a format that can contain programs (.bin, .ckpt or .pt), which "
+    "Livery does not open. Choose a repository or a file with safetensors."
 )
 NO_WEIGHTS = N_(
-    "This repository holds no language model in safetensors: it has no model.safetensors. Choose the repository that "
-    "it was made from."
+    "This repository contains no language model in safetensors format: it has no model.safetensors. Choose the "
+    "repository that it was made from."
 )
-NO_SUCH_FILE = N_("The repository has no file of that name. Please look it up on the hub and add it again.")
+NO_SUCH_FILE = N_(
+    "The repository has no file with that name. Please check the name on the hub and add the base model again."
+)
 
 
 @dataclass(frozen=True)

@@ -35,14 +35,15 @@ log = logging.getLogger("livery.worker")
 KB, GB = 1000, 1e9
 GOT_FURTHER_EVERY_SECONDS = 15.0
 NO_ROOM = N_(
-    "The worker's disk has no room for this base model: %(needed)s GB are still to be fetched, and %(free)s GB are "
-    "free for that. Make some room, or remove the files of a base model that nobody uses, and try again."
+    "The worker's disk has no space for this base model: %(needed)s GB must still be fetched, and %(free)s GB "
+    "are available for that. Free some space, or remove the files of a base model that nobody uses, and try "
+    "again."
 )
 LOCAL_GONE = N_(
-    "The checkpoint “%(name)s” is not in the folder of checkpoints on this worker's machine any more. Put it back, or "
+    "The checkpoint “%(name)s” is no longer in the checkpoint folder on this worker's machine. Put it back, or "
     "choose another base model."
 )
-UNREADABLE = N_("This checkpoint is no safetensors file that can be read (%(reason)s). Choose another file.")
+UNREADABLE = N_("This checkpoint is not a readable safetensors file (%(reason)s). Choose another file.")
 UNUSABLE: dict[type[AppError], str] = {
     text_recognition.NoLanguageModel: "no_language_model",
     text_recognition.NotWholeNumbers: "packed_numbers",

@@ -21,9 +21,9 @@ CONFIGURATIONS = {
     "transformer": "transformer/config.json",
 }
 PICKLES = (".ckpt", ".pt", ".pth", ".bin", ".pkl")
-NO_SAFETENSORS = N_("it is in a format that can carry programs; only safetensors files are opened")
-NO_NUMBERS = N_("the folder has a config.json, but no model.safetensors beside it")
-NO_INDEX = N_("the folder has neither a model_index.json nor a config.json that can be read")
+NO_SAFETENSORS = N_("its format can contain programs; Livery opens only safetensors files")
+NO_NUMBERS = N_("the folder has a config.json, but no model.safetensors")
+NO_INDEX = N_("the folder has neither a readable model_index.json nor a readable config.json")
 
 
 def entry(folder: Path | None, name: str) -> Path | None:

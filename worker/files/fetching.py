@@ -28,11 +28,13 @@ TIMEOUT_SECONDS = 30.0
 MOST_ADDRESSES = 4
 """Of one name that are tried."""
 LONGEST_JSON = 8_000_000
-NOT_REACHED = N_("The model hub could not be reached. Is the worker connected to the internet? Nothing was changed.")
-ELSEWHERE = N_("The model hub sent us to another place, and Livery does not go there. Nothing was fetched.")
+NOT_REACHED = N_(
+    "The model hub could not be reached. Check that the worker is connected to the internet. Nothing was changed."
+)
+ELSEWHERE = N_("The model hub redirected Livery to an address that Livery does not open. Nothing was fetched.")
 NOT_ALLOWED = N_(
-    "The model hub does not give this file without a token, or not with this one. Accept the model's terms there, "
-    "make a token that may read, and try again."
+    "The model hub does not provide this file without a token, or not with this one. Accept the model's terms "
+    "there, create a token with read access, and try again."
 )
 NOT_THERE = N_("The model hub has no such model or file. Please check the address.")
 HUB_TROUBLE = N_("The model hub answered with an error. Please try again later.")

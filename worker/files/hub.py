@@ -17,17 +17,17 @@ T = TypeVar("T")
 PLAIN_PATH = re.compile(r"[\w+()\[\] -][\w.+()\[\] -]*(/[\w+()\[\] -][\w.+()\[\] -]*)*")
 MOST_FILES = 5000
 GATED = N_(
-    "The model hub gives this base model only to those who have accepted its licence. Open the model's page on the "
-    "hub, accept the licence there, and give the token of the same account under “Token of the model hub” on the page "
-    "Base models."
+    "The model hub gives this base model only to those who have accepted its licence. Open the model's page on "
+    "the hub, accept the licence there, and enter the token of the same account under “Model hub token” on the "
+    "Base models page."
 )
 NOT_FOUND = N_(
-    "The model hub has no such base model, or it is private. Check its name and revision; for a private one give a "
-    "token that may read it, under “Token of the model hub” on the page Base models."
+    "The model hub has no such base model, or it is private. Check its name and revision; for a private base "
+    "model, enter a token with read access under “Model hub token” on the Base models page."
 )
-AWAY = N_("The model hub does not answer. What was fetched is kept; try again later, and it goes on from there.")
+AWAY = N_("The model hub does not respond. What was fetched is kept; try again later to continue from there.")
 NO_HASH = N_(
-    "The model hub announces no checksum for a file of this base model, so nobody could tell whether it arrives "
+    "The model hub provides no checksum for a file of this base model, so Livery cannot verify that it arrives "
     "unchanged. Nothing was fetched. Choose another base model."
 )
 NOT_THERE_FOR_US = ("RepoNotFound", "RevisionNotFound", "EntryNotFound")

@@ -19,10 +19,10 @@ PAUSES_SECONDS = (1.0, 3.0, 10.0, 30.0, 60.0)
 """Before each further try within one attempt."""
 MAY_PASS = ("hub_away", "hub_trouble")
 WRONG_HASH = N_(
-    "A file of the base model is not the one that the hub announces (its checksum differs), twice in a row. It was "
-    "thrown away. Try again later; if it stays so, do not use this base model."
+    "A file of the base model did not match the checksum that the model hub announces, twice in a row. The "
+    "file was deleted. Try again later; if the problem persists, do not use this base model."
 )
-TOO_LARGE = N_("The file is larger than this Livery takes for an adapter.")
+TOO_LARGE = N_("The file is larger than this Livery accepts for an adapter.")
 
 
 @dataclass(frozen=True)

@@ -22,9 +22,12 @@ from worker.job_run import JobRun
 MB = 1_000_000
 USUAL_NAME = "pytorch_lora_weights.safetensors"
 NO_FILE = N_("This model has no .safetensors file that could be a LoRA.")
-SEVERAL = N_("This model has several .safetensors files. Please give the address of the one that you want.")
-DAMAGED = N_("What arrived is not what the model hub promised; its hash differs. Nothing was kept. Please try again.")
-UNREADABLE = N_("What arrived is no readable safetensors file. Nothing was kept.")
+SEVERAL = N_("This model has several .safetensors files. Please enter the address of the file that you need.")
+DAMAGED = N_(
+    "The received file is not the one that the model hub announced; its hash differs. Nothing was kept. "
+    "Please try again."
+)
+UNREADABLE = N_("The received file is not a readable safetensors file. Nothing was kept.")
 
 
 @dataclass(frozen=True)

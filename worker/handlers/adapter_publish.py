@@ -29,14 +29,16 @@ from worker.job_run import JobRun
 constants.HF_HUB_DISABLE_XET = constants.HF_HUB_DISABLE_TELEMETRY = True
 
 NOT_ALLOWED = N_(
-    "The model hub does not let us write there. The token must be allowed to write, and the repository must be yours "
-    "or your organisation's."
+    "The model hub does not let Livery write to this repository. The token needs write access, and the "
+    "repository must be yours or your organisation's."
 )
 PUBLIC_ALREADY = N_(
-    "There is a public repository of this name already, and you wanted a private one. Nothing was published. Choose "
-    "another name, or allow it to be public."
+    "A public repository of this name already exists, but you requested a private one. Nothing was published. "
+    "Choose another name, or allow it to be public."
 )
-FAILED = N_("The model hub did not take the adapter. Is the worker connected to the internet? Please try again later.")
+FAILED = N_(
+    "The model hub did not accept the adapter. Is the worker connected to the internet? Please try again later."
+)
 
 
 def run(job: JobRun) -> None:

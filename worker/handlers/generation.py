@@ -26,9 +26,9 @@ from worker.job_run import JobRun
 
 THUMB_SIDE = 512
 PLACEHOLDER_SIDE = 12
-ADAPTER_FILE_GONE = N_("The file of one of the adapters is missing in the storage. Please choose another adapter.")
-START_GONE = N_("The picture to start from is missing in the storage. Please choose it again.")
-STOPPED_SHORT = N_("The drawing ended before all pictures were there. Please try again.")
+ADAPTER_FILE_GONE = N_("The file of one of the adapters is missing from storage. Please choose another adapter.")
+START_GONE = N_("The start picture is missing from storage. Please choose it again.")
+STOPPED_SHORT = N_("Drawing ended before all pictures were done. Please try again.")
 
 
 def run(job: JobRun) -> None:

@@ -40,8 +40,7 @@ SAMPLE_QUALITY = 92
 VERSIONS_TRIED = 5
 Spec = JobSpec[TrainingRecipe, BaseModelEntry, Pictures]
 PICTURE_GONE = N_(
-    "A picture of this order was deleted before the training began. Start a new training with the pictures that are "
-    "there now."
+    "A picture in this request was deleted before the training began. Start a new training with the current pictures."
 )
 
 

@@ -18,14 +18,14 @@ GB = 1e9
 COPIES = 2
 """As much room as the file itself, times this: it is made in one place and kept in another."""
 NO_ROOM = N_(
-    "There is no room to merge this voice with its base: %(needed)s GB are needed, and %(free)s GB are free for that. "
-    "Make some room, or delete merged files that nobody needs, and try again."
+    "There is no space to merge this voice with its base model: %(needed)s GB are needed, and %(free)s GB are "
+    "available for that. Free some space, or delete merged files that nobody needs, and try again."
 )
 NO_ADAPTER_FILE = N_(
-    "Livery does not write adapters of this base model for llama.cpp: its layout is not one of those that are known. "
-    "llama.cpp's own convert_lora_to_gguf.py makes one from the folder for PEFT."
+    "Livery cannot write adapters of this base model for llama.cpp, because the model's layout is not a known "
+    "one. Use llama.cpp's own convert_lora_to_gguf.py to create one from the folder for PEFT."
 )
-GONE = N_("The voice or its base was deleted since. Please order anew.")
+GONE = N_("The voice or its base model has since been deleted. Please request the file again.")
 
 
 def run(job: JobRun) -> None:

@@ -19,8 +19,8 @@ from worker.job_run import JobRun
 from worker.progress import JobProgress
 
 SHOWN_EVERY_SECONDS = 0.5
-VOICE_FILE_GONE = N_("The file of the voice is missing in the storage. Please choose another voice.")
-STOPPED_SHORT = N_("The writing ended before all texts were there. Please try again.")
+VOICE_FILE_GONE = N_("The file of the voice is missing from storage. Please choose another voice.")
+STOPPED_SHORT = N_("Writing ended before all texts were done. Please try again.")
 
 
 def run(job: JobRun) -> None:

@@ -42,7 +42,7 @@ def my_account(request: Request, visitor: Viewer, session: ReadSession) -> Respo
 @audited("person.changed")
 def rename(request: Request, form: Annotated[NameForm, Form()], visitor: Viewer, session: WriteSession) -> Response:
     service.rename_person(session, user_id=visitor.user.id, name=form.name)
-    return _done(request, N_("Your name is changed."))
+    return _done(request, N_("Name changed."))
 
 
 @router.post("/password")
@@ -77,7 +77,7 @@ def change_password(
     )
     if form.revoke_tokens:
         recovery.revoke_all_tokens(session, visitor.user.id)
-    response = _done(request, N_("Your password is changed. All other browsers are signed out."))
+    response = _done(request, N_("Password changed. All other browsers have been signed out."))
     let_in(request, response, token)
     return response
 
@@ -86,11 +86,11 @@ def change_password(
 @audited("session.ended")
 def sign_browser_out(request: Request, session_id: RowId, visitor: Viewer, session: WriteSession) -> Response:
     service.close_session(session, user_id=visitor.user.id, session_id=session_id)
-    return _done(request, N_("That browser is signed out."))
+    return _done(request, N_("The browser has been signed out."))
 
 
 @router.post("/browsers/sign-out-others")
 @audited("session.others_ended")
 def sign_others_out(request: Request, visitor: Viewer, session: WriteSession) -> Response:
     service.close_other_sessions(session, user_id=visitor.user.id, kept_session_id=visitor.session_id)
-    return _done(request, N_("All other browsers are signed out."))
+    return _done(request, N_("All other browsers have been signed out."))

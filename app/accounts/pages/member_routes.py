@@ -21,10 +21,10 @@ from app.web.templating import page
 from app.web.text import RowId
 
 router = APIRouter(route_class=DeferredRoute)
-OWN_WITHDRAWN = N_("Your open invitations and links are withdrawn.")
+OWN_WITHDRAWN = N_("Your open invitations and links have been withdrawn.")
 
 
-SECOND_FACTOR_REMOVED = N_("%(name)s signs in with the password alone again, and is signed out everywhere.")
+SECOND_FACTOR_REMOVED = N_("%(name)s has been signed out everywhere and signs in with the password alone again.")
 
 
 def base_url(request: Request, settings: Settings) -> str:
@@ -43,13 +43,13 @@ def _and_withdrawn(request: Request, sentence: str, withdrawn: members.Withdrawn
     told = [translate(locale, sentence)]
     for words in (
         ngettext(
-            "%(num)s open invitation of theirs is withdrawn.",
-            "%(num)s open invitations of theirs are withdrawn.",
+            "%(num)s open invitation from them has been withdrawn.",
+            "%(num)s open invitations from them have been withdrawn.",
             withdrawn.invitations,
         ),
         ngettext(
-            "%(num)s link of theirs for a new password no longer works.",
-            "%(num)s links of theirs for a new password no longer work.",
+            "%(num)s password reset link that they created no longer works.",
+            "%(num)s password reset links that they created no longer work.",
             withdrawn.reset_links,
         ),
     ):
@@ -88,7 +88,7 @@ def change_role(
     request: Request, user_id: RowId, form: Annotated[RoleForm, Form()], visitor: Owner, session: WriteSession
 ) -> Response:
     done = members.change_role(session, workspace_id=visitor.workspace.id, user_id=user_id, role=form.role)
-    text = _and_withdrawn(request, N_("The role is changed. It counts from now on."), done)
+    text = _and_withdrawn(request, N_("Role changed. It applies immediately."), done)
     return go(request, "/members", Flash("ok", text))
 
 
@@ -96,7 +96,7 @@ def change_role(
 @audited("member.removed")
 def remove(request: Request, user_id: RowId, visitor: Owner, session: WriteSession) -> Response:
     done = members.remove_member(session, workspace_id=visitor.workspace.id, user_id=user_id)
-    sentence = N_("That person no longer belongs to this workspace. What they made stays.")
+    sentence = N_("This person no longer belongs to the workspace. What they created stays.")
     return go(request, "/members", Flash("ok", _and_withdrawn(request, sentence, done)))
 
 
@@ -157,7 +157,7 @@ def invite(
 @audited("invitation.withdrawn")
 def withdraw(request: Request, invitation_id: RowId, visitor: Owner, session: WriteSession) -> Response:
     members.withdraw_invitation(session, workspace_id=visitor.workspace.id, invitation_id=invitation_id)
-    return _done(request, N_("The invitation is withdrawn; its link opens nothing any more."))
+    return _done(request, N_("Invitation withdrawn. Its link no longer works."))
 
 
 @router.get("/workspaces")

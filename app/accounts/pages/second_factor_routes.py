@@ -137,7 +137,7 @@ def add_authenticator(change: OwnChange, form: Annotated[AuthenticatorForm, Form
     )
     if codes:
         return _first(change.request, change.visitor, change.session, change.settings, codes)
-    return _done(change.request, N_("The app is set up. Livery asks for its code when you sign in."))
+    return _done(change.request, N_("App set up. Livery asks for its code when you sign in."))
 
 
 @router.post("/second-factor/authenticator/remove")
@@ -145,7 +145,7 @@ def add_authenticator(change: OwnChange, form: Annotated[AuthenticatorForm, Form
 def remove_authenticator(change: OwnChange, form: Annotated[PresentForm, Form()]) -> Response:
     change.prove(form.present)
     second_factors.remove_authenticator(change.session, change.visitor.user.id)
-    return _done(change.request, N_("The app is removed; its codes open nothing any more."))
+    return _done(change.request, N_("App removed. Its codes no longer work."))
 
 
 @router.post("/second-factor/recovery-codes")
@@ -189,7 +189,7 @@ def add_passkey(
     )
     if codes:
         return _first(request, visitor, session, settings, codes)
-    return _done(request, N_("The passkey is set up."))
+    return _done(request, N_("Passkey set up."))
 
 
 @router.post("/passkeys/{passkey_id}/remove")
@@ -197,4 +197,4 @@ def add_passkey(
 def remove_passkey(change: OwnChange, passkey_id: RowId, form: Annotated[PresentForm, Form()]) -> Response:
     change.prove(form.present)
     passkeys.remove(change.session, user_id=change.visitor.user.id, passkey_id=passkey_id)
-    return _done(change.request, N_("The passkey is removed; the device signs nobody in any more."))
+    return _done(change.request, N_("Passkey removed. Nobody can sign in with the device any more."))

@@ -42,7 +42,7 @@ def change(request: Request, form: Annotated[WorkspaceForm, Form()], visitor: Ow
         requires_second_factor=form.requires_second_factor,
         changed_by=visitor.user.id,
     )
-    return go(request, "/settings", Flash("ok", translate(request.state.locale, N_("The settings are saved."))))
+    return go(request, "/settings", Flash("ok", translate(request.state.locale, N_("Settings saved."))))
 
 
 @router.get("/tokens")
@@ -79,7 +79,7 @@ def make_token(
 def revoke_token(request: Request, token_id: RowId, visitor: Viewer, session: WriteSession) -> Response:
     whose = None if visitor.is_owner else visitor.user.id
     tokens.revoke_token(session, workspace_id=visitor.workspace.id, token_id=token_id, user_id=whose)
-    text = translate(request.state.locale, N_("The token is revoked; programs that use it are shut out."))
+    text = translate(request.state.locale, N_("Token revoked. Programs that use it no longer have access."))
     return go(request, "/settings/tokens", Flash("ok", text))
 
 

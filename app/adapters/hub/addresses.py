@@ -17,14 +17,15 @@ _FILE = re.compile(r"[A-Za-z0-9 ()\[\]_.+,~-]+(/[A-Za-z0-9 ()\[\]_.+,~-]+){0,8}"
 
 class UnknownAddress(Invalid):
     sentence = N_(
-        "This is not an address of a model on Hugging Face or Civitai. It looks like "
+        "This is not the address of a model on Hugging Face or Civitai. Use an address such as "
         "https://huggingface.co/owner/model or https://civitai.com/models/12345."
     )
 
 
 class OnlySafetensors(Invalid):
     sentence = N_(
-        "Livery takes .safetensors files only; others can carry programs. Look for such a file of this model."
+        "Livery accepts only .safetensors files; other formats can contain programs. Look for a .safetensors "
+        "file of this model."
     )
 
 

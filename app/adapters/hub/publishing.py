@@ -25,7 +25,7 @@ TOKEN_PURPOSE = "hub token"  # noqa: S105 - names what is sealed, and is no secr
 
 
 class BadPublishingRepository(Invalid):
-    sentence = N_("Please write the repository as owner/name, in letters, digits, “-”, “_” and “.”.")
+    sentence = N_("Please write the repository as owner/name, using letters, digits, “-”, “_” and “.”.")
 
 
 @dataclass(frozen=True)

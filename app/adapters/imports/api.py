@@ -65,13 +65,13 @@ class ImportedFileList(BaseModel, defer_build=True):
 
 @router.get("/adapter-files", summary="List imported adapter files")
 def list_files(session: ReadSession, visitor: Viewer) -> ImportedFileList:
-    """The newest 50."""
+    """The 50 newest."""
     found = queries.imported_files(session, workspace_id=visitor.workspace.id)
     by_subject = jobs.jobs_of(session, [row.id for row in found])
     return ImportedFileList(items=[ImportedFileOut.of(row, by_subject.get(row.id)) for row in found], next=None)
 
 
-@router.post("/adapter-files", summary="Look at an adapter file", status_code=201)
+@router.post("/adapter-files", summary="Inspect an adapter file", status_code=201)
 @audited("adapter_file.added")
 def upload(
     session: WriteSession,
@@ -80,7 +80,7 @@ def upload(
     settings: AppSettings,
     file: Annotated[UploadFile, File()],
 ) -> ImportedFileOut:
-    """A LoRA in the safetensors format, whatever program wrote it; the answer holds its metadata report."""
+    """A LoRA in the safetensors format, from any program; the response contains its metadata report."""
     stored = imports.ingest(storage, file.file, file.filename or "", most_bytes=settings.max_adapter_mb * MB)
     row = imports.add(session, stored, workspace_id=visitor.workspace.id, created_by=visitor.user.id)
     return ImportedFileOut.of(row, None)
@@ -89,7 +89,7 @@ def upload(
 @router.post("/adapter-files/import", summary="Fetch an adapter file", status_code=202)
 @audited("adapter_file.fetched")
 def fetch(request: Request, session: WriteSession, visitor: Editor, order: FileImport) -> ImportedFileOut:
-    """By its address on Hugging Face or Civitai; a worker fetches it, and the metadata report comes with it."""
+    """A worker fetches the file from its address on Hugging Face or Civitai and adds the metadata report."""
     row = imports.request_import(
         session,
         workspace_id=visitor.workspace.id,
@@ -109,12 +109,12 @@ def show(session: ReadSession, visitor: Viewer, file_id: RowId) -> ImportedFileO
 
 @router.get("/adapter-files/{file_id}/files/{dialect}", summary="Convert an adapter file", response_class=Response)
 def convert(row: Imported, storage: FileStorage, dialect: WrittenFormat, clean: bool = False) -> Response:
-    """In `kohya`'s, `comfyui`'s or diffusers' names (`canonical`, or `diffusers_old` of 2023); with `clean`, without a
-    word about the training pictures."""
+    """Named as in `kohya`, `comfyui` or diffusers (`canonical`, or `diffusers_old` of 2023); with `clean`, without any
+    mention of the training pictures."""
     return converted_file(storage, row, dialect, clean=clean)
 
 
-@router.post("/adapter-files/{file_id}/adopt", summary="Adopt an adapter file into a brand", status_code=201)
+@router.post("/adapter-files/{file_id}/adopt", summary="Add an adapter file to a brand", status_code=201)
 @audited("adapter.imported")
 def adopt(
     request: Request, row: Imported, session: WriteSession, visitor: Editor, storage: FileStorage, order: Adoption
@@ -126,6 +126,6 @@ def adopt(
 @router.delete("/adapter-files/{file_id}", summary="Remove an adapter file", status_code=204)
 @audited("adapter_file.deleted")
 def delete(session: WriteSession, visitor: Editor, storage: FileStorage, file_id: RowId) -> Response:
-    """What was taken into a brand stays."""
+    """Adapters added to a brand stay."""
     key = imports.delete(session, workspace_id=visitor.workspace.id, file_id=file_id)
     return Response(status_code=204, background=BackgroundTask(storage.delete, key) if key else None)

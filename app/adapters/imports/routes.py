@@ -34,7 +34,7 @@ router = APIRouter(route_class=DeferredRoute)
 MB = 1_000_000
 MOST_BEGINNING = safetensors_file.MAX_HEADER_BYTES + 8
 MOST_ALPHAS = 1_000_000
-ADOPTED = N_("The adapter is in the brand now. Create with it, or download it.")
+ADOPTED = N_("The adapter was added to the brand. Create visuals with it, or download it.")
 DELETED = N_("The file was removed.")
 
 

@@ -56,11 +56,11 @@ _ONE_AT_A_TIME = threading.BoundedSemaphore(1)
 
 class AdapterTooLarge(AppError):
     status = 413
-    sentence = N_("This file is larger than %(limit_mb)s MB, which is as much as this Livery takes for an adapter.")
+    sentence = N_("This file is larger than %(limit_mb)s MB, the limit for adapters on this Livery.")
 
 
 class NotHereYet(Conflict):
-    sentence = N_("This file is still on its way. Please wait until it is here.")
+    sentence = N_("This file is still being fetched. Please wait until it has arrived.")
 
 
 class WrongBase(Invalid):

@@ -36,26 +36,27 @@ KEPT = ("r", "lora_alpha", "target_modules", "use_rslora", "rank_pattern", "alph
 
 class NotAVoice(Invalid):
     sentence = N_(
-        "This is not a voice that Livery can read: %(reason)s. Give it PEFT's folder as a ZIP, with "
-        "adapter_config.json and adapter_model.safetensors, or a safetensors file that Livery made."
+        "Livery cannot read this voice: %(reason)s. Upload a PEFT folder as a ZIP, with adapter_config.json "
+        "and adapter_model.safetensors, or a safetensors file created by Livery."
     )
 
 
 class ForeignBase(Invalid):
     sentence = N_(
-        "This voice was trained on “%(base)s”, which is not among the language models here. Known are: %(known)s."
+        "This voice was trained on “%(base)s”, which is not among the language models here. Available models: "
+        "%(known)s."
     )
 
 
 class OtherLayers(Invalid):
     sentence = N_(
-        "This voice says that it belongs to “%(base)s”, but its layers do not fit that model: %(layer)s has %(here)s "
-        "numbers where that model has %(there)s. It was trained on another one."
+        "This voice names “%(base)s” as its base, but its layers do not fit that model: %(layer)s has %(here)s "
+        "numbers where that model has %(there)s. The voice was trained on another base model."
     )
 
 
 class HalfALayer(Invalid):
-    sentence = N_("This voice is damaged: the two halves of %(layer)s do not belong together.")
+    sentence = N_("This voice is damaged: the two halves of %(layer)s do not match.")
 
 
 @dataclass(frozen=True)

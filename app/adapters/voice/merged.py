@@ -40,22 +40,22 @@ MEDIA_TYPES: dict[str, str] = {"safetensors": "application/zip"}
 
 
 class VoiceBaseGone(Conflict):
-    sentence = N_("The base model of this voice is not in the catalogue any more, so the two cannot be merged.")
+    sentence = N_("The base model of this voice is no longer in the catalogue, so the two cannot be merged.")
 
 
 class NoSuchForm(Conflict):
     sentence = N_(
-        "Livery does not write this base model for llama.cpp. Take the merged safetensors, from which llama.cpp's own "
-        "convert_hf_to_gguf.py makes such a file."
+        "Livery does not write this base model for llama.cpp. Download the merged safetensors and convert them "
+        "with llama.cpp's own convert_hf_to_gguf.py."
     )
 
 
 class MergedAlready(Conflict):
-    sentence = N_("This voice has its file for llama.cpp already. It is among the downloads.")
+    sentence = N_("This voice already has a file for llama.cpp. The file is among the downloads.")
 
 
 class BeingMade(Conflict):
-    sentence = N_("This file is just being made. Cancel that first.")
+    sentence = N_("This file is being created. Cancel that job first.")
 
 
 @dataclass(frozen=True)

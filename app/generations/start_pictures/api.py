@@ -32,7 +32,7 @@ def _started(session: WriteSession, target: StartTargetDep, kept: KeptPicture) -
     return StartOut(id=row.id, project_id=row.project_id, width=row.width, height=row.height, sha256=row.sha256)
 
 
-@router.post("/projects/{project_id}/starts", status_code=201, summary="Bring a picture to start from")
+@router.post("/projects/{project_id}/starts", status_code=201, summary="Upload a start picture")
 @audited("start_picture.added")
 def bring_start(
     target: StartTargetDep, session: WriteSession, storage: FileStorage, file: Annotated[UploadFile, File()]
@@ -48,7 +48,7 @@ def start_from_output(target: FromOutput, session: WriteSession, storage: FileSt
     return _started(session, target, keep_copy(storage, target.key, project_id=target.project_id))
 
 
-@router.post("/images/{image_id}/start", status_code=201, summary="Start from a picture of the brand")
+@router.post("/images/{image_id}/start", status_code=201, summary="Start from a brand picture")
 @audited("start_picture.added")
 def start_from_image(target: FromImage, session: WriteSession, storage: FileStorage) -> StartOut:
     return _started(session, target, keep_copy(storage, target.key, project_id=target.project_id))

@@ -10,14 +10,15 @@ from app.images.queries import JudgedSet
 
 Key = Literal["blurry", "small", "twins", "no_captions", "some_without_caption"]
 
-BLURRY = N_("Blurry: %(count)s of %(all)s pictures. The blur is learned too.")
+BLURRY = N_("Blurry: %(count)s of %(all)s pictures. The model learns the blur too.")
 SMALL = N_(
-    "Smaller than %(side)s pixels: %(count)s of %(all)s pictures. Training enlarges them and learns the softness."
+    "Smaller than %(side)s pixels: %(count)s of %(all)s pictures. Training enlarges them, and the model learns "
+    "the softness."
 )
-TWINS = N_("Nearly the same as another: %(count)s of %(all)s pictures. They count double; keep the best of each pair.")
-NO_CAPTIONS = N_("None of the pictures has a caption. Captions tell the look from what is merely in the picture.")
+TWINS = N_("Almost identical to another: %(count)s of %(all)s pictures. They count double; keep the best of each pair.")
+NO_CAPTIONS = N_("None of the pictures has a caption. Captions separate the look from what is merely in the picture.")
 SOME_WITHOUT_CAPTION = N_("Without a caption: %(count)s of %(all)s pictures.")
-LEAVE_OUT = N_("Leave out %(count)s")
+LEAVE_OUT = N_("Exclude %(count)s")
 SHOW = N_("Show them")
 WRITE_CAPTIONS = N_("Write captions")
 

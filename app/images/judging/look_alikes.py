@@ -43,12 +43,14 @@ STATUS_WORDS = {
 STATUS_ADVICE = {
     PictureStatus.GOOD: N_("Sharp and large enough for training."),
     PictureStatus.SMALL: N_(
-        "Only %(side)s pixels on its shorter side. Training enlarges it and learns the softness. "
-        "Please use a version with %(small_side)s pixels or more."
+        "Only %(side)s pixels on the shorter side. Training enlarges the picture, and the model learns the "
+        "softness. Please use a version with %(small_side)s pixels or more."
     ),
-    PictureStatus.BLURRY: N_("Looks out of focus at training size. The model may learn the blur. Better leave it out."),
+    PictureStatus.BLURRY: N_(
+        "Looks out of focus at training size. The model may learn the blur, so it is better to exclude this picture."
+    ),
     PictureStatus.TWIN: N_(
-        "Nearly the same as another picture here. Keep the better one, or the model over-learns it."
+        "Almost identical to another picture here. Keep the better one, or the model learns it too strongly."
     ),
 }
 

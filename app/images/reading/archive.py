@@ -31,17 +31,19 @@ MAX_CAPTION_BYTES = 64 * 1024
 RATIO_FREE_BYTES = MB  # tiny files may shrink a lot and cannot hurt
 UTF8_FLAG, ENCRYPTED_FLAG = 0x800, 0x1
 
-UNSAFE_NAME = N_("“%(name)s” was left out: its name in the ZIP points to a place outside of it.")
-LINK = N_("“%(name)s” was left out: it is only a link to another file. Please add the picture itself.")
-NESTED = N_("“%(name)s” was left out: it is an archive inside the ZIP. Please upload it by itself.")
-MEMBER_TOO_LARGE = N_("“%(name)s” was left out: it is larger than %(limit_mb)s MB. Please export it smaller.")
-SUSPICIOUS = N_("“%(name)s” was left out: it unpacks to more than %(ratio)s times its size, which pictures do not.")
-DAMAGED = N_("“%(name)s” was left out: it is damaged inside the ZIP. Please create the ZIP again.")
-UNUSUAL = N_(
-    "“%(name)s” was left out: it is packed in an unusual way (BZIP2 or LZMA). Please create the ZIP again in the usual "
-    "way (Deflate)."
+UNSAFE_NAME = N_("“%(name)s” was skipped: its name in the ZIP points outside the ZIP.")
+LINK = N_("“%(name)s” was skipped: it is only a link to another file. Please add the picture itself.")
+NESTED = N_("“%(name)s” was skipped: it is an archive inside the ZIP. Please upload it separately.")
+MEMBER_TOO_LARGE = N_("“%(name)s” was skipped: it is larger than %(limit_mb)s MB. Please export a smaller version.")
+SUSPICIOUS = N_(
+    "“%(name)s” was skipped: it unpacks to more than %(ratio)s times its size, which does not happen with pictures."
 )
-LONE_CAPTION = N_("“%(name)s” was left out: there is no picture of the same name beside it.")
+DAMAGED = N_("“%(name)s” was skipped: it is damaged inside the ZIP. Please create the ZIP again.")
+UNUSUAL = N_(
+    "“%(name)s” was skipped: it is compressed in an unusual way (BZIP2 or LZMA). Please create the ZIP again "
+    "in the usual way (Deflate)."
+)
+LONE_CAPTION = N_("“%(name)s” was skipped: there is no picture with the same name next to it.")
 
 
 @dataclass(frozen=True)

@@ -40,17 +40,17 @@ LEAST_CONTRAST = 32  # of 255 levels; under this a drawing on white cannot be ma
 
 ANIMATED = N_("This is an animation. Livery uses its first frame.")
 MANY_PAGES = N_("This file has %(pages)s pages. Livery uses the first one.")
-CMYK_BY_PROFILE = N_("Print colours (CMYK) were converted for screens by the profile inside the file.")
+CMYK_BY_PROFILE = N_("Print colours (CMYK) were converted to screen colours with the profile in the file.")
 CMYK_BY_DEFAULT = N_(
-    "Print colours (CMYK) were converted for screens by a standard press profile, as the file has none of its own. "
-    "Please compare the brand colours; an RGB export is safer."
+    "Print colours (CMYK) were converted to screen colours with a standard press profile, because the file has "
+    "no profile of its own. Please check the brand colours; an RGB export is safer."
 )
 TRANSPARENT_ON_WHITE = N_("Transparent areas are shown and trained on white.")
 TRANSPARENT_ON_DARK = N_(
     "This picture is nearly white on a transparent background, so it is shown and trained on dark grey."
 )
 LIVE_TEXT = N_(
-    "This SVG contains text. If letters look different, please convert the text to outlines and upload it again."
+    "This SVG contains text. If letters look different, please convert the text to outlines and upload the file again."
 )
 
 

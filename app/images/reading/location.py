@@ -24,7 +24,7 @@ from app.images.reading.formats import ImageFormat
 from app.images.reading.notes import Note
 from app.images.reading.prepared import CleanOriginal
 
-REENCODED = N_("To leave out where the photo was taken, this file was saved anew as %(format)s.")
+REENCODED = N_("This file was saved again as %(format)s to remove the location where the photo was taken.")
 SVG_SIDE = 2048  # pixels
 NEXT_MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
 PNG_KEPT = {

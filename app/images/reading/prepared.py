@@ -9,7 +9,7 @@ from app.images.reading.notes import Note
 
 WORKING_SIDE = 2048  # pixels; twice the largest training resolution, so a crop still has enough
 THUMBNAIL_SIDES = (256, 640)  # pixels; a tile, and the same on a sharp screen or in the side panel
-HAD_LOCATION = N_("The photo says where it was taken. Livery leaves that out of every copy it makes.")
+HAD_LOCATION = N_("The photo contains the location where it was taken. Livery removes the location from every copy.")
 
 
 @dataclass(frozen=True)

@@ -40,25 +40,26 @@ class UnknownKeyFormat(Invalid):
 
 class UnknownAdapterKind(UnknownKeyFormat):
     sentence = N_(
-        "This file holds another kind of adapter than a LoRA (%(kind)s), which Livery neither draws with nor converts. "
-        "The program that it was made for can load it."
+        "This file is not a LoRA but a different kind of adapter (%(kind)s), which Livery can neither draw "
+        "with nor convert. The program that it was made for can load it."
     )
 
 
 class NoBase(UnknownKeyFormat):
     sentence = N_(
-        "This is an adapter of %(base)s, which Livery has no base for. It can be neither used nor converted here."
+        "This adapter belongs to %(base)s, a base model that Livery does not have. You can neither use nor "
+        "convert it here."
     )
 
 
 class UnknownBase(UnknownKeyFormat):
     sentence = N_(
-        "Livery cannot tell which base model this adapter was made for, so it can be neither used nor converted here."
+        "Livery cannot tell which base model this adapter was made for, so you can neither use nor convert it here."
     )
 
 
 class OnlyWrites(UnknownKeyFormat):
-    sentence = N_("This adapter belongs to a language model and does not draw, so there is nothing to convert it into.")
+    sentence = N_("This adapter belongs to a language model and cannot draw, so there is no format to convert it to.")
 
 
 def check_supported(architecture: Architecture) -> None:

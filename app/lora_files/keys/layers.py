@@ -16,8 +16,8 @@ PLAIN = frozenset({DOWN, UP, MAGNITUDE})
 
 class CannotHold(Invalid):
     sentence = N_(
-        "The names of %(format)s have no place for %(what)s, which this adapter uses. Converting it would change what "
-        "it does, so it stays as it is."
+        "The layer names of %(format)s do not cover %(what)s, which this adapter uses. Converting it would "
+        "change its effect, so it stays as it is."
     )
 
 

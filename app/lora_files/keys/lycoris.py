@@ -14,15 +14,15 @@ from app.lora_files.safetensors_file import Tensor, float32_tensor
 
 class NotForDrawing(Invalid):
     sentence = N_(
-        "Livery cannot draw with this adapter: it mixes kinds of adapters, or learns lengths (DoRA) beside products of "
-        "matrices. You can still convert it for other programs."
+        "Livery cannot draw with this adapter: it mixes kinds of adapters, or learns lengths (DoRA) in "
+        "addition to matrix products. You can still convert it for other programs."
     )
 
 
 class Fused(NotForDrawing):
     sentence = N_(
-        "Livery cannot draw with this adapter: it changes query, key and value as one layer, which Livery's copy of "
-        "the base model holds apart. You can still convert it for other programs."
+        "Livery cannot draw with this adapter: it changes query, key and value as one layer, which Livery's "
+        "copy of the base model keeps separate. You can still convert it for other programs."
     )
 
 

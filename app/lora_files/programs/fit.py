@@ -25,24 +25,26 @@ ORIGINAL_FLUX = (
     "single_stream_modulation", "double_stream_modulation",
 )  # fmt: skip
 
-OTHER_BASE = N_("It does not run this base.")
-OTHER_NAMES = N_("It looks for other names. Convert the file first.")
-SOME_NAMES = N_("It looks for other names in a part of the layers. Convert the file first.")
-OTHER_LAYERS = N_("It has no place for a part of the layers.")
-TEXT_NAMES = N_("It looks for the text encoder under another name. Convert the file first.")
-NO_DORA = N_("It leaves out the lengths that DoRA has learned.")
-NO_DORA_IN_TEXT = N_("It leaves out the lengths that DoRA has learned in the text encoder.")
-DORA_OF_BASE = N_("It measures DoRA's lengths by the base's rows instead of the changed ones, and draws a little off.")
-DORA_OF_COLUMNS = N_("It takes DoRA's lengths of rows for those of columns, and draws something else.")
-NO_KIND = N_("It does not read this kind of adapter (%(kind)s) in these names.")
-NO_ALPHA = N_("It does not read the alpha of this file, and would draw %(factor)s times as strong. Convert it first.")
-NEEDS_ALPHA = N_("It stops at layers without an alpha of their own. Convert the file first.")
-REFUSES_ALPHA = N_("It refuses alphas in these names. Convert the file first.")
-NEEDS_LYCORIS = N_("It reads this kind of adapter (%(kind)s) only with LyCORIS installed beside it.")
-TOO_MANY_LEFT = N_("It refuses a file with more than %(most)s tensors that it does not know. Convert the file first.")
-TAKEN_FOR_FLUX_1 = N_("It takes this file for one of FLUX.1, whose layers it then misses. Convert the file first.")
+OTHER_BASE = N_("Does not run this base.")
+OTHER_NAMES = N_("Expects other names. Convert the file first.")
+SOME_NAMES = N_("Expects other names for some of the layers. Convert the file first.")
+OTHER_LAYERS = N_("Does not support some of the layers.")
+TEXT_NAMES = N_("Expects another name for the text encoder. Convert the file first.")
+NO_DORA = N_("Ignores the lengths that DoRA learned.")
+NO_DORA_IN_TEXT = N_("Ignores the lengths that DoRA learned in the text encoder.")
+DORA_OF_BASE = N_(
+    "Measures DoRA's lengths on the base's rows instead of the changed ones, so pictures are slightly off."
+)
+DORA_OF_COLUMNS = N_("Mistakes DoRA's row lengths for column lengths, so pictures differ.")
+NO_KIND = N_("Does not read this kind of adapter (%(kind)s) under these names.")
+NO_ALPHA = N_("Ignores this file's alpha and would draw %(factor)s times as strong. Convert the file first.")
+NEEDS_ALPHA = N_("Stops at layers without an alpha of their own. Convert the file first.")
+REFUSES_ALPHA = N_("Refuses alphas under these names. Convert the file first.")
+NEEDS_LYCORIS = N_("Reads this kind of adapter (%(kind)s) only if LyCORIS is also installed.")
+TOO_MANY_LEFT = N_("Refuses a file with more than %(most)s tensors that it does not know. Convert the file first.")
+TAKEN_FOR_FLUX_1 = N_("Mistakes this file for a FLUX.1 file and then misses FLUX.1's layers. Convert the file first.")
 NOT_KNOWN = N_("We do not know.")
-NEEDS_CONFIG = N_("It needs the adapter_config.json that belongs to this file.")
+NEEDS_CONFIG = N_("Needs the adapter_config.json that belongs to this file.")
 
 
 @dataclass(frozen=True)

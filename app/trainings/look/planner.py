@@ -17,40 +17,41 @@ from app.trainings.plans import Plan, Sentences, Stage, micro_batch_sizes
 COMPILED_FROM = 1800.0
 """Seconds of steps from which compiling is tried: a tenth saved of them repays three minutes of compiling."""
 NEEDS_BFLOAT16 = N_(
-    "This base needs a card that computes in bfloat16 (NVIDIA RTX 30 or newer), which the one here does not. Choose "
-    "Stable Diffusion, or a newer card."
+    "This base model needs a card that computes in bfloat16 (NVIDIA RTX 30 or newer), and this card does not. "
+    "Choose Stable Diffusion, or a newer card."
 )
 SENTENCES = Sentences(
     smaller_batches=N_(
-        "%(batch)s pictures at once would need %(before)s; %(at_a_time)s at a time need %(needed)s of %(memory)s."
+        "%(batch)s pictures at once would need %(before)s. Livery trains %(at_a_time)s at a time, using "
+        "%(needed)s of %(memory)s."
     ),
     in_8_bits=N_(
-        "Held as it is the base would need %(before)s at least, and of %(memory)s only %(room)s can be counted on. "
-        "In 8 bits it needs %(needed)s; pictures may lose a little fineness."
+        "The full base model would need at least %(before)s, and only %(room)s of %(memory)s is reliably "
+        "available. The 8-bit version needs %(needed)s; pictures may lose a little fine detail."
     ),
     in_4_bits=N_(
-        "Even in 8 bits the base would need %(before)s at least, and of %(memory)s only %(room)s can be counted on. "
-        "In 4 bits (NF4) it needs %(needed)s; pictures may lose a little fineness."
+        "The 8-bit base model would still need at least %(before)s, and only %(room)s of %(memory)s is "
+        "reliably available. The 4-bit version (NF4) needs %(needed)s; pictures may lose a little fine detail."
     ),
     too_large=N_(
-        "Even in its smallest form this training needs %(needed)s, and of the device's %(memory)s only %(room)s can "
-        "be counted on. Choose a smaller base, a smaller size, or a device with more memory."
+        "This training needs at least %(needed)s, and only %(room)s of the device's %(memory)s is reliably "
+        "available. Choose a smaller base model, a smaller picture size, or a device with more memory."
     ),
     fell_back_to_8_bits=N_(
-        "The device's memory ran out even with one picture at a time, so it goes on with the base in 8 bits, which "
-        "needs about %(needed)s; pictures may lose a little fineness."
+        "The device ran out of memory even with one picture at a time, so training continues with the base "
+        "model in 8 bits, which needs about %(needed)s; pictures may lose a little fine detail."
     ),
     fell_back_to_4_bits=N_(
-        "The device's memory ran out even with one picture at a time, so it goes on with the base in 4 bits (NF4), "
-        "which needs about %(needed)s; pictures may lose a little fineness."
+        "The device ran out of memory even with one picture at a time, so training continues with the base "
+        "model in 4 bits (NF4), which needs about %(needed)s; pictures may lose a little fine detail."
     ),
     ran_out=N_(
-        "The device's memory ran out with %(batch)s pictures at a time, so it goes on with %(at_a_time)s at a time. "
-        "What it learns is the same."
+        "The device ran out of memory with %(batch)s pictures at a time, so training continues with "
+        "%(at_a_time)s at a time. The result is the same."
     ),
     ran_out_at_one=N_(
-        "The device's memory ran out with one picture at a time, so it goes on in memory-saving mode: a step "
-        "takes about one and a half times as long, and what it learns is the same."
+        "The device ran out of memory with one picture at a time, so training continues in memory-saving mode: "
+        "each step takes about one and a half times as long; the result is the same."
     ),
 )
 

@@ -13,7 +13,7 @@ from app.trainings.look.recipe import TrainingRecipe
 from app.trainings.models import Training
 
 RETRY_SIZE = N_("Try again with a smaller size: %(resolution)s pixels")
-RETRY_BITS = N_("Try again with the base in 4 bits: far less memory")
+RETRY_BITS = N_("Try again with the base model in 4 bits (far less memory)")
 RETRY_BATCH = N_("Try again with one picture at a time")
 
 

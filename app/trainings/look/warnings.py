@@ -18,20 +18,23 @@ TOO_FEW = N_(
     "Too few pictures to learn from: %(count)s. At least %(needed)s are needed; 10 to 30 varied ones are best."
 )
 FEW_PICTURES = N_(
-    "%(count)s pictures are few. It will work, but details of single pictures may come back. 10 to 30 are better."
+    "%(count)s pictures are few. Training will work, but details of individual pictures may reappear. 10 to 30 "
+    "are better."
 )
-MANY_PICTURES = N_("%(count)s pictures are plenty. Beyond about 50 the result hardly gets better, only slower.")
+MANY_PICTURES = N_(
+    "%(count)s pictures are plenty. More than about 50 hardly improve the result and slow training down."
+)
 UNKNOWN_WORDS = N_(
-    "%(count)s of %(all)s captions use words that the built-in model does not know, such as “%(word)s”. It learns from "
-    "them all the same, but what is the subject and what the look stays less clear."
+    "%(count)s of %(all)s captions use words that the built-in model does not know, such as “%(word)s”. The "
+    "model still learns from these captions, but separates subject and look less clearly."
 )
 DISTILLED = N_(
-    "This base model was made to draw in four steps, and learning wears that off a little with every step. It works "
-    "for short trainings; FLUX.2 [klein] is made for learning and is just as free."
+    "This base model was made to draw in four steps, and training wears that ability down a little with every "
+    "step. It works for short trainings; FLUX.2 [klein] is made for training and is just as free."
 )
 GATED = N_(
-    "Before the worker can fetch this base model, its licence must be accepted on the model's page, and a token of the "
-    "same account given on the page Base models."
+    "The worker can download this base model only after its licence is accepted on the model's page and a "
+    "token from the same account is entered on the Base models page."
 )
 
 

@@ -26,13 +26,13 @@ def _rises(recipe: Any) -> Sentence | None:
 def _passes(recipe: Any) -> Sentence | None:
     if recipe.gradient_accumulation_steps == 1:
         return None
-    return N_("%(n)s times for each step"), {"n": recipe.gradient_accumulation_steps}
+    return N_("%(n)s times per step"), {"n": recipe.gradient_accumulation_steps}
 
 
 def _end(recipe: Any) -> Sentence:
     if not recipe.early_stop_patience:
         return N_("never ends early"), {}
-    return N_("ends early after %(n)s measurements without a better one"), {"n": recipe.early_stop_patience}
+    return N_("ends early after %(n)s measurements without improvement"), {"n": recipe.early_stop_patience}
 
 
 TABLE = Table(
@@ -54,16 +54,17 @@ TABLE = Table(
     fields={
         "base_model": Field(untold="The page says it beside the title."),
         "kind": Field(
-            N_("What it learns"),
+            N_("What the voice learns"),
             N_(
-                "Briefs are derived from your texts. The second suits many texts that should only teach words and tone."
+                "Livery derives briefs from your texts. The second option suits many texts that should teach "
+                "only words and tone."
             ),
             options={"instructions": N_("answers to briefs"), "plain_text": N_("the texts as they are")},
             told=always,
         ),
         "epochs": Field(
             N_("Rounds"),
-            N_("How often it reads every text. Too often: it repeats sentences."),
+            N_("How often the training reads every text. Too often, and the voice repeats sentences."),
             term=N_("Reads every text"),
             value=lambda recipe: ngettext("%(num)s time", "%(num)s times", recipe.epochs),
         ),
@@ -77,53 +78,53 @@ TABLE = Table(
             N_("Alpha"), N_("Scales what was learned. Usually twice the rank."), least=0.1, told_with="rank"
         ),
         "learning_rate": Field(
-            N_("Learning rate"), N_("How large each step is. If texts fall apart, take a third of it."), note=_rises
+            N_("Learning rate"), N_("Size of each step. If texts fall apart, use a third of this value."), note=_rises
         ),
         "lr_scheduler": Field(
             N_("Learning rate over time"),
-            options={"constant": N_("the same to the end"), "cosine": N_("falling to zero")},
+            options={"constant": N_("constant to the end"), "cosine": N_("falling to zero")},
             told_with="learning_rate",
         ),
         "target_modules": Field(
-            N_("What is trained"),
-            N_("The second holds more detail in a larger file."),
+            N_("Trained layers"),
+            N_("The second option captures more detail in a larger file."),
             options={"attention": N_("Attention"), "attention_and_feed_forward": N_("Attention and feed-forward")},
             told=always,
         ),
         "quantization": Field(
-            N_("Base model held"),
-            N_("Fewer bits need much less memory, and lose a little."),
+            N_("Base model loaded"),
+            N_("Fewer bits need much less memory but lose a little quality."),
             options={"none": N_("as it is"), "int8": N_("in 8 bits"), "nf4": N_("in 4 bits (QLoRA, NF4)")},
             told=always,
         ),
         "max_length": Field(
-            N_("Tokens in a row"),
-            N_("Longer texts are cut there. A word is one to three tokens."),
+            N_("Tokens per row"),
+            N_("Longer texts are cut to this length. A word is one to three tokens."),
             note=lambda recipe: (N_("several texts in one row"), {}) if recipe.packing else None,
             told=always,
         ),
         "packing": Field(
             N_("Several texts in one row"),
-            N_("Faster; the texts do not see each other."),
+            N_("Faster; the texts do not influence each other."),
             options=YES_NO,
             told_with="max_length",
         ),
         "batch_size": Field(
-            N_("Rows at a time"), N_("More is smoother, and needs more memory."), note=_passes, told=always
+            N_("Rows at a time"), N_("Higher values are smoother but need more memory."), note=_passes, told=always
         ),
         "gradient_accumulation_steps": Field(told_with="batch_size"),
         "gradient_checkpointing": Field(
-            N_("Compute twice to save memory"),
+            N_("Recompute to save memory"),
             N_("A third slower."),
             options=YES_NO,
             value=lambda recipe: recipe.gradient_checkpointing,
         ),
         "held_out_share": Field(
-            N_("Share kept back"), N_("Of the texts, from 0.02 to 0.5. Only these are measured with.")
+            N_("Share set aside"), N_("Share of the texts, from 0.02 to 0.5. Only these texts are used for measuring.")
         ),
         "evaluations_per_epoch": Field(
             N_("Measurements per round"),
-            N_("Each writes the sample texts and can be gone on from."),
+            N_("Each measurement writes the sample texts, and training can resume from it."),
             term=N_("Measured"),
             value=lambda recipe: ngettext(
                 "%(num)s time per round", "%(num)s times per round", recipe.evaluations_per_epoch
@@ -133,13 +134,18 @@ TABLE = Table(
         ),
         "early_stop_patience": Field(
             N_("Patience"),
-            N_("It ends after so many measurements without a better one, with the best. 0: never."),
+            N_(
+                "Number of measurements without improvement before training ends and keeps the best. "
+                "0: never ends early."
+            ),
             told_with="evaluations_per_epoch",
         ),
-        "warmup_share": Field(N_("Warm-up share"), N_("Of the steps, over which the learning rate rises from zero.")),
+        "warmup_share": Field(
+            N_("Warm-up share"), N_("Share of the steps over which the learning rate rises from zero.")
+        ),
         "weight_decay": Field(N_("Weight decay")),
         "max_grad_norm": Field(),
-        "seed": Field(N_("Seed"), N_("The same seed and texts give the same adapter again."), told=always),
+        "seed": Field(N_("Seed"), N_("The same seed and texts produce the same adapter."), told=always),
         "sample_count": Field(untold=SAMPLES),
         "sample_tokens": Field(untold=SAMPLES),
         "sample_temperature": Field(untold=SAMPLES),

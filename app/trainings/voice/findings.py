@@ -6,25 +6,24 @@ from app.trainings.advice import Warning
 from app.voice.queries import JudgedSet
 
 PERSONAL = N_(
-    "Texts with what looks like personal data that nobody has decided about: %(count)s. They are learned with it "
-    "masked."
+    "Texts with possible personal data and no decision yet: %(count)s. The voice learns them with this data masked."
 )
 REPEATS = N_(
-    "Texts that repeat others, exactly or nearly: %(count)s. They are learned by heart rather than as a style; leave "
-    "them out, unless you want that."
+    "Texts that repeat others, exactly or nearly: %(count)s. The voice memorises them rather than learning a "
+    "style; exclude them, unless the repeats are intended."
 )
 LINES = N_(
-    "Lines and sentences that come back in many texts: %(count)s. They are learned word for word, unless you cut them "
-    "out."
+    "Lines and sentences repeated in many texts: %(count)s. The voice learns them word for word, unless you "
+    "cut them out."
 )
 
 
 MASK, LEAVE_OUT_REPEATS, LEAVE_OUT_NEAR = (
     N_("Mask all"),
-    N_("Leave out exact repeats (%(count)s)"),
-    N_("Leave out near repeats (%(count)s)"),
+    N_("Exclude exact repeats (%(count)s)"),
+    N_("Exclude near repeats (%(count)s)"),
 )
-SHOW, GO_THROUGH = N_("Show them"), N_("Go through them")
+SHOW, GO_THROUGH = N_("Show them"), N_("Review lines")
 
 
 def undecided(judged: JudgedSet) -> list[Warning]:

@@ -103,20 +103,20 @@ class Verdict:
 
 
 BETTER = N_(
-    "It sounds more like the brand: it predicts unseen brand texts better than the base model (%(base)s → "
-    "%(adapter)s; lower is better), and better than the base model with a style guide (%(prompted)s)."
+    "The voice sounds more like the brand: it predicts unseen brand texts better than the base model (%(base)s "
+    "→ %(adapter)s; lower is better), and better than the base model with a style guide (%(prompted)s)."
 )
 ONLY_BETTER_THAN_BARE = N_(
-    "It has learned something (%(base)s → %(adapter)s; lower is better), but the base model with a style guide does "
-    "as well (%(prompted)s). More texts, or a larger base model, would help."
+    "The voice has learned something (%(base)s → %(adapter)s; lower is better), but the base model with a "
+    "style guide does equally well (%(prompted)s). More texts, or a larger base model, would help."
 )
 NO_BETTER = N_(
-    "It does not sound more like the brand than the base model (%(base)s → %(adapter)s). Check the texts, or give it "
-    "more of them."
+    "The voice sounds no more like the brand than the base model (%(base)s → %(adapter)s). Check the texts, or "
+    "add more."
 )
 COPIES = N_(
-    "One of its texts repeats %(count)s words in a row from a text that it has learned. Read for copies before you "
-    "publish; more or more varied texts help."
+    "One of the voice's texts repeats %(count)s consecutive words from a text it learned. Check for copies "
+    "before you publish; more texts, or more varied ones, help."
 )
 
 

@@ -27,35 +27,37 @@ WEIGHED_BYTES = 12
 """For each word of the vocabulary at such a place: its score in two precisions, its logarithm, its gradient."""
 SENTENCES = Sentences(
     smaller_batches=N_(
-        "%(batch)s rows at once would need %(before)s; %(at_a_time)s at a time need %(needed)s of %(memory)s."
+        "%(batch)s rows at once would need %(before)s. Livery trains %(at_a_time)s at a time, using %(needed)s "
+        "of %(memory)s."
     ),
     in_8_bits=N_(
-        "Held as it is the base would need %(before)s at least, and of %(memory)s only %(room)s can be counted on. "
-        "In 8 bits it needs %(needed)s; it may write a little less finely."
+        "The full base model would need at least %(before)s, and only %(room)s of %(memory)s is reliably "
+        "available. The 8-bit version needs %(needed)s; its writing may be slightly less refined."
     ),
     in_4_bits=N_(
-        "Even in 8 bits the base would need %(before)s at least, and of %(memory)s only %(room)s can be counted on. "
-        "In 4 bits (NF4) it needs %(needed)s; it may write a little less finely."
+        "The 8-bit base model would still need at least %(before)s, and only %(room)s of %(memory)s is "
+        "reliably available. The 4-bit version (NF4) needs %(needed)s; its writing may be slightly less "
+        "refined."
     ),
     too_large=N_(
-        "Even in its smallest form this training needs %(needed)s, and of the device's %(memory)s only %(room)s can "
-        "be counted on. Choose a smaller base model, shorter rows, or a device with more memory."
+        "This training needs at least %(needed)s, and only %(room)s of the device's %(memory)s is reliably "
+        "available. Choose a smaller base model, shorter rows, or a device with more memory."
     ),
     fell_back_to_8_bits=N_(
-        "The device's memory ran out even with one row at a time, so it goes on with the base in 8 bits, which needs "
-        "about %(needed)s; it may write a little less finely."
+        "The device ran out of memory even with one row at a time, so training continues with the base model "
+        "in 8 bits, which needs about %(needed)s; its writing may be slightly less refined."
     ),
     fell_back_to_4_bits=N_(
-        "The device's memory ran out even with one row at a time, so it goes on with the base in 4 bits (NF4), which "
-        "needs about %(needed)s; it may write a little less finely."
+        "The device ran out of memory even with one row at a time, so training continues with the base model "
+        "in 4 bits (NF4), which needs about %(needed)s; its writing may be slightly less refined."
     ),
     ran_out=N_(
-        "The device's memory ran out with %(batch)s rows at a time, so it goes on with %(at_a_time)s at a time. What "
-        "it learns is the same."
+        "The device ran out of memory with %(batch)s rows at a time, so training continues with %(at_a_time)s "
+        "at a time. The result is the same."
     ),
     ran_out_at_one=N_(
-        "The device's memory ran out with one row at a time, so it goes on by computing again what it would have "
-        "kept. A step takes about a third longer; what it learns is the same."
+        "The device ran out of memory with one row at a time, so training continues by recomputing what it "
+        "would have kept. Each step takes about a third longer; the result is the same."
     ),
 )
 

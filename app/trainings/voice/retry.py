@@ -15,7 +15,7 @@ from app.trainings.voice.presets import voice_recipe_for
 from app.trainings.voice.recipe import VoiceRecipe
 
 RETRY_FOUR_BITS = N_("Try again with the base model in 4 bits")
-RETRY_TWICE = N_("Try again with less memory, a third slower")
+RETRY_TWICE = N_("Try again with less memory (a third slower)")
 
 
 def decided(training: Training, base: TextModelEntry | None) -> dict[str, Any]:

@@ -12,35 +12,39 @@ from app.trainings.voice.recipe import VoiceRecipe
 from app.voice.queries import ENOUGH_SAMPLES, LEAST_SAMPLES, MANY_SAMPLES
 
 SHORT_CHARACTERS = 60
-TOO_FEW = N_("Too few texts to learn from: %(count)s. At least %(needed)s are needed, %(enough)s would do.")
+TOO_FEW = N_("Too few texts to learn from: %(count)s. At least %(needed)s are needed; %(enough)s are recommended.")
 FEW = N_(
-    "%(count)s texts are few: it will catch the tone, but may repeat single sentences. With %(enough)s it gets "
-    "steadier, with %(many)s good."
+    "%(count)s texts are few: the voice will catch the tone, but may repeat individual sentences. %(enough)s "
+    "texts make it steadier, %(many)s make it good."
 )
-SEVERAL_LANGUAGES = N_("The texts are in several languages: %(languages)s. One voice for each usually writes better.")
+SEVERAL_LANGUAGES = N_(
+    "The texts are in several languages: %(languages)s. One voice per language usually writes better."
+)
 NOT_ITS_LANGUAGE = N_(
-    "%(base)s was made for other languages than that of your texts. It will pick up the tone, but make mistakes of "
-    "grammar. A larger base model would know the language."
+    "%(base)s was made for languages other than that of your texts. The voice will pick up the tone, but make "
+    "grammar mistakes. A larger base model would know the language."
 )
-MOSTLY_SHORT = N_("Most of the texts are very short. Then it learns short sentences, and longer texts may fall apart.")
+MOSTLY_SHORT = N_(
+    "Most of the texts are very short. The voice will learn short sentences, and longer texts may fall apart."
+)
 FEW_HELD_OUT = N_(
-    "Only %(count)s texts are kept back to measure with. The numbers at the end will be rough; more texts make them "
-    "firmer."
+    "Only %(count)s texts are set aside for measuring. The numbers at the end will be rough; more texts make "
+    "them more reliable."
 )
 NONE_HELD_OUT = N_(
-    "The texts are so much alike that none can be kept back to measure with: it would be known already. Leave repeats "
-    "out and add other texts; without, nothing will be measured at the end."
+    "The texts are so similar that none can be set aside for measuring: the voice would already know it. "
+    "Exclude repeats and add other texts; otherwise nothing will be measured at the end."
 )
 CUT = N_(
-    "Texts that may be longer than the %(length)s tokens of a row: up to %(count)s. They are cut there, and how they "
-    "end is not learned. Choose more tokens in a row, or split them."
+    "Texts that may exceed the %(length)s tokens per row: up to %(count)s. They are cut off there, and the "
+    "voice does not learn their endings. Choose more tokens per row, or split the texts."
 )
 GOES_ON = N_(
-    "%(base)s was not made for conversations: it has no chat template. So the voice reads your texts as they are, and "
-    "goes on from a beginning instead of answering briefs."
+    "%(base)s was not made for conversations: it has no chat template. The voice therefore reads your texts as "
+    "they are and continues a given beginning instead of answering briefs."
 )
-CARD_NEEDED = N_("%(base)s is large: without a graphics card it would take many hours.")
-TO_THE_TEXTS = N_("To the texts")
+CARD_NEEDED = N_("%(base)s is large: training would take many hours without a graphics card.")
+TO_THE_TEXTS = N_("Go to texts")
 LARGE_PARAMETERS = 1_000_000_000
 FEWEST_HELD_OUT = 5
 

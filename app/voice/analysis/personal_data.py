@@ -14,7 +14,7 @@ from app.errors import N_
 Kind = Literal["mail", "phone", "iban", "name"]
 KINDS: dict[str, str] = {
     "mail": N_("Mail address"),
-    "phone": N_("Telephone number"),
+    "phone": N_("Phone number"),
     "iban": N_("Bank account"),
     "name": N_("Name"),
 }

@@ -73,7 +73,7 @@ def _sentences(request: Request, pairs: list[list[Any]]) -> list[str]:
     return [translate(request.state.locale, msgid, **params) for msgid, params in pairs]
 
 
-@router.post("/projects/{project_id}/voice/imports", summary="Send a file of texts")
+@router.post("/projects/{project_id}/voice/imports", summary="Upload a file of texts")
 @audited("import.added")
 def start_import(
     request: Request,
@@ -83,8 +83,8 @@ def start_import(
     visitor: Editor,
     file: Annotated[UploadFile, File()],
 ) -> ImportOut:
-    """CSV, XLSX, JSON, JSONL, TXT, Markdown, DOCX or HTML. Nothing is taken in yet: look at the answer, then take it in
-    with the mapping of your choice."""
+    """CSV, XLSX, JSON, JSONL, TXT, Markdown, DOCX or HTML. Nothing is imported yet: check the response, then import the
+    file with the mapping of your choice."""
     import_id, stored = uploads.keep(
         storage, file.file, file.filename or "?", file.size or 0, project_id=target.project_id, limits=target.limits
     )
@@ -110,7 +110,7 @@ def _import_out(
     )
 
 
-@router.post("/voice/imports/{import_id}/preview", summary="See what a file would bring with another mapping")
+@router.post("/voice/imports/{import_id}/preview", summary="Preview a file with a different mapping")
 def preview_import(request: Request, visitor: Editor, opened: OpenedImport, wanted: MappingChoice) -> ImportOut:
     if opened.file is None:
         raise AlreadyTakenIn()
@@ -118,7 +118,7 @@ def preview_import(request: Request, visitor: Editor, opened: OpenedImport, want
     return _import_out(request, opened.import_id, opened.project_id, opened.filename, wanted, shown)
 
 
-@router.post("/voice/imports/{import_id}", summary="Take a file in")
+@router.post("/voice/imports/{import_id}", summary="Import a file")
 @audited("text.added")
 def finish_import(
     request: Request,
@@ -129,7 +129,7 @@ def finish_import(
     afterwards: BackgroundTasks,
     wanted: MappingChoice,
 ) -> ImportedOut:
-    """Good rows are added, all or none of them; each other one is named in a sentence."""
+    """Either all valid rows are added or none. Each invalid row is reported in a sentence."""
     row, key = ingest_opened(session, opened, wanted, visitor)
     if key is not None:
         afterwards.add_task(storage.delete, key)
@@ -141,7 +141,7 @@ def finish_import(
     )
 
 
-@router.delete("/voice/imports/{import_id}", status_code=204, summary="Discard a file that was not taken in")
+@router.delete("/voice/imports/{import_id}", status_code=204, summary="Discard a file that was not imported")
 @audited("import.discarded")
 def discard_import(session: WriteSession, storage: FileStorage, visitor: Editor, import_id: RowId) -> Response:
     _, key = service.discard_import(session, workspace_id=visitor.workspace.id, import_id=import_id)

@@ -33,7 +33,7 @@ from app.web.templating import fragment, page
 from app.web.text import RowId
 
 router = APIRouter(route_class=DeferredRoute)
-DISCARDED = N_("Nothing was taken in.")
+DISCARDED = N_("Nothing was imported.")
 
 
 @router.get("/projects/{project_id}/voice/add")

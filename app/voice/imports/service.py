@@ -15,7 +15,7 @@ from app.voice.imports import queries
 from app.voice.models import VoiceImport
 from app.voice.service import Added, Prepared, add_samples
 
-KNOWN = N_("%(count)s texts were here already, or stand in the file twice, and were not added again.")
+KNOWN = N_("%(count)s texts were already here or appear twice in the file, and were not added again.")
 
 
 @dataclass(frozen=True)

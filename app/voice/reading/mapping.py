@@ -22,9 +22,12 @@ NONE = -1
 LONGEST_SAMPLE = 8_000  # characters; a training reads a few hundred words of each
 LONGEST_BRIEF = 1_000
 EMPTY = N_("Row %(row)s: the text is empty.")
-TOO_LONG = N_("Row %(row)s: the text has %(count)s characters; the limit is %(limit)s. Split it, or let Livery do so.")
+TOO_LONG = N_(
+    "Row %(row)s: the text has %(count)s characters; the limit is %(limit)s. Split the text, or let Livery split it."
+)
 BRIEFS_CUT = N_(
-    "Briefs of more than %(limit)s characters: %(count)s, the first in row %(row)s. Only their beginning is taken."
+    "Briefs longer than %(limit)s characters: %(count)s, the first in row %(row)s. Only the beginning of each is "
+    "imported."
 )
 Column = int
 KnownChannel = Literal["post", "mail", "headline", "product_text", "other"]

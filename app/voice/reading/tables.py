@@ -41,11 +41,12 @@ MOST_CELLS = 10_000
 MOST_ROWS_LOOKED_AT = 10 * MOST_ROWS
 
 QUOTES = N_(
-    "Row %(row)s: a quotation mark is not closed, or stands alone inside a field. Put the text in quotation marks and "
-    "double those within it."
+    "Row %(row)s: a quotation mark is not closed, or is on its own inside a field. Put the text in quotation "
+    "marks and double any inside it."
 )
 FIELDS = N_(
-    "Row %(row)s: it has %(found)s fields, and the others have %(expected)s. Texts with a delimiter need quotes."
+    "Row %(row)s: it has %(found)s fields; the others have %(expected)s. Put texts that contain the delimiter in "
+    "quotation marks."
 )
 UNREADABLE = N_("Row %(row)s: it contains characters that could not be read. Save the file as UTF-8 and try again.")
 TOO_LONG = N_("Row %(row)s: a field has more than %(limit)s characters.")

@@ -15,7 +15,7 @@ from app.voice.reading.archives import BROKEN_XML, checked_archive
 from app.voice.reading.tables import LONGEST_CELL, MOST_COLUMNS, MOST_ROWS, TOO_LONG, Row, Table, looks_like_header
 
 MOST_SHEETS = 20
-OTHER_SHEETS = N_("Only the sheet “%(sheet)s” was read. Save others as files of their own.")
+OTHER_SHEETS = N_("Only the sheet “%(sheet)s” was read. Save other sheets as separate files.")
 MOST_ELEMENTS = 4_000_000
 """In all parts together; 20,000 rows of 20 columns have a million."""
 MOST_ROW_ELEMENTS, MOST_STRINGS = 400_000, 400_000

@@ -20,7 +20,9 @@ FORM_COOKIE = "livery_form"
 
 
 class ForeignForm(Forbidden):
-    sentence = N_("This form did not come from a page of this Livery, or the page is too old. Reload it and try again.")
+    sentence = N_(
+        "This form did not come from a page of this Livery, or its page is too old. Reload the page and try again."
+    )
 
 
 def comes_from_us(method: str, headers: Headers) -> bool:

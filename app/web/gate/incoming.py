@@ -18,7 +18,7 @@ from app.web.gate.route_rules import MULTIPART, Rule
 
 class TooLarge(AppError):
     status = 413
-    sentence = N_("That is larger than Livery accepts here.")
+    sentence = N_("What you sent is larger than Livery accepts here.")
 
 
 class WrongMediaType(AppError):
@@ -33,7 +33,7 @@ class TooSlow(AppError):
 
 class ManyUploads(AppError):
     status = 503
-    sentence = N_("Livery is reading many files just now. Please try again in %(seconds)s seconds.")
+    sentence = N_("Livery is reading many files at the moment. Please try again in %(seconds)s seconds.")
 
 
 class BodyRefused(HTTPException):

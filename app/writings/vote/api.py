@@ -75,9 +75,9 @@ class VoteResults(BaseModel, defer_build=True):
     items: list[DuelOut]
 
 
-@router.get("/projects/{project_id}/blind-pair", summary="The next two texts to compare")
+@router.get("/projects/{project_id}/blind-pair", summary="Get the next two texts to compare")
 def get_pair(session: ReadSession, visitor: Viewer, project_id: RowId) -> NextPair:
-    """Without a word of who wrote them."""
+    """The answer does not reveal who wrote the texts."""
     workspace_id, user_id = visitor.workspace.id, visitor.user.id
     projects.project(session, workspace_id=workspace_id, project_id=project_id)
     found = ballots.next_pair(session, workspace_id=workspace_id, project_id=project_id, user_id=user_id)
@@ -95,10 +95,10 @@ def get_pair(session: ReadSession, visitor: Viewer, project_id: RowId) -> NextPa
     return NextPair(pair=shown, pairs_left=left)
 
 
-@router.post("/blind-pairs/{pair_id}/vote", status_code=201, summary="Say which text is better")
+@router.post("/blind-pairs/{pair_id}/vote", status_code=201, summary="Vote for the better text")
 @audited("vote.cast")
 def vote(session: WriteSession, visitor: Editor, pair_id: RowId, wanted: VoteIn) -> VoteOut:
-    """Each member counts once for each pair."""
+    """Each member can vote once on each pair."""
     workspace_id = visitor.workspace.id
     ballot = service.vote(
         session, workspace_id=workspace_id, pair_id=pair_id, user_id=visitor.user.id, choice=wanted.choice
@@ -108,9 +108,10 @@ def vote(session: WriteSession, visitor: Editor, pair_id: RowId, wanted: VoteIn)
     return VoteOut(pair_id=ballot.pair_id, choice=wanted.choice, left=left, right=right)
 
 
-@router.get("/projects/{project_id}/blind-results", summary="Which arm wins so far")
+@router.get("/projects/{project_id}/blind-results", summary="Get the results so far: which arm is winning")
 def get_results(session: ReadSession, visitor: Viewer, project_id: RowId) -> VoteResults:
-    """With the exact binomial interval of Clopper and Pearson; below ten decided votes it is too early to tell."""
+    """The result includes the exact binomial interval of Clopper and Pearson; fewer than ten decided votes are too
+    early to tell."""
     projects.project(session, workspace_id=visitor.workspace.id, project_id=project_id)
     found = ballots.results(session, workspace_id=visitor.workspace.id, project_id=project_id)
     return VoteResults(

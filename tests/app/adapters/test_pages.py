@@ -61,7 +61,7 @@ def test_the_card_shows_what_one_needs(owner: SignedIn, adapter: Adapter) -> Non
     text = owner.client.get(f"/adapters/{adapter.id}").text
     assert "Café Zoë &amp; Söhne" in text and 'data-copy="suessbaeck"' in text
     assert "cafe-zoe-soehne-style-v1.safetensors" in text
-    assert "Apache-2.0" in text and "Base alone" in text and "6 pictures" in text
+    assert "Apache-2.0" in text and "Base model" in text and "6 pictures" in text
     assert f"/projects/{adapter.project_id}/studio?adapter={adapter.id}" in text
 
 

@@ -102,7 +102,7 @@ def test_leaving_out_answers_with_the_tile_and_the_meter(
 ) -> None:
     [image_id] = add_pictures(database, storage, owner.workspace_id, project_id, 1)
     answer = owner.client.post(f"/images/{image_id}/leave-out", headers=HTMX).text
-    assert "Left out" in answer
+    assert "Excluded" in answer
     assert 'hx-swap-oob="true"' in answer
     assert "0 of 10–30 pictures" in answer
     assert not image_of(database, owner.workspace_id, image_id).included

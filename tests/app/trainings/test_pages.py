@@ -179,7 +179,7 @@ def test_a_finished_training_shows_samples_loss_and_adapter(
 ) -> None:
     training_id = train()
     text = owner.client.get(f"/trainings/{training_id}").text
-    assert 'data-state="done"' in text and "Base alone" in text and "Step 12" in text and "<polyline" in text
+    assert 'data-state="done"' in text and "Base model" in text and "Step 12" in text and "<polyline" in text
     assert "suessbaeck, eine Tasse" in text
     assert re.search(r'href="/adapters/[0-9a-f]{32}"', text)
     assert "livery:changed" not in text

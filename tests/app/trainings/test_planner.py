@@ -195,7 +195,8 @@ def test_a_base_whose_weights_are_not_what_fills_the_memory_is_not_made_coarser(
 def test_a_shortage_in_a_step_is_told_with_what_changed():
     order = recipe(SDXL, 1024, 16, "attention", batch_size=4)
     halved = shortage(order, 2, False, SENTENCES)
-    assert "4 pictures at a time" in halved.reason % halved.facts and "2 at a time" in halved.reason % halved.facts
+    told = halved.reason % halved.facts
+    assert "4 pictures at" in told and "2 at a time" in told
     assert shortage(order, 1, True, SENTENCES).reason == SENTENCES.ran_out_at_one
     asked = order.model_copy(update={"gradient_checkpointing": True})
     assert "1 at a time" in shortage(asked, 1, True, SENTENCES).reason % shortage(asked, 1, True, SENTENCES).facts

@@ -61,6 +61,7 @@ from app.web.templating import TEMPLATES, environment
 from app.web.wire import bundles
 from app.web.wire.compression import Compression
 from app.writings import api as writings_api
+from app.writings import judging_routes as writings_judging
 from app.writings import routes as writings
 from app.writings.vote import api as vote_api
 from app.writings.vote import routes as vote
@@ -78,6 +79,7 @@ PAGES = (
     trainings,
     generations,
     writings,
+    writings_judging,
     vote,
     gallery,
     operations,

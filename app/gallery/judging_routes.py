@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated
-from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Form, Query, Request, Response
 
@@ -13,7 +12,7 @@ from app.gallery.forms import SelectionForm
 from app.gallery.judging import Marked, Marks
 from app.gallery.service import Deletion
 from app.generations.models import Output
-from app.web.answers import go, is_htmx, own_path, with_toast
+from app.web.answers import go, is_htmx, own_path, where_from, with_toast
 from app.web.api.audited import audited
 from app.web.api.deferred_route import DeferredRoute
 from app.web.flashes import Flash
@@ -164,10 +163,4 @@ def undo(
     said = counted(request.state.locale, UNDONE, len(outputs))
     if is_htmx(request):
         return with_toast(tiles(request, outputs, place), said)
-    return go(request, where_from(request), Flash("ok", said))
-
-
-def where_from(request: Request) -> str:
-    """The page of ours that the request was sent from."""
-    came_from = urlsplit(request.headers.get("referer", ""))
-    return own_path(came_from.path + (f"?{came_from.query}" if came_from.query else ""), "/gallery")
+    return go(request, where_from(request, "/gallery"), Flash("ok", said))

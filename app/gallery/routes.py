@@ -20,11 +20,11 @@ from app.gallery.forms import (
     SortForm,
     TagsForm,
 )
-from app.gallery.judging_routes import told_deleted, where_from
+from app.gallery.judging_routes import told_deleted
 from app.gallery.sending import send_archive, send_copy
 from app.generations import queries as generations
 from app.web import files
-from app.web.answers import go, is_htmx, own_path, with_toast
+from app.web.answers import go, is_htmx, own_path, where_from, with_toast
 from app.web.api.audited import audited
 from app.web.api.deferred_route import DeferredRoute
 from app.web.flashes import Flash
@@ -216,7 +216,7 @@ def undo(
     number: DeletionNumber,
 ) -> Response:
     count = service.undo(session, workspace_id=visitor.workspace.id, number=int(number))
-    back = where_from(request)
+    back = where_from(request, "/gallery")
     if back.startswith("/outputs/"):
         back = "/gallery"
     return go(request, back, Flash("ok", counted(request.state.locale, BACK, count)))

@@ -1,6 +1,7 @@
 """What a changing request answers: where to go next, or a notice beside the page that stays."""
 
 import json
+from urllib.parse import urlsplit
 
 from fastapi import Request, Response
 from fastapi.responses import RedirectResponse
@@ -28,6 +29,12 @@ def with_toast(response: Response, text: str, undo_url: str | None = None, kind:
     detail = {"text": text, "kind": kind, "undo_url": undo_url}
     response.headers["HX-Trigger"] = json.dumps({"livery:toast": detail})
     return response
+
+
+def where_from(request: Request, otherwise: str) -> str:
+    """The page of ours that the request was sent from."""
+    came_from = urlsplit(request.headers.get("referer", ""))
+    return own_path(came_from.path + (f"?{came_from.query}" if came_from.query else ""), otherwise)
 
 
 def own_path(url: str | None, otherwise: str = "/") -> str:

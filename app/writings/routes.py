@@ -26,7 +26,7 @@ from app.web.templating import fragment, page
 from app.web.text import RowId
 from app.writings import channels, checks, exports, queries, requests, service
 from app.writings.errors import NothingToExport
-from app.writings.filters import REVIEWS, Review, TextFilters
+from app.writings.filters import REVIEWS, TextFilters
 from app.writings.form_state import form_state
 from app.writings.forms import EditForm, RulesForm, TextForm, TextsQuery
 from app.writings.models import Writing
@@ -318,30 +318,6 @@ def change_text(
     text = before.text if text is None else text
     copied = service.copied_from(reading, workspace_id=workspace_id, project_id=before.project_id, text=text)
     service.edit(session, workspace_id=workspace_id, variant_id=variant_id, text=text, copied=copied)
-
-
-@router.post("/variants/{variant_id}/favourite")
-@audited("variant.favourite")
-def favourite(request: Request, session: WriteSession, visitor: Editor, variant_id: RowId) -> Response:
-    service.toggle_favourite(session, workspace_id=visitor.workspace.id, variant_id=variant_id)
-    return _text(request, session, visitor, variant_id)
-
-
-@router.post("/variants/{variant_id}/approve")
-@audited("variant.reviewed")
-def approve(request: Request, session: WriteSession, visitor: Editor, variant_id: RowId) -> Response:
-    return _judged(request, session, visitor, variant_id, "approved")
-
-
-@router.post("/variants/{variant_id}/reject")
-@audited("variant.reviewed")
-def reject(request: Request, session: WriteSession, visitor: Editor, variant_id: RowId) -> Response:
-    return _judged(request, session, visitor, variant_id, "rejected")
-
-
-def _judged(request: Request, session: WriteSession, visitor: Visitor, variant_id: str, review: Review) -> Response:
-    service.judge(session, workspace_id=visitor.workspace.id, variant_id=variant_id, review=review)
-    return _text(request, session, visitor, variant_id)
 
 
 # The brand's rules

@@ -281,22 +281,6 @@ def edit(
     return row
 
 
-def toggle_favourite(session: Session, *, workspace_id: str, variant_id: str) -> WritingVariant:
-    """Raises ``NotFound``, ``NotWrittenYet``."""
-    row = _written(session, workspace_id, variant_id)
-    row.favourite = not row.favourite
-    session.flush()
-    return row
-
-
-def judge(session: Session, *, workspace_id: str, variant_id: str, review: Review) -> WritingVariant:
-    """Approve or reject; the same once more takes it back. Raises ``NotFound``, ``NotWrittenYet``."""
-    row = _written(session, workspace_id, variant_id)
-    row.review = "open" if row.review == review else review
-    session.flush()
-    return row
-
-
 def change(
     session: Session, *, workspace_id: str, variant_id: str, favourite: bool | None, review: Review | None
 ) -> WritingVariant:

@@ -12,6 +12,7 @@ from worker.engines import registry
 from worker.engines.contracts import AdapterFile, Base, Cancelled, EngineError, GiveBack
 from worker.engines.text import base as bases
 from worker.engines.text import causal_lm, dataset
+from worker.engines.text.causal_lm import to_last_sentence
 from worker.engines.text.chat import prompt_tokens
 from worker.engines.text.continuing import draw
 from worker.engines.text.examples import PLAIN_BEGINNING
@@ -99,6 +100,22 @@ def test_a_voice_of_plain_texts_goes_on_from_a_beginning(folder: Path) -> None:
 def test_without_temperature_the_likeliest_word_is_taken(model: Base) -> None:
     cold = finished(tiny.Asked(temperature=0, count=2), WritingInputs(model))
     assert cold[0] == cold[1] == finished(tiny.Asked(temperature=1e-4), WritingInputs(model))[0]
+
+
+@pytest.mark.parametrize(
+    ("broken_off", "left"),
+    [
+        ("Two lamps. One of them is", "Two lamps."),
+        ("Er sagt: „Komm!“ Und dann ging", "Er sagt: „Komm!“"),
+        ("A lamp\nand what it", "A lamp\n"),
+        ("Whole. Whole too.", "Whole. Whole too."),
+        ("Short. But this sentence goes on and on without an", "Short. But this sentence goes on and on without an"),
+        ("Version 2.5 of the lamp", "Version 2.5 of the lamp"),
+        ("", ""),
+    ],
+)
+def test_a_text_that_was_broken_off_ends_with_its_last_whole_sentence(broken_off: str, left: str) -> None:
+    assert to_last_sentence(broken_off) == left
 
 
 def test_only_likely_words_are_drawn() -> None:

@@ -6,6 +6,7 @@ another word.
 """
 
 import contextlib
+import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -32,6 +33,7 @@ from worker.engines.text_contracts import (
     Written,
 )
 
+SENTENCE_END = re.compile(r"[.!?…][\"'”“’»)\]]*(?=\s|$)|\n")
 WRITE_SMALLER = "Write with a smaller language model, or on a machine with more memory."
 
 
@@ -42,7 +44,8 @@ def train(recipe: VoiceRecipe, inputs: VoiceInputs, out: Path, progress: VoicePr
 
 def write(recipe: WritingRequest, inputs: WritingInputs, progress: Progress) -> Iterator[Written]:
     """Write ``count`` variants one after the other; yields each after every word and once more when it is finished. A
-    plain text comes with the beginning that was given.
+    plain text comes with the beginning that was given. A finished one that reached ``max_new_tokens`` ends with its last
+    whole sentence, where that leaves half of it.
 
     Variant i draws its words with ``seed + i``, whatever was written before it. On ``Cancelled`` the iterator ends
     after what has been yielded; ``GiveBack`` goes through. Raises ``EngineError``: ``model_unavailable``,
@@ -74,7 +77,15 @@ def write(recipe: WritingRequest, inputs: WritingInputs, progress: Progress) -> 
                 yield Written(variant, text, False, tokens, time.perf_counter() - began)
             # Ended early: what it did not need counts as done.
             progress.drawn((variant + 1) * recipe.max_new_tokens, total)
+            text = text if tokens < recipe.max_new_tokens else to_last_sentence(text)
             yield Written(variant, text.strip(), True, tokens, time.perf_counter() - began)
+
+
+def to_last_sentence(text: str) -> str:
+    """Without the sentence that was broken off, where at least half of the text is left then."""
+    ends = [end.end() for end in SENTENCE_END.finditer(text)]
+    whole = text[: ends[-1]] if ends else ""
+    return whole if 2 * len(whole) >= len(text) else text
 
 
 def _asked(loaded: Loaded, recipe: WritingRequest) -> tuple[list[int], list[int]]:

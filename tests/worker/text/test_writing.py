@@ -105,9 +105,9 @@ def test_without_temperature_the_likeliest_word_is_taken(model: Base) -> None:
 @pytest.mark.parametrize(
     ("broken_off", "left"),
     [
-        ("Two lamps. One of them is", "Two lamps."),
+        ("Two lamps light a room. One is", "Two lamps light a room."),
         ("Er sagt: „Komm!“ Und dann ging", "Er sagt: „Komm!“"),
-        ("A lamp\nand what it", "A lamp\n"),
+        ("A lamp for dark days\nand what", "A lamp for dark days\n"),
         ("Whole. Whole too.", "Whole. Whole too."),
         ("Short. But this sentence goes on and on without an", "Short. But this sentence goes on and on without an"),
         ("Version 2.5 of the lamp", "Version 2.5 of the lamp"),

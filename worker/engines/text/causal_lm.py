@@ -44,8 +44,8 @@ def train(recipe: VoiceRecipe, inputs: VoiceInputs, out: Path, progress: VoicePr
 
 def write(recipe: WritingRequest, inputs: WritingInputs, progress: Progress) -> Iterator[Written]:
     """Write ``count`` variants one after the other; yields each after every word and once more when it is finished. A
-    plain text comes with the beginning that was given. A finished one that reached ``max_new_tokens`` ends with its last
-    whole sentence, where that leaves half of it.
+    plain text comes with the beginning that was given. A finished one that reached ``max_new_tokens`` ends with its
+    last whole sentence, where that leaves half of it.
 
     Variant i draws its words with ``seed + i``, whatever was written before it. On ``Cancelled`` the iterator ends
     after what has been yielded; ``GiveBack`` goes through. Raises ``EngineError``: ``model_unavailable``,

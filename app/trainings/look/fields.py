@@ -94,8 +94,8 @@ TABLE = Table(
         "network": Field(
             N_("Kind of adapter"),
             N_(
-                "Every program reads LoRA. DoRA is slower and often more faithful, rsLoRA suits high ranks, "
-                "LoKr gives the smallest files; fewer programs read these three."
+                "Every program reads LoRA and rsLoRA, which suits high ranks. DoRA is slower and often more faithful, "
+                "LoKr gives the smallest files; fewer programs read these two."
             ),
             options={"lora": "LoRA", "dora": "DoRA", "rslora": "rsLoRA", "lokr": "LoKr"},
         ),

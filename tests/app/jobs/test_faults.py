@@ -140,7 +140,7 @@ def test_a_workspace_cannot_order_without_end(database: Database, workspace_id: 
     add(database, workspace_id, most=2)
     with pytest.raises(QueueFull) as refused:
         add(database, workspace_id, most=2)
-    assert "2 orders" in str(refused.value)
+    assert "2 jobs" in str(refused.value)
     add(database, workspace_id, most=2, kind="training")
     with database.write() as session:
         service.request_cancel(session, workspace_id=workspace_id, job_id=first)

@@ -33,7 +33,10 @@ class Generation(Base):
     created_by: Mapped[str | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))
     created_at: Mapped[datetime] = mapped_column(default=now)
 
-    __table_args__ = (Index("ix_generations_project", "project_id", "created_at"),)
+    __table_args__ = (
+        Index("ix_generations_project", "project_id", "created_at"),
+        Index("ix_generations_source", "source_output_id"),
+    )
 
 
 class StartPicture(Base):

@@ -56,6 +56,8 @@ class PaletteForm(BaseModel, defer_build=True):
     first: Annotated[int, Field(ge=0, lt=MOST_COLOURS)] | None = None
     add: Annotated[Colour | None, BeforeValidator(lambda value: value or None)] = None
     version: Version = ""
+    suggested: bool = False
+    """Whether these are the colours that the pictures suggest, taken as they are."""
 
     def wanted(self) -> list[str]:
         """The colours after the button that was pressed."""

@@ -252,6 +252,24 @@ def test_exported_captions_find_their_pictures_again(
     assert code_of(lone) == "caption_without_picture" and "“nobody.txt”" in lone.json()["sentence"]
 
 
+def test_suggested_colours_that_are_taken_are_said_to_be_the_brands(
+    owner: SignedIn, project_id: str, database: Database, storage: Storage
+) -> None:
+    add_pictures(database, storage, owner.workspace_id, project_id, 2)
+    suggestion = owner.client.get(f"/projects/{project_id}/palette-suggestion").text
+    colours = re.findall(r'name="colours" value="(#[0-9a-f]{6})"', suggestion)
+    assert colours and "suggestion-in-use" not in suggestion
+    form = {"colours": colours, "suggested": "1"}
+    answer = owner.client.post(f"/projects/{project_id}/palette", data=form, headers=HTMX)
+    assert 'id="suggestion-act"' in answer.text and "suggestion-in-use" in answer.text
+    assert "livery:toast" in answer.headers["hx-trigger"]
+    assert "suggestion-in-use" in owner.client.get(f"/projects/{project_id}/palette-suggestion").text
+    fewer = owner.client.post(f"/projects/{project_id}/palette", data={"colours": colours[:1]}, headers=HTMX)
+    assert "suggestion-in-use" not in fewer.text
+    again = owner.client.get(f"/projects/{project_id}/palette-suggestion").text
+    assert len(colours) == 1 or "suggestion-in-use" not in again
+
+
 def test_the_pictures_suggest_a_palette(owner: SignedIn, project_id: str, database: Database, storage: Storage) -> None:
     address = f"/projects/{project_id}/palette-suggestion"
     assert 'data-state="no-pictures"' in owner.client.get(address).text

@@ -1,7 +1,7 @@
 """Builds the built-in model, step by step: `python -m worker.engines.image.builtin.making <step> --work DIR`.
 
-Steps in order: pictures, autoencoder, decoder, text-encoder, denoiser, wording, pack, words, brand, measure. Each keeps
-its results in DIR and goes on from what it finds there. Only `pictures` opens the network.
+Steps in order: pictures, autoencoder, decoder, text-encoder, denoiser, wording, pack, words, brand, sheet, measure.
+Each keeps its results in DIR and goes on from what it finds there. Only `pictures` opens the network.
 """
 
 import argparse
@@ -24,6 +24,7 @@ def _arguments() -> argparse.Namespace:
         ("pack", "write the model as float16 safetensors", None),
         ("words", "write down what the model knows, and other words for it", None),
         ("brand", "train adapters on the style that was left out and measure how far they carry", None),
+        ("sheet", "draw the contact sheets", None),
         ("measure", "print the model's figures and quote them in its card", None),
     ):
         step = steps.add_parser(name, help=help_text)
@@ -44,14 +45,15 @@ def _arguments() -> argparse.Namespace:
             step.add_argument("--batch", type=int, default=64, help="latents per step, over all processes")
             step.add_argument("--lr", type=float, default=5e-3, help="learning rate after warming up")
             step.add_argument("--processes", type=int, default=2, help="processes to share the work on a CPU")
-        if name == "brand":
+        if name in ("brand", "sheet"):
             from worker.engines.image.measuring.brand_effect import add_recipe_options
 
             add_recipe_options(step)
+        if name == "brand":
             step.add_argument("--set", choices=UNSEEN_SETS, default=BRAND_SET, help="the style that was left out")
             step.add_argument("--divisions", type=int, nargs="+", default=[1, 2, 3], help="seeds that divide the brand")
             step.add_argument("--keep", type=Path, help="folder for adapters and sheets of pictures")
-        if name in ("pack", "words", "measure", "brand"):
+        if name in ("pack", "words", "measure", "brand", "sheet"):
             step.add_argument("--model", type=Path, help="model folder (default: the one that ships)")
     return parser.parse_args()
 
@@ -125,6 +127,14 @@ def main() -> None:
             folder = (args.model or layout.MODEL_DIR).resolve()
             base = Base("model", "stable_diffusion", str(folder))
             brand.measure_brand(args.work, args.set, recipe_of(args), base, tuple(args.divisions), args.keep)
+        case "sheet":
+            from worker.engines.image.builtin import layout
+            from worker.engines.image.builtin.making import contact_sheet
+            from worker.engines.image.measuring.brand_effect import recipe_of
+
+            folder = args.model or layout.MODEL_DIR
+            unseen = [name for name in UNSEEN_SETS if name != BRAND_SET]
+            contact_sheet.write(args.work, folder, folder / "sheets", recipe_of(args), unseen)
         case "measure":
             from worker.engines.image.builtin import layout
             from worker.engines.image.builtin.making import card, figures

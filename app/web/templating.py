@@ -30,6 +30,8 @@ TEMPLATES = Path(__file__).parents[2] / "templates"
 PAGE_WIDE = ("visitor", "locale", "theme", "csrf_token", "path", "flashes")
 """What ``render`` gives to every template: components may read these and their own parameters, nothing else."""
 GIGABYTES = re.compile(r"(\d+\.\d) GB")
+PROCESSOR = re.compile(r"CPU \((\d+) cores\)")
+"""As ``worker.engines.device`` calls a machine without a card."""
 _locale: ContextVar[str] = ContextVar("locale", default="en")
 _imported: ContextVar[dict[str, TemplateModule] | None] = ContextVar("imported", default=None)
 
@@ -110,6 +112,16 @@ def _in_place(value: Any) -> Any:
     return f"{number(Decimal(found[1]), 1)} GB" if found else value
 
 
+def device(name: str) -> str:
+    """What a worker calls its device; a card's name is a name, a processor is told in the reader's language."""
+    cores = PROCESSOR.fullmatch(name)
+    if cores is None:
+        return name
+    count = int(cores[1])
+    text = translations(_locale.get()).ngettext("Processor (%(num)d core)", "Processor (%(num)d cores)", count)
+    return text % {"num": count}
+
+
 class _Template(Template):
     """Its components are put together once for each page, not once for each tile that imports them.
 
@@ -156,6 +168,7 @@ def environment() -> Environment:
         "filesize": filesize,
         "ago": ago,
         "datetime": datetime_filter,
+        "device": device,
         "duration": duration,
         "number": number,
         "exact": exact,

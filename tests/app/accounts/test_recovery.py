@@ -14,7 +14,7 @@ from starlette.testclient import TestClient
 
 from app import rescue
 from app.accounts import recovery, service
-from app.accounts.errors import HasAnOwner
+from app.accounts.errors import HasAnOwner, NobodyWithAddress
 from app.accounts.models import Invitation, Membership, ResetLink, User, Workspace
 from app.accounts.pages.member_routes import OWN_WITHDRAWN
 from app.db import Database, now
@@ -311,7 +311,7 @@ def test_the_machine_makes_an_owner_where_there_is_none(
     assert rescue.main(["bob@example.org", "--make-owner-of", "Muster & Co."]) == 1
     assert owner.workspace_id in capsys.readouterr().err
     assert rescue.main(["nobody@example.org"]) == 1
-    assert "Nobody here" in capsys.readouterr().err
+    assert str(NobodyWithAddress(email="nobody@example.org")) in capsys.readouterr().err
 
 
 def test_without_a_database_the_machine_says_which_one_it_looked_for(settings: Settings) -> None:

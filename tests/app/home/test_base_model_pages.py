@@ -109,7 +109,7 @@ def test_progress_shows_as_percent(owner: SignedIn, app: FastAPI) -> None:
         job = session.scalars(select(Job)).one()
         job.state, job.progress_done, job.progress_total, job.phase = "running", 2_967_000, 6_900_000, "fetching"
     text = owner.client.get(f"/base-models/{key}/files").text
-    assert "<span data-percent>43</span> %" in text and "6.9 GB in all" in text
+    assert "<span data-percent>43</span> %" in text and "6.9 GB" in text
 
 
 def test_the_token_is_kept_sealed_and_shown_nowhere(owner: SignedIn, app: FastAPI) -> None:

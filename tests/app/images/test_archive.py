@@ -196,9 +196,8 @@ def test_an_encrypted_archive_is_refused() -> None:
     data = bytearray(zipped(("a.jpg", PICTURE)).getvalue())
     data[data.index(b"PK\x01\x02") + 8] |= 1
     data[6] |= 1
-    with pytest.raises(errors.EncryptedArchive) as refused:
+    with pytest.raises(errors.EncryptedArchive):
         read_archive(io.BytesIO(bytes(data)), "brand.zip")
-    assert "without one" in str(refused.value)
 
 
 @pytest.mark.parametrize("data", [b"", b"not a zip", b"PK\x03\x04" + b"\0" * 50, b"PK\x05\x06" + b"\xff" * 18])

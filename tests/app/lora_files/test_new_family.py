@@ -128,7 +128,7 @@ def test_its_checkpoints_are_recognised() -> None:
     assert recognition.of_pipeline({"_class_name": "PaperPipeline"}).family == "paper"
     found = recognition.of_tensors(["model.diffusion_model.sheets.0.fold_attn.qkv.weight", "pulp_in.weight"])
     assert (found.family, found.prediction_type) == ("paper", "flow")
-    with pytest.raises(recognition.UnknownFamily, match=r"Known are: .*FLUX.2 \[klein\], Paper\."):
+    with pytest.raises(recognition.UnknownFamily, match=r"Supported kinds: .*FLUX.2 \[klein\], Paper\."):
         recognition.of_tensors(["x"])
 
 

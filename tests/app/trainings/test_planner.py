@@ -170,7 +170,7 @@ def test_out_of_memory_makes_the_base_coarser_by_a_stage_that_needs_clearly_less
     needs = [one.memory_bytes for one in seen]
     assert [one.quantization for one in seen] == ["none", "int8", "nf4", "nf4"] and needs == sorted(needs, reverse=True)
     assert "8 bits" in seen[1].reason and "4 bits" in seen[2].reason and "GB" in seen[2].reason % seen[2].facts
-    assert [one.block_offload for one in seen] == [False, False, False, True] and "waiting" in seen[3].reason
+    assert [one.block_offload for one in seen] == [False, False, False, True] and "block" in seen[3].reason
 
 
 def test_a_choice_that_is_none_of_the_stages_gives_way_too():

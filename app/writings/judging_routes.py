@@ -46,7 +46,7 @@ ACTS = (
     Act("reopen", "variant.reviewed", None, "open", N_("Moved back to review."), N_("Not reviewed yet.")),
 )
 BY_FAVOURITE = {act.favourite: act for act in ACTS if act.favourite is not None}
-BY_REVIEW = {act.review: act for act in ACTS if act.review is not None}
+BY_REVIEW: dict[str, Act] = {act.review: act for act in ACTS if act.review is not None}
 
 
 def _routes_of(act: Act) -> Callable[..., Response]:

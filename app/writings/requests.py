@@ -2,7 +2,9 @@
 
 from dataclasses import dataclass
 
+from app.base_models.catalogue import TextModelEntry
 from app.generations.seeds import positions_left
+from app.machine.devices import WORKING_BYTES, Device, precision_on, room_of
 from app.trainings.voice.recipe import Quantization, VoiceKind
 from app.voice.analysis import pairs
 from app.writings import channels
@@ -24,6 +26,9 @@ _TONE = {"en": "Tone: {words}.", "de": "Ton: {words}."}
 _CAMPAIGN = {"en": "It belongs to the campaign “{words}”.", "de": "Er gehört zur Kampagne „{words}“."}
 _CLAIMS = {"en": "It must say: {words}.", "de": "Darin muss stehen: {words}."}
 _ADDRESS = {"sie": "Sprich die Leserinnen und Leser mit Sie an.", "du": "Sprich die Leserinnen und Leser mit du an."}
+KEPT_TOKENS = 4096
+"""Order, style guide and text together, whose keys and values are kept: the most that an order may be."""
+FINEST_FIRST: tuple[Quantization, ...] = ("none", "int8", "nf4")
 
 
 @dataclass(frozen=True)
@@ -142,3 +147,18 @@ def remaining(recipe: WritingRecipe, done: frozenset[int]) -> Part | None:
     if not rest:
         return None
     return Part(recipe.model_copy(update={"seed": recipe.seed + rest.start, "count": len(rest)}), rest.start)
+
+
+def quantization_on(base: TextModelEntry, device: Device | None) -> Quantization:
+    """The finest precision that fits: unquantised where no device is known, 4 bits where nothing fits."""
+    if device is None:
+        return "none"
+    return next((held for held in FINEST_FIRST if memory_of(base, device, held) <= room_of(device)), "nf4")
+
+
+def memory_of(base: TextModelEntry, device: Device, held: Quantization) -> int:
+    """Predicted peak in bytes while it writes one text."""
+    layout, plain = base.layout, 4 if precision_on(device, base) == "float32" else 2
+    kept = 2 * layout.layers * layout.key_value * plain * min(KEPT_TOKENS, base.context)
+    whole_again = 0 if held == "none" else layout.width * layout.feed_forward * plain
+    return base.weight_bytes(held, on_card=plain == 2) + kept + whole_again + WORKING_BYTES

@@ -31,7 +31,6 @@ from app.writings.checks import Rules
 from app.writings.errors import AlreadyVoted, EmptyWording, NoSuchVisual, NotWrittenYet
 from app.writings.filters import Review
 from app.writings.models import BlindPair, BlindVote, TextRules, Writing, WritingVariant
-from app.writings.quantization import quantization_on
 from app.writings.recipe import Arm, WritingOrder
 from app.writings.requests import Writer, WritingRequest
 from app.writings.spec import WritingSpec
@@ -96,7 +95,7 @@ def _usual_kind(base: TextModelEntry | None) -> VoiceKind:
 def _held(session: Session, base: TextModelEntry | None) -> Quantization:
     """The precision on the device that would write."""
     workers = job_queries.workers_serving(session, KINDS[KIND].queue)
-    return quantization_on(base, largest_device(workers)) if base is not None else "none"
+    return requests.quantization_on(base, largest_device(workers)) if base is not None else "none"
 
 
 def _writer(session: Session, voice: Adapter, base: TextModelEntry | None) -> Writer:

@@ -90,7 +90,7 @@ def test_another_mapping_is_previewed_before_anything_is_taken_in(owner: SignedI
     assert to_be_added(owner.client.get(address).text) == 2
     shown = owner.client.get(f"{address}/preview?text=0&title=-1&channel=mail", headers=HTMX).text
     assert to_be_added(shown) == 3
-    assert "Mail" in shown
+    assert "E-mail" in shown
     assert owner.client.get(f"{address}/preview?text=200").status_code == 422
 
 
@@ -162,7 +162,7 @@ def test_a_text_is_edited_in_place(owner: SignedIn, project_id: str, database: D
     changed = {"text": "The lamp is lit.", "title": "Lamp", "channel": "mail", "language": "en", "brief": "Say it."}
     card = owner.client.post(address, data=changed, headers=HTMX).text
     assert 'id="text-' in card
-    assert "Mail" in card
+    assert "E-mail" in card
     row = text_of_row(database, owner.workspace_id, text_id)
     assert (row.text, row.title, row.channel, row.brief) == ("The lamp is lit.", "Lamp", "mail", "Say it.")
     page = owner.client.get(address).text

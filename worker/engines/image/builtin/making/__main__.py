@@ -118,23 +118,8 @@ def main() -> None:
             from worker.engines.image.builtin.making.words import known
 
             known.write(args.work, args.cache or args.work / "cache", args.model or layout.MODEL_DIR)
-        case "brand":
-            from worker.engines.contracts import Base
-            from worker.engines.image.builtin import layout
-            from worker.engines.image.builtin.making import brand
-            from worker.engines.image.measuring.brand_effect import recipe_of
-
-            folder = (args.model or layout.MODEL_DIR).resolve()
-            base = Base("model", "stable_diffusion", str(folder))
-            brand.measure_brand(args.work, args.set, recipe_of(args), base, tuple(args.divisions), args.keep)
-        case "sheet":
-            from worker.engines.image.builtin import layout
-            from worker.engines.image.builtin.making import contact_sheet
-            from worker.engines.image.measuring.brand_effect import recipe_of
-
-            folder = args.model or layout.MODEL_DIR
-            unseen = [name for name in UNSEEN_SETS if name != BRAND_SET]
-            contact_sheet.write(args.work, folder, folder / "sheets", recipe_of(args), unseen)
+        case "brand" | "sheet":
+            _with_adapters(args)
         case "measure":
             from worker.engines.image.builtin import layout
             from worker.engines.image.builtin.making import card, figures
@@ -142,6 +127,21 @@ def main() -> None:
             folder = args.model or layout.MODEL_DIR
             figures.measure(args.work, folder)
             card.write(args.work, folder)
+
+
+def _with_adapters(args: argparse.Namespace) -> None:
+    from worker.engines.contracts import Base
+    from worker.engines.image.builtin import layout
+    from worker.engines.image.builtin.making import brand, contact_sheet
+    from worker.engines.image.measuring.brand_effect import recipe_of
+
+    folder = (args.model or layout.MODEL_DIR).resolve()
+    if args.step == "sheet":
+        unseen = [name for name in UNSEEN_SETS if name != BRAND_SET]
+        contact_sheet.write(args.work, folder, folder / "sheets", recipe_of(args), unseen)
+        return
+    base = Base("model", "stable_diffusion", str(folder))
+    brand.measure_brand(args.work, args.set, recipe_of(args), base, tuple(args.divisions), args.keep)
 
 
 if __name__ == "__main__":

@@ -114,6 +114,13 @@ def known_to(model: Path, all_concepts: list[Concept]) -> tuple[list[Concept], l
     return ours, theirs
 
 
+def _read(folder: Path, device: torch.device) -> CLIPTextModel:
+    read = CLIPTextModel.from_pretrained(
+        str(folder / "text_encoder"), dtype=torch.float32, attn_implementation=ATTENTION
+    )
+    return read.to(device)
+
+
 def train(
     work: Path, cache: Path, minutes: float, batch: int = 256, lr: float = 4e-3, from_model: Path | None = None
 ) -> None:
@@ -129,16 +136,9 @@ def train(
         build_tokenizer(all_concepts).save_pretrained(str(work / "tokenizer"))
     tokenizer = CLIPTokenizer.from_pretrained(str(work / "tokenizer"))
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    if from_model:
-        model = (
-            CLIPTextModel.from_pretrained(
-                str(from_model / "text_encoder"), dtype=torch.float32, attn_implementation=ATTENTION
-            )
-            .to(device)
-            .train()
-        )
-    else:
-        model = text_encoder(tokenizer, WIDTH, LAYERS, HEADS).to(device)
+    model = (
+        _read(from_model, device).train() if from_model else text_encoder(tokenizer, WIDTH, LAYERS, HEADS).to(device)
+    )
     heads = Heads(WIDTH, len(all_concepts)).to(device)
     both = nn.ModuleDict({"model": model, "heads": heads})
     optimizer = Pair(both, lr)
@@ -153,10 +153,7 @@ def train(
     lessons = [(model, Wording(all_concepts, others, tokenizer))]
     if from_model:
         ours, theirs = known_to(from_model, all_concepts)
-        before = CLIPTextModel.from_pretrained(
-            str(from_model / "text_encoder"), dtype=torch.float32, attn_implementation=ATTENTION
-        )
-        lessons.append((before.to(device).eval(), Wording(ours, others, tokenizer, theirs)))
+        lessons.append((_read(from_model, device).eval(), Wording(ours, others, tokenizer, theirs)))
     thumbs = _thumbnails(work, all_concepts).to(device)
     palette = torch.tensor([c[2] for c in (*COLOURS, COLOURS[WHITE])], device=device) / 255
     rng, start, told, step = np.random.default_rng(), time.monotonic(), time.monotonic(), 0

@@ -100,7 +100,11 @@ def change_palette(
     told = translate(request.state.locale, PALETTE_CHANGED if is_late else SAVED)
     if not is_htmx(request):
         return go(request, f"/projects/{project_id}/look", Flash("error" if is_late else "ok", told))
-    shown: dict[str, Any] = {"project": project, "most_colours": service.MOST_COLOURS, "in_use": form.suggested and not is_late}
+    shown: dict[str, Any] = {
+        "project": project,
+        "most_colours": service.MOST_COLOURS,
+        "in_use": form.suggested and not is_late,
+    }
     response = fragment(request, "partials/palette_editor.html", **shown)
     if is_late:
         return with_toast(response, told, kind="error")

@@ -12,7 +12,7 @@ from worker.engines.image.base.patch_autoencoder import PatchAutoencoder
 
 MODEL_DIR = Path(__file__).parent / "model"
 SIDE = 128
-SIZE_LIMIT = 40_000_000
+SIZE_LIMIT = 64_000_000
 
 
 class ModelTooLarge(Exception):

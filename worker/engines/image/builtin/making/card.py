@@ -17,6 +17,20 @@ LICENCE_LINKS = {
     "CC-BY-3.0": "https://creativecommons.org/licenses/by/3.0/",
     "ISC": "https://opensource.org/license/isc-license-txt",
 }
+ENCODED = frozenset(
+    [
+        "emojione",
+        "flat-color-icons",
+        "fluent-color",
+        "fluent-emoji",
+        "fluent-emoji-flat",
+        "fxemoji",
+        "noto",
+        "noto-v1",
+        "twemoji",
+    ]
+)
+"""Sets that the autoencoder has learned from: it is the first edition's."""
 _PARTS = {
     "autoencoder": "pictures",
     "decoder alone": "pictures",
@@ -189,6 +203,12 @@ def _brand(work: Path) -> str:
     return "\n".join(lines)
 
 
+def _used_for(icon_set: str) -> str:
+    if icon_set not in TRAINING_SETS:
+        return "autoencoder only"
+    return "all parts" if icon_set in ENCODED else "text encoder and denoiser"
+
+
 def _learnt_from(style: str) -> str:
     sets = ", ".join(source.icon_set for source in SOURCES[style])
     return f"{sets}, with a dark outline round every shape" if style.startswith(OUTLINED) else sets
@@ -201,9 +221,7 @@ def _card(work: Path, folder: Path, licences: list[dict[str, str]], figures: dic
         f"| `{english[0]}` | `{german[0]}` | {_learnt_from(style)} |" for style, (english, german) in STYLES.items()
     )
     sets = "\n".join(
-        f"| [{r['title']}]({r['url']}) | {r['author']} | {r['spdx']} | "
-        f"{'all parts' if r['set'] in TRAINING_SETS else 'autoencoder only'} |"
-        for r in licences
+        f"| [{r['title']}]({r['url']}) | {r['author']} | {r['spdx']} | {_used_for(r['set'])} |" for r in licences
     )
     trained = "\n".join(
         f"| {part} | {row['minutes']:.0f} | {int(row['seen']):,} {_PARTS[part.partition(',')[0]]} |"

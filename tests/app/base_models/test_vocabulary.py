@@ -117,11 +117,11 @@ def test_the_built_in_model_alone_has_a_table() -> None:
 
 
 BUILTIN = [
-    ("sneakers", "sneakers", "running-shoe"),
-    ("a llama", "llama", "camel"),
-    ("a ferry", "ferry", "ship"),
-    ("Sneaker auf gelbem Grund", "Sneaker", "running-shoe"),
-    ("ein Löwe", "Löwe", "tiger"),
+    ("beagles", "beagles", "dog"),
+    ("an alpaca", "alpaca", "camel"),
+    ("a catamaran", "catamaran", "ferry"),
+    ("Halbschuh auf gelbem Grund", "Halbschuh", "mans-shoe"),
+    ("ein Katamaran", "Katamaran", "ferry"),
 ]
 
 

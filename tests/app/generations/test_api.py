@@ -46,7 +46,8 @@ def test_an_adapter_that_was_stopped_early_is_not_taken_by_itself(
     whole = make_adapter(database, storage, owner.workspace_id, project_id)
     stopped = make_adapter(database, storage, owner.workspace_id, project_id, version=2)
     with database.write() as session:
-        session.get_one(Adapter, stopped).facts = {"finished": False, "steps": 10, "planned_steps": 600}
+        row = session.get_one(Adapter, stopped)
+        row.facts = row.facts | {"finished": False, "steps": 10, "planned_steps": 600}
     address = f"/api/v1/projects/{project_id}/generations"
     taken = api.post(address, json={"prompt": "a lighthouse"}).json()["recipe"]["adapters"]
     assert [use["adapter_id"] for use in taken] == [whole]

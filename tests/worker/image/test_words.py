@@ -22,7 +22,7 @@ BUILTIN = Base("livery-builtin", "stable_diffusion", "builtin")
         ("a mutt", "a dog"),
         ("Mutts on a navy background", "dog on a navy background"),
         ("ein Köter", "ein hund"),
-        ("nordlicht, sneakers", "nordlicht, running shoe"),
+        ("nordlicht, plimsoll", "nordlicht, sneaker"),
     ],
 )
 def test_the_text_encoder_reads_the_things_own_name(asked: str, taught: str) -> None:

@@ -254,7 +254,9 @@ def test_voice_and_base_become_one_model_that_plain_transformers_loads(road: Roa
         found = merged(input_ids=words).logits.log_softmax(-1)
     prompt = loaded.tokenizer.decode(words[0])
     assert AutoTokenizer.from_pretrained(folder)(prompt, add_special_tokens=False)["input_ids"] == words[0].tolist()
-    assert torch.equal(found.argmax(-1), wanted.argmax(-1))
+    likeliest = wanted.exp().topk(2).values
+    clear = likeliest[..., 0] - likeliest[..., 1] > 0.02  # where two words are equally likely, either will do
+    assert clear.float().mean() > 0.5 and torch.equal(found.argmax(-1)[clear], wanted.argmax(-1)[clear])
     assert (found.exp() - wanted.exp()).abs().max() < 0.01, "float16 is all the difference"
 
 

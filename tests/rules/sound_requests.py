@@ -29,7 +29,7 @@ from app.lora_files import key_formats, safetensors_file
 from app.projects.models import Project
 from app.voice.models import TextSample
 from app.web.flashes import from_stamp
-from app.writings.models import BlindVote
+from app.writings.models import BlindVote, WritingVariant
 from tests.app.accounts.soft_passkey import SoftPasskey
 from tests.app.lora_files.deltas import SD_1, random_lora
 from tests.conftest import PASSWORD
@@ -311,6 +311,8 @@ SOUND: dict[str, Sound] = {
     "POST /outputs/{output_id}/compare": WITH_ADAPTER,
     "POST /outputs/{output_id}/strip": WITH_ADAPTER,
     "POST /variants/{variant_id}/edit": Sound(given={"text": NEW}),
+    "POST /variants/{variant_id}/unfavourite": Sound(prepare=_set(WritingVariant, favourite=True)),
+    "POST /variants/{variant_id}/reopen": Sound(prepare=_set(WritingVariant, review="approved")),
     "POST /blind-pairs/{pair_id}/vote": NOT_VOTED,
     "POST /outputs/{output_id}/unfavourite": Sound(prepare=_set(Output, favourite=True)),
     "POST /outputs/{output_id}/reopen": Sound(prepare=_set(Output, review="approved")),

@@ -23,6 +23,7 @@ from starlette.testclient import TestClient
 import app.models  # noqa: F401
 from app.accounts.service import sha256
 from app.audit import chain
+from app.base_models import catalogue
 from app.db import Base, Database, UtcDateTime, new_id, now
 from app.generations.recipe import GenerationRecipe
 from app.jobs.kinds import KINDS
@@ -125,7 +126,13 @@ VALUES: dict[str, dict[str, Any]] = {
         "dhash": "0" * 16,
     },
     "trainings": {"purpose": "style", "base_model": "livery-builtin"},
-    "adapters": {"purpose": "style", "base_model": "livery-builtin", "rank": 4, "alpha": 4.0},
+    "adapters": {
+        "purpose": "style",
+        "base_model": "livery-builtin",
+        "rank": 4,
+        "alpha": 4.0,
+        "facts": {"base_edition": catalogue.get("livery-builtin").edition},
+    },
     "merged_files": {"form": "gguf_f16"},
     "outputs": {"width": 64, "height": 48},
     "output_changes": {"before": {"favourite": True}, "after": {"favourite": False}},

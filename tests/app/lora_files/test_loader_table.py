@@ -57,7 +57,7 @@ TABLE = {
     "SDXL attention, diffusers of 2023": ("diffusers_old", 1120, (0, 0, 0, 0, 0, WHOLE)),
     "FLUX.1 all, ComfyUI": ("comfyui", 608, (WHOLE, WHOLE, 0, 0, WHOLE, 0)),
 }
-DRAWN_OTHERWISE = {"comfyui": "base's rows", "forge": "base's rows", "a1111": "columns", "invokeai": "columns"}
+DRAWN_OTHERWISE = {"comfyui": "base's rows", "forge": "base's rows", "a1111": "column", "invokeai": "column"}
 """DoRA: 5 % off in the first two, another meaning in the others."""
 
 

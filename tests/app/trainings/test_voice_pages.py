@@ -201,12 +201,12 @@ def test_what_was_measured_stands_in_one_sentence_and_a_table(
     assert "I am a model." in page and "It stays warm." in page and "The tide is late." in page
     card = owner.client.get(f"/adapters/{adapter_id}").text
     assert 'data-state="verdict-better"' in card and f"/adapters/{adapter_id}/voice-files/gguf" in card
-    assert "CPU (2 cores)" in card
+    assert "Processor (2 cores)" in card
     shelf = owner.client.get(f"/projects/{brand}/adapters").text
     assert "Voice" in shelf and f"/adapters/{adapter_id}" in shelf
     assert f"/adapters/{adapter_id}" not in owner.client.get(f"/projects/{brand}/studio").text, "it cannot draw"
     again = owner.client.get(f"/projects/{brand}/voice-trainings/new").text
-    assert 'data-time="measured"' in again and "CPU (2 cores)" in again
+    assert 'data-time="measured"' in again and "Processor (2 cores)" in again
 
 
 @pytest.mark.parametrize(("loss", "key"), [(3.89, "only_better_than_bare"), (4.2, "no_better"), (3.0, "better")])

@@ -118,7 +118,7 @@ It uses a GPU where there is one, goes on from its own checkpoints in DIR, and w
 are there (optimiser state is not shipped).
 
 ## Measured
-Printed by the `measure` step, on two CPU cores shared with other work. Obedience: the drawn picture's nearest real
+Printed by the `measure` step, on two CPU cores. Obedience: the drawn picture's nearest real
 picture of the same style among 100 concepts (CIE L*a*b* layout and oriented gradients, neither used in training;
 usual wording is "flat style rocket", unseen wording is of templates never trained on) is the right one (top 1) or
 among the first five (top 5; chance is 0.05). "real top 5" is the same test with real pictures of another style.

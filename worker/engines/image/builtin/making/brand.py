@@ -10,6 +10,7 @@ five (``measure.features``).
 import json
 import logging
 import tempfile
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -76,14 +77,16 @@ def obeyed(drawn: Tensor, asked: list[Concept], work: Path, icon_set: str) -> fl
     return (ranks(drawn, asked, work, icon_set) < TOP).float().mean().item()
 
 
-def draw(asked: list[Concept], trained: TrainedAdapter | None, recipe: TrainingRecipe, base: Base, out: Path) -> Tensor:
-    """One picture of each concept with the trigger word, (n, 3, 128, 128) in -1..1."""
+def draw(
+    prompts: Sequence[str], trained: TrainedAdapter | None, recipe: TrainingRecipe, base: Base, out: Path
+) -> Tensor:
+    """One picture of each prompt, (n, 3, 128, 128) in -1..1; the adapter's, where there is one."""
     files = (AdapterFile("brand", trained.weights, 1.0),) if trained else ()
     drawn = []
-    for number, concept in enumerate(asked):
+    for number, prompt in enumerate(prompts):
         order = GenerationRecipe(
             base_model=base.key,
-            prompt=with_trigger_words(asked_for(concept.english[0]), [recipe.trigger_word])[0],
+            prompt=prompt,
             adapters=tuple(AdapterUse(adapter_id=file.key, strength=file.strength) for file in files),
             width=recipe.resolution,
             height=recipe.resolution,
@@ -112,8 +115,9 @@ def measure_brand(
             write_pictures(work, division.trained, Path(scratch) / "trained")
             write_pictures(work, division.compared, Path(scratch) / "compared")
             effect: Effect = measure(Path(scratch) / "trained", Path(scratch) / "compared", recipe, base, out)
-            drawn = draw(division.asked, None, recipe, base, out / "asked_base")
-            drawn_after = draw(division.asked, effect.trained, recipe, base, out / "asked_adapter")
+            prompts = [with_trigger_words(asked_for(c.english[0]), [recipe.trigger_word])[0] for c in division.asked]
+            drawn = draw(prompts, None, recipe, base, out / "asked_base")
+            drawn_after = draw(prompts, effect.trained, recipe, base, out / "asked_adapter")
             before, after = (obeyed(some, division.asked, work, icon_set) for some in (drawn, drawn_after))
         figures[str(seed)] = {
             "base": asdict(effect.base),

@@ -17,17 +17,14 @@ from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
 from app.base_models.vocabulary import load as vocabulary_at
-from app.generations.recipe import AdapterUse, GenerationRecipe
 from app.trainings.look.recipe import TrainingRecipe
-from worker.engines.contracts import AdapterFile, Base, GenerationInputs, TrainedAdapter
+from worker.engines.contracts import Base
 from worker.engines.image.builtin.making import brand, measure_wording
 from worker.engines.image.builtin.making.prepare import read_concepts
 from worker.engines.image.builtin.making.words.captions import COLOURS, STYLES
-from worker.engines.image.families import stable_diffusion
 from worker.engines.image.measuring import brand_effect
 
 log = logging.getLogger(__name__)
-BASE = Base("livery-builtin", "stable_diffusion", "builtin")
 KNOWN, UNKNOWN, PAIRS, GROUNDS = 80, 20, 10, 10
 COLUMNS, SIDE, LINE = 12, 128, 14
 
@@ -66,48 +63,24 @@ def write(work: Path, model: Path, folder: Path, recipe: TrainingRecipe, brands:
     """
     asked = prompts(work, model / "words.json")
     folder.mkdir(parents=True, exist_ok=True)
-    base = Base(BASE.key, BASE.family, str(model.resolve()))
+    base = Base("model", "stable_diffusion", str(model.resolve()))
     known = vocabulary_at(model / "words.json")
-    _save(
-        _draw([measure_wording.as_drawn(known, one, None) for one in asked], None, recipe, base), asked, folder, "base"
-    )
+    alone = [measure_wording.as_drawn(known, one, None) for one in asked]
+    with tempfile.TemporaryDirectory() as scratch:
+        _save(brand.draw(alone, None, recipe, base, Path(scratch)), asked, folder, "base")
     behind = [measure_wording.as_drawn(known, one, recipe.trigger_word) for one in asked]
     for icon_set in brands:
         with tempfile.TemporaryDirectory() as scratch:
             pictures = Path(scratch) / "pictures"
             brand.write_pictures(work, brand.divide(work, icon_set, 1).trained, pictures)
             trained = brand_effect.train(pictures, recipe, base, Path(scratch) / "adapter")
-            _save(_draw(behind, trained, recipe, base), asked, folder, icon_set)
+            drawn = brand.draw(behind, trained, recipe, base, Path(scratch) / "drawn")
+            _save(drawn, asked, folder, icon_set)
         log.info("drew %s.webp", icon_set)
 
 
-def _draw(drawn_for: list[str], trained: TrainedAdapter | None, recipe: TrainingRecipe, base: Base) -> Tensor:
-    """Pictures (n, side, side, 3) of 0..255, one of each prompt."""
-    files = (AdapterFile("sheet", trained.weights, 1.0),) if trained else ()
-    found = []
-    with tempfile.TemporaryDirectory() as scratch:
-        for number, prompt in enumerate(drawn_for):
-            order = GenerationRecipe(
-                base_model=base.key,
-                prompt=prompt,
-                adapters=tuple(AdapterUse(adapter_id=file.key, strength=file.strength) for file in files),
-                width=SIDE,
-                height=SIDE,
-                count=1,
-                seed=700 + number,
-                steps=recipe.sample_steps,
-                guidance_scale=recipe.sample_guidance_scale,
-            )
-            inputs = GenerationInputs(base, files, trigger_words=(recipe.trigger_word,))
-            for picture in stable_diffusion.generate(
-                order, inputs, Path(scratch) / str(number), brand_effect.Printed()
-            ):
-                with Image.open(picture.path) as image:
-                    found.append(torch.from_numpy(np.array(image.convert("RGB").resize((SIDE, SIDE)))))
-    return torch.stack(found)
-
-
-def _save(pictures: Tensor, asked: list[str], folder: Path, name: str) -> None:
+def _save(drawn: Tensor, asked: list[str], folder: Path, name: str) -> None:
+    pictures = ((drawn + 1) * 127.5).round().to(torch.uint8).permute(0, 2, 3, 1)
     rows = -(-len(asked) // COLUMNS)
     sheet = Image.new("RGB", (COLUMNS * SIDE, rows * (SIDE + LINE)), "white")
     pen, font = ImageDraw.Draw(sheet), ImageFont.load_default(9)

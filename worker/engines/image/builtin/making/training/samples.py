@@ -10,6 +10,7 @@ from worker.engines.image.builtin.making.pictures import INKS, VARIED
 from worker.engines.image.builtin.making.words.captions import COLOURS, STYLES, Choice, caption
 
 STYLE_NAMES = tuple(STYLES)
+MERE_LINES = ("line", "stencil")
 
 
 def tokens(tokenizer: CLIPTokenizer, texts: list[str]) -> Tensor:
@@ -43,6 +44,10 @@ def sample_captions(
 
 def may_go_unsaid(concept: Concept, style: str) -> bool:
     """Whether a picture in this style is what a caption without a style may mean: not one of lines or of one colour,
-    where there are others of the concept.
+    where there are others of the concept, and not one of mere lines where there are filled shapes.
     """
-    return style not in VARIED or all(one in VARIED for one in concept.styles)
+    if style not in VARIED:
+        return True
+    if any(one not in VARIED for one in concept.styles):
+        return False
+    return style not in MERE_LINES or all(one in MERE_LINES for one in concept.styles)

@@ -246,9 +246,12 @@ def _run(rank: int, size: int, options: Options) -> None:
     checkpoint = load_checkpoint(options.work / "denoiser.pt")
     if checkpoint:
         unet.load_state_dict(checkpoint["unet"])
-    if device.type == "cpu":  # the backward pass of the fused one takes longer than all convolutions in half precision
+    half = precision.fastest(device.type) == torch.bfloat16
+    if device.type == "cpu" and half:  # the backward pass of the fused one takes longer than all convolutions
         unet.set_attn_processor(AttnProcessor())
-    unet = unet.to(device, memory_format=torch.channels_last).train()
+    if device.type == "cuda" or half:  # in float32 on a processor a backward pass takes a quarter longer that way
+        unet = unet.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    unet = unet.to(device).train()
     optimizer = Pair(unet, options.lr)
     ema = {k: v.detach().clone() for k, v in unet.state_dict().items()}
     step = seen = 0

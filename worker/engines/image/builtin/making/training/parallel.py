@@ -31,7 +31,7 @@ def run(worker: Callable[..., None], processes: int, *args: Any) -> None:
 
 def _joined(rank: int, size: int, worker: Callable[..., None], args: tuple[Any, ...]) -> None:
     torch.set_num_threads(1)
-    # Gradients of small pictures hold many numbers below 1e-38, each of which takes a processor a hundred times as long:
+    # Gradients hold many numbers below 1e-38, each of which takes a processor a hundred times as long as others do:
     # a backward pass of the denoiser takes half the time without them, and Muon's step a third.
     torch.set_flush_denormal(True)
     dist.init_process_group("gloo", rank=rank, world_size=size)

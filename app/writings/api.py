@@ -274,6 +274,7 @@ def cancel(session: WriteSession, visitor: Editor, writing_id: RowId) -> Writing
 @router.post("/writings/{writing_id}/again", status_code=201, summary="Repeat a request")
 @audited("writing.ordered")
 def again(session: WriteSession, visitor: Editor, writing_id: RowId) -> WritingOut:
+    """The repeat uses a new seed if the request has already delivered its texts."""
     writing = service.again(session, workspace_id=visitor.workspace.id, writing_id=writing_id, user_id=visitor.user.id)
     return _out(queries.view(session, workspace_id=visitor.workspace.id, writing_id=writing.id))
 

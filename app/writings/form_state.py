@@ -25,6 +25,8 @@ class FormState:
     """The form's values, and what there is to choose from."""
 
     request: WritingRequest
+    again: bool
+    """Filled with an earlier request."""
     keep_seed: bool
     seed: int
     voices: tuple[Adapter, ...]
@@ -103,6 +105,7 @@ def form_state(
     writes = base_models.find_text(session, workspace_id=workspace_id, key=of_voice or request.base_model or "")
     return FormState(
         request=request,
+        again=writing_id is not None,
         keep_seed=keep_seed,
         seed=seed,
         voices=voices,

@@ -61,3 +61,8 @@ class WritingOrder(BaseModel, defer_build=True):
 
     def of(self, arm: Arm) -> ArmRecipe | None:
         return next((one for one in self.arms if one.arm == arm), None)
+
+    def with_seed(self, seed: int) -> "WritingOrder":
+        """The same order, with another seed for every arm."""
+        arms = (part.model_copy(update={"recipe": part.recipe.model_copy(update={"seed": seed})}) for part in self.arms)
+        return WritingOrder(arms=tuple(arms))

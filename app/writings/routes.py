@@ -91,19 +91,24 @@ def show(
         adapter_id=adapter,
         channel=channel,
     )
+    sheet = {
+        "form_state": filled,
+        "channels": channels.CHANNELS,
+        "languages": channels.LANGUAGES,
+        "language_names": LANGUAGE_NAMES,
+        "campaigns": campaigns.campaigns(session, workspace_id=workspace_id),
+        "most": requests.MOST_VARIANTS,
+        "project": project,
+    }
+    if request.headers.get("hx-target") == "composer":
+        return fragment(request, "partials/writing_composer.html", **sheet)
     brands = projects.projects(session, workspace_id=workspace_id)
     return page(
         request,
         "pages/writing.html",
-        form_state=filled,
-        channels=channels.CHANNELS,
-        languages=channels.LANGUAGES,
-        language_names=LANGUAGE_NAMES,
-        campaigns=campaigns.campaigns(session, workspace_id=workspace_id),
         brands=brands,
         faces=faces(session, [brand.id for brand in brands]),
-        most=requests.MOST_VARIANTS,
-        **history,
+        **sheet | history,
     )
 
 

@@ -143,13 +143,19 @@ def request_texts(
 
 
 def again(session: Session, *, workspace_id: str, writing_id: str, user_id: str | None) -> Writing:
-    """Make the same request once more, after one that failed or was cancelled. Raises ``NotFound``."""
+    """Make the same request once more; where it has been done, with a new seed, because it would give the same texts.
+    Raises ``NotFound``."""
     before = queries.writing(session, workspace_id=workspace_id, writing_id=writing_id)
     same = (
         "workspace_id", "project_id", "brief", "channel", "language", "audience", "tone", "length", "seed", "count",
         "recipe", "adapter_id", "campaign_id", "output_id",
     )  # fmt: skip
-    return _queued(session, Writing(**{name: getattr(before, name) for name in same}, created_by=user_id))
+    writing = Writing(**{name: getattr(before, name) for name in same}, created_by=user_id)
+    if job_queries.job_of(session, writing_id).state == "done":
+        writing.seed = random_seed()
+        order = WritingOrder.model_validate(before.recipe)
+        writing.recipe = order.with_seed(writing.seed).model_dump(mode="json")
+    return _queued(session, writing)
 
 
 def _queued(session: Session, writing: Writing) -> Writing:

@@ -1,5 +1,5 @@
-// The studio as a workbench: an order by keyboard, a start picture dropped onto the words, and ways from a result back to
-// the sheet. The sheet is a pane where there is room (WIDE) and a popover from below elsewhere.
+// Both studios as workbenches: an order by keyboard, a start picture dropped onto the words, and ways from a result back
+// to the sheet. The sheet is a pane where there is room (WIDE) and a popover from below elsewhere.
 const WIDE = matchMedia("(min-width: 1100px)");
 const sheet = () => document.getElementById("composer");
 const isOpen = () => sheet()?.matches(":popover-open") ?? false;
@@ -24,7 +24,7 @@ document.addEventListener("htmx:afterRequest", (event) => {
 });
 
 // Back and forward lead to the sheet as it was; the large view, which has entries of its own, is left alone.
-const recipe = () => ["from", "again"].map((name) => new URL(location.href).searchParams.get(name)).join();
+const recipe = () => ["from", "again", "writing_id"].map((name) => new URL(location.href).searchParams.get(name)).join();
 let shown = recipe();
 addEventListener("popstate", () => recipe() !== shown && location.reload());
 
@@ -35,7 +35,7 @@ async function edit(link) {
   history.pushState(null, "", link.href);
   shown = recipe();
   openSheet();
-  const words = document.getElementById("prompt");
+  const words = sheet().querySelector(".composer__prompt");
   words.focus();
   words.setSelectionRange(words.value.length, words.value.length);
 }

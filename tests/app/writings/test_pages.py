@@ -24,6 +24,7 @@ from app.writings.models import BlindPair, BlindVote, Writing, WritingVariant
 from app.writings.recipe import WritingOrder
 from tests.answers import tells
 from tests.conftest import SignedIn, SignUp
+from tests.html_forms import controls
 from tests.visuals import api_token, make_adapter, make_pictures, make_project
 from tests.written import SAMPLES, Brand, make_brand, make_voice, write_down
 
@@ -282,6 +283,26 @@ def finished_after_cancel(brand: Brand, owner: SignedIn, writing_id: str) -> str
         first, second = session.scalars(select(Writing).order_by(Writing.created_at))
     assert first.recipe == second.recipe and first.seed == second.seed and first.id != second.id
     return brand.texts(second.id)[0].id
+
+
+def test_what_was_written_is_written_anew_and_its_recipe_comes_back_as_the_sheet_alone(
+    brand: Brand, owner: SignedIn
+) -> None:
+    ids = finished(brand, owner, audience="Radler")
+    assert owner.client.post(f"/writings/{ids['writing']}/again").status_code == 303
+    with brand.database.read() as session:
+        first, second = session.scalars(select(Writing).order_by(Writing.created_at))
+    order = WritingOrder.model_validate(second.recipe)
+    assert second.seed != first.seed and {part.recipe.seed for part in order.arms} == {second.seed}
+    assert order.with_seed(first.seed) == WritingOrder.model_validate(first.recipe)
+
+    url, composer = f"/projects/{brand.project_id}/writing", {"hx-request": "true", "hx-target": "composer"}
+    sheet = owner.client.get(f"{url}?writing_id={first.id}", headers=composer).text
+    assert 'data-state="edits"' in sheet and 'id="results"' not in sheet
+    fields = controls(sheet, "composer")
+    assert (fields["brief"][0].value, fields["audience"][0].value) == (first.brief, "Radler")
+    assert fields["seed"][0].value == str(first.seed)
+    assert 'data-state="edits"' not in owner.client.get(url, headers=composer).text
 
 
 def test_the_list_narrows_and_exports_what_it_shows(brand: Brand, owner: SignedIn) -> None:

@@ -34,25 +34,6 @@ class PassportZone {
     this.place = document.getElementById("passport");
     this.input.addEventListener("change", () => this.look());
     this.form.addEventListener("submit", (event) => this.send(event));
-    let depth = 0;
-    const hasFiles = (event) => event.dataTransfer?.types.includes("Files");
-    addEventListener("dragenter", (event) => {
-      if (hasFiles(event) && ++depth === 1) root.classList.add("is-over");
-    });
-    addEventListener("dragleave", (event) => {
-      if (hasFiles(event) && --depth === 0) root.classList.remove("is-over");
-    });
-    addEventListener("dragover", (event) => hasFiles(event) && event.preventDefault());
-    addEventListener("drop", (event) => {
-      if (!hasFiles(event)) return;
-      event.preventDefault();
-      depth = 0;
-      root.classList.remove("is-over");
-      const one = new DataTransfer();
-      if (event.dataTransfer.files[0]) one.items.add(event.dataTransfer.files[0]);
-      this.input.files = one.files;
-      this.look();
-    });
   }
 
   async look() {

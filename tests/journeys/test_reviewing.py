@@ -65,6 +65,16 @@ def at(page: Page, number: int) -> None:
     expect(page.locator("[data-state=at]")).to_have_attribute("data-number", str(number))
 
 
+def test_the_first_picture_is_a_few_keys_away(brand: str, open_page: OpenPage) -> None:
+    focused = "document.activeElement.closest('#pictures > :first-child') !== null"
+    for keys in (["Tab", "Tab", "Enter", "Tab"], ["ArrowRight"]):
+        page = open_page("/gallery", DESK)
+        assert not page.evaluate(focused)
+        for key in keys:
+            page.keyboard.press(key)
+        assert page.evaluate(focused), keys
+
+
 def test_twenty_pictures_are_reviewed_by_keys(app: FastAPI, brand: str, open_page: OpenPage) -> None:
     page = open_page("/gallery", DESK)
     page.locator("[data-state=to-review]").click()

@@ -48,6 +48,12 @@ document.addEventListener("keydown", (event) => {
     return;
   }
   const link = event.target.closest?.("[data-lightbox] .tile__link");
+  // Where nothing has the focus yet, an arrow goes to the first picture.
+  const first = event.target === document.body && event.key.startsWith("Arrow") && document.querySelector("main [data-lightbox] .tile__link");
+  if (first && !scrollY) {
+    first.focus();
+    event.preventDefault();
+  }
   if (!link) return;
   const tile = link.closest("[data-tile]");
   if (event.key.startsWith("Arrow")) {

@@ -23,6 +23,7 @@ from app.gallery.forms import (
 from app.gallery.judging_routes import told_deleted
 from app.gallery.sending import send_archive, send_copy
 from app.generations import queries as generations
+from app.projects import queries as projects
 from app.web import files
 from app.web.answers import go, is_htmx, own_path, where_from, with_toast
 from app.web.api.audited import audited
@@ -58,6 +59,8 @@ def show(request: Request, session: ReadSession, visitor: Viewer, asked: Annotat
     }
     if is_htmx(request) and asked.before:
         return fragment(request, "partials/gallery_tiles.html", **context)
+    if not shown and filters.brand:
+        projects.project(session, workspace_id=workspace_id, project_id=filters.brand)
     opened = asked.opened()
     if opened and opened not in {output.id for output in shown}:
         # A shared view of a picture that is further back by now: its own page shows it just as well.

@@ -84,27 +84,26 @@ def notify_later(session: Session, queue: str) -> None:
 
 
 class CommitHook:
-    """The connection between commits and a notifier; ``stop`` ends it."""
+    """The connection between commits and a notifier; ``stop`` ends it. Several, as tests have, each tell of a commit."""
 
     def __init__(self, notifier: Notifier) -> None:
         self._notifier = notifier
         event.listen(Session, "after_commit", self._committed)
-        event.listen(Session, "after_soft_rollback", self._rolled_back)
+        event.listen(Session, "after_transaction_end", self._ended)
 
     def _committed(self, session: Session) -> None:
         if session.get_nested_transaction() is not None:
             return  # a savepoint was released; the transaction may still fail
-        for queue in session.info.pop(TO_NOTIFY, set()):
+        for queue in session.info.get(TO_NOTIFY, set()):
             self._notifier.notify(queue)
 
-    def _rolled_back(self, session: Session, transaction: SessionTransaction) -> None:
-        if transaction.nested:
-            return
-        session.info.pop(TO_NOTIFY, None)
+    def _ended(self, session: Session, transaction: SessionTransaction) -> None:
+        if transaction.parent is None:
+            session.info.pop(TO_NOTIFY, None)
 
     def stop(self) -> None:
         event.remove(Session, "after_commit", self._committed)
-        event.remove(Session, "after_soft_rollback", self._rolled_back)
+        event.remove(Session, "after_transaction_end", self._ended)
 
 
 def notify_after_commit(notifier: Notifier) -> CommitHook:

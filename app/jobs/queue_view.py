@@ -65,6 +65,12 @@ class JobsView:
     def version(self) -> str:
         return version_of_all(entry.job for queue in self.queues for entry in queue.entries)
 
+    @property
+    def project_ids(self) -> list[str]:
+        """Of all jobs that are shown and belong to a brand, each once."""
+        entries = [*(entry for queue in self.queues for entry in queue.entries), *self.ended]
+        return list(dict.fromkeys(entry.job.project_id for entry in entries if entry.job.project_id))
+
 
 def view(
     session: Session, *, workspace_id: str, before: tuple[datetime, str] | None = None, with_ended: bool = True

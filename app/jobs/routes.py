@@ -3,6 +3,7 @@
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 
+from app.images.view import faces
 from app.jobs import queries, queue_view, service
 from app.web.answers import go
 from app.web.api.audited import audited
@@ -22,7 +23,8 @@ router = APIRouter(route_class=DeferredRoute)
 def show(request: Request, session: ReadSession, visitor: Viewer, before: str | None = None) -> Response:
     found = queue_view.view(session, workspace_id=visitor.workspace.id, before=from_cursor(before))
     older = f"/jobs?before={to_cursor(*found.more_before)}" if found.more_before else None
-    return page(request, "pages/jobs.html", found=found, older=older, first_page=before is None)
+    shown = {"found": found, "faces": faces(session, found.project_ids)}
+    return page(request, "pages/jobs.html", older=older, first_page=before is None, **shown)
 
 
 @router.get("/jobs/queues")
@@ -31,7 +33,7 @@ def queues(request: Request, session: ReadSession, visitor: Viewer) -> Response:
     """The moving part of the page, asked for when it has changed. The second address serves pages that were open during
     an update; it goes with the next release."""
     moving = queue_view.view(session, workspace_id=visitor.workspace.id, with_ended=False)
-    return fragment(request, "partials/job_queues.html", found=moving)
+    return fragment(request, "partials/job_queues.html", found=moving, faces=faces(session, moving.project_ids))
 
 
 @router.get("/jobs/busy")

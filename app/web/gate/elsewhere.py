@@ -12,6 +12,9 @@ from app.audit.kinds import KINDS
 from app.db import Base
 from app.web.gate.visitor import Visitor
 
+FILTERS = {"brand": "project_id", "adapter": "adapter_id", "campaign": "campaign_id"}
+"""What a list is narrowed by in its address, and the name that the same has in a path."""
+
 
 def elsewhere(request: Request) -> WorkspaceOf | None:
     """The other workspace of the visitor that has what the address of a page names; None where none has it.
@@ -22,7 +25,8 @@ def elsewhere(request: Request) -> WorkspaceOf | None:
     if visitor is None or request.method != "GET":
         return None
     with request.app.state.database.read() as session:
-        for table, row_id in _named(request.path_params):
+        asked = {path: request.query_params[name] for name, path in FILTERS.items() if name in request.query_params}
+        for table, row_id in _named(asked | request.path_params):
             found = _with(session, table, row_id, visitor)
             if found is not None:
                 return found

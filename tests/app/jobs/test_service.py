@@ -207,6 +207,7 @@ def test_a_wake_up_follows_the_commit_and_never_a_rollback(database: Database, w
             with database.read() as session:
                 notified.append(f"{queue}: {len(session.scalars(select(Job)).all())} committed")
 
+    other = notifier.notify_after_commit(notifier.NullNotifier())
     hook = notifier.notify_after_commit(Notebook())
     try:
         with pytest.raises(ZeroDivisionError), database.write() as session:
@@ -237,6 +238,7 @@ def test_a_wake_up_follows_the_commit_and_never_a_rollback(database: Database, w
         assert notified == ["training: 1 committed"]
     finally:
         hook.stop()
+        other.stop()
 
 
 def test_what_waits_is_said_honestly(database: Database, workspace_id: str) -> None:

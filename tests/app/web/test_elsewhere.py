@@ -47,6 +47,9 @@ def test_every_kind_of_page_is_found_where_it_is(
     output_id = make_pictures(database, storage, fjord, project_id)[0].id
     for path in (f"/projects/{project_id}/studio", f"/adapters/{adapter_id}", f"/outputs/{output_id}"):
         assert OFFER in owner.client.get(path).text, path
+    page = owner.client.get(f"/gallery?brand={project_id}&review=open")
+    assert page.status_code == 404 and OFFER in page.text
+    assert owner.client.get(f"/gallery?brand={make_project(database, owner.workspace_id)}").status_code == 200
     with database.write() as session:
         session.execute(update(Output).values(deleted_at=now()))
     assert OFFER not in owner.client.get(f"/outputs/{output_id}").text

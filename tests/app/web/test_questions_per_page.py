@@ -58,8 +58,8 @@ def fill(database: Database, storage: Storage, owner: SignedIn, brand: str) -> F
         ("/projects/{brand}", 11),
         ("/gallery", 6),
         ("/projects/{brand}/studio", 18),
-        ("/jobs", 7),
-        ("/jobs/queues", 5),
+        ("/jobs", 8),
+        ("/jobs/queues", 6),
         ("/projects/{brand}/trainings", 7),
     ],
 )

@@ -84,7 +84,7 @@ def notify_later(session: Session, queue: str) -> None:
 
 
 class CommitHook:
-    """The connection between commits and a notifier; ``stop`` ends it. Several, as tests have, each tell of a commit."""
+    """The connection between commits and a notifier; ``stop`` ends it. Each of several is told of every commit."""
 
     def __init__(self, notifier: Notifier) -> None:
         self._notifier = notifier

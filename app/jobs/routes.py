@@ -23,8 +23,8 @@ router = APIRouter(route_class=DeferredRoute)
 def show(request: Request, session: ReadSession, visitor: Viewer, before: str | None = None) -> Response:
     found = queue_view.view(session, workspace_id=visitor.workspace.id, before=from_cursor(before))
     older = f"/jobs?before={to_cursor(*found.more_before)}" if found.more_before else None
-    shown = {"found": found, "faces": faces(session, found.project_ids)}
-    return page(request, "pages/jobs.html", older=older, first_page=before is None, **shown)
+    pictures = faces(session, found.project_ids)
+    return page(request, "pages/jobs.html", found=found, faces=pictures, older=older, first_page=before is None)
 
 
 @router.get("/jobs/queues")

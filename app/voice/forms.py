@@ -59,6 +59,16 @@ class PersonalForm(SelectionForm):
     choice: Literal["keep", "mask"] = "mask"
 
 
+RepeatedLine = Annotated[Line, Field(min_length=1, max_length=300)]
+
+
 class LineForm(BaseModel, defer_build=True):
-    line: Annotated[Line, Field(min_length=1, max_length=300)]
+    line: RepeatedLine
+    choice: LineChoice = "cut"
+
+
+class LinesForm(BaseModel, defer_build=True):
+    """One choice for one line or for several."""
+
+    line: Annotated[list[RepeatedLine], Field(min_length=1, max_length=50)]
     choice: LineChoice = "cut"

@@ -16,7 +16,7 @@ from app.voice.channels import CHANNELS
 from app.voice.forms import (
     ChannelForm,
     Language,
-    LineForm,
+    LinesForm,
     PersonalForm,
     SampleForm,
     SelectionForm,
@@ -44,8 +44,6 @@ router = APIRouter(route_class=DeferredRoute)
 
 SAVED = N_("Saved")
 CAME_BACK = N_("Texts restored.")
-LINE_CUT = N_("Training will not read this line.")
-LINE_KEPT = N_("The line stays.")
 
 
 def _set_facts(judged: JudgedSet) -> dict[str, Any]:
@@ -123,6 +121,10 @@ BULK_ACTIONS = (
         ngettext("%(num)s text excluded from training.", "%(num)s texts excluded from training."),
     ),
 )
+DECIDED = {
+    "cut": ngettext("Training will not read this line.", "Training will not read these %(num)s lines."),
+    "keep": ngettext("The line stays.", "The %(num)s lines stay."),
+}
 CHANGED = ngettext("%(num)s text changed.", "%(num)s texts changed.")
 
 
@@ -198,16 +200,16 @@ def restore(request: Request, session: WriteSession, visitor: Editor, project_id
 
 @router.post("/projects/{project_id}/voice/lines")
 @audited("line.decided")
-def decide_line(
-    request: Request, session: WriteSession, visitor: Editor, project_id: RowId, form: Annotated[LineForm, Form()]
+def decide_lines(
+    request: Request, session: WriteSession, visitor: Editor, project_id: RowId, form: Annotated[LinesForm, Form()]
 ) -> Response:
-    count = service.decide_line(
-        session, workspace_id=visitor.workspace.id, project_id=project_id, line=form.line, choice=form.choice
+    workspace_id, locale = visitor.workspace.id, request.state.locale
+    count = sum(
+        service.decide_line(session, workspace_id=workspace_id, project_id=project_id, line=line, choice=form.choice)
+        for line in form.line
     )
-    told = {"cut": translate(request.state.locale, LINE_CUT), "keep": translate(request.state.locale, LINE_KEPT)}.get(
-        form.choice, counted(request.state.locale, CHANGED, count)
-    )
-    return go(request, f"/projects/{project_id}/voice", Flash("ok", told))
+    told = (DECIDED[form.choice], len(form.line)) if form.choice in DECIDED else (CHANGED, count)
+    return go(request, f"/projects/{project_id}/voice", Flash("ok", counted(locale, *told)))
 
 
 @router.get("/projects/{project_id}/voice/training-set.jsonl")

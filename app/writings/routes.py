@@ -91,7 +91,7 @@ def show(
         adapter_id=adapter,
         channel=channel,
     )
-    sheet = {
+    sheet: dict[str, Any] = {
         "form_state": filled,
         "channels": channels.CHANNELS,
         "languages": channels.LANGUAGES,

@@ -229,6 +229,22 @@ def test_lines_that_come_back_are_decided_about(owner: SignedIn, project_id: str
     assert 'data-state="line" data-count="10"' in owner.client.get(address).text
 
 
+def test_all_lines_that_come_back_are_decided_about_at_once(
+    owner: SignedIn, project_id: str, database: Database
+) -> None:
+    lines = ["Unsubscribe & more: click here", "Greetings from the harbour crew, as always"]
+    texts = ["\n".join([row["text"], *lines]) for row in voices.rows(voices.NORDLICHT)[:10]]
+    add_texts(database, owner.workspace_id, project_id, texts)
+    address = f"/projects/{project_id}/voice"
+    assert 'data-state="lines" data-count="2"' in owner.client.get(address).text
+    owner.client.post(f"{address}/lines", data={"line": lines, "choice": "cut"})
+    page = owner.client.get(address).text
+    assert page.count('data-state="line-cut"') == 2 and 'data-state="lines"' not in page
+    read = owner.client.get(f"{address}/training-set.jsonl").text
+    assert "Unsubscribe" not in read and "harbour crew" not in read
+    assert owner.client.post(f"{address}/lines", data={"line": ["x"] * 51, "choice": "cut"}).status_code == 422
+
+
 def test_long_lists_come_in_pages(owner: SignedIn, project_id: str, database: Database) -> None:
     ids = add_texts(database, owner.workspace_id, project_id, [row["text"] for row in voices.rows(voices.FIZZBEE)])
     address, found = f"/projects/{project_id}/voice", []

@@ -11,7 +11,7 @@ unexport PYTHONDONTWRITEBYTECODE
 run: install  ## install everything, start Livery, print its address
 	$(BIN)/python -m app
 
-# Each test has one thread. Three run at once, since one mostly waits, and the types are looked at meanwhile.
+# Each test has one thread. Four run at once, since some mostly wait, and the types are looked at meanwhile.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q
 
 test: install-dev browser  ## everything: lint, types, fast and slow tests
@@ -38,7 +38,7 @@ fast-models:
 # These wait most of the time, for processes that they kill or pause, so they do it beside the others.
 WAITING := tests/journeys/test_chaos.py $(addprefix tests/worker/,test_survival.py test_keeper.py test_supervisor.py)
 slow:
-	$(PYTEST) -n 3 --dist loadscope --no-loadscope-reorder -m "slow and not gpu" $(addprefix --ignore=,$(WAITING)) --durations=25
+	$(PYTEST) -n 4 --dist loadscope --no-loadscope-reorder -m "slow and not gpu" $(addprefix --ignore=,$(WAITING)) --durations=25
 
 fast-then-slow:
 	$(MAKE) -j 2 fast fast-models

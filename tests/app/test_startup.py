@@ -36,6 +36,7 @@ def run(module: str, *arguments: str, data: Path, umask: int = 0o022) -> subproc
     )
 
 
+@pytest.mark.slow
 def test_every_command_writes_for_its_own_user_alone(tmp_path: Path) -> None:
     data, backup, restored = tmp_path / "data", tmp_path / "deep" / "backup", tmp_path / "restored"
     assert run("app.migrate", data=data).returncode == 0

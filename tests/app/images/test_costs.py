@@ -8,6 +8,8 @@ from tests.app.images import hostile
 from tests.app.images.make_pictures import encoded, scene, svg
 from tests.costs import grows_with_its_length, seconds
 
+pytestmark = pytest.mark.slow
+
 
 def refused(data: bytes) -> type[errors.ImageRefused] | None:
     try:

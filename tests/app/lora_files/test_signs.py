@@ -168,6 +168,7 @@ def mixed(chance: random.Random) -> dict[str, Shape]:
     return found
 
 
+@pytest.mark.slow
 def test_no_mixture_of_names_and_shapes_is_more_than_refused(tmp_path) -> None:
     chance, outcomes = random.Random(11), {"read": 0, "refused": 0}
     path = tmp_path / "a.safetensors"

@@ -16,6 +16,8 @@ from app.voice.reading.intake import TextLimits
 from tests.app.voice.make_files import W, docx, text_of, xlsx, zipped
 from tests.costs import grows_with_its_length, seconds
 
+pytestmark = pytest.mark.slow
+
 LIMITS = TextLimits.of(20)
 
 
@@ -156,7 +158,6 @@ PARTS = {
 }
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("kind", PARTS)
 def test_workbooks_of_millions_of_elements_are_refused_before_they_are_read(kind: str) -> None:
     part, around, element = PARTS[kind]
@@ -184,7 +185,6 @@ def test_halves_of_characters_in_json_are_left_out() -> None:
     assert [row.cells for row in table.rows] == [("text", "brief"), ("Lamp ", "")]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("ending", "piece"),
     [
@@ -203,7 +203,6 @@ def test_two_megabytes_are_read_or_refused_in_four_seconds(ending: str, piece: s
     assert seconds(lambda: read(data, f"a.{ending}")) < 4
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("ending", "piece"),
     [("md", "<a"), ("md", "```x\n"), ("html", "<nav></x>"), ("csv", '"",'), ("json", "[],"), ("txt", "a\n\n")],

@@ -147,6 +147,7 @@ print(json.dumps({"models": len(models), "at import": at_import, "same": describ
 """
 
 
+@pytest.mark.slow
 def test_models_are_built_with_the_routes_that_need_them_and_describe_the_same_api() -> None:
     """In a process of its own, for other tests build models too. Every warning is an error there."""
     ended = subprocess.run([sys.executable, "-c", HOW_MODELS_ARE_BUILT], capture_output=True, text=True, check=False)

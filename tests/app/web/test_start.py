@@ -39,6 +39,8 @@ def test_the_parent_of_all_processes_holds_no_library_of_web_or_database() -> No
 def test_no_route_is_worked_out_while_the_application_is_made() -> None:
     code = """
 import tempfile
+
+import pytest
 from fastapi.dependencies import utils
 from fastapi import routing
 counted = 0

@@ -247,9 +247,12 @@ def _change(
     except KitChanged:
         project, theirs = _brand(session, visitor, project_id)
         given = look_page(project, theirs.model_copy(update=parts), theirs=theirs, late=section)
-        if is_htmx(request):
-            return fragment(request, f"partials/kit_{section}.html", status=409, **given)
-        return page(request, "pages/look.html", status=409, **given)
+        if not is_htmx(request):
+            return page(request, "pages/look.html", status=409, **given)
+        response = fragment(request, "partials/kit_changed.html", status=409, **given)
+        response.headers["HX-Retarget"] = "find [data-changed]"
+        response.headers["HX-Reswap"] = "innerHTML"
+        return response
     return _section(request, session, visitor, project_id, section, kit)
 
 

@@ -73,7 +73,7 @@ def change_all(
     """
     project, kit = _held(session, author)
     wanted = kit.model_copy(update=_tidied(parts))
-    _refuse_stale(session, author, kit, lambda one: [getattr(one, name) for name in parts])
+    _refuse_stale(session, author, kit, wanted, lambda one: [getattr(one, name) for name in parts])
     if "colours" in parts:
         _check_palette(wanted.colours, kit.colours, project.palette)
     for kind, (clear_space, least_width) in logos.items():
@@ -201,9 +201,9 @@ def _kept(session: Session, author: Author, kit: KitSnapshot, wanted: KitSnapsho
     return snapshot
 
 
-def _refuse_stale(session: Session, author: Author, kit: KitSnapshot, part: Any) -> None:
-    """``part`` says of a kit what the change is about."""
-    if author.began_with is None or kit.version in (author.began_with, author.over):
+def _refuse_stale(session: Session, author: Author, kit: KitSnapshot, wanted: KitSnapshot, part: Any) -> None:
+    """``part`` says of a kit what the change is about. Nobody is in the way of who wants the same."""
+    if author.began_with is None or kit.version in (author.began_with, author.over) or part(wanted) == part(kit):
         return
     try:
         seen = queries.version(
@@ -297,10 +297,11 @@ def _with_placed(
     before = kit.logo(kind)
     if before is None:
         raise NotFound()
-    _refuse_stale(session, author, kit, lambda one: _placed(one.logo(kind)))
     given = {"clear_space": clear_space, "least_width": least_width}
     logo = before.model_copy(update={name: value for name, value in given.items() if value is not None})
-    return wanted.model_copy(update={"logos": _with_logo(wanted, logo)})
+    wanted = wanted.model_copy(update={"logos": _with_logo(wanted, logo)})
+    _refuse_stale(session, author, kit, wanted, lambda one: _placed(one.logo(kind)))
+    return wanted
 
 
 def _with_said(
@@ -315,11 +316,12 @@ def _with_said(
     before = kit.font(sha)
     if before is None:
         raise NotFound()
-    _refuse_stale(session, author, kit, lambda one: _said(one.font(sha)))
     given = {"licence": licence, "may_embed": may_embed}
     font = before.model_copy(update={name: value for name, value in given.items() if value is not None})
     fonts = tuple(font if one.sha256 == font.sha256 else one for one in wanted.fonts)
-    return wanted.model_copy(update={"fonts": fonts})
+    wanted = wanted.model_copy(update={"fonts": fonts})
+    _refuse_stale(session, author, kit, wanted, lambda one: _said(one.font(sha)))
+    return wanted
 
 
 def _placed(logo: Logo | None) -> Any:

@@ -2,10 +2,10 @@
 
 from typing import Any
 
+from babel import Locale, UnknownLocaleError
+
 from app.brand_kits.files import MOST_FONT_MB, MOST_LOGO_MB
 from app.brand_kits.snapshot import (
-    CLEAR_SPACE,
-    LEAST_WIDTH,
     LOGO_KINDS,
     LONGEST_ABOUT,
     LONGEST_LICENCE,
@@ -13,10 +13,11 @@ from app.brand_kits.snapshot import (
     MOST_DO_NOTS,
     MOST_LOCALES,
     MOST_PERSONAS,
-    ROLES,
+    Colours,
     Font,
     KitSnapshot,
     LegalLines,
+    Logo,
 )
 from app.errors import N_
 from app.projects.models import Project
@@ -24,6 +25,21 @@ from app.projects.service import MOST_COLOURS
 
 FIRST_LOCALES = ("de", "en")
 """Languages whose fields are there from the start."""
+ROLES = (
+    ("primary", N_("Primary"), N_("Large areas, what people notice first")),
+    ("accent", N_("Accent"), N_("Buttons, prices, small highlights")),
+    ("ground", N_("Background"), N_("Behind text and logo")),
+    ("text", N_("Text"), N_("Headlines and copy")),
+)
+LOGOS = {
+    "light": (N_("For light backgrounds"), N_("Usually the dark or coloured logo.")),
+    "dark": (N_("For dark backgrounds"), N_("Usually the white or light logo.")),
+    "mono": (N_("One colour"), N_("For embossing, stamps and narrow strips.")),
+}
+LOGO_WIDTH, LOGO_HEIGHT = 184, 76
+"""Pixels within which a logo is shown, its clear space not counted."""
+READABLE = 4.5
+"""Contrast that WCAG asks for."""
 EMBEDDING = {
     0: N_("The font allows embedding."),
     2: N_("The font forbids embedding."),
@@ -42,6 +58,11 @@ def look_page(project: Project, kit: KitSnapshot, **others: Any) -> dict[str, An
         "most_colours": MOST_COLOURS,
         "logo_kinds": LOGO_KINDS,
         "roles": ROLES,
+        "logos": LOGOS,
+        "logo_box": logo_box,
+        "contrast": contrast(kit.colours),
+        "readable": READABLE,
+        "language_name": language_name,
         "languages": _languages(kit),
         "most_locales": MOST_LOCALES,
         "most_do_nots": MOST_DO_NOTS,
@@ -49,7 +70,6 @@ def look_page(project: Project, kit: KitSnapshot, **others: Any) -> dict[str, An
         "embedding": embedding,
         "most_logo_mb": MOST_LOGO_MB,
         "most_font_mb": MOST_FONT_MB,
-        "usual_placing": {"clear_space": CLEAR_SPACE, "least_width": LEAST_WIDTH},
         "longest": {"name": LONGEST_NAME, "about": LONGEST_ABOUT, "licence": LONGEST_LICENCE},
         **others,
     }
@@ -69,3 +89,32 @@ def embedding(font: Font) -> str:
     bits = font.fs_type & 0xF
     strictest = next((bit for bit in (8, 4, 2) if bits & bit), 0)
     return EMBEDDING[strictest]
+
+
+def logo_box(logo: Logo) -> dict[str, float]:
+    """Width, height and clear space in pixels at which a logo is shown."""
+    scale = min(LOGO_WIDTH / logo.width, LOGO_HEIGHT / logo.height)
+    height = logo.height * scale
+    return {"w": round(logo.width * scale, 1), "h": round(height, 1), "clear": round(height * logo.clear_space, 1)}
+
+
+def language_name(tag: str, locale: str) -> str:
+    """A language in the reader's language; the tag itself where nobody knows it."""
+    try:
+        return Locale.parse(tag, sep="-").get_display_name(locale) or tag
+    except (UnknownLocaleError, ValueError):
+        return tag
+
+
+def contrast(colours: Colours) -> float | None:
+    """Of text on ground, as WCAG counts it: 1 to 21. None where one of them is not chosen."""
+    if colours.text is None or colours.ground is None:
+        return None
+    dark, light = sorted((_luminance(colours.text), _luminance(colours.ground)))
+    return round((light + 0.05) / (dark + 0.05), 1)
+
+
+def _luminance(colour: str) -> float:
+    parts = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+    red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue

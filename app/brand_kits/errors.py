@@ -108,13 +108,13 @@ class NotInPalette(Invalid):
     sentence = N_("%(colour)s is not in the brand's palette. Add it to the palette first.")
 
 
-class TooManyLines(Invalid):
+class KitTooFull(Invalid):
     """Params: most."""
 
     sentence = N_("At most %(most)s entries fit here. Please keep those that matter most.")
 
 
-class LineTooLong(Invalid):
+class KitLineTooLong(Invalid):
     """Params: start, most."""
 
     sentence = N_("“%(start)s…” is too long: an entry has at most %(most)s characters.")

@@ -43,6 +43,8 @@ from app.web.text import RowId
 router = APIRouter(route_class=DeferredRoute)
 
 SAVED = N_("Saved")
+LOGO_ADDED = N_("Logo added.")
+FONTS_ADDED = N_("Fonts added.")
 LOGO_REMOVED = N_("Logo removed.")
 FONT_REMOVED = N_("Font removed.")
 CAME_BACK = N_("It is back in the kit.")
@@ -138,7 +140,7 @@ def upload_logo(
     kind: Annotated[LogoKind, Form()],
 ) -> Response:
     kit = service.set_logo(session, target.author, target.logo(file), kind)
-    return _section(request, session, visitor, target.author.project_id, "logos", kit)
+    return _section(request, session, visitor, target.author.project_id, "logos", kit, LOGO_ADDED)
 
 
 @router.post("/projects/{project_id}/brand-kit/logos/{logo_kind}")
@@ -177,7 +179,7 @@ def upload_fonts(
     licence: Annotated[Licence, Form()] = "",
 ) -> Response:
     kit = service.add_fonts(session, target.author, target.fonts(file), licence=licence)
-    return _section(request, session, visitor, target.author.project_id, "fonts", kit)
+    return _section(request, session, visitor, target.author.project_id, "fonts", kit, FONTS_ADDED)
 
 
 @router.post("/projects/{project_id}/brand-kit/fonts/{sha}")

@@ -12,7 +12,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.brand_kits import queries
-from app.brand_kits.errors import KitChanged, LineTooLong, NotInPalette, TooManyFonts, TooManyLines
+from app.brand_kits.errors import KitChanged, KitLineTooLong, KitTooFull, NotInPalette, TooManyFonts
 from app.brand_kits.files import KeptFile
 from app.brand_kits.models import KitFile, KitVersion
 from app.brand_kits.snapshot import (
@@ -54,7 +54,7 @@ class Author:
 def change(session: Session, author: Author, parts: Mapping[str, Any]) -> KitSnapshot:
     """Keep these parts of the kit, by their names in ``KitSnapshot``: colours, do_nots, legal, personas.
 
-    Raises ``NotFound``, ``KitChanged``, ``NotInPalette``, ``TooManyLines``, ``LineTooLong``.
+    Raises ``NotFound``, ``KitChanged``, ``NotInPalette``, ``KitTooFull``, ``KitLineTooLong``.
     """
     return change_all(session, author, parts, logos={}, fonts={})
 
@@ -224,7 +224,7 @@ def _check_palette(wanted: Colours, before: Colours, palette: list[str]) -> None
 
 
 def _tidied(parts: Mapping[str, Any]) -> dict[str, Any]:
-    """Without what says nothing; each language once, by its tag. Raises ``TooManyLines``, ``LineTooLong``."""
+    """Without what says nothing; each language once, by its tag. Raises ``KitTooFull``, ``KitLineTooLong``."""
     found = dict(parts)
     if "do_nots" in found:
         found["do_nots"] = _lines(found["do_nots"], MOST_DO_NOTS, LONGEST_DO_NOT)
@@ -254,13 +254,13 @@ def _lines(lines: Sequence[str], most: int, longest: int) -> tuple[str, ...]:
     _check_count(len(kept), most)
     for line in kept:
         if len(line) > longest:
-            raise LineTooLong(start=line[:30], most=longest)
+            raise KitLineTooLong(start=line[:30], most=longest)
     return kept
 
 
 def _check_count(count: int, most: int) -> None:
     if count > most:
-        raise TooManyLines(most=most)
+        raise KitTooFull(most=most)
 
 
 def _note_file(session: Session, author: Author, kept: KeptFile) -> None:

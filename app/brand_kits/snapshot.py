@@ -36,7 +36,7 @@ Locale = Annotated[str, StringConstraints(pattern=r"^[a-z]{2,3}(-[A-Z][a-z]{3})?
 
 
 class Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
 class Logo(Part):
@@ -116,7 +116,7 @@ class KitSnapshot(Part):
     """At most one of each kind, in the order of ``LOGO_KINDS``."""
     fonts: tuple[Font, ...] = ()
     """By family, weight and slant."""
-    colours: Colours = Colours()
+    colours: Colours = Field(default_factory=Colours)
     do_nots: tuple[str, ...] = ()
     legal: tuple[LegalLines, ...] = ()
     """One for each language that has any, by tag."""

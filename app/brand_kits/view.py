@@ -95,7 +95,7 @@ def logo_box(logo: Logo) -> dict[str, float]:
     """Width, height and clear space in pixels at which a logo is shown."""
     scale = min(LOGO_WIDTH / logo.width, LOGO_HEIGHT / logo.height)
     height = logo.height * scale
-    return {"w": round(logo.width * scale, 1), "h": round(height, 1), "clear": round(height * logo.clear_space, 1)}
+    return {"w": round(logo.width * scale, 1), "h": round(height, 1), "space": round(height * logo.clear_space, 1)}
 
 
 def language_name(tag: str, locale: str) -> str:

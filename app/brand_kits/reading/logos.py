@@ -14,6 +14,7 @@ from PIL import Image as Pixels
 from PIL import ImageCms
 
 from app.brand_kits.errors import EmptyLogo, LogoHasText, LogoTooLarge, LogoWithoutSize, NotALogo, UnsafeLogo
+from app.images.errors import UnsupportedImage
 from app.images.reading import svg
 from app.images.reading.decoding import BROKEN
 from app.images.reading.svg_drawing import local_name
@@ -94,7 +95,10 @@ def _in_srgb(opened: Pixels.Image) -> Pixels.Image:
 
 def _read_svg(data: bytes, name: str) -> ReadLogo:
     _refuse_entities(data, name)
-    facts = svg.read_facts(data, name)
+    try:
+        facts = svg.read_facts(data, name)
+    except UnsupportedImage as error:
+        raise NotALogo(name=name) from error
     root = ET.fromstring(data)  # noqa: S314 - without entities, its depth and size counted, in a limited process
     _check_size(root, name)
     _drop_foreign(root)

@@ -8,7 +8,7 @@ from fontTools.ttLib import TTFont
 from sqlalchemy import func, select
 
 from app.brand_kits import queries, service
-from app.brand_kits.errors import KitChanged, LineTooLong, NotInPalette, TooManyLines
+from app.brand_kits.errors import KitChanged, KitLineTooLong, KitTooFull, NotInPalette
 from app.brand_kits.files import fonts_folder, logo_bytes
 from app.brand_kits.models import KitFile, KitVersion
 from app.brand_kits.service import Author
@@ -114,11 +114,11 @@ def test_legal_lines_are_found_by_language(database: Database, author: Author) -
 
 
 def test_there_is_an_end_to_everything(database: Database, author: Author) -> None:
-    with pytest.raises(TooManyLines):
+    with pytest.raises(KitTooFull):
         changed(database, author, do_nots=tuple(f"Not {number}" for number in range(21)))
-    with pytest.raises(TooManyLines):
+    with pytest.raises(KitTooFull):
         changed(database, author, personas=tuple(Persona(name=f"P{one}") for one in range(MOST_PERSONAS + 1)))
-    with pytest.raises(LineTooLong):
+    with pytest.raises(KitLineTooLong):
         changed(database, author, legal=(LegalLines(locale="de", legal=("x" * 1001,)),))
     assert now_of(database, author).version == 0
 

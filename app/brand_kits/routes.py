@@ -45,6 +45,7 @@ router = APIRouter(route_class=DeferredRoute)
 SAVED = N_("Saved")
 LOGO_ADDED = N_("Logo added.")
 FONTS_ADDED = N_("Fonts added.")
+LOGO_REPLACED = N_("Logo replaced.")
 LOGO_REMOVED = N_("Logo removed.")
 FONT_REMOVED = N_("Font removed.")
 CAME_BACK = N_("It is back in the kit.")
@@ -139,8 +140,12 @@ def upload_logo(
     file: Annotated[UploadFile, File()],
     kind: Annotated[LogoKind, Form()],
 ) -> Response:
-    kit = service.set_logo(session, target.author, target.logo(file), kind)
-    return _section(request, session, visitor, target.author.project_id, "logos", kit, LOGO_ADDED)
+    kept, project_id = target.logo(file), target.author.project_id
+    before = queries.current(session, workspace_id=visitor.workspace.id, project_id=project_id)
+    kit = service.set_logo(session, target.author, kept, kind)
+    is_other = before.logo(kind) is not None and kit.version != before.version
+    told = LOGO_REPLACED if is_other else LOGO_ADDED
+    return _section(request, session, visitor, project_id, "logos", kit, told, can_undo=is_other)
 
 
 @router.post("/projects/{project_id}/brand-kit/logos/{logo_kind}")
@@ -276,4 +281,5 @@ def _section(
         flash = Flash("undo" if can_undo else "ok", text, undo)
         return go(request, f"/projects/{project_id}/look#{section.replace('_', '-')}", flash)
     project = projects.project(session, workspace_id=visitor.workspace.id, project_id=project_id)
-    return with_toast(fragment(request, f"partials/kit_{section}.html", **look_page(project, kit)), text, undo)
+    shown = fragment(request, f"partials/kit_{section}.html", **look_page(project, kit, fresh=True))
+    return with_toast(shown, text, undo)

@@ -160,18 +160,26 @@ def remove_font(session: Session, author: Author, sha: str) -> KitSnapshot:
 
 
 def put_back(session: Session, author: Author, number: int) -> KitSnapshot:
-    """Undo what version ``number`` took away: its logos and fonts come back where their places are free. What has been
-    changed since stays. Raises ``NotFound``, ``TooManyFonts``."""
+    """Undo what version ``number`` took away: its fonts come back, and its logos where nobody has put another one
+    since. What else has been changed stays. Raises ``NotFound``, ``TooManyFonts``."""
     _project, kit = _held(session, author)
     where = {"workspace_id": author.workspace_id, "project_id": author.project_id}
     after = queries.version(session, **where, number=number)
     before = queries.version(session, **where, number=max(0, number - 1))
-    logos = [logo for logo in before.logos if after.logo(logo.kind) is None and kit.logo(logo.kind) is None]
+    back = kit
+    for logo in before.logos:
+        taken = _file_of(after, logo.kind)
+        if taken != logo.sha256 and taken == _file_of(kit, logo.kind):
+            back = back.model_copy(update={"logos": _with_logo(back, logo)})
     fonts = [font for font in before.fonts if after.font(font.sha256) is None and kit.font(font.sha256) is None]
     if len(kit.fonts) + len(fonts) > MOST_FONTS:
         raise TooManyFonts(most=MOST_FONTS)
-    back = {"logos": _sorted_logos((*kit.logos, *logos)), "fonts": _sorted_fonts((*kit.fonts, *fonts))}
-    return _kept(session, author, kit, kit.model_copy(update=back))
+    return _kept(session, author, kit, back.model_copy(update={"fonts": _sorted_fonts((*kit.fonts, *fonts))}))
+
+
+def _file_of(kit: KitSnapshot, kind: LogoKind) -> str | None:
+    logo = kit.logo(kind)
+    return logo.sha256 if logo is not None else None
 
 
 def _held(session: Session, author: Author) -> tuple[Project, KitSnapshot]:

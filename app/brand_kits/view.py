@@ -50,8 +50,9 @@ EMBEDDING = {
 
 def look_page(project: Project, kit: KitSnapshot, **others: Any) -> dict[str, Any]:
     """``kit`` is what is shown in the fields. ``others``: ``mine``, a look's form that came too late; ``theirs``, the
-    kit that somebody else saved meanwhile, and ``late``, the section whose form came too late."""
-    usual: dict[str, Any] = {"mine": None, "theirs": None, "late": ""}
+    kit that somebody else saved meanwhile; ``late``, the section whose form came too late; ``fresh``, whether one
+    section is shown after it was saved."""
+    usual: dict[str, Any] = {"mine": None, "theirs": None, "late": "", "fresh": False}
     return usual | {
         "project": project,
         "kit": kit,

@@ -128,8 +128,6 @@ def _specimen(content: bytes, line: str, name: str) -> bytes:
         ImageDraw.Draw(drawn).text((MARGIN - left, MARGIN - top), line, fill=255, font=font)
     except (OSError, ValueError) as error:
         raise BrokenFont(name=name) from error
-    picture = Pixels.new("RGBA", drawn.size, (0, 0, 0, 0))
-    picture.putalpha(drawn)
     preview = io.BytesIO()
-    picture.save(preview, "PNG", optimize=True)
+    Pixels.merge("LA", (Pixels.new("L", drawn.size, 0), drawn)).save(preview, "PNG", optimize=True)
     return preview.getvalue()

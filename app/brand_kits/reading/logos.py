@@ -71,8 +71,9 @@ def _read_png(data: bytes, name: str) -> ReadLogo:
             picture = _in_srgb(opened)
     except BROKEN as error:
         raise NotALogo(name=name) from error
+    picture.info.clear()  # a profile, times and words would be written along
     content = io.BytesIO()
-    picture.save(content, "PNG", optimize=False)
+    picture.save(content, "PNG")
     return _finished("png", content.getvalue(), picture.size, picture, name)
 
 

@@ -6,6 +6,8 @@ import zlib
 
 import brotli
 import pytest
+from PIL import Image, ImageCms
+from PIL.PngImagePlugin import PngInfo
 
 from app.brand_kits import errors
 from app.brand_kits.files import MOST_FONT_MB, MOST_LOGO_MB, keep_logo
@@ -94,6 +96,17 @@ def test_what_is_kept_of_a_drawing_is_the_drawing() -> None:
         assert gone not in logo.content
     assert b"#123456" in logo.content
     assert read_logo(logo.content, "again.svg").content == logo.content
+
+
+def test_what_is_kept_of_a_png_is_its_pixels_in_srgb() -> None:
+    words, content = PngInfo(), io.BytesIO()
+    words.add_text("Author", "secret")
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    Image.new("RGB", (40, 20), "#aa3300").save(content, "PNG", pnginfo=words, icc_profile=profile, dpi=(300, 300))
+    logo = read_logo(content.getvalue(), "logo.png")
+    kept = Image.open(io.BytesIO(logo.content))
+    assert (kept.mode, kept.size, kept.getpixel((5, 5)), kept.info) == ("RGBA", (40, 20), (170, 51, 0, 255), {})
+    assert logo.transparent is False
 
 
 @pytest.mark.parametrize("size", [(1 << 30, 1 << 30), (100_000, 100_000)])

@@ -116,6 +116,9 @@ def test_a_logo_comes_goes_and_comes_back(owner: SignedIn, home: str) -> None:
     assert owner.client.post(undo).status_code == 303
     (logo,) = kit_of(owner, home)["logos"]  # type: ignore[misc]
     assert (logo["clear_space"], logo["least_width"]) == (0.5, 90)
+    replaced = owner.client.post(address, files={"file": ("b.png", png_logo())}, data={"kind": "light"}, headers=HTMX)
+    assert "/put-back" in replaced.headers["hx-trigger"]
+    assert 'id="kit-version"' in replaced.text
     refused = owner.client.post(address, files={"file": ("a.svg", b"no")}, data={"kind": "light"}, headers=HTMX)
     assert (refused.status_code, refused.headers["hx-retarget"]) == (415, "find .form-error")
 

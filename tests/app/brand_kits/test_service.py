@@ -138,6 +138,8 @@ def test_logos_replace_one_another_and_come_back(database: Database, storage: St
     assert [logo.kind for logo in kit.logos] == ["light", "dark"]
     assert logo_bytes(storage, kit, "dark").startswith(b"<?xml")
     with database.write() as session:
+        assert service.put_back(session, author, kit.version).logo("light").sha256 == drawn.sha256  # type: ignore[union-attr]
+        service.set_logo(session, author, painted, "light")
         removed = service.remove_logo(session, author, "light")
         service.change(session, author, {"do_nots": ("Changed since",)})
         back = service.put_back(session, author, removed.version)

@@ -4,7 +4,7 @@ A change names the version that it began with. It is refused only where somebody
 people may work on fonts and legal lines at the same time.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,6 +37,9 @@ from app.brand_kits.snapshot import (
 )
 from app.errors import NotFound
 from app.projects.models import Project
+
+Part = Callable[[KitSnapshot], object]
+"""What a kit says about one thing, to be held against what another says."""
 
 
 @dataclass(frozen=True)
@@ -209,7 +212,7 @@ def _kept(session: Session, author: Author, kit: KitSnapshot, wanted: KitSnapsho
     return snapshot
 
 
-def _refuse_stale(session: Session, author: Author, kit: KitSnapshot, wanted: KitSnapshot, part: Any) -> None:
+def _refuse_stale(session: Session, author: Author, kit: KitSnapshot, wanted: KitSnapshot, part: Part) -> None:
     """``part`` says of a kit what the change is about. Nobody is in the way of who wants the same."""
     if author.began_with is None or kit.version in (author.began_with, author.over) or part(wanted) == part(kit):
         return
@@ -332,11 +335,11 @@ def _with_said(
     return wanted
 
 
-def _placed(logo: Logo | None) -> Any:
+def _placed(logo: Logo | None) -> object:
     return logo and (logo.clear_space, logo.least_width)
 
 
-def _said(font: Font | None) -> Any:
+def _said(font: Font | None) -> object:
     return font and (font.licence, font.may_embed)
 
 

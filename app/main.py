@@ -20,6 +20,8 @@ from app.adapters import routes as adapters
 from app.adapters.imports import api as adapter_files_api
 from app.audit import api as audit_api
 from app.audit import routes as audit
+from app.brand_kits import api as brand_kits_api
+from app.brand_kits import routes as brand_kits
 from app.db import Database
 from app.gallery import api as gallery_api
 from app.gallery import routes as gallery
@@ -71,6 +73,7 @@ PAGES = (
     audit,
     projects,
     images,
+    brand_kits,
     voice,
     voice_imports,
     base_model_routes,
@@ -92,6 +95,7 @@ API = (
     audit_api,
     brand_api,
     images_api,
+    brand_kits_api,
     voice_api,
     voice_imports_api,
     base_model_api,

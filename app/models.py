@@ -5,6 +5,7 @@ from app.adapters import models as adapters
 from app.audit import models as audit
 from app.base_files import models as base_files
 from app.base_models import models as base_models
+from app.brand_kits import models as brand_kits
 from app.campaigns import models as campaigns
 from app.db import Base
 from app.gallery import models as gallery
@@ -24,6 +25,7 @@ __all__ = [
     "audit",
     "base_files",
     "base_models",
+    "brand_kits",
     "campaigns",
     "gallery",
     "generations",

@@ -33,6 +33,9 @@ from app.lora_files.text import all_keepable
 from app.reading.errors import Unreadable
 from app.reading.pool import ReaderPool
 from app.voice.reading.intake import TextLimits
+from tests.app.brand_kits.make_fonts import font_file
+from tests.app.brand_kits.sets import SVG as LOGO
+from tests.app.brand_kits.sets import png_logo
 from tests.app.images import hostile
 from tests.app.images.make_pictures import HEIC, encoded, exif, flat_cmyk, png_chunk, scene, svg
 from tests.app.voice.make_files import docx, many_rows, text_of, xlsx, zipped
@@ -174,6 +177,13 @@ def _mask(pool: ReaderPool, data: bytes) -> None:
     )
 
 
+def _of_kit(reader: str) -> Callable[[ReaderPool, bytes], None]:
+    def read(pool: ReaderPool, data: bytes) -> None:
+        keepable(pool.ask(reader, {"name": "a"}, [data], name="a").value)
+
+    return read
+
+
 def _lora() -> bytes:
     metadata = {
         "ss_tag_frequency": json.dumps({"1_a": {"lamp, wool": 3, "tea": 1}}),
@@ -262,6 +272,10 @@ def fuzzed() -> dict[str, Fuzzed]:
         "zip": Fuzzed([packed], _archive, mutant_inside),
         "caption": Fuzzed(["a lamp, ä\n".encode(), "a lamp".encode("utf-16")], _caption),
         "adapter": Fuzzed([_lora()], _adapter, _within_header),
+        "logo": Fuzzed([LOGO, LOGO.replace(b"<rect", b"<style>g{fill:#fff}</style><g id='a'/><rect")], _of_kit("logo")),
+        "logo_png": Fuzzed([png_logo((24, 12))], _of_kit("logo"), mutant_png),
+        "font": Fuzzed([font_file()], _of_kit("font")),
+        "woff2": Fuzzed([font_file(flavor="woff2")], _of_kit("font")),
         "mask": Fuzzed([encoded(mask, "PNG"), encoded(mask.convert("RGBA"), "PNG")], _mask, mutant_png),
     }
 

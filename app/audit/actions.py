@@ -85,6 +85,12 @@ ACTIONS = {
     "project.deleted": Action("brands", "project", DELETED),
     "project.erased": Action("brands", "project", ERASED, True),
     "text_rules.changed": Action("brands", "rules", CHANGED),
+    "kit.changed": Action("brands", "kit", CHANGED),
+    "kit.logo_added": Action("brands", "kit", N_("%(who)s added a logo to %(what)s.")),
+    "kit.logo_removed": Action("brands", "kit", N_("%(who)s removed a logo from %(what)s.")),
+    "kit.font_added": Action("brands", "kit", N_("%(who)s added fonts to %(what)s.")),
+    "kit.font_removed": Action("brands", "kit", N_("%(who)s removed a font from %(what)s.")),
+    "kit.put_back": Action("brands", "kit", N_("%(who)s put back what was removed from %(what)s.")),
     # Pictures
     "image.added": Action("pictures", "image", ADDED),
     "image.changed": Action("pictures", "image", CHANGED),

@@ -36,6 +36,7 @@ CHAPTERS = (
         (
             "getting-started",
             "pictures",
+            "brand-kit",
             "training",
             "studio",
             "reviewing",

@@ -1,4 +1,4 @@
-"""Pages of a brand by itself: its look, its name, and the archive."""
+"""Pages of a brand by itself: its palette, its name, and the archive."""
 
 from typing import Annotated, Any
 
@@ -6,16 +6,15 @@ from fastapi import APIRouter, Form, Query, Request, Response
 
 from app.errors import N_
 from app.projects import queries, service, trigger_word
-from app.projects.forms import LookForm, NameForm, NewBrandForm, PaletteForm
-from app.projects.models import Project
+from app.projects.forms import NameForm, NewBrandForm, PaletteForm
 from app.web.answers import go, is_htmx, with_toast
 from app.web.api.audited import audited
 from app.web.api.deferred_route import DeferredRoute
 from app.web.flashes import Flash
 from app.web.gate.signed_in import Editor, Viewer
 from app.web.language import translate
-from app.web.session_deps import ReadSession, WriteSession
-from app.web.templating import fragment, page
+from app.web.session_deps import WriteSession
+from app.web.templating import fragment
 from app.web.text import RowId
 
 router = APIRouter(route_class=DeferredRoute)
@@ -48,41 +47,6 @@ def create(request: Request, session: WriteSession, visitor: Editor, form: Annot
     )
     told = translate(request.state.locale, CREATED, name=project.name)
     return go(request, f"/projects/{project.id}/images", Flash("ok", told))
-
-
-@router.get("/projects/{project_id}/look")
-def show_look(request: Request, session: ReadSession, visitor: Viewer, project_id: RowId) -> Response:
-    project = queries.project(session, workspace_id=visitor.workspace.id, project_id=project_id)
-    return page(request, "pages/look.html", project=project, mine=None, most_colours=service.MOST_COLOURS)
-
-
-@router.post("/projects/{project_id}/look")
-@audited("project.changed")
-def describe_look(
-    request: Request, session: WriteSession, visitor: Editor, project_id: RowId, form: Annotated[LookForm, Form()]
-) -> Response:
-    """Words that somebody else saved after this form was opened are shown beside one's own, and not overwritten."""
-    project = queries.project(session, workspace_id=visitor.workspace.id, project_id=project_id)
-    if not form.may_replace(project.words_version):
-        return _look_changed(request, project, form)
-    service.describe_look(
-        session,
-        workspace_id=visitor.workspace.id,
-        project_id=project_id,
-        trigger=form.trigger_word,
-        look_notes=form.look_notes,
-    )
-    return go(request, f"/projects/{project_id}/look", Flash("ok", translate(request.state.locale, SAVED)))
-
-
-def _look_changed(request: Request, project: Project, mine: LookForm) -> Response:
-    if not is_htmx(request):
-        given = {"project": project, "mine": mine, "most_colours": service.MOST_COLOURS}
-        return page(request, "pages/look.html", status=409, **given)
-    response = fragment(request, "partials/look_changed.html", status=409, project=project)
-    response.headers["HX-Retarget"] = "find [data-changed]"
-    response.headers["HX-Reswap"] = "innerHTML"
-    return response
 
 
 @router.post("/projects/{project_id}/palette")

@@ -25,6 +25,8 @@ READERS = {
     "picture": Reader("app.images.reading.reader:prepared"),
     "clean_original": Reader("app.images.reading.reader:clean_original", seconds=40),
     "palette": Reader("app.images.reading.reader:palette", memory_mb=1_000, most_answer_mb=1),
+    "logo": Reader("app.brand_kits.reading.reader:logo", memory_mb=1_500, most_answer_mb=60),
+    "font": Reader("app.brand_kits.reading.reader:font", seconds=30, memory_mb=1_500, most_answer_mb=60),
     "start_picture": Reader("app.generations.start_pictures.reader:start_picture"),
     "mask": Reader("app.generations.start_pictures.reader:mask", memory_mb=1_000),
     "smaller_copy": Reader("app.gallery.copy_reader:smaller_copy", memory_mb=1_000),

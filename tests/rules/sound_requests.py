@@ -20,6 +20,8 @@ from app.accounts.passwords import hash_password
 from app.accounts.service import create_person, sha256
 from app.adapters.models import Adapter, MergedFile
 from app.base_models.models import OfferedBase, OwnBase
+from app.brand_kits.models import KitVersion
+from app.brand_kits.snapshot import KitSnapshot
 from app.db import Base, Database, new_id
 from app.generations.models import Generation, Output
 from app.generations.recipe import AdapterUse, GenerationRecipe
@@ -31,6 +33,7 @@ from app.voice.models import TextSample
 from app.web.flashes import from_stamp
 from app.writings.models import BlindVote, WritingVariant
 from tests.app.accounts.soft_passkey import SoftPasskey
+from tests.app.brand_kits.make_fonts import font_file
 from tests.app.lora_files.deltas import SD_1, random_lora
 from tests.conftest import PASSWORD
 from tests.rules.worlds import PLAIN_PARAMETERS, Walk, World
@@ -233,6 +236,15 @@ def _uploaded(world: World) -> None:
     world.rows["brought_files"] = {"id": answer.headers["location"].rsplit("/", 1)[1]}
 
 
+def _font_file(_world: World) -> tuple[str, bytes]:
+    return "muster.ttf", font_file()
+
+
+def _kit_emptied(session: Session, world: World) -> None:
+    where = {"workspace_id": world.id("workspaces"), "project_id": world.id("projects")}
+    session.add(KitVersion(**where, number=2, snapshot=KitSnapshot(version=2).model_dump(mode="json")))
+
+
 MOMENT = from_stamp(int(PLAIN_PARAMETERS["stamp"]))
 NAMED = Sound(given={"name": NEW})
 OUTPUTS = Sound(given=lambda world: {"ids": [world.id("outputs")]})
@@ -253,6 +265,7 @@ NOT_MERGED = Sound(_without(MergedFile))
 ADAPTER_FILE = Sound(file=_adapter_file)
 VOICE_FILE = Sound(file=_voice_file)
 TEXT_FILE = Sound(file=_text_file)
+FONT_FILE = Sound(file=_font_file)
 ADOPTED = Sound(given={"base_model": "stable-diffusion-1-5"}, first=_uploaded)
 NOT_VOTED = Sound(_without(BlindVote))
 WITH_ADAPTER = Sound(_drawn_with_an_adapter)
@@ -289,6 +302,19 @@ SOUND: dict[str, Sound] = {
     "POST /projects/{project_id}/images/restore/{stamp}": Sound(_set(Image, deleted_at=MOMENT)),
     "POST /projects/{project_id}/images/replace": FOUND,
     "POST /images/{image_id}/include": Sound(LEFT_OUT_IMAGE),
+    "POST /projects/{project_id}/brand-kit/colours": Sound(
+        _set(Project, palette=["#123456"]), {"role_text": "#123456"}
+    ),
+    "POST /projects/{project_id}/brand-kit/do-nots": Sound(given={"do_nots": NEW}),
+    "POST /projects/{project_id}/brand-kit/legal": Sound(given={"locale": ["de"], "legal": [NEW], "disclaimers": [""]}),
+    "POST /projects/{project_id}/brand-kit/personas": Sound(given={"persona": [NEW], "who": [""], "motive": [""]}),
+    "POST /projects/{project_id}/brand-kit/logos/{logo_kind}": Sound(given={"clear_percent": "40"}),
+    "POST /projects/{project_id}/brand-kit/fonts": FONT_FILE,
+    "POST /projects/{project_id}/brand-kit/fonts/{sha}": Sound(given={"licence": NEW}),
+    "POST /projects/{project_id}/brand-kit/versions/{kit_version}/put-back": Sound(
+        _kit_emptied, replaced=("/versions/1/", "/versions/2/")
+    ),
+    "POST /api/v1/projects/{project_id}/brand-kit/fonts": FONT_FILE,
     "POST /projects/{project_id}/voice/files": TEXT_FILE,
     "POST /projects/{project_id}/voice/texts/include": TEXTS,
     "POST /projects/{project_id}/voice/texts/leave-out": TEXTS,

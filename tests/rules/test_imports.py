@@ -17,6 +17,7 @@ FEATURES = [
     "campaigns",
     "base_models",
     "images",
+    "brand_kits",
     "voice",
     "jobs",
     "base_files",

@@ -24,6 +24,7 @@ import app.models  # noqa: F401
 from app.accounts.service import sha256
 from app.audit import chain
 from app.base_models import catalogue
+from app.brand_kits.snapshot import Font, KitSnapshot, Logo
 from app.db import Base, Database, UtcDateTime, new_id, now
 from app.generations.recipe import GenerationRecipe
 from app.jobs.kinds import KINDS
@@ -87,6 +88,8 @@ PLAIN_PARAMETERS = {
     "tag": "summer",
     "worker_id": "a-machine-1",
     "help_page": "formats",
+    "logo_kind": "light",
+    "kit_version": "1",
 }
 """What else an address can carry; ``sha`` is the world's own."""
 
@@ -208,6 +211,7 @@ def build(application: FastAPI, storage: Storage, name: str, *, role: str = "own
     given["trainings"] |= {"recipe": _training_recipe(name), "estimate": ESTIMATE.model_dump(mode="json")}
     given["writings"] |= {"recipe": _writing_order(name)}
     given["writing_variants"] |= {"text": f"{name} text"}
+    given["brand_kits"] = {"snapshot": _kit(name, world.sha)}
     given["generations"] = {"recipe": _generation_recipe(name), "channel": "square"}
     database: Database = application.state.database
     with database.write() as session:
@@ -246,6 +250,7 @@ def build(application: FastAPI, storage: Storage, name: str, *, role: str = "own
         for column, value in row.items():
             if column == "key" or column.endswith("_key"):
                 storage.put(value, picture.getvalue())
+    storage.put(f"worlds/{world.sha}/kit.svg", picture.getvalue())
     world.rows |= {"voice_trainings": voice_training, "voice_adapters": voice_adapter}
     world.browser = TestClient(application, follow_redirects=False, raise_server_exceptions=False)
     world.browser.cookies.set(SESSION_COOKIE, session_token)
@@ -338,6 +343,15 @@ def _writing_order(name: str) -> dict[str, Any]:
 def _generation_recipe(name: str) -> dict[str, Any]:
     recipe = GenerationRecipe(base_model="livery-builtin", prompt=f"{name} prompt", width=256, height=256, seed=1)
     return recipe.model_dump(mode="json")
+
+
+def _kit(name: str, sha: str) -> dict[str, Any]:
+    """A kit with a logo and a font, which are one file here."""
+    file = {"sha256": sha, "key": f"worlds/{sha}/kit.svg", "filename": f"{name} file", "byte_count": 1}
+    logo = Logo(kind="light", format="svg", width=1000, height=500, transparent=True, **file)
+    facts = {"weight": 400, "italic": False, "variable": False, "glyphs": 1, "fs_type": 0}
+    font = Font(format="ttf", family=f"{name} family", style="Regular", **facts, **file)
+    return KitSnapshot(version=1, logos=(logo,), fonts=(font,), do_nots=(f"{name} not",)).model_dump(mode="json")
 
 
 def _row(world: World, table: Table, given: dict[str, Any]) -> dict[str, Any]:

@@ -22,6 +22,8 @@ SMALL_BYTES = 64_000
 """The limit for strangers, and for routes that read nothing but a form's token."""
 USUAL_BYTES = 1 * MB
 TEXT_BYTES = 4 * MB
+MOST_LOGO_BYTES = 8 * MB
+MOST_FONT_BYTES = 24 * MB
 FORM_MARGIN_BYTES = 1 * MB
 """What a form says around its files: names, types, its other fields."""
 API = "/api/"
@@ -49,17 +51,30 @@ def _beginning_of_an_adapter(_settings: Settings) -> int:
     return MAX_HEADER_BYTES + MB
 
 
+def _logo(_settings: Settings) -> int:
+    return MOST_LOGO_BYTES
+
+
+def _fonts(_settings: Settings) -> int:
+    """One large font, or the cuts of a usual family."""
+    return MOST_FONT_BYTES
+
+
 UPLOADS: Mapping[str, Callable[[Settings], int]] = {
     "/projects/{project_id}/images": _pictures,
     "/projects/{project_id}/voice/files": _text_file,
     "/projects/{project_id}/starts": _picture,
     "/projects/{project_id}/adapters/voice": _adapter,
+    "/projects/{project_id}/brand-kit/logos": _logo,
+    "/projects/{project_id}/brand-kit/fonts": _fonts,
     "/adapter-files": _adapter,
     "/adapter-files/passport": _beginning_of_an_adapter,
     "/api/v1/projects/{project_id}/images": _pictures,
     "/api/v1/projects/{project_id}/voice/imports": _text_file,
     "/api/v1/projects/{project_id}/starts": _picture,
     "/api/v1/projects/{project_id}/adapters/voice": _adapter,
+    "/api/v1/projects/{project_id}/brand-kit/logos": _logo,
+    "/api/v1/projects/{project_id}/brand-kit/fonts": _fonts,
     "/api/v1/adapter-files": _adapter,
 }
 """Bytes of the files that a route takes. A route with a file that is missing here takes the usual size, no more."""

@@ -12,6 +12,8 @@ from pypdf import PdfReader
 from app.layouts import findings
 from app.layouts.channels import MM_PER_INCH, channel, channels
 from app.layouts.designs import NoLayout, layout, layouts
+from app.layouts.render import render_pdf
+from app.layouts.typesetting import FONTS
 from app.layouts.values import Canvas, Insets, Rectangle, Theme
 from tests.app.layouts.ads import SMALL, codes, content, draw, draw_pdf, layer, pixels
 from tests.tools import layout_samples as samples
@@ -85,6 +87,23 @@ def test_a_pdf_has_live_text_and_embedded_fonts(key: str) -> None:
     for font in page["/Resources"]["/Font"].values():  # type: ignore[index]
         described = font.get_object()["/DescendantFonts"][0].get_object()["/FontDescriptor"].get_object()
         assert {"/FontFile2", "/FontFile3"} & set(described), described
+
+
+def test_a_brands_own_fonts_are_taken_and_embedded(tmp_path: Path) -> None:
+    for path in FONTS.glob("NotoSansHebrew-*.ttf"):
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    made = render_pdf(
+        layout("split"),
+        "light",
+        SMALL,
+        content("he"),
+        samples.locale("he"),
+        samples.COLOURS,
+        fonts_folder=tmp_path,
+        family="Noto Sans Hebrew",
+    )
+    fonts = PdfReader(io.BytesIO(made.pdf)).pages[0]["/Resources"]["/Font"].values()  # type: ignore[index]
+    assert any("NotoSansHebrew" in font.get_object()["/BaseFont"] for font in fonts)
 
 
 def test_a_print_pdf_is_as_large_as_its_paper_with_bleed_and_marks() -> None:

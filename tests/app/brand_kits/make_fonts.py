@@ -36,6 +36,8 @@ def font_file(
     builder.setupOS2(usWeightClass=weight, fsType=fs_type)
     builder.setupPost()
     builder.font.flavor = flavor
+    builder.updateHead(created=0, modified=0)
+    builder.font.recalcTimestamp = False  # the same font whenever it is made
     content = io.BytesIO()
     builder.font.save(content)
     return content.getvalue()

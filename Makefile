@@ -87,7 +87,7 @@ sbom: install-dev $(VENV)/audit/.installed  ## list what is installed, with lice
 	$(BIN)/python -m tests.tools.sbom
 
 bench: install-dev  ## print what the benchmarks measure
-	for name in start gallery claims streams upload plans training_loop fusing; do $(BIN)/python -m tests.benchmarks.$$name || exit 1; done
+	for name in start gallery claims streams upload plans layouts training_loop fusing; do $(BIN)/python -m tests.benchmarks.$$name || exit 1; done
 	$(BIN)/python -m worker.engines.image.measuring.brand_effect --pictures tests/data/brand --held-out tests/data/brand_held_out
 
 house: install-dev  ## print how the code is laid out: long modules and functions, twins, where families are named

@@ -147,6 +147,19 @@ def test_the_formats_of_adapter_files_are_a_library_of_their_own() -> None:
     assert found == []
 
 
+def test_layouts_are_a_library_of_their_own() -> None:
+    """Web process and worker draw ads with it, and it knows no campaign."""
+    found = [
+        f"{name} imports {imported}"
+        for name, path in modules("app/layouts")
+        for imported in imports(path)
+        if (within(imported, "app", "worker") and not within(imported, "app.errors", "app.layouts"))
+        or within(imported, "sqlalchemy", "celery", *WEB_LIBRARIES, *MODEL_LIBRARIES)
+        if imported != "app"
+    ]
+    assert found == []
+
+
 def test_the_web_knows_people_their_log_and_jobs_and_no_other_feature() -> None:
     """Whoever asks, what is written down of it, and how far a job is, belong to every request."""
     found = {other for name, path in modules("app/web") for other, _ in rooms_imported(path)}

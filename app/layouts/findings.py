@@ -1,0 +1,17 @@
+"""What is said of a finding, by its code. The numbers of a finding fill its sentence."""
+
+from app.errors import N_
+
+SENTENCES = {
+    "text_too_long": N_(
+        "The text is too long: it fits at %(size_px)s px only, below the least size of %(least_px)s px."
+    ),
+    "contrast_low": N_("The text is hard to read on what is behind it: contrast %(ratio)s, at least 4.5 is needed."),
+    "outside_safe_zone": N_("A part lies where the app's own buttons may cover it, %(px)s px too far out."),
+    "overlap": N_("Two parts of the ad overlap."),
+    "logo_crowded": N_("Something stands in the clear space of the logo."),
+    "logo_contrast": N_("The logo is hard to see on what is behind it: contrast %(ratio)s, at least 2 is needed."),
+    "logo_enlarged": N_("The logo's file is too small and is enlarged by %(factor)s."),
+    "picture_enlarged": N_("The picture is too small for its place and is enlarged by %(factor)s."),
+}
+"""Each code with its sentence."""

@@ -46,20 +46,23 @@ def _drawn(svg: bytes, width: int | None) -> bytes:
     return bytes(resvg_py.svg_to_bytes(svg_string=svg.decode(), width=width, skip_system_fonts=True))
 
 
-def logo_image(logo: Logo, width: int, height: int) -> Image.Image:
-    """The logo by itself at this size in pixels, as RGBA."""
-    drawn = Image.open(io.BytesIO(_drawn(logo.content, width) if logo.kind == SVG else logo.content)).convert("RGBA")
-    return drawn if drawn.size == (width, height) else drawn.resize((width, height), Image.Resampling.LANCZOS)
+def logo_image(logo: Logo, place: Rectangle) -> tuple[Image.Image, Rectangle]:
+    """The logo as RGBA, as large as its place holds, and where it stands in the middle of it, on whole pixels.
 
-
-def fitted(logo: Logo, place: Rectangle) -> Rectangle:
-    """The largest box of the logo's proportion in the middle of its place, on whole pixels."""
-    scale = min(place.width / logo.ratio, place.height)
-    width, height = max(1, round(scale * logo.ratio)), max(1, round(scale))
+    An SVG is drawn at that size once, so that its pixels are those of its own drawing.
+    """
+    width = max(1, round(min(place.width, place.height * logo.ratio)))
     if logo.kind == SVG:
-        height = max(1, round(width / logo.ratio))
-    x, y = round(place.x + (place.width - width) / 2), round(place.y + (place.height - height) / 2)
-    return Rectangle(x, y, width, height)
+        image = Image.open(io.BytesIO(_drawn(logo.content, width))).convert("RGBA")
+        while image.height > place.height and width > 1:  # resvg rounds heights up
+            width -= 1
+            image = Image.open(io.BytesIO(_drawn(logo.content, width))).convert("RGBA")
+    else:
+        size = (width, max(1, round(width / logo.ratio)))
+        image = Image.open(io.BytesIO(logo.content)).convert("RGBA").resize(size, Image.Resampling.LANCZOS)
+    x = place.x + (place.width - image.width) // 2
+    y = place.y + (place.height - image.height) // 2
+    return image, Rectangle(x, y, image.width, image.height)
 
 
 @dataclass(frozen=True)

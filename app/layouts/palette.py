@@ -86,7 +86,7 @@ def palette(colours: Colours, theme: Theme, plain: str | None = None) -> dict[st
         "text": text,
         "quiet": readable_on(ground, mix(text, ground, 0.72), text),
         "line": mix(text, ground, 0.22),
-        "tint": mix(primary, ground, 0.1),
+        "tint": mix(accent, ground, 0.16),
         "primary": primary,
         "on_primary": readable_on(primary, lighter, darker),
         "accent": accent,

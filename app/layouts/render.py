@@ -51,8 +51,9 @@ class _Ad:
     layers: list[Layer]
     ground: Image.Image
     veil: float
-    logo: Logo | None
     findings: list[Finding]
+    logo: Logo | None = None
+    logo_image: Image.Image | None = None
 
 
 def render(
@@ -117,7 +118,7 @@ def _stacked(
     files = {f"picture.{kind}": slots.picture, **{_logo_file(logo, slots): logo.content for logo in logos}}
     plain = None if picture.plain is None else "#{:02x}{:02x}{:02x}".format(*picture.plain)
     paint = palette(colours, theme, plain)
-    given = _given(layout, canvas, slots, locale, paint, family)
+    given = _given(layout, theme, canvas, slots, locale, paint, family)
     given["picture"] = {
         "file": f"picture.{kind}",
         "width": picture.image.width,
@@ -139,7 +140,7 @@ def _stacked(
 
 
 def _given(
-    layout: Layout, canvas: Canvas, slots: Slots, locale: Locale, paint: dict[str, str], family: str
+    layout: Layout, theme: Theme, canvas: Canvas, slots: Slots, locale: Locale, paint: dict[str, str], family: str
 ) -> dict[str, Any]:
     """What the layout's program is told, as data."""
     proportion = proportion_class(canvas.width_px, canvas.height_px)
@@ -158,6 +159,7 @@ def _given(
             "left": safe.left,
         },
         "locale": {"language": locale.language, "direction": locale.direction, "tall": locale.has_tall_letters},
+        "theme": theme,
         "palette": paint,
         "texts": {name: _seen(getattr(slots, name)) if name in shown else "" for name in TEXT_SLOTS},
         "families": [family, *(name for name in FALLBACK_FAMILIES if name != family)],
@@ -211,7 +213,7 @@ def _stack(one: Sheet, canvas: Canvas, slots: Slots, ground_colour: str, picture
         layers.append(Layer("shapes", pages["shapes"]))
         ground.alpha_composite(pages["shapes"])
     text = [Layer("text", pages["text"])] if "text" in pages else []
-    return _Ad(one, elements, [*layers, *text], ground, veil, None, [])
+    return _Ad(one, elements, [*layers, *text], ground, veil, [])
 
 
 def _choose_logo(ad: _Ad, logos: list[Logo]) -> None:
@@ -219,12 +221,9 @@ def _choose_logo(ad: _Ad, logos: list[Logo]) -> None:
     place = next((element for element in ad.elements if element.layer == "logo"), None)
     if place is None or not logos:
         return
-    seen = []
-    for logo in logos:
-        box = painting.fitted(logo, place.box)
-        image = painting.logo_image(logo, round(box.width), round(box.height))
-        seen.append((checks.logo_contrast(image, ad.ground, box), logo, box))
-    ratio, ad.logo, box = max(seen, key=lambda one: one[0])
+    drawn = [(logo, *painting.logo_image(logo, place.box)) for logo in logos]
+    ratio, best = max((checks.logo_contrast(image, ad.ground, box), -i) for i, (_, image, box) in enumerate(drawn))
+    ad.logo, ad.logo_image, box = drawn[-best]
     ad.elements[ad.elements.index(place)] = replace(place, box=box, outer=box)
     if ratio < checks.LEAST_LOGO_CONTRAST:
         ad.findings.append(Finding("logo_contrast", "logo", {"ratio": round(ratio, 2)}))
@@ -234,11 +233,10 @@ def _choose_logo(ad: _Ad, logos: list[Logo]) -> None:
 
 def _logo_layer(ad: _Ad, canvas: Canvas) -> list[Layer]:
     place = next((element for element in ad.elements if element.layer == "logo"), None)
-    if place is None or ad.logo is None:
+    if place is None or ad.logo_image is None:
         return []
-    image = painting.logo_image(ad.logo, round(place.box.width), round(place.box.height))
-    page = painting.on_canvas((canvas.width_px, canvas.height_px), image, place.box.x, place.box.y)
-    return [Layer("logo", page)]
+    size = canvas.width_px, canvas.height_px
+    return [Layer("logo", painting.on_canvas(size, ad.logo_image, place.box.x, place.box.y))]
 
 
 def _of_pictures(elements: list[Element], picture: Picture) -> list[Finding]:

@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass
 
 from app.errors import N_
+from app.layouts import channels as finished
 
 SMALLEST, LARGEST = 64, 2048
 """What ``GenerationRecipe`` accepts for a side."""
@@ -20,11 +21,12 @@ class Channel:
 
 
 CHANNELS = (
-    Channel("square", N_("Square post"), 1, 1),
-    Channel("portrait", N_("Portrait post"), 4, 5),
-    Channel("story", N_("Story"), 9, 16),
-    Channel("banner", N_("Banner"), 16, 9),
+    Channel("square", N_("Square post"), *finished.channel("instagram_square").ratio),
+    Channel("portrait", N_("Portrait post"), *finished.channel("instagram_portrait").ratio),
+    Channel("story", N_("Story"), *finished.channel("instagram_story").ratio),
+    Channel("banner", N_("Banner"), *finished.channel("x_post").ratio),
 )
+"""The proportions of finished ads; their pixels are chosen for each base."""
 LIKE_START = "start"
 """In place of a channel's key: the proportion of the picture that the order starts from."""
 CHANNEL_KEYS = tuple(channel.key for channel in CHANNELS)

@@ -1,5 +1,6 @@
 """The places where finished ads are shown, as data from ``channels.toml``."""
 
+import math
 import tomllib
 from dataclasses import dataclass
 from functools import cache
@@ -44,6 +45,12 @@ class Channel:
     file_type: str
     max_bytes: int | None
     paper: Paper | None
+
+    @property
+    def ratio(self) -> tuple[int, int]:
+        """Width to height in the least whole numbers, such as 4 to 5."""
+        common = math.gcd(self.width_px, self.height_px)
+        return self.width_px // common, self.height_px // common
 
     @property
     def canvas(self) -> Canvas:

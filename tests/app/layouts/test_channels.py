@@ -1,5 +1,6 @@
 import pytest
 
+from app.generations.channels import CHANNELS as STUDIO
 from app.layouts.channels import NoChannel, channel, channels, proportion_class, read
 from app.layouts.values import PROPORTION_CLASSES, Canvas, Insets
 
@@ -10,6 +11,11 @@ def test_there_are_twenty_channels_each_with_its_own_key_and_a_name_in_both_lang
     assert len({one.key for one in channels()}) == 20
     assert all(set(one.name) == {"en", "de"} and all(one.name.values()) for one in channels())
     assert {one.proportion for one in channels()} == set(PROPORTION_CLASSES)
+
+
+def test_the_studio_draws_in_proportions_of_channels() -> None:
+    drawn = {one.key: (one.across, one.down) for one in STUDIO}
+    assert drawn == {"square": (1, 1), "portrait": (4, 5), "story": (9, 16), "banner": (16, 9)}
 
 
 def test_prints_have_bleed_and_the_pixels_of_their_paper() -> None:

@@ -43,10 +43,10 @@ def test_a_short_and_a_long_text_leave_nothing_to_say(key: str) -> None:
 
 @pytest.mark.parametrize("canvas", [SMALL, Canvas(364, 90), Canvas(160, 500), Canvas(400, 210)], ids=str)
 def test_too_much_text_is_a_finding_and_nothing_is_cut_or_covered(canvas: Canvas) -> None:
-    drawn = draw("split", content(headline="Sehr viele Worte " * 24, body="", badge=""), canvas=canvas)
+    drawn = draw("split", content(headline="Sehr viele Worte " * 60, body="", badge=""), canvas=canvas)
     assert "text_too_long" in codes(drawn)
     assert not codes(drawn) & {"overlap", "outside_safe_zone"}
-    _no_ink_outside(draw("split", content(headline="Sehr viele Worte " * 24, body="", badge=""), canvas=canvas), canvas)
+    _no_ink_outside(draw("split", content(headline="Sehr viele Worte " * 60, body="", badge=""), canvas=canvas), canvas)
     found = next(one for one in drawn.findings if one.code == "text_too_long" and one.slot == "headline")
     assert found.numbers["size_px"] < found.numbers["least_px"]
 

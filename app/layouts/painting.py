@@ -9,10 +9,17 @@ import pyvips
 import resvg_py
 from PIL import Image, ImageDraw
 
+from app.errors import N_, Invalid
 from app.layouts.typesetting import Element
 from app.layouts.values import Rectangle
 
 SVG = "svg"
+
+
+class NoLogo(Invalid):
+    sentence = N_("The logo is no PNG or SVG file.")
+
+
 _SAME_COLOUR = 6
 """Steps of 255 by which the edge of a picture may vary and still be a plain ground."""
 _CORNERS = 4
@@ -34,11 +41,13 @@ class Logo:
 
 
 def read_logo(content: bytes) -> Logo:
-    """Raises ``ValueError`` for a file that is neither PNG nor SVG."""
-    if content.startswith(b"\x89PNG"):
-        return Logo(content, "png", *struct.unpack(">II", content[16:24]))
-    size = Image.open(io.BytesIO(_drawn(content, None))).size
-    return Logo(content, SVG, *size)
+    """Raises ``NoLogo`` for a file that is neither PNG nor SVG."""
+    try:
+        if content.startswith(b"\x89PNG"):
+            return Logo(content, "png", *struct.unpack(">II", content[16:24]))
+        return Logo(content, SVG, *Image.open(io.BytesIO(_drawn(content, None))).size)
+    except (ValueError, OSError, struct.error) as error:
+        raise NoLogo from error
 
 
 def _drawn(svg: bytes, width: int | None) -> bytes:

@@ -11,7 +11,7 @@ from typing import Any
 from PIL import Image
 
 from app.errors import N_, Invalid
-from app.layouts import checks, painting
+from app.layouts import checks, letters, painting
 from app.layouts.channels import proportion_class
 from app.layouts.designs import Layout
 from app.layouts.painting import Logo, Picture
@@ -70,8 +70,8 @@ def render(
     """The ad as PNG of exactly the canvas' pixels, without bleed.
 
     ``fonts_folder`` holds TTF or OTF files, among them those of ``family``. What does not fit, cannot be read or lies
-    where it must not is told in the findings; nothing is ever cut. Raises ``NoPicture``, and ``NoColour`` for a colour
-    that is not ``#rrggbb``.
+    where it must not is told in the findings; nothing is ever cut. Raises ``NoPicture``, ``NoLogo``, and ``NoColour``
+    for a colour that is not ``#rrggbb``.
     """
     with _stacked(layout, theme, canvas, slots, locale, colours, fonts_folder, family) as ad:
         layers = [*ad.layers, *_logo_layer(ad, canvas)]
@@ -135,6 +135,7 @@ def _stacked(
         ad.findings += _of_pictures(ad.elements, picture)
         _choose_logo(ad, logos)
         ad.findings += checks.of_place(ad.elements, canvas, slots.logo_clear_space)
+        ad.findings += _of_letters(given["texts"], fonts_folder)
         ad.findings += checks.of_contrast(ad.elements, ad.ground)
         yield ad
 
@@ -244,6 +245,11 @@ def _of_pictures(elements: list[Element], picture: Picture) -> list[Finding]:
     if not factors or max(factors) < LEAST_ENLARGEMENT:
         return []
     return [Finding("picture_enlarged", "picture", {"factor": round(max(factors), 2)})]
+
+
+def _of_letters(texts: dict[str, str], fonts_folder: Path) -> list[Finding]:
+    lacking = {slot: letters.missing(text, fonts_folder) for slot, text in texts.items()}
+    return [Finding("letters_missing", slot, {"count": len(some)}) for slot, some in lacking.items() if some]
 
 
 def _boxes(elements: list[Element]) -> dict[str, Rectangle]:

@@ -56,7 +56,8 @@ class Slots:
     """What is put into a layout; an empty text leaves its slot out.
 
     ``picture`` is a PNG, JPEG or WebP file that has been checked before; ``focus`` is the point of it that cropping
-    keeps, from (0, 0) at its top left to (1, 1). Logos are SVG or PNG files, one for light and one for dark ground.
+    keeps, from (0, 0) at its top left to (1, 1). Logos are SVG or PNG files, one for light and one for dark ground;
+    files from outside are checked before they come here.
     ``logo_clear_space`` is the room that nothing else may enter around it, as a share of the logo's height.
     """
 

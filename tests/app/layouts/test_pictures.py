@@ -8,6 +8,7 @@ import pytest
 import resvg_py
 from PIL import Image
 
+from app.layouts.painting import NoLogo
 from app.layouts.render import NoPicture
 from app.layouts.values import Canvas
 from tests.app.layouts.ads import SMALL, as_png, codes, content, draw, layer, pixels, plain_picture
@@ -80,6 +81,12 @@ def test_a_small_picture_says_how_much_it_is_enlarged() -> None:
     drawn = draw("poster", content(picture=plain_picture((10, 90, 40), (90, 90))))
     factor = next(one.numbers["factor"] for one in drawn.findings if one.code == "picture_enlarged")
     assert factor == pytest.approx(SMALL.height_px / 90)
+
+
+def test_what_is_no_logo_is_refused() -> None:
+    for file in (b"", b"GIF89a", b"\x89PNG", b"<html/>"):
+        with pytest.raises(NoLogo):
+            draw("poster", replace(content(), logo_on_light=file))
 
 
 def test_what_is_no_picture_is_refused() -> None:

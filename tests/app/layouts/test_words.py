@@ -9,6 +9,8 @@ import pytest
 from pypdf import PdfReader
 
 from app.layouts.designs import layouts
+from app.layouts.letters import characters
+from app.layouts.typesetting import FONTS
 from app.layouts.values import Canvas, Locale
 from tests.app.layouts.ads import SMALL, codes, content, draw, draw_pdf, layer
 from tests.tools import layout_samples as samples
@@ -94,6 +96,14 @@ def test_right_to_left_languages_mirror_the_layout(language: str) -> None:
     assert there.boxes["logo"].x < middle < there.boxes["call_to_action"].x + there.boxes["call_to_action"].width
     assert codes(there) == set()
     assert (Locale(language).direction, Locale("de-AT").direction) == ("rtl", "ltr")
+
+
+def test_letters_that_no_font_has_are_a_finding() -> None:
+    drawn = draw("split", content(headline="Neu 日本 – für „alle“…", body="Größe? 20\u00a0€ ½"))
+    lacking = [(one.slot, one.numbers) for one in drawn.findings if one.code == "letters_missing"]
+    assert lacking == [("headline", {"count": 2})]
+    assert {ord(one) for one in "äöüßÄÖÜ€ãčł"} <= characters((FONTS / "HankenGrotesk-Regular.ttf").read_bytes())
+    assert characters(b"no font") == frozenset()
 
 
 def test_arabic_letters_are_read_back_in_their_order() -> None:

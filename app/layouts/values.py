@@ -4,9 +4,11 @@ Lengths are pixels of the canvas; an offset counts from its top left corner.
 """
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from PIL.Image import Image
+if TYPE_CHECKING:  # the web process reads the table of channels, and has no decoder
+    from PIL.Image import Image
+
 
 Theme = Literal["light", "dark"]
 THEMES: tuple[Theme, ...] = ("light", "dark")
@@ -137,7 +139,7 @@ class Layer:
     """One layer of the ad on a transparent page of the canvas' size, as RGBA, from the bottom up."""
 
     name: Literal["ground", "picture", "scrim", "shapes", "text", "logo"]
-    image: Image
+    image: "Image"
 
 
 @dataclass(frozen=True)

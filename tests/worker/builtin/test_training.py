@@ -122,7 +122,7 @@ def test_an_outline_of_another_colour_is_always_named_with_its_colour():
     examples.pictures = [Picture("outlined-fluent-emoji-flat", "fluent-emoji-flat", "rocket", "rocket")]
     examples.concepts = {"rocket": Concept("rocket", "1f680", ("rocket",), ("rakete",), 5)}
     own, varied = ([examples.caption(0, place, 0) for _ in range(200)] for place in (0, 1))
-    assert 120 < sum("outlined" in text or "umrandet" in text for text in own) < 200
+    assert 90 < sum("outlined" in text or "umrandet" in text for text in own) < 150, "two in five name no style"
     its = ink_of(examples.pictures[0], 1)
     assert all(f"{its.english} outlined" in text or f"{its.german} umrandet" in text for text in varied)
     assert not any(f"{its.english} outlined" in text or f"{its.german} umrandet" in text for text in own)

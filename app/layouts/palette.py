@@ -57,11 +57,11 @@ def mix(one: str, other: str, share: float) -> str:
     return "#" + "".join(f"{part:02x}" for part in parts)
 
 
-def readable_on(ground: str, *wishes: str) -> str:
-    """The first of the wished colours that can be read on the ground, else black or white."""
-    for wish in wishes:
-        if contrast(wish, ground) >= LEAST_CONTRAST + 0.1:
-            return wish
+def readable_on(ground: str, *candidates: str) -> str:
+    """The first of the candidate colours that can be read on the ground, else black or white."""
+    for candidate in candidates:
+        if contrast(candidate, ground) >= LEAST_CONTRAST + 0.1:
+            return candidate
     return max(("#ffffff", "#000000"), key=lambda colour: contrast(colour, ground))
 
 

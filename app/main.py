@@ -22,11 +22,16 @@ from app.audit import api as audit_api
 from app.audit import routes as audit
 from app.brand_kits import api as brand_kits_api
 from app.brand_kits import routes as brand_kits
+from app.brand_kits.guidelines import api as guidelines_api
+from app.brand_kits.guidelines import routes as guidelines
+from app.campaigns.channels import api as channels_api
+from app.campaigns.channels import routes as channels
 from app.db import Database
 from app.gallery import api as gallery_api
 from app.gallery import routes as gallery
 from app.generations import api as generations_api
 from app.generations import routes as generations
+from app.generations.enlarging import api as enlarging_api
 from app.generations.start_pictures import api as start_pictures_api
 from app.help import routes as help_pages
 from app.home import adapter_routes, base_model_api, base_model_routes, brand_api, brand_routes
@@ -38,6 +43,8 @@ from app.jobs.notifier import notifier_for, notify_after_commit
 from app.jobs.stream import Streams
 from app.logs import start_logging
 from app.machine.disk import DiskWatch
+from app.matrix import brief_api, cells_api
+from app.matrix.pages import brief_routes, cell_routes, home_routes, list_routes, words_routes
 from app.operations import metrics
 from app.operations import routes as operations
 from app.projects import routes as projects
@@ -71,9 +78,11 @@ from app.writings.vote import routes as vote
 PAGES = (
     accounts,
     audit,
+    channels,
     projects,
     images,
     brand_kits,
+    guidelines,
     voice,
     voice_imports,
     base_model_routes,
@@ -84,7 +93,12 @@ PAGES = (
     writings,
     writings_judging,
     vote,
+    list_routes,
+    brief_routes,
+    words_routes,
     gallery,
+    home_routes,
+    cell_routes,
     operations,
     help_pages,
     brand_routes,
@@ -93,9 +107,11 @@ PAGES = (
 API = (
     accounts_api,
     audit_api,
+    channels_api,
     brand_api,
     images_api,
     brand_kits_api,
+    guidelines_api,
     voice_api,
     voice_imports_api,
     base_model_api,
@@ -105,9 +121,12 @@ API = (
     trainings_api,
     generations_api,
     start_pictures_api,
+    enlarging_api,
     writings_api,
     vote_api,
     gallery_api,
+    cells_api,
+    brief_api,
 )
 
 

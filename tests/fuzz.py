@@ -34,6 +34,7 @@ from app.reading.errors import Unreadable
 from app.reading.pool import ReaderPool
 from app.voice.reading.intake import TextLimits
 from tests.app.brand_kits.make_fonts import font_file
+from tests.app.brand_kits.make_guidelines import pdf, simple
 from tests.app.brand_kits.sets import SVG as LOGO
 from tests.app.brand_kits.sets import png_logo
 from tests.app.images import hostile
@@ -276,6 +277,7 @@ def fuzzed() -> dict[str, Fuzzed]:
         "logo_png": Fuzzed([png_logo((24, 12))], _of_kit("logo"), mutant_png),
         "font": Fuzzed([font_file()], _of_kit("font")),
         "woff2": Fuzzed([font_file(flavor="woff2")], _of_kit("font")),
+        "guideline": Fuzzed([pdf(simple())], _of_kit("guideline")),
         "mask": Fuzzed([encoded(mask, "PNG"), encoded(mask.convert("RGBA"), "PNG")], _mask, mutant_png),
     }
 

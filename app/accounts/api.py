@@ -28,7 +28,9 @@ class Me(BaseModel, defer_build=True):
     name: str
     email: str
     locale: str
-    role: Role = Field(description="viewer looks and downloads, editor also makes, owner also manages people")
+    role: Role = Field(
+        description="viewer looks and downloads what is approved, editor also makes, owner also manages people"
+    )
     read_only: bool = Field(description="Whether this token may only read")
     workspace_id: str
     workspace_name: str
@@ -120,12 +122,14 @@ class TokenList(BaseModel, defer_build=True):
 
 
 class WorkspaceSettings(BaseModel, defer_build=True):
-    """Name, what an hour of the device costs (null when nobody has said), and whether members need a second factor."""
+    """Name, what an hour of the device costs (null when nobody has said), and what members must or may."""
 
     name: str
     price_per_hour: Decimal | None
     currency: str
     requires_second_factor: bool
+    forbids_own_approval: bool = Field(description="Whether members may not approve their own work.")
+    viewers_download_open: bool = Field(description="Whether viewers may download what is not approved.")
 
 
 class ChangeWorkspace(JsonBody):
@@ -135,6 +139,8 @@ class ChangeWorkspace(JsonBody):
     price_per_hour: Price = None
     currency: Currency | None = None
     requires_second_factor: bool | None = None
+    forbids_own_approval: bool | None = None
+    viewers_download_open: bool | None = None
 
 
 class WorkspaceItem(BaseModel, defer_build=True):
@@ -283,10 +289,11 @@ def change_settings(change: ChangeWorkspace, visitor: Owner, session: WriteSessi
         name=change.name or present.name,
         price_per_hour=change.price_per_hour if "price_per_hour" in change.model_fields_set else present.price_per_hour,
         currency=change.currency or present.currency,
-        requires_second_factor=present.requires_second_factor
-        if change.requires_second_factor is None
-        else change.requires_second_factor,
         changed_by=visitor.user.id,
+        **{
+            name: getattr(present if getattr(change, name) is None else change, name)
+            for name in ("requires_second_factor", "forbids_own_approval", "viewers_download_open")
+        },
     )
     return WorkspaceSettings.model_validate(vars(changed))
 

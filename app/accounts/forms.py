@@ -126,6 +126,8 @@ class WorkspaceForm(BaseModel, defer_build=True):
     price_per_hour: Price = None
     currency: Currency = "EUR"
     requires_second_factor: bool = False
+    forbids_own_approval: bool = False
+    viewers_download_open: bool = False
 
 
 class TokenForm(BaseModel, defer_build=True):

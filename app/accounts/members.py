@@ -55,9 +55,11 @@ def change_workspace(
     price_per_hour: Decimal | None,
     currency: str,
     requires_second_factor: bool,
+    forbids_own_approval: bool,
+    viewers_download_open: bool,
     changed_by: str,
 ) -> Workspace:
-    """Set name, what an hour of the device costs (None when nobody knows), and whether members need a second factor.
+    """Set name, what an hour of the device costs (None when nobody knows), and what members must or may.
 
     Raises ``SecondFactorFirst`` if who asks that of others has none.
     """
@@ -68,6 +70,7 @@ def change_workspace(
         raise errors.SecondFactorFirst()
     workspace.name, workspace.price_per_hour, workspace.currency = checked_name(name), price_per_hour, currency
     workspace.requires_second_factor = requires_second_factor
+    workspace.forbids_own_approval, workspace.viewers_download_open = forbids_own_approval, viewers_download_open
     session.flush()
     return workspace
 

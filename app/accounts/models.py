@@ -9,7 +9,8 @@ from sqlalchemy.orm import Mapped, mapped_column
 from app.db import ID_LENGTH, Base, new_id, now
 
 ROLES = ("viewer", "editor", "owner")
-"""The roles, from least to most: a viewer looks and downloads, an editor also makes, an owner also manages people."""
+"""The roles, from least to most: a viewer looks and downloads what is approved, an editor also makes, an owner also
+manages people."""
 
 
 class User(Base):
@@ -35,6 +36,10 @@ class Workspace(Base):
     currency: Mapped[str] = mapped_column(String(3), default="EUR")
     requires_second_factor: Mapped[bool] = mapped_column(default=False, server_default=false())
     """Whether members without a second factor can do nothing here but set one up."""
+    forbids_own_approval: Mapped[bool] = mapped_column(default=False, server_default=false())
+    """Whether what somebody ordered, wrote or made must be approved by somebody else."""
+    viewers_download_open: Mapped[bool] = mapped_column(default=False, server_default=false())
+    """Whether viewers may download what is not approved."""
     created_at: Mapped[datetime] = mapped_column(default=now)
 
 

@@ -7,9 +7,21 @@ from pydantic import BaseModel, Field
 
 from app.brand_kits import queries, service
 from app.brand_kits.files import MOST_AT_ONCE
-from app.brand_kits.forms import About, Colour, FileHash, LanguageTag, LeastWidth, Licence, Number, PersonaName, Share
+from app.brand_kits.forms import (
+    About,
+    Colour,
+    Family,
+    FileHash,
+    LanguageTag,
+    LeastWidth,
+    Licence,
+    Number,
+    PersonaName,
+    Share,
+)
 from app.brand_kits.service import Author
 from app.brand_kits.snapshot import (
+    MOST_AWAITED,
     MOST_FONTS,
     MOST_LOCALES,
     MOST_PERSONAS,
@@ -85,6 +97,13 @@ class RolesOut(BaseModel, defer_build=True):
     text: str | None
 
 
+class FontRolesOut(BaseModel, defer_build=True):
+    """Families that ads are set in; null is the font that Livery ships."""
+
+    headline: str | None
+    body: str | None
+
+
 class LegalOut(BaseModel, defer_build=True):
     """What must stand on ads in one language."""
 
@@ -109,6 +128,9 @@ class KitOut(BaseModel, defer_build=True):
     """Counts every change; 0 for a brand that has no kit yet."""
     logos: list[LogoOut]
     fonts: list[FontOut]
+    font_roles: FontRolesOut
+    awaited: list[str]
+    """Families that the guideline names and whose files are still to be added."""
     colours: RolesOut
     do_nots: list[str]
     legal: list[LegalOut]
@@ -161,6 +183,7 @@ class KitChange(JsonBody):
     is not replaced: the answer is 409."""
 
     do_nots: Lines | None = None
+    awaited: Annotated[list[Family], Field(max_length=MOST_AWAITED)] | None = None
     colours: RolesChange | None = None
     legal: Annotated[list[LegalChange], Field(max_length=MOST_LOCALES)] | None = None
     personas: Annotated[list[PersonaChange], Field(max_length=MOST_PERSONAS)] | None = None
@@ -169,7 +192,8 @@ class KitChange(JsonBody):
     version: Number | None = None
 
 
-def _out(kit: KitSnapshot) -> KitOut:
+def kit_out(kit: KitSnapshot) -> KitOut:
+    """A kit without its storage keys."""
     hidden = {"logos": {"__all__": {"key"}}, "fonts": {"__all__": {"key"}}}
     return KitOut.model_validate(kit.model_dump(mode="json", exclude=hidden))
 
@@ -181,8 +205,8 @@ def get_kit(
     """As it stands now, or as it was at a version."""
     where = {"workspace_id": visitor.workspace.id, "project_id": project_id}
     if version is None:
-        return _out(queries.current(session, **where))
-    return _out(queries.version(session, **where, number=version))
+        return kit_out(queries.current(session, **where))
+    return kit_out(queries.version(session, **where, number=version))
 
 
 @router.patch("/projects/{project_id}/brand-kit", summary="Change a brand's kit")
@@ -197,13 +221,15 @@ def change_kit(session: WriteSession, visitor: Editor, project_id: RowId, change
         logos={one.kind: (one.clear_space, one.least_width) for one in change.logos or ()},
         fonts={one.sha256: (one.licence, one.may_embed) for one in change.fonts or ()},
     )
-    return _out(kit)
+    return kit_out(kit)
 
 
 def _parts(change: KitChange) -> dict[str, object]:
     parts: dict[str, object] = {}
     if change.do_nots is not None:
         parts["do_nots"] = change.do_nots
+    if change.awaited is not None:
+        parts["awaited"] = change.awaited
     if change.colours is not None:
         parts["colours"] = Colours(**change.colours.model_dump())
     if change.legal is not None:
@@ -227,7 +253,7 @@ def upload_logo(
     files or metadata."""
     kept = target.logo(file)
     author = target.author
-    return _out(service.set_logo(session, author, kept, kind, clear_space=clear_space, least_width=least_width))
+    return kit_out(service.set_logo(session, author, kept, kind, clear_space=clear_space, least_width=least_width))
 
 
 @router.get("/projects/{project_id}/brand-kit/logos/{logo_kind}", summary="Download a logo", response_class=Response)
@@ -247,7 +273,7 @@ def download_logo(
 def remove_logo(session: WriteSession, visitor: Editor, project_id: RowId, logo_kind: LogoKind) -> KitOut:
     """Older versions of the kit keep it."""
     author = Author(visitor.workspace.id, project_id, visitor.user.id)
-    return _out(service.remove_logo(session, author, logo_kind))
+    return kit_out(service.remove_logo(session, author, logo_kind))
 
 
 @router.post("/projects/{project_id}/brand-kit/fonts", status_code=201, summary="Upload fonts")
@@ -262,7 +288,7 @@ def upload_fonts(
     """TTF, OTF or WOFF2, each a single cut; all of them or none are taken. A font may be embedded unless it forbids
     that itself or `may_embed` says otherwise."""
     kept = target.fonts(file)
-    return _out(service.add_fonts(session, target.author, kept, licence=licence, may_embed=may_embed))
+    return kit_out(service.add_fonts(session, target.author, kept, licence=licence, may_embed=may_embed))
 
 
 @router.get("/projects/{project_id}/brand-kit/fonts/{sha}", summary="Download a font", response_class=Response)
@@ -282,4 +308,4 @@ def download_font(
 def remove_font(session: WriteSession, visitor: Editor, project_id: RowId, sha: FileHash) -> KitOut:
     """Older versions of the kit keep it."""
     author = Author(visitor.workspace.id, project_id, visitor.user.id)
-    return _out(service.remove_font(session, author, sha))
+    return kit_out(service.remove_font(session, author, sha))

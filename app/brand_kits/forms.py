@@ -7,6 +7,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, StringCo
 
 from app.brand_kits.snapshot import (
     LONGEST_ABOUT,
+    LONGEST_FAMILY,
     LONGEST_LICENCE,
     LONGEST_NAME,
     MOST_LOCALES,
@@ -42,6 +43,7 @@ LeastWidth = Annotated[int, Field(ge=8, le=4000)]
 Licence = Annotated[Line, Field(max_length=LONGEST_LICENCE)]
 PersonaName = Annotated[Line, Field(max_length=LONGEST_NAME)]
 About = Annotated[Line, Field(max_length=LONGEST_ABOUT)]
+Family = Annotated[Line, Field(min_length=1, max_length=LONGEST_FAMILY)]
 Number = Annotated[int, Field(ge=0, le=1_000_000)]
 OptionalNumber = Annotated[Number | None, BeforeValidator(_empty_is_none)]
 FileHash = Annotated[str, StringConstraints(pattern="^[0-9a-f]{16}([0-9a-f]{48})?$")]
@@ -111,6 +113,10 @@ class PlaceLogoForm(KitForm):
     clear_percent: Percent = 25
     """Of the logo's height."""
     least_width: LeastWidth = 80
+
+
+class FamilyForm(BaseModel, defer_build=True):
+    family: Family
 
 
 class FontForm(KitForm):

@@ -10,6 +10,7 @@ from app.brand_kits.files import MOST_AT_ONCE
 from app.brand_kits.forms import (
     ColoursForm,
     DoNotsForm,
+    FamilyForm,
     FileHash,
     FontForm,
     KitForm,
@@ -19,6 +20,7 @@ from app.brand_kits.forms import (
     PersonasForm,
     PlaceLogoForm,
 )
+from app.brand_kits.guidelines import queries as guidelines
 from app.brand_kits.service import Author
 from app.brand_kits.snapshot import KitSnapshot, LogoKind
 from app.brand_kits.upload_target import KitTargetDep
@@ -55,7 +57,8 @@ NOT_BACK = N_("There is nothing to put back.")
 @router.get("/projects/{project_id}/look")
 def show_look(request: Request, session: ReadSession, visitor: Viewer, project_id: RowId) -> Response:
     project, kit = _brand(session, visitor, project_id)
-    return page(request, "pages/look.html", **look_page(project, kit))
+    waiting = guidelines.waiting(session, workspace_id=visitor.workspace.id, project_id=project_id)
+    return page(request, "pages/look.html", **look_page(project, kit, guideline=waiting))
 
 
 @router.post("/projects/{project_id}/look")
@@ -207,6 +210,15 @@ def describe_font(
 def remove_font(request: Request, session: WriteSession, visitor: Editor, project_id: RowId, sha: FileHash) -> Response:
     kit = service.remove_font(session, _author(visitor, project_id), sha)
     return _section(request, session, visitor, project_id, "fonts", kit, FONT_REMOVED, can_undo=True)
+
+
+@router.post("/projects/{project_id}/brand-kit/awaited-fonts/remove")
+@audited("kit.changed")
+def stop_awaiting(
+    request: Request, session: WriteSession, visitor: Editor, project_id: RowId, form: Annotated[FamilyForm, Form()]
+) -> Response:
+    kit = service.stop_awaiting(session, _author(visitor, project_id), form.family)
+    return _section(request, session, visitor, project_id, "fonts", kit)
 
 
 @router.post("/projects/{project_id}/brand-kit/versions/{kit_version}/put-back")

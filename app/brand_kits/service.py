@@ -12,28 +12,20 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.brand_kits import queries
-from app.brand_kits.errors import KitChanged, KitLineTooLong, KitTooFull, NotInPalette, TooManyFonts
+from app.brand_kits.errors import KitChanged, TooManyFonts
 from app.brand_kits.files import KeptFile
 from app.brand_kits.models import KitFile, KitVersion
+from app.brand_kits.parts import check_palette, tidied
 from app.brand_kits.snapshot import (
     CLEAR_SPACE,
     LEAST_WIDTH,
     LOGO_KINDS,
-    LONGEST_DO_NOT,
-    LONGEST_LINE,
-    MOST_DO_NOTS,
     MOST_FONTS,
-    MOST_LINES,
-    MOST_LOCALES,
-    MOST_PERSONAS,
-    ROLES,
-    Colours,
     Font,
     KitSnapshot,
-    LegalLines,
     Logo,
     LogoKind,
-    Persona,
+    Role,
 )
 from app.errors import NotFound
 from app.projects.models import Project
@@ -75,14 +67,41 @@ def change_all(
     Raises what ``change``, ``place_logo`` and ``describe_font`` raise.
     """
     project, kit = _held(session, author)
-    wanted = kit.model_copy(update=_tidied(parts))
+    wanted = kit.model_copy(update=tidied(parts))
     _refuse_stale(session, author, kit, wanted, lambda one: [getattr(one, name) for name in parts])
     if "colours" in parts:
-        _check_palette(wanted.colours, kit.colours, project.palette)
+        check_palette(wanted.colours, kit.colours, project.palette)
     for kind, (clear_space, least_width) in logos.items():
         wanted = _with_placed(session, author, wanted, kit, kind, clear_space, least_width)
     for sha, (licence, may_embed) in fonts.items():
         wanted = _with_said(session, author, wanted, kit, sha, licence, may_embed)
+    return _kept(session, author, kit, wanted)
+
+
+@dataclass(frozen=True)
+class Additions:
+    """What comes to a kit beside what it has: colours by role, lines, names of families, and kept logos by kind."""
+
+    roles: Mapping[Role, str]
+    do_nots: Sequence[str]
+    awaited: Sequence[str]
+    logos: Mapping[LogoKind, KeptFile]
+
+
+def add_all(session: Session, author: Author, more: Additions) -> KitSnapshot:
+    """Add all of this in one version. Raises ``NotFound``, ``NotInPalette``, ``KitTooFull``, ``KitLineTooLong``."""
+    project, kit = _held(session, author)
+    there = {family.casefold() for family in kit.families}
+    parts = {
+        "colours": kit.colours.model_copy(update={str(role): colour for role, colour in more.roles.items()}),
+        "do_nots": (*kit.do_nots, *more.do_nots),
+        "awaited": (*kit.awaited, *(one for one in more.awaited if one.casefold() not in there)),
+    }
+    wanted = kit.model_copy(update=tidied(parts))
+    check_palette(wanted.colours, kit.colours, project.palette)
+    for kind, kept in more.logos.items():
+        wanted = wanted.model_copy(update={"logos": _with_logo(wanted, _placed_logo(kit, kept, kind))})
+        _note_file(session, author, kept)
     return _kept(session, author, kit, wanted)
 
 
@@ -100,12 +119,7 @@ def set_logo(
     Raises ``NotFound``.
     """
     _project, kit = _held(session, author)
-    before = kit.logo(kind)
-    logo = kept.logo(
-        kind,
-        clear_space=clear_space if clear_space is not None else before.clear_space if before else CLEAR_SPACE,
-        least_width=least_width if least_width is not None else before.least_width if before else LEAST_WIDTH,
-    )
+    logo = _placed_logo(kit, kept, kind, clear_space, least_width)
     _note_file(session, author, kept)
     return _kept(session, author, kit, kit.model_copy(update={"logos": _with_logo(kit, logo)}))
 
@@ -142,7 +156,18 @@ def add_fonts(
     for one in fresh.values():
         _note_file(session, author, one)
     fonts = _sorted_fonts((*kit.fonts, *(one.font(licence, may_embed) for one in fresh.values())))
-    return _kept(session, author, kit, kit.model_copy(update={"fonts": fonts}))
+    there = {font.family.casefold() for font in fonts}
+    awaited = tuple(one for one in kit.awaited if one.casefold() not in there)
+    return _kept(session, author, kit, kit.model_copy(update={"fonts": fonts, "awaited": awaited}))
+
+
+def stop_awaiting(session: Session, author: Author, family: str) -> KitSnapshot:
+    """Await the file of a family no longer. Raises ``NotFound``."""
+    _project, kit = _held(session, author)
+    if family not in kit.awaited:
+        raise NotFound()
+    rest = tuple(one for one in kit.awaited if one != family)
+    return _kept(session, author, kit, kit.model_copy(update={"awaited": rest}))
 
 
 def describe_font(
@@ -226,52 +251,16 @@ def _refuse_stale(session: Session, author: Author, kit: KitSnapshot, wanted: Ki
         raise KitChanged(version=kit.version)
 
 
-def _check_palette(wanted: Colours, before: Colours, palette: list[str]) -> None:
-    """A colour that had its role before may keep it after it left the palette."""
-    for role in ROLES:
-        colour = getattr(wanted, role)
-        if colour is not None and colour not in palette and colour != getattr(before, role):
-            raise NotInPalette(colour=colour)
-
-
-def _tidied(parts: Mapping[str, Any]) -> dict[str, Any]:
-    """Without what says nothing; each language once, by its tag. Raises ``KitTooFull``, ``KitLineTooLong``."""
-    found = dict(parts)
-    if "do_nots" in found:
-        found["do_nots"] = _lines(found["do_nots"], MOST_DO_NOTS, LONGEST_DO_NOT)
-    if "personas" in found:
-        personas: Sequence[Persona] = found["personas"]
-        found["personas"] = tuple(one for one in personas if one.name)
-        _check_count(len(found["personas"]), MOST_PERSONAS)
-    if "legal" in found:
-        lines: Sequence[LegalLines] = found["legal"]
-        said = {
-            one.locale: LegalLines(
-                locale=one.locale,
-                legal=_lines(one.legal, MOST_LINES, LONGEST_LINE),
-                disclaimers=_lines(one.disclaimers, MOST_LINES, LONGEST_LINE),
-            )
-            for one in lines
-        }
-        found["legal"] = tuple(
-            said[locale] for locale in sorted(said) if said[locale].legal or said[locale].disclaimers
-        )
-        _check_count(len(found["legal"]), MOST_LOCALES)
-    return found
-
-
-def _lines(lines: Sequence[str], most: int, longest: int) -> tuple[str, ...]:
-    kept = tuple(dict.fromkeys(line for line in lines if line))
-    _check_count(len(kept), most)
-    for line in kept:
-        if len(line) > longest:
-            raise KitLineTooLong(start=line[:30], most=longest)
-    return kept
-
-
-def _check_count(count: int, most: int) -> None:
-    if count > most:
-        raise KitTooFull(most=most)
+def _placed_logo(
+    kit: KitSnapshot, kept: KeptFile, kind: LogoKind, clear_space: float | None = None, least_width: int | None = None
+) -> Logo:
+    """What is not said of its placing stays as it was of the logo of that kind."""
+    before = kit.logo(kind)
+    return kept.logo(
+        kind,
+        clear_space=clear_space if clear_space is not None else before.clear_space if before else CLEAR_SPACE,
+        least_width=least_width if least_width is not None else before.least_width if before else LEAST_WIDTH,
+    )
 
 
 def _note_file(session: Session, author: Author, kept: KeptFile) -> None:

@@ -10,6 +10,7 @@ LOGO_KINDS: tuple[LogoKind, ...] = ("light", "dark", "mono")
 Role = Literal["primary", "accent", "ground", "text"]
 ROLES: tuple[Role, ...] = ("primary", "accent", "ground", "text")
 MOST_FONTS = 24
+MOST_AWAITED = 12
 MOST_DO_NOTS = 20
 MOST_LOCALES = 24
 MOST_LINES = 12
@@ -22,6 +23,7 @@ LONGEST_ABOUT = 400
 """Characters of what is said of a persona."""
 LONGEST_NAME = 80
 LONGEST_LICENCE = 300
+LONGEST_FAMILY = 100
 CLEAR_SPACE = 0.25
 """Share of the logo's height where nobody has said another."""
 LEAST_WIDTH = 80
@@ -93,6 +95,13 @@ class Colours(Part):
     text: Hex | None = None
 
 
+class FontRoles(Part):
+    """Families that ads are set in; None is the font that Livery ships."""
+
+    headline: str | None = None
+    body: str | None = None
+
+
 class LegalLines(Part):
     """What must stand on ads in one language."""
 
@@ -116,6 +125,9 @@ class KitSnapshot(Part):
     """At most one of each kind, in the order of ``LOGO_KINDS``."""
     fonts: tuple[Font, ...] = ()
     """By family, weight and slant."""
+    font_roles: FontRoles = Field(default_factory=FontRoles)
+    awaited: tuple[str, ...] = ()
+    """Families that the guideline names and whose files somebody has yet to add."""
     colours: Colours = Field(default_factory=Colours)
     do_nots: tuple[str, ...] = ()
     legal: tuple[LegalLines, ...] = ()
@@ -128,6 +140,11 @@ class KitSnapshot(Part):
     def font(self, sha: str) -> Font | None:
         """By its hash or the first 16 digits of that."""
         return next((font for font in self.fonts if sha in (font.sha256, font.sha256[:16])), None)
+
+    @property
+    def families(self) -> tuple[str, ...]:
+        """The families of its fonts, each once."""
+        return tuple(dict.fromkeys(font.family for font in self.fonts))
 
     def legal_for(self, locale: str) -> LegalLines:
         """The lines for a language; those for ``de`` also serve ``de-AT``, which has none of its own."""

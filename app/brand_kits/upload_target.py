@@ -6,6 +6,7 @@ from typing import Annotated
 from fastapi import Depends, Request, UploadFile
 
 from app.brand_kits.files import KeptFile, keep_font, keep_logo
+from app.brand_kits.guidelines.files import ReadGuideline, read_guideline
 from app.brand_kits.service import Author
 from app.projects import queries as projects
 from app.storage import Storage
@@ -32,6 +33,11 @@ class KitTarget:
         return [
             keep_font(self.storage, one.file, one.filename or "?", one.size or 0, project_id=where) for one in files
         ]
+
+    def guideline(self, file: UploadFile) -> ReadGuideline:
+        """Raises what ``guidelines.files.read_guideline`` raises."""
+        where = self.author.project_id
+        return read_guideline(self.storage, file.file, file.filename or "?", file.size or 0, project_id=where)
 
 
 def _target(request: Request, visitor: Editor, project_id: RowId) -> KitTarget:

@@ -5,6 +5,7 @@ from typing import Any
 from babel import Locale, UnknownLocaleError
 
 from app.brand_kits.files import MOST_FONT_MB, MOST_LOGO_MB
+from app.brand_kits.guidelines.files import MOST_GUIDELINE_MB
 from app.brand_kits.snapshot import (
     LOGO_KINDS,
     LONGEST_ABOUT,
@@ -51,8 +52,8 @@ EMBEDDING = {
 def look_page(project: Project, kit: KitSnapshot, **others: Any) -> dict[str, Any]:
     """``kit`` is what is shown in the fields. ``others``: ``mine``, a look's form that came too late; ``theirs``, the
     kit that somebody else saved meanwhile; ``late``, the section whose form came too late; ``fresh``, whether one
-    section is shown after it was saved."""
-    usual: dict[str, Any] = {"mine": None, "theirs": None, "late": "", "fresh": False}
+    section is shown after it was saved; ``guideline``, one whose proposals wait."""
+    usual: dict[str, Any] = {"mine": None, "theirs": None, "late": "", "fresh": False, "guideline": None}
     return usual | {
         "project": project,
         "kit": kit,
@@ -71,6 +72,7 @@ def look_page(project: Project, kit: KitSnapshot, **others: Any) -> dict[str, An
         "embedding": embedding,
         "most_logo_mb": MOST_LOGO_MB,
         "most_font_mb": MOST_FONT_MB,
+        "most_guideline_mb": MOST_GUIDELINE_MB,
         "longest": {"name": LONGEST_NAME, "about": LONGEST_ABOUT, "licence": LONGEST_LICENCE},
         **others,
     }

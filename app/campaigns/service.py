@@ -11,7 +11,7 @@ from app.campaigns.errors import EmptyName, NameTaken
 from app.campaigns.models import Campaign
 
 
-def create_campaign(session: Session, *, workspace_id: str, name: str, user_id: str) -> Campaign:
+def create_campaign(session: Session, *, workspace_id: str, name: str, user_id: str | None) -> Campaign:
     """Raises ``EmptyName``, ``NameTaken``."""
     _check_name(session, workspace_id, name)
     campaign = Campaign(workspace_id=workspace_id, name=name, created_by=user_id)

@@ -18,6 +18,8 @@ from app.gallery.judging import Marks
 from app.gallery.routes import DeletionNumber, Kind
 from app.gallery.sending import send_archive, send_copy
 from app.generations import queries as generations
+from app.sign_off.api import HistoryOut, VerdictOut
+from app.sign_off.forms import Reason
 from app.web.api.audited import audited
 from app.web.api.deferred_route import DeferredRoute
 from app.web.api.json_body import JsonBody
@@ -47,6 +49,7 @@ class OutputOut(BaseModel, defer_build=True):
     favourite: bool
     review: Review
     reviewed_at: datetime | None = Field(description="When it was approved or rejected; null while it is open.")
+    verdict: VerdictOut | None = Field(description="What is in force; null where nobody has judged it.")
     in_gallery: bool = Field(
         description="False for a picture of a comparison that nobody has kept: it stays with its order, and lists and "
         "counts leave it out."
@@ -55,7 +58,8 @@ class OutputOut(BaseModel, defer_build=True):
     campaign_id: str | None
     asked_by: str
     created_at: datetime
-    seconds: float = Field(description="That it took to draw.")
+    enlarged_from: str | None = Field(description="Id of the picture that this one was enlarged from.")
+    seconds: float = Field(description="That it took to draw or enlarge.")
     made: dict[str, Any] = Field(description="Prompt, seed, adapters, base and so on; the same as in the file.")
     words: list[ToldWord] = Field(description="What the base model does not know of the prompt.")
     picture_url: str
@@ -73,6 +77,7 @@ class OutputChanges(JsonBody):
 
     favourite: bool | None = None
     review: Review | None = None
+    reason: Reason = Field("", description="Why; kept with ``review``.")
     in_gallery: Literal[True] | None = Field(
         None, description="Keeps a picture of a comparison. Judging, tagging or moving it keeps it too."
     )
@@ -91,6 +96,7 @@ class NewMarks(Chosen):
 
     favourite: bool | None = None
     review: Review | None = None
+    reason: Reason = Field("", description="Why; kept with ``review``.")
     in_gallery: Literal[True] | None = None
 
 
@@ -99,6 +105,7 @@ class MarkedOut(BaseModel, defer_build=True):
 
     count: int = Field(description="Pictures that were changed; those that were so already are not.")
     change_id: str | None = Field(description="Null where nothing was changed.")
+    left_out: int = Field(description="Your own pictures, which somebody else has to approve in this workspace.")
 
 
 class CountsOut(BaseModel, defer_build=True):
@@ -159,11 +166,13 @@ def _out(view: queries.OutputView) -> OutputOut:
         favourite=output.favourite,
         review=output.review,
         reviewed_at=output.reviewed_at,
+        verdict=VerdictOut.of(view.verdict),
         in_gallery=output.in_gallery,
         tags=view.tags,
         campaign_id=output.campaign_id,
         asked_by=view.asked_by,
         created_at=output.created_at,
+        enlarged_from=view.enlarged_from,
         seconds=output.seconds,
         made=view.made.facts(),
         words=list(view.words),
@@ -224,12 +233,24 @@ def get_output(session: ReadSession, visitor: Viewer, output_id: RowId) -> Outpu
     return _out(queries.view(session, workspace_id=visitor.workspace.id, output_id=output_id))
 
 
+@router.get("/outputs/{output_id}/history", tags=PICTURES, summary="Show who approved or rejected a picture, and why")
+def get_history(session: ReadSession, visitor: Viewer, output_id: RowId) -> HistoryOut:
+    return HistoryOut.of_all(queries.history(session, workspace_id=visitor.workspace.id, output_id=output_id))
+
+
 @router.patch("/outputs/{output_id}", tags=PICTURES, summary="Review and organise a picture")
 @audited("output.changed")
 def change_output(session: WriteSession, visitor: Editor, output_id: RowId, changes: OutputChanges) -> OutputOut:
     workspace_id = visitor.workspace.id
     marks = Marks(review=changes.review, favourite=changes.favourite, in_gallery=changes.in_gallery)
-    judging.mark_one(session, workspace_id=workspace_id, output_id=output_id, marks=marks)
+    judging.mark_one(
+        session,
+        workspace_id=workspace_id,
+        output_id=output_id,
+        marks=marks,
+        user_id=visitor.user.id,
+        reason=changes.reason,
+    )
     if changes.tags is not None:
         service.set_tags(session, workspace_id=workspace_id, output_id=output_id, tags=changes.tags)
     if "campaign_id" in changes.model_fields_set:
@@ -242,14 +263,22 @@ def change_output(session: WriteSession, visitor: Editor, output_id: RowId, chan
 @audited("output.changed")
 def mark_outputs(session: WriteSession, visitor: Editor, wanted: NewMarks) -> MarkedOut:
     marks = Marks(review=wanted.review, favourite=wanted.favourite, in_gallery=wanted.in_gallery)
-    marked = judging.mark(session, workspace_id=visitor.workspace.id, output_ids=wanted.ids, marks=marks)
-    return MarkedOut(count=marked.count, change_id=marked.change_id)
+    marked = judging.mark(
+        session,
+        workspace_id=visitor.workspace.id,
+        output_ids=wanted.ids,
+        marks=marks,
+        user_id=visitor.user.id,
+        reason=wanted.reason,
+    )
+    return MarkedOut(count=marked.count, change_id=marked.change_id, left_out=marked.left_out)
 
 
 @router.post("/changes/{change_id}/undo", tags=PICTURES, summary="Undo a change to pictures")
 @audited("output.undone")
 def undo_change(session: WriteSession, visitor: Editor, change_id: RowId) -> UndoneOut:
-    return UndoneOut(count=len(judging.undo(session, workspace_id=visitor.workspace.id, change_id=change_id)))
+    undone = judging.undo(session, workspace_id=visitor.workspace.id, change_id=change_id, user_id=visitor.user.id)
+    return UndoneOut(count=len(undone))
 
 
 @router.get(
@@ -262,7 +291,9 @@ def undo_change(session: WriteSession, visitor: Editor, change_id: RowId) -> Und
 def get_picture(
     session: ReadSession, storage: FileStorage, visitor: Viewer, output_id: RowId, kind: Kind = "png"
 ) -> Response:
-    return send_copy(storage, queries.view(session, workspace_id=visitor.workspace.id, output_id=output_id), kind)
+    return send_copy(
+        storage, visitor, queries.view(session, workspace_id=visitor.workspace.id, output_id=output_id), kind
+    )
 
 
 @router.post(
@@ -274,7 +305,7 @@ def get_picture(
 )
 def download(session: ReadSession, storage: FileStorage, visitor: Viewer, chosen: Chosen) -> Response:
     found = queries.chosen(session, workspace_id=visitor.workspace.id, output_ids=chosen.ids)
-    return send_archive(storage, queries.views(session, found), "pictures.zip")
+    return send_archive(storage, visitor, queries.views(session, found), "pictures.zip")
 
 
 @router.delete("/outputs/{output_id}", tags=PICTURES, summary="Delete a picture; can be undone for a while")

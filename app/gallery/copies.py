@@ -1,7 +1,8 @@
 """Copies of a picture in other formats, and many pictures as one ZIP, made while they are sent."""
 
+import json
 from collections.abc import Iterable
-from typing import Literal
+from typing import Any, Literal
 from zipfile import ZIP_STORED
 
 from zipstream import ZipStream
@@ -12,6 +13,8 @@ from app.reading import pool
 from app.storage import Storage
 
 CopyFormat = Literal["png", "webp", "jpeg"]
+MANIFEST = "manifest.json"
+"""Of a ZIP: which file is which picture, and who approved or rejected it."""
 MEDIA_TYPES: dict[str, str] = {"png": "image/png", "webp": "image/webp", "jpeg": "image/jpeg"}
 ENDINGS: dict[str, str] = {"png": "png", "webp": "webp", "jpeg": "jpg"}
 
@@ -30,9 +33,27 @@ def smaller_copy(png: bytes, kind: Literal["webp", "jpeg"], xmp: str) -> bytes:
 
 
 def archive(storage: Storage, views: Iterable[OutputView]) -> ZipStream:
-    """A ZIP of these pictures, none of it in memory. Its length is known before the first byte."""
+    """A ZIP of these pictures, none of it in memory, and of what was said of them. Its length is known before the first
+    byte."""
     chosen = list(views)
     packed = ZipStream(compress_type=ZIP_STORED, sized=True)
-    for view, name in zip(chosen, all_different(copy_name(view) for view in chosen), strict=True):
+    named = list(zip(chosen, all_different(copy_name(view) for view in chosen), strict=True))
+    for view, name in named:
         packed.add(storage.chunks(view.output.key), name, size=view.output.byte_count)
+    packed.add(json.dumps({"pictures": [_told(*one) for one in named]}, ensure_ascii=False, indent=1), MANIFEST)
     return packed
+
+
+def _told(view: OutputView, name: str) -> dict[str, Any]:
+    """What the manifest says of a picture."""
+    output, verdict = view.output, view.verdict
+    return {
+        "file": name,
+        "id": output.id,
+        "brand": view.brand.name,
+        "prompt": output.prompt,
+        "sha256": output.sha256,
+        "review": output.review,
+        "verdict": verdict
+        and {"state": verdict.state, "by": verdict.by, "at": verdict.at.isoformat(), "reason": verdict.reason},
+    }

@@ -9,7 +9,3 @@ class NothingChosen(Invalid):
 
 class TooManyTags(Conflict):
     sentence = N_("A picture can have at most %(most)s tags.")
-
-
-class TooLateToUndo(Conflict):
-    sentence = N_("This can no longer be undone.")

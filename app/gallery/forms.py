@@ -9,6 +9,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, field_va
 from app.gallery.filters import Filters, Review
 from app.gallery.queries import MOST_CHOSEN
 from app.gallery.service import MOST_TAGS
+from app.sign_off.forms import Reason, ReasonForm
 from app.web.flashes import from_stamp
 from app.web.text import Line, RowId, clean_line
 
@@ -86,8 +87,8 @@ class ReviewQuery(GalleryQuery):
         return from_stamp(int(digits)) if is_moment else None
 
 
-class ReviewForm(BaseModel, defer_build=True):
-    """What is said in a review, and the address of that review."""
+class ReviewForm(ReasonForm):
+    """What is said in a review, why, and the address of that review."""
 
     here: Annotated[str, Field(max_length=2000)] = ""
 
@@ -119,8 +120,9 @@ def _day(value: str | None) -> date | None:
 
 
 class SelectionForm(BaseModel, defer_build=True):
-    """The chosen pictures, and where to go back to."""
+    """The chosen pictures, why something is said of them, and where to go back to."""
 
+    reason: Reason = ""
     ids: Annotated[list[RowId], Field(max_length=MOST_CHOSEN)] = []
     next: Annotated[str, Field(max_length=2000)] = "/gallery"
 

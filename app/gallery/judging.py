@@ -12,11 +12,14 @@ from sqlalchemy.orm import Session
 from app.db import Database, changed, new_id, now
 from app.errors import NotFound
 from app.gallery import queries
-from app.gallery.errors import NothingChosen, TooLateToUndo
+from app.gallery.errors import NothingChosen
 from app.gallery.filters import Review
 from app.gallery.models import OutputChange
 from app.generations import queries as generations
-from app.generations.models import Output
+from app.generations.models import Generation, Output
+from app.sign_off import service as sign_off
+from app.sign_off.errors import TooLateToUndo
+from app.sign_off.service import Recorded
 
 
 @dataclass(frozen=True)
@@ -47,17 +50,26 @@ class Marked:
     count: int
     change_id: str | None
     """What undoes it; None where nothing was changed."""
+    explained: int = 0
+    """How many stayed as they were and got a reason."""
+    left_out: int = 0
+    """How many are whoever marks' own, which they may not approve."""
 
 
-def mark(session: Session, *, workspace_id: str, output_ids: list[str], marks: Marks) -> Marked:
-    """Set ``marks`` on these pictures; those that are so already stay untouched. Raises ``NothingChosen``."""
+def mark(
+    session: Session, *, workspace_id: str, output_ids: list[str], marks: Marks, user_id: str | None, reason: str = ""
+) -> Marked:
+    """Set ``marks`` on these pictures; those that are so already stay untouched. ``reason`` says why they are approved,
+    rejected or open again. Raises ``NothingChosen``, and ``OwnWork`` where nothing but one's own would be approved."""
     found = _held(session, workspace_id, output_ids[: queries.MOST_CHOSEN])
     if not found:
         raise NothingChosen()
-    change_id, count, columns = new_id(), 0, marks.columns(now())
+    change_id, columns = new_id(), marks.columns(now())
+    recorded = _sign_off(session, workspace_id, found, marks, user_id, reason, change_id)
     said = [name for name in columns if name != "reviewed_at"]
+    changed_ids = set()
     for output in found:
-        if all(getattr(output, name) == columns[name] for name in said):
+        if output.id in recorded.left_out or all(getattr(output, name) == columns[name] for name in said):
             continue
         before = {name: getattr(output, name) for name in columns}
         for name, value in columns.items():
@@ -71,18 +83,55 @@ def mark(session: Session, *, workspace_id: str, output_ids: list[str], marks: M
                 after=_as_json(columns),
             )
         )
-        count += 1
+        changed_ids.add(output.id)
     session.flush()
-    return Marked(tuple(found), count, change_id if count else None)
+    return Marked(
+        outputs=tuple(found),
+        count=len(changed_ids),
+        change_id=change_id if changed_ids else None,
+        explained=len(set(recorded.said) - changed_ids),
+        left_out=len(recorded.left_out),
+    )
 
 
-def mark_one(session: Session, *, workspace_id: str, output_id: str, marks: Marks) -> Marked:
-    """Raises ``NotFound`` for another workspace's picture, and for a deleted one."""
+def _sign_off(
+    session: Session,
+    workspace_id: str,
+    found: list[Output],
+    marks: Marks,
+    user_id: str | None,
+    reason: str,
+    change_id: str,
+) -> Recorded:
+    """The verdicts of one act, on those that are not so already or get a reason."""
+    if marks.review is None:
+        return Recorded()
+    ids = [output.id for output in found if reason or output.review != marks.review]
+    ordered = select(Output.id).join(Generation, Generation.id == Output.generation_id)
+    own = session.scalars(ordered.where(Output.id.in_(ids), Generation.created_by == user_id)) if user_id else ()
+    return sign_off.record(
+        session,
+        workspace_id=workspace_id,
+        subject_kind=queries.KIND,
+        subject_ids=ids,
+        state=marks.review,
+        reason=reason,
+        user_id=user_id,
+        own_ids=set(own),
+        projects={output.id: output.project_id for output in found},
+        act_id=change_id,
+    )
+
+
+def mark_one(
+    session: Session, *, workspace_id: str, output_id: str, marks: Marks, user_id: str | None, reason: str = ""
+) -> Marked:
+    """Raises ``NotFound`` for another workspace's picture, and for a deleted one; ``OwnWork``."""
     generations.output(session, workspace_id=workspace_id, output_id=output_id)
-    return mark(session, workspace_id=workspace_id, output_ids=[output_id], marks=marks)
+    return mark(session, workspace_id=workspace_id, output_ids=[output_id], marks=marks, user_id=user_id, reason=reason)
 
 
-def undo(session: Session, *, workspace_id: str, change_id: str) -> tuple[Output, ...]:
+def undo(session: Session, *, workspace_id: str, change_id: str, user_id: str | None) -> tuple[Output, ...]:
     """Make the pictures of one act what they were before it. What was said of one since then stays.
 
     Raises ``NotFound`` for an act that nobody remembers, ``TooLateToUndo`` when nothing is left of it.
@@ -106,6 +155,14 @@ def undo(session: Session, *, workspace_id: str, change_id: str) -> tuple[Output
             setattr(output, name, datetime.fromisoformat(value) if is_moment else value)
         if output.favourite or output.review != "open":
             output.in_gallery = True  # by what somebody else has said of it since
+    sign_off.take_back(
+        session,
+        workspace_id=workspace_id,
+        subject_kind=queries.KIND,
+        subject_ids=[output.id for output in back],
+        act_id=change_id,
+        user_id=user_id,
+    )
     session.flush()
     return tuple(back)
 

@@ -12,6 +12,7 @@ from app.gallery.forms import SelectionForm
 from app.gallery.judging import Marked, Marks
 from app.gallery.service import Deletion
 from app.generations.models import Output
+from app.sign_off.forms import ReasonForm
 from app.web.answers import go, is_htmx, own_path, where_from, with_toast
 from app.web.api.audited import audited
 from app.web.api.deferred_route import DeferredRoute
@@ -100,6 +101,11 @@ ACTS = (
     ),
 )
 BY_NAME = {act.name: act for act in ACTS}
+REASON_SAVED = N_("Reason saved.")
+LEFT_OUT = ngettext(
+    "Left out: %(num)d picture of your own, which someone else has to approve.",
+    "Left out: %(num)d pictures of your own, which someone else has to approve.",
+)
 DELETED = ngettext("%(num)d picture deleted.", "%(num)d pictures deleted.")
 UNDONE = ngettext("Change undone for %(num)d picture.", "Change undone for %(num)d pictures.")
 
@@ -107,11 +113,15 @@ UNDONE = ngettext("Change undone for %(num)d picture.", "Change undone for %(num
 def told(request: Request, act: Act, marked: Marked, *, of_many: bool) -> Flash:
     """What is said when it is done: with its undo, or quietly that it was so already."""
     locale = request.state.locale
+    if marked.change_id is None and marked.explained:
+        return Flash("ok", translate(locale, REASON_SAVED))
+    left_out = " " + counted(locale, LEFT_OUT, marked.left_out) if marked.left_out else ""
     if marked.change_id is None:
-        said = counted(locale, act.already_many, len(marked.outputs)) if of_many else translate(locale, act.already)
-        return Flash("note", said)
+        many = len(marked.outputs) - marked.left_out
+        said = counted(locale, act.already_many, many) if of_many else translate(locale, act.already)
+        return Flash("note", said + left_out)
     said = counted(locale, act.done_many, marked.count) if of_many else translate(locale, act.done)
-    return Flash("undo", said, f"/gallery/changes/{marked.change_id}/undo")
+    return Flash("undo", said + left_out, f"/gallery/changes/{marked.change_id}/undo")
 
 
 def told_deleted(request: Request, deletion: Deletion) -> Flash:
@@ -128,9 +138,21 @@ def _routes_of(act: Act) -> tuple[Callable[..., Response], Callable[..., Respons
     @router.post(f"/outputs/{{output_id}}/{act.name}")
     @audited(act.audited_as)
     def mark_one(
-        request: Request, session: WriteSession, visitor: Editor, output_id: RowId, place: TilePlace = "gallery"
+        request: Request,
+        session: WriteSession,
+        visitor: Editor,
+        output_id: RowId,
+        form: Annotated[ReasonForm, Form()],
+        place: TilePlace = "gallery",
     ) -> Response:
-        marked = judging.mark_one(session, workspace_id=visitor.workspace.id, output_id=output_id, marks=act.marks)
+        marked = judging.mark_one(
+            session,
+            workspace_id=visitor.workspace.id,
+            output_id=output_id,
+            marks=act.marks,
+            user_id=visitor.user.id,
+            reason=form.reason,
+        )
         flash = told(request, act, marked, of_many=False)
         if is_htmx(request):
             return with_toast(tiles(request, marked.outputs, place), flash.text, flash.undo_action, flash.kind)
@@ -141,7 +163,14 @@ def _routes_of(act: Act) -> tuple[Callable[..., Response], Callable[..., Respons
     def mark_chosen(
         request: Request, session: WriteSession, visitor: Editor, form: Annotated[SelectionForm, Form()]
     ) -> Response:
-        marked = judging.mark(session, workspace_id=visitor.workspace.id, output_ids=form.ids, marks=act.marks)
+        marked = judging.mark(
+            session,
+            workspace_id=visitor.workspace.id,
+            output_ids=form.ids,
+            marks=act.marks,
+            user_id=visitor.user.id,
+            reason=form.reason,
+        )
         flash = told(request, act, marked, of_many=True)
         if is_htmx(request):
             return with_toast(tiles(request, marked.outputs, "gallery"), flash.text, flash.undo_action, flash.kind)
@@ -159,7 +188,7 @@ for _act in ACTS:
 def undo(
     request: Request, session: WriteSession, visitor: Editor, change_id: RowId, place: TilePlace = "gallery"
 ) -> Response:
-    outputs = judging.undo(session, workspace_id=visitor.workspace.id, change_id=change_id)
+    outputs = judging.undo(session, workspace_id=visitor.workspace.id, change_id=change_id, user_id=visitor.user.id)
     said = counted(request.state.locale, UNDONE, len(outputs))
     if is_htmx(request):
         return with_toast(tiles(request, outputs, place), said)

@@ -21,6 +21,7 @@ from app.campaigns.models import Campaign
 from app.gallery.filters import REVIEWS, Filters
 from app.gallery.models import OutputTag
 from app.generations import queries as generations
+from app.generations.enlarging.steps import read_kept as read_steps
 from app.generations.models import Generation, Output
 from app.generations.planner import DrawingPlan
 from app.generations.prompts import folded
@@ -29,7 +30,11 @@ from app.generations.recipe import GenerationRecipe
 from app.generations.requests import as_drawn
 from app.projects import queries as projects
 from app.projects.models import Project
+from app.sign_off import queries as sign_off
+from app.sign_off.queries import SubjectKind, VerdictView
 
+KIND: SubjectKind = "output"
+"""What verdicts call a picture."""
 PAGE = 48
 MOST_CHOSEN = 500
 MOST_TAGS_SHOWN = 200
@@ -216,11 +221,21 @@ class OutputView:
     """How the card was used that drew it."""
     words: tuple[ToldWord, ...]
     """Of the prompt, that the base does not know."""
+    enlarged_from: str | None
+    """Id of the picture that this one was enlarged from, while that is there."""
+    verdict: VerdictView | None
+    """What is in force; None where nobody has judged it."""
 
 
 def view(session: Session, *, workspace_id: str, output_id: str) -> OutputView:
     """Raises ``NotFound`` for another workspace's picture, and for a deleted one."""
     return views(session, [generations.output(session, workspace_id=workspace_id, output_id=output_id)])[0]
+
+
+def history(session: Session, *, workspace_id: str, output_id: str) -> list[VerdictView]:
+    """All that was said of a picture, the newest first. Raises ``NotFound``."""
+    generations.output(session, workspace_id=workspace_id, output_id=output_id)
+    return sign_off.history(session, workspace_id=workspace_id, subject_kind=KIND, subject_id=output_id)
 
 
 def views(session: Session, outputs: list[Output]) -> list[OutputView]:
@@ -237,14 +252,21 @@ def views(session: Session, outputs: list[Output]) -> list[OutputView]:
     campaign_ids = {one.campaign_id for one in outputs if one.campaign_id}
     campaign_of = {row.id: row for row in session.scalars(select(Campaign).where(Campaign.id.in_(campaign_ids)))}
     tags_by_output = tags_of(session, [one.id for one in outputs])
+    originals = _originals(session, list(ordered.values()))
     names = accounts.names_of(session, {row.created_by for row in ordered.values() if row.created_by})
+    verdicts = sign_off.latest(
+        session,
+        workspace_id=outputs[0].workspace_id,
+        subject_kind=KIND,
+        subject_ids=[one.id for one in outputs],
+    )
     bases = base_models.names(
         session, workspace_id=outputs[0].workspace_id, keys={recipe.base_model for recipe in recipes.values()}
     )
     return [
         OutputView(
             output=one,
-            made=_made(recipes[one.generation_id], adapters, one),
+            made=_made(recipes[one.generation_id], adapters, one, ordered[one.generation_id]),
             base_name=bases[recipes[one.generation_id].base_model],
             brand=brands[one.project_id],
             campaign=campaign_of.get(one.campaign_id or ""),
@@ -252,15 +274,34 @@ def views(session: Session, outputs: list[Output]) -> list[OutputView]:
             asked_by=names.get(ordered[one.generation_id].created_by or "", ""),
             drawing=generations.drawing_of(ordered[one.generation_id]),
             words=read_kept(ordered[one.generation_id].words),
+            enlarged_from=originals.get(one.generation_id),
+            verdict=verdicts.get(one.id),
         )
         for one in outputs
     ]
 
 
-def _made(recipe: GenerationRecipe, adapters: dict[str, Adapter], output: Output) -> MadeBy:
+def _originals(session: Session, ordered: list[Generation]) -> dict[str, str]:
+    """By enlargement the picture that it enlarged, where that was not deleted."""
+    wanted = {row.id: row.source_output_id for row in ordered if row.enlargements and row.source_output_id}
+    if not wanted:
+        return {}
+    found = select(Output.id).where(Output.id.in_(wanted.values()), Output.workspace_id == ordered[0].workspace_id)
+    there = set(session.scalars(found.where(Output.deleted_at.is_(None))))
+    return {order_id: output_id for order_id, output_id in wanted.items() if output_id in there}
+
+
+def _made(recipe: GenerationRecipe, adapters: dict[str, Adapter], output: Output, ordered: Generation) -> MadeBy:
     used = tuple(
         UsedAdapter(adapter.id, adapter.name, adapter.version, adapter.sha256, use.strength)
         for use in recipe.adapters
         if (adapter := adapters.get(use.adapter_id)) is not None
     )
-    return made_by(recipe, used, seed=output.seed, multiplier=output.strength, size=(output.width, output.height))
+    return made_by(
+        recipe,
+        used,
+        seed=output.seed,
+        multiplier=output.strength,
+        size=(output.width, output.height),
+        enlarged=read_steps(ordered.enlargements),
+    )

@@ -14,6 +14,8 @@ from app.gallery import queries
 from app.gallery.filters import Filters, Review
 from app.generations import queries as generations
 from app.generations.models import Output
+from app.sign_off import queries as sign_off
+from app.sign_off.queries import VerdictView
 
 MOST = queries.MOST_CHOSEN
 """The most pictures of one review, so that what it approved is one download; the others wait for the next one."""
@@ -78,6 +80,7 @@ class Stage:
     output: Output
     number: int
     """Its place, from 1 on."""
+    verdict: VerdictView | None
     strip: tuple[Output, ...]
     back: str | None
     on: str | None
@@ -93,6 +96,9 @@ def stage(session: Session, found: Round, *, workspace_id: str, output_id: str) 
     return Stage(
         output=generations.output(session, workspace_id=workspace_id, output_id=output_id),
         number=index + 1,
+        verdict=sign_off.latest(
+            session, workspace_id=workspace_id, subject_kind=queries.KIND, subject_ids=[output_id]
+        ).get(output_id),
         strip=strip,
         back=found.neighbour(index, -1),
         on=found.neighbour(index, 1),

@@ -61,7 +61,7 @@ def _route_of(act: Act) -> Callable[..., Response]:
     ) -> Response:
         asked = form.asked()
         gone = _gone(request, session, visitor, output_id, asked)
-        return gone or _mark(request, session, visitor, output_id, asked, act)
+        return gone or _mark(request, session, visitor, output_id, asked, act, form.reason)
 
     return mark
 
@@ -92,7 +92,7 @@ def approved(session: ReadSession, storage: FileStorage, visitor: Editor, asked:
     """What the review approved, as one ZIP."""
     ids = _round(session, visitor, asked).ids("approved")
     found = queries.chosen(session, workspace_id=visitor.workspace.id, output_ids=ids)
-    return send_archive(storage, queries.views(session, found), "approved.zip")
+    return send_archive(storage, visitor, queries.views(session, found), "approved.zip")
 
 
 def _gone(
@@ -108,22 +108,46 @@ def _gone(
 
 
 def _mark(
-    request: Request, session: WriteSession, visitor: Visitor, output_id: str, asked: ReviewQuery, act: Act
+    request: Request,
+    session: WriteSession,
+    visitor: Visitor,
+    output_id: str,
+    asked: ReviewQuery,
+    act: Act,
+    reason: str,
 ) -> Response:
-    marked = judging.mark_one(session, workspace_id=visitor.workspace.id, output_id=output_id, marks=act.marks)
+    marked = judging.mark_one(
+        session,
+        workspace_id=visitor.workspace.id,
+        output_id=output_id,
+        marks=act.marks,
+        user_id=visitor.user.id,
+        reason=reason,
+    )
     found = _round(session, visitor, asked)
+    flash = told(request, act, marked, of_many=False)
+    if marked.explained:  # the reason came after the next picture did: that one stays
+        return _answer(request, session, visitor, found, asked.opened(), flash)
     steps_on = marked.count > 0 and act.marks.review in ("approved", "rejected")
     at = found.next_open(found.index(output_id) or 0) if steps_on else output_id
-    return _answer(request, session, visitor, found, at, told(request, act, marked, of_many=False))
+    why = marked.outputs[0] if steps_on and act.marks.review == "rejected" and not reason else None
+    return _answer(request, session, visitor, found, at, flash, why)
 
 
 def _answer(
-    request: Request, session: WriteSession, visitor: Visitor, found: Round, at: str | None, flash: Flash
+    request: Request,
+    session: WriteSession,
+    visitor: Visitor,
+    found: Round,
+    at: str | None,
+    flash: Flash,
+    why: Output | None = None,
 ) -> Response:
-    """The picture that comes next in place of the one that was judged, with or without scripts."""
+    """The picture that comes next in place of the one that was judged, with or without scripts. ``why`` is the one that
+    was rejected just now: the page asks for the reason, and nobody has to wait for it."""
     if not is_htmx(request):
         return go(request, address(found, at), flash)
-    response = fragment(request, "partials/review.html", **_context(session, visitor, found, at))
+    response = fragment(request, "partials/review.html", why=why, **_context(session, visitor, found, at))
     response.headers["HX-Replace-Url"] = address(found, at)
     return with_toast(response, flash.text, flash.undo_action, flash.kind)
 

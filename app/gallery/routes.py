@@ -23,6 +23,7 @@ from app.gallery.forms import (
 from app.gallery.judging_routes import told_deleted
 from app.gallery.sending import send_archive, send_copy
 from app.generations import queries as generations
+from app.generations.enlarging.steps import choices
 from app.projects import queries as projects
 from app.web import files
 from app.web.answers import go, is_htmx, own_path, where_from, with_toast
@@ -105,6 +106,8 @@ def show_one(request: Request, session: ReadSession, visitor: Viewer, output_id:
         view=view,
         campaigns=campaigns.campaigns(session, workspace_id=visitor.workspace.id),
         texts=texts,
+        larger=choices(view.output.width, view.output.height),
+        history=queries.history(session, workspace_id=visitor.workspace.id, output_id=output_id),
     )
 
 
@@ -112,7 +115,8 @@ def show_one(request: Request, session: ReadSession, visitor: Viewer, output_id:
 def how(request: Request, session: ReadSession, visitor: Viewer, output_id: RowId) -> Response:
     view = queries.view(session, workspace_id=visitor.workspace.id, output_id=output_id)
     texts = writings.approved_for(session, workspace_id=visitor.workspace.id, output_id=output_id)
-    return fragment(request, "partials/how_it_was_made.html", view=view, texts=texts)
+    history = queries.history(session, workspace_id=visitor.workspace.id, output_id=output_id)
+    return fragment(request, "partials/how_it_was_made.html", view=view, texts=texts, history=history)
 
 
 @router.get("/outputs/{output_id}/thumb/{sha}")
@@ -136,7 +140,7 @@ def download(
     session: ReadSession, storage: FileStorage, visitor: Viewer, output_id: RowId, kind: Kind = "png"
 ) -> Response:
     view = queries.view(session, workspace_id=visitor.workspace.id, output_id=output_id)
-    return send_copy(storage, view, kind)
+    return send_copy(storage, visitor, view, kind)
 
 
 @router.post("/outputs/{output_id}/tags")
@@ -230,21 +234,10 @@ def download_chosen(
     session: ReadSession, storage: FileStorage, visitor: Viewer, form: Annotated[SelectionForm, Form()]
 ) -> Response:
     chosen = queries.chosen(session, workspace_id=visitor.workspace.id, output_ids=form.ids)
-    return send_archive(storage, queries.views(session, chosen), "pictures.zip")
+    return send_archive(storage, visitor, queries.views(session, chosen), "pictures.zip")
 
 
 # Campaigns
-
-
-@router.get("/campaigns")
-def show_campaigns(request: Request, session: ReadSession, visitor: Viewer) -> Response:
-    return page(
-        request,
-        "pages/campaigns.html",
-        campaigns=campaigns.campaigns(session, workspace_id=visitor.workspace.id),
-        counts=queries.pictures_per_campaign(session, workspace_id=visitor.workspace.id),
-        faces=queries.faces_per_campaign(session, workspace_id=visitor.workspace.id),
-    )
 
 
 @router.post("/campaigns")

@@ -11,10 +11,12 @@ from sqlalchemy.orm import Session
 from app.campaigns import queries as campaigns
 from app.db import Database, changed, now
 from app.gallery import queries
-from app.gallery.errors import NothingChosen, TooLateToUndo, TooManyTags
+from app.gallery.errors import NothingChosen, TooManyTags
 from app.gallery.models import OutputTag
 from app.generations import queries as generations
 from app.generations.models import Generation, Output
+from app.sign_off import service as sign_off
+from app.sign_off.errors import TooLateToUndo
 from app.storage import Storage
 
 MOST_TAGS = 20
@@ -161,6 +163,7 @@ def sweep_deleted(database: Database, storage: Storage, *, older_than: timedelta
             ).all()
             if gone:
                 session.execute(delete(Output).where(Output.id.in_([row.id for row in gone])))
+                sign_off.forget(session, subject_kind=queries.KIND, subject_ids=[row.id for row in gone])
         for row in gone:
             storage.delete(row.key)
             storage.delete(row.thumb_key)

@@ -10,6 +10,7 @@ from app.base_models.catalogue import Quantization
 from app.base_models.told_words import ToldWord
 from app.generations import queries, requests, schedulers, service
 from app.generations.channels import CHANNEL_KEYS, CHANNELS
+from app.generations.enlarging.steps import EnlargementStep, read_kept
 from app.generations.forms import Count, Guidance, Seed, Steps, Strength
 from app.generations.models import Generation
 from app.generations.planner import DrawingPlan
@@ -184,7 +185,7 @@ class GenerationOut(BaseModel, defer_build=True):
 
     id: str
     project_id: str
-    kind: str = Field(description="``pictures``, or ``strip``: one seed at several strengths.")
+    kind: str = Field(description="``pictures``, ``strip`` (one seed at several strengths), or ``enlargement``.")
     channel: str
     recipe: GenerationRecipe
     words: list[ToldWord] = Field(
@@ -192,6 +193,9 @@ class GenerationOut(BaseModel, defer_build=True):
     )
     drawing: Drawing | None = Field(description="None before it is drawn, and where there is nothing to plan.")
     source_output_id: str | None
+    enlargements: list[EnlargementStep] = Field(
+        description="Each time that its picture was enlarged after it was drawn, the first one first."
+    )
     campaign_id: str | None
     created_at: datetime
     job: JobOut = Field(description="Its progress counts denoising steps of all pictures.")
@@ -232,6 +236,7 @@ def _out(view: queries.GenerationView) -> GenerationOut:
         words=list(view.words),
         drawing=_drawing(view.drawing),
         source_output_id=generation.source_output_id,
+        enlargements=list(read_kept(generation.enlargements)),
         campaign_id=generation.campaign_id,
         created_at=generation.created_at,
         job=JobOut.of(job),
@@ -264,7 +269,8 @@ def _out(view: queries.GenerationView) -> GenerationOut:
     )
 
 
-def _told(session: WriteSession, generation: Generation) -> GenerationOut:
+def told(session: WriteSession, generation: Generation) -> GenerationOut:
+    """A new order, as its answer tells it."""
     return _out(queries.views(session, [generation])[0])
 
 
@@ -290,7 +296,7 @@ def create(
         start=wanted.start.choice() if wanted.start else StartChoice(),
         campaign_id=wanted.campaign_id,
     )
-    return _told(session, requested.generation)
+    return told(session, requested.generation)
 
 
 @router.get("/generations", summary="List requests")
@@ -331,7 +337,7 @@ def again(session: WriteSession, visitor: Editor, generation_id: RowId) -> Gener
     generation = service.again(
         session, workspace_id=visitor.workspace.id, generation_id=generation_id, user_id=visitor.user.id
     )
-    return _told(session, generation)
+    return told(session, generation)
 
 
 @router.post("/outputs/{output_id}/more-like-this", status_code=201, summary="Request pictures like this one")
@@ -344,7 +350,7 @@ def more_like_this(session: WriteSession, visitor: Editor, output_id: RowId, wan
         user_id=visitor.user.id,
         count=wanted.count,
     )
-    return _told(session, generation)
+    return told(session, generation)
 
 
 @router.post("/outputs/{output_id}/strip", status_code=201, summary="Request this picture at several strengths")
@@ -357,7 +363,7 @@ def strip(session: WriteSession, visitor: Editor, output_id: RowId, wanted: Stre
         user_id=visitor.user.id,
         strengths=tuple(wanted.strengths),
     )
-    return _told(session, generation)
+    return told(session, generation)
 
 
 class ChannelOut(BaseModel, defer_build=True):

@@ -67,5 +67,12 @@ class NoStartPicture(Invalid):
     sentence = N_("Please choose the picture for this mask first.")
 
 
+class TooLargeToEnlarge(Conflict):
+    sentence = N_(
+        "Enlarged %(times)s times, this picture would have %(width)s × %(height)s pixels. At most 8,192 pixels a side "
+        "and 40 megapixels in all are possible."
+    )
+
+
 class NothingToCompare(Conflict):
     sentence = N_("This picture was made without an adapter, so there is nothing to compare it with.")

@@ -16,7 +16,8 @@ class Generation(Base):
     workspace_id: Mapped[str] = mapped_column(ForeignKey("workspaces.id", ondelete="CASCADE"))
     project_id: Mapped[str] = mapped_column(ForeignKey("projects.id", ondelete="CASCADE"))
     kind: Mapped[str] = mapped_column(String(12), default="pictures")
-    """``pictures``, or ``strip``: one seed, several strengths (a with-and-without pair is a strip of two)."""
+    """``pictures``, ``strip``: one seed, several strengths (a with-and-without pair is a strip of two), or
+    ``enlargement``: one picture of another order, larger."""
     recipe: Mapped[dict[str, Any]] = mapped_column(JSON)
     """A ``GenerationRecipe``."""
     channel: Mapped[str] = mapped_column(String(20), default="square")
@@ -29,7 +30,9 @@ class Generation(Base):
     words: Mapped[list[dict[str, Any]] | None] = mapped_column(JSON, default=None)
     """Each a ``ToldWord``: what the base does not know of the prompt; None for nothing. Kept, as bases learn words."""
     source_output_id: Mapped[str | None] = mapped_column(String(ID_LENGTH), default=None)
-    """The picture that "more like this" or "reuse" started from."""
+    """The picture that "more like this" or "reuse" started from, or that is enlarged."""
+    enlargements: Mapped[list[dict[str, Any]] | None] = mapped_column(JSON, default=None)
+    """Each an ``EnlargementStep``, the first one first: every time that the picture was enlarged after it was drawn."""
     created_by: Mapped[str | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))
     created_at: Mapped[datetime] = mapped_column(default=now)
 

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
+from math import prod
 from typing import Any
 from xml.sax.saxutils import escape, quoteattr
 
 from app.generations import schedulers
+from app.generations.enlarging.steps import METHOD, EnlargementStep
 from app.generations.recipe import GenerationRecipe
 
 SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
@@ -62,7 +64,8 @@ class MadeBy:
     """Of the file, in pixels, as is the height."""
     height: int
     enlargement: int
-    """How many times as wide and as high as it was drawn the picture was made; 1 where it is as it was drawn."""
+    """How many times as wide and as high as it was drawn the picture was made at once; 1 where it is as it was drawn.
+    ``enlarged`` comes on top."""
     software: str
     image: str | None = None
     """SHA-256 of the picture that it started from."""
@@ -72,6 +75,8 @@ class MadeBy:
     quantization: str | None = None
     """How the base was held; None where nobody knows any more."""
     clip_skip: int = 1
+    enlarged: tuple[EnlargementStep, ...] = ()
+    """Each time that the finished picture was enlarged afterwards, the first one first."""
 
     @property
     def sampler(self) -> str:
@@ -100,6 +105,7 @@ class MadeBy:
             "strength": self.strength,
             "quantization": self.quantization,
             "clip_skip": self.clip_skip,
+            "enlarged": [step.model_dump(mode="json") for step in self.enlarged],
         }
 
     def parameters(self) -> str:
@@ -118,8 +124,11 @@ class MadeBy:
         }
         if self.variation_of_seed is not None:
             settings |= {"Variation seed": self.seed, "Variation seed strength": f"{self.variation_strength:g}"}
-        if self.enlargement > 1:
-            settings |= {"Postprocess upscale by": self.enlargement, "Postprocess upscaler": UPSCALER}
+        upscalers = [UPSCALER] if self.enlargement > 1 else []
+        upscalers += [step.network or METHOD for step in self.enlarged]
+        if upscalers:
+            by = self.enlargement * prod(step.times for step in self.enlarged)
+            settings |= {"Postprocess upscale by": by, "Postprocess upscaler": " + ".join(upscalers)}
         if self.clip_skip > 1:
             settings["Clip skip"] = self.clip_skip
         if self.strength is not None:
@@ -141,11 +150,22 @@ class MadeBy:
             ' xmlns:xmp="http://ns.adobe.com/xap/1.0/"'
             ' xmlns:Iptc4xmpExt="http://iptc.org/std/Iptc4xmpExt/2008-02-29/"'
             f" xmp:CreatorTool={quoteattr(self.software)} xmp:CreateDate={quoteattr(moment)}"
+            ' xmlns:xmpMM="http://ns.adobe.com/xap/1.0/mm/"'
+            ' xmlns:stEvt="http://ns.adobe.com/xap/1.0/sType/ResourceEvent#"'
             f" Iptc4xmpExt:DigitalSourceType={quoteattr(COMPOSITE_SOURCE_TYPE if self.image else SOURCE_TYPE)}>"
             f'<dc:description><rdf:Alt><rdf:li xml:lang="x-default">{escape(self.prompt)}</rdf:li></rdf:Alt>'
-            "</dc:description></rdf:Description></rdf:RDF></x:xmpmeta>"
+            f"</dc:description>{self._history()}</rdf:Description></rdf:RDF></x:xmpmeta>"
             '<?xpacket end="r"?>'
         )
+
+    def _history(self) -> str:
+        """What was done to the picture after it was drawn; nothing for one that is as it was drawn."""
+        events = "".join(
+            f'<rdf:li stEvt:action="resized" stEvt:softwareAgent={quoteattr(self.software)}'
+            f" stEvt:parameters={quoteattr(step.told)}/>"
+            for step in self.enlarged
+        )
+        return f"<xmpMM:History><rdf:Seq>{events}</rdf:Seq></xmpMM:History>" if events else ""
 
 
 def made_by(
@@ -155,9 +175,10 @@ def made_by(
     seed: int,
     multiplier: float,
     size: tuple[int, int],
+    enlarged: tuple[EnlargementStep, ...] = (),
 ) -> MadeBy:
     """What is told about one picture of a recipe. ``adapters`` have the recipe's strengths; ``multiplier`` is that of
-    the picture within a strip, ``size`` that of its file."""
+    the picture within a strip, ``size`` that of its file, ``enlarged`` what was done to it since it was drawn."""
     used = tuple(
         UsedAdapter(one.adapter_id, one.name, one.version, one.sha256, round(one.strength * multiplier, 4))
         for one in adapters
@@ -176,13 +197,14 @@ def made_by(
         scheduler=recipe.scheduler,
         width=size[0],
         height=size[1],
-        enlargement=max(1, size[0] // recipe.width),
+        enlargement=max(1, (enlarged[0].width if enlarged else size[0]) // recipe.width),
         software=software(),
         image=recipe.image,
         mask=recipe.mask,
         strength=recipe.strength if recipe.image else None,
         quantization=recipe.quantization,
         clip_skip=recipe.clip_skip,
+        enlarged=enlarged,
     )
 
 

@@ -16,6 +16,8 @@ from app.base_models.catalogue import BaseModelEntry
 from app.base_models.told_words import ToldWord, read_kept
 from app.db import own
 from app.errors import NotFound
+from app.generations.enlarging.steps import EnlargementStep
+from app.generations.enlarging.steps import read_kept as read_steps
 from app.generations.errors import NoSuchAdapter, OtherEdition
 from app.generations.models import Generation, Output
 from app.generations.planner import DrawingPlan
@@ -65,6 +67,12 @@ class GenerationView:
         return self.generation.kind == "strip"
 
     @property
+    def enlarges(self) -> EnlargementStep | None:
+        """What an enlargement does to its picture; None for other kinds."""
+        steps = read_steps(self.generation.enlargements)
+        return steps[-1] if steps else None
+
+    @property
     def prompt(self) -> str:
         """The words for people to read: what only calls an adapter is left out."""
         bare = without_trigger_words(self.recipe.prompt, [adapter.trigger_word for adapter in self.adapters])
@@ -72,7 +80,9 @@ class GenerationView:
 
     @property
     def drawn_size(self) -> tuple[int, int] | None:
-        """Width and height that the base drew its pictures at, where they were enlarged afterwards; else None."""
+        """Width and height before its pictures were enlarged; None where they are as they were drawn."""
+        if self.enlarges is not None:
+            return self.enlarges.width, self.enlarges.height
         drawn = self.recipe.width, self.recipe.height
         return drawn if self.outputs and self.size != drawn else None
 
@@ -87,6 +97,8 @@ class GenerationView:
         """Width and height of its pictures in pixels: of those that are there, else as its base makes them today."""
         if self.outputs:
             return self.outputs[0].width, self.outputs[0].height
+        if self.enlarges is not None:
+            return self.enlarges.size
         times = catalogue.enlargement_of(self.recipe.base_model)
         return self.recipe.width * times, self.recipe.height * times
 

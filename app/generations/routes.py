@@ -1,12 +1,14 @@
 """The studio: asking for pictures and watching them come."""
 
 from dataclasses import replace
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Form, Query, Request, Response
 
 from app.campaigns import queries as campaigns
 from app.generations import queries, requests, service, studio
+from app.generations.enlarging import service as enlarging
+from app.generations.enlarging.steps import choices
 from app.generations.forms import DrawnWith, MoreForm, StudioForm, Written
 from app.generations.models import Generation
 from app.generations.queries import GenerationView
@@ -233,7 +235,8 @@ def again(request: Request, session: WriteSession, visitor: Editor, generation_i
 @router.get("/outputs/{output_id}/menu")
 def menu(request: Request, session: ReadSession, visitor: Viewer, output_id: RowId) -> Response:
     output = queries.output(session, workspace_id=visitor.workspace.id, output_id=output_id)
-    return fragment(request, "partials/output_menu_items.html", output=output)
+    larger = choices(output.width, output.height)
+    return fragment(request, "partials/output_menu_items.html", output=output, larger=larger)
 
 
 @router.post("/outputs/{output_id}/more-like-this")
@@ -261,6 +264,21 @@ def compare(request: Request, session: WriteSession, visitor: Editor, output_id:
 @audited("generation.ordered")
 def strip(request: Request, session: WriteSession, visitor: Editor, output_id: RowId) -> Response:
     return _strip(request, session, visitor, output_id, requests.STRIP_STRENGTHS)
+
+
+@router.post("/outputs/{output_id}/enlarge/{times}")
+@audited("generation.ordered")
+def enlarge(
+    request: Request, session: WriteSession, visitor: Editor, output_id: RowId, times: Literal["2", "4"]
+) -> Response:
+    generation = enlarging.enlarge(
+        session,
+        workspace_id=visitor.workspace.id,
+        output_id=output_id,
+        user_id=visitor.user.id,
+        times=2 if times == "2" else 4,
+    )
+    return _came(request, session, visitor, generation)
 
 
 def _strip(

@@ -12,6 +12,8 @@ from app.campaigns import queries as campaigns
 from app.db import Database
 from app.errors import NotFound
 from app.generations import queries, requests
+from app.generations.enlarging.service import EnlargementSpec, enlarge
+from app.generations.enlarging.steps import read_kept
 from app.generations.errors import NothingToCompare
 from app.generations.models import Generation, Output
 from app.generations.planner import DrawingPlan
@@ -155,8 +157,15 @@ def strip(
 
 def again(session: Session, *, workspace_id: str, generation_id: str, user_id: str | None) -> Generation:
     """Make the same request once more; where it has been done, with a new seed (pictures like another one: turned by
-    another share), because it would give the same pictures. Raises ``NotFound``, ``OtherEdition``."""
+    another share), because it would give the same pictures. An enlargement is made again as it was.
+
+    Raises ``NotFound``, ``OtherEdition``, ``TooLargeToEnlarge``.
+    """
     before = queries.generation(session, workspace_id=workspace_id, generation_id=generation_id)
+    steps = read_kept(before.enlargements)
+    if steps:
+        source = before.source_output_id or ""
+        return enlarge(session, workspace_id=workspace_id, output_id=source, user_id=user_id, times=steps[-1].times)
     recipe = GenerationRecipe.model_validate(before.recipe)
     if before.kind == "pictures" and job_queries.job_of(session, before.id).state == "done":
         fresh = (
@@ -217,7 +226,9 @@ def _campaign_now(session: Session, generation_id: str) -> str | None:
     )
 
 
-def add_output(session: Session, claim: claims.Claim, spec: GenerationSpec, picture: FinishedPicture) -> bool:
+def add_output(
+    session: Session, claim: claims.Claim, spec: GenerationSpec | EnlargementSpec, picture: FinishedPicture
+) -> bool:
     """Add the row of a finished picture, if its place is still free. Says whether it is there now.
 
     Raises ``LeaseLost`` when this attempt is not the current one any more.

@@ -285,7 +285,7 @@ def _belongs() -> ColumnElement[bool]:
         source.id == Generation.source_output_id,
         source.workspace_id == Generation.workspace_id,
         order.id == source.generation_id,
-        order.kind == "pictures",
+        order.kind != "strip",
         queries.has_pictures(order),
     )
 

@@ -54,10 +54,10 @@ class Channel:
 
     @property
     def canvas(self) -> Canvas:
-        """What is drawn on; for print with its bleed."""
+        """What is drawn on; for print with its bleed, which is never narrower than the paper's."""
         if self.paper is None:
             return Canvas(self.width_px, self.height_px, self.safe)
-        bleed = round(self.paper.bleed_mm / MM_PER_INCH * self.paper.dpi)
+        bleed = math.ceil(self.paper.bleed_mm / MM_PER_INCH * self.paper.dpi)
         return Canvas(self.width_px, self.height_px, self.safe, bleed, self.paper.dpi)
 
 

@@ -22,11 +22,13 @@ _BOUNDARY = 0.51
 
 
 def pixels_of(box: Rectangle, size: tuple[int, int]) -> tuple[int, int, int, int]:
-    """Left, top, right and bottom of the pixels that a box touches, within an image of this size."""
-    left, top = max(0, int(box.x)), max(0, int(box.y))
-    right = min(size[0], int(np.ceil(box.x + box.width)))
-    bottom = min(size[1], int(np.ceil(box.y + box.height)))
-    return min(left, right), min(top, bottom), max(left, right), max(top, bottom)
+    """Left, top, right and bottom of the pixels whose middle lies in a box, within an image of this size.
+
+    A pixel of which a box covers a sliver belongs to what is beside it, such as the edge of a button below.
+    """
+    left, right = (min(size[0], max(0, round(at))) for at in (box.x, box.x + box.width))
+    top, bottom = (min(size[1], max(0, round(at))) for at in (box.y, box.y + box.height))
+    return left, top, right, bottom
 
 
 def least_contrast(element: Element, ground: Image.Image) -> float:

@@ -11,7 +11,7 @@ from typing import Any
 from PIL import Image
 
 from app.errors import N_, Invalid
-from app.layouts import checks, letters, painting
+from app.layouts import checks, letters, painting, pdf_boxes
 from app.layouts.channels import proportion_class
 from app.layouts.designs import Layout
 from app.layouts.painting import Logo, Picture
@@ -95,11 +95,12 @@ def render_pdf(
 ) -> RenderedPdf:
     """The same ad as PDF with live text and embedded fonts, as large on paper as the canvas' ``dpi`` says.
 
-    Where the canvas has a bleed, the page is larger by it and by crop marks. Raises what ``render`` raises.
+    Where the canvas has a bleed, the page is larger by it and by crop marks, and its ``TrimBox`` says where it is cut.
+    Raises what ``render`` raises.
     """
     with _stacked(layout, theme, canvas, slots, locale, colours, fonts_folder, family) as ad:
         pdf = ad.sheet.pdf(veil=ad.veil, logo_file="" if ad.logo is None else _logo_file(ad.logo, slots))
-    return RenderedPdf(pdf, _boxes(ad.elements), tuple(ad.findings))
+    return RenderedPdf(pdf_boxes.with_boxes(pdf, canvas), _boxes(ad.elements), tuple(ad.findings))
 
 
 @contextmanager

@@ -24,7 +24,7 @@ from app.layouts.values import Rectangle
 
 FONTS = Path(__file__).with_name("fonts")
 DEFAULT_FAMILY = "Hanken Grotesk"
-FALLBACK_FAMILIES = (DEFAULT_FAMILY, "Noto Sans Arabic", "Noto Sans Hebrew")
+FALLBACK_FAMILIES = (DEFAULT_FAMILY, "Vazirmatn", "Noto Sans Hebrew")
 """Families of ``fonts/`` that stand in for letters which the brand's own family lacks."""
 
 

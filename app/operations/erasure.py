@@ -25,6 +25,7 @@ from app.operations.models import OrphanFile
 from app.operations.orphans import FILES
 from app.projects import service as projects
 from app.projects.models import Project
+from app.sign_off import service as sign_off
 from app.storage import Storage
 
 COMMAND = "app.erasure"
@@ -155,6 +156,8 @@ def _erase_drawn_with(database: Database, storage: Storage, adapter_ids: set[str
         chosen = orders[start : start + ROWS_AT_ONCE]
         with database.write() as session:
             session.execute(delete(Job).where(Job.subject_id.in_(chosen)))
+            drawn = list(session.scalars(select(Output.id).where(Output.generation_id.in_(chosen))))
+            sign_off.forget(session, subject_kind="output", subject_ids=drawn)
             session.execute(delete(Generation).where(Generation.id.in_(chosen)))
     for key in keys:
         storage.delete(key)

@@ -7,6 +7,8 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from app.adapters.models import Adapter
+from app.brand_kits.guidelines.models import GuidelineLogo
+from app.brand_kits.models import KitFile
 from app.db import now
 from app.generations.models import Output
 from app.images.models import Image
@@ -70,16 +72,18 @@ class BrandUse:
     pictures: int
     visuals: int
     adapters: int
+    kit: int
+    """Logos and fonts of every version, and logos that guidelines propose."""
 
     @property
     def total(self) -> int:
-        return self.pictures + self.visuals + self.adapters
+        return self.pictures + self.visuals + self.adapters + self.kit
 
 
 def storage_use(session: Session, *, workspace_id: str) -> list[BrandUse]:
     """Bytes by brand as the rows know them, the largest first; copies such as thumbnails come on top."""
     sums: list[dict[str, int]] = []
-    for table in (Image, Output, Adapter):
+    for table in (Image, Output, Adapter, KitFile, GuidelineLogo):
         by_brand = (
             select(table.project_id, func.sum(table.byte_count))
             .where(table.workspace_id == workspace_id)
@@ -93,6 +97,7 @@ def storage_use(session: Session, *, workspace_id: str) -> list[BrandUse]:
             sums[0].get(brand.id, 0),
             sums[1].get(brand.id, 0),
             FILES_OF_AN_ADAPTER * sums[2].get(brand.id, 0),
+            sums[3].get(brand.id, 0) + sums[4].get(brand.id, 0),
         )
         for brand in brands
     ]

@@ -35,3 +35,11 @@ def projects(
 def archived_count(session: Session, *, workspace_id: str) -> int:
     counted = select(func.count()).where(Project.workspace_id == workspace_id, Project.archived_at.is_not(None))
     return session.scalar(counted) or 0
+
+
+def names(session: Session, *, workspace_id: str, project_ids: set[str]) -> dict[str, str]:
+    """Names of brands by id; another workspace's are left out."""
+    rows = session.execute(
+        select(Project.id, Project.name).where(Project.workspace_id == workspace_id, Project.id.in_(project_ids))
+    )
+    return {row.id: row.name for row in rows}

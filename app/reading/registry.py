@@ -27,6 +27,9 @@ READERS = {
     "palette": Reader("app.images.reading.reader:palette", memory_mb=1_000, most_answer_mb=1),
     "logo": Reader("app.brand_kits.reading.reader:logo", memory_mb=1_500, most_answer_mb=60),
     "font": Reader("app.brand_kits.reading.reader:font", seconds=30, memory_mb=1_500, most_answer_mb=60),
+    "guideline": Reader(
+        "app.brand_kits.guidelines.reading.reader:guideline", seconds=75, memory_mb=1_500, most_answer_mb=60
+    ),
     "start_picture": Reader("app.generations.start_pictures.reader:start_picture"),
     "mask": Reader("app.generations.start_pictures.reader:mask", memory_mb=1_000),
     "smaller_copy": Reader("app.gallery.copy_reader:smaller_copy", memory_mb=1_000),

@@ -10,6 +10,8 @@ from app.db import now
 from app.generations.forms import Seed
 from app.jobs.api import OLD, JobOut
 from app.projects import queries as projects
+from app.sign_off.api import HistoryOut, VerdictOut
+from app.sign_off.forms import Reason
 from app.web.api.audited import audited
 from app.web.api.deferred_route import DeferredRoute
 from app.web.api.json_body import JsonBody
@@ -17,11 +19,11 @@ from app.web.gate.signed_in import Editor, Viewer
 from app.web.language import translate
 from app.web.paging import Cursor, from_cursor, split
 from app.web.session_deps import ReadSession, WriteSession
-from app.web.text import Line, RowId, Text
+from app.web.text import RowId, Text
 from app.writings import channels, exports, queries, requests, service
 from app.writings.checks import Rules
-from app.writings.filters import Review, TextFilters
-from app.writings.forms import Audience, Brief, Language, Length, Tone, VariantCount
+from app.writings.filters import Review
+from app.writings.forms import Audience, Brief, ExportQuery, Language, Length, TextPageQuery, Tone, VariantCount
 from app.writings.recipe import Arm, WritingOrder
 from app.writings.routes import change_text, request_texts, texts_to_export, words_in
 
@@ -95,6 +97,7 @@ class VariantOut(BaseModel, defer_build=True):
     seconds: float
     favourite: bool
     review: Review
+    verdict: VerdictOut | None = Field(description="What is in force; null where nobody has judged it.")
     findings: list[FindingOut]
     created_at: datetime
 
@@ -154,6 +157,7 @@ class VariantChanges(JsonBody):
 
     favourite: bool | None = None
     review: Review | None = None
+    reason: Reason = Field("", description="Why; kept with ``review``.")
     text: Annotated[Text | None, Field(min_length=1)] = None
 
 
@@ -183,6 +187,7 @@ def _variant(view: queries.VariantView) -> VariantOut:
         seconds=row.seconds,
         favourite=row.favourite,
         review=row.review,
+        verdict=VerdictOut.of(view.verdict),
         findings=[
             FindingOut(
                 kind=one.kind,
@@ -279,40 +284,6 @@ def again(session: WriteSession, visitor: Editor, writing_id: RowId) -> WritingO
     return _out(queries.view(session, workspace_id=visitor.workspace.id, writing_id=writing.id))
 
 
-class TextQuery(BaseModel, defer_build=True):
-    """What texts may be narrowed by."""
-
-    project_id: RowId | None = None
-    channel: Annotated[Line | None, Field(max_length=20)] = None
-    campaign_id: RowId | None = None
-    favourite: bool = False
-    review: Review | None = None
-    q: Annotated[Line | None, Field(max_length=200, description="Words in the text or its brief.")] = None
-
-    def filters(self) -> TextFilters:
-        return TextFilters(
-            brand=self.project_id,
-            channel=self.channel,
-            campaign=self.campaign_id,
-            favourite=self.favourite,
-            review=self.review,
-            q=self.q,
-        )
-
-
-class TextPageQuery(TextQuery):
-    """Filters, and which page."""
-
-    cursor: Annotated[str | None, Field(max_length=200)] = None
-    limit: Annotated[int, Field(ge=1, le=200)] = 50
-
-
-class ExportQuery(TextQuery):
-    """Filters, and which kind of file."""
-
-    kind: Literal["csv", "docx"] = "csv"
-
-
 @router.get("/variants", summary="Find texts")
 def list_variants(session: ReadSession, visitor: Viewer, asked: Annotated[TextPageQuery, Query()]) -> VariantPage:
     found = queries.texts(
@@ -345,6 +316,11 @@ def get_variant(session: ReadSession, visitor: Viewer, variant_id: RowId) -> Var
     return _variant(queries.variant_view(session, workspace_id=visitor.workspace.id, variant_id=variant_id))
 
 
+@router.get("/variants/{variant_id}/history", summary="Show who approved or rejected a text, and why")
+def get_history(session: ReadSession, visitor: Viewer, variant_id: RowId) -> HistoryOut:
+    return HistoryOut.of_all(queries.history(session, workspace_id=visitor.workspace.id, variant_id=variant_id))
+
+
 @router.patch("/variants/{variant_id}", summary="Review and edit a text")
 @audited("variant.changed")
 def change_variant(
@@ -360,6 +336,8 @@ def change_variant(
         variant_id=variant_id,
         favourite=changes.favourite,
         review=changes.review,
+        user_id=visitor.user.id,
+        reason=changes.reason,
     )
     return _variant(queries.variant_view(session, workspace_id=workspace_id, variant_id=variant_id))
 

@@ -1,4 +1,5 @@
-"""The channels that a text is written for: those that a voice learns, and two that belong to a visual. Data alone."""
+"""The channels that a text is written for: those that a voice learns, a button's, and two that belong to a
+visual. Data alone."""
 
 from dataclasses import dataclass
 
@@ -10,7 +11,7 @@ LENGTHS: dict[str, float] = {"short": 0.5, "usual": 1.0, "long": 2.0}
 """Multipliers of a channel's usual number of words."""
 LANGUAGES = {"de": "Deutsch", "en": "English"}
 """Texts can be ordered in these, whatever the pages' language; named as their speakers do."""
-CAPTION, ALT_TEXT = "caption", "alt_text"
+CALL_TO_ACTION, CAPTION, ALT_TEXT = "call_to_action", "caption", "alt_text"
 OF_A_VISUAL = (CAPTION, ALT_TEXT)
 
 
@@ -38,12 +39,17 @@ CHANNELS = (
         )
         for one in voice.CHANNELS
     ),
+    TextChannel(CALL_TO_ACTION, N_("Call to action"), 30, 3, lengths=False),
     TextChannel(CAPTION, N_("Caption of a visual"), 2200, 30, most_hashtags=30),
     # Screen readers read an alternative text in one go; 150 characters are what is commonly advised at most.
     TextChannel(ALT_TEXT, N_("Alt text of a visual"), 150, 15, lengths=False),
 )
 CHANNEL_KEYS = tuple(channel.key for channel in CHANNELS)
 DEFAULT_CHANNEL = "post"
+_CALL_TO_ACTION = {
+    "en": "Write a call to action for a button, three words at most, about {words}.",
+    "de": "Schreibe eine Handlungsaufforderung für einen Knopf, höchstens drei Wörter, zu {words}.",
+}
 _CAPTION = {"en": "Write a caption for a picture", "de": "Schreibe eine Bildunterschrift"}
 _ALT_TEXT = {
     "en": "Describe this picture in one sentence, for somebody who cannot see it: {words}.",
@@ -66,6 +72,8 @@ def order_for(channel: TextChannel, language: str, brief: str, words: int | None
     """The order as a model reads it, in the words that voices are trained with."""
     about = " ".join(brief.split()).rstrip(".")
     said = voice.wording(language)
+    if channel.key == CALL_TO_ACTION:
+        return _CALL_TO_ACTION[said].format(words=about)
     if channel.key == ALT_TEXT:
         return _ALT_TEXT[said].format(words=about)
     if channel.key == CAPTION:

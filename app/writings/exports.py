@@ -64,7 +64,16 @@ def _cells(one: ExportedText, words: Words) -> list[str]:
         " ".join(words.finding((finding.sentence, finding.params)) for finding in one.view.told),
         variant.created_at.isoformat(timespec="minutes"),
         words.arms[variant.arm],
+        *_decided(one),
     ]
+
+
+def _decided(one: ExportedText) -> list[str]:
+    """By whom, when and why the text is approved or rejected."""
+    verdict = one.view.verdict
+    if verdict is None or verdict.state == "open":
+        return ["", "", ""]
+    return [verdict.by or "", verdict.at.isoformat(timespec="minutes"), verdict.reason]
 
 
 def as_docx(texts: Sequence[ExportedText], words: Words, *, when: datetime) -> bytes:
@@ -72,7 +81,8 @@ def as_docx(texts: Sequence[ExportedText], words: Words, *, when: datetime) -> b
     the same texts give the same bytes."""
     body = [_paragraph(words.title, "Title")]
     for one in texts:
-        facts = [one.brand, words.channel(one.view.channel.name), one.campaign, words.states[one.view.variant.review]]
+        state = words.states[one.view.variant.review]
+        facts = [one.brand, words.channel(one.view.channel.name), one.campaign, state, *_decided(one)]
         body += [
             _paragraph(one.view.writing.brief, "Heading1"),
             _paragraph(" · ".join(fact for fact in facts if fact), "Facts"),

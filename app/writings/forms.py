@@ -125,6 +125,40 @@ class TextsQuery(BaseModel, defer_build=True):
         )
 
 
+class TextQuery(BaseModel, defer_build=True):
+    """What texts may be narrowed by."""
+
+    project_id: RowId | None = None
+    channel: Annotated[Line | None, Field(max_length=20)] = None
+    campaign_id: RowId | None = None
+    favourite: bool = False
+    review: Review | None = None
+    q: Annotated[Line | None, Field(max_length=200, description="Words in the text or its brief.")] = None
+
+    def filters(self) -> TextFilters:
+        return TextFilters(
+            brand=self.project_id,
+            channel=self.channel,
+            campaign=self.campaign_id,
+            favourite=self.favourite,
+            review=self.review,
+            q=self.q,
+        )
+
+
+class TextPageQuery(TextQuery):
+    """Filters, and which page."""
+
+    cursor: Annotated[str | None, Field(max_length=200)] = None
+    limit: Annotated[int, Field(ge=1, le=200)] = 50
+
+
+class ExportQuery(TextQuery):
+    """Filters, and which kind of file."""
+
+    kind: Literal["csv", "docx"] = "csv"
+
+
 def _id(value: str | None) -> str | None:
     return value if value and len(value) == 32 and value.isascii() and value.isalnum() else None
 

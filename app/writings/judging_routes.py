@@ -2,10 +2,12 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Annotated
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Form, Request, Response
 
 from app.errors import N_
+from app.sign_off.forms import ReasonForm
 from app.web.answers import go, is_htmx, where_from, with_toast
 from app.web.api.audited import audited
 from app.web.api.deferred_route import DeferredRoute
@@ -17,6 +19,7 @@ from app.web.templating import fragment
 from app.web.text import RowId
 from app.writings import queries, service
 from app.writings.filters import Review
+from app.writings.queries import VariantView
 from app.writings.vote.arms import ARM_NAMES
 
 router = APIRouter(route_class=DeferredRoute)
@@ -45,32 +48,68 @@ ACTS = (
     Act("reject", "variant.reviewed", None, "rejected", N_("Text rejected."), N_("Already rejected.")),
     Act("reopen", "variant.reviewed", None, "open", N_("Moved back to review."), N_("Not reviewed yet.")),
 )
+REASON_SAVED = N_("Reason saved.")
 BY_FAVOURITE = {act.favourite: act for act in ACTS if act.favourite is not None}
-BY_REVIEW: dict[str, Act] = {act.review: act for act in ACTS if act.review is not None}
+UNDONE = N_("Decision undone.")
 
 
 def _routes_of(act: Act) -> Callable[..., Response]:
     @router.post(f"/variants/{{variant_id}}/{act.name}")
     @audited(act.audited_as)
-    def mark(request: Request, session: WriteSession, visitor: Editor, variant_id: RowId) -> Response:
+    def mark(
+        request: Request,
+        session: WriteSession,
+        visitor: Editor,
+        variant_id: RowId,
+        form: Annotated[ReasonForm, Form()],
+    ) -> Response:
         workspace_id = visitor.workspace.id
         before = queries.variant(session, workspace_id=workspace_id, variant_id=variant_id)
-        undo = BY_REVIEW[before.review] if act.review else BY_FAVOURITE[before.favourite]
+        is_so = before.review == act.review if act.review else before.favourite == act.favourite
         service.change(
-            session, workspace_id=workspace_id, variant_id=variant_id, favourite=act.favourite, review=act.review
+            session,
+            workspace_id=workspace_id,
+            variant_id=variant_id,
+            favourite=act.favourite,
+            review=act.review,
+            user_id=visitor.user.id,
+            reason=form.reason,
         )
-        said = translate(request.state.locale, act.already if undo is act else act.done)
-        kind, way_back = ("note", None) if undo is act else ("undo", f"/variants/{variant_id}/{undo.name}")
         view = queries.variant_view(session, workspace_id=workspace_id, variant_id=variant_id)
-        if is_htmx(request):
-            return with_toast(
-                fragment(request, "partials/writing_text.html", one=view, arm_names=ARM_NAMES), said, way_back, kind
-            )
-        back = where_from(request, f"/writings/{view.writing.id}") + f"#variant-{variant_id}"
-        return go(request, back, Flash(kind, said, way_back))
+        if is_so:
+            said = translate(request.state.locale, REASON_SAVED if form.reason else act.already)
+            return _answer(request, view, Flash("note", said))
+        said = translate(request.state.locale, act.done)
+        return _answer(request, view, Flash("undo", said, _way_back(act, view)))
 
     return mark
 
 
+def _way_back(act: Act, view: VariantView) -> str:
+    if act.favourite is not None:
+        return f"/variants/{view.variant.id}/{BY_FAVOURITE[not act.favourite].name}"
+    assert view.verdict is not None
+    return f"/variants/{view.variant.id}/undo/{view.verdict.id}"
+
+
+def _answer(request: Request, view: VariantView, flash: Flash) -> Response:
+    """The text as it is now, with or without scripts."""
+    if is_htmx(request):
+        shown = fragment(request, "partials/writing_text.html", one=view, arm_names=ARM_NAMES)
+        return with_toast(shown, flash.text, flash.undo_action, flash.kind)
+    return go(request, where_from(request, f"/writings/{view.writing.id}") + f"#variant-{view.variant.id}", flash)
+
+
 for _act in ACTS:
     _routes_of(_act)
+
+
+@router.post("/variants/{variant_id}/undo/{verdict_id}")
+@audited("variant.reviewed")
+def undo(request: Request, session: WriteSession, visitor: Editor, variant_id: RowId, verdict_id: RowId) -> Response:
+    workspace_id = visitor.workspace.id
+    service.undo(
+        session, workspace_id=workspace_id, variant_id=variant_id, verdict_id=verdict_id, user_id=visitor.user.id
+    )
+    view = queries.variant_view(session, workspace_id=workspace_id, variant_id=variant_id)
+    return _answer(request, view, Flash("ok", translate(request.state.locale, UNDONE)))

@@ -58,6 +58,8 @@ class WritingVariant(Base):
     """The model's own wording; never changed afterwards."""
     edited: Mapped[str | None] = mapped_column(Text, default=None)
     """A person's wording; None while nobody has edited the text."""
+    edited_by: Mapped[str | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"), default=None)
+    """Whose wording that is."""
     tokens: Mapped[int] = mapped_column(default=0)
     seconds: Mapped[float] = mapped_column(Float, default=0.0)
     finished: Mapped[bool] = mapped_column(default=False)

@@ -19,6 +19,8 @@ from app.jobs import queries as jobs
 from app.jobs.models import Job
 from app.jobs.queries import QueuePosition
 from app.projects.models import Project
+from app.sign_off import queries as sign_off
+from app.sign_off.queries import SubjectKind, VerdictView
 from app.writings import channels, checks
 from app.writings.channels import TextChannel
 from app.writings.checks import Finding, Rules, Segment
@@ -27,6 +29,8 @@ from app.writings.filters import TextFilters
 from app.writings.models import TextRules, Writing, WritingVariant
 from app.writings.recipe import ARMS, Arm, WritingOrder
 
+SUBJECT: SubjectKind = "variant"
+"""What verdicts call a text."""
 PAGE = 3
 """Orders on a page, each with up to a dozen texts."""
 TEXTS_PAGE = 30
@@ -97,6 +101,8 @@ class VariantView:
     channel: TextChannel
     findings: tuple[Finding, ...]
     segments: tuple[Segment, ...]
+    verdict: VerdictView | None = None
+    """What is in force; None where nobody has judged it."""
 
     @property
     def told(self) -> list[Finding]:
@@ -157,6 +163,12 @@ def writing(session: Session, *, workspace_id: str, writing_id: str) -> Writing:
 def view(session: Session, *, workspace_id: str, writing_id: str) -> WritingView:
     """Raises ``NotFound``."""
     return views(session, [writing(session, workspace_id=workspace_id, writing_id=writing_id)])[0]
+
+
+def views_of(session: Session, *, workspace_id: str, writing_ids: set[str]) -> dict[str, WritingView]:
+    """By id; those of another workspace, and those that are gone, are left out."""
+    rows = session.scalars(select(Writing).where(Writing.workspace_id == workspace_id, Writing.id.in_(writing_ids)))
+    return {one.writing.id: one for one in views(session, list(rows))}
 
 
 def recent(
@@ -231,16 +243,23 @@ def variant_views(
         writings = list(session.scalars(select(Writing).where(Writing.id.in_(needed))))
     order_of = {one.id: one for one in writings}
     rules = rules_of(session, list({one.project_id for one in variants}))
-    return [checked(one, order_of[one.writing_id], rules[one.project_id]) for one in variants]
+    verdicts = sign_off.latest(
+        session,
+        workspace_id=variants[0].workspace_id,
+        subject_kind=SUBJECT,
+        subject_ids=[one.id for one in variants],
+    )
+    return [checked(one, order_of[one.writing_id], rules[one.project_id], verdicts.get(one.id)) for one in variants]
 
 
-def checked(variant: WritingVariant, writing: Writing, rules: Rules) -> VariantView:
+def checked(variant: WritingVariant, writing: Writing, rules: Rules, verdict: VerdictView | None = None) -> VariantView:
     """A text with its findings; one that is still being written has none yet."""
     channel = channels.channel(writing.channel) or channels.CHANNELS[0]
     findings: list[Finding] = []
     if variant.finished:
         findings = checks.check(variant.current, rules, channel, writing.language, variant.copied)
-    return VariantView(variant, writing, channel, tuple(findings), tuple(checks.segments(variant.current, findings)))
+    segments = tuple(checks.segments(variant.current, findings))
+    return VariantView(variant, writing, channel, tuple(findings), segments, verdict)
 
 
 # Texts
@@ -249,6 +268,12 @@ def checked(variant: WritingVariant, writing: Writing, rules: Rules) -> VariantV
 def variant(session: Session, *, workspace_id: str, variant_id: str) -> WritingVariant:
     """Raises ``NotFound`` for another workspace's text too."""
     return own(session, WritingVariant, variant_id, workspace_id)
+
+
+def history(session: Session, *, workspace_id: str, variant_id: str) -> list[VerdictView]:
+    """All that was said of a text, the newest first. Raises ``NotFound``."""
+    row = variant(session, workspace_id=workspace_id, variant_id=variant_id)
+    return sign_off.history(session, workspace_id=workspace_id, subject_kind=SUBJECT, subject_id=row.id)
 
 
 def variant_view(session: Session, *, workspace_id: str, variant_id: str) -> VariantView:

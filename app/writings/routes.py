@@ -11,6 +11,7 @@ from app.errors import N_
 from app.images.view import faces
 from app.projects import queries as projects
 from app.projects.models import Project
+from app.sign_off.service import check_download
 from app.voice.view import LANGUAGE_NAMES
 from app.web import files
 from app.web.answers import go, is_htmx
@@ -47,6 +48,9 @@ COLUMNS = (
     N_("Findings"),
     N_("When"),
     N_("Written by"),
+    N_("Decided by"),
+    N_("Decided on"),
+    N_("Reason"),
 )
 SEPARATORS = {"de": ";"}
 """In a locale that writes numbers with a comma, spreadsheets open a table with commas as one column."""
@@ -207,13 +211,15 @@ def _download(request: Request, content: bytes, media_type: str, ending: str) ->
 
 
 def texts_to_export(session: ReadSession, visitor: Visitor, filters: TextFilters) -> list[exports.ExportedText]:
-    """The newest texts within the filters, with the names that go with them. Raises ``NothingToExport``."""
+    """The newest texts within the filters, with the names that go with them. Raises ``NothingToExport``, and
+    ``NotApproved`` or ``SomeNotApproved`` for viewers."""
     workspace_id = visitor.workspace.id
     found = queries.texts(session, workspace_id=workspace_id, filters=filters, limit=queries.MOST_EXPORTED)[
         : queries.MOST_EXPORTED
     ]
     if not found:
         raise NothingToExport()
+    check_download([one.review for one in found], may_all=visitor.downloads_open)
     brands = {one.id: one.name for one in queries.brands_with_texts(session, workspace_id=workspace_id)}
     campaign_names = {one.id: one.name for one in campaigns.campaigns(session, workspace_id=workspace_id)}
     return [
@@ -291,6 +297,16 @@ def show_text(request: Request, session: ReadSession, visitor: Viewer, variant_i
     return _text(request, session, visitor, variant_id)
 
 
+@router.get("/variants/{variant_id}/history")
+def show_history(request: Request, session: ReadSession, visitor: Viewer, variant_id: RowId) -> Response:
+    """Who approved or rejected the text, when and why."""
+    history = queries.history(session, workspace_id=visitor.workspace.id, variant_id=variant_id)
+    if is_htmx(request):
+        return fragment(request, "partials/verdicts.html", history=history)
+    view = queries.variant_view(session, workspace_id=visitor.workspace.id, variant_id=variant_id)
+    return page(request, "pages/text_history.html", one=view, history=history)
+
+
 @router.get("/variants/{variant_id}/edit")
 def show_edit(request: Request, session: ReadSession, visitor: Editor, variant_id: RowId) -> Response:
     view = queries.variant_view(session, workspace_id=visitor.workspace.id, variant_id=variant_id)
@@ -322,7 +338,14 @@ def change_text(
     before = queries.variant(reading, workspace_id=workspace_id, variant_id=variant_id)
     text = before.text if text is None else text
     copied = service.copied_from(reading, workspace_id=workspace_id, project_id=before.project_id, text=text)
-    service.edit(session, workspace_id=workspace_id, variant_id=variant_id, text=text, copied=copied)
+    service.edit(
+        session,
+        workspace_id=workspace_id,
+        variant_id=variant_id,
+        text=text,
+        copied=copied,
+        user_id=visitor.user.id,
+    )
 
 
 # The brand's rules

@@ -22,6 +22,7 @@ from app.jobs.kinds import KINDS
 from app.jobs.models import Job
 from app.machine.devices import largest_device
 from app.projects import queries as projects
+from app.sign_off import service as sign_off
 from app.trainings.voice.recipe import VoiceKind
 from app.voice import queries as voice
 from app.voice.analysis.style_guide import style_guide
@@ -270,7 +271,13 @@ def overlap_in(text: str, samples: list[str]) -> dict[str, Any]:
 
 
 def edit(
-    session: Session, *, workspace_id: str, variant_id: str, text: str, copied: dict[str, Any] | None
+    session: Session,
+    *,
+    workspace_id: str,
+    variant_id: str,
+    text: str,
+    copied: dict[str, Any] | None,
+    user_id: str | None,
 ) -> WritingVariant:
     """Keep a person's wording beside the model's; the model's own text brings that back. An approval ends, because it
     was given to other words. Raises ``NotFound``, ``NotWrittenYet``, ``EmptyWording``."""
@@ -279,24 +286,69 @@ def edit(
         raise EmptyWording()
     if text == row.current:
         return row
-    row.edited = None if text == row.text else text
+    row.edited, row.edited_by = (None, None) if text == row.text else (text, user_id)
     row.copied = copied
-    row.review = "open" if row.review == "approved" else row.review
+    if row.review == "approved":
+        _sign_off(session, row, "open", "", user_id)
     session.flush()
     return row
 
 
 def change(
-    session: Session, *, workspace_id: str, variant_id: str, favourite: bool | None, review: Review | None
+    session: Session,
+    *,
+    workspace_id: str,
+    variant_id: str,
+    favourite: bool | None,
+    review: Review | None,
+    user_id: str | None,
+    reason: str = "",
 ) -> WritingVariant:
-    """Set what is given; None leaves it. Raises ``NotFound``, ``NotWrittenYet``."""
+    """Set what is given; None leaves it. ``reason`` says why it is approved, rejected or open again. Raises
+    ``NotFound``, ``NotWrittenYet``, ``OwnWork``."""
     if favourite is None and review is None:
         return queries.variant(session, workspace_id=workspace_id, variant_id=variant_id)
     row = _written(session, workspace_id, variant_id)
     row.favourite = row.favourite if favourite is None else favourite
-    row.review = row.review if review is None else review
+    if review is not None and (reason or review != row.review):
+        _sign_off(session, row, review, reason, user_id)
     session.flush()
     return row
+
+
+def undo(
+    session: Session, *, workspace_id: str, variant_id: str, verdict_id: str, user_id: str | None
+) -> WritingVariant:
+    """Take back what was said last of a text. Raises ``NotFound``, ``NotWrittenYet``, ``TooLateToUndo``."""
+    row = _written(session, workspace_id, variant_id)
+    row.review = sign_off.take_back_one(
+        session,
+        workspace_id=workspace_id,
+        subject_kind=queries.SUBJECT,
+        subject_id=variant_id,
+        verdict_id=verdict_id,
+        user_id=user_id,
+    )
+    session.flush()
+    return row
+
+
+def _sign_off(session: Session, row: WritingVariant, review: Review, reason: str, user_id: str | None) -> None:
+    """A text is whose who requested it and whose wording it is."""
+    ordered_by = session.scalar(select(Writing.created_by).where(Writing.id == row.writing_id))
+    is_own = user_id is not None and user_id in (ordered_by, row.edited_by)
+    sign_off.record(
+        session,
+        workspace_id=row.workspace_id,
+        subject_kind=queries.SUBJECT,
+        subject_ids=[row.id],
+        state=review,
+        reason=reason,
+        user_id=user_id,
+        own_ids=[row.id] if is_own else [],
+        projects={row.id: row.project_id},
+    )
+    row.review = review
 
 
 def _written(session: Session, workspace_id: str, variant_id: str) -> WritingVariant:

@@ -22,6 +22,7 @@ from app.adapters.models import Adapter, MergedFile
 from app.base_models.models import OfferedBase, OwnBase
 from app.brand_kits.models import KitVersion
 from app.brand_kits.snapshot import KitSnapshot
+from app.campaigns.channels.models import OwnChannel
 from app.db import Base, Database, new_id
 from app.generations.models import Generation, Output
 from app.generations.recipe import AdapterUse, GenerationRecipe
@@ -34,6 +35,7 @@ from app.web.flashes import from_stamp
 from app.writings.models import BlindVote, WritingVariant
 from tests.app.accounts.soft_passkey import SoftPasskey
 from tests.app.brand_kits.make_fonts import font_file
+from tests.app.brand_kits.make_guidelines import pdf, simple
 from tests.app.lora_files.deltas import SD_1, random_lora
 from tests.conftest import PASSWORD
 from tests.rules.worlds import PLAIN_PARAMETERS, Walk, World
@@ -240,6 +242,10 @@ def _font_file(_world: World) -> tuple[str, bytes]:
     return "muster.ttf", font_file()
 
 
+def _guideline_file(_world: World) -> tuple[str, bytes]:
+    return "guideline.pdf", pdf(simple())
+
+
 def _kit_emptied(session: Session, world: World) -> None:
     where = {"workspace_id": world.id("workspaces"), "project_id": world.id("projects")}
     session.add(KitVersion(**where, number=2, snapshot=KitSnapshot(version=2).model_dump(mode="json")))
@@ -256,6 +262,7 @@ SECOND_OWNER = Sound(_second_owner)
 TO_ANOTHER = Sound(_other_member, replaced=lambda world: (world.id("users"), world.id("another")))
 OTHER_WITH_APP = Sound(_other_with_app, replaced=TO_ANOTHER.replaced)
 FOUND = Sound(given={"find": "caption"})
+REMOVED_CHANNEL = Sound(_set(OwnChannel, removed_at=MOMENT))
 LOCAL = Sound(_offered, {"entry": "pots.safetensors"})
 ARCHIVED_BASE = Sound(_set(OwnBase, archived_at=MOMENT))
 ARCHIVED_ADAPTER = Sound(_set(Adapter, archived_at=MOMENT))
@@ -266,6 +273,7 @@ ADAPTER_FILE = Sound(file=_adapter_file)
 VOICE_FILE = Sound(file=_voice_file)
 TEXT_FILE = Sound(file=_text_file)
 FONT_FILE = Sound(file=_font_file)
+GUIDELINE_FILE = Sound(file=_guideline_file)
 ADOPTED = Sound(given={"base_model": "stable-diffusion-1-5"}, first=_uploaded)
 NOT_VOTED = Sound(_without(BlindVote))
 WITH_ADAPTER = Sound(_drawn_with_an_adapter)
@@ -292,6 +300,8 @@ SOUND: dict[str, Sound] = {
     "POST /members/leave": SECOND_OWNER,
     "POST /members/{user_id}/reset-link": TO_ANOTHER,
     "POST /settings": NAMED,
+    "POST /settings/channels": Sound(given={"name": NEW, "width_px": "640", "height_px": "480"}),
+    "POST /settings/channels/{channel_id}/put-back": REMOVED_CHANNEL,
     "POST /projects/{project_id}/palette": Sound(given={"add": "#123456"}),
     "POST /projects/{project_id}/name": NAMED,
     "POST /projects/{project_id}/cover": Sound(given=lambda world: {"picture_id": world.id("images")}),
@@ -308,7 +318,14 @@ SOUND: dict[str, Sound] = {
     "POST /projects/{project_id}/brand-kit/do-nots": Sound(given={"do_nots": NEW}),
     "POST /projects/{project_id}/brand-kit/legal": Sound(given={"locale": ["de"], "legal": [NEW], "disclaimers": [""]}),
     "POST /projects/{project_id}/brand-kit/personas": Sound(given={"persona": [NEW], "who": [""], "motive": [""]}),
+    "POST /projects/{project_id}/brand-kit/guidelines": GUIDELINE_FILE,
+    "POST /projects/{project_id}/brand-kit/guidelines/{guideline_id}": Sound(given={"rule": ["0"]}),
+    "POST /api/v1/projects/{project_id}/brand-kit/guidelines": GUIDELINE_FILE,
+    "POST /api/v1/projects/{project_id}/brand-kit/guidelines/{guideline_id}/take-over": Sound(given={"rules": [0]}),
     "POST /projects/{project_id}/brand-kit/logos/{logo_kind}": Sound(given={"clear_percent": "40"}),
+    "POST /projects/{project_id}/brand-kit/awaited-fonts/remove": Sound(
+        given=lambda world: {"family": f"{world.name} awaited"}
+    ),
     "POST /projects/{project_id}/brand-kit/fonts": FONT_FILE,
     "POST /projects/{project_id}/brand-kit/fonts/{sha}": Sound(given={"licence": NEW}),
     "POST /projects/{project_id}/brand-kit/versions/{kit_version}/put-back": Sound(
@@ -389,6 +406,8 @@ SOUND: dict[str, Sound] = {
     "POST /api/v1/blind-pairs/{pair_id}/vote": NOT_VOTED,
     "POST /api/v1/deletions/{number}/undo": GONE_OUTPUT,
     "POST /api/v1/campaigns": NAMED,
+    "POST /api/v1/ad-channels": Sound(given={"name": NEW, "width_px": 640, "height_px": 480}),
+    "POST /api/v1/ad-channels/{channel_id}/put-back": REMOVED_CHANNEL,
     "PATCH /api/v1/campaigns/{campaign_id}": NAMED,
 }
 """By route."""

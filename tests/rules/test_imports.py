@@ -13,6 +13,7 @@ ROOT = Path(__file__).parents[2]
 FEATURES = [
     "audit",
     "accounts",
+    "sign_off",
     "projects",
     "campaigns",
     "base_models",
@@ -26,6 +27,7 @@ FEATURES = [
     "generations",
     "writings",
     "gallery",
+    "matrix",
     "operations",
     "help",
     "home",
@@ -155,6 +157,20 @@ def test_layouts_are_a_library_of_their_own() -> None:
         for name, path in modules("app/layouts")
         for imported in imports(path)
         if (within(imported, "app", "worker") and not within(imported, "app.errors", "app.layouts"))
+        or within(imported, "sqlalchemy", "celery", *WEB_LIBRARIES, *MODEL_LIBRARIES)
+        if imported != "app"
+    ]
+    assert found == []
+
+
+def test_files_of_ads_are_a_library_of_their_own() -> None:
+    """The worker writes them and web pages check patterns of names with it, and it knows no campaign."""
+    allowed = ("app.errors", "app.plain_text", "app.layouts", "app.ad_files")
+    found = [
+        f"{name} imports {imported}"
+        for name, path in modules("app/ad_files")
+        for imported in imports(path)
+        if (within(imported, "app", "worker") and not within(imported, *allowed))
         or within(imported, "sqlalchemy", "celery", *WEB_LIBRARIES, *MODEL_LIBRARIES)
         if imported != "app"
     ]

@@ -10,6 +10,8 @@ MADE_BY = {
     "training": "TrainingOut",
     "voice_training": "VoiceTrainingOut",
     "generation": "GenerationOut",
+    "rendering": "RenderingOut",
+    "enlargement": "GenerationOut",
     "writing": "WritingOut",
     "adapter_import": "ImportedFileOut",
     "adapter_publish": "PublicationOut",

@@ -161,6 +161,9 @@ NOT_FOR_A_MADE_UP_WORLD = {
     "POST /projects/{project_id}/adapters/voice",  # a picture is no voice
     "POST /api/v1/projects/{project_id}/adapters/voice",
     "GET /adapters/{adapter_id}/samples/{place}.webp",  # the adapter's passport lists no samples
+    "POST /projects/{project_id}/brand-kit/awaited-fonts/remove",  # the kit awaits another family
+    "POST /projects/{project_id}/brand-kit/guidelines/{guideline_id}",  # nothing is ticked
+    "POST /api/v1/projects/{project_id}/brand-kit/guidelines/{guideline_id}/take-over",
 }
 """Routes that rightly refuse what ``worlds.py`` makes up."""
 

@@ -24,10 +24,14 @@ import app.models  # noqa: F401
 from app.accounts.service import sha256
 from app.audit import chain
 from app.base_models import catalogue
+from app.brand_kits.guidelines.proposals import Found
 from app.brand_kits.snapshot import Font, KitSnapshot, Logo
 from app.db import Base, Database, UtcDateTime, new_id, now
 from app.generations.recipe import GenerationRecipe
 from app.jobs.kinds import KINDS
+from app.layouts.channels import channel
+from app.matrix.brief import Audience, Brief
+from app.matrix.spec import CellSpec, Place, Words
 from app.storage import Storage
 from app.trainings.estimates import Estimate
 from app.trainings.look.recipe import TrainingRecipe
@@ -67,8 +71,13 @@ TABLE_OF_PARAMETER = {
     "change_id": "output_changes",
     "start_id": "start_pictures",
     "campaign_id": "campaigns",
+    "cell_id": "cells",
+    "rendering_id": "renderings",
+    "channel_id": "own_channels",
+    "guideline_id": "brand_guidelines",
     "job_id": "jobs",
     "workspace_id": "workspaces",
+    "verdict_id": "verdicts",
 }
 """Every id that an address can carry."""
 
@@ -78,6 +87,7 @@ PLAIN_PARAMETERS = {
     "size": "thumb",
     "key": "livery-builtin",
     "place": "0",
+    "times": "2",
     "step": "10",
     "dialect": "canonical",
     "program": "diffusers",
@@ -137,12 +147,15 @@ VALUES: dict[str, dict[str, Any]] = {
         "facts": {"base_edition": catalogue.get("livery-builtin").edition},
     },
     "merged_files": {"form": "gguf_f16"},
+    "guideline_logos": {"place": 0},
+    "own_channels": {"width_px": 640, "height_px": 480, "file_type": "png"},
     "outputs": {"width": 64, "height": 48},
     "output_changes": {"before": {"favourite": True}, "after": {"favourite": False}},
     "start_pictures": {"width": 64, "height": 48},
     "writings": {"channel": "post", "language": "de", "count": 1},
     "writing_variants": {"arm": "adapter", "position": 0, "finished": True},
     "blind_votes": {"choice": "left"},
+    "verdicts": {"subject_kind": "variant", "state": "rejected", "taken_back_at": None, "taken_back_by": None},
     "training_samples": {"width": 64, "height": 48},
 }
 """Where a column means more than its type says."""
@@ -152,6 +165,12 @@ TEXT_FOR_FIELD = {
     "address": "ada/look",
     "repository": "ada/look",
     "token": "hf_of_nobody",
+    "layout": "poster",
+    "audience": "0000000a",
+    "own_key": "0000000a",
+    "locale": "de",
+    "locales": "de",
+    "channels": "x_post",
     "role": "viewer",
     "email": "somebody@example.org",
     "password": "a long enough password",
@@ -163,7 +182,14 @@ TEXT_FOR_FIELD = {
 }
 
 
-NEEDED_IN_PRACTICE = {"anyway", "brief", "prompt", "name", "find", "words", "text"}
+NEEDED_IN_PRACTICE = {"anyway", "brief", "prompt", "name", "find", "words", "text"} | {
+    "offer",
+    "own_key",
+    "own_name",
+    "channels",
+    "locales",
+    "layout",
+}
 """Fields that a form may leave out, and a request that means something does not."""
 
 FREE_TEXTS = {"title", "caption", "look_notes", "note"}
@@ -210,8 +236,16 @@ def build(application: FastAPI, storage: Storage, name: str, *, role: str = "own
     given["users"] = {"email": f"{new_id()}@example.org", "locale": "en", "theme": "auto"}
     given["trainings"] |= {"recipe": _training_recipe(name), "estimate": ESTIMATE.model_dump(mode="json")}
     given["writings"] |= {"recipe": _writing_order(name)}
+    given["verdicts"] |= {"subject_id": world.id("writing_variants")}
     given["writing_variants"] |= {"text": f"{name} text"}
     given["brand_kits"] = {"snapshot": _kit(name, world.sha)}
+    given["campaign_briefs"] = {"brief": _brief(name)}
+    given["campaigns"] = {"name": f"{name} campaign"}
+    given["campaign_pictures"] = {"audience": "0000000a", "shape": "square"}
+    given["campaign_words"] = {"locale": "de", "audience": "0000000a"}
+    given["cells"] = {"audience": "0000000a", "locale": "de", "version": 1, "review": "approved"}
+    given["cell_versions"] = {"spec": _cell_spec(name, world), "number": 1, "sha256": world.sha, "findings": []}
+    given["brand_guidelines"] = {"found": _found(name, world.sha)}
     given["generations"] = {"recipe": _generation_recipe(name), "channel": "square"}
     database: Database = application.state.database
     with database.write() as session:
@@ -222,6 +256,9 @@ def build(application: FastAPI, storage: Storage, name: str, *, role: str = "own
         tables = Base.metadata.tables
         session.execute(tables["jobs"].insert(), _job(world, "training", world.id("trainings")))
         session.execute(tables["jobs"].insert(), _job(world, "writing", world.id("writings")))
+        session.execute(tables["jobs"].insert(), _job(world, "rendering", world.id("renderings")))
+        earlier = {"id": new_id(), "number": 0, "spec": _cell_spec(name, world) | {"theme": "dark"}}
+        session.execute(tables["cell_versions"].insert(), world.rows["cell_versions"] | earlier)
         # A voice's training and adapter are rows of the same tables, told apart by what they learn from.
         voice_training = world.rows["trainings"] | {"id": new_id()} | _voice_training(name)
         session.execute(tables["trainings"].insert(), voice_training)
@@ -258,6 +295,26 @@ def build(application: FastAPI, storage: Storage, name: str, *, role: str = "own
     world.program = TestClient(application, follow_redirects=False, raise_server_exceptions=False)
     world.program.headers["authorization"] = f"Bearer {api_token}"
     return world
+
+
+def _brief(name: str) -> dict[str, Any]:
+    audience = Audience(key="0000000a", name=f"{name} audience")
+    made = Brief(offer=f"{name} offer", audiences=(audience,), channels=("x_post",), locales=("de",), layout="poster")
+    return made.model_dump(mode="json")
+
+
+def _cell_spec(name: str, world: World) -> dict[str, Any]:
+    spec = CellSpec(
+        place=Place.of(channel("x_post")),
+        locale="de",
+        output_id=world.id("outputs"),
+        picture=world.sha,
+        words=Words(headline=f"{name} headline"),
+        focus=(0.2, 0.3),
+        layout="split",
+        kit_version=0,
+    )
+    return spec.model_dump(mode="json")
 
 
 def _job(world: World, kind: str, subject_id: str) -> dict[str, Any]:
@@ -351,7 +408,17 @@ def _kit(name: str, sha: str) -> dict[str, Any]:
     logo = Logo(kind="light", format="svg", width=1000, height=500, transparent=True, **file)
     facts = {"weight": 400, "italic": False, "variable": False, "glyphs": 1, "fs_type": 0}
     font = Font(format="ttf", family=f"{name} family", style="Regular", **facts, **file)
-    return KitSnapshot(version=1, logos=(logo,), fonts=(font,), do_nots=(f"{name} not",)).model_dump(mode="json")
+    return KitSnapshot(
+        version=1, logos=(logo,), fonts=(font,), do_nots=(f"{name} not",), awaited=(f"{name} awaited",)
+    ).model_dump(mode="json")
+
+
+def _found(name: str, sha: str) -> dict[str, Any]:
+    """A rule, a family and a logo."""
+    rule = {"text": f"{name} rule", "kind": "do_not", "page": 1}
+    logo = {"format": "png", "sha256": sha, "width": 64, "height": 48, "transparent": True}
+    found = {"rules": [rule], "families": [{"name": f"{name} font", "pages": 1}], "logos": [logo]}
+    return Found.model_validate(found).model_dump(mode="json")
 
 
 def _row(world: World, table: Table, given: dict[str, Any]) -> dict[str, Any]:
@@ -360,8 +427,8 @@ def _row(world: World, table: Table, given: dict[str, Any]) -> dict[str, Any]:
         if column.name in given:
             row[column.name] = given[column.name]
         elif column.foreign_keys:
-            other = next(iter(column.foreign_keys)).column.table.name
-            row[column.name] = world.rows[other]["id"]
+            other = next(iter(column.foreign_keys)).column
+            row[column.name] = world.rows[other.table.name][other.name]
         elif column.name == "sha256":
             row[column.name] = world.sha
         elif column.name == "id":
@@ -473,6 +540,8 @@ class Walk:
             about = self.path.replace("/api/v1", "")
             if "/voice" in about:
                 return "text_samples"
+            if about.startswith("/campaigns"):
+                return "cells"
             return "images" if "/images" in about or "/captions" in about else "outputs"
         return TABLE_OF_FIELD.get(name)
 

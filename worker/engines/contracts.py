@@ -166,7 +166,7 @@ class Progress(Protocol):
 
     def phase(self, name: str) -> None:
         """Say what goes on now: ``loading``, ``caching``, ``training``, ``sampling``, ``saving``, ``drawing``,
-        ``measuring``, ``writing``.
+        ``measuring``, ``writing``, ``enlarging``.
 
         Raises ``Cancelled`` or ``GiveBack`` like ``step``.
         """
@@ -175,7 +175,10 @@ class Progress(Protocol):
         """Report a finished optimizer step. Raises ``Cancelled`` or ``GiveBack``."""
 
     def drawn(self, done: int, total: int) -> None:
-        """Report finished denoising steps of all pictures, or words of all texts. Raises ``Cancelled``/``GiveBack``."""
+        """Report finished denoising steps of all pictures, words of all texts, or tiles.
+
+        Raises ``Cancelled``/``GiveBack``.
+        """
 
     def sample(self, picture: SamplePicture) -> None:
         """Hand over a finished sample picture."""
@@ -219,4 +222,25 @@ class Engine(Protocol):
 
         Raises ``EngineError``: ``bad_size``, ``bad_order``, ``bad_picture``, ``unknown_scheduler``,
         ``adapter_mismatch``, ``adapter_unreadable``, ``out_of_memory``, ``model_unavailable``, ``model_unsupported``.
+        """
+
+
+@dataclass(frozen=True)
+class EnlargedPicture:
+    """A PNG without metadata, and by which network it was enlarged, by its makers' name."""
+
+    path: Path
+    width: int
+    height: int
+    network: str
+    seconds: float
+
+
+class Enlarger(Protocol):
+    """Makes pictures larger. A module satisfies it with a plain function."""
+
+    def enlarge(self, source: Path, times: int, target: Path, progress: Progress) -> EnlargedPicture:
+        """Write the picture ``source`` 2 or 4 times as wide and as high to ``target``; tells each tile as ``drawn``.
+
+        Raises ``EngineError`` (``out_of_memory``, ``enlarger_missing``), and between tiles ``Cancelled``, ``GiveBack``.
         """

@@ -7,7 +7,7 @@ from importlib import import_module
 from typing import cast
 
 from app.lora_files.families import known
-from worker.engines.contracts import Engine, EngineError
+from worker.engines.contracts import Engine, EngineError, Enlarger
 from worker.engines.text_contracts import TextEngine
 
 IMAGE_FAMILIES = "worker.engines.image.families"
@@ -33,12 +33,20 @@ def text_engine_for(family: str) -> TextEngine:
     return cast(TextEngine, import_module(path))
 
 
-KEPT = {"worker.engines.image.base.model_cache": "drop", "worker.engines.text.base": "drop_loaded"}
-"""Module that keeps a base model between jobs → its function that forgets it."""
+def enlarger() -> Enlarger:
+    return cast(Enlarger, import_module("worker.engines.image.enlarging.enlarge"))
+
+
+KEPT = {
+    "worker.engines.image.base.model_cache": "drop",
+    "worker.engines.image.enlarging.photographs": "drop",
+    "worker.engines.text.base": "drop_loaded",
+}
+"""Module that keeps a model between jobs → its function that forgets it."""
 
 
 def drop_kept() -> None:
-    """Forget the base models kept between jobs; the next job loads its own anew. Imports nothing."""
+    """Forget the models kept between jobs; the next job loads its own anew. Imports nothing."""
     for name, drop in KEPT.items():
         if name in sys.modules:
             getattr(sys.modules[name], drop)()

@@ -1,31 +1,22 @@
 """Draws the pictures of an order and keeps each as soon as it is finished."""
 
-import base64
-import hashlib
-import io
 from dataclasses import replace
 from pathlib import Path
 
-from PIL import Image
-
-from app.db import new_id, now
 from app.errors import N_, AppError
-from app.generations import queries, service
-from app.generations.provenance import made_by, stamped
+from app.generations import queries
+from app.generations.provenance import made_by
 from app.generations.queries import GenerationSpec
 from app.generations.requests import remaining
-from app.generations.service import FinishedPicture
-from app.jobs import outcomes
-from app.jobs.claims import LeaseLost
+from app.matrix import pictures
 from worker.engines import registry
 from worker.engines.contracts import AdapterFile, EngineError, GeneratedPicture, GenerationInputs
 from worker.files import base_models
 from worker.files.workspace import bring_in, cached, job_folder
 from worker.handlers.drawing_plan import OrdersPlan
+from worker.handlers.pictures.finished_pictures import keep
 from worker.job_run import JobRun
 
-THUMB_SIDE = 512
-PLACEHOLDER_SIDE = 12
 ADAPTER_FILE_GONE = N_("The file of one of the adapters is missing from storage. Please choose another adapter.")
 START_GONE = N_("The start picture is missing from storage. Please choose it again.")
 STOPPED_SHORT = N_("Drawing ended before all pictures were done. Please try again.")
@@ -44,7 +35,7 @@ def run(job: JobRun) -> None:
         if left:
             job.progress.check()
             raise EngineError("stopped_short", STOPPED_SHORT)
-    job.write(lambda session: outcomes.finish(session, job.claim))
+    job.write(lambda session: pictures.end_order(session, job.claim))
 
 
 def _draw(job: JobRun, order: GenerationSpec, inputs: GenerationInputs, folder: Path) -> set[int]:
@@ -109,7 +100,6 @@ def _fetched(job: JobRun, key: str | None, target: Path) -> Path | None:
 
 
 def _keep(job: JobRun, order: GenerationSpec, position: int, picture: GeneratedPicture) -> None:
-    """Files first, then the row, each picture for itself, so that people see it while the next is drawn."""
     made = made_by(
         order.recipe,
         tuple(adapter.used for adapter in order.adapters),
@@ -117,51 +107,4 @@ def _keep(job: JobRun, order: GenerationSpec, position: int, picture: GeneratedP
         multiplier=picture.strength,
         size=(picture.width, picture.height),
     )
-    content = stamped(picture.path.read_bytes(), made, now())
-    thumb, placeholder = _small(picture.path)
-    # The fence in the name: two attempts that overlap never write to the same file.
-    key = f"projects/{order.project_id}/outputs/{order.generation_id}/a{job.claim.fence}-{position}.png"
-    thumb_key = key.removesuffix(".png") + "-thumb.webp"
-    job.context.storage.put(key, content)
-    job.context.storage.put(thumb_key, thumb)
-    finished = FinishedPicture(
-        output_id=new_id(),
-        position=position,
-        seed=picture.seed,
-        multiplier=picture.strength,
-        key=key,
-        thumb_key=thumb_key,
-        width=picture.width,
-        height=picture.height,
-        byte_count=len(content),
-        sha256=hashlib.sha256(content).hexdigest(),
-        placeholder=placeholder,
-        seconds=picture.seconds,
-    )
-    kept = False
-    try:
-        kept = job.write(lambda session: service.add_output(session, job.claim, order, finished))
-    except LeaseLost:
-        if not job.read(lambda session: queries.has_output(session, finished.output_id)):
-            _forget(job, key, thumb_key)
-        raise
-    if not kept:
-        _forget(job, key, thumb_key)
-
-
-def _forget(job: JobRun, *keys: str) -> None:
-    for key in keys:
-        job.context.storage.delete(key)
-
-
-def _small(path: Path) -> tuple[bytes, str]:
-    """A WebP whose longest side is at most ``THUMB_SIDE``, and a tiny one as a data address."""
-    with Image.open(path) as opened:
-        picture = opened.convert("RGB")
-    picture.thumbnail((THUMB_SIDE, THUMB_SIDE), Image.Resampling.LANCZOS)
-    thumb = io.BytesIO()
-    picture.save(thumb, "WEBP", quality=84, method=4)
-    picture.thumbnail((PLACEHOLDER_SIDE, PLACEHOLDER_SIDE), Image.Resampling.BOX)
-    tiny = io.BytesIO()
-    picture.save(tiny, "WEBP", quality=30)
-    return thumb.getvalue(), "data:image/webp;base64," + base64.b64encode(tiny.getvalue()).decode()
+    keep(job, order, position, picture, made)

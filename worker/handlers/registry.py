@@ -7,11 +7,13 @@ from worker.handlers import (
     adapter_publish,
     base_download,
     generation,
+    rendering,
     training,
     voice_merging,
     voice_training,
     writing,
 )
+from worker.handlers.pictures import enlargement
 from worker.job_run import JobRun
 
 Handler = Callable[[JobRun], None]
@@ -23,6 +25,8 @@ HANDLERS: dict[str, Handler] = {
     "training": training.run,
     "voice_training": voice_training.run,
     "generation": generation.run,
+    "rendering": rendering.run,
+    "enlargement": enlargement.run,
     "adapter_import": adapter_import.run,
     "adapter_publish": adapter_publish.run,
     "voice_merge": voice_merging.run,

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import timedelta
 
 from app.adapters.imports import service as imports
+from app.brand_kits.guidelines import service as guidelines
 from app.db import DATABASE_AWAY
 from app.gallery import judging
 from app.gallery import service as gallery
@@ -65,6 +66,7 @@ def sweep(context: WorkerContext) -> None:
         "deleted texts": voice.sweep_deleted(database, storage, older_than=UNDO_FOR),
         "deleted pictures": images.sweep_deleted(database, storage, older_than=UNDO_FOR),
         "checkpoints of ended trainings": orphans.sweep_checkpoints(database, storage),
+        "proposals of brand guidelines": guidelines.sweep_old(database, storage),
         "imported adapter files": imports.sweep_old(database, storage),
         "folders of base models that nobody uses": base_upkeep.sweep_unused(context),
         "folders of killed jobs": leftovers.sweep_job_folders(),

@@ -40,6 +40,8 @@ def change(request: Request, form: Annotated[WorkspaceForm, Form()], visitor: Ow
         price_per_hour=form.price_per_hour,
         currency=form.currency,
         requires_second_factor=form.requires_second_factor,
+        forbids_own_approval=form.forbids_own_approval,
+        viewers_download_open=form.viewers_download_open,
         changed_by=visitor.user.id,
     )
     return go(request, "/settings", Flash("ok", translate(request.state.locale, N_("Settings saved."))))

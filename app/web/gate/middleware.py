@@ -217,7 +217,7 @@ class Gate:
         self._note_use(found)
         return Visitor(
             user=VisitorUser(found.user.id, found.user.name, found.user.email, found.user.locale, found.user.theme),
-            workspace=VisitorWorkspace(found.workspace.id, found.workspace.name),
+            workspace=VisitorWorkspace(found.workspace.id, found.workspace.name, found.workspace.viewers_download_open),
             role=found.role,
             session_id=found.browser.id if found.browser else None,
             read_only=found.token.read_only if found.token else False,

@@ -24,6 +24,7 @@ USUAL_BYTES = 1 * MB
 TEXT_BYTES = 4 * MB
 MOST_LOGO_BYTES = 8 * MB
 MOST_FONT_BYTES = 24 * MB
+MOST_GUIDELINE_BYTES = 60 * MB
 FORM_MARGIN_BYTES = 1 * MB
 """What a form says around its files: names, types, its other fields."""
 API = "/api/"
@@ -60,6 +61,10 @@ def _fonts(_settings: Settings) -> int:
     return MOST_FONT_BYTES
 
 
+def _guideline(_settings: Settings) -> int:
+    return MOST_GUIDELINE_BYTES
+
+
 UPLOADS: Mapping[str, Callable[[Settings], int]] = {
     "/projects/{project_id}/images": _pictures,
     "/projects/{project_id}/voice/files": _text_file,
@@ -67,6 +72,7 @@ UPLOADS: Mapping[str, Callable[[Settings], int]] = {
     "/projects/{project_id}/adapters/voice": _adapter,
     "/projects/{project_id}/brand-kit/logos": _logo,
     "/projects/{project_id}/brand-kit/fonts": _fonts,
+    "/projects/{project_id}/brand-kit/guidelines": _guideline,
     "/adapter-files": _adapter,
     "/adapter-files/passport": _beginning_of_an_adapter,
     "/api/v1/projects/{project_id}/images": _pictures,
@@ -75,6 +81,7 @@ UPLOADS: Mapping[str, Callable[[Settings], int]] = {
     "/api/v1/projects/{project_id}/adapters/voice": _adapter,
     "/api/v1/projects/{project_id}/brand-kit/logos": _logo,
     "/api/v1/projects/{project_id}/brand-kit/fonts": _fonts,
+    "/api/v1/projects/{project_id}/brand-kit/guidelines": _guideline,
     "/api/v1/adapter-files": _adapter,
 }
 """Bytes of the files that a route takes. A route with a file that is missing here takes the usual size, no more."""

@@ -18,6 +18,8 @@ class VisitorUser:
 class VisitorWorkspace:
     id: str
     name: str
+    viewers_download_open: bool = False
+    """Whether viewers may download what is not approved."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,11 @@ class Visitor:
     @property
     def can_edit(self) -> bool:
         return self.may("editor") and not self.read_only
+
+    @property
+    def downloads_open(self) -> bool:
+        """Whether this visitor may download what is not approved."""
+        return self.may("editor") or self.workspace.viewers_download_open
 
     @property
     def is_owner(self) -> bool:

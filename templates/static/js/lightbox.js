@@ -79,11 +79,12 @@ function show(tile) {
 // What was said of the picture: its badge, and which of the verbs are pressed.
 function showState(tile) {
   const { review, favourite, acts, reuse } = tile.dataset;
+  if (part("enlarge")) part("enlarge").hidden = !acts;
   part("badge").replaceChildren(...[...tile.querySelectorAll(".tile__badge .badge")].map((badge) => badge.cloneNode(true)));
   const pressed = { favourite: favourite === "true", approve: review === "approved", reject: review === "rejected" };
   for (const button of dialog.querySelectorAll("[data-verbs] [data-do]")) {
     const what = button.dataset.do;
-    button.hidden = what === "download" ? !review : what === "organise" ? !document.querySelector("[data-organise]") : !acts;
+    button.hidden = what === "download" ? !review || (review !== "approved" && "approvedOnly" in dialog.dataset) : what === "organise" ? !document.querySelector("[data-organise]") : !acts;
     if (what in pressed) button.setAttribute("aria-pressed", String(pressed[what]));
     if (what === "reopen") button.disabled = review === "open";
     if (what === "download") button.href = `${tile.querySelector(".tile__link").pathname}/download`;
@@ -149,7 +150,9 @@ if (dialog) {
     reject: () => act("reject"),
     reopen: () => act("reopen"),
     delete: () => act("delete"),
-    more: () => more(),
+    more: () => order("more-like-this"),
+    "enlarge/2": () => order("enlarge/2"),
+    "enlarge/4": () => order("enlarge/4"),
     download: () => {},
     reuse: () => {},
     organise: () => document.dispatchEvent(new CustomEvent("livery:organise", { detail: { ids: [current] } })),
@@ -166,9 +169,9 @@ if (dialog) {
   const keys = { ArrowLeft: "back", ArrowRight: "on", f: "favourite", a: "approve", r: "reject", u: "reopen", d: "download", m: "more", e: "reuse", o: "organise", Delete: "delete", i: "panel", z: "zoom", "?": "help" };
 
   // In the studio the new order comes on top of the others; elsewhere its studio opens.
-  const more = () => {
-    const url = `${tileOf(current).dataset.acts}/more-like-this`;
-    if (!document.querySelector("#results")) return act("more");
+  const order = (path) => {
+    const url = `${tileOf(current).dataset.acts}/${path}`;
+    if (!document.querySelector("#results")) return act(path);
     close();
     window.htmx.ajax("POST", url, { target: "#results", swap: "afterbegin show:#results:top" });
   };

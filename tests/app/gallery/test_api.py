@@ -60,7 +60,7 @@ def test_pictures_are_downloaded(gallery: Gallery, api: TestClient) -> None:
     assert api.get(f"/api/v1/outputs/{ids[0]}/picture").content == gallery.storage.get(gallery.output(ids[0]).key)
     assert api.get(f"/api/v1/outputs/{ids[0]}/picture?as=webp").headers["content-type"] == "image/webp"
     packed = api.post("/api/v1/outputs/download", json={"ids": ids})
-    assert len(ZipFile(io.BytesIO(packed.content)).namelist()) == 2
+    assert len(ZipFile(io.BytesIO(packed.content)).namelist()) == 3
 
 
 def test_deleting_and_undoing(gallery: Gallery, api: TestClient) -> None:

@@ -199,6 +199,7 @@ def test_programs_judge_many_and_undo(gallery: Gallery, api: TestClient) -> None
     assert api.post("/api/v1/outputs/mark", json={"ids": ids, "review": "approved"}).json() == {
         "count": 0,
         "change_id": None,
+        "left_out": 0,
     }
     assert api.post(f"/api/v1/changes/{marked['change_id']}/undo").json() == {"count": 3}
     back = [api.get(f"/api/v1/outputs/{one}").json() for one in ids]
@@ -218,5 +219,7 @@ def test_the_moment_of_a_judgement_is_told(gallery: Gallery, api: TestClient) ->
 def test_marks_of_nothing_are_no_change(gallery: Gallery) -> None:
     (one,) = gallery.hang()
     with gallery.database.write() as session:
-        marked = judging.mark_one(session, workspace_id=gallery.owner.workspace_id, output_id=one, marks=Marks())
+        marked = judging.mark_one(
+            session, workspace_id=gallery.owner.workspace_id, output_id=one, marks=Marks(), user_id=None
+        )
     assert (marked.count, marked.change_id) == (0, None)

@@ -196,6 +196,7 @@ def test_a_zip_holds_every_picture_under_a_readable_name(gallery: Gallery) -> No
         names = packed.namelist()
         assert sorted(names) == [
             "baeckerei-suess_suesse-broetchen-aepfel_7.png",
+            "manifest.json",
             "nordlicht_a-lighthouse-in-fog_42-2.png",
             "nordlicht_a-lighthouse-in-fog_42.png",
             "nordlicht_a-lighthouse-in-fog_43.png",
@@ -262,7 +263,7 @@ def test_campaigns_are_made_renamed_and_removed_without_their_pictures(gallery: 
 
 
 def test_a_viewer_looks_and_downloads_but_changes_nothing(gallery: Gallery, sign_up: SignUp) -> None:
-    (one,) = gallery.hang()
+    (one,) = gallery.hang(review="approved")
     viewer = sign_up(role="viewer", workspace_id=gallery.owner.workspace_id).client
     text = viewer.get("/gallery").text
     assert one in text and "data-favourite-url" not in text and "/gallery/selection/delete" not in text

@@ -95,7 +95,8 @@ def test_who_may_not_create_sees_the_stream_alone(
     page = seen.split("<main", 1)[1].split("data-lightbox-dialog")[0]
     assert [one for one in verbs if one in page] == [] and all(one in made for one in verbs)
     menu = viewer.get(f"/outputs/{order[0].id}/menu").text
-    assert "/download" in menu and "data-do" not in menu and "data-more" not in menu
+    # What is not approved yet is not theirs to take along.
+    assert "/download" not in menu and "data-do" not in menu and "data-more" not in menu
     empty = make_project(database, owner.workspace_id, name="Other", trigger="other")
     nothing = viewer.get(f"/projects/{empty}/studio").text.split('data-state="no-visuals"')[1]
     assert "<button" not in nothing.split("</section>")[0]

@@ -1,7 +1,7 @@
 import pytest
 
 from app.generations.channels import CHANNELS as STUDIO
-from app.layouts.channels import NoChannel, channel, channels, proportion_class, read
+from app.layouts.channels import MM_PER_INCH, NoChannel, channel, channels, proportion_class, read
 from app.layouts.values import PROPORTION_CLASSES, Canvas, Insets
 
 GOOD = {"name": {"en": "Mine", "de": "Meins"}, "pixels": [600, 300], "class": "wide", "file_type": "png"}
@@ -25,7 +25,10 @@ def test_prints_have_bleed_and_the_pixels_of_their_paper() -> None:
         "print_a5": (300, 3),
         "roll_up": (100, 3),
     }
-    assert channel("print_a4").canvas == Canvas(2480, 3508, Insets(), 35, 300)
+    assert channel("print_a4").canvas == Canvas(2480, 3508, Insets(), 36, 300)
+    for one in channels():
+        if one.paper:
+            assert one.canvas.bleed_px / one.paper.dpi * MM_PER_INCH >= one.paper.bleed_mm, one.key
     assert {one.key for one in channels() if one.file_type == "pdf"} == set(prints)
 
 

@@ -114,6 +114,17 @@ def test_a_print_pdf_is_as_large_as_its_paper_with_bleed_and_marks() -> None:
     beyond_mm = 9 / 75 * MM_PER_INCH + 6
     expected = [(side / 75 * MM_PER_INCH + 2 * beyond_mm) / MM_PER_INCH * 72 for side in (620, 877)]
     assert [float(page.mediabox.width), float(page.mediabox.height)] == pytest.approx(expected, abs=0.1)
+    for box, beyond_px in ((page.trimbox, 0), (page.bleedbox, 9)):
+        sides = [(side + 2 * beyond_px) / 75 * 72 for side in (620, 877)]
+        assert [float(box.width), float(box.height)] == pytest.approx(sides, abs=0.01)
+        middle = [float(box.left + box.right), float(box.top + box.bottom)]
+        assert middle == pytest.approx(expected, abs=0.1)
+
+
+def test_a_pdf_for_the_screen_is_cut_nowhere() -> None:
+    page = PdfReader(io.BytesIO(draw_pdf("poster", content()).pdf)).pages[0]
+    assert list(page.trimbox) == pytest.approx(list(page.mediabox), abs=0.001)
+    assert list(page.bleedbox) == pytest.approx(list(page.mediabox), abs=0.001)
 
 
 def test_nothing_but_the_layout_can_be_read(tmp_path: Path) -> None:

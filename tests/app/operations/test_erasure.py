@@ -71,6 +71,7 @@ def test_a_brand_is_gone_from_everywhere(
     kept = {theirs.id(table) for table in ("users", "workspaces", "browser_sessions", "api_tokens", "invitations")}
     kept |= {theirs.id(table) for table in ("reset_links", "authenticators", "passkeys", "recovery_codes")}
     of_the_workspace = ("audit_events", "campaigns", "brought_files", "base_models", "base_downloads", "base_copies")
+    kept.add(theirs.id("own_channels"))
     kept |= {theirs.id(table) for table in of_the_workspace}
     assert traces(theirs, after) - kept == {MARKER}, "their own words stay: not the brand's"
     assert traces(ours, after) >= ours.ids, "nobody else lost anything"

@@ -32,7 +32,7 @@ def press(owner: SignedIn, path: str) -> dict[str, str | None]:
 
 def test_the_same_judgement_again_changes_nothing_and_says_so(brand: Brand, owner: SignedIn, text: str) -> None:
     first = press(owner, f"/variants/{text}/approve")
-    assert (first["kind"], first["undo_url"]) == ("undo", f"/variants/{text}/reopen")
+    assert first["kind"] == "undo" and str(first["undo_url"]).startswith(f"/variants/{text}/undo/")
     again = press(owner, f"/variants/{text}/approve")
     assert (again["kind"], again["undo_url"]) == ("note", None)
     assert state_of(brand, text) == ("approved", False)
@@ -44,7 +44,6 @@ def test_the_same_judgement_again_changes_nothing_and_says_so(brand: Brand, owne
 def test_every_judgement_is_undone_to_what_was_before(brand: Brand, owner: SignedIn, text: str) -> None:
     press(owner, f"/variants/{text}/reject")
     other = press(owner, f"/variants/{text}/approve")
-    assert other["undo_url"] == f"/variants/{text}/reject"
     press(owner, str(other["undo_url"]))
     assert state_of(brand, text) == ("rejected", False)
     press(owner, f"/variants/{text}/reopen")
@@ -57,7 +56,7 @@ def test_without_scripts_one_comes_back_to_the_page_with_the_undo(brand: Brand, 
     )
     assert answer.status_code == 303 and answer.headers["location"] == f"/writings?review=open#variant-{text}"
     page = owner.client.get("/writings").text
-    assert f'action="/variants/{text}/reopen"' in page
+    assert f'action="/variants/{text}/undo/' in page
 
 
 def test_a_judged_text_offers_the_way_back_and_an_open_one_does_not(brand: Brand, owner: SignedIn, text: str) -> None:

@@ -47,7 +47,7 @@ class _Reader:
 
 
 def tensors_of(layers: str, weights: bytes) -> dict[str, Tensor]:
-    """The numbers of a chain of convolutions and PReLUs by the names that ``CompactNetwork`` has for them.
+    """The numbers of convolutions and PReLUs by the names that ``CompactNetwork`` and ``DenseNetwork`` have for them.
 
     ``layers`` and ``weights`` are the contents of ncnn's ``.param`` and ``.bin``. Raises ``ValueError`` where they do
     not belong together.
@@ -69,11 +69,12 @@ def tensors_of(layers: str, weights: bytes) -> dict[str, Tensor]:
 
 
 def _layers(text: str) -> Iterator[tuple[str, dict[int, int]]]:
-    """Kind and whole numbers of each layer; two lines of counts stand before them."""
+    """Kind and whole numbers of each layer (lists, whose keys are negative, are left out); two lines of counts stand
+    before them."""
     for line in text.splitlines()[2:]:
         kind, _, inputs, outputs, *rest = line.split()
         options = (one.split("=") for one in rest[int(inputs) + int(outputs) :])
-        yield kind, {int(number): int(float(value)) for number, value in options}
+        yield kind, {int(number): int(float(value)) for number, value in options if number[0] != "-"}
 
 
 def main() -> None:

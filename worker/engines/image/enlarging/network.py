@@ -3,8 +3,8 @@ draws small ones.
 
 The network is SRVGGNetCompact of Real-ESRGAN (Wang et al. 2021, arXiv:2107.10833) with the weights of
 ``realesr-animevideov3``, which learned from drawn pictures. It sharpens what is there and adds nothing to it. Flat
-colours come out up to 5 of 255 lighter or darker, white and black up to 1. What it makes of photographs nobody has
-looked at here.
+colours come out up to 5 of 255 lighter or darker, white and black up to 1. Photographs have a network of their own
+(``photographs``).
 """
 
 from functools import cache
@@ -20,6 +20,8 @@ from torch import Tensor, nn
 WEIGHTS = Path(__file__).parent / "model" / "realesr-animevideov3-x4.safetensors"
 FACTOR = 4
 FEATURES, INNER_LAYERS = 64, 16
+AROUND = INNER_LAYERS + 2
+"""Pixels that it looks at around one: as many as it has layers of 3 × 3."""
 MARGIN = 2
 """Pixels that go round a picture before and come off again: the network takes what is outside for black."""
 

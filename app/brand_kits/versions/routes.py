@@ -1,6 +1,6 @@
 """The page of a kit's versions: who changed what, and the way back."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
 
@@ -36,7 +36,7 @@ def show_versions(
     project_id: RowId,
     before: Annotated[Number | None, Query()] = None,
 ) -> Response:
-    where = {"workspace_id": visitor.workspace.id, "project_id": project_id}
+    where: dict[str, Any] = {"workspace_id": visitor.workspace.id, "project_id": project_id}
     project, kit = projects.project(session, **where), kits.current(session, **where)
     found = queries.versions(session, **where, before=before)
     more = found[PAGE - 1].number if len(found) > PAGE else None

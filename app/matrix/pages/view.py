@@ -62,6 +62,7 @@ def matrix_part(
     kit = kits.current(session, workspace_id=visitor.workspace.id, project_id=row.project_id)
     return {
         "grouped": grouped,
+        "told": queries.text_findings(session, row, shown),
         "filters": filters,
         "next_after": shown[-1].cell.position if more else None,
         "jobs": queries.active_jobs(session, **where),
@@ -92,6 +93,7 @@ def cell_part(session: Session, visitor: Visitor, row: CampaignBrief, view: Cell
         ),
         "candidates": queries.candidates(session, **where, project_id=row.project_id),
         "sentences": SENTENCES,
+        "told": queries.text_findings(session, row, [view]).get(view.cell.id, []),
         "history": verdicts.history(
             session, workspace_id=visitor.workspace.id, subject_kind=decisions.KIND, subject_id=view.cell.id
         ),

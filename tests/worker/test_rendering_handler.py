@@ -322,6 +322,9 @@ def test_text_rules_hold_for_each_ad_and_an_approval_keeps_what_it_was_given_in_
     rules = {"must_say": ("ab Freitag",), "must_not": ("billig",), "audiences": (PARENTS,), "locales": ("de",)}
     project_id = make_project(database, owner.workspace_id)
     matrix = make_matrix(database, owner.workspace_id, project_id, owner.user_id, **rules)
+    with database.write() as session:
+        author = KitAuthor(owner.workspace_id, project_id, owner.user_id)
+        kits.change(session, author, {"do_nots": ("Never rotate the logo",)})
     matrix.say(PARENTS.key, "de", headline="Billiger Kaffee", body="Nur ab Freitag")
     matrix.produce()
     work(context)
@@ -335,6 +338,7 @@ def test_text_rules_hold_for_each_ad_and_an_approval_keeps_what_it_was_given_in_
         "display_728x90": [("headline", "forbidden"), ("", "missing")],
     }
     strip = told["display_728x90"]["id"]
+    assert 'data-do-nots="1"' in owner.client.get(f"/campaigns/{matrix.campaign_id}/cells/{strip}").text
     pages = (f"/campaigns/{matrix.campaign_id}", f"/campaigns/{matrix.campaign_id}/cells/{strip}")
     assert [owner.client.get(page).text.count('data-finding="missing"') for page in pages] == [0, 1]
     assert owner.client.get(pages[0]).text.count('data-state="findings"') == 2

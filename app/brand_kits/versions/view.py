@@ -3,6 +3,7 @@
 from typing import Any
 
 from app.brand_kits.snapshot import KitSnapshot
+from app.brand_kits.versions.changes import Change, ChangedPart, Way
 from app.brand_kits.versions.queries import VersionView
 from app.brand_kits.view import LOGOS, ROLES, language_name
 from app.errors import N_
@@ -32,8 +33,17 @@ def versions_page(project: Project, kit: KitSnapshot, found: list[VersionView], 
         "project": project,
         "kit": kit,
         "versions": found,
+        "grouped": grouped,
         "more": more,
         "parts": PARTS,
         "names": NAMES,
         "language_name": language_name,
     }
+
+
+def grouped(changes: list[Change]) -> dict[tuple[ChangedPart, Way], list[str]]:
+    """What changed, by part and way, so that each is one line."""
+    found: dict[tuple[ChangedPart, Way], list[str]] = {}
+    for change in changes:
+        found.setdefault((change.part, change.way), []).append(change.what)
+    return found

@@ -24,6 +24,8 @@ from app.brand_kits import api as brand_kits_api
 from app.brand_kits import routes as brand_kits
 from app.brand_kits.guidelines import api as guidelines_api
 from app.brand_kits.guidelines import routes as guidelines
+from app.brand_kits.versions import api as kit_versions_api
+from app.brand_kits.versions import routes as kit_versions
 from app.campaigns.channels import api as channels_api
 from app.campaigns.channels import routes as channels
 from app.db import Database
@@ -82,6 +84,7 @@ PAGES = (
     projects,
     images,
     brand_kits,
+    kit_versions,
     guidelines,
     voice,
     voice_imports,
@@ -111,6 +114,7 @@ API = (
     brand_api,
     images_api,
     brand_kits_api,
+    kit_versions_api,
     guidelines_api,
     voice_api,
     voice_imports_api,

@@ -93,6 +93,7 @@ ACTIONS = {
     "kit.logo_removed": Action("brands", "kit", N_("%(who)s removed a logo from %(what)s.")),
     "kit.font_added": Action("brands", "kit", N_("%(who)s added fonts to %(what)s.")),
     "kit.font_removed": Action("brands", "kit", N_("%(who)s removed a font from %(what)s.")),
+    "kit.restored": Action("brands", "kit", N_("%(who)s went back to an earlier version of %(what)s.")),
     "kit.put_back": Action("brands", "kit", N_("%(who)s put back what was removed from %(what)s.")),
     "guideline.added": Action("brands", "guideline", ADDED),
     "guideline.taken_over": Action("brands", "guideline", N_("%(who)s took over proposals from %(what)s.")),

@@ -14,6 +14,8 @@ from app.matrix.brief import Brief
 from app.matrix.errors import NoBrief
 from app.matrix.models import CampaignBrief, CampaignPicture, CampaignWords, Cell, CellVersion, Rendering
 from app.matrix.spec import CellSpec, Words
+from app.matrix.text_rules import FieldFinding, of_ad
+from app.writings import queries as writings
 
 PAGE = 60
 """Cells on a page of the matrix."""
@@ -200,6 +202,13 @@ def version(session: Session, *, workspace_id: str, cell_id: str, number: int) -
             CellVersion.workspace_id == workspace_id, CellVersion.cell_id == cell_id, CellVersion.number == number
         )
     )
+
+
+def text_findings(session: Session, row: CampaignBrief, views: list[CellView]) -> dict[str, list[FieldFinding]]:
+    """By cell what the rules, as they are now, have against the words on it; those without any are left out."""
+    brief, rules = brief_of(row), writings.rules_of(session, [row.project_id])[row.project_id]
+    told = {view.cell.id: of_ad(view.spec, brief, rules) for view in views if view.spec is not None}
+    return {cell_id: found for cell_id, found in told.items() if found}
 
 
 def acts(session: Session, *, workspace_id: str, versions: list[CellVersion]) -> dict[str, str]:

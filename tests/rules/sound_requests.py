@@ -326,11 +326,16 @@ SOUND: dict[str, Sound] = {
     "POST /projects/{project_id}/brand-kit/awaited-fonts/remove": Sound(
         given=lambda world: {"family": f"{world.name} awaited"}
     ),
+    "POST /projects/{project_id}/brand-kit/font-roles": Sound(
+        given=lambda world: {"headline_family": f"{world.name} family"}
+    ),
     "POST /projects/{project_id}/brand-kit/fonts": FONT_FILE,
     "POST /projects/{project_id}/brand-kit/fonts/{sha}": Sound(given={"licence": NEW}),
     "POST /projects/{project_id}/brand-kit/versions/{kit_version}/put-back": Sound(
         _kit_emptied, replaced=("/versions/1/", "/versions/2/")
     ),
+    "POST /projects/{project_id}/brand-kit/versions/{kit_version}/restore": Sound(_kit_emptied),
+    "POST /api/v1/projects/{project_id}/brand-kit/versions/{kit_version}/restore": Sound(_kit_emptied),
     "POST /api/v1/projects/{project_id}/brand-kit/fonts": FONT_FILE,
     "POST /projects/{project_id}/voice/files": TEXT_FILE,
     "POST /projects/{project_id}/voice/texts/include": TEXTS,

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 from fastapi import FastAPI
 from PIL import Image
-from playwright.sync_api import Browser, FilePayload, Page, expect
+from playwright.sync_api import Browser, FilePayload, Page, ViewportSize, expect
 from sqlalchemy import func, select
 
 from app.brand_kits import queries as kits
@@ -23,6 +23,7 @@ from app.web.gate.middleware import SESSION_COOKIE
 from tests.app.brand_kits.sets import make_brand
 from tests.conftest import SignedIn
 from tests.fake_engine import FakeEngine
+from tests.journeys.test_every_page import opened, violations
 from tests.orders import worker_context
 from tests.tools import layout_samples as samples
 from worker.engines import registry
@@ -35,11 +36,19 @@ CHANNELS = ("instagram_square", "facebook_linkedin_link", "display_300x250")
 LOCALES = ("de", "en")
 HEADLINES = {"de": "Größe zeigt sich beim Tee", "en": "Made for mornings"}
 REASON = "The cup is cut off"
+UNTIL_STILL = """async () => {
+  for (let still = 0; still < 3; still += 1) {
+    await new Promise(requestAnimationFrame);
+    if (document.getAnimations().some((one) => one instanceof CSSTransition)) still = -1;
+  }
+}"""
+"""The colours of a link follow those of what is around it, one transition after the other."""
+DESK, PHONE = ViewportSize(width=1440, height=900), ViewportSize(width=390, height=844)
 
 
 @pytest.fixture
 def page(browser: Browser, address: str, owner: SignedIn) -> Iterator[Page]:
-    context = browser.new_context(base_url=address, viewport={"width": 1440, "height": 900}, locale="en")
+    context = opened(browser, DESK, base_url=address, locale="en")
     context.add_cookies([{"name": SESSION_COOKIE, "value": owner.client.cookies[SESSION_COOKIE], "url": address}])
     made = context.new_page()
     complaints: list[str] = []
@@ -106,6 +115,16 @@ def test_from_a_kit_and_a_brief_to_approved_ads(
     assert sorted(told, key=len) == [[("approved", "", 2)]] + [[("approved", "", 2), ("rejected", REASON, 1)]] * 2
 
 
+def look(page: Page) -> None:
+    """With all there is to see on it: readable and labelled, and no wider than the screen. It ends on a desk."""
+    for size, scheme in ((PHONE, "dark"), (DESK, "light")):
+        page.set_viewport_size(size)
+        page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+        page.evaluate(UNTIL_STILL)
+        assert violations(page) == [], page.url
+        assert not page.evaluate("document.documentElement.scrollWidth > window.innerWidth + 1"), page.url
+
+
 def fill_the_kit(page: Page, brand: str) -> None:
     page.goto(f"/projects/{brand}/look")
     for kind, colour in (("light", samples.COLOURS.text), ("dark", "#ffffff")):
@@ -119,6 +138,7 @@ def fill_the_kit(page: Page, brand: str) -> None:
         page.locator(f"#persona-{number}").fill(name)
         page.locator("#personas button[type=submit]").click()
         expect(page.locator("#personas [name=persona]")).to_have_count(number + 1)
+    look(page)
 
 
 def write_the_brief(page: Page, brand: str) -> str:
@@ -133,6 +153,7 @@ def write_the_brief(page: Page, brand: str) -> str:
         box.set_checked(box.get_attribute("value") in LOCALES)
     page.locator("[name=layout][value=split]").check()
     expect(page.locator("[data-count]")).to_contain_text("12")
+    look(page)
     page.locator("form[data-brief] .brief__foot button[type=submit]").click()
     expect(page).to_have_url(re.compile("/campaigns/[0-9a-f]{32}"))
     return re.findall("/campaigns/([0-9a-f]{32})", page.url)[0]
@@ -149,6 +170,7 @@ def write_the_words(page: Page, campaign: str) -> None:
         page.reload()
         for one in page.locator("[name=headline]").all():
             expect(one).to_have_value(headline)
+    look(page)
 
 
 def look_at_the_files(app: FastAPI, storage: Storage, where: dict[str, str], brand: str) -> None:
@@ -177,6 +199,10 @@ def redo_one(app: FastAPI, page: Page, where: dict[str, str]) -> None:
     form.locator("button[type=submit]").click()
     expect(page.locator("#face[data-number='2'][data-state=open] img")).to_be_visible()
     assert jobs(app) == before + 1
+    page.reload()
+    for fold in page.locator("aside details").all():
+        fold.evaluate("fold => { fold.open = true; }")
+    look(page)
     assert sorted(view.cell.version for view in cells(app, where)) == [1] * 11 + [2]
 
 
@@ -188,6 +214,7 @@ def reject_two(page: Page, campaign: str) -> None:
     page.locator("dialog[open] [name=reason]").fill(REASON)
     page.locator("dialog[open] button[value=rejected]").click()
     expect(page.locator("[data-cell][data-state=rejected]")).to_have_count(2)
+    look(page)
 
 
 def approve_what_is_left(page: Page, campaign: str) -> None:

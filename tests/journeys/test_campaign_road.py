@@ -37,8 +37,8 @@ LOCALES = ("de", "en")
 HEADLINES = {"de": "Größe zeigt sich beim Tee", "en": "Made for mornings"}
 REASON = "The cup is cut off"
 UNTIL_STILL = """async () => {
-  for (let still = 0; still < 3; still += 1) {
-    await new Promise(requestAnimationFrame);
+  for (let still = 0, frames = 0; still < 3 && frames < 120; still += 1, frames += 1) {
+    await new Promise((go) => setTimeout(go, 16));
     if (document.getAnimations().some((one) => one instanceof CSSTransition)) still = -1;
   }
 }"""

@@ -69,6 +69,9 @@ class PlanOut(Promise, defer_build=True):
 
     recipe: TrainingRecipe
     picture_count: int
+    """That it would learn from."""
+    held_out_count: int
+    """That would judge it and are never learned."""
 
 
 class VoicePlanOut(Promise, defer_build=True):
@@ -108,6 +111,9 @@ class TrainingOut(Facts, defer_build=True):
     purpose: str
     recipe: TrainingRecipe
     picture_count: int
+    """That it learns from."""
+    held_out_count: int
+    """That judge it and are never learned."""
 
 
 class VoiceTrainingOut(Facts, defer_build=True):

@@ -139,8 +139,12 @@ LOOK_API = Api(
     one=TrainingOut,
     many=TrainingList,
     course=CourseOut,
-    of_plan=lambda plan: {"picture_count": len(plan.pictures)},
-    of_training=lambda view: {"purpose": view.training.purpose, "picture_count": len(view.frozen)},
+    of_plan=lambda plan: {"picture_count": len(plan.pictures), "held_out_count": len(plan.frozen.held_out)},
+    of_training=lambda view: {
+        "purpose": view.training.purpose,
+        "picture_count": len(view.frozen.learned),
+        "held_out_count": len(view.frozen.held_out),
+    },
     of_course=_look_course,
 )
 VOICE_API = Api(

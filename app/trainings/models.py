@@ -23,6 +23,8 @@ class Training(Base):
     """A ``TrainingRecipe``; of a voice a ``VoiceRecipe``."""
     pictures: Mapped[list[dict[str, Any]]] = mapped_column(JSON)
     """Frozen at the start: image id, working key, filename, caption, crop and target size of each."""
+    held_out: Mapped[list[dict[str, Any]]] = mapped_column(JSON, default=list, server_default="[]")
+    """Pictures that judge it and that it never learns, as ``pictures`` are held."""
     voice: Mapped[dict[str, Any] | None] = mapped_column(JSON, default=None)
     """A ``FrozenVoice``: the samples as they were at the start; None for pictures."""
     estimate: Mapped[dict[str, Any]] = mapped_column(JSON)

@@ -23,7 +23,8 @@ from app.lora_files.metadata import TrainingFacts
 from app.trainings import attempts
 from app.trainings.attempts import Sample
 from app.trainings.look import queries as look_queries
-from app.trainings.look.kind import LOOK, Pictures
+from app.trainings.look.freeze import FrozenSet
+from app.trainings.look.kind import LOOK
 from app.trainings.look.recipe import TrainingRecipe, header_keys
 from app.trainings.queries import JobSpec
 from worker.engines import registry
@@ -38,7 +39,7 @@ from worker.pace import Pace, every
 log = logging.getLogger("livery.worker")
 SAMPLE_QUALITY = 92
 VERSIONS_TRIED = 5
-Spec = JobSpec[TrainingRecipe, BaseModelEntry, Pictures]
+Spec = JobSpec[TrainingRecipe, BaseModelEntry, FrozenSet]
 PICTURE_GONE = N_(
     "A picture in this request was deleted before the training began. Start a new training with the current pictures."
 )
@@ -75,7 +76,7 @@ def run(job: JobRun) -> None:
 
 def _bring_pictures(job: JobRun, spec: Spec, folder: Path) -> tuple[TrainingPicture, ...]:
     brought = []
-    for number, picture in enumerate(spec.frozen):
+    for number, picture in enumerate(spec.frozen.learned):
         ending = Path(picture.working_key).suffix
         try:
             path = bring_in(job.context.storage, picture.working_key, folder / f"{number:04d}{ending}")
@@ -129,8 +130,8 @@ def _keep(
         steps_done=trained.steps,
         started_at=started_at,
         finished_at=finished_at,
-        captions=tuple(picture.caption for picture in spec.frozen),
-        sizes=tuple((picture.target_width, picture.target_height) for picture in spec.frozen),
+        captions=tuple(picture.caption for picture in spec.frozen.learned),
+        sizes=tuple((picture.target_width, picture.target_height) for picture in spec.frozen.learned),
         precision=trained.precision,
     )
     for _ in range(VERSIONS_TRIED):

@@ -73,6 +73,17 @@ class TrainingSample(Base):
     __table_args__ = (UniqueConstraint("training_id", "step", "position", name="uq_training_samples_place"),)
 
 
+class JuryReading(Base):
+    """What the jury of a training on pictures measured at one step. Step 0 is the base alone."""
+
+    __tablename__ = "jury_readings"
+
+    training_id: Mapped[str] = mapped_column(ForeignKey("trainings.id", ondelete="CASCADE"), primary_key=True)
+    step: Mapped[int] = mapped_column(primary_key=True)
+    reading: Mapped[dict[str, Any]] = mapped_column(JSON)
+    """A ``Reading``."""
+
+
 class HeldOutPoint(Base):
     """Mean loss over the validation split of a voice's samples. Step 0 is the base alone."""
 

@@ -31,6 +31,7 @@ from worker.engines import registry
 from worker.engines.contracts import EngineError, SamplePicture, TrainedAdapter, TrainingInputs, TrainingPicture
 from worker.files import base_models
 from worker.files.workspace import bring_in, job_folder
+from worker.handlers.pictures import jury
 from worker.handlers.registering import register
 from worker.handlers.training_run import forget_checkpoints, learn, outcome_of, spec_of
 from worker.job_run import JobRun
@@ -59,8 +60,9 @@ def run(job: JobRun) -> None:
             base=base_models.ready(job, spec.base),
             pictures=_bring_pictures(job, spec, folder / "pictures"),
             enlargement=spec.base.enlargement,
+            jury=jury.drawings(spec),
         )
-        job.progress.on_sample = partial(_keep_sample, job, spec)
+        job.progress.on_sample = jury.Jury(job, spec, inputs, folder, partial(_keep_sample, job, spec)).sample
         spec, trained = learn(
             job,
             spec,
@@ -105,7 +107,9 @@ def _keep_sample(job: JobRun, spec: Spec, picture: SamplePicture) -> None:
         opened.convert("RGB").save(webp, "WEBP", quality=SAMPLE_QUALITY, method=6)
         width, height = opened.size
     job.context.storage.put(key, webp)
-    sample = Sample(picture.step, picture.index, picture.prompt, picture.seed, key, width, height)
+    sample = Sample(
+        picture.step, jury.position_of(spec, picture.index), picture.prompt, picture.seed, key, width, height
+    )
     try:
         job.write(lambda session: attempts.note_sample(session, job.claim, sample))
     except LeaseLost:

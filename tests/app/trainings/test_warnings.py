@@ -57,7 +57,7 @@ def test_the_number_of_pictures() -> None:
     assert said(different(4)) == {"too_few": "bad"}
     assert said([]) == {"too_few": "bad"}
     assert said(different(5)) == {"few_pictures": "caution"}
-    assert said(different(51)) == {"many_pictures": "info"}
+    assert said(different(57)) == {"many_pictures": "info"}, "of which 6 are kept back"
 
 
 def test_captions() -> None:

@@ -105,11 +105,12 @@ class FakeEngine:
 
     def _draw(self, recipe: TrainingRecipe, inputs: TrainingInputs, step: int, out: Path, progress: Progress) -> None:
         side = recipe.resolution * inputs.enlargement
-        for index, asked in enumerate(recipe.sample_prompts):
+        watched = [(asked, recipe.sample_seed) for asked in recipe.sample_prompts]
+        for index, (asked, seed) in enumerate([*watched, *inputs.jury]):
             prompt = asked.replace("[trigger]", recipe.trigger_word)
             path = out / f"sample-{step}-{index}.png"
             _flat(f"{prompt}/{step}", side, side).save(path)
-            progress.sample(SamplePicture(step, index, prompt, recipe.sample_seed, path))
+            progress.sample(SamplePicture(step, index, prompt, seed, path))
 
     def _adapter(self, recipe: TrainingRecipe, step: int, out: Path, finished: bool) -> TrainedAdapter:
         path = out / "adapter.safetensors"

@@ -103,6 +103,7 @@ ACTIONS = {
     "image.changed": Action("pictures", "image", CHANGED),
     "image.included": Action("pictures", "image", INCLUDED),
     "image.left_out": Action("pictures", "image", LEFT_OUT),
+    "image.held_out": Action("pictures", "image", N_("%(who)s kept %(what)s for judging only.")),
     "image.deleted": Action("pictures", "image", DELETED),
     "image.restored": Action("pictures", "image", RESTORED),
     "image.cropped": Action("pictures", "image", N_("%(who)s set the crop of %(what)s.")),

@@ -8,6 +8,7 @@ from pydantic import BaseModel
 from app.jobs.api import JobOut
 from app.trainings.estimates import Estimate
 from app.trainings.look.forms import CleanOverrides
+from app.trainings.look.jury import Reading
 from app.trainings.look.recipe import TrainingRecipe
 from app.trainings.voice.measures import Measures
 from app.trainings.voice.overrides import VoiceOverrides
@@ -69,6 +70,9 @@ class PlanOut(Promise, defer_build=True):
 
     recipe: TrainingRecipe
     picture_count: int
+    """That it would learn from."""
+    held_out_count: int
+    """That would judge it and are never learned."""
 
 
 class VoicePlanOut(Promise, defer_build=True):
@@ -108,6 +112,9 @@ class TrainingOut(Facts, defer_build=True):
     purpose: str
     recipe: TrainingRecipe
     picture_count: int
+    """That it learns from."""
+    held_out_count: int
+    """That judge it and are never learned."""
 
 
 class VoiceTrainingOut(Facts, defer_build=True):
@@ -151,11 +158,23 @@ class SampleOut(BaseModel, defer_build=True):
     url: str
 
 
+class JuryOut(Reading, defer_build=True):
+    """What was measured of drawings at prompts that the training never sees; step 0 is the base alone."""
+
+    step: int
+
+
 class CourseOut(BaseModel, defer_build=True):
     """What was measured and drawn so far."""
 
     losses: list[LossOut]
     samples: list[SampleOut]
+    jury: list[JuryOut]
+    """By the step. Distances are to the pictures kept back: null where there are none."""
+    advised_step: int | None
+    """The step nearest to the brand that repeats no picture; null where nothing was kept back to measure against."""
+    advised_because: str | None
+    """Why, in an English sentence."""
 
 
 class HeldOutLossOut(BaseModel, defer_build=True):

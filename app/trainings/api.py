@@ -15,6 +15,7 @@ from app.trainings.answers import (
     CourseOut,
     FindingOut,
     HeldOutLossOut,
+    JuryOut,
     LossOut,
     NewTraining,
     NewVoiceTraining,
@@ -31,6 +32,7 @@ from app.trainings.answers import (
 )
 from app.trainings.kind import AnyKind
 from app.trainings.look import queries as look_queries
+from app.trainings.look.jury import advise
 from app.trainings.look.kind import LOOK
 from app.trainings.models import Training
 from app.trainings.queries import PAGE
@@ -96,7 +98,12 @@ class Api:
 
 def _look_course(session: ReadSession, training: Training) -> dict[str, Any]:
     address = f"/api/v1/trainings/{training.id}/samples"
+    readings = look_queries.readings(session, training.id)
+    advice = advise(readings)
     return {
+        "jury": [JuryOut(step=step, **reading.model_dump()) for step, reading in readings.items()],
+        "advised_step": advice.step if advice else None,
+        "advised_because": translate("en", advice.msgid, **advice.params) if advice else None,
         "samples": [
             SampleOut(
                 id=one.id,
@@ -109,7 +116,7 @@ def _look_course(session: ReadSession, training: Training) -> dict[str, Any]:
                 url=f"{address}/{one.id}",
             )
             for one in look_queries.samples(session, training.id)
-        ]
+        ],
     }
 
 
@@ -139,8 +146,12 @@ LOOK_API = Api(
     one=TrainingOut,
     many=TrainingList,
     course=CourseOut,
-    of_plan=lambda plan: {"picture_count": len(plan.pictures)},
-    of_training=lambda view: {"purpose": view.training.purpose, "picture_count": len(view.frozen)},
+    of_plan=lambda plan: {"picture_count": len(plan.pictures), "held_out_count": len(plan.frozen.held_out)},
+    of_training=lambda view: {
+        "purpose": view.training.purpose,
+        "picture_count": len(view.frozen.learned),
+        "held_out_count": len(view.frozen.held_out),
+    },
     of_course=_look_course,
 )
 VOICE_API = Api(

@@ -19,7 +19,8 @@ from app.machine.devices import Device
 from app.trainings.errors import DeviceTooSmall
 from app.trainings.estimates import Estimate, FirstSteps
 from app.trainings.kinds import kind_of
-from app.trainings.models import HeldOutPoint, LossPoint, Training, TrainingSample, TrainingText
+from app.trainings.look.jury import Reading
+from app.trainings.models import HeldOutPoint, JuryReading, LossPoint, Training, TrainingSample, TrainingText
 from app.trainings.plans import Plan, planned, shortage, suits, unplanned
 from app.trainings.voice.measures import Measures
 
@@ -166,13 +167,14 @@ def note_first_steps(session: Session, claim: Claim, first: FirstSteps) -> None:
 
 def begin_attempt(session: Session, claim: Claim, *, from_step: int) -> None:
     """Forget what an earlier attempt noted beyond the checkpoint that this one goes on from, or, without one, from the
-    beginning: losses, held-out losses and sample texts. Sample pictures stay until they are drawn again.
+    beginning: losses, held-out losses, the jury's readings and sample texts. Sample pictures stay until they are drawn
+    again.
 
     Raises ``LeaseLost``.
     """
     training = _held(session, claim)
     after = from_step if from_step else -1
-    for table in (LossPoint, HeldOutPoint, TrainingText):
+    for table in (LossPoint, HeldOutPoint, JuryReading, TrainingText):
         session.execute(delete(table).where(table.training_id == training.id, table.step > after))
 
 
@@ -190,6 +192,13 @@ def note_held_out(session: Session, claim: Claim, *, step: int, loss: float) -> 
     """Raises ``LeaseLost``."""
     claims.assert_lease(session, claim, with_result=True)
     session.merge(HeldOutPoint(training_id=claim.subject_id, step=step, loss=loss))
+    session.flush()
+
+
+def note_reading(session: Session, claim: Claim, *, step: int, reading: Reading) -> None:
+    """What the jury measured. Raises ``LeaseLost``."""
+    claims.assert_lease(session, claim, with_result=True)
+    session.merge(JuryReading(training_id=claim.subject_id, step=step, reading=reading.model_dump(mode="json")))
     session.flush()
 
 

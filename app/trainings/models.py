@@ -23,6 +23,8 @@ class Training(Base):
     """A ``TrainingRecipe``; of a voice a ``VoiceRecipe``."""
     pictures: Mapped[list[dict[str, Any]]] = mapped_column(JSON)
     """Frozen at the start: image id, working key, filename, caption, crop and target size of each."""
+    held_out: Mapped[list[dict[str, Any]]] = mapped_column(JSON, default=list, server_default="[]")
+    """Pictures that judge it and that it never learns, as ``pictures`` are held."""
     voice: Mapped[dict[str, Any] | None] = mapped_column(JSON, default=None)
     """A ``FrozenVoice``: the samples as they were at the start; None for pictures."""
     estimate: Mapped[dict[str, Any]] = mapped_column(JSON)
@@ -69,6 +71,17 @@ class TrainingSample(Base):
     height: Mapped[int]
 
     __table_args__ = (UniqueConstraint("training_id", "step", "position", name="uq_training_samples_place"),)
+
+
+class JuryReading(Base):
+    """What the jury of a training on pictures measured at one step. Step 0 is the base alone."""
+
+    __tablename__ = "jury_readings"
+
+    training_id: Mapped[str] = mapped_column(ForeignKey("trainings.id", ondelete="CASCADE"), primary_key=True)
+    step: Mapped[int] = mapped_column(primary_key=True)
+    reading: Mapped[dict[str, Any]] = mapped_column(JSON)
+    """A ``Reading``."""
 
 
 class HeldOutPoint(Base):

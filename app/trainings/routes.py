@@ -17,6 +17,7 @@ from app.trainings.bases.rows import rows
 from app.trainings.kind import AnyKind
 from app.trainings.look import queries as look_queries
 from app.trainings.look.forms import StartForm, TrainingForm
+from app.trainings.look.jury import Verdict, advise
 from app.trainings.look.kind import LOOK
 from app.trainings.look.presets import PURPOSES
 from app.trainings.queries import PAGE
@@ -75,12 +76,19 @@ def _samples(session: ReadSession, seen: AnyView) -> dict[str, Any]:
     recipe = seen.recipe
     prompts = tuple(prompt.replace(TRIGGER_PLACEHOLDER, recipe.trigger_word) for prompt in recipe.sample_prompts)
     drawn = look_queries.samples(session, seen.training.id)
-    return {"prompts": prompts, "rows": look_queries.sample_rows(drawn, prompts)}
+    readings = look_queries.readings(session, seen.training.id)
+    return {
+        "prompts": prompts,
+        "rows": look_queries.sample_rows(drawn, prompts),
+        "jury": Verdict(readings, advise(readings)),
+        "repeated": look_queries.repeated(session, seen.training, readings),
+        "picture_view": picture_view,
+    }
 
 
 def _of_look(session: ReadSession, seen: AnyView) -> dict[str, Any]:
     pictures = look_queries.pictures_left(session, seen.training)
-    return {"pictures": pictures, "picture_view": picture_view, **_samples(session, seen)}
+    return {"pictures": pictures, **_samples(session, seen)}
 
 
 def _of_live_look(session: ReadSession, seen: AnyView) -> dict[str, Any]:

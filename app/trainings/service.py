@@ -166,7 +166,7 @@ def start_planned(
 
 
 def _asked(training: Training) -> tuple[object, ...]:
-    return training.modality, training.recipe, training.pictures, training.voice
+    return training.modality, training.recipe, training.pictures, training.held_out, training.voice
 
 
 def cancel_training(session: Session, kind: AnyKind, *, workspace_id: str, training_id: str) -> Training:

@@ -308,6 +308,7 @@ SOUND: dict[str, Sound] = {
     "POST /projects/{project_id}/unarchive": Sound(_set(Project, archived_at=MOMENT)),
     "POST /projects/{project_id}/images/include": Sound(LEFT_OUT_IMAGE, IMAGES.given),
     "POST /projects/{project_id}/images/leave-out": IMAGES,
+    "POST /projects/{project_id}/images/only-judge": IMAGES,
     "POST /projects/{project_id}/images/delete": IMAGES,
     "POST /projects/{project_id}/images/restore/{stamp}": Sound(_set(Image, deleted_at=MOMENT)),
     "POST /projects/{project_id}/images/replace": FOUND,

@@ -69,6 +69,8 @@ class TrainingInputs:
     """Folder of the checkpoint to go on from; the result equals an uninterrupted run."""
     enlargement: int = 1
     """How many times as wide and as high as they are drawn sample pictures become, 1 or 4."""
+    jury: tuple[tuple[str, int], ...] = ()
+    """Prompts and seeds that are drawn beside the sample prompts, in the same way; their pictures' indexes follow."""
 
 
 @dataclass(frozen=True)

@@ -56,7 +56,7 @@ def _refuse_too_few(voice: FrozenVoice) -> None:
 
 
 def _columns(_recipe: VoiceRecipe, voice: FrozenVoice) -> dict[str, Any]:
-    return {"purpose": PURPOSE, "pictures": [], "voice": voice.model_dump(mode="json")}
+    return {"purpose": PURPOSE, "pictures": [], "held_out": [], "voice": voice.model_dump(mode="json")}
 
 
 def _estimate(

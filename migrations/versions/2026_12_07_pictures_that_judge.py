@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "c4e81f60a2d7"
-down_revision = "b7d40c1e95f2"
+down_revision = "c41f7a9d20e6"
 branch_labels = None
 depends_on = None
 

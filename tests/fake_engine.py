@@ -56,10 +56,6 @@ class FakeEngine:
         if inputs.resume_from is not None:
             step = int(json.loads((inputs.resume_from / "state.json").read_text())["step"])
         self.first_steps.append(step)
-        progress.phase("loading")
-        progress.phase("caching")
-        if step == 0:
-            self._draw(recipe, inputs, 0, out, progress)
 
         def checkpoint() -> None:
             folder = out / "checkpoints" / f"step-{step:06d}"
@@ -69,6 +65,10 @@ class FakeEngine:
 
         began_at = step
         try:
+            progress.phase("loading")
+            progress.phase("caching")
+            if step == 0:
+                self._draw(recipe, inputs, 0, out, progress)
             progress.phase("training")
             if self.shortage is not None:
                 progress.short_of_memory(micro_batch_size=self.shortage[0], gradient_checkpointing=self.shortage[1])

@@ -281,6 +281,26 @@ def _add_after_the_start(api: Api) -> None:
         found = service.cancel_training(session, api.kind, workspace_id=visitor.workspace.id, training_id=training_id)
         return api.out(session, [found])[0]
 
+    @router.post(f"{address}/pause", summary=f"Pause a {api.named}", tags=[api.tag], response_model=api.one)
+    @audited(f"{api.event}.paused")
+    def pause(
+        session: WriteSession, visitor: Editor, training_id: Annotated[RowId, Path(alias=api.training_id)]
+    ) -> Any:
+        """A queued training is paused at once; a running one after its next step, with everything it has learned. It
+        holds no worker until it is resumed."""
+        found = service.pause_training(session, api.kind, workspace_id=visitor.workspace.id, training_id=training_id)
+        return api.out(session, [found])[0]
+
+    @router.post(f"{address}/resume", summary=f"Resume a {api.named}", tags=[api.tag], response_model=api.one)
+    @audited(f"{api.event}.resumed")
+    def resume(
+        session: WriteSession, visitor: Editor, training_id: Annotated[RowId, Path(alias=api.training_id)]
+    ) -> Any:
+        """A paused training waits for a worker again and goes on from where it was: the result is the same as without
+        the pause. One that is not paused is left alone."""
+        found = service.resume_training(session, api.kind, workspace_id=visitor.workspace.id, training_id=training_id)
+        return api.out(session, [found])[0]
+
 
 for _api in (LOOK_API, VOICE_API):
     _add_before_the_start(_api)

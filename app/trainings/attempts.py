@@ -156,8 +156,7 @@ def note_first_steps(session: Session, claim: Claim, first: FirstSteps) -> None:
     training = _held(session, claim)
     if Estimate.model_validate(training.estimate).first_steps is not None:
         return
-    started_at = job_queries.job_of(session, training.id).started_at
-    elapsed = (now() - started_at).total_seconds() if started_at is not None else 0.0
+    elapsed = job_queries.job_of(session, training.id).seconds_until(now()) or 0.0
     _tell(session, training, first_steps=first.model_copy(update={"seconds": elapsed + first.seconds_left}))
 
 

@@ -1,4 +1,5 @@
-"""What a person may do with trainings: plan one, start it, cancel it. What a worker does is in ``attempts``."""
+"""What a person may do with trainings: plan one, start it, pause, resume and cancel it.
+What a worker does is in ``attempts``."""
 
 from dataclasses import dataclass, replace
 from typing import Generic
@@ -177,4 +178,18 @@ def cancel_training(session: Session, kind: AnyKind, *, workspace_id: str, train
     training = queries.training(session, kind, workspace_id=workspace_id, training_id=training_id)
     job = job_queries.job_of(session, training.id)
     jobs.request_cancel(session, workspace_id=workspace_id, job_id=job.id)
+    return training
+
+
+def pause_training(session: Session, kind: AnyKind, *, workspace_id: str, training_id: str) -> Training:
+    """Ask the training to stand still at its next step, holding no worker. Raises like ``jobs.request_pause``."""
+    training = queries.training(session, kind, workspace_id=workspace_id, training_id=training_id)
+    jobs.request_pause(session, workspace_id=workspace_id, job_id=job_queries.job_of(session, training.id).id)
+    return training
+
+
+def resume_training(session: Session, kind: AnyKind, *, workspace_id: str, training_id: str) -> Training:
+    """Let a paused training go on from where it was. Raises like ``jobs.resume``."""
+    training = queries.training(session, kind, workspace_id=workspace_id, training_id=training_id)
+    jobs.resume(session, workspace_id=workspace_id, job_id=job_queries.job_of(session, training.id).id)
     return training

@@ -38,14 +38,13 @@ class TrainingView(Generic[Recipe, Frozen]):
 
     @property
     def is_active(self) -> bool:
-        return self.job.is_active
+        """It has not ended."""
+        return self.job.is_open
 
     @property
     def took_seconds(self) -> float | None:
-        """From the first start to the end; None while it runs."""
-        if self.job.started_at is None or self.job.finished_at is None:
-            return None
-        return (self.job.finished_at - self.job.started_at).total_seconds()
+        """From the first start to the end, pauses left out; None while it runs."""
+        return None if self.job.finished_at is None else self.job.seconds_until(self.job.finished_at)
 
     @property
     def grades(self) -> list[Grade]:

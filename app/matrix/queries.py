@@ -19,6 +19,8 @@ PAGE = 60
 """Cells on a page of the matrix."""
 MOST_CANDIDATES = 24
 """Pictures that a cell's page offers."""
+HAS_VERSION = (Cell.version > 0).label("has_version")
+"""One column for what is read and grouped by: with a bound number in each, PostgreSQL takes them for two."""
 
 
 @dataclass(frozen=True)
@@ -158,9 +160,9 @@ def views(session: Session, cells: list[Cell]) -> list[CellView]:
 def counts(session: Session, *, workspace_id: str, campaign_id: str) -> Counter[str]:
     """Cells by review; ``waiting`` are those that no picture is there for, whatever their review."""
     rows = session.execute(
-        select(Cell.review, Cell.version > 0, func.count())
+        select(Cell.review, HAS_VERSION, func.count())
         .where(*_is_listed(workspace_id, campaign_id))
-        .group_by(Cell.review, Cell.version > 0)
+        .group_by(Cell.review, HAS_VERSION)
     )
     found: Counter[str] = Counter()
     for review, has_version, count in rows:
@@ -171,9 +173,9 @@ def counts(session: Session, *, workspace_id: str, campaign_id: str) -> Counter[
 def counts_by_campaign(session: Session, *, workspace_id: str) -> dict[str, Counter[str]]:
     """As ``counts``, of every campaign that has cells."""
     rows = session.execute(
-        select(Cell.campaign_id, Cell.review, Cell.version > 0, func.count())
+        select(Cell.campaign_id, Cell.review, HAS_VERSION, func.count())
         .where(Cell.workspace_id == workspace_id, Cell.removed_at.is_(None))
-        .group_by(Cell.campaign_id, Cell.review, Cell.version > 0)
+        .group_by(Cell.campaign_id, Cell.review, HAS_VERSION)
     )
     found: dict[str, Counter[str]] = {}
     for campaign_id, review, has_version, count in rows:

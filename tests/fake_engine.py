@@ -1,7 +1,8 @@
 """An engine without a model, for tests of pages and handlers. Put in with ``registry.engine_for``; never on offer.
 
 It keeps the contract's promises: samples of the base first, checkpoints every so often, an adapter that loads
-elsewhere, ``Cancelled`` keeps what there is, ``GiveBack`` hands over a checkpoint, the same order gives the same bytes.
+elsewhere, ``Cancelled`` keeps what there is, it and ``GiveBack`` hand over a checkpoint, the same order gives the same
+bytes.
 """
 
 import hashlib
@@ -82,6 +83,8 @@ class FakeEngine:
         except Cancelled:
             if step == 0:
                 raise
+            if step > began_at:
+                checkpoint()
             return self._adapter(recipe, step, out, finished=False)
         except GiveBack:
             if step > began_at:

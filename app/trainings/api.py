@@ -12,9 +12,11 @@ from app.trainings import queries, service
 from app.trainings.advice import Warning
 from app.trainings.answers import (
     Choices,
+    ContinuesOut,
     CourseOut,
     FindingOut,
     HeldOutLossOut,
+    KeptStepOut,
     LossOut,
     NewTraining,
     NewVoiceTraining,
@@ -29,6 +31,7 @@ from app.trainings.answers import (
     VoiceTrainingOut,
     WrittenSampleOut,
 )
+from app.trainings.continuing.kept import kept_steps
 from app.trainings.kind import AnyKind
 from app.trainings.look import queries as look_queries
 from app.trainings.look.kind import LOOK
@@ -87,6 +90,7 @@ class Api:
                 precision=view.adapter.facts.get("precision") if view.adapter is not None else None,
                 skipped_steps=view.adapter.facts.get("skipped_steps") if view.adapter is not None else None,
                 adapter_id=view.adapter.id if view.adapter is not None else None,
+                continues=ContinuesOut(**view.continues.model_dump()) if view.continues is not None else None,
                 job=JobOut.of(view.job),
                 **self.of_training(view),
             )
@@ -270,7 +274,8 @@ def _add_after_the_start(api: Api) -> None:
             LossOut(step=point.step, loss=point.loss, learning_rate=point.learning_rate)
             for point in queries.loss_points(session, found.id)
         ]
-        return api.course(losses=losses, **api.of_course(session, found))
+        kept = [KeptStepOut(**one.model_dump()) for one in kept_steps(found)]
+        return api.course(losses=losses, kept_steps=kept, **api.of_course(session, found))
 
     @router.post(f"{address}/cancel", summary=f"Cancel a {api.named}", tags=[api.tag], response_model=api.one)
     @audited(f"{api.event}.cancelled")

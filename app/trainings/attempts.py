@@ -16,6 +16,7 @@ from app.jobs import claims, outcomes
 from app.jobs import queries as job_queries
 from app.jobs.claims import Claim
 from app.machine.devices import Device
+from app.trainings.continuing.kept import KeptStep, kept_steps, with_step
 from app.trainings.errors import DeviceTooSmall
 from app.trainings.estimates import Estimate, FirstSteps
 from app.trainings.kinds import kind_of
@@ -165,14 +166,26 @@ def note_first_steps(session: Session, claim: Claim, first: FirstSteps) -> None:
 
 def begin_attempt(session: Session, claim: Claim, *, from_step: int) -> None:
     """Forget what an earlier attempt noted beyond the checkpoint that this one goes on from, or, without one, from the
-    beginning: losses, held-out losses and sample texts. Sample pictures stay until they are drawn again.
+    beginning: losses, held-out losses, kept steps and sample texts. Sample pictures stay until they are drawn again.
 
     Raises ``LeaseLost``.
     """
     training = _held(session, claim)
     after = from_step if from_step else -1
+    training.kept_steps = [one for one in training.kept_steps if one["step"] <= from_step]
     for table in (LossPoint, HeldOutPoint, TrainingText):
         session.execute(delete(table).where(table.training_id == training.id, table.step > after))
+
+
+def note_checkpoint(session: Session, claim: Claim, kept: KeptStep, *, before: dict[str, Any] | None) -> list[str]:
+    """Record a checkpoint to resume from, with the one ``before`` it, and keep it for others to go on from; returns the
+    folders of all that are kept. Raises ``LeaseLost``."""
+    claims.record_checkpoint(session, claim, key=kept.folder, step=kept.step, before=before)
+    training = _held(session, claim)
+    steps = with_step(kept_steps(training), kept)
+    training.kept_steps = [one.model_dump(mode="json") for one in steps]
+    session.flush()
+    return [one.folder for one in steps]
 
 
 def note_losses(session: Session, claim: Claim, losses: Sequence[Loss]) -> None:

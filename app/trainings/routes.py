@@ -14,6 +14,7 @@ from app.images.view import picture_view
 from app.projects import queries as projects
 from app.trainings import queries, service
 from app.trainings.bases.rows import rows
+from app.trainings.continuing.kept import KEPT_FOR_DAYS, kept_steps
 from app.trainings.kind import AnyKind
 from app.trainings.look import queries as look_queries
 from app.trainings.look.forms import StartForm, TrainingForm
@@ -321,6 +322,10 @@ def _live(pages: Pages, session: ReadSession, seen: AnyView) -> dict[str, Any]:
         "view": seen,
         "training": training,
         "points": queries.smoothed(queries.loss_points(session, training.id)),
+        "kept": [] if seen.is_active else kept_steps(training),
+        "kept_for_days": KEPT_FOR_DAYS,
+        "is_even": pages.kind.is_even(seen.recipe),
+        "order_id": new_id(),
         "retries": [(offer.pair, f"{form}?{urlencode(offer.fields, doseq=True)}") for offer in offers],
         **pages.of_live(session, seen),
     }

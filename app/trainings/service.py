@@ -144,11 +144,17 @@ def start_planned(
         created_by=created_by,
         **kind.columns(plan.recipe, plan.frozen),
     )
+    return enqueue_training(session, kind, training, title=plan.project.name)[0]
+
+
+def enqueue_training(session: Session, kind: AnyKind, training: Training, *, title: str) -> tuple[Training, bool]:
+    """Add the training with its job; returns it, and whether it is new: the same one sent again is the one that there
+    is already. Raises ``AlreadyStarted``, ``QueueFull``."""
     known = session.get(Training, training.id)
     if known is not None:
-        if known.workspace_id != workspace_id or _asked(known) != _asked(training):
+        if known.workspace_id != training.workspace_id or _asked(known) != _asked(training):
             raise AlreadyStarted()
-        return known
+        return known, False
     try:
         with session.begin_nested():
             session.add(training)
@@ -156,18 +162,18 @@ def start_planned(
         raise AlreadyStarted() from error
     jobs.enqueue(
         session,
-        workspace_id=workspace_id,
-        project_id=project_id,
+        workspace_id=training.workspace_id,
+        project_id=training.project_id,
         kind=kind.job_kind,
         subject_id=training.id,
-        title=plan.project.name,
-        created_by=created_by,
+        title=title,
+        created_by=training.created_by,
     )
-    return training
+    return training, True
 
 
 def _asked(training: Training) -> tuple[object, ...]:
-    return training.modality, training.recipe, training.pictures, training.voice
+    return training.modality, training.recipe, training.pictures, training.voice, training.continues
 
 
 def cancel_training(session: Session, kind: AnyKind, *, workspace_id: str, training_id: str) -> Training:

@@ -54,6 +54,8 @@ from app.settings import Settings
 from app.storage import open_storage
 from app.trainings import api as trainings_api
 from app.trainings import routes as trainings
+from app.trainings.continuing import api as continuing_api
+from app.trainings.continuing import routes as continuing
 from app.trainings.kinds import facts
 from app.voice import api as voice_api
 from app.voice import routes as voice
@@ -92,6 +94,7 @@ PAGES = (
     jobs,
     adapters,
     trainings,
+    continuing,
     generations,
     writings,
     writings_judging,
@@ -123,6 +126,7 @@ API = (
     adapters_api,
     adapter_files_api,
     trainings_api,
+    continuing_api,
     generations_api,
     start_pictures_api,
     enlarging_api,

@@ -19,6 +19,9 @@ LEFT_OUT = N_("%(who)s excluded %(what)s from training.")
 MARKED = N_("%(who)s marked %(what)s as favourite.")
 UNMARKED = N_("%(who)s removed %(what)s from favourites.")
 FAVOURITE = N_("%(who)s marked or unmarked %(what)s as favourite.")
+PAUSED = N_("%(who)s paused %(what)s.")
+CONTINUED = N_("%(who)s started %(what)s, continuing an earlier training.")
+RESUMED = N_("%(who)s resumed %(what)s.")
 REVIEWED = N_("%(who)s reviewed %(what)s.")
 ERASED = N_("%(who)s permanently erased %(what)s.")
 
@@ -122,8 +125,14 @@ ACTIONS = {
     # Trainings
     "training.started": Action("trainings", "training", STARTED),
     "training.cancelled": Action("trainings", "training", STOPPED),
+    "training.paused": Action("trainings", "training", PAUSED),
+    "training.resumed": Action("trainings", "training", RESUMED),
+    "training.continued": Action("trainings", "training", CONTINUED),
     "voice_training.started": Action("trainings", "training", STARTED),
     "voice_training.cancelled": Action("trainings", "training", STOPPED),
+    "voice_training.paused": Action("trainings", "training", PAUSED),
+    "voice_training.resumed": Action("trainings", "training", RESUMED),
+    "voice_training.continued": Action("trainings", "training", CONTINUED),
     # Adapters
     "adapter.changed": Action("adapters", "adapter", CHANGED),
     "adapter.published": Action(

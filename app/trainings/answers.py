@@ -85,6 +85,20 @@ class VoicePlanOut(Promise, defer_build=True):
     style_guide: str
 
 
+class KeptStepOut(BaseModel, defer_build=True):
+    """A checkpoint that another training may go on from."""
+
+    step: int
+    byte_count: int
+
+
+class ContinuesOut(BaseModel, defer_build=True):
+    """Where a training began that goes on from another's step."""
+
+    training_id: str
+    step: int
+
+
 class Facts(BaseModel, defer_build=True):
     """What is told of every training."""
 
@@ -103,6 +117,8 @@ class Facts(BaseModel, defer_build=True):
     """Steps left out because their gradient was too large for float16."""
     adapter_id: str | None
     """The adapter that it left."""
+    continues: ContinuesOut | None
+    """The kept step that it goes on from; null for one that began anew."""
     job: JobOut
 
 
@@ -175,6 +191,7 @@ class CourseOut(BaseModel, defer_build=True):
     """The step nearest to the brand that repeats no picture; null where nothing was kept back to measure against."""
     advised_because: str | None
     """Why, in an English sentence."""
+    kept_steps: list[KeptStepOut]
 
 
 class HeldOutLossOut(BaseModel, defer_build=True):
@@ -200,3 +217,4 @@ class VoiceCourseOut(BaseModel, defer_build=True):
     losses: list[LossOut]
     held_out: list[HeldOutLossOut]
     samples: list[WrittenSampleOut]
+    kept_steps: list[KeptStepOut]

@@ -12,10 +12,12 @@ from app.trainings import queries, service
 from app.trainings.advice import Warning
 from app.trainings.answers import (
     Choices,
+    ContinuesOut,
     CourseOut,
     FindingOut,
     HeldOutLossOut,
     JuryOut,
+    KeptStepOut,
     LossOut,
     NewTraining,
     NewVoiceTraining,
@@ -30,6 +32,7 @@ from app.trainings.answers import (
     VoiceTrainingOut,
     WrittenSampleOut,
 )
+from app.trainings.continuing.kept import kept_steps
 from app.trainings.kind import AnyKind
 from app.trainings.look import queries as look_queries
 from app.trainings.look.jury import advise
@@ -89,6 +92,7 @@ class Api:
                 precision=view.adapter.facts.get("precision") if view.adapter is not None else None,
                 skipped_steps=view.adapter.facts.get("skipped_steps") if view.adapter is not None else None,
                 adapter_id=view.adapter.id if view.adapter is not None else None,
+                continues=ContinuesOut(**view.continues.model_dump()) if view.continues is not None else None,
                 job=JobOut.of(view.job),
                 **self.of_training(view),
             )
@@ -281,7 +285,8 @@ def _add_after_the_start(api: Api) -> None:
             LossOut(step=point.step, loss=point.loss, learning_rate=point.learning_rate)
             for point in queries.loss_points(session, found.id)
         ]
-        return api.course(losses=losses, **api.of_course(session, found))
+        kept = [KeptStepOut(**one.model_dump()) for one in kept_steps(found)]
+        return api.course(losses=losses, kept_steps=kept, **api.of_course(session, found))
 
     @router.post(f"{address}/cancel", summary=f"Cancel a {api.named}", tags=[api.tag], response_model=api.one)
     @audited(f"{api.event}.cancelled")
@@ -290,6 +295,26 @@ def _add_after_the_start(api: Api) -> None:
     ) -> Any:
         """A queued training ends at once; a running one stops at its next step and keeps what it has learned."""
         found = service.cancel_training(session, api.kind, workspace_id=visitor.workspace.id, training_id=training_id)
+        return api.out(session, [found])[0]
+
+    @router.post(f"{address}/pause", summary=f"Pause a {api.named}", tags=[api.tag], response_model=api.one)
+    @audited(f"{api.event}.paused")
+    def pause(
+        session: WriteSession, visitor: Editor, training_id: Annotated[RowId, Path(alias=api.training_id)]
+    ) -> Any:
+        """A queued training is paused at once; a running one after its next step, with everything it has learned. It
+        holds no worker until it is resumed."""
+        found = service.pause_training(session, api.kind, workspace_id=visitor.workspace.id, training_id=training_id)
+        return api.out(session, [found])[0]
+
+    @router.post(f"{address}/resume", summary=f"Resume a {api.named}", tags=[api.tag], response_model=api.one)
+    @audited(f"{api.event}.resumed")
+    def resume(
+        session: WriteSession, visitor: Editor, training_id: Annotated[RowId, Path(alias=api.training_id)]
+    ) -> Any:
+        """A paused training waits for a worker again and goes on from where it was: the result is the same as without
+        the pause. One that is not paused is left alone."""
+        found = service.resume_training(session, api.kind, workspace_id=visitor.workspace.id, training_id=training_id)
         return api.out(session, [found])[0]
 
 

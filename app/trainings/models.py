@@ -38,6 +38,11 @@ class Training(Base):
     measures: Mapped[dict[str, Any] | None] = mapped_column(JSON, default=None)
     """``Measures`` of a voice on the validation split; None until it has ended, and for pictures."""
 
+    kept_steps: Mapped[list[dict[str, Any]]] = mapped_column(JSON, default=list, server_default="[]")
+    """``KeptStep``s: checkpoints in the storage that another training may go on from, by step."""
+    continues: Mapped[dict[str, Any] | None] = mapped_column(JSON, default=None)
+    """``Continued``: the kept step that it goes on from; None for one that began anew."""
+
     __table_args__ = (Index("ix_trainings_project", "project_id", "created_at"),)
 
 

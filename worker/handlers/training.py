@@ -68,8 +68,8 @@ def run(job: JobRun) -> None:
             spec,
             folder,
             pace=lambda recipe: Pace(every(recipe.checkpoint_every)),
-            train=lambda recipe, resume_from: engine.train(
-                recipe, replace(inputs, resume_from=resume_from), folder / "out", job.progress
+            train=lambda recipe, resume_from, made_by: engine.train(
+                recipe, replace(inputs, resume_from=resume_from, made_by=made_by), folder / "out", job.progress
             ),
         )
         _keep(job, spec, trained, started_at, folder)

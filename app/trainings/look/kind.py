@@ -159,6 +159,8 @@ LOOK: Kind[TrainingRecipe, BaseModelEntry, FrozenSet, TrainingOverrides] = Kind(
     modality="image",
     job_kind="training",
     recipe=TrainingRecipe,
+    length="steps",
+    is_even=lambda recipe: recipe.lr_scheduler == "constant",
     sentences=planner.SENTENCES,
     base=_base,
     known_base=lambda session, workspace_id, key: base_models.find(session, workspace_id=workspace_id, key=key),

@@ -139,6 +139,7 @@ def _measured(training: Training, job: Job, adapter: Adapter | None) -> Measurem
     recipe = TrainingRecipe.model_validate(training.recipe)
     pace = training.seconds_per_step or 0.0
     steps = job.progress_done if job.state == "cancelled" else recipe.steps
+    steps -= training.continues["step"] if training.continues else 0
     return Measurement(
         measured_at=job.finished_at or training.created_at,
         device=training.device or "",

@@ -125,7 +125,7 @@ def new_state(recipe: TrainingRecipe, inputs: TrainingInputs, out: Path, progres
             norm=lambda gradients: torch.cat([one.flatten() for one in gradients]).norm(),
         ),
         order,
-        checkpoint_for(order, inputs.resume_from, "pictures"),
+        checkpoint_for(schedule.identity(inputs.made_by or recipe, inputs), inputs.resume_from, "pictures"),
         out,
         progress,
         device,

@@ -16,7 +16,7 @@ from app.trainings.continuing.kept import Continued, KeptStep, kept_steps
 from app.trainings.errors import BrandArchived, NoKeptStep, NothingMore, RateOutOfBounds
 from app.trainings.estimates import Circumstances, Estimate
 from app.trainings.kind import AnyKind, Draft
-from app.trainings.models import HeldOutPoint, LossPoint, Training, TrainingSample, TrainingText
+from app.trainings.models import HeldOutPoint, JuryReading, LossPoint, Training, TrainingSample, TrainingText
 from app.trainings.service import QUEUE, enqueue_training
 
 
@@ -59,6 +59,7 @@ def continue_training(
         base_model=earlier.base_model,
         recipe=recipe.model_dump(mode="json"),
         pictures=earlier.pictures,
+        held_out=earlier.held_out,
         voice=earlier.voice,
         estimate=_estimate(session, kind, earlier, recipe, max(1, round(length - learned))).model_dump(mode="json"),
         continues=Continued(training_id=earlier.id, recipe=earlier.recipe, **kept.model_dump()).model_dump(mode="json"),
@@ -102,7 +103,7 @@ def _estimate(session: Session, kind: AnyKind, earlier: Training, recipe: Any, l
 
 def _copy_course(session: Session, earlier: Training, further: Training, step: int) -> None:
     """What was measured and shown up to that step is the beginning of this training too."""
-    for table in (LossPoint, HeldOutPoint, TrainingSample, TrainingText):
+    for table in (LossPoint, HeldOutPoint, JuryReading, TrainingSample, TrainingText):
         for row in session.scalars(select(table).where(table.training_id == earlier.id, table.step <= step)).all():
             values = {column.key: getattr(row, column.key) for column in table.__table__.columns if column.key != "id"}
             session.add(table(**values | {"training_id": further.id}))

@@ -161,7 +161,7 @@ def words_row(session: Session, author: Author, audience: str, locale: str) -> C
 
 
 def copy(session: Session, author: Author, name: str) -> Campaign:
-    """A new campaign with the same brief, words and pictures, and no cells yet.
+    """A new campaign with the same brief, words, pictures and file names; no cells, verdicts or packs.
 
     Raises ``NotFound``, ``NoBrief``, ``EmptyName``, ``NameTaken``.
     """
@@ -179,6 +179,8 @@ def copy(session: Session, author: Author, name: str) -> Campaign:
         brief=brief,
     )
     own = Author(author.workspace_id, campaign.id, author.user_id)
+    made = queries.brief_row(session, workspace_id=author.workspace_id, campaign_id=campaign.id)
+    made.name_pattern = row.name_pattern
     for (audience, locale), said in queries.words(session, **where).items():
         if brief.audience(audience) and locale in brief.locales:
             words_row(session, own, audience, locale).words = dict(said.words)

@@ -13,7 +13,7 @@ from app.jobs import outcomes
 from app.jobs.claims import LeaseLost
 from app.layouts import designs, render
 from app.layouts.typesetting import DEFAULT_FAMILY, FONTS
-from app.layouts.values import Colours, Locale, Rendered, Slots
+from app.layouts.values import Canvas, Colours, Locale, Rendered, RenderedPdf, Slots
 from app.matrix import rendering
 from app.matrix.rendering import Laid, Task, Tasks
 from app.matrix.spec import CellSpec
@@ -78,6 +78,21 @@ class Desk:
             designs.layout(spec.layout),
             spec.theme,
             spec.place.canvas,
+            self.slots(spec, kit, picture),
+            Locale(spec.locale),
+            colours_of(kit),
+            fonts_folder=fonts,
+            family=family,
+        )
+
+    def document(self, spec: CellSpec, canvas: Canvas, picture: bytes) -> RenderedPdf:
+        """The same ad as PDF; ``canvas`` says whether with its bleed. Raises what ``rendered`` raises."""
+        kit = self._todo.kits[spec.kit_version]
+        fonts, family = self.fonts(kit)
+        return render.render_pdf(
+            designs.layout(spec.layout),
+            spec.theme,
+            canvas,
             self.slots(spec, kit, picture),
             Locale(spec.locale),
             colours_of(kit),

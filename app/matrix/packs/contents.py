@@ -10,7 +10,7 @@ from app.matrix.spec import Place
 
 Format = Literal["channel", "png", "jpeg", "webp", "avif", "pdf", "print", "psd"]
 FORMATS: tuple[Format, ...] = ("channel", "png", "jpeg", "webp", "avif", "pdf", "print", "psd")
-"""``channel`` is the type that each channel takes; ``print`` is a PDF with bleed and crop marks, for channels for print."""
+"""``channel`` is the type that each channel takes; ``print`` a PDF with bleed and crop marks, for print channels alone."""
 PackKind = Literal["png", "jpeg", "webp", "avif", "pdf", "print", "psd"]
 PRINT_ENDING = "print.pdf"
 """So that both PDFs of an ad can lie in one folder under the same name."""

@@ -10,7 +10,7 @@ from app.matrix.spec import Place
 
 Format = Literal["channel", "png", "jpeg", "webp", "avif", "pdf", "print", "psd"]
 FORMATS: tuple[Format, ...] = ("channel", "png", "jpeg", "webp", "avif", "pdf", "print", "psd")
-"""``channel`` is the type that each channel takes; ``print`` a PDF with bleed and crop marks, for print channels alone."""
+"""``channel`` is the type that each channel takes, ``print`` a PDF with bleed and crop marks for what is printed."""
 PackKind = Literal["png", "jpeg", "webp", "avif", "pdf", "print", "psd"]
 PRINT_ENDING = "print.pdf"
 """So that both PDFs of an ad can lie in one folder under the same name."""
@@ -30,10 +30,11 @@ class PackedAd(Part):
 
 
 class Failure(Part):
-    """A file that could not be made. ``sentence`` is a template that ``params`` fill."""
+    """A file that could not be made. ``code`` and ``sentence``, a template that ``params`` fill, are an error's."""
 
     cell_id: str
     kind: PackKind
+    code: str
     sentence: str
     params: Annotated[dict[str, Any], Field(default_factory=dict)]
 
@@ -47,11 +48,16 @@ class Contents(Part):
     separator: Literal[";", ","]
     """Of the table for people."""
     sentences: dict[str, str]
-    """What is said of findings, by code, in the language of whoever ordered the pack."""
+    """What is said of findings and failures, by code, in the language of whoever ordered the pack."""
     count: int
     ads: tuple[PackedAd, ...]
     failures: tuple[Failure, ...] = ()
     """Filled in by the worker."""
+
+    def sentence(self, code: str, numbers: dict[str, Any]) -> str:
+        """What is said of a finding; its code where this pack was ordered before there was one."""
+        template = self.sentences.get(code, code)
+        return template % numbers if numbers else template
 
 
 def kinds_for(place: Place, formats: tuple[Format, ...]) -> tuple[PackKind, ...]:

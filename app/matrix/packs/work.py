@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -50,6 +51,11 @@ class PackWork:
     contents: Contents
     ads: tuple[AdWork, ...]
     kits: dict[int, KitSnapshot]
+
+    @property
+    def folder(self) -> str:
+        """Of the storage, for files that wait to be packed; the ZIP lies beside it."""
+        return f"projects/{self.project_id}/ads/packs/{self.pack_id}"
 
 
 def work(session: Session, workspace_id: str, pack_id: str) -> PackWork:
@@ -160,15 +166,21 @@ def _drawn(session: Session, workspace_id: str, ids: set[str]) -> dict[str, tupl
     return found
 
 
-def keep(
-    session: Session, claim: Claim, pack_id: str, *, key: str, byte_count: int, sha256: str, failures: list[Failure]
-) -> None:
-    """The pack is there, and its job done, in one transaction. Raises ``LeaseLost``, ``NotFound``."""
-    claims.assert_lease(session, claim, got_further=True, with_result=True)
+def got_further(session: Session, claim: Claim) -> None:
+    """One file more is ready. Raises ``LeaseLost``."""
+    claims.assert_lease(session, claim, got_further=True)
+
+
+def keep(session: Session, claim: Claim, pack_id: str, made: dict[str, Any], failures: list[Failure]) -> None:
+    """The pack is there, and its job done, in one transaction. ``made`` is its key, byte_count and sha256.
+
+    Raises ``LeaseLost``, ``NotFound``.
+    """
+    claims.assert_lease(session, claim, with_result=True)
     row = session.get(Pack, pack_id)
     if row is None:
         raise NotFound()
-    row.key, row.byte_count, row.sha256, row.finished_at = key, byte_count, sha256, now()
+    row.key, row.byte_count, row.sha256, row.finished_at = made["key"], made["byte_count"], made["sha256"], now()
     row.contents = row.contents | {"failures": [one.model_dump(mode="json") for one in failures]}
     session.flush()
     outcomes.finish(session, claim)

@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from app.ad_files.documents import pdf_file
+from app.ad_files.findings import TooHeavy
 from app.ad_files.layered import psd_file
 from app.ad_files.pictures import picture_file
 from app.ad_files.values import AdFile, Provenance
@@ -24,14 +25,10 @@ class AdWriter:
         self._desk = Desk(job, Tasks(todo.project_id, len(todo.ads), (), todo.kits), folder)
 
     def file(self, ad: AdWork, kind: PackKind) -> AdFile:
-        """Raises ``FileGone``, ``TooHeavy``, and what ``render.render`` raises."""
-        try:
-            return self._file(ad, kind)
-        except FileNotFoundError as error:
-            raise FileGone() from error
+        """A picture is the very one that was approved; layers and documents are set again from its specification.
 
-    def _file(self, ad: AdWork, kind: PackKind) -> AdFile:
-        """A picture is the very one that was approved; layers and type are set again from its specification."""
+        Raises ``FileGone``, ``FileNotFoundError``, ``TooHeavy``, and what ``render.render`` raises.
+        """
         place, provenance = ad.spec.place, self._provenance(ad)
         if kind in ("png", "jpeg", "webp", "avif"):
             if ad.key is None:
@@ -41,7 +38,10 @@ class AdWriter:
         if kind == "psd":
             return psd_file(self._desk.rendered(ad.spec, picture), provenance, dpi=place.dpi)
         canvas = place.canvas if kind == "print" else replace(place.canvas, bleed_px=0)
-        return pdf_file(self._desk.document(ad.spec, canvas, picture).pdf, provenance)
+        file = pdf_file(self._desk.document(ad.spec, canvas, picture).pdf, provenance)
+        if place.file_type == "pdf" and place.max_bytes is not None and len(file.content) > place.max_bytes:
+            raise TooHeavy(kilobytes=-(-len(file.content) // 1000), most=place.max_bytes // 1000)
+        return file
 
     def _picture(self, ad: AdWork) -> bytes:
         if ad.picture_key is None:

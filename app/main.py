@@ -46,6 +46,8 @@ from app.jobs.stream import Streams
 from app.logs import start_logging
 from app.machine.disk import DiskWatch
 from app.matrix import brief_api, cells_api
+from app.matrix.packs import api as packs_api
+from app.matrix.packs import routes as pack_routes
 from app.matrix.pages import brief_routes, cell_routes, home_routes, list_routes, words_routes
 from app.operations import metrics
 from app.operations import routes as operations
@@ -101,6 +103,7 @@ PAGES = (
     vote,
     list_routes,
     brief_routes,
+    pack_routes,
     words_routes,
     gallery,
     home_routes,
@@ -134,6 +137,7 @@ API = (
     vote_api,
     gallery_api,
     cells_api,
+    packs_api,
     brief_api,
 )
 

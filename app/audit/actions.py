@@ -177,6 +177,8 @@ ACTIONS = {
     "campaign.worded": Action("results", "campaign", N_("%(who)s changed the words of %(what)s.")),
     "campaign.pictured": Action("results", "campaign", N_("%(who)s requested pictures for %(what)s.")),
     "campaign.copied": Action("results", "campaign", N_("%(who)s copied %(what)s.")),
+    "pack.ordered": Action("results", "pack", ORDERED),
+    "pack.cancelled": Action("results", "pack", STOPPED),
     "campaign.deleted": Action("results", "campaign", DELETED),
     "writing.ordered": Action("results", "writing", ORDERED),
     "writing.cancelled": Action("results", "writing", STOPPED),

@@ -29,6 +29,7 @@ KINDS = {
         JobKind("voice_training", "training", N_("Voice training"), "/voice-trainings/{subject_id}", can_pause=True),
         JobKind("generation", "generation", N_("Visuals"), "/generations/{subject_id}"),
         JobKind("rendering", "generation", N_("Ads"), "/renderings/{subject_id}"),
+        JobKind("pack", "generation", N_("Pack"), "/packs/{subject_id}"),
         JobKind("enlargement", "generation", N_("Enlargement"), "/generations/{subject_id}"),
         JobKind("writing", "generation", N_("Texts"), "/writings/{subject_id}"),
         JobKind("adapter_import", "generation", N_("Adapter file"), "/adapter-files/{subject_id}"),

@@ -356,7 +356,11 @@ def test_the_api_plans_starts_follows_and_cancels(owner: SignedIn, project_id: s
     given = started.json()
     assert (given["recipe"]["trigger_word"], given["job"]["state"]) == ("brezn", "queued")
     assert client.get(f"/api/v1/trainings/{given['id']}").json() == given
-    assert client.get(f"/api/v1/trainings/{given['id']}/course").json() == {"losses": [], "samples": []}
+    assert client.get(f"/api/v1/trainings/{given['id']}/course").json() == {
+        "losses": [],
+        "samples": [],
+        "kept_steps": [],
+    }
     assert [item["id"] for item in client.get(address).json()["items"]] == [given["id"]]
     assert client.post(f"/api/v1/trainings/{given['id']}/cancel").json()["job"]["state"] == "cancelled"
 

@@ -121,6 +121,11 @@ def _running(session: Session, world: World) -> None:
     session.get_one(Worker, PLAIN_PARAMETERS["worker_id"]).draining = False
 
 
+def _paused(session: Session, world: World) -> None:
+    trainings = [world.id("trainings"), world.id("voice_trainings")]
+    session.execute(update(Job).where(Job.subject_id.in_(trainings)).values(state="paused"))
+
+
 def _drawn_with_an_adapter(session: Session, world: World) -> None:
     recipe = GenerationRecipe(
         base_model="livery-builtin",
@@ -278,8 +283,7 @@ ADOPTED = Sound(given={"base_model": "stable-diffusion-1-5"}, first=_uploaded)
 NOT_VOTED = Sound(_without(BlindVote))
 WITH_ADAPTER = Sound(_drawn_with_an_adapter)
 TAUGHT = Sound(_many_texts)
-LONGER = Sound(given={"step": 10, "steps": 20, "order_id": None})
-LONGER_VOICE = Sound(given={"step": 10, "epochs": 2, "order_id": None})
+PAUSED_TRAINING = Sound(_paused)
 
 SOUND: dict[str, Sound] = {
     "POST /preferences": Sound(given={"theme": "dark"}),
@@ -359,8 +363,8 @@ SOUND: dict[str, Sound] = {
     "POST /adapters/{voice_adapter_id}/merged/{form}": NOT_MERGED,
     "POST /adapters/{adapter_id}/unarchive": ARCHIVED_ADAPTER,
     "POST /projects/{project_id}/voice-trainings": TAUGHT,
-    "POST /trainings/{training_id}/continue": LONGER,
-    "POST /voice-trainings/{voice_training_id}/continue": LONGER_VOICE,
+    "POST /trainings/{training_id}/resume": PAUSED_TRAINING,
+    "POST /voice-trainings/{voice_training_id}/resume": PAUSED_TRAINING,
     "POST /outputs/{output_id}/compare": WITH_ADAPTER,
     "POST /outputs/{output_id}/strip": WITH_ADAPTER,
     "POST /variants/{variant_id}/edit": Sound(given={"text": NEW}),
@@ -411,8 +415,8 @@ SOUND: dict[str, Sound] = {
     "POST /api/v1/adapter-files": ADAPTER_FILE,
     "POST /api/v1/adapter-files/{file_id}/adopt": ADOPTED,
     "POST /api/v1/projects/{project_id}/voice-trainings": TAUGHT,
-    "POST /api/v1/trainings/{training_id}/continue": LONGER,
-    "POST /api/v1/voice-trainings/{voice_training_id}/continue": LONGER_VOICE,
+    "POST /api/v1/trainings/{training_id}/resume": PAUSED_TRAINING,
+    "POST /api/v1/voice-trainings/{voice_training_id}/resume": PAUSED_TRAINING,
     "POST /api/v1/outputs/{output_id}/strip": WITH_ADAPTER,
     "PATCH /api/v1/variants/{variant_id}": Sound(given={"text": NEW}),
     "POST /api/v1/blind-pairs/{pair_id}/vote": NOT_VOTED,

@@ -131,7 +131,7 @@ VALUES: dict[str, dict[str, Any]] = {
     "voice_imports": {"format": "txt"},
     "text_samples": {"channel": "post", "language": "en"},
     "boilerplate_lines": {"choice": "keep"},
-    "jobs": {"lane": "generation", "kind": "generation", "state": "queued"},
+    "jobs": {"lane": "generation", "kind": "generation", "state": "queued", "progress_total": 10},
     "images": {
         "format": "png",
         "width": 64,
@@ -143,7 +143,7 @@ VALUES: dict[str, dict[str, Any]] = {
     "trainings": {
         "purpose": "style",
         "base_model": "livery-builtin",
-        "kept_steps": [{"step": 10, "folder": "worlds/kept/10", "byte_count": 1}],
+        "kept_steps": [{"step": 1, "folder": "worlds/kept/1", "byte_count": 1}],
         "continues": None,
     },
     "adapters": {

@@ -23,7 +23,7 @@ class _From(BaseModel, defer_build=True):
 class Longer(_From):
     """A training on pictures that goes on."""
 
-    steps: Annotated[int, Field(ge=1, le=100_000)]
+    steps: Annotated[int, Field(ge=2, le=100_000)]
     """How many it is to have in all, those so far included."""
 
     @property

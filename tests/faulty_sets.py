@@ -47,9 +47,7 @@ def _planted(rng, drawings, foreign, cuts) -> list[Planted]:  # type: ignore[no-
     sound, rest = drawings[:SOUND], drawings[SOUND:]
     found = [Planted(one) for one in sound]
     found += [Planted(_nearly(rng, sound[at], cuts), "twin", at) for at in rng.sample(range(SOUND), TWINS)]
-    found += [
-        Planted(one.filter(ImageFilter.GaussianBlur(rng.uniform(3.0, 7.0))), "blurry") for one in rest[:BLURRED]
-    ]
+    found += [Planted(one.filter(ImageFilter.GaussianBlur(rng.uniform(3.0, 7.0))), "blurry") for one in rest[:BLURRED]]
     found += [Planted(_marked(rng, one), "lettering") for one in rest[BLURRED : BLURRED + MARKED]]
     return [*found, Planted(foreign(rng, rest[-1]), "odd")]
 

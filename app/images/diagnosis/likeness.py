@@ -13,13 +13,14 @@ if TYPE_CHECKING:
 
     Array = NDArray[np.float32]
 
-TWIN_LIKENESS = 0.955
+TWIN_LIKENESS = 0.92
 """Correlation of the rasters, over turned round and slightly cropped versions; chosen on drawn shapes."""
-ODD_DISTANCE = 6.0
+ODD_DISTANCE = 8.0
 """Deviations from the set's middle, mean over the four most unusual measures; chosen on drawn shapes."""
 LEAST_FOR_ODD = 8
 """Pictures: among fewer there is no usual."""
-SUBJECTS_APART, SAME_SUBJECT = 0.25, 0.6
+LEAST_SPREAD = (0.4, 1.0, 0.012, 0.1, 0.05, 0.5, 0.5, 4.0, 3.0, 3.0, 3.0)
+"""Of each measure of style: less is no difference that anybody sees."""
 
 
 def rasters(measures: Sequence[PictureMeasures]) -> "Array":
@@ -70,9 +71,7 @@ def oddness(measures: Sequence[PictureMeasures]) -> "Array":
     if len(measures) < LEAST_FOR_ODD:
         return np.zeros(len(measures), np.float32)
     style = np.array([one.style for one in measures], np.float64)
-    scale = np.maximum(np.abs(np.median(style, axis=0)) * 0.05, 1e-4)
-    style = np.arcsinh(style / scale)
     middle = np.median(style, axis=0)
-    spread = np.maximum(1.4826 * np.median(np.abs(style - middle), axis=0), 0.08)
+    spread = np.maximum(1.4826 * np.median(np.abs(style - middle), axis=0), LEAST_SPREAD)
     apart = np.sort(np.minimum(np.abs(style - middle) / spread, 20.0), axis=1)[:, -4:]
     return apart.mean(1).astype(np.float32)

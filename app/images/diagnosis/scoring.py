@@ -35,7 +35,7 @@ MOST = 500
 """Pictures that are compared; of larger sets the newest."""
 FULL_SHARE = 1 / 3
 """From this share of faulty pictures on a part is worth nothing."""
-BLURRY, BLOCKY, SMALL_SIDE = 0.28, 1.6, 512
+BLURRY, BLOCKY, SMALL_SIDE = 0.35, 1.6, 512
 SAME_BACKGROUND, TOO_LIKE = 0.8, 0.85
 VARIED_LIKENESS, VARIED_COLOURS = 0.5, 6.0
 """At most so much alike on average, and colours at least so many CIE76 apart, to be called varied."""
@@ -235,9 +235,7 @@ def captions_to_write(pictures: Sequence[Facts]) -> dict[str, str]:
     }
 
 
-def _acts(
-    pictures: Sequence[Facts], alike: _Alike, parts: tuple[PartScore, ...], trigger_word: str
-) -> Sequence[Act]:
+def _acts(pictures: Sequence[Facts], alike: _Alike, parts: tuple[PartScore, ...], trigger_word: str) -> Sequence[Act]:
     """The act that raises the score most, then the one that raises it most after that, and so on: each is tried on the
     set as it would be, so that following them never lowers the score."""
     now, found = list(pictures), []

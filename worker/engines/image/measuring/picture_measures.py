@@ -11,8 +11,9 @@ from PIL import Image
 from app.images.diagnosis.measures import GRID, PictureMeasures
 from worker.engines.image.measuring.style_statistics import style_statistics, to_lab
 
-SIDE, TEXT_SIDE = 512, 736
-"""Pixels of the longest side at which sharpness is measured and lettering is read."""
+SIDE, TEXT_SIDES = 512, (1000, 640)
+"""Pixels of the longest side at which sharpness is measured, and lettering is read: the second where the first shows
+none, since large letters are found better when they are smaller."""
 LEAST_CONTRAST = 40
 """Of 255, within a block of 16 pixels: less is no edge that could be sharp."""
 LEAST_CONFIDENCE = 0.75
@@ -88,13 +89,17 @@ def _reader() -> Any:
 
 
 def _lettering(picture: Image.Image) -> tuple[str, ...]:
-    share = min(1.0, TEXT_SIDE / max(picture.size))
-    size = (max(32, round(picture.width * share)), max(32, round(picture.height * share)))
-    found = _reader()(np.asarray(picture.resize(size, Image.Resampling.LANCZOS))[..., ::-1])
-    if found.txts is None:
-        return ()
-    return tuple(
-        text[:80]
-        for text, score in zip(found.txts, found.scores, strict=True)
-        if score >= LEAST_CONFIDENCE and sum(letter.isalnum() for letter in text) >= LEAST_LETTERS
-    )[:10]
+    for side in TEXT_SIDES:
+        share = side / max(picture.size)
+        size = (max(32, round(picture.width * share)), max(32, round(picture.height * share)))
+        found = _reader()(np.asarray(picture.resize(size, Image.Resampling.LANCZOS))[..., ::-1])
+        if found.txts is None:
+            continue
+        texts = [
+            text[:80]
+            for text, score in zip(found.txts, found.scores, strict=True)
+            if score >= LEAST_CONFIDENCE and sum(letter.isalnum() for letter in text) >= LEAST_LETTERS
+        ]
+        if texts:
+            return tuple(texts[:10])
+    return ()

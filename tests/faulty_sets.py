@@ -1,8 +1,8 @@
 """Sets of 30 pictures with planted faults, for the diagnosis of a set: 18 sound ones, 6 near-twins, 3 blurred, 2 with a
 watermark and 1 of another style.
 
-What proves is made of the drawings of the demo brand and those kept back from it (CC BY 4.0); what the bounds were chosen
-on is made of shapes drawn here, with other ways of being alike and of another style.
+What proves is made of the drawings of the demo brand and those kept back from it (CC BY 4.0); what the bounds were
+chosen on is made of shapes drawn here, with other ways of being alike and of another style.
 """
 
 import io
@@ -16,6 +16,7 @@ from PIL import Image, ImageDraw, ImageEnhance, ImageFilter, ImageFont, ImageOps
 DATA = Path(__file__).parent / "data"
 FONTS = ("LiberationSans-Bold.ttf", "LiberationSerif-Regular.ttf", "LiberationSans-Regular.ttf")
 SIDE = 512
+COLOURS = ("#d9472b", "#f2b134", "#3a7d44", "#2b59c3", "#7a4a9e", "#5bc0be", "#e58fb1", "#333333", "#e8e8e8")
 SOUND, TWINS, BLURRED, MARKED = 18, 6, 3, 2
 
 
@@ -107,17 +108,24 @@ def _clouds(rng: random.Random, _: Image.Image) -> Image.Image:
 
 
 def _shapes(rng: random.Random) -> Image.Image:
-    """Some filled shapes with dark outlines on a light ground."""
-    page = Image.new("RGB", (SIDE, SIDE), "#f8f8f4")
+    """From one to nine filled shapes with dark outlines and some details, of few or many colours, large or small."""
+    page = Image.new("RGB", (SIDE, SIDE), "#ffffff")
     draw = ImageDraw.Draw(page)
-    for _ in range(rng.randint(3, 6)):
-        x, y, r = rng.randint(120, 390), rng.randint(120, 390), rng.randint(40, 115)
-        fill = rng.choice(("#d9472b", "#f2b134", "#3a7d44", "#2b59c3", "#7a4a9e", "#5bc0be", "#e58fb1"))
-        match rng.randrange(3):
+    colours = rng.sample(COLOURS, rng.randint(1, 4))
+    line = rng.randint(4, 10)
+    for _ in range(rng.randint(1, 9)):
+        x, y, r = rng.randint(110, 400), rng.randint(110, 400), rng.randint(20, 110) * rng.uniform(0.6, 1.4)
+        fill = rng.choice(colours)
+        match rng.randrange(4):
             case 0:
-                draw.ellipse((x - r, y - r * 0.7, x + r, y + r * 0.7), fill, "#222222", 7)
+                draw.ellipse((x - r, y - r * 0.7, x + r, y + r * 0.7), fill, "#222222", line)
             case 1:
-                draw.rounded_rectangle((x - r, y - r * 0.6, x + r, y + r * 0.6), 16, fill, "#222222", 7)
-            case _:
+                draw.rounded_rectangle((x - r, y - r * 0.6, x + r, y + r * 0.6), 16, fill, "#222222", line)
+            case 2:
                 draw.regular_polygon((x, y, r), rng.randint(3, 7), rng.randint(0, 90), fill, "#222222")
+            case _:
+                draw.line((x - r, y - r, x + r, y + r * rng.uniform(-1, 1)), fill, line * 2)
+    for _ in range(rng.randint(0, 12)):
+        x, y = rng.randint(110, 400), rng.randint(110, 400)
+        draw.ellipse((x, y, x + line * 2, y + line * 2), rng.choice(colours))
     return page

@@ -86,8 +86,9 @@ def sweep(context: WorkerContext) -> None:
 
 def keep_ticking(context: WorkerContext, notifier: Notifier) -> list[threading.Thread]:
     """Start what a worker does beside its jobs, until the process stops: the round that reports and returns lost jobs,
-    and the sweep and the measuring of pictures in threads of their own, because they may take minutes and the round must
-    not wait for them. Pictures are measured by workers that serve visuals, so that a training keeps its processor."""
+    and the sweep and the measuring of pictures in threads of their own, because they may take minutes and the round
+    must not wait for them. Workers that serve visuals measure, so that a training keeps
+    its processor."""
     return [
         _keep_up("upkeep", lambda: tick(context, notifier), context.stopping, every=TICK_SECONDS, after=0.0),
         _keep_up(

@@ -1,4 +1,4 @@
-"""Whether captions do their work: there, of their own, and silent about the style that the trigger word should carry."""
+"""Whether captions do their work: there, of their own, and silent about the style that the trigger word carries."""
 
 import re
 from collections import Counter
@@ -9,8 +9,8 @@ CaptionFault = Literal["missing", "alike", "style"]
 ALIKE = 3
 """So many pictures with the very same caption are called alike; two may show the same thing."""
 STYLE = re.compile(
-    r"\b(illustrations?|illustrated|drawings?|drawn|sketch(?:es)?|paintings?|painted|watercolou?r|vector|clip ?art|cartoon"
-    r"|comic|anime|pixel art|3d|render(?:ed|ing)?|flat design|line art|minimalist(?:ic)?|isometric|low poly"
+    r"\b(illustrations?|illustrated|drawings?|drawn|sketch(?:es)?|paintings?|painted|watercolou?r|vector|clip ?art"
+    r"|cartoon|comic|anime|pixel art|3d|render(?:ed|ing)?|flat design|line art|minimalist(?:ic)?|isometric|low poly"
     r"|in the style of|style|photograph(?:y|ic)?|photorealistic|icons?|emojis?|stickers?"
     r"|illustrationen|gezeichnet|zeichnung(?:en)?|skizzen?|gemalt|gemälde|aquarell|vektorgrafik|minimalistisch|stil"
     r"|fotografie|fotorealistisch)\b",

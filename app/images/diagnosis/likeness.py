@@ -13,18 +13,21 @@ if TYPE_CHECKING:
 
     Array = NDArray[np.float32]
 
-TWIN_LIKENESS = 0.92
+CUTS, ASIDE = tuple(step / 100 for step in range(9)), (0.03, 0.06)
+"""Shares that a twin may be cut at each edge, and those tried off the middle too."""
+TWIN_LIKENESS = 0.87
 """Correlation of the rasters, over turned round and slightly cropped versions; chosen on drawn shapes."""
-ODD_DISTANCE = 8.0
-"""Deviations from the set's middle, mean over the four most unusual measures; chosen on drawn shapes."""
+ODD_DISTANCE = 7.0
+"""As a multiple of what is usual in the set; chosen on drawn shapes."""
+NEIGHBOUR, MOST_APART, LEAST_USUAL = 3, 20.0, 0.5
 LEAST_FOR_ODD = 8
 """Pictures: among fewer there is no usual."""
-LEAST_SPREAD = (0.4, 1.0, 0.012, 0.1, 0.05, 0.5, 0.5, 4.0, 3.0, 3.0, 3.0)
+LEAST_SPREAD = (0.4, 1.0, 0.012, 0.1, 0.05, 0.5, 0.5, 4.0, 3.0, 3.0, 3.0, 0.5)
 """Of each measure of style: less is no difference that anybody sees."""
 
 
 def rasters(measures: Sequence[PictureMeasures]) -> "Array":
-    """(pictures, 16, 16, 3) in L*a*b*."""
+    """(pictures, 24, 24, 3) in L*a*b*."""
     import numpy as np
 
     raw = b"".join(base64.b64decode(one.raster) for one in measures)
@@ -39,16 +42,18 @@ def likeness(seen: "Array") -> "Array":
         rows = of.reshape(len(of), -1, 3)
         rows = (rows - rows.mean(1, keepdims=True)).reshape(len(of), -1)
         length: Array = np.linalg.norm(rows, axis=1, keepdims=True)
-        return rows / np.maximum(length, 1e-3)
+        unit: Array = rows / np.maximum(length, 1e-3)
+        return unit
 
     plain = flat(seen)
     best = np.full((len(seen), len(seen)), -1.0, np.float32)
-    for cut in (0.0, 0.04, 0.08):
-        for side in (-1, 0, 1) if cut else (0,):
+    for cut in CUTS:
+        for side in (-1, 0, 1) if cut in ASIDE else (0,):
             changed = flat(_cut(seen, cut, side))
             for one in (changed, flat(_cut(seen, cut, side)[:, :, ::-1])):
                 np.maximum(best, one @ plain.T, out=best)
-    return np.maximum(best, best.T)
+    both: Array = np.maximum(best, best.T)
+    return both
 
 
 def _cut(seen: "Array", cut: float, side: int) -> "Array":
@@ -61,17 +66,25 @@ def _cut(seen: "Array", cut: float, side: int) -> "Array":
     high = np.clip(low + 1, 0, GRID - 1)
     part = np.clip(places - low, 0, 1).astype(np.float32)
     rows = seen[:, low] * (1 - part)[None, :, None, None] + seen[:, high] * part[None, :, None, None]
-    return rows[:, :, low] * (1 - part)[None, None, :, None] + rows[:, :, high] * part[None, None, :, None]
+    cut_out: Array = rows[:, :, low] * (1 - part)[None, None, :, None] + rows[:, :, high] * part[None, None, :, None]
+    return cut_out
 
 
 def oddness(measures: Sequence[PictureMeasures]) -> "Array":
-    """(pictures,): how unusual each one's style is in this set; zeros where there are too few to tell."""
+    """(pictures,): how far each one's style is from the nearest others, as a multiple of what is usual in it; zeros
+    where there are too few to tell.
+
+    The distance to the third nearest neighbour (Ramaswamy, Rastogi and Shim 2000, "Efficient algorithms for mining
+    outliers from large data sets"), in measures divided by their deviation: a varied style is wide, yet nobody in it is
+    alone.
+    """
     import numpy as np
 
     if len(measures) < LEAST_FOR_ODD:
         return np.zeros(len(measures), np.float32)
     style = np.array([one.style for one in measures], np.float64)
-    middle = np.median(style, axis=0)
-    spread = np.maximum(1.4826 * np.median(np.abs(style - middle), axis=0), LEAST_SPREAD)
-    apart = np.sort(np.minimum(np.abs(style - middle) / spread, 20.0), axis=1)[:, -4:]
-    return apart.mean(1).astype(np.float32)
+    spread = np.maximum(1.4826 * np.median(np.abs(style - np.median(style, axis=0)), axis=0), LEAST_SPREAD)
+    scaled = style / spread
+    apart = np.sqrt((np.minimum(np.abs(scaled[:, None] - scaled[None]), MOST_APART) ** 2).mean(2))
+    near: Array = np.sort(apart, axis=1)[:, NEIGHBOUR].astype(np.float32)
+    return near / np.maximum(np.median(near), LEAST_USUAL)

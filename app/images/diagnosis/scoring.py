@@ -31,11 +31,11 @@ WEIGHTS: dict[Part, int] = {
     "size": 4,
 }
 ENOUGH, ENOUGH_TO_COMPARE = 10, 8
-MOST = 500
+MOST = 300
 """Pictures that are compared; of larger sets the newest."""
 FULL_SHARE = 1 / 3
 """From this share of faulty pictures on a part is worth nothing."""
-BLURRY, BLOCKY, SMALL_SIDE = 0.35, 1.6, 512
+BLURRY, BLOCKY, SMALL_SIDE = 0.35, 0.2, 512
 SAME_BACKGROUND, TOO_LIKE = 0.8, 0.85
 VARIED_LIKENESS, VARIED_COLOURS = 0.5, 6.0
 """At most so much alike on average, and colours at least so many CIE76 apart, to be called varied."""
@@ -238,7 +238,7 @@ def captions_to_write(pictures: Sequence[Facts]) -> dict[str, str]:
 def _acts(pictures: Sequence[Facts], alike: _Alike, parts: tuple[PartScore, ...], trigger_word: str) -> Sequence[Act]:
     """The act that raises the score most, then the one that raises it most after that, and so on: each is tried on the
     set as it would be, so that following them never lowers the score."""
-    now, found = list(pictures), []
+    now, found = list(pictures), list[Act]()
     parts_now, added = parts, set[Part]()
     while len(found) < ACTS:
         tried = []
@@ -255,7 +255,7 @@ def _acts(pictures: Sequence[Facts], alike: _Alike, parts: tuple[PartScore, ...]
         if best is None or round(best[0]) < 1:
             break
         gain, act, now, parts_now = best
-        added |= _added(act)
+        added = added | _added(act)
         found.append(replace(act, gain=round(gain)))
     return found
 

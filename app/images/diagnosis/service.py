@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from sqlalchemy import JSON, func, select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session, undefer
 
 from app.db import changed
@@ -120,12 +120,7 @@ def next_to_measure(session: Session) -> ToMeasure | None:
     """Of all workspaces: the oldest picture that no worker has measured in the present way."""
     version = func.coalesce(Image.measures["version"].as_integer(), 0)
     row = session.scalars(
-        select(Image)
-        .where(
-            Image.deleted_at.is_(None), (Image.measures == JSON.NULL) | Image.measures.is_(None) | (version < VERSION)
-        )
-        .order_by(Image.created_at, Image.id)
-        .limit(1)
+        select(Image).where(Image.deleted_at.is_(None), version < VERSION).order_by(Image.created_at, Image.id).limit(1)
     ).first()
     if row is None:
         return None

@@ -8,6 +8,7 @@ from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, Field
 
 from app.images import exports, queries, service
+from app.images.diagnosis import api as diagnosis_api
 from app.images.forms import Caption, Ids, Share, Words
 from app.images.queries import Filter, Tile
 from app.images.reading.readers import suggest_palette
@@ -24,6 +25,7 @@ from app.web.session_deps import FileStorage, ReadSession, WriteSession
 from app.web.text import RowId
 
 router = APIRouter(tags=["Images"], route_class=DeferredRoute)
+router.routes += diagnosis_api.router.routes
 ZIP: dict[int | str, dict[str, Any]] = {200: {"content": {"application/zip": {}}}}
 
 

@@ -1,6 +1,7 @@
 """The pictures of a brand."""
 
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import JSON, ForeignKey, Index, String, Text, UniqueConstraint, false
 from sqlalchemy.orm import Mapped, mapped_column
@@ -46,6 +47,8 @@ class Image(Base):
     focus_y: Mapped[float] = mapped_column(default=0.5)
     created_by: Mapped[str | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))
     created_at: Mapped[datetime] = mapped_column(default=now)
+    measures: Mapped[dict[str, Any] | None] = mapped_column(JSON, default=None, deferred=True)
+    """What a worker measured (``PictureMeasures``); None until then. Read only where a set is diagnosed."""
     deleted_at: Mapped[datetime | None] = mapped_column(default=None)
     """Set by "delete"; undone within a while, then swept with its files."""
 

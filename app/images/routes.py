@@ -10,6 +10,7 @@ from app.errors import N_, NotFound
 from app.images import bulk_routes, captions, exports, queries, service, uploads
 from app.images.crops import bucket_sizes, training_crop
 from app.images.demo import add_demo_brand
+from app.images.diagnosis import routes as diagnosis_routes
 from app.images.forms import CaptionForm, FocusForm, SelectionForm
 from app.images.judging.findings import findings
 from app.images.judging.look_alikes import advice_for
@@ -32,7 +33,7 @@ from app.web.templating import fragment, page, render
 from app.web.text import RowId
 
 router = APIRouter(route_class=DeferredRoute)
-router.routes += bulk_routes.router.routes
+router.routes += [*bulk_routes.router.routes, *diagnosis_routes.router.routes]
 
 PREVIEW_BUCKETS = bucket_sizes(1024)
 """The crop that is shown is that of a base model with 1,024 pixels; smaller ones cut nearly the same."""

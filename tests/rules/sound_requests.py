@@ -3,6 +3,7 @@
 Named by route. A route that is not here is asked as ``worlds.Walk`` asks it.
 """
 
+import base64
 import hashlib
 import html
 import re
@@ -26,6 +27,7 @@ from app.campaigns.channels.models import OwnChannel
 from app.db import Base, Database, new_id
 from app.generations.models import Generation, Output
 from app.generations.recipe import AdapterUse, GenerationRecipe
+from app.images.diagnosis.measures import PictureMeasures
 from app.images.models import Image
 from app.jobs.models import Job, Worker
 from app.lora_files import key_formats, safetensors_file
@@ -81,6 +83,18 @@ def _set(model: type[Base], **values: Any) -> Prepare:
         session.execute(update(model).where(where).values(**values).execution_options(synchronize_session=False))
 
     return prepare
+
+
+def _measured_blurry(session: Session, world: World) -> None:
+    measures = PictureMeasures(
+        raster=base64.b64encode(bytes(24 * 24 * 3)).decode(),
+        sharpest=0.1,
+        blocking=None,
+        style=(0.0,) * 12,
+        border=None,
+        lettering=(),
+    )
+    _set(Image, measures=measures.model_dump(mode="json"), included=True)(session, world)
 
 
 def _without(model: type[Base]) -> Prepare:
@@ -317,6 +331,12 @@ SOUND: dict[str, Sound] = {
     "POST /projects/{project_id}/images/only-judge": IMAGES,
     "POST /projects/{project_id}/images/delete": IMAGES,
     "POST /projects/{project_id}/images/restore/{stamp}": Sound(_set(Image, deleted_at=MOMENT)),
+    "POST /projects/{project_id}/images/diagnosis/{part}": Sound(_measured_blurry),
+    "POST /projects/{project_id}/images/diagnosis/{part}/undo": Sound(LEFT_OUT_IMAGE),
+    "POST /api/v1/projects/{project_id}/images/diagnosis/{part}": Sound(_measured_blurry),
+    "POST /api/v1/projects/{project_id}/images/diagnosis/{part}/undo": Sound(
+        LEFT_OUT_IMAGE, lambda world: {"image_ids": [world.id("images")]}
+    ),
     "POST /projects/{project_id}/images/replace": FOUND,
     "POST /images/{image_id}/include": Sound(LEFT_OUT_IMAGE),
     "POST /projects/{project_id}/brand-kit/colours": Sound(

@@ -102,6 +102,7 @@ PLAIN_PARAMETERS = {
     "help_page": "formats",
     "logo_kind": "light",
     "kit_version": "1",
+    "part": "sharpness",
 }
 """What else an address can carry; ``sha`` is the world's own."""
 

@@ -80,7 +80,7 @@ class NoFormat(Invalid):
 
 
 class FileGone(Invalid):
-    sentence = N_("The file of this ad, or its picture, is no longer in the storage. Lay the ad out again.")
+    sentence = N_("The file of this ad, or its picture, is no longer in the storage. Please choose another picture.")
 
 
 class NotDrawnYet(Conflict):

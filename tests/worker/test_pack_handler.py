@@ -28,6 +28,7 @@ from app.layouts.channels import channel
 from app.layouts.values import Rendered
 from app.matrix import cells, decisions
 from app.matrix.errors import NoFormat, NothingToPack, NothingToPrint
+from app.matrix.labels import MADE_WITH_AI
 from app.matrix.models import CampaignBrief, Pack
 from app.matrix.packs import queries, service
 from app.matrix.packs.contents import FORMATS, Contents, Format, PackKind
@@ -178,7 +179,7 @@ def test_the_table_tells_what_each_file_is_made_from(matrix: Matrix, context: Wo
     assert spec is not None
     assert german["prompt"].endswith("A coffee cup, for parents of small children")
     assert isinstance(german["seed"], int) and german["base_model"] and german["kit_version"] == spec.kit_version
-    assert german["approved_at"] and german["ai_statement"] == "Mit KI erstellt"
+    assert german["approved_at"] and german["ai_statement"] == MADE_WITH_AI["de"]
     table = found["manifest.csv"].decode()
     assert table.startswith(BYTE_ORDER_MARK)
     lines = csv.DictReader(io.StringIO(table.removeprefix(BYTE_ORDER_MARK)), delimiter=";")

@@ -25,7 +25,9 @@ from worker.handlers.packs.kept_files import KeptFiles, Told
 from worker.job_run import JobRun
 
 PACK_GONE = N_("The campaign, or an ad of this pack, no longer exists. Please make a new pack.")
-NOTHING_PACKED = N_("No file of this pack could be made. Make its ads again, then make a new pack.")
+NOTHING_PACKED = N_(
+    "No file of this pack could be made: the files of its ads are gone, or too heavy for their channels."
+)
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,8 @@ from app.brand_kits import api as brand_kits_api
 from app.brand_kits import routes as brand_kits
 from app.brand_kits.guidelines import api as guidelines_api
 from app.brand_kits.guidelines import routes as guidelines
+from app.brand_kits.versions import api as kit_versions_api
+from app.brand_kits.versions import routes as kit_versions
 from app.campaigns.channels import api as channels_api
 from app.campaigns.channels import routes as channels
 from app.db import Database
@@ -52,6 +54,8 @@ from app.settings import Settings
 from app.storage import open_storage
 from app.trainings import api as trainings_api
 from app.trainings import routes as trainings
+from app.trainings.continuing import api as continuing_api
+from app.trainings.continuing import routes as continuing
 from app.trainings.kinds import facts
 from app.voice import api as voice_api
 from app.voice import routes as voice
@@ -82,6 +86,7 @@ PAGES = (
     projects,
     images,
     brand_kits,
+    kit_versions,
     guidelines,
     voice,
     voice_imports,
@@ -89,6 +94,7 @@ PAGES = (
     jobs,
     adapters,
     trainings,
+    continuing,
     generations,
     writings,
     writings_judging,
@@ -111,6 +117,7 @@ API = (
     brand_api,
     images_api,
     brand_kits_api,
+    kit_versions_api,
     guidelines_api,
     voice_api,
     voice_imports_api,
@@ -119,6 +126,7 @@ API = (
     adapters_api,
     adapter_files_api,
     trainings_api,
+    continuing_api,
     generations_api,
     start_pictures_api,
     enlarging_api,

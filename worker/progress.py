@@ -1,4 +1,5 @@
-"""Tells the job row how far an engine is, keeps the lease alive, and carries a cancellation back into the loop."""
+"""Tells the job row how far an engine is, keeps the lease alive, and carries a cancellation or a pause back into the
+loop."""
 
 import logging
 import os
@@ -47,7 +48,8 @@ class JobProgress:
         self._first: tuple[float, int] | None = None
         self._written = 0.0
         self._moved_at = time.monotonic()
-        self._cancel, self._lost, self._ended = threading.Event(), threading.Event(), threading.Event()
+        self._asked: claims.Asked = None
+        self._lost, self._ended = threading.Event(), threading.Event()
         self._beat = threading.Thread(target=same_lines(self._keep_lease), name="heartbeat", daemon=True)
 
     def __enter__(self) -> "JobProgress":
@@ -62,9 +64,9 @@ class JobProgress:
         """Raises ``LeaseLost``, ``Cancelled`` or ``GiveBack`` when this attempt must not go on."""
         if self._lost.is_set():
             raise LeaseLost(self._claim.job_id)
-        if self._cancel.is_set():
+        if self._asked == "cancel":
             raise Cancelled()
-        if self._context.stopping.is_set():
+        if self._asked == "pause" or self._context.stopping.is_set():
             raise GiveBack()
         if self._context.disk.is_short():
             self.held_back = PAUSED
@@ -150,7 +152,7 @@ class JobProgress:
         self._written = moment
         try:
             with self._context.database.note() as session:
-                cancel = claims.record_progress(
+                self._asked = claims.record_progress(
                     session,
                     self._claim,
                     phase=self._phase,
@@ -163,9 +165,6 @@ class JobProgress:
         except DATABASE_AWAY as error:
             # Progress is a courtesy: the work goes on, and the next number says it all again.
             log.warning("progress not written: %s", str(error)[:200])
-        else:
-            if cancel:
-                self._cancel.set()
 
     def _keep_lease(self) -> None:
         last, pause = time.monotonic(), HEARTBEAT_SECONDS
@@ -175,9 +174,7 @@ class JobProgress:
                 self._give_up(moment - self._moved_at)
             try:
                 with self._context.database.note() as session:
-                    cancel = claims.heartbeat(session, self._claim, device_seconds=moment - last)
-                if cancel:
-                    self._cancel.set()
+                    self._asked = claims.heartbeat(session, self._claim, device_seconds=moment - last)
                 last, pause = moment, HEARTBEAT_SECONDS
             except LeaseLost:
                 self._lost.set()

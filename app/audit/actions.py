@@ -19,6 +19,9 @@ LEFT_OUT = N_("%(who)s excluded %(what)s from training.")
 MARKED = N_("%(who)s marked %(what)s as favourite.")
 UNMARKED = N_("%(who)s removed %(what)s from favourites.")
 FAVOURITE = N_("%(who)s marked or unmarked %(what)s as favourite.")
+PAUSED = N_("%(who)s paused %(what)s.")
+CONTINUED = N_("%(who)s started %(what)s, continuing an earlier training.")
+RESUMED = N_("%(who)s resumed %(what)s.")
 REVIEWED = N_("%(who)s reviewed %(what)s.")
 ERASED = N_("%(who)s permanently erased %(what)s.")
 
@@ -93,6 +96,7 @@ ACTIONS = {
     "kit.logo_removed": Action("brands", "kit", N_("%(who)s removed a logo from %(what)s.")),
     "kit.font_added": Action("brands", "kit", N_("%(who)s added fonts to %(what)s.")),
     "kit.font_removed": Action("brands", "kit", N_("%(who)s removed a font from %(what)s.")),
+    "kit.restored": Action("brands", "kit", N_("%(who)s went back to an earlier version of %(what)s.")),
     "kit.put_back": Action("brands", "kit", N_("%(who)s put back what was removed from %(what)s.")),
     "guideline.added": Action("brands", "guideline", ADDED),
     "guideline.taken_over": Action("brands", "guideline", N_("%(who)s took over proposals from %(what)s.")),
@@ -102,6 +106,7 @@ ACTIONS = {
     "image.changed": Action("pictures", "image", CHANGED),
     "image.included": Action("pictures", "image", INCLUDED),
     "image.left_out": Action("pictures", "image", LEFT_OUT),
+    "image.held_out": Action("pictures", "image", N_("%(who)s kept %(what)s for judging only.")),
     "image.deleted": Action("pictures", "image", DELETED),
     "image.restored": Action("pictures", "image", RESTORED),
     "image.cropped": Action("pictures", "image", N_("%(who)s set the crop of %(what)s.")),
@@ -120,8 +125,14 @@ ACTIONS = {
     # Trainings
     "training.started": Action("trainings", "training", STARTED),
     "training.cancelled": Action("trainings", "training", STOPPED),
+    "training.paused": Action("trainings", "training", PAUSED),
+    "training.resumed": Action("trainings", "training", RESUMED),
+    "training.continued": Action("trainings", "training", CONTINUED),
     "voice_training.started": Action("trainings", "training", STARTED),
     "voice_training.cancelled": Action("trainings", "training", STOPPED),
+    "voice_training.paused": Action("trainings", "training", PAUSED),
+    "voice_training.resumed": Action("trainings", "training", RESUMED),
+    "voice_training.continued": Action("trainings", "training", CONTINUED),
     # Adapters
     "adapter.changed": Action("adapters", "adapter", CHANGED),
     "adapter.published": Action(

@@ -16,6 +16,7 @@ from app.brand_kits.forms import (
     LeastWidth,
     Licence,
     Number,
+    OptionalFamily,
     PersonaName,
     Share,
 )
@@ -26,6 +27,7 @@ from app.brand_kits.snapshot import (
     MOST_LOCALES,
     MOST_PERSONAS,
     Colours,
+    FontRoles,
     KitSnapshot,
     LegalLines,
     LogoKind,
@@ -146,6 +148,13 @@ class RolesChange(JsonBody):
     text: Colour = None
 
 
+class FontRolesChange(JsonBody):
+    """Both roles; what is left out is set in the font that Livery ships. A family is one of the kit's `fonts`."""
+
+    headline: OptionalFamily = None
+    body: OptionalFamily = None
+
+
 class LegalChange(JsonBody):
     """The lines of one language, whose tag is such as `de` or `pt-BR`."""
 
@@ -185,6 +194,7 @@ class KitChange(JsonBody):
     do_nots: Lines | None = None
     awaited: Annotated[list[Family], Field(max_length=MOST_AWAITED)] | None = None
     colours: RolesChange | None = None
+    font_roles: FontRolesChange | None = None
     legal: Annotated[list[LegalChange], Field(max_length=MOST_LOCALES)] | None = None
     personas: Annotated[list[PersonaChange], Field(max_length=MOST_PERSONAS)] | None = None
     logos: Annotated[list[LogoChange], Field(max_length=3)] | None = None
@@ -232,6 +242,8 @@ def _parts(change: KitChange) -> dict[str, object]:
         parts["awaited"] = change.awaited
     if change.colours is not None:
         parts["colours"] = Colours(**change.colours.model_dump())
+    if change.font_roles is not None:
+        parts["font_roles"] = FontRoles(**change.font_roles.model_dump())
     if change.legal is not None:
         parts["legal"] = tuple(LegalLines.model_validate(one.model_dump()) for one in change.legal)
     if change.personas is not None:

@@ -108,6 +108,12 @@ class NotInPalette(Invalid):
     sentence = N_("%(colour)s is not in the brand's palette. Add it to the palette first.")
 
 
+class NoSuchFamily(Invalid):
+    """Params: family."""
+
+    sentence = N_("The kit has no font called “%(family)s”. Add its file first.")
+
+
 class KitTooFull(Invalid):
     """Params: most."""
 

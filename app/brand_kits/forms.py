@@ -13,6 +13,7 @@ from app.brand_kits.snapshot import (
     MOST_LOCALES,
     MOST_PERSONAS,
     Colours,
+    FontRoles,
     LegalLines,
     Locale,
     Persona,
@@ -117,6 +118,19 @@ class PlaceLogoForm(KitForm):
 
 class FamilyForm(BaseModel, defer_build=True):
     family: Family
+
+
+OptionalFamily = Annotated[Family | None, BeforeValidator(_empty_is_none)]
+
+
+class FontRolesForm(KitForm):
+    """Empty: the font that Livery ships."""
+
+    headline_family: OptionalFamily = None
+    body_family: OptionalFamily = None
+
+    def parts(self) -> dict[str, Any]:
+        return {"font_roles": FontRoles(headline=self.headline_family, body=self.body_family)}
 
 
 class FontForm(KitForm):

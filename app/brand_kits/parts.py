@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from app.brand_kits.errors import KitLineTooLong, KitTooFull, NotInPalette
+from app.brand_kits.errors import KitLineTooLong, KitTooFull, NoSuchFamily, NotInPalette
 from app.brand_kits.snapshot import (
     LONGEST_DO_NOT,
     LONGEST_LINE,
@@ -15,6 +15,7 @@ from app.brand_kits.snapshot import (
     MOST_PERSONAS,
     ROLES,
     Colours,
+    KitSnapshot,
     LegalLines,
     Persona,
 )
@@ -26,6 +27,14 @@ def check_palette(wanted: Colours, before: Colours, palette: list[str]) -> None:
         colour = getattr(wanted, role)
         if colour is not None and colour not in palette and colour != getattr(before, role):
             raise NotInPalette(colour=colour)
+
+
+def check_families(wanted: KitSnapshot, before: KitSnapshot) -> None:
+    """A family that had its role before may keep it after its files were removed."""
+    for role in ("headline", "body"):
+        family = getattr(wanted.font_roles, role)
+        if family is not None and family not in wanted.families and family != getattr(before.font_roles, role):
+            raise NoSuchFamily(family=family)
 
 
 def tidied(parts: Mapping[str, Any]) -> dict[str, Any]:

@@ -21,7 +21,7 @@ def current(session: Session, *, workspace_id: str, project_id: str) -> KitSnaps
         .order_by(KitVersion.number.desc())
         .limit(1)
     )
-    return _snapshot(row) if row is not None else KitSnapshot()
+    return snapshot_of(row) if row is not None else KitSnapshot()
 
 
 def version(session: Session, *, workspace_id: str, project_id: str, number: int) -> KitSnapshot:
@@ -36,7 +36,7 @@ def version(session: Session, *, workspace_id: str, project_id: str, number: int
     )
     if row is None:
         raise NotFound()
-    return _snapshot(row)
+    return snapshot_of(row)
 
 
 def file(session: Session, *, workspace_id: str, project_id: str, sha: str) -> KitFile:
@@ -55,6 +55,6 @@ def file(session: Session, *, workspace_id: str, project_id: str, sha: str) -> K
     return row
 
 
-def _snapshot(row: KitVersion) -> KitSnapshot:
+def snapshot_of(row: KitVersion) -> KitSnapshot:
     # The number that counts is the row's; what was written with it is the same.
     return KitSnapshot.model_validate({**row.snapshot, "version": row.number})

@@ -13,6 +13,7 @@ from app.brand_kits.forms import (
     FamilyForm,
     FileHash,
     FontForm,
+    FontRolesForm,
     KitForm,
     LegalForm,
     Licence,
@@ -210,6 +211,14 @@ def describe_font(
 def remove_font(request: Request, session: WriteSession, visitor: Editor, project_id: RowId, sha: FileHash) -> Response:
     kit = service.remove_font(session, _author(visitor, project_id), sha)
     return _section(request, session, visitor, project_id, "fonts", kit, FONT_REMOVED, can_undo=True)
+
+
+@router.post("/projects/{project_id}/brand-kit/font-roles")
+@audited("kit.changed")
+def change_font_roles(
+    request: Request, session: WriteSession, visitor: Editor, project_id: RowId, form: Annotated[FontRolesForm, Form()]
+) -> Response:
+    return _change(request, session, visitor, project_id, form, form.parts(), "fonts")
 
 
 @router.post("/projects/{project_id}/brand-kit/awaited-fonts/remove")

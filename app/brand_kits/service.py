@@ -15,13 +15,14 @@ from app.brand_kits import queries
 from app.brand_kits.errors import KitChanged, TooManyFonts
 from app.brand_kits.files import KeptFile
 from app.brand_kits.models import KitFile, KitVersion
-from app.brand_kits.parts import check_palette, tidied
+from app.brand_kits.parts import check_families, check_palette, tidied
 from app.brand_kits.snapshot import (
     CLEAR_SPACE,
     LEAST_WIDTH,
     LOGO_KINDS,
     MOST_FONTS,
     Font,
+    FontRoles,
     KitSnapshot,
     Logo,
     LogoKind,
@@ -47,9 +48,10 @@ class Author:
 
 
 def change(session: Session, author: Author, parts: Mapping[str, Any]) -> KitSnapshot:
-    """Keep these parts of the kit, by their names in ``KitSnapshot``: colours, do_nots, legal, personas.
+    """Keep these parts of the kit, by their names in ``KitSnapshot``: colours, font_roles, do_nots, legal,
+    personas.
 
-    Raises ``NotFound``, ``KitChanged``, ``NotInPalette``, ``KitTooFull``, ``KitLineTooLong``.
+    Raises ``NotFound``, ``KitChanged``, ``NotInPalette``, ``NoSuchFamily``, ``KitTooFull``, ``KitLineTooLong``.
     """
     return change_all(session, author, parts, logos={}, fonts={})
 
@@ -71,6 +73,7 @@ def change_all(
     _refuse_stale(session, author, kit, wanted, lambda one: [getattr(one, name) for name in parts])
     if "colours" in parts:
         check_palette(wanted.colours, kit.colours, project.palette)
+    check_families(wanted, kit)
     for kind, (clear_space, least_width) in logos.items():
         wanted = _with_placed(session, author, wanted, kit, kind, clear_space, least_width)
     for sha, (licence, may_embed) in fonts.items():
@@ -144,7 +147,7 @@ def add_fonts(
     session: Session, author: Author, kept: Sequence[KeptFile], *, licence: str = "", may_embed: bool | None = None
 ) -> KitSnapshot:
     """Add kept files as fonts, in one version. One that is there already stays as it is. With ``may_embed`` None a font
-    may be embedded unless it forbids that itself.
+    may be embedded unless it forbids that itself. The first family of a kit gets both roles.
 
     Raises ``NotFound``, ``TooManyFonts``.
     """
@@ -158,7 +161,11 @@ def add_fonts(
     fonts = _sorted_fonts((*kit.fonts, *(one.font(licence, may_embed) for one in fresh.values())))
     there = {font.family.casefold() for font in fonts}
     awaited = tuple(one for one in kit.awaited if one.casefold() not in there)
-    return _kept(session, author, kit, kit.model_copy(update={"fonts": fonts, "awaited": awaited}))
+    wanted = kit.model_copy(update={"fonts": fonts, "awaited": awaited})
+    if fonts and not kit.fonts and kit.font_roles == FontRoles():
+        first = FontRoles(headline=fonts[0].family, body=fonts[0].family)
+        wanted = wanted.model_copy(update={"font_roles": first})
+    return _kept(session, author, kit, wanted)
 
 
 def stop_awaiting(session: Session, author: Author, family: str) -> KitSnapshot:
@@ -203,6 +210,13 @@ def put_back(session: Session, author: Author, number: int) -> KitSnapshot:
     if len(kit.fonts) + len(fonts) > MOST_FONTS:
         raise TooManyFonts(most=MOST_FONTS)
     return _kept(session, author, kit, back.model_copy(update={"fonts": _sorted_fonts((*kit.fonts, *fonts))}))
+
+
+def restore(session: Session, author: Author, number: int) -> KitSnapshot:
+    """The whole kit as it was at version ``number``, as a new version. Raises ``NotFound``."""
+    _project, kit = _held(session, author)
+    then = queries.version(session, workspace_id=author.workspace_id, project_id=author.project_id, number=number)
+    return _kept(session, author, kit, then)
 
 
 def _file_of(kit: KitSnapshot, kind: LogoKind) -> str | None:

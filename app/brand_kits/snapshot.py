@@ -100,6 +100,7 @@ class FontRoles(Part):
 
     headline: str | None = None
     body: str | None = None
+    """All words but the headline."""
 
 
 class LegalLines(Part):

@@ -40,6 +40,7 @@ CHAPTERS = (
             "training",
             "studio",
             "reviewing",
+            "campaigns",
             "texts",
             "formats",
             "base-models",

@@ -43,7 +43,12 @@ class ImageOut(BaseModel, defer_build=True):
     height: int
     caption: str
     included: bool
-    """Whether training will see it."""
+    """Whether it takes part in training."""
+    only_judging: bool
+    """Whether a person keeps it for judging trainings: it is never learned."""
+    held_out: bool
+    """Whether it is kept back, by a person or as one of the tenth that every larger set keeps back: it judges trainings
+    and is never learned."""
     focus_x: float
     """Centre of the training crop, as a share of the width; `focus_y` likewise of the height."""
     focus_y: float
@@ -76,6 +81,8 @@ class ImageChange(JsonBody):
 
     caption: Caption | None = None
     included: bool | None = None
+    only_judging: bool | None = None
+    """Keep it for judging trainings; this counts while it is included."""
     focus_x: Share | None = None
     focus_y: Share | None = None
 
@@ -126,6 +133,8 @@ def _out(request: Request, tile: Tile) -> ImageOut:
         height=image.height,
         caption=image.caption,
         included=image.included,
+        only_judging=image.only_judging,
+        held_out=judged.held_out,
         focus_x=image.focus_x,
         focus_y=image.focus_y,
         status=judged.status.value,
@@ -216,8 +225,15 @@ def change_image(
     image = queries.image(session, workspace_id=workspace_id, image_id=image_id)
     if change.caption is not None:
         service.write_caption(session, workspace_id=workspace_id, image_id=image_id, caption=change.caption)
-    if change.included is not None:
-        service.include(session, workspace_id=workspace_id, image_id=image_id, included=change.included)
+    if change.included is not None or change.only_judging is not None:
+        judges = image.only_judging if change.only_judging is None else change.only_judging
+        service.include(
+            session,
+            workspace_id=workspace_id,
+            image_id=image_id,
+            included=image.included if change.included is None else change.included,
+            only_judging=judges,
+        )
     if change.focus_x is not None or change.focus_y is not None:
         service.aim(
             session,

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, ForeignKey, Index, String, Text, UniqueConstraint
+from sqlalchemy import JSON, ForeignKey, Index, String, Text, UniqueConstraint, false
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.db import ID_LENGTH, Base, new_id, now
@@ -40,6 +40,8 @@ class Image(Base):
     """What intake did, as pairs of sentence and parameters."""
     caption: Mapped[str] = mapped_column(Text, default="")
     included: Mapped[bool] = mapped_column(default=True)
+    only_judging: Mapped[bool] = mapped_column(default=False, server_default=false())
+    """A person wants it kept back: it judges trainings and is never learned."""
     focus_x: Mapped[float] = mapped_column(default=0.5)
     """Centre of the training crop, as a share of the width and height."""
     focus_y: Mapped[float] = mapped_column(default=0.5)

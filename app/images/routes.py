@@ -253,10 +253,31 @@ def leave_out(
     return _take_part(request, session, visitor, image_id, show, included=False)
 
 
-def _take_part(
-    request: Request, session: WriteSession, visitor: Editor, image_id: str, show: Filter, *, included: bool
+@router.post("/images/{image_id}/only-judge")
+@audited("image.held_out")
+def only_judge(
+    request: Request, session: WriteSession, visitor: Editor, image_id: RowId, show: Filter = "all"
 ) -> Response:
-    image = service.include(session, workspace_id=visitor.workspace.id, image_id=image_id, included=included)
+    return _take_part(request, session, visitor, image_id, show, included=True, only_judging=True)
+
+
+def _take_part(
+    request: Request,
+    session: WriteSession,
+    visitor: Editor,
+    image_id: str,
+    show: Filter,
+    *,
+    included: bool,
+    only_judging: bool = False,
+) -> Response:
+    image = service.include(
+        session,
+        workspace_id=visitor.workspace.id,
+        image_id=image_id,
+        included=included,
+        only_judging=only_judging,
+    )
     if not is_htmx(request):
         return go(request, f"/images/{image_id}")
     judged = queries.judged_set(session, workspace_id=visitor.workspace.id, project_id=image.project_id)

@@ -86,7 +86,8 @@ def palette(colours: Colours, theme: Theme, plain: str | None = None) -> dict[st
         "text": text,
         "quiet": readable_on(ground, mix(text, ground, 0.72), text),
         "line": mix(text, ground, 0.22),
-        "tint": mix(accent, ground, 0.16),
+        # A little accent warms a light ground, and turns a dark one to mud.
+        "tint": mix(accent, ground, 0.16) if theme == "light" else mix(text, ground, 0.12),
         "primary": primary,
         "on_primary": readable_on(primary, lighter, darker),
         "accent": accent,

@@ -66,14 +66,16 @@ def render(
     *,
     fonts_folder: Path = FONTS,
     family: str = DEFAULT_FAMILY,
+    body_family: str = "",
 ) -> Rendered:
     """The ad as PNG of exactly the canvas' pixels, without bleed.
 
-    ``fonts_folder`` holds TTF or OTF files, among them those of ``family``. What does not fit, cannot be read or lies
+    ``fonts_folder`` holds TTF or OTF files, among them those of ``family``, which the headline is set in, and of
+    ``body_family``, which all other words are set in (empty: the same). What does not fit, cannot be read or lies
     where it must not is told in the findings; nothing is ever cut. Raises ``NoPicture``, ``NoLogo``, and ``NoColour``
     for a colour that is not ``#rrggbb``.
     """
-    with _stacked(layout, theme, canvas, slots, locale, colours, fonts_folder, family) as ad:
+    with _stacked(layout, theme, canvas, slots, locale, colours, fonts_folder, (family, body_family)) as ad:
         layers = [*ad.layers, *_logo_layer(ad, canvas)]
     finished = ad.ground
     for layer in layers:
@@ -92,13 +94,14 @@ def render_pdf(
     *,
     fonts_folder: Path = FONTS,
     family: str = DEFAULT_FAMILY,
+    body_family: str = "",
 ) -> RenderedPdf:
     """The same ad as PDF with live text and embedded fonts, as large on paper as the canvas' ``dpi`` says.
 
     Where the canvas has a bleed, the page is larger by it and by crop marks, and its ``TrimBox`` says where it is cut.
     Raises what ``render`` raises.
     """
-    with _stacked(layout, theme, canvas, slots, locale, colours, fonts_folder, family) as ad:
+    with _stacked(layout, theme, canvas, slots, locale, colours, fonts_folder, (family, body_family)) as ad:
         pdf = ad.sheet.pdf(veil=ad.veil, logo_file="" if ad.logo is None else _logo_file(ad.logo, slots))
     return RenderedPdf(pdf_boxes.with_boxes(pdf, canvas), _boxes(ad.elements), tuple(ad.findings))
 
@@ -112,14 +115,14 @@ def _stacked(
     locale: Locale,
     colours: Colours,
     fonts_folder: Path,
-    family: str,
+    families: tuple[str, str],
 ) -> Iterator[_Ad]:
     picture, kind = _open(slots.picture)
     logos = [painting.read_logo(one) for one in (slots.logo_on_light, slots.logo_on_dark) if one is not None]
     files = {f"picture.{kind}": slots.picture, **{_logo_file(logo, slots): logo.content for logo in logos}}
     plain = None if picture.plain is None else "#{:02x}{:02x}{:02x}".format(*picture.plain)
     paint = palette(colours, theme, plain)
-    given = _given(layout, theme, canvas, slots, locale, paint, family)
+    given = _given(layout, theme, canvas, slots, locale, paint, families)
     given["picture"] = {
         "file": f"picture.{kind}",
         "width": picture.image.width,
@@ -142,12 +145,19 @@ def _stacked(
 
 
 def _given(
-    layout: Layout, theme: Theme, canvas: Canvas, slots: Slots, locale: Locale, paint: dict[str, str], family: str
+    layout: Layout,
+    theme: Theme,
+    canvas: Canvas,
+    slots: Slots,
+    locale: Locale,
+    paint: dict[str, str],
+    families: tuple[str, str],
 ) -> dict[str, Any]:
     """What the layout's program is told, as data."""
     proportion = proportion_class(canvas.width_px, canvas.height_px)
     shown = layout.slots[proportion]
     safe = canvas.safe
+    headline, body = families
     return {
         "canvas": {
             "width": canvas.width_px,
@@ -164,10 +174,14 @@ def _given(
         "theme": theme,
         "palette": paint,
         "texts": {name: _seen(getattr(slots, name)) if name in shown else "" for name in TEXT_SLOTS},
-        "families": [family, *(name for name in FALLBACK_FAMILIES if name != family)],
+        "families": {"headline": _with_stand_ins(headline), "body": _with_stand_ins(body or headline)},
         "print": False,
         "veil": 1.0,
     }
+
+
+def _with_stand_ins(family: str) -> list[str]:
+    return [family, *(name for name in FALLBACK_FAMILIES if name != family)]
 
 
 def _seen(text: str) -> str:

@@ -103,6 +103,13 @@ def _fonts(folder: Path, stamp: tuple[tuple[str, int], ...]) -> typst.Fonts:
     return typst.Fonts(include_system_fonts=False, include_embedded_fonts=False, font_paths=folders)
 
 
+def families_of(folder: Path) -> dict[str, str]:
+    """By file the family as Typst calls it, which is not always what the font says first."""
+    return {
+        Path(one.path).name: one.family for one in fonts(folder).fonts() if one.path and Path(one.path).parent == folder
+    }
+
+
 def _element(told: Mapping[str, Any]) -> Element:
     box = Rectangle(told["x"], told["y"], told["w"], told["h"])
     outer = told["outer"]

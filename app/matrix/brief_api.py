@@ -1,7 +1,7 @@
 """Briefs, words and pictures of campaigns as JSON, and the order to make the ads."""
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 from fastapi import APIRouter
 from pydantic import BaseModel, Field, ValidationError
@@ -29,7 +29,7 @@ from app.matrix.errors import BadBrief
 from app.matrix.models import CampaignBrief, CampaignPicture, CampaignWords
 from app.matrix.pages.words_forms import Alt, Badge, Body, CallToAction, Headline, Prompt, Short
 from app.matrix.spec import PictureClass, Words
-from app.matrix.text_rules import findings
+from app.matrix.text_rules import FieldFinding, findings
 from app.web.api.audited import audited
 from app.web.api.deferred_route import DeferredRoute
 from app.web.api.json_body import JsonBody
@@ -128,6 +128,12 @@ class WordsFindingOut(BaseModel, defer_build=True):
     kind: str
     level: str
     sentence: str
+
+    @classmethod
+    def of(cls, told: FieldFinding, locale: str) -> Self:
+        """With its sentence in the reader's language."""
+        sentence = translate(locale, told.finding.sentence, **told.finding.params)
+        return cls(field=told.field, kind=told.finding.kind, level=told.finding.level, sentence=sentence)
 
 
 class WordsOut(BaseModel, defer_build=True):
@@ -308,15 +314,7 @@ def _words(
         locale=place[1],
         words=words.model_dump(),
         drafts=said.drafts if said is not None else {},
-        findings=[
-            WordsFindingOut(
-                field=one.field,
-                kind=one.finding.kind,
-                level=one.finding.level,
-                sentence=translate(locale, one.finding.sentence, **one.finding.params),
-            )
-            for one in findings(words, brief, rules, place[1])
-        ],
+        findings=[WordsFindingOut.of(one, locale) for one in findings(words, brief, rules, place[1])],
     )
 
 

@@ -11,6 +11,7 @@ from app.errors import NotFound
 from app.jobs import queries as job_queries
 from app.jobs.api import JobOut
 from app.matrix import cells, decisions, pictures, queries
+from app.matrix.brief_api import WordsFindingOut
 from app.matrix.cells import Act, Author, Changed, Scope
 from app.matrix.models import Rendering
 from app.matrix.pages.forms import (
@@ -26,6 +27,7 @@ from app.matrix.pages.forms import (
 )
 from app.matrix.queries import CellView
 from app.matrix.spec import CellSpec
+from app.matrix.text_rules import FieldFinding
 from app.sign_off import queries as verdicts
 from app.sign_off.api import SaidOut
 from app.sign_off.service import check_download
@@ -62,6 +64,7 @@ class CellOut(BaseModel, defer_build=True):
     version: int
     spec: dict[str, Any] | None = Field(description="What decides its pixels; null while it waits for its picture.")
     findings: list[NoteOut]
+    text_findings: list[WordsFindingOut] = Field(description="What the brand's rules and the brief have against it.")
     problem: str | None
     byte_count: int
     sha256: str | None
@@ -134,19 +137,22 @@ def list_cells(
     session: ReadSession, visitor: Viewer, campaign_id: RowId, asked: Annotated[MatrixQuery, Query()]
 ) -> CellPage:
     where = {"workspace_id": visitor.workspace.id, "campaign_id": campaign_id}
-    queries.brief_row(session, **where)
+    row = queries.brief_row(session, **where)
     found = queries.page(
         session, workspace_id=visitor.workspace.id, campaign_id=campaign_id, filters=asked.filters(), after=asked.after
     )
     shown = found[: queries.PAGE]
     more = shown[-1].cell.position if len(found) > queries.PAGE else None
-    return CellPage(items=[_cell(view) for view in shown], next=more)
+    told = queries.text_findings(session, row, shown)
+    return CellPage(items=[_cell(view, told, visitor) for view in shown], next=more)
 
 
 @router.get("/campaigns/{campaign_id}/cells/{cell_id}", summary="Get an ad")
 def get_cell(session: ReadSession, visitor: Viewer, campaign_id: RowId, cell_id: RowId) -> CellOut:
-    cell = queries.cell(session, workspace_id=visitor.workspace.id, campaign_id=campaign_id, cell_id=cell_id)
-    return _cell(queries.views(session, [cell])[0])
+    where = {"workspace_id": visitor.workspace.id, "campaign_id": campaign_id}
+    cell = queries.cell(session, **where, cell_id=cell_id)
+    row, views = queries.brief_row(session, **where), queries.views(session, [cell])
+    return _cell(views[0], queries.text_findings(session, row, views), visitor)
 
 
 @router.get("/campaigns/{campaign_id}/cells/{cell_id}/ad", summary="Download an ad as PNG")
@@ -269,7 +275,7 @@ def _changed(changed: Changed | None) -> ChangedOut:
     return ChangedOut(count=changed.count, reopened=changed.reopened, rendering_id=changed.rendering.id)
 
 
-def _cell(view: CellView) -> CellOut:
+def _cell(view: CellView, told: dict[str, list[FieldFinding]], visitor: Visitor) -> CellOut:
     cell, version = view.cell, view.version
     url = f"/api/v1/campaigns/{cell.campaign_id}/cells/{cell.id}/ad"
     return CellOut(
@@ -283,6 +289,7 @@ def _cell(view: CellView) -> CellOut:
         version=cell.version,
         spec=None if version is None else CellSpec.model_validate(version.spec).model_dump(mode="json"),
         findings=[NoteOut(**one) for one in version.findings] if version is not None else [],
+        text_findings=[WordsFindingOut.of(one, visitor.user.locale) for one in told.get(cell.id, [])],
         problem=version.problem if version is not None else None,
         byte_count=version.byte_count if version is not None else 0,
         sha256=version.sha256 if version is not None else None,

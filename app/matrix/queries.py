@@ -14,11 +14,15 @@ from app.matrix.brief import Brief
 from app.matrix.errors import NoBrief
 from app.matrix.models import CampaignBrief, CampaignPicture, CampaignWords, Cell, CellVersion, Rendering
 from app.matrix.spec import CellSpec, Words
+from app.matrix.text_rules import FieldFinding, of_ad
+from app.writings import queries as writings
 
 PAGE = 60
 """Cells on a page of the matrix."""
 MOST_CANDIDATES = 24
 """Pictures that a cell's page offers."""
+HAS_VERSION = (Cell.version > 0).label("has_version")
+"""One column for what is read and grouped by: with a bound number in each, PostgreSQL takes them for two."""
 
 
 @dataclass(frozen=True)
@@ -158,9 +162,9 @@ def views(session: Session, cells: list[Cell]) -> list[CellView]:
 def counts(session: Session, *, workspace_id: str, campaign_id: str) -> Counter[str]:
     """Cells by review; ``waiting`` are those that no picture is there for, whatever their review."""
     rows = session.execute(
-        select(Cell.review, Cell.version > 0, func.count())
+        select(Cell.review, HAS_VERSION, func.count())
         .where(*_is_listed(workspace_id, campaign_id))
-        .group_by(Cell.review, Cell.version > 0)
+        .group_by(Cell.review, HAS_VERSION)
     )
     found: Counter[str] = Counter()
     for review, has_version, count in rows:
@@ -171,9 +175,9 @@ def counts(session: Session, *, workspace_id: str, campaign_id: str) -> Counter[
 def counts_by_campaign(session: Session, *, workspace_id: str) -> dict[str, Counter[str]]:
     """As ``counts``, of every campaign that has cells."""
     rows = session.execute(
-        select(Cell.campaign_id, Cell.review, Cell.version > 0, func.count())
+        select(Cell.campaign_id, Cell.review, HAS_VERSION, func.count())
         .where(Cell.workspace_id == workspace_id, Cell.removed_at.is_(None))
-        .group_by(Cell.campaign_id, Cell.review, Cell.version > 0)
+        .group_by(Cell.campaign_id, Cell.review, HAS_VERSION)
     )
     found: dict[str, Counter[str]] = {}
     for campaign_id, review, has_version, count in rows:
@@ -198,6 +202,13 @@ def version(session: Session, *, workspace_id: str, cell_id: str, number: int) -
             CellVersion.workspace_id == workspace_id, CellVersion.cell_id == cell_id, CellVersion.number == number
         )
     )
+
+
+def text_findings(session: Session, row: CampaignBrief, views: list[CellView]) -> dict[str, list[FieldFinding]]:
+    """By cell what the rules, as they are now, have against the words on it; those without any are left out."""
+    brief, rules = brief_of(row), writings.rules_of(session, [row.project_id])[row.project_id]
+    told = {view.cell.id: of_ad(view.spec, brief, rules) for view in views if view.spec is not None}
+    return {cell_id: found for cell_id, found in told.items() if found}
 
 
 def acts(session: Session, *, workspace_id: str, versions: list[CellVersion]) -> dict[str, str]:

@@ -89,7 +89,7 @@ class CellSpec(Part):
     picture: Hash
     focus: tuple[Share, Share] = (0.5, 0.5)
     """The point of the picture that cropping keeps, from (0, 0) at its top left to (1, 1)."""
-    words: Words = Words()
+    words: Words = Field(default_factory=Words)
     legal: Annotated[str, StringConstraints(max_length=2000)] = ""
     ai_label: Annotated[str, StringConstraints(max_length=80)] = ""
     layout: Key

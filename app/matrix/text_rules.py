@@ -1,9 +1,10 @@
-"""What an ad's words have against the brand's rules, the brief and the places where they stand. Pure."""
+"""What an ad's words have against the brand's rules, the brief and the places where they stand. Without a database."""
 
 from dataclasses import dataclass
 
+from app.layouts import designs
 from app.matrix.brief import Brief
-from app.matrix.spec import Words
+from app.matrix.spec import CellSpec, Words
 from app.writings import channels
 from app.writings.channels import TextChannel
 from app.writings.checks import Finding, Rules, check, told_once
@@ -50,6 +51,15 @@ def findings(words: Words, brief: Brief, rules: Rules, locale: str, *, also: str
     return found + [
         FieldFinding(WHOLE, one) for one in check(shown, needed, _channel(_OTHER), language) if one.kind == "missing"
     ]
+
+
+def of_ad(spec: CellSpec, brief: Brief, rules: Rules) -> list[FieldFinding]:
+    """``findings`` of what stands on one ad: without the parts that its layout leaves out at this size or that are
+    hidden, and with its legal line."""
+    there = set(designs.layout(spec.layout).slots[spec.place.proportion]) - set(spec.hidden)
+    texts = {slot: getattr(spec.words, slot) for slot in ("body", "call_to_action", "badge") if slot in there}
+    shown = Words(headline=spec.headline if "headline" in there else "", alt=spec.words.alt, **texts)
+    return findings(shown, brief, rules, spec.locale, also=spec.legal if "legal" in there else "")
 
 
 def _said(phrases: tuple[str, ...]) -> tuple[str, ...]:

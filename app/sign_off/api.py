@@ -1,11 +1,19 @@
 """Verdicts as JSON; whatever can be judged has one as ``verdict``."""
 
 from datetime import datetime
-from typing import Self
+from typing import Any, Self
 
 from pydantic import BaseModel, Field
 
 from app.sign_off.queries import State, VerdictView
+
+
+class DespiteOut(BaseModel, defer_build=True):
+    """A finding that an approval was given in spite of."""
+
+    code: str
+    slot: str = Field(description="The part of the ad; empty for the whole.")
+    params: dict[str, Any]
 
 
 class VerdictOut(BaseModel, defer_build=True):
@@ -16,6 +24,7 @@ class VerdictOut(BaseModel, defer_build=True):
     at: datetime
     reason: str = Field(description="Empty where none was given.")
     version: int | None = Field(description="Of what was judged, where it has versions.")
+    despite_findings: list[DespiteOut] = Field(description="What stood against it when it was approved.")
 
     @classmethod
     def of(cls, view: VerdictView | None) -> Self | None:

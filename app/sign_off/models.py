@@ -1,8 +1,9 @@
 """Verdicts: what people said of pictures, texts and a campaign's cells, one row for each time that somebody said it."""
 
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import ForeignKey, Index, String
+from sqlalchemy import JSON, ForeignKey, Index, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.db import ID_LENGTH, Base, new_id, now
@@ -28,6 +29,8 @@ class Verdict(Base):
     state: Mapped[str] = mapped_column(String(10))
     """``open``, ``approved`` or ``rejected``."""
     reason: Mapped[str] = mapped_column(String(LONGEST_REASON), default="")
+    despite_findings: Mapped[list[dict[str, Any]]] = mapped_column(JSON, default=list)
+    """What an approval was given in spite of, each ``code``, ``slot``, ``sentence`` and ``params``."""
     by_user: Mapped[str | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))
     """None where nobody knows any more."""
     act_id: Mapped[str | None] = mapped_column(String(ID_LENGTH), default=None)

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal, cast
+from typing import Any, Literal, cast
 
 from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
@@ -27,6 +27,8 @@ class VerdictView:
     version: int | None
     taken_back_at: datetime | None
     taken_back_by: str | None
+    despite_findings: list[dict[str, Any]]
+    """Each ``code``, ``slot``, ``sentence`` and ``params``."""
 
 
 def history(session: Session, *, workspace_id: str, subject_kind: SubjectKind, subject_id: str) -> list[VerdictView]:
@@ -75,6 +77,7 @@ def _views(session: Session, rows: Iterable[Verdict]) -> list[VerdictView]:
             version=row.version,
             taken_back_at=row.taken_back_at,
             taken_back_by=names.get(row.taken_back_by or ""),
+            despite_findings=row.despite_findings,
         )
         for row in rows
     ]

@@ -40,13 +40,15 @@ def record(
     versions: Mapping[str, int] | None = None,
     projects: Mapping[str, str] | None = None,
     needs_reason: bool = False,
+    despite: Mapping[str, list[dict[str, Any]]] | None = None,
     act_id: str | None = None,
 ) -> Recorded:
     """Write down what ``user_id`` says of these subjects, which must be the workspace's. What is in force already is
     not said twice; a reason that follows completes the verdict of the same person.
 
     ``own_ids`` are the subjects that are the person's own work, ``versions`` and ``projects`` (brands) are by subject,
-    ``needs_reason`` refuses a rejection without one, and ``act_id`` is what ``take_back`` knows this by.
+    ``needs_reason`` refuses a rejection without one, ``despite`` are findings by subject that an approval is given in
+    spite of, and ``act_id`` is what ``take_back`` knows this by.
 
     Raises ``ReasonMissing``, and ``OwnWork`` where nothing but one's own is left.
     """
@@ -56,7 +58,7 @@ def record(
     meant = [one for one in subject_ids if one not in barred]
     if subject_ids and not meant:
         raise OwnWork()
-    versions, projects = versions or {}, projects or {}
+    versions, projects, despite = versions or {}, projects or {}, despite or {}
     before = queries.in_force(session, workspace_id=workspace_id, subject_kind=subject_kind, subject_ids=meant)
     said = []
     for one in meant:
@@ -77,6 +79,7 @@ def record(
                 version=versions.get(one),
                 state=state,
                 reason=reason,
+                despite_findings=despite.get(one, []) if state == "approved" else [],
                 by_user=user_id,
                 act_id=act_id,
             )

@@ -1,5 +1,5 @@
-"""The channels that a text is written for: those that a voice learns, a button's, and two that belong to a
-visual. Data alone."""
+"""The channels that a text is written for: those that a voice learns, a button's, two that belong to a
+visual, and the prompt that a visual is drawn from. Data alone."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ LENGTHS: dict[str, float] = {"short": 0.5, "usual": 1.0, "long": 2.0}
 """Multipliers of a channel's usual number of words."""
 LANGUAGES = {"de": "Deutsch", "en": "English"}
 """Texts can be ordered in these, whatever the pages' language; named as their speakers do."""
-CALL_TO_ACTION, CAPTION, ALT_TEXT = "call_to_action", "caption", "alt_text"
+CALL_TO_ACTION, CAPTION, ALT_TEXT, PICTURE_PROMPT = "call_to_action", "caption", "alt_text", "picture_prompt"
 OF_A_VISUAL = (CAPTION, ALT_TEXT)
 
 
@@ -43,6 +43,7 @@ CHANNELS = (
     TextChannel(CAPTION, N_("Caption of a visual"), 2200, 30, most_hashtags=30),
     # Screen readers read an alternative text in one go; 150 characters are what is commonly advised at most.
     TextChannel(ALT_TEXT, N_("Alt text of a visual"), 150, 15, lengths=False),
+    TextChannel(PICTURE_PROMPT, N_("Prompt for a picture"), 300, 30, lengths=False),
 )
 CHANNEL_KEYS = tuple(channel.key for channel in CHANNELS)
 DEFAULT_CHANNEL = "post"
@@ -54,6 +55,12 @@ _CAPTION = {"en": "Write a caption for a picture", "de": "Schreibe eine Bildunte
 _ALT_TEXT = {
     "en": "Describe this picture in one sentence, for somebody who cannot see it: {words}.",
     "de": "Beschreibe dieses Bild in einem Satz, für jemanden, der es nicht sieht: {words}.",
+}
+_PICTURE_PROMPT = {
+    "en": "Describe in one sentence a picture for an ad: what is to be seen, where and in what light. The ad is about "
+    "{words}.",
+    "de": "Beschreibe in einem Satz ein Bild für eine Anzeige: was zu sehen ist, wo und in welchem Licht. In der "
+    "Anzeige geht es um {words}.",
 }
 
 
@@ -76,6 +83,8 @@ def order_for(channel: TextChannel, language: str, brief: str, words: int | None
         return _CALL_TO_ACTION[said].format(words=about)
     if channel.key == ALT_TEXT:
         return _ALT_TEXT[said].format(words=about)
+    if channel.key == PICTURE_PROMPT:
+        return _PICTURE_PROMPT[said].format(words=about)
     if channel.key == CAPTION:
         length = voice.LENGTH[said].format(count=words) if words else ""
         return _CAPTION[said] + voice.ABOUT[said].format(words=about) + length + "."

@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "c4e8a2f1760b"
-down_revision = "b7d40c1e95f2"
+down_revision = "c3f81a6d2e47"
 branch_labels = None
 depends_on = None
 

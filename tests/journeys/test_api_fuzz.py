@@ -36,6 +36,10 @@ no examples, so that one of them has nothing to do until it does. What the descr
 before a database is asked, so SQLite is only sent what it allows: numbers and texts at their limits, and one request
 after the other."""
 
+HALVES = ("^/api/v1/[a-o]", "^/api/v1/[p-z]")
+"""Of the interface, each in a process with one thread: two threads that parse Python at once upset each other in Python
+3.11 ("AST constructor recursion depth mismatch", mended in later releases)."""
+
 
 @pytest.fixture(params=MODES)
 def database(request: pytest.FixtureRequest) -> str:
@@ -84,16 +88,21 @@ def test_every_answer_is_described_and_none_is_our_error(livery: Livery, databas
         "--header": f"Authorization: Bearer {SECRET}",
         "--exclude-path": "/api/v1/tokens/{token_id}",  # it would find its own, and be a stranger from then on
         "--seed": "7",
-        "--workers": "2",
         "--suppress-health-check": "all",
     }
     flat = [word for option in options.items() for word in option]
-    run = subprocess.run(
-        [*map(str, command), *flat, "--continue-on-failure", "--no-shrink", "--generation-deterministic"],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        env={**os.environ, "NO_COLOR": "1"},
-    )
-    print(run.stdout[-20000:])
-    assert run.returncode == 0, run.stdout[-20000:] + run.stderr[-3000:]
+    flat += ["--continue-on-failure", "--no-shrink", "--generation-deterministic"]
+    runs = [
+        subprocess.Popen(
+            [*map(str, command), *flat, "--include-path-regex", paths],
+            cwd=tmp_path,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env={**os.environ, "NO_COLOR": "1"},
+        )
+        for paths in HALVES
+    ]
+    for run in runs:
+        said, _ = run.communicate()
+        assert run.returncode == 0, said[-20000:]

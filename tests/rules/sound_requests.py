@@ -292,6 +292,8 @@ ADOPTED = Sound(given={"base_model": "stable-diffusion-1-5"}, first=_uploaded)
 NOT_VOTED = Sound(_without(BlindVote))
 WITH_ADAPTER = Sound(_drawn_with_an_adapter)
 TAUGHT = Sound(_many_texts)
+LONGER = Sound(given={"step": 10, "steps": 20, "order_id": None})
+LONGER_VOICE = Sound(given={"step": 10, "epochs": 2, "order_id": None})
 
 SOUND: dict[str, Sound] = {
     "POST /preferences": Sound(given={"theme": "dark"}),
@@ -322,6 +324,7 @@ SOUND: dict[str, Sound] = {
     "POST /projects/{project_id}/unarchive": Sound(_set(Project, archived_at=MOMENT)),
     "POST /projects/{project_id}/images/include": Sound(LEFT_OUT_IMAGE, IMAGES.given),
     "POST /projects/{project_id}/images/leave-out": IMAGES,
+    "POST /projects/{project_id}/images/only-judge": IMAGES,
     "POST /projects/{project_id}/images/delete": IMAGES,
     "POST /projects/{project_id}/images/restore/{stamp}": Sound(_set(Image, deleted_at=MOMENT)),
     "POST /projects/{project_id}/images/diagnosis/{part}": Sound(_measured_blurry),
@@ -346,11 +349,16 @@ SOUND: dict[str, Sound] = {
     "POST /projects/{project_id}/brand-kit/awaited-fonts/remove": Sound(
         given=lambda world: {"family": f"{world.name} awaited"}
     ),
+    "POST /projects/{project_id}/brand-kit/font-roles": Sound(
+        given=lambda world: {"headline_family": f"{world.name} family"}
+    ),
     "POST /projects/{project_id}/brand-kit/fonts": FONT_FILE,
     "POST /projects/{project_id}/brand-kit/fonts/{sha}": Sound(given={"licence": NEW}),
     "POST /projects/{project_id}/brand-kit/versions/{kit_version}/put-back": Sound(
         _kit_emptied, replaced=("/versions/1/", "/versions/2/")
     ),
+    "POST /projects/{project_id}/brand-kit/versions/{kit_version}/restore": Sound(_kit_emptied),
+    "POST /api/v1/projects/{project_id}/brand-kit/versions/{kit_version}/restore": Sound(_kit_emptied),
     "POST /api/v1/projects/{project_id}/brand-kit/fonts": FONT_FILE,
     "POST /projects/{project_id}/voice/files": TEXT_FILE,
     "POST /projects/{project_id}/voice/texts/include": TEXTS,
@@ -371,6 +379,8 @@ SOUND: dict[str, Sound] = {
     "POST /adapters/{voice_adapter_id}/merged/{form}": NOT_MERGED,
     "POST /adapters/{adapter_id}/unarchive": ARCHIVED_ADAPTER,
     "POST /projects/{project_id}/voice-trainings": TAUGHT,
+    "POST /trainings/{training_id}/continue": LONGER,
+    "POST /voice-trainings/{voice_training_id}/continue": LONGER_VOICE,
     "POST /outputs/{output_id}/compare": WITH_ADAPTER,
     "POST /outputs/{output_id}/strip": WITH_ADAPTER,
     "POST /variants/{variant_id}/edit": Sound(given={"text": NEW}),
@@ -421,6 +431,8 @@ SOUND: dict[str, Sound] = {
     "POST /api/v1/adapter-files": ADAPTER_FILE,
     "POST /api/v1/adapter-files/{file_id}/adopt": ADOPTED,
     "POST /api/v1/projects/{project_id}/voice-trainings": TAUGHT,
+    "POST /api/v1/trainings/{training_id}/continue": LONGER,
+    "POST /api/v1/voice-trainings/{voice_training_id}/continue": LONGER_VOICE,
     "POST /api/v1/outputs/{output_id}/strip": WITH_ADAPTER,
     "PATCH /api/v1/variants/{variant_id}": Sound(given={"text": NEW}),
     "POST /api/v1/blind-pairs/{pair_id}/vote": NOT_VOTED,

@@ -115,6 +115,9 @@ def test_every_help_link_of_a_template_leads_somewhere(app: FastAPI) -> None:
         "second_factor",
         "operations",
         "gallery",
+        "campaigns",
+        "brief",
+        "cell",
     ],
 )
 def test_forms_link_the_page_that_explains_them(template: str) -> None:

@@ -139,7 +139,12 @@ VALUES: dict[str, dict[str, Any]] = {
         "working_height": 48,
         "dhash": "0" * 16,
     },
-    "trainings": {"purpose": "style", "base_model": "livery-builtin"},
+    "trainings": {
+        "purpose": "style",
+        "base_model": "livery-builtin",
+        "kept_steps": [{"step": 10, "folder": "worlds/kept/10", "byte_count": 1}],
+        "continues": None,
+    },
     "adapters": {
         "purpose": "style",
         "base_model": "livery-builtin",

@@ -39,6 +39,9 @@ CELLS = (
     ("display_160x600", "de", False, "landscape", 160),
     ("display_160x600", "en", False, "illustration", 160),
     ("print_a5", "de", False, "landscape", 300),
+    ("instagram_story", "de", True, "landscape", 260),
+    ("instagram_story", "de", True, "illustration", 260),
+    ("instagram_story", "ar", False, "illustration", 260),
 )
 """Channel, language, whether the words are very long, the picture, and how wide it is shown in px."""
 MOST_WIDTH = 2100

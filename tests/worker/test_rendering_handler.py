@@ -23,8 +23,10 @@ from app.sign_off import queries as verdicts
 from app.sign_off.errors import ReasonMissing
 from app.storage import Storage
 from tests.app.matrix.briefs import PARENTS, RUNNERS, Matrix, brief, make_matrix
+from tests.conftest import SignUp
 from tests.fake_engine import FakeEngine
 from tests.orders import make_workspace, worker_context
+from tests.tokens import api_client
 from tests.visuals import make_pictures, make_project
 from worker.context import WorkerContext
 from worker.engines import registry
@@ -311,3 +313,43 @@ def test_what_is_decided_has_author_version_and_reason(matrix: Matrix, context: 
             session, workspace_id=matrix.workspace_id, subject_kind=decisions.KIND, subject_id=first
         )
     assert [(one.state, one.version, one.reason) for one in said] == [("approved", 2, ""), ("rejected", 1, "Wrong cup")]
+
+
+def test_text_rules_hold_for_each_ad_and_an_approval_keeps_what_it_was_given_in_spite_of(
+    database: Database, context: WorkerContext, sign_up: SignUp
+) -> None:
+    owner = sign_up()
+    rules = {"must_say": ("ab Freitag",), "must_not": ("billig",), "audiences": (PARENTS,), "locales": ("de",)}
+    project_id = make_project(database, owner.workspace_id)
+    matrix = make_matrix(database, owner.workspace_id, project_id, owner.user_id, **rules)
+    with database.write() as session:
+        author = KitAuthor(owner.workspace_id, project_id, owner.user_id)
+        kits.change(session, author, {"do_nots": ("Never rotate the logo",)})
+    matrix.say(PARENTS.key, "de", headline="Billiger Kaffee", body="Nur ab Freitag")
+    matrix.produce()
+    work(context)
+    api = api_client(owner)
+    home = f"/api/v1/campaigns/{matrix.campaign_id}"
+    told = {one["channel"]: one for one in api.get(f"{home}/cells").json()["items"]}
+    kinds = {key: [(one["field"], one["kind"]) for one in cell["text_findings"]] for key, cell in told.items()}
+    # The strip has no room for the text, so that it lacks what must be said.
+    assert kinds == {
+        "instagram_square": [("headline", "forbidden")],
+        "display_728x90": [("headline", "forbidden"), ("", "missing")],
+    }
+    strip = told["display_728x90"]["id"]
+    assert 'data-do-nots="1"' in owner.client.get(f"/campaigns/{matrix.campaign_id}/cells/{strip}").text
+    pages = (f"/campaigns/{matrix.campaign_id}", f"/campaigns/{matrix.campaign_id}/cells/{strip}")
+    assert [owner.client.get(page).text.count('data-finding="missing"') for page in pages] == [0, 1]
+    assert owner.client.get(pages[0]).text.count('data-state="findings"') == 2
+
+    assert api.post(f"{home}/decide", json={"ids": [strip], "review": "approved"}).json()["count"] == 1
+    (said,) = api.get(f"{home}/cells/{strip}/history").json()
+    assert said["by"]
+    assert [one["code"] for one in said["despite_findings"]] == ["forbidden", "missing"]
+    assert 'data-despite="2"' in owner.client.get(pages[1]).text
+    matrix.say(PARENTS.key, "de", headline="Kaffee ab Freitag")
+    work(context)
+    assert api.get(f"{home}/cells/{strip}").json()["text_findings"] == []
+    api.post(f"{home}/decide", json={"ids": [strip], "review": "approved"})
+    assert api.get(f"{home}/cells/{strip}/history").json()[0]["despite_findings"] == []

@@ -5,16 +5,21 @@ On SQLite and a folder, which all tests here share but the one that takes the fe
 
 import signal
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from app.matrix import cells
+from app.projects.models import Project
+from tests.app.matrix.briefs import make_matrix
 from tests.chaos import (
     Plan,
     World,
     has_ended,
     job_of,
+    kill_worker,
     report,
     run_chaos,
     tensors_of,
@@ -62,6 +67,41 @@ def test_a_training_survives_a_deploy_and_a_kill_with_the_same_result(made: Worl
         tensors = tensors_of(made, training_id)
         assert tensors.keys() == expected.keys()
         assert all(np.array_equal(tensors[name], expected[name]) for name in expected)
+    assert violations(made) == []
+
+
+def test_a_matrix_survives_kills_with_nothing_doubled_and_nothing_missing(made: World) -> None:
+    """The worker is killed between the pictures, and between the ads of one act."""
+    with made.database.read() as session:
+        workspace_id = session.get_one(Project, made.project_id).workspace_id
+    squares = ("instagram_square", "display_300x250")
+    matrix = make_matrix(made.database, workspace_id, made.project_id, channels=squares)
+
+    def finished() -> dict[str, datetime]:
+        return {one.id: one.finished_at for one in matrix.versions() if one.finished_at is not None}
+
+    assert matrix.produce().orders == 2
+    wait_until(lambda: matrix.jobs("rendering"), seconds=120, what="the first of two pictures")
+    kill_worker(made, 0)
+    wait_until(made.is_quiet, seconds=180, what="the next worker to make the others")
+    assert [view.state for view in matrix.cells()] == ["open"] * 8
+    assert [view.cell.version for view in matrix.cells()] == [1] * 8
+    assert len({view.spec.output_id for view in matrix.cells() if view.spec is not None}) == 2
+    assert matrix.produce().orders == 0, "every picture is in its place"
+
+    with made.database.write() as session:
+        cells.change(session, matrix.author, matrix.cells()[0].cell.id, "all", "layout", {"layout": "split"})
+    (job,) = [one for one in matrix.jobs("rendering") if one.state == "queued"]
+    wait_until(lambda: len(finished()) >= 8 + 3, seconds=60, what="three of the eight ads")
+    kill_worker(made, 0)
+    before = finished()
+    assert len(before) < 16, "it was killed in the middle"
+    wait_until(lambda: has_ended(made, job.subject_id), seconds=120, what="the next worker to finish it")
+    assert job_of(made, job.subject_id).attempt == 2
+    assert len(matrix.versions()) == len(finished()) == 16
+    assert before.items() <= finished().items(), "no ad is laid out twice"
+    assert [(view.state, view.cell.version) for view in matrix.cells()] == [("open", 2)] * 8
+    assert len({view.version.key for view in matrix.cells() if view.version is not None}) == 8
     assert violations(made) == []
 
 

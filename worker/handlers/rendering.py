@@ -2,17 +2,18 @@
 
 import hashlib
 import io
+from dataclasses import replace
 from pathlib import Path
 
 from PIL import Image
 
 from app.brand_kits import files as kit_files
 from app.brand_kits.snapshot import KitSnapshot
+from app.brand_kits.typefaces import Typefaces, fonts_for
 from app.errors import N_, AppError, NotFound
 from app.jobs import outcomes
 from app.jobs.claims import LeaseLost
 from app.layouts import designs, render
-from app.layouts.typesetting import DEFAULT_FAMILY, FONTS
 from app.layouts.values import Colours, Locale, Rendered, Slots
 from app.matrix import rendering
 from app.matrix.rendering import Laid, Task, Tasks
@@ -55,7 +56,7 @@ class Desk:
 
     def __init__(self, job: JobRun, todo: Tasks, folder: Path) -> None:
         self._job, self._todo, self._folder = job, todo, folder
-        self._fonts: dict[int, tuple[Path, str]] = {}
+        self._fonts: dict[int, Typefaces] = {}
         self._pictures: dict[tuple[str, int], bytes] = {}
 
     def laid_out(self, task: Task) -> tuple[Rendered | None, Laid]:
@@ -73,17 +74,19 @@ class Desk:
     def rendered(self, spec: CellSpec, picture: bytes) -> Rendered:
         """Raises what ``render.render`` raises, ``FileNotFoundError``, ``StorageAway``."""
         kit = self._todo.kits[spec.kit_version]
-        fonts, family = self.fonts(kit)
-        return render.render(
+        faces = self.fonts(kit)
+        made = render.render(
             designs.layout(spec.layout),
             spec.theme,
             spec.place.canvas,
             self.slots(spec, kit, picture),
             Locale(spec.locale),
             colours_of(kit),
-            fonts_folder=fonts,
-            family=family,
+            fonts_folder=faces.folder,
+            family=faces.headline,
+            body_family=faces.body,
         )
+        return replace(made, findings=(*made.findings, *faces.findings))
 
     def picture(self, task: Task) -> tuple[bytes, int]:
         """The picture, enlarged where it is smaller than the ad, and how many times.
@@ -116,15 +119,12 @@ class Desk:
     def _tile_done(self, done: int, total: int) -> None:
         self._job.progress.check()
 
-    def fonts(self, kit: KitSnapshot) -> tuple[Path, str]:
-        """The folder with the kit's fonts, and the family to set in; the shipped ones where it has none."""
-        if not kit.fonts:
-            return FONTS, DEFAULT_FAMILY
+    def fonts(self, kit: KitSnapshot) -> Typefaces:
+        """The kit's fonts by their roles; the shipped ones where it has none."""
         if kit.version not in self._fonts:
             folder = self._folder / f"fonts-{kit.version}"
             folder.mkdir()
-            kit_files.fonts_folder(self._job.context.storage, kit, folder)
-            self._fonts[kit.version] = folder, kit.fonts[0].family
+            self._fonts[kit.version] = fonts_for(self._job.context.storage, kit, folder)
         return self._fonts[kit.version]
 
     def slots(self, spec: CellSpec, kit: KitSnapshot, picture: bytes) -> Slots:

@@ -68,6 +68,7 @@ def sweep(context: WorkerContext) -> None:
         "deleted texts": voice.sweep_deleted(database, storage, older_than=UNDO_FOR),
         "deleted pictures": images.sweep_deleted(database, storage, older_than=UNDO_FOR),
         "checkpoints of ended trainings": orphans.sweep_checkpoints(database, storage),
+        "kept steps of trainings that ended long ago": orphans.sweep_kept_steps(database, storage),
         "proposals of brand guidelines": guidelines.sweep_old(database, storage),
         "imported adapter files": imports.sweep_old(database, storage),
         "folders of base models that nobody uses": base_upkeep.sweep_unused(context),

@@ -19,6 +19,7 @@ from app.writings.service import Composed
 
 def compose(session: Session, author: Author, audience: str, locale: str, field: DraftField) -> Composed:
     """Work out what is asked for, outside a write transaction: the brand's voice alone writes, else the base alone.
+    A picture's prompt is no matter of voice: the base writes it.
 
     Raises ``NotFound``, ``NoBrief``, ``NoSuchAudience``, ``NoDrafts``, and what ``writings.service.compose`` raises.
     """
@@ -29,13 +30,16 @@ def compose(session: Session, author: Author, audience: str, locale: str, field:
         raise NoSuchAudience()
     if not is_worded(locale):
         raise NoDrafts()
-    request = writing_request(brief, whom, field, locale, author.campaign_id, requests.NEWEST)
+    of_picture = field == "picture"
+    voice = None if of_picture else requests.NEWEST
+    request = writing_request(brief, whom, field, locale, author.campaign_id, voice)
     where = {"workspace_id": author.workspace_id, "project_id": row.project_id}
     composed = writings.compose(session, **where, request=request)
     if composed.order.arms[0].recipe.kind == "plain_text":
         # A voice of plain texts goes on from a beginning; a brief is none.
         composed = writings.compose(session, **where, request=replace(request, adapter_id=None))
-    return replace(composed, order=WritingOrder(arms=composed.order.arms[:1]))
+    arms = composed.order.arms
+    return replace(composed, order=WritingOrder(arms=arms[-1:] if of_picture else arms[:1]))
 
 
 def order(

@@ -62,6 +62,7 @@ def matrix_part(
     kit = kits.current(session, workspace_id=visitor.workspace.id, project_id=row.project_id)
     return {
         "grouped": grouped,
+        "told": queries.text_findings(session, row, shown),
         "filters": filters,
         "next_after": shown[-1].cell.position if more else None,
         "jobs": queries.active_jobs(session, **where),
@@ -76,12 +77,14 @@ def cell_part(session: Session, visitor: Visitor, row: CampaignBrief, view: Cell
     spec = view.spec
     layout = designs.layout(spec.layout) if spec else None
     used = {spec.output_id} if spec else set()
+    brand = {"workspace_id": visitor.workspace.id, "project_id": row.project_id}
     return {
         "view": view,
         "spec": spec,
         "layout": layout,
         "layouts": designs.layouts(),
         "slots": SLOTS,
+        "do_nots": kits.version(session, **brand, number=spec.kit_version).do_nots if spec else (),
         "hideable": [one for one in HIDEABLE if layout and spec and one in layout.slots[spec.place.proportion]],
         "versions": versions,
         "acts": queries.acts(session, workspace_id=visitor.workspace.id, versions=versions),
@@ -92,6 +95,7 @@ def cell_part(session: Session, visitor: Visitor, row: CampaignBrief, view: Cell
         ),
         "candidates": queries.candidates(session, **where, project_id=row.project_id),
         "sentences": SENTENCES,
+        "told": queries.text_findings(session, row, [view]).get(view.cell.id, []),
         "history": verdicts.history(
             session, workspace_id=visitor.workspace.id, subject_kind=decisions.KIND, subject_id=view.cell.id
         ),

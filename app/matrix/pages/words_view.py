@@ -36,10 +36,18 @@ class Sheet:
     """By field."""
     findings: list[FieldFinding]
     can_draft: bool
+    shapes: list[PictureClass]
+    """Classes of proportions that the audience has a picture's prompt for."""
 
     @property
     def id(self) -> str:
         return f"{self.audience.key}-{self.locale}"
+
+    def fields_of(self, name: str) -> list[str]:
+        """Ids of the page's fields that a draft is taken into."""
+        if name == "picture":
+            return [f"prompt-{self.audience.key}-{shape}" for shape in self.shapes]
+        return [f"{name}-{self.id}"]
 
 
 @dataclass(frozen=True)
@@ -58,6 +66,7 @@ def words_page(session: Session, visitor: Visitor, row: CampaignBrief, locale: s
     shown = locale if locale in brief.locales else brief.locales[0]
     said = queries.words(session, **where)
     rules = writings.rules_of(session, [row.project_id])[row.project_id]
+    shapes = pictures.shapes_of(session, row.workspace_id, brief)
     wanted = {one for key, words in said.items() if key[1] == shown for one in words.drafts.values()}
     known = drafts.views(session, workspace_id=visitor.workspace.id, writing_ids=wanted)
     return {
@@ -67,9 +76,11 @@ def words_page(session: Session, visitor: Visitor, row: CampaignBrief, locale: s
         "brief_row": row,
         "counts": queries.counts(session, **where),
         "shown": shown,
-        "sheets": [_sheet(brief, rules, one, shown, said.get((one.key, shown)), known) for one in brief.audiences],
+        "sheets": [
+            _sheet(brief, rules, one, shown, said.get((one.key, shown)), known, shapes) for one in brief.audiences
+        ],
         "written": Counter(tag for (_audience, tag), one in said.items() if one.words.get("headline")),
-        "pictures": _pictures(session, row, brief),
+        "pictures": _pictures(session, row, brief, shapes),
         "limits": limits(rules),
         "language_name": language_name,
     }
@@ -86,7 +97,7 @@ def sheet(session: Session, visitor: Visitor, row: CampaignBrief, audience: str,
     wanted = set(words.drafts.values()) if words is not None else set()
     known = drafts.views(session, workspace_id=visitor.workspace.id, writing_ids=wanted)
     rules = writings.rules_of(session, [row.project_id])[row.project_id]
-    return _sheet(brief, rules, whom, locale, words, known)
+    return _sheet(brief, rules, whom, locale, words, known, pictures.shapes_of(session, row.workspace_id, brief))
 
 
 def _sheet(
@@ -96,6 +107,7 @@ def _sheet(
     locale: str,
     row: CampaignWords | None,
     known: dict[str, WritingView],
+    shapes: list[PictureClass],
 ) -> Sheet:
     words = queries.words_of(row)
     return Sheet(
@@ -105,6 +117,7 @@ def _sheet(
         drafts={key: known[one] for key, one in (row.drafts if row is not None else {}).items() if one in known},
         findings=findings(words, brief, rules, locale) if words != Words() else [],
         can_draft=is_worded(locale),
+        shapes=shapes,
     )
 
 
@@ -120,13 +133,14 @@ def limits(rules: Rules) -> dict[str, dict[str, int | None]]:
     return found
 
 
-def _pictures(session: Session, row: CampaignBrief, brief: Brief) -> dict[str, list[PictureSheet]]:
+def _pictures(
+    session: Session, row: CampaignBrief, brief: Brief, shapes: list[PictureClass]
+) -> dict[str, list[PictureSheet]]:
     """By audience, the classes that the brief's channels need."""
     where = {"workspace_id": row.workspace_id, "campaign_id": row.campaign_id}
     there = queries.pictures(session, **where)
     used = {one.output_id for one in there.values() if one.output_id is not None}
     outputs = queries.outputs(session, workspace_id=row.workspace_id, output_ids=used)
-    shapes = pictures.shapes_of(session, row.workspace_id, brief)
     return {
         audience.key: [
             PictureSheet(

@@ -16,7 +16,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 STATIC = Path(__file__).parents[3] / "templates" / "static"
-STYLES = ("tokens.css", "layout.css", "components.css", "pictures.css", "pages.css")
+STYLES = ("tokens.css", "layout.css", "components.css", "pictures.css", "pages.css", "pages/why.css")
 LIBRARY = "htmx.min.js"
 """An ordinary script: what it defines, all others see."""
 SCRIPTS = (
@@ -35,6 +35,7 @@ SCRIPTS = (
     "js/compare.js",
     "js/judging.js",
     "js/lightbox.js",
+    "js/why.js",
     "js/dropzone.js",
     "js/keys.js",
     "js/draft.js",

@@ -1,4 +1,4 @@
-// Words of a campaign: how long they are, and a variant that is taken with one click.
+// Words of a campaign: how long they are, and a variant that is taken with one click, into one field or several.
 function count(said) {
   const field = document.getElementById(said.dataset.countOf);
   const [length, good] = [[...field.value].length, Number(said.dataset.good)];
@@ -14,10 +14,13 @@ document.addEventListener("input", (event) => {
 document.addEventListener("click", (event) => {
   const chosen = event.target.closest("[data-fill]");
   if (!chosen) return;
-  const field = document.getElementById(chosen.dataset.fill);
-  field.value = document.getElementById(chosen.dataset.fillFrom).textContent.slice(0, field.maxLength);
-  field.dispatchEvent(new Event("input", { bubbles: true }));
-  field.focus();
+  const words = document.getElementById(chosen.dataset.fillFrom).textContent;
+  const fields = chosen.dataset.fill.split(" ").map((id) => document.getElementById(id));
+  for (const field of fields) {
+    field.value = words.slice(0, field.maxLength);
+    field.dispatchEvent(new Event("input", { bubbles: true }));
+  }
+  fields[0].focus();
 });
 document.addEventListener("htmx:afterSettle", () => counters(document).forEach(count));
 counters(document).forEach(count);

@@ -40,7 +40,9 @@ def test_a_kit_lives_through_the_api(owner: SignedIn, base: str) -> None:
     ]
     sha = kit["fonts"][0]["sha256"]
     placed = {"logos": [{"kind": "light", "least_width": 120}], "fonts": [{"sha256": sha, "may_embed": False}]}
+    placed["font_roles"] = {"headline": "Muster Sans"}
     changed = client.patch(base, json=placed).json()
+    assert changed["font_roles"] == {"headline": "Muster Sans", "body": None}
     assert (changed["version"], changed["logos"][0]["least_width"], changed["fonts"][0]["may_embed"]) == (4, 120, False)
 
     drawn = client.get(f"{base}/logos/light")

@@ -89,6 +89,27 @@ def test_three_variants_are_written_in_the_voice_and_taken(
     assert "Variant 2" in page
 
 
+def test_a_pictures_prompt_is_written_by_the_base_from_the_brief_and_taken_for_every_proportion(
+    owner: SignedIn, database: Database, storage: Storage
+) -> None:
+    brand = make_writing_brand(database, storage, owner.workspace_id)
+    matrix = make_matrix(database, owner.workspace_id, brand.project_id, owner.user_id, motif="a cup in the snow")
+    address = f"/campaigns/{matrix.campaign_id}/words/drafts"
+    data = {"audience": A, "locale": "en", "field": "picture"}
+    assert owner.client.post(address, data=data, headers=HTMX).status_code == 200
+    with database.write() as session:
+        (writing,) = session.query(Writing).all()
+        order = WritingOrder.model_validate(writing.recipe)
+        assert [(part.arm, part.recipe.count, part.adapter_id) for part in order.arms] == [("base", 3, None)]
+        asked = order.arms[0].recipe.messages[-1].content
+        assert all(said in asked for said in ("a cup in the snow", "A coffee cup", "parents of small children"))
+        for variant in session.query(WritingVariant).all():
+            variant.text, variant.finished = f"Snow {variant.position}", True
+        session.query(Job).filter(Job.subject_id == writing.id).update({"state": "done"})
+    page = owner.client.get(f"/campaigns/{matrix.campaign_id}/words?locale=en").text
+    assert len(re.findall(f'data-fill="prompt-{A}-square prompt-{A}-wide"', page)) == 3
+
+
 def test_a_picture_is_drawn_anew_with_other_words(owner: SignedIn, matrix: Matrix) -> None:
     data = {"audience": A, "shape": "square", "prompt": "a cup at dawn"}
     assert owner.client.post(f"/campaigns/{matrix.campaign_id}/pictures", data=data, headers=HTMX).status_code == 204

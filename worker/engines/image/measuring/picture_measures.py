@@ -41,7 +41,7 @@ def measure(picture: Image.Image, *, border: str | None, is_original_size: bool)
 
 
 def _grain(picture: Image.Image) -> float:
-    """The median absolute Laplacian of the brightness at 256 pixels: nothing for flat drawings, much for paper and film."""
+    """The median absolute Laplacian of the brightness at 256 pixels: 0 for flat drawings, much for paper and film."""
     light = np.asarray(picture.convert("L").resize((256, 256), Image.Resampling.BOX), np.float32)
     around = light[2:, 1:-1] + light[:-2, 1:-1] + light[1:-1, 2:] + light[1:-1, :-2]
     return float(np.median(np.abs(around - 4 * light[1:-1, 1:-1])))
@@ -68,8 +68,8 @@ def _sharpest(picture: Image.Image) -> float:
 
 
 def _blocking(light: NDArray[np.float32]) -> float:
-    """Steps across the borders of 8x8 blocks against the largest inside, the mean of both directions, after Wang, Sheikh and
-    Bovik (2002), "No-reference perceptual quality assessment of JPEG compressed images"."""
+    """Steps across the borders of 8x8 blocks against the largest inside, the mean of both directions, after Wang, Sheikh
+    and Bovik (2002), "No-reference perceptual quality assessment of JPEG compressed images"."""
     found = []
     for lines in (light, light.T):
         step = np.abs(np.diff(lines, axis=1))

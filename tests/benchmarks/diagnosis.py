@@ -80,8 +80,8 @@ def holds(outcomes: Sequence[Outcome]) -> bool:
 
 
 def main() -> None:
-    outcomes = []
-    for seed in range(FIRST, FIRST + (int(sys.argv[1]) if len(sys.argv) > 1 else SETS)):
+    outcomes, sets = [], int(sys.argv[1]) if len(sys.argv) > 1 else SETS
+    for seed in range(FIRST, FIRST + sets):
         planted = proving_set(seed)
         outcomes.append(outcome(planted, facts_of(planted)))
         one = outcomes[-1]

@@ -87,4 +87,5 @@ def oddness(measures: Sequence[PictureMeasures]) -> "Array":
     scaled = style / spread
     apart = np.sqrt((np.minimum(np.abs(scaled[:, None] - scaled[None]), MOST_APART) ** 2).mean(2))
     near: Array = np.sort(apart, axis=1)[:, NEIGHBOUR].astype(np.float32)
-    return near / np.maximum(np.median(near), LEAST_USUAL)
+    usual: Array = near / np.maximum(np.median(near), LEAST_USUAL)
+    return usual

@@ -17,8 +17,8 @@ class PictureMeasures(BaseModel):
     sharpest: float
     """0..1: how much of an edge's contrast lies between two neighbouring pixels, at 512 pixels; small is blurry."""
     blocking: float | None
-    """How much steeper steps are on JPEG's raster of 8 pixels than anywhere beside it, as a share; None where the working copy has
-    not the original's pixels."""
+    """How much steeper steps are on JPEG's raster of 8 pixels than anywhere beside it, as a share; None where
+    the working copy has not the original's pixels."""
     style: tuple[float, ...]
     """Edges (4) and texture (3) as ``style_statistics`` has them for this one picture; mean and deviation of lightness
     and of chroma; grain."""

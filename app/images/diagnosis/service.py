@@ -54,6 +54,7 @@ def _facts(session: Session, workspace_id: str, project_id: str) -> tuple[list[F
             Image.workspace_id == workspace_id,
             Image.deleted_at.is_(None),
             Image.included.is_(True),
+            Image.only_judging.is_(False),
         )
         .order_by(Image.created_at, Image.id)
         .options(undefer(Image.measures))

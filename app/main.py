@@ -46,8 +46,6 @@ from app.jobs.stream import Streams
 from app.logs import start_logging
 from app.machine.disk import DiskWatch
 from app.matrix import brief_api, cells_api
-from app.matrix.packs import api as packs_api
-from app.matrix.packs import routes as pack_routes
 from app.matrix.pages import brief_routes, cell_routes, home_routes, list_routes, words_routes
 from app.operations import metrics
 from app.operations import routes as operations
@@ -56,8 +54,6 @@ from app.settings import Settings
 from app.storage import open_storage
 from app.trainings import api as trainings_api
 from app.trainings import routes as trainings
-from app.trainings.continuing import api as continuing_api
-from app.trainings.continuing import routes as continuing
 from app.trainings.kinds import facts
 from app.voice import api as voice_api
 from app.voice import routes as voice
@@ -96,14 +92,12 @@ PAGES = (
     jobs,
     adapters,
     trainings,
-    continuing,
     generations,
     writings,
     writings_judging,
     vote,
     list_routes,
     brief_routes,
-    pack_routes,
     words_routes,
     gallery,
     home_routes,
@@ -129,7 +123,6 @@ API = (
     adapters_api,
     adapter_files_api,
     trainings_api,
-    continuing_api,
     generations_api,
     start_pictures_api,
     enlarging_api,
@@ -137,7 +130,6 @@ API = (
     vote_api,
     gallery_api,
     cells_api,
-    packs_api,
     brief_api,
 )
 

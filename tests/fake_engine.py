@@ -1,8 +1,7 @@
 """An engine without a model, for tests of pages and handlers. Put in with ``registry.engine_for``; never on offer.
 
 It keeps the contract's promises: samples of the base first, checkpoints every so often, an adapter that loads
-elsewhere, ``Cancelled`` keeps what there is, it and ``GiveBack`` hand over a checkpoint, the same order gives the same
-bytes.
+elsewhere, ``Cancelled`` keeps what there is, ``GiveBack`` hands over a checkpoint, the same order gives the same bytes.
 """
 
 import hashlib
@@ -57,6 +56,10 @@ class FakeEngine:
         if inputs.resume_from is not None:
             step = int(json.loads((inputs.resume_from / "state.json").read_text())["step"])
         self.first_steps.append(step)
+        progress.phase("loading")
+        progress.phase("caching")
+        if step == 0:
+            self._draw(recipe, inputs, 0, out, progress)
 
         def checkpoint() -> None:
             folder = out / "checkpoints" / f"step-{step:06d}"
@@ -66,10 +69,6 @@ class FakeEngine:
 
         began_at = step
         try:
-            progress.phase("loading")
-            progress.phase("caching")
-            if step == 0:
-                self._draw(recipe, inputs, 0, out, progress)
             progress.phase("training")
             if self.shortage is not None:
                 progress.short_of_memory(micro_batch_size=self.shortage[0], gradient_checkpointing=self.shortage[1])
@@ -83,8 +82,6 @@ class FakeEngine:
         except Cancelled:
             if step == 0:
                 raise
-            if step > began_at:
-                checkpoint()
             return self._adapter(recipe, step, out, finished=False)
         except GiveBack:
             if step > began_at:
@@ -108,12 +105,11 @@ class FakeEngine:
 
     def _draw(self, recipe: TrainingRecipe, inputs: TrainingInputs, step: int, out: Path, progress: Progress) -> None:
         side = recipe.resolution * inputs.enlargement
-        watched = [(asked, recipe.sample_seed) for asked in recipe.sample_prompts]
-        for index, (asked, seed) in enumerate([*watched, *inputs.jury]):
+        for index, asked in enumerate(recipe.sample_prompts):
             prompt = asked.replace("[trigger]", recipe.trigger_word)
             path = out / f"sample-{step}-{index}.png"
             _flat(f"{prompt}/{step}", side, side).save(path)
-            progress.sample(SamplePicture(step, index, prompt, seed, path))
+            progress.sample(SamplePicture(step, index, prompt, recipe.sample_seed, path))
 
     def _adapter(self, recipe: TrainingRecipe, step: int, out: Path, finished: bool) -> TrainedAdapter:
         path = out / "adapter.safetensors"

@@ -1,5 +1,4 @@
-"""Tells the job row how far an engine is, keeps the lease alive, and carries a cancellation or a pause back into the
-loop."""
+"""Tells the job row how far an engine is, keeps the lease alive, and carries a cancellation back into the loop."""
 
 import logging
 import os
@@ -48,8 +47,7 @@ class JobProgress:
         self._first: tuple[float, int] | None = None
         self._written = 0.0
         self._moved_at = time.monotonic()
-        self._asked: claims.Asked = None
-        self._lost, self._ended = threading.Event(), threading.Event()
+        self._cancel, self._lost, self._ended = threading.Event(), threading.Event(), threading.Event()
         self._beat = threading.Thread(target=same_lines(self._keep_lease), name="heartbeat", daemon=True)
 
     def __enter__(self) -> "JobProgress":
@@ -64,9 +62,9 @@ class JobProgress:
         """Raises ``LeaseLost``, ``Cancelled`` or ``GiveBack`` when this attempt must not go on."""
         if self._lost.is_set():
             raise LeaseLost(self._claim.job_id)
-        if self._asked == "cancel":
+        if self._cancel.is_set():
             raise Cancelled()
-        if self._asked == "pause" or self._context.stopping.is_set():
+        if self._context.stopping.is_set():
             raise GiveBack()
         if self._context.disk.is_short():
             self.held_back = PAUSED
@@ -152,7 +150,7 @@ class JobProgress:
         self._written = moment
         try:
             with self._context.database.note() as session:
-                self._asked = claims.record_progress(
+                cancel = claims.record_progress(
                     session,
                     self._claim,
                     phase=self._phase,
@@ -165,6 +163,9 @@ class JobProgress:
         except DATABASE_AWAY as error:
             # Progress is a courtesy: the work goes on, and the next number says it all again.
             log.warning("progress not written: %s", str(error)[:200])
+        else:
+            if cancel:
+                self._cancel.set()
 
     def _keep_lease(self) -> None:
         last, pause = time.monotonic(), HEARTBEAT_SECONDS
@@ -174,7 +175,9 @@ class JobProgress:
                 self._give_up(moment - self._moved_at)
             try:
                 with self._context.database.note() as session:
-                    self._asked = claims.heartbeat(session, self._claim, device_seconds=moment - last)
+                    cancel = claims.heartbeat(session, self._claim, device_seconds=moment - last)
+                if cancel:
+                    self._cancel.set()
                 last, pause = moment, HEARTBEAT_SECONDS
             except LeaseLost:
                 self._lost.set()

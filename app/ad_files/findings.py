@@ -1,16 +1,9 @@
 """What is said of a finding in a file, by its code. The numbers of a finding fill its sentence."""
 
-from app.errors import N_, Invalid
+from app.errors import N_
 
 SENTENCES = {
     "quality_reduced": N_("The file only fits the channel's limit at quality %(quality)s. Check its edges."),
     "colours_reduced": N_("The file only fits the channel's limit with %(colours)s colours. Check soft gradients."),
 }
 """Each code with its sentence."""
-
-
-class TooHeavy(Invalid):
-    sentence = N_(
-        "Even at the lowest quality this ad has %(kilobytes)s KB, and the channel takes %(most)s KB. Choose a calmer "
-        "picture or a layout with more plain ground."
-    )

@@ -9,9 +9,9 @@ import pyvips
 from PIL import Image
 
 from app.ad_files import png_chunks
-from app.ad_files.findings import TooHeavy
 from app.ad_files.origin import xmp
 from app.ad_files.values import AdFile, FileKind, PictureKind, Provenance
+from app.errors import N_, Invalid
 from app.layouts.values import Finding
 
 BEST, SHARP, FAIR, LEAST = 95, 82, 75, 55
@@ -24,6 +24,13 @@ PALETTES = (256, 192, 128, 96, 64, 48, 32)
 """Colours that a PNG may be reduced to, most first."""
 
 Encode = Callable[[int], bytes]
+
+
+class TooHeavy(Invalid):
+    sentence = N_(
+        "Even at the lowest quality this ad has %(kilobytes)s KB, and the channel takes %(most)s KB. Choose a calmer "
+        "picture or a layout with more plain ground."
+    )
 
 
 def picture_file(png: bytes, kind: PictureKind, provenance: Provenance, *, max_bytes: int | None = None) -> AdFile:

@@ -19,9 +19,6 @@ LEFT_OUT = N_("%(who)s excluded %(what)s from training.")
 MARKED = N_("%(who)s marked %(what)s as favourite.")
 UNMARKED = N_("%(who)s removed %(what)s from favourites.")
 FAVOURITE = N_("%(who)s marked or unmarked %(what)s as favourite.")
-PAUSED = N_("%(who)s paused %(what)s.")
-CONTINUED = N_("%(who)s started %(what)s, continuing an earlier training.")
-RESUMED = N_("%(who)s resumed %(what)s.")
 REVIEWED = N_("%(who)s reviewed %(what)s.")
 ERASED = N_("%(who)s permanently erased %(what)s.")
 
@@ -106,7 +103,6 @@ ACTIONS = {
     "image.changed": Action("pictures", "image", CHANGED),
     "image.included": Action("pictures", "image", INCLUDED),
     "image.left_out": Action("pictures", "image", LEFT_OUT),
-    "image.held_out": Action("pictures", "image", N_("%(who)s kept %(what)s for judging only.")),
     "image.deleted": Action("pictures", "image", DELETED),
     "image.restored": Action("pictures", "image", RESTORED),
     "image.cropped": Action("pictures", "image", N_("%(who)s set the crop of %(what)s.")),
@@ -125,14 +121,8 @@ ACTIONS = {
     # Trainings
     "training.started": Action("trainings", "training", STARTED),
     "training.cancelled": Action("trainings", "training", STOPPED),
-    "training.paused": Action("trainings", "training", PAUSED),
-    "training.resumed": Action("trainings", "training", RESUMED),
-    "training.continued": Action("trainings", "training", CONTINUED),
     "voice_training.started": Action("trainings", "training", STARTED),
     "voice_training.cancelled": Action("trainings", "training", STOPPED),
-    "voice_training.paused": Action("trainings", "training", PAUSED),
-    "voice_training.resumed": Action("trainings", "training", RESUMED),
-    "voice_training.continued": Action("trainings", "training", CONTINUED),
     # Adapters
     "adapter.changed": Action("adapters", "adapter", CHANGED),
     "adapter.published": Action(
@@ -177,8 +167,6 @@ ACTIONS = {
     "campaign.worded": Action("results", "campaign", N_("%(who)s changed the words of %(what)s.")),
     "campaign.pictured": Action("results", "campaign", N_("%(who)s requested pictures for %(what)s.")),
     "campaign.copied": Action("results", "campaign", N_("%(who)s copied %(what)s.")),
-    "pack.ordered": Action("results", "pack", ORDERED),
-    "pack.cancelled": Action("results", "pack", STOPPED),
     "campaign.deleted": Action("results", "campaign", DELETED),
     "writing.ordered": Action("results", "writing", ORDERED),
     "writing.cancelled": Action("results", "writing", STOPPED),

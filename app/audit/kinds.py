@@ -328,12 +328,6 @@ KINDS = {
         table="renderings",
         parameters=("rendering_id",),
     ),
-    "pack": Kind(
-        N_("a pack of ads"),
-        ngettext("%(num)s pack of ads", "%(num)s packs of ads", 2),
-        table="packs",
-        parameters=("pack_id",),
-    ),
     "cell": Kind(
         N_("an ad"),
         ngettext("%(num)s ad", "%(num)s ads", 2),

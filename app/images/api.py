@@ -8,7 +8,6 @@ from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, Field
 
 from app.images import exports, queries, service
-from app.images.diagnosis import api as diagnosis_api
 from app.images.forms import Caption, Ids, Share, Words
 from app.images.queries import Filter, Tile
 from app.images.reading.readers import suggest_palette
@@ -25,7 +24,6 @@ from app.web.session_deps import FileStorage, ReadSession, WriteSession
 from app.web.text import RowId
 
 router = APIRouter(tags=["Images"], route_class=DeferredRoute)
-router.routes += diagnosis_api.router.routes
 ZIP: dict[int | str, dict[str, Any]] = {200: {"content": {"application/zip": {}}}}
 
 
@@ -43,12 +41,7 @@ class ImageOut(BaseModel, defer_build=True):
     height: int
     caption: str
     included: bool
-    """Whether it takes part in training."""
-    only_judging: bool
-    """Whether a person keeps it for judging trainings: it is never learned."""
-    held_out: bool
-    """Whether it is kept back, by a person or as one of the tenth that every larger set keeps back: it judges trainings
-    and is never learned."""
+    """Whether training will see it."""
     focus_x: float
     """Centre of the training crop, as a share of the width; `focus_y` likewise of the height."""
     focus_y: float
@@ -81,8 +74,6 @@ class ImageChange(JsonBody):
 
     caption: Caption | None = None
     included: bool | None = None
-    only_judging: bool | None = None
-    """Keep it for judging trainings; this counts while it is included."""
     focus_x: Share | None = None
     focus_y: Share | None = None
 
@@ -133,8 +124,6 @@ def _out(request: Request, tile: Tile) -> ImageOut:
         height=image.height,
         caption=image.caption,
         included=image.included,
-        only_judging=image.only_judging,
-        held_out=judged.held_out,
         focus_x=image.focus_x,
         focus_y=image.focus_y,
         status=judged.status.value,
@@ -225,15 +214,8 @@ def change_image(
     image = queries.image(session, workspace_id=workspace_id, image_id=image_id)
     if change.caption is not None:
         service.write_caption(session, workspace_id=workspace_id, image_id=image_id, caption=change.caption)
-    if change.included is not None or change.only_judging is not None:
-        judges = image.only_judging if change.only_judging is None else change.only_judging
-        service.include(
-            session,
-            workspace_id=workspace_id,
-            image_id=image_id,
-            included=image.included if change.included is None else change.included,
-            only_judging=judges,
-        )
+    if change.included is not None:
+        service.include(session, workspace_id=workspace_id, image_id=image_id, included=change.included)
     if change.focus_x is not None or change.focus_y is not None:
         service.aim(
             session,

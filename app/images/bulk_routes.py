@@ -48,15 +48,6 @@ BULK_ACTIONS = (
         ngettext("%(num)s picture included in training.", "%(num)s pictures included in training."),
     ),
     BulkAction(
-        "only-judge",
-        "image.held_out",
-        {"included": True, "only_judging": True},
-        ngettext(
-            "%(num)s picture now only judges trainings. It is never learned.",
-            "%(num)s pictures now only judge trainings. They are never learned.",
-        ),
-    ),
-    BulkAction(
         "leave-out",
         "image.left_out",
         {"included": False},

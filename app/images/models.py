@@ -1,9 +1,8 @@
 """The pictures of a brand."""
 
 from datetime import datetime
-from typing import Any
 
-from sqlalchemy import JSON, ForeignKey, Index, String, Text, UniqueConstraint, false
+from sqlalchemy import JSON, ForeignKey, Index, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.db import ID_LENGTH, Base, new_id, now
@@ -40,15 +39,11 @@ class Image(Base):
     """What intake did, as pairs of sentence and parameters."""
     caption: Mapped[str] = mapped_column(Text, default="")
     included: Mapped[bool] = mapped_column(default=True)
-    only_judging: Mapped[bool] = mapped_column(default=False, server_default=false())
-    """A person wants it kept back: it judges trainings and is never learned."""
     focus_x: Mapped[float] = mapped_column(default=0.5)
     """Centre of the training crop, as a share of the width and height."""
     focus_y: Mapped[float] = mapped_column(default=0.5)
     created_by: Mapped[str | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))
     created_at: Mapped[datetime] = mapped_column(default=now)
-    measures: Mapped[dict[str, Any] | None] = mapped_column(JSON, default=None, deferred=True)
-    """What a worker measured (``PictureMeasures``); None until then. Read only where a set is diagnosed."""
     deleted_at: Mapped[datetime | None] = mapped_column(default=None)
     """Set by "delete"; undone within a while, then swept with its files."""
 

@@ -11,7 +11,6 @@ from sqlalchemy.orm import Session
 from app.db import now, own
 from app.errors import NotFound
 from app.images.captions import pairing_key
-from app.images.judging.held_out import held_out_ids
 from app.images.judging.look_alikes import PictureStatus, StatusThresholds, find_look_alikes, status_of
 from app.images.models import Image
 
@@ -24,8 +23,8 @@ ENOUGH_IMAGES, MANY_IMAGES = 10, 30
 THRESHOLDS = StatusThresholds(small_side=512)
 """Before a base model is chosen, a picture is called small only when it is so for every one of them."""
 
-Filter = Literal["all", "good", "small", "blurry", "twin", "judging", "left-out", "no-caption"]
-FILTERS: tuple[Filter, ...] = ("all", "good", "small", "blurry", "twin", "judging", "left-out", "no-caption")
+Filter = Literal["all", "good", "small", "blurry", "twin", "left-out", "no-caption"]
+FILTERS: tuple[Filter, ...] = ("all", "good", "small", "blurry", "twin", "left-out", "no-caption")
 
 
 @dataclass(frozen=True)
@@ -55,7 +54,7 @@ class Counts:
 @dataclass(frozen=True)
 class Judged:
     """One picture of a set and what is to be said about it. ``twin_of`` names the older picture that it repeats,
-    ``twin_id`` is that picture's id. ``held_out``: it takes part by judging alone and is never learned."""
+    ``twin_id`` is that picture's id."""
 
     id: str
     filename: str
@@ -65,7 +64,6 @@ class Judged:
     status: PictureStatus
     twin_of: str | None
     twin_id: str | None = None
-    held_out: bool = False
 
     def answers(self, wanted: Filter) -> bool:
         """Whether the picture belongs under this filter."""
@@ -74,8 +72,6 @@ class Judged:
                 return True
             case "left-out":
                 return not self.included
-            case "judging":
-                return self.held_out
             case "no-caption":
                 return not self.has_caption
             case _:
@@ -102,11 +98,6 @@ class JudgedSet:
     @property
     def included(self) -> int:
         return sum(picture.included for picture in self.pictures)
-
-    @property
-    def learned(self) -> int:
-        """How many of them training learns from."""
-        return sum(picture.included and not picture.held_out for picture in self.pictures)
 
     def neighbours(self, image_id: str) -> tuple[str | None, str | None]:
         """The pictures before and after in the order of the page."""
@@ -169,10 +160,6 @@ class PictureFacts(Protocol):
     def sharpness(self) -> float: ...
     @property
     def dhash(self) -> str: ...
-    @property
-    def sha256(self) -> str: ...
-    @property
-    def only_judging(self) -> bool: ...
 
 
 def judged_set(
@@ -189,8 +176,6 @@ def judged_set(
         Image.height,
         Image.sharpness,
         Image.dhash,
-        Image.sha256,
-        Image.only_judging,
     )
     rows = session.execute(
         select(*columns)
@@ -205,7 +190,6 @@ def judge(rows: Sequence[PictureFacts], small_side: int = THRESHOLDS.small_side)
     pictures left out make nobody a twin."""
     thresholds = replace(THRESHOLDS, small_side=small_side)
     taking_part = [row for row in rows if row.included]
-    held_out = held_out_ids(taking_part)
     twin_of: dict[str, PictureFacts] = {}
     for pair in find_look_alikes([row.dhash for row in taking_part]):
         older, newer = taking_part[pair.first], taking_part[pair.second]
@@ -224,7 +208,6 @@ def judge(rows: Sequence[PictureFacts], small_side: int = THRESHOLDS.small_side)
                 ),
                 twin_of=twin_of[row.id].filename if row.id in twin_of else None,
                 twin_id=twin_of[row.id].id if row.id in twin_of else None,
-                held_out=row.id in held_out,
             )
             for row in reversed(rows)
         ),

@@ -10,7 +10,6 @@ from app.errors import N_, NotFound
 from app.images import bulk_routes, captions, exports, queries, service, uploads
 from app.images.crops import bucket_sizes, training_crop
 from app.images.demo import add_demo_brand
-from app.images.diagnosis import routes as diagnosis_routes
 from app.images.forms import CaptionForm, FocusForm, SelectionForm
 from app.images.judging.findings import findings
 from app.images.judging.look_alikes import advice_for
@@ -33,7 +32,7 @@ from app.web.templating import fragment, page, render
 from app.web.text import RowId
 
 router = APIRouter(route_class=DeferredRoute)
-router.routes += [*bulk_routes.router.routes, *diagnosis_routes.router.routes]
+router.routes += bulk_routes.router.routes
 
 PREVIEW_BUCKETS = bucket_sizes(1024)
 """The crop that is shown is that of a base model with 1,024 pixels; smaller ones cut nearly the same."""
@@ -253,31 +252,10 @@ def leave_out(
     return _take_part(request, session, visitor, image_id, show, included=False)
 
 
-@router.post("/images/{image_id}/only-judge")
-@audited("image.held_out")
-def only_judge(
-    request: Request, session: WriteSession, visitor: Editor, image_id: RowId, show: Filter = "all"
-) -> Response:
-    return _take_part(request, session, visitor, image_id, show, included=True, only_judging=True)
-
-
 def _take_part(
-    request: Request,
-    session: WriteSession,
-    visitor: Editor,
-    image_id: str,
-    show: Filter,
-    *,
-    included: bool,
-    only_judging: bool = False,
+    request: Request, session: WriteSession, visitor: Editor, image_id: str, show: Filter, *, included: bool
 ) -> Response:
-    image = service.include(
-        session,
-        workspace_id=visitor.workspace.id,
-        image_id=image_id,
-        included=included,
-        only_judging=only_judging,
-    )
+    image = service.include(session, workspace_id=visitor.workspace.id, image_id=image_id, included=included)
     if not is_htmx(request):
         return go(request, f"/images/{image_id}")
     judged = queries.judged_set(session, workspace_id=visitor.workspace.id, project_id=image.project_id)

@@ -156,22 +156,16 @@ def aim(session: Session, *, workspace_id: str, image_id: str, focus_x: float, f
     return image
 
 
-def include(session: Session, *, workspace_id: str, image_id: str, included: bool, only_judging: bool = False) -> Image:
-    """Let a picture take part, or not; ``only_judging`` keeps it from being learned. Raises ``NotFound``."""
+def include(session: Session, *, workspace_id: str, image_id: str, included: bool) -> Image:
+    """Let training see a picture, or not. Raises ``NotFound``."""
     image = queries.image(session, workspace_id=workspace_id, image_id=image_id)
-    image.included, image.only_judging = included, only_judging
+    image.included = included
     session.flush()
     return image
 
 
 def change_many(
-    session: Session,
-    *,
-    workspace_id: str,
-    project_id: str,
-    image_ids: Sequence[str],
-    included: bool,
-    only_judging: bool = False,
+    session: Session, *, workspace_id: str, project_id: str, image_ids: Sequence[str], included: bool
 ) -> int:
     """The same for several pictures of a brand; returns how many there were. Raises ``NotFound``."""
     projects.project(session, workspace_id=workspace_id, project_id=project_id)
@@ -184,7 +178,7 @@ def change_many(
             Image.project_id == project_id,
             Image.deleted_at.is_(None),
         )
-        .values(included=included, only_judging=only_judging),
+        .values(included=included),
     )
 
 

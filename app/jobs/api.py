@@ -31,7 +31,7 @@ class JobOut(BaseModel, defer_build=True):
     project_id: str | None
     title: str
     state: str
-    """``queued``, ``running``, ``paused``, ``done``, ``failed`` or ``cancelled``."""
+    """``queued``, ``running``, ``done``, ``failed`` or ``cancelled``."""
     phase: str
     progress_done: int
     progress_total: int
@@ -42,9 +42,6 @@ class JobOut(BaseModel, defer_build=True):
     error_code: str | None
     error_sentence: str | None
     cancel_requested: bool
-    pause_requested: bool
-    """A running training is to pause at its next step."""
-    paused_at: datetime | None
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
@@ -62,7 +59,7 @@ class JobOut(BaseModel, defer_build=True):
 
 class JobList(BaseModel, defer_build=True):
     active: list[JobOut]
-    """Running, queued and paused jobs; only on the first page."""
+    """Running and queued jobs; only on the first page."""
     items: list[JobOut]
     """Ended jobs, the newest first."""
     next: str | None

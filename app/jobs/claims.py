@@ -7,7 +7,7 @@ with ``LeaseLost`` once another attempt has begun, so a worker that was paused f
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Literal
+from typing import Any
 
 from sqlalchemy import CursorResult, Update, func, select, update
 from sqlalchemy.orm import Session
@@ -17,8 +17,6 @@ from app.jobs import scheduling
 from app.jobs.models import Job, Worker
 
 LEASE = timedelta(seconds=60)
-Asked = Literal["cancel", "pause"] | None
-"""What somebody wants of a running job."""
 
 
 class LeaseLost(Exception):
@@ -98,17 +96,17 @@ def assert_lease(session: Session, claim: Claim, *, got_further: bool = False, w
     update_claimed(session, claim, update(Job).values(changes))
 
 
-def heartbeat(session: Session, claim: Claim, *, device_seconds: float) -> Asked:
-    """Prolong the lease and add the device time since the last heartbeat. Says what somebody has asked for.
+def heartbeat(session: Session, claim: Claim, *, device_seconds: float) -> bool:
+    """Prolong the lease and add the device time since the last heartbeat. Says whether somebody asked to cancel.
 
     Raises ``LeaseLost``.
     """
     moment = database_now(session)
     values = {"lease_until": moment + LEASE, "device_seconds": Job.device_seconds + device_seconds}
     update_claimed(session, claim, update(Job).values(values))
-    asked = _asked(session, claim)
+    cancel = bool(session.scalar(select(Job.cancel_requested).where(Job.id == claim.job_id)))
     scheduling.add_seconds(session, claim.workspace_id, device_seconds, moment=moment)
-    return asked
+    return cancel
 
 
 def add_device_seconds(session: Session, claim: Claim, seconds: float) -> None:
@@ -126,16 +124,11 @@ def add_device_seconds(session: Session, claim: Claim, seconds: float) -> None:
 
 def record_progress(
     session: Session, claim: Claim, *, phase: str, done: int, total: int, seconds_left: float | None
-) -> Asked:
-    """Note how far the job is. Says what somebody has asked for. Raises ``LeaseLost``."""
+) -> bool:
+    """Note how far the job is. Says whether somebody asked to cancel. Raises ``LeaseLost``."""
     values = {"phase": phase, "progress_done": done, "progress_total": total, "seconds_left": seconds_left}
     update_claimed(session, claim, update(Job).values(**values))
-    return _asked(session, claim)
-
-
-def _asked(session: Session, claim: Claim) -> Asked:
-    row = session.execute(select(Job.cancel_requested, Job.pause_requested).where(Job.id == claim.job_id)).one()
-    return "cancel" if row.cancel_requested else "pause" if row.pause_requested else None
+    return bool(session.scalar(select(Job.cancel_requested).where(Job.id == claim.job_id)))
 
 
 def record_checkpoint(

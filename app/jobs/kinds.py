@@ -18,18 +18,15 @@ class JobKind:
     """What people call it."""
     address: str | None
     """The page that shows what the job is about, with ``{subject_id}``; None where there is none of its own."""
-    can_pause: bool = False
-    """Whether it goes on from where it was, however long it has stood still."""
 
 
 KINDS = {
     kind.key: kind
     for kind in (
-        JobKind("training", "training", N_("Training"), "/trainings/{subject_id}", can_pause=True),
-        JobKind("voice_training", "training", N_("Voice training"), "/voice-trainings/{subject_id}", can_pause=True),
+        JobKind("training", "training", N_("Training"), "/trainings/{subject_id}"),
+        JobKind("voice_training", "training", N_("Voice training"), "/voice-trainings/{subject_id}"),
         JobKind("generation", "generation", N_("Visuals"), "/generations/{subject_id}"),
         JobKind("rendering", "generation", N_("Ads"), "/renderings/{subject_id}"),
-        JobKind("pack", "generation", N_("Pack"), "/packs/{subject_id}"),
         JobKind("enlargement", "generation", N_("Enlargement"), "/generations/{subject_id}"),
         JobKind("writing", "generation", N_("Texts"), "/writings/{subject_id}"),
         JobKind("adapter_import", "generation", N_("Adapter file"), "/adapter-files/{subject_id}"),

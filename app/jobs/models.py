@@ -4,17 +4,15 @@ import hashlib
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, ColumnElement, Float, ForeignKey, Index, String, Text, false
+from sqlalchemy import JSON, BigInteger, ColumnElement, Float, ForeignKey, Index, String, Text
 from sqlalchemy.ext.hybrid import hybrid_property
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.db import ID_LENGTH, Base, new_id, now
 from app.jobs.kinds import KINDS
 
-STATES = ("queued", "running", "paused", "done", "failed", "cancelled")
+STATES = ("queued", "running", "done", "failed", "cancelled")
 ACTIVE_STATES = ("queued", "running")
-OPEN_STATES = (*ACTIVE_STATES, "paused")
-"""Those that have not ended."""
 
 
 class Job(Base):
@@ -47,12 +45,6 @@ class Job(Base):
     owner: Mapped[str | None] = mapped_column(String(80), default=None)
     lease_until: Mapped[datetime | None] = mapped_column(default=None)
     cancel_requested: Mapped[bool] = mapped_column(default=False)
-    pause_requested: Mapped[bool] = mapped_column(default=False, server_default=false())
-    """Somebody has asked a running job to pause, which it does at its next step."""
-    paused_at: Mapped[datetime | None] = mapped_column(default=None)
-    """Since when it is paused; None while it is not."""
-    paused_seconds: Mapped[float] = mapped_column(Float, default=0.0, server_default="0")
-    """How long it was paused in all, after it had been started, until it went on the last time."""
     phase: Mapped[str] = mapped_column(String(20), default="")
     progress_done: Mapped[int] = mapped_column(default=0)
     progress_total: Mapped[int] = mapped_column(default=0)
@@ -81,28 +73,12 @@ class Job(Base):
     def _is_active(cls) -> ColumnElement[bool]:
         return cls.state.in_(ACTIVE_STATES)
 
-    @hybrid_property
-    def is_open(self) -> bool:
-        """It waits, runs or is paused; in a query, the condition that it does."""
-        return self.state in OPEN_STATES
-
-    @is_open.inplace.expression
-    @classmethod
-    def _is_open(cls) -> ColumnElement[bool]:
-        return cls.state.in_(OPEN_STATES)
-
     __table_args__ = (
         # A claim jumps through this index from one workspace that waits to the next.
         Index("ix_jobs_claim", "state", "lane", "workspace_id", "priority", "created_at", "id"),
         Index("ix_jobs_workspace", "workspace_id", "created_at", "id"),
         Index("ix_jobs_lease", "state", "lease_until"),
     )
-
-    def seconds_until(self, moment: datetime) -> float | None:
-        """From its first start until then, pauses left out; None before it was started."""
-        if self.started_at is None:
-            return None
-        return (min(moment, self.paused_at or moment) - self.started_at).total_seconds() - self.paused_seconds
 
     @property
     def lost_its_secret(self) -> bool:
@@ -140,7 +116,6 @@ def version_of(job: Any) -> str:
         job.attempt,
         job.results,
         job.cancel_requested,
-        job.pause_requested,
         job.held_back,
         job.error_code,
         job.progress_total,

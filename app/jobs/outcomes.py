@@ -1,5 +1,4 @@
-"""How an attempt ends: done, cancelled, failed, given back to the queue, paused, or lost with its worker. A job ends
-once."""
+"""How an attempt ends: done, cancelled, failed, given back to the queue, or lost with its worker. A job ends once."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -82,7 +81,6 @@ def _end(session: Session, claim: Claim, state: str, code: str | None = None, se
         "owner": None,
         "phase": "",
         "seconds_left": None,
-        "pause_requested": False,
         "error_code": code,
         "error_sentence": sentence,
         "sealed_secret": case((Job.sealed_secret.is_not(None), "")),
@@ -93,18 +91,14 @@ def _end(session: Session, claim: Claim, state: str, code: str | None = None, se
 
 def give_back(session: Session, claim: Claim, *, reason: str | None = None) -> None:
     """Requeue the job, because this worker stops or, with a sentence as ``reason``, cannot go on just now; the attempt
-    is not counted. Where somebody has asked for a pause, it is paused from now on. Raises ``LeaseLost``.
+    is not counted. Raises ``LeaseLost``.
     """
-    is_pause = Job.pause_requested & ~Job.cancel_requested
     values = {
-        "state": case((is_pause, "paused"), else_="queued"),
-        "paused_at": case((is_pause, database_now(session))),
-        "pause_requested": False,
+        "state": "queued",
         "owner": None,
         "lease_until": None,
         "phase": "",
-        "seconds_left": None,
-        "held_back": case((is_pause, None), else_=reason),
+        "held_back": reason,
         "attempts_without_progress": func.max(Job.attempts_without_progress - 1, 0)
         if session.get_bind().dialect.name == "sqlite"
         else func.greatest(Job.attempts_without_progress - 1, 0),
@@ -122,7 +116,7 @@ def mark_lost(session: Session, *, job_id: str, fence: int, failure: FailureKind
         raise LeaseLost(job_id)
     _take_from_its_worker(session, job, failure, database_now(session))
     session.flush()
-    if not job.is_open:
+    if job.state != "queued":
         counters.count(session, counters.ENDED, kind=job.kind, state=job.state)
 
 
@@ -140,7 +134,7 @@ def reap(session: Session) -> int:
     for job in expired:
         _take_from_its_worker(session, job, FAILURES["silent"], moment)
     session.flush()
-    for kind, state in sorted((job.kind, job.state) for job in expired if not job.is_open):
+    for kind, state in sorted((job.kind, job.state) for job in expired if job.state != "queued"):
         counters.count(session, counters.ENDED, kind=kind, state=state)
     for kind in sorted(job.kind for job in expired):
         counters.count(session, counters.LEASE_EXPIRED, kind=kind)
@@ -154,16 +148,13 @@ def _take_from_its_worker(session: Session, job: Job, failure: FailureKind, mome
     job.owner, job.lease_until, job.phase, job.seconds_left = None, None, "", None
     if job.cancel_requested and job.checkpoint is None:
         job.state, job.finished_at = "cancelled", moment
-    elif job.pause_requested and not job.cancel_requested:
-        job.state, job.paused_at = "paused", moment
     elif job.attempts_without_progress >= ATTEMPTS_WITHOUT_PROGRESS:
         job.state, job.finished_at = "failed", moment
         job.error_code, job.error_sentence = failure.code, failure.in_the_end
     else:
         job.state, job.held_back = "queued", failure.meanwhile
         notify_later(session, job.queue)
-    job.pause_requested = False
-    if not job.is_open:
+    if job.state != "queued":
         job.forget_secret()
     lost.outcome = job.state
     session.add(lost)

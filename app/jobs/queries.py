@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from app.db import now, own
 from app.errors import NotFound
 from app.jobs.kinds import QUEUES
-from app.jobs.models import OPEN_STATES, Job, Worker, version_of
+from app.jobs.models import ACTIVE_STATES, Job, Worker, version_of
 
 PAGE = 30
 ALIVE_FOR = timedelta(seconds=60)
@@ -37,11 +37,11 @@ def jobs_of(session: Session, subject_ids: list[str]) -> dict[str, Job]:
 
 
 def active(session: Session, *, workspace_id: str) -> list[Job]:
-    """Running jobs, then queued ones in the order of age, then paused ones."""
+    """Running jobs, then queued ones in the order of age."""
     return list(
         session.scalars(
             select(Job)
-            .where(Job.workspace_id == workspace_id, Job.is_open)
+            .where(Job.workspace_id == workspace_id, Job.is_active)
             .order_by(Job.state.desc(), Job.created_at, Job.id)
         )
     )
@@ -90,11 +90,11 @@ class Pulse(NamedTuple):
     version: str
     numbers: tuple[int, int, float | None]
     """Done, in all, and seconds left."""
-    is_open: bool
+    is_active: bool
 
 
 def pulses(session: Session, *, subject_ids: set[str], workspace_ids: set[str]) -> list[Pulse]:
-    """The jobs of these trainings and generations, and all that have not ended in these workspaces: one question."""
+    """The jobs of these trainings and generations, and all that wait or run in these workspaces: one question."""
     rows = session.execute(
         select(
             Job.subject_id,
@@ -104,7 +104,6 @@ def pulses(session: Session, *, subject_ids: set[str], workspace_ids: set[str]) 
             Job.attempt,
             Job.results,
             Job.cancel_requested,
-            Job.pause_requested,
             Job.held_back,
             Job.error_code,
             Job.progress_done,
@@ -114,7 +113,7 @@ def pulses(session: Session, *, subject_ids: set[str], workspace_ids: set[str]) 
             or_(
                 Job.subject_id.in_(subject_ids) if subject_ids else false(),
                 # The queues are named so that the claim's index is walked.
-                and_(Job.is_open, Job.queue.in_(QUEUES), Job.workspace_id.in_(workspace_ids))
+                and_(Job.is_active, Job.queue.in_(QUEUES), Job.workspace_id.in_(workspace_ids))
                 if workspace_ids
                 else false(),
             )
@@ -126,7 +125,7 @@ def pulses(session: Session, *, subject_ids: set[str], workspace_ids: set[str]) 
             row.workspace_id,
             version_of(row),
             (row.progress_done, row.progress_total, row.seconds_left),
-            row.state in OPEN_STATES,
+            row.state in ACTIVE_STATES,
         )
         for row in rows
     ]

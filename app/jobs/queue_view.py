@@ -106,5 +106,5 @@ def _entry(
     position = ahead[job.id] + 1 if ahead and job.id in ahead else None
     # Only the next in line can be told a time: the jobs before the others have no measured pace yet.
     until = (until_free or {}).get(job.queue) if position == 2 else None
-    seconds = job.seconds_until(job.finished_at or now())
+    seconds = ((job.finished_at or now()) - job.started_at).total_seconds() if job.started_at else None
     return Entry(job, names.get(job.created_by or "", ""), position, until, seconds)

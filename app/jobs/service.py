@@ -1,5 +1,4 @@
-"""What is asked of jobs: enqueue, cancel, pause, resume, requeue.
-The row is the truth; a message only wakes a queue's workers."""
+"""What is asked of jobs: enqueue, cancel, requeue. The row is the truth; a message only wakes a queue's workers."""
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -38,18 +37,6 @@ class QueueFull(AppError):
 
 class AlreadyEnded(Conflict):
     sentence = N_("This job has already ended, so there is nothing to cancel.")
-
-
-class AlreadyOver(Conflict):
-    sentence = N_("This training has already ended. Continue it from one of its saved steps instead.")
-
-
-class CannotPause(Conflict):
-    sentence = N_("Only trainings can be paused.")
-
-
-class IsStopping(Conflict):
-    sentence = N_("This training is already being cancelled.")
 
 
 def limit_jobs(session: Session, most: int) -> None:
@@ -98,73 +85,21 @@ def enqueue(
 
 
 def request_cancel(session: Session, *, workspace_id: str, job_id: str) -> Job:
-    """Ask for an end. A queued job ends at once, a running one at its next step; a paused one that has a checkpoint as
-    soon as a worker has kept what it had learned.
+    """Ask for an end. A queued job ends at once, a running one at its next step.
 
     Raises ``NotFound`` for another workspace's job, ``AlreadyEnded`` for one that has ended.
     """
     job = _locked(session, workspace_id=workspace_id, job_id=job_id)
-    if not job.is_open:
+    if not job.is_active:
         raise AlreadyEnded()
     job.cancel_requested = True
-    if job.state == "paused" and job.checkpoint is not None:
-        _go_on(session, job)
-    elif job.state != "running":
+    if job.state == "queued":
         job.state, job.finished_at = "cancelled", database_now(session)
         job.forget_secret()
         session.flush()
         counters.count(session, counters.ENDED, kind=job.kind, state=job.state)
     session.flush()
     return job
-
-
-def request_pause(session: Session, *, workspace_id: str, job_id: str) -> Job:
-    """Ask a job to stand still, holding no worker. One that waits is paused at once, a running one at its next step,
-    from which it goes on later; one that is paused stays so.
-
-    Raises ``NotFound`` for another workspace's job, ``CannotPause``, ``AlreadyOver``, ``IsStopping``.
-    """
-    job = _pausable(session, workspace_id=workspace_id, job_id=job_id)
-    if job.cancel_requested:
-        raise IsStopping()
-    if job.state == "queued":
-        job.state, job.paused_at, job.held_back = "paused", database_now(session), None
-    elif job.state == "running":
-        job.pause_requested = True
-    session.flush()
-    return job
-
-
-def resume(session: Session, *, workspace_id: str, job_id: str) -> Job:
-    """Let a paused job wait for its turn again; takes back a pause that was asked for. One that waits or runs is left
-    alone.
-
-    Raises ``NotFound`` for another workspace's job, ``CannotPause``, ``AlreadyOver``.
-    """
-    job = _pausable(session, workspace_id=workspace_id, job_id=job_id)
-    job.pause_requested = False
-    if job.state == "paused":
-        _go_on(session, job)
-    session.flush()
-    return job
-
-
-def _pausable(session: Session, *, workspace_id: str, job_id: str) -> Job:
-    job = _locked(session, workspace_id=workspace_id, job_id=job_id)
-    if job.kind not in KINDS or not KINDS[job.kind].can_pause:
-        raise CannotPause()
-    if not job.is_open:
-        raise AlreadyOver()
-    return job
-
-
-def _go_on(session: Session, job: Job) -> None:
-    """From paused to queued."""
-    if job.started_at is not None and job.paused_at is not None:
-        job.paused_seconds += (database_now(session) - job.paused_at).total_seconds()
-    job.state, job.paused_at, job.attempts_without_progress = "queued", None, 0
-    session.flush()
-    notify_later(session, job.queue)
 
 
 def requeue(session: Session, *, workspace_id: str, job_id: str) -> Job:

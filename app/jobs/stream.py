@@ -177,7 +177,7 @@ def _tell(listeners: list[Listener], pulses: list[Pulse]) -> None:
     news = {one.subject_id: News(one.subject_id, one.version, *one.numbers) for one in pulses}
     active: dict[str, list[Pulse]] = {one.follow.workspace_id: [] for one in listeners if one.follow.all_jobs}
     for pulse in pulses:
-        if pulse.is_open and pulse.workspace_id in active:
+        if pulse.is_active and pulse.workspace_id in active:
             active[pulse.workspace_id].append(pulse)
     versions = {workspace_id: News(ALL_JOBS, version_of_all(those)) for workspace_id, those in active.items()}
     for listener in listeners:

@@ -272,10 +272,6 @@ def draw(session: WriteSession, visitor: Editor, campaign_id: RowId, wanted: Pic
 @router.post("/campaigns/{campaign_id}/copy", status_code=201, summary="Copy a campaign without its ads")
 @audited("campaign.copied")
 def copy(session: WriteSession, visitor: Editor, campaign_id: RowId, wanted: CopyIn) -> CopyOut:
-    """Brief, words, base pictures and file names are copied, and for each ad its layout, hidden parts and crop.
-
-    Verdicts, versions, packs, and words or pictures of single ads are not. POST `/make` then makes the ads.
-    """
     made = service.copy(session, _author(visitor, campaign_id), wanted.name)
     return CopyOut(id=made.id, name=made.name)
 

@@ -66,21 +66,7 @@ class NothingChanged(Invalid):
 
 
 class NothingToPack(Invalid):
-    sentence = N_("No ad is approved yet. Approve the ads that you want to take along.")
-
-
-class NothingToPrint(Invalid):
-    field = "formats"
-    sentence = N_("None of the approved ads is for print. Please choose another file type as well.")
-
-
-class NoFormat(Invalid):
-    field = "formats"
-    sentence = N_("Please choose at least one file type.")
-
-
-class FileGone(Invalid):
-    sentence = N_("The file of this ad, or its picture, is no longer in the storage. Please choose another picture.")
+    sentence = N_("No ad is approved yet. Approve the ads that you want to take along, or include those in review.")
 
 
 class NotDrawnYet(Conflict):

@@ -23,8 +23,6 @@ class CampaignBrief(Base):
     """A ``brief.Brief``."""
     name_pattern: Mapped[str] = mapped_column(String(200), default="")
     """How files of a pack are called; empty: as usual."""
-    beginnings: Mapped[list[dict[str, Any]] | None] = mapped_column(JSON, default=None)
-    """Of a copied campaign: how its first ads differ from what the brief says, each a ``spec.Beginning``."""
     changed_by: Mapped[str | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))
     changed_at: Mapped[datetime] = mapped_column(default=now)
 
@@ -160,7 +158,7 @@ class Pack(Base):
     number: Mapped[int]
     """1, 2, 3 … within the campaign."""
     contents: Mapped[dict[str, Any]] = mapped_column(JSON)
-    """A ``packs.contents.Contents``."""
+    """A ``packs.Contents``."""
     key: Mapped[str | None] = mapped_column(String(300), default=None)
     byte_count: Mapped[int] = mapped_column(BigInteger, default=0)
     sha256: Mapped[str | None] = mapped_column(String(64), default=None)

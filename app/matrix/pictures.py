@@ -6,7 +6,6 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.brand_kits import queries as kits
-from app.brand_kits.snapshot import KitSnapshot
 from app.db import now
 from app.generations import service as generations
 from app.generations.models import Output
@@ -19,18 +18,9 @@ from app.matrix import cells, labels, queries
 from app.matrix.brief import Brief, picture_prompt
 from app.matrix.cells import Author, Changed, Scope
 from app.matrix.errors import NoSuchAudience, NoSuchPicture
-from app.matrix.models import CampaignBrief, CampaignPicture, Cell
+from app.matrix.models import CampaignBrief, CampaignPicture
 from app.matrix.places import places
-from app.matrix.spec import (
-    PICTURE_CLASSES,
-    STUDIO_CHANNELS,
-    Beginning,
-    CellSpec,
-    PictureClass,
-    Place,
-    Words,
-    picture_class,
-)
+from app.matrix.spec import PICTURE_CLASSES, STUDIO_CHANNELS, CellSpec, PictureClass, Place, picture_class
 
 PICTURES_EACH = 2
 """So that there is another one to choose at once."""
@@ -208,7 +198,6 @@ def _lay_out(
     where = {"workspace_id": author.workspace_id, "campaign_id": author.campaign_id}
     said = queries.words(session, **where)
     kit = kits.current(session, workspace_id=author.workspace_id, project_id=needs.row.project_id)
-    begins_with = queries.beginnings(needs.row)
     wanted: dict[str, CellSpec] = {}
     for view in queries.views(session, queries.all_cells(session, **where)):
         place = needs.places.get(view.cell.channel)
@@ -220,36 +209,22 @@ def _lay_out(
             continue
         if view.spec is None:
             words = queries.words_of(said.get((view.cell.audience, view.cell.locale)))
-            made = _first(needs, kit, view.cell, place, output, words)
-            begun = begins_with.get((view.cell.audience, view.cell.channel, view.cell.locale))
-            wanted[view.cell.id] = made if begun is None else _begun(made, begun)
+            wanted[view.cell.id] = CellSpec(
+                place=place,
+                locale=view.cell.locale,
+                output_id=output.id,
+                picture=output.sha256,
+                words=words,
+                legal=cells.legal_line(kit.legal_for(view.cell.locale)),
+                ai_label=labels.made_with_ai(view.cell.locale) if needs.brief.ai_label else "",
+                layout=needs.brief.layout,
+                theme=needs.brief.theme,
+                kit_version=kit.version,
+            )
         elif replaced is not None and view.spec.output_id == replaced:
             same = {"output_id": output.id, "picture": output.sha256, "focus": (0.5, 0.5)}
             wanted[view.cell.id] = view.spec.model_copy(update=same)
     return cells.make_versions(session, author, wanted, "made" if replaced is None else "picture")
-
-
-def _first(needs: _Needs, kit: KitSnapshot, cell: Cell, place: Place, output: Output, words: Words) -> CellSpec:
-    """The first version of a cell, as brief and kit say."""
-    return CellSpec(
-        place=place,
-        locale=cell.locale,
-        output_id=output.id,
-        picture=output.sha256,
-        words=words,
-        legal=cells.legal_line(kit.legal_for(cell.locale)),
-        ai_label=labels.made_with_ai(cell.locale) if needs.brief.ai_label else "",
-        layout=needs.brief.layout,
-        theme=needs.brief.theme,
-        kit_version=kit.version,
-    )
-
-
-def _begun(made: CellSpec, begun: Beginning) -> CellSpec:
-    parts: dict[str, object] = {"layout": begun.layout, "theme": begun.theme, "hidden": begun.hidden}
-    if begun.output_id == made.output_id:
-        parts["focus"] = begun.focus
-    return made.model_copy(update=parts)
 
 
 def _needs(session: Session, author: Author) -> _Needs:

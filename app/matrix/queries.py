@@ -13,7 +13,7 @@ from app.jobs.models import Job
 from app.matrix.brief import Brief
 from app.matrix.errors import NoBrief
 from app.matrix.models import CampaignBrief, CampaignPicture, CampaignWords, Cell, CellVersion, Rendering
-from app.matrix.spec import Beginning, CellSpec, Words
+from app.matrix.spec import CellSpec, Words
 from app.matrix.text_rules import FieldFinding, of_ad
 from app.writings import queries as writings
 
@@ -73,12 +73,6 @@ def find_brief(session: Session, *, workspace_id: str, campaign_id: str) -> Camp
 
 def brief_of(row: CampaignBrief) -> Brief:
     return Brief.model_validate(row.brief)
-
-
-def beginnings(row: CampaignBrief) -> dict[tuple[str, str, str], Beginning]:
-    """Of a copied campaign, by audience, channel and locale."""
-    found = [Beginning.model_validate(one) for one in row.beginnings or ()]
-    return {(one.audience, one.channel, one.locale): one for one in found}
 
 
 def with_brief(session: Session, *, workspace_id: str) -> dict[str, CampaignBrief]:

@@ -17,7 +17,7 @@ from app.matrix.cells import Author, Changed
 from app.matrix.errors import AdapterOfAnotherBrand, BriefChanged, NoSuchAudience, OtherBrand, TooManyCells
 from app.matrix.models import CampaignBrief, CampaignWords, Cell
 from app.matrix.places import places
-from app.matrix.spec import Beginning, Words
+from app.matrix.spec import Words
 from app.projects import queries as projects
 
 MOST_CELLS = 10_000
@@ -161,8 +161,7 @@ def words_row(session: Session, author: Author, audience: str, locale: str) -> C
 
 
 def copy(session: Session, author: Author, name: str) -> Campaign:
-    """A new campaign with the same brief, words, base pictures and file names, whose ads will have the same layouts,
-    parts and crops. It has no ads, verdicts or packs yet.
+    """A new campaign with the same brief, words and pictures, and no cells yet.
 
     Raises ``NotFound``, ``NoBrief``, ``EmptyName``, ``NameTaken``.
     """
@@ -180,9 +179,6 @@ def copy(session: Session, author: Author, name: str) -> Campaign:
         brief=brief,
     )
     own = Author(author.workspace_id, campaign.id, author.user_id)
-    made = queries.brief_row(session, workspace_id=author.workspace_id, campaign_id=campaign.id)
-    made.name_pattern = row.name_pattern
-    made.beginnings = [one.model_dump(mode="json") for one in _beginnings(session, row, brief)]
     for (audience, locale), said in queries.words(session, **where).items():
         if brief.audience(audience) and locale in brief.locales:
             words_row(session, own, audience, locale).words = dict(said.words)
@@ -200,18 +196,3 @@ def copy(session: Session, author: Author, name: str) -> Campaign:
         )
     session.flush()
     return campaigns.campaign(session, workspace_id=author.workspace_id, campaign_id=campaign.id)
-
-
-def _beginnings(session: Session, row: CampaignBrief, brief: Brief) -> list[Beginning]:
-    """How each ad differs from what the brief says; of one that is not made yet, what it was to begin with."""
-    found = queries.beginnings(row)
-    usual = (brief.layout, brief.theme, (), (0.5, 0.5))
-    listed = queries.all_cells(session, workspace_id=row.workspace_id, campaign_id=row.campaign_id)
-    for view in queries.views(session, listed):
-        spec, cell = view.spec, view.cell
-        if spec is None:
-            continue
-        found.pop((cell.audience, cell.channel, cell.locale), None)
-        if (spec.layout, spec.theme, spec.hidden, spec.focus) != usual:
-            found[cell.audience, cell.channel, cell.locale] = Beginning.of(cell.audience, cell.channel, spec)
-    return list(found.values())

@@ -6,7 +6,7 @@ from pydantic import Field, StringConstraints
 
 from app.layouts.channels import Channel
 from app.layouts.values import Canvas, Insets, ProportionClass, Theme
-from app.matrix.brief import AudienceKey, Key, LocaleTag, Part
+from app.matrix.brief import Key, LocaleTag, Part
 
 PictureClass = Literal["tall", "square", "wide"]
 """Proportions that pictures are drawn in; a strip is cut from the one that is nearest to it."""
@@ -102,25 +102,6 @@ class CellSpec(Part):
     def headline(self) -> str:
         """What stands there at this size."""
         return (self.words.short_headline if self.place.is_short else "") or self.words.headline
-
-
-class Beginning(Part):
-    """What the first version of an ad takes over from the same ad of the campaign that was copied."""
-
-    audience: AudienceKey
-    channel: Key
-    locale: LocaleTag
-    layout: Key
-    theme: Theme
-    hidden: tuple[str, ...] = ()
-    output_id: str
-    """The picture that ``focus`` is about; another one is cropped around its middle."""
-    focus: tuple[Share, Share]
-
-    @classmethod
-    def of(cls, audience: str, channel: str, spec: CellSpec) -> "Beginning":
-        kept = ("locale", "layout", "theme", "hidden", "output_id", "focus")
-        return cls(audience=audience, channel=channel, **{name: getattr(spec, name) for name in kept})
 
 
 def picture_class(width_px: int, height_px: int, proportion: ProportionClass) -> PictureClass:

@@ -14,7 +14,6 @@ from app.adapters.models import Adapter
 from app.jobs.models import Job
 from app.models import Base
 from app.operations.models import OrphanFile
-from app.trainings.models import Training
 
 NO_FILES = {OrphanFile.__tablename__}
 ROWS_AT_ONCE = 2000
@@ -41,8 +40,7 @@ def referenced(session: Session) -> Iterator[str]:
 
 
 def checkpoint_folders(session: Session) -> set[str]:
-    """Folders of the checkpoints that jobs have recorded, whatever became of the job, and of kept steps."""
+    """Folders of the checkpoints that jobs have recorded, whatever became of the job."""
     found = session.scalars(select(Job.checkpoint).where(Job.checkpoint.is_not(None)))
     recorded = [one for newest in found if newest for one in (newest, newest.get("before"))]
-    kept = [one["folder"] for steps in session.scalars(select(Training.kept_steps)) for one in steps]
-    return {str(checkpoint["key"]) for checkpoint in recorded if checkpoint} | set(kept)
+    return {str(checkpoint["key"]) for checkpoint in recorded if checkpoint}

@@ -7,17 +7,14 @@ Files come before their rows, so a young file without a row is nothing odd. A fi
 
 from datetime import timedelta
 
-from sqlalchemy import CursorResult, String, cast, delete, select, update
+from sqlalchemy import CursorResult, delete, select, update
 from sqlalchemy.orm import Session
 
-from app.adapters.models import Adapter
 from app.db import Database, now
 from app.jobs.models import Counter, Job
 from app.operations import keys
 from app.operations.models import OrphanFile
 from app.storage import Storage
-from app.trainings.continuing.kept import KEPT_FOR_DAYS, forget_others, kept_steps
-from app.trainings.continuing.service import held_folders
 from app.trainings.models import Training
 from app.trainings.queries import folder_of
 
@@ -110,32 +107,5 @@ def sweep_checkpoints(database: Database, storage: Storage) -> int:
             assert isinstance(forgotten, CursorResult)
             is_ours = forgotten.rowcount == 1
         if is_ours:
-            removed += _forget_checkpoints(database, storage, job.project_id, job.training_id)
+            removed += storage.delete_under(f"{folder_of(job.project_id, job.training_id)}/checkpoints")
     return removed
-
-
-def _forget_checkpoints(database: Database, storage: Storage, project_id: str, training_id: str) -> int:
-    """All but the kept steps."""
-    with database.read() as session:
-        kept = [one.folder for one in kept_steps(session.get_one(Training, training_id))]
-    return forget_others(storage, f"{folder_of(project_id, training_id)}/checkpoints", kept)
-
-
-def sweep_kept_steps(database: Database, storage: Storage) -> int:
-    """Remove what nobody has gone on from for long: the kept steps of trainings that ended ``KEPT_FOR_DAYS`` ago, but
-    for the last one of each whose adapter is there. Says how many files."""
-    long_ago = now() - timedelta(days=KEPT_FOR_DAYS)
-    with database.write() as session:
-        held, removed = held_folders(session), []
-        found = session.execute(
-            select(Training, Adapter.id)
-            .join(Job, Job.subject_id == Training.id)
-            .outerjoin(Adapter, Adapter.training_id == Training.id)
-            .where(Job.finished_at < long_ago, cast(Training.kept_steps, String) != "[]")
-        ).all()
-        for training, adapter_id in found:
-            steps = kept_steps(training)
-            stay = [one for one in steps if one.folder in held or (one == steps[-1] and adapter_id is not None)]
-            training.kept_steps = [one.model_dump(mode="json") for one in stay]
-            removed += [one.folder for one in steps if one not in stay]
-    return sum(storage.delete_under(folder) for folder in removed)

@@ -8,7 +8,6 @@ from pydantic import BaseModel
 from app.jobs.api import JobOut
 from app.trainings.estimates import Estimate
 from app.trainings.look.forms import CleanOverrides
-from app.trainings.look.jury import Reading
 from app.trainings.look.recipe import TrainingRecipe
 from app.trainings.voice.measures import Measures
 from app.trainings.voice.overrides import VoiceOverrides
@@ -70,9 +69,6 @@ class PlanOut(Promise, defer_build=True):
 
     recipe: TrainingRecipe
     picture_count: int
-    """That it would learn from."""
-    held_out_count: int
-    """That would judge it and are never learned."""
 
 
 class VoicePlanOut(Promise, defer_build=True):
@@ -83,20 +79,6 @@ class VoicePlanOut(Promise, defer_build=True):
     held_out_count: int
     language: str
     style_guide: str
-
-
-class KeptStepOut(BaseModel, defer_build=True):
-    """A checkpoint that another training may go on from."""
-
-    step: int
-    byte_count: int
-
-
-class ContinuesOut(BaseModel, defer_build=True):
-    """Where a training began that goes on from another's step."""
-
-    training_id: str
-    step: int
 
 
 class Facts(BaseModel, defer_build=True):
@@ -117,8 +99,6 @@ class Facts(BaseModel, defer_build=True):
     """Steps left out because their gradient was too large for float16."""
     adapter_id: str | None
     """The adapter that it left."""
-    continues: ContinuesOut | None
-    """The kept step that it goes on from; null for one that began anew."""
     job: JobOut
 
 
@@ -128,9 +108,6 @@ class TrainingOut(Facts, defer_build=True):
     purpose: str
     recipe: TrainingRecipe
     picture_count: int
-    """That it learns from."""
-    held_out_count: int
-    """That judge it and are never learned."""
 
 
 class VoiceTrainingOut(Facts, defer_build=True):
@@ -174,24 +151,11 @@ class SampleOut(BaseModel, defer_build=True):
     url: str
 
 
-class JuryOut(Reading, defer_build=True):
-    """What was measured of drawings at prompts that the training never sees; step 0 is the base alone."""
-
-    step: int
-
-
 class CourseOut(BaseModel, defer_build=True):
     """What was measured and drawn so far."""
 
     losses: list[LossOut]
     samples: list[SampleOut]
-    jury: list[JuryOut]
-    """By the step. Distances are to the pictures kept back: null where there are none."""
-    advised_step: int | None
-    """The step nearest to the brand that repeats no picture; null where nothing was kept back to measure against."""
-    advised_because: str | None
-    """Why, in an English sentence."""
-    kept_steps: list[KeptStepOut]
 
 
 class HeldOutLossOut(BaseModel, defer_build=True):
@@ -217,4 +181,3 @@ class VoiceCourseOut(BaseModel, defer_build=True):
     losses: list[LossOut]
     held_out: list[HeldOutLossOut]
     samples: list[WrittenSampleOut]
-    kept_steps: list[KeptStepOut]

@@ -12,12 +12,9 @@ from app.trainings import queries, service
 from app.trainings.advice import Warning
 from app.trainings.answers import (
     Choices,
-    ContinuesOut,
     CourseOut,
     FindingOut,
     HeldOutLossOut,
-    JuryOut,
-    KeptStepOut,
     LossOut,
     NewTraining,
     NewVoiceTraining,
@@ -32,10 +29,8 @@ from app.trainings.answers import (
     VoiceTrainingOut,
     WrittenSampleOut,
 )
-from app.trainings.continuing.kept import kept_steps
 from app.trainings.kind import AnyKind
 from app.trainings.look import queries as look_queries
-from app.trainings.look.jury import advise
 from app.trainings.look.kind import LOOK
 from app.trainings.models import Training
 from app.trainings.queries import PAGE
@@ -92,7 +87,6 @@ class Api:
                 precision=view.adapter.facts.get("precision") if view.adapter is not None else None,
                 skipped_steps=view.adapter.facts.get("skipped_steps") if view.adapter is not None else None,
                 adapter_id=view.adapter.id if view.adapter is not None else None,
-                continues=ContinuesOut(**view.continues.model_dump()) if view.continues is not None else None,
                 job=JobOut.of(view.job),
                 **self.of_training(view),
             )
@@ -102,12 +96,7 @@ class Api:
 
 def _look_course(session: ReadSession, training: Training) -> dict[str, Any]:
     address = f"/api/v1/trainings/{training.id}/samples"
-    readings = look_queries.readings(session, training.id)
-    advice = advise(readings)
     return {
-        "jury": [JuryOut(step=step, **reading.model_dump()) for step, reading in readings.items()],
-        "advised_step": advice.step if advice else None,
-        "advised_because": translate("en", advice.msgid, **advice.params) if advice else None,
         "samples": [
             SampleOut(
                 id=one.id,
@@ -120,7 +109,7 @@ def _look_course(session: ReadSession, training: Training) -> dict[str, Any]:
                 url=f"{address}/{one.id}",
             )
             for one in look_queries.samples(session, training.id)
-        ],
+        ]
     }
 
 
@@ -150,12 +139,8 @@ LOOK_API = Api(
     one=TrainingOut,
     many=TrainingList,
     course=CourseOut,
-    of_plan=lambda plan: {"picture_count": len(plan.pictures), "held_out_count": len(plan.frozen.held_out)},
-    of_training=lambda view: {
-        "purpose": view.training.purpose,
-        "picture_count": len(view.frozen.learned),
-        "held_out_count": len(view.frozen.held_out),
-    },
+    of_plan=lambda plan: {"picture_count": len(plan.pictures)},
+    of_training=lambda view: {"purpose": view.training.purpose, "picture_count": len(view.frozen)},
     of_course=_look_course,
 )
 VOICE_API = Api(
@@ -285,8 +270,7 @@ def _add_after_the_start(api: Api) -> None:
             LossOut(step=point.step, loss=point.loss, learning_rate=point.learning_rate)
             for point in queries.loss_points(session, found.id)
         ]
-        kept = [KeptStepOut(**one.model_dump()) for one in kept_steps(found)]
-        return api.course(losses=losses, kept_steps=kept, **api.of_course(session, found))
+        return api.course(losses=losses, **api.of_course(session, found))
 
     @router.post(f"{address}/cancel", summary=f"Cancel a {api.named}", tags=[api.tag], response_model=api.one)
     @audited(f"{api.event}.cancelled")
@@ -295,26 +279,6 @@ def _add_after_the_start(api: Api) -> None:
     ) -> Any:
         """A queued training ends at once; a running one stops at its next step and keeps what it has learned."""
         found = service.cancel_training(session, api.kind, workspace_id=visitor.workspace.id, training_id=training_id)
-        return api.out(session, [found])[0]
-
-    @router.post(f"{address}/pause", summary=f"Pause a {api.named}", tags=[api.tag], response_model=api.one)
-    @audited(f"{api.event}.paused")
-    def pause(
-        session: WriteSession, visitor: Editor, training_id: Annotated[RowId, Path(alias=api.training_id)]
-    ) -> Any:
-        """A queued training is paused at once; a running one after its next step, with everything it has learned. It
-        holds no worker until it is resumed."""
-        found = service.pause_training(session, api.kind, workspace_id=visitor.workspace.id, training_id=training_id)
-        return api.out(session, [found])[0]
-
-    @router.post(f"{address}/resume", summary=f"Resume a {api.named}", tags=[api.tag], response_model=api.one)
-    @audited(f"{api.event}.resumed")
-    def resume(
-        session: WriteSession, visitor: Editor, training_id: Annotated[RowId, Path(alias=api.training_id)]
-    ) -> Any:
-        """A paused training waits for a worker again and goes on from where it was: the result is the same as without
-        the pause. One that is not paused is left alone."""
-        found = service.resume_training(session, api.kind, workspace_id=visitor.workspace.id, training_id=training_id)
         return api.out(session, [found])[0]
 
 

@@ -16,12 +16,10 @@ from app.jobs import claims, outcomes
 from app.jobs import queries as job_queries
 from app.jobs.claims import Claim
 from app.machine.devices import Device
-from app.trainings.continuing.kept import KeptStep, kept_steps, with_step
 from app.trainings.errors import DeviceTooSmall
 from app.trainings.estimates import Estimate, FirstSteps
 from app.trainings.kinds import kind_of
-from app.trainings.look.jury import Reading
-from app.trainings.models import HeldOutPoint, JuryReading, LossPoint, Training, TrainingSample, TrainingText
+from app.trainings.models import HeldOutPoint, LossPoint, Training, TrainingSample, TrainingText
 from app.trainings.plans import Plan, planned, shortage, suits, unplanned
 from app.trainings.voice.measures import Measures
 
@@ -158,7 +156,8 @@ def note_first_steps(session: Session, claim: Claim, first: FirstSteps) -> None:
     training = _held(session, claim)
     if Estimate.model_validate(training.estimate).first_steps is not None:
         return
-    elapsed = job_queries.job_of(session, training.id).seconds_until(now()) or 0.0
+    started_at = job_queries.job_of(session, training.id).started_at
+    elapsed = (now() - started_at).total_seconds() if started_at is not None else 0.0
     _tell(session, training, first_steps=first.model_copy(update={"seconds": elapsed + first.seconds_left}))
 
 
@@ -167,27 +166,14 @@ def note_first_steps(session: Session, claim: Claim, first: FirstSteps) -> None:
 
 def begin_attempt(session: Session, claim: Claim, *, from_step: int) -> None:
     """Forget what an earlier attempt noted beyond the checkpoint that this one goes on from, or, without one, from the
-    beginning: losses, held-out losses, the jury's readings, kept steps and sample texts. Sample pictures stay until
-    they are drawn again.
+    beginning: losses, held-out losses and sample texts. Sample pictures stay until they are drawn again.
 
     Raises ``LeaseLost``.
     """
     training = _held(session, claim)
     after = from_step if from_step else -1
-    training.kept_steps = [one for one in training.kept_steps if one["step"] <= from_step]
-    for table in (LossPoint, HeldOutPoint, JuryReading, TrainingText):
+    for table in (LossPoint, HeldOutPoint, TrainingText):
         session.execute(delete(table).where(table.training_id == training.id, table.step > after))
-
-
-def note_checkpoint(session: Session, claim: Claim, kept: KeptStep, *, before: dict[str, Any] | None) -> list[str]:
-    """Record a checkpoint to resume from, with the one ``before`` it, and keep it for others to go on from; returns the
-    folders of all that are kept. Raises ``LeaseLost``."""
-    claims.record_checkpoint(session, claim, key=kept.folder, step=kept.step, before=before)
-    training = _held(session, claim)
-    steps = with_step(kept_steps(training), kept)
-    training.kept_steps = [one.model_dump(mode="json") for one in steps]
-    session.flush()
-    return [one.folder for one in steps]
 
 
 def note_losses(session: Session, claim: Claim, losses: Sequence[Loss]) -> None:
@@ -204,13 +190,6 @@ def note_held_out(session: Session, claim: Claim, *, step: int, loss: float) -> 
     """Raises ``LeaseLost``."""
     claims.assert_lease(session, claim, with_result=True)
     session.merge(HeldOutPoint(training_id=claim.subject_id, step=step, loss=loss))
-    session.flush()
-
-
-def note_reading(session: Session, claim: Claim, *, step: int, reading: Reading) -> None:
-    """What the jury measured. Raises ``LeaseLost``."""
-    claims.assert_lease(session, claim, with_result=True)
-    session.merge(JuryReading(training_id=claim.subject_id, step=step, reading=reading.model_dump(mode="json")))
     session.flush()
 
 

@@ -27,19 +27,6 @@ class AlreadyStarted(Conflict):
     sentence = N_("This training has already been requested. Reload the page to request another one.")
 
 
-class NoKeptStep(Conflict):
-    sentence = N_("This step is not stored any more. Choose another one, or start a new training.")
-
-
-class NothingMore(Invalid):
-    sentence = N_("The training has already learned that much (%(learned)s). Please enter a larger number.")
-
-
-class RateOutOfBounds(Invalid):
-    field = "learning_rate"
-    sentence = N_("The number of steps or the learning rate is out of range.")
-
-
 class BrandArchived(Conflict):
     sentence = N_("This brand is archived. Restore it from the archive first.")
 

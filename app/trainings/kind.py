@@ -46,10 +46,6 @@ class Kind(Generic[Recipe, BaseEntry, Frozen, Overrides]):
     modality: Modality
     job_kind: str
     recipe: type[Recipe]
-    length: str
-    """The recipe's field that says how long it learns."""
-    is_even: Callable[[Recipe], bool]
-    """Whether no step's learning rate depends on how long it learns: then going on equals having learned longer."""
     sentences: Sentences
     """What is said of its plans."""
 

@@ -23,8 +23,6 @@ class Training(Base):
     """A ``TrainingRecipe``; of a voice a ``VoiceRecipe``."""
     pictures: Mapped[list[dict[str, Any]]] = mapped_column(JSON)
     """Frozen at the start: image id, working key, filename, caption, crop and target size of each."""
-    held_out: Mapped[list[dict[str, Any]]] = mapped_column(JSON, default=list, server_default="[]")
-    """Pictures that judge it and that it never learns, as ``pictures`` are held."""
     voice: Mapped[dict[str, Any] | None] = mapped_column(JSON, default=None)
     """A ``FrozenVoice``: the samples as they were at the start; None for pictures."""
     estimate: Mapped[dict[str, Any]] = mapped_column(JSON)
@@ -37,11 +35,6 @@ class Training(Base):
     device: Mapped[str | None] = mapped_column(String(120), default=None)
     measures: Mapped[dict[str, Any] | None] = mapped_column(JSON, default=None)
     """``Measures`` of a voice on the validation split; None until it has ended, and for pictures."""
-
-    kept_steps: Mapped[list[dict[str, Any]]] = mapped_column(JSON, default=list, server_default="[]")
-    """``KeptStep``s: checkpoints in the storage that another training may go on from, by step."""
-    continues: Mapped[dict[str, Any] | None] = mapped_column(JSON, default=None)
-    """``Continued``: the kept step that it goes on from; None for one that began anew."""
 
     __table_args__ = (Index("ix_trainings_project", "project_id", "created_at"),)
 
@@ -76,17 +69,6 @@ class TrainingSample(Base):
     height: Mapped[int]
 
     __table_args__ = (UniqueConstraint("training_id", "step", "position", name="uq_training_samples_place"),)
-
-
-class JuryReading(Base):
-    """What the jury of a training on pictures measured at one step. Step 0 is the base alone."""
-
-    __tablename__ = "jury_readings"
-
-    training_id: Mapped[str] = mapped_column(ForeignKey("trainings.id", ondelete="CASCADE"), primary_key=True)
-    step: Mapped[int] = mapped_column(primary_key=True)
-    reading: Mapped[dict[str, Any]] = mapped_column(JSON)
-    """A ``Reading``."""
 
 
 class HeldOutPoint(Base):

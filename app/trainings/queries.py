@@ -12,7 +12,6 @@ from app.adapters.models import Adapter
 from app.db import own
 from app.jobs.models import Job
 from app.projects import queries as projects
-from app.trainings.continuing.kept import Continued, continued
 from app.trainings.estimates import Estimate
 from app.trainings.kind import AnyKind, BaseEntry, Frozen, Kind, Modality, Overrides
 from app.trainings.models import LossPoint, Training
@@ -57,8 +56,6 @@ class JobSpec(Generic[Recipe, BaseEntry, Frozen]):
     base: BaseEntry
     frozen: Frozen
     """What it learns from."""
-    continues: Continued | None = None
-    """The kept step that it goes on from."""
 
     @property
     def folder(self) -> str:
@@ -83,7 +80,6 @@ def job_spec(
         recipe=kind.recipe.model_validate(found.recipe),
         base=kind.base(session, workspace_id, found.base_model),
         frozen=kind.frozen(found),
-        continues=continued(found),
     )
 
 

@@ -14,11 +14,9 @@ from app.images.view import picture_view
 from app.projects import queries as projects
 from app.trainings import queries, service
 from app.trainings.bases.rows import rows
-from app.trainings.continuing.kept import KEPT_FOR_DAYS, kept_steps
 from app.trainings.kind import AnyKind
 from app.trainings.look import queries as look_queries
 from app.trainings.look.forms import StartForm, TrainingForm
-from app.trainings.look.jury import Verdict, advise
 from app.trainings.look.kind import LOOK
 from app.trainings.look.presets import PURPOSES
 from app.trainings.queries import PAGE
@@ -44,9 +42,6 @@ router = APIRouter(route_class=DeferredRoute)
 READ_FIRST = N_("The training has not started yet. Please read the warnings first.")
 WILL_STOP = N_("The training stops after this step and keeps what it has learned.")
 NOT_STARTED = N_("The training was removed from the queue.")
-WILL_PAUSE = N_("The training pauses after this step.")
-PAUSED = N_("The training is paused.")
-RESUMED = N_("The training is back in the queue and continues where it stopped.")
 Count = Annotated[int, Query(ge=0, le=1_000_000)]
 AnyView = TrainingView[Any, Any]
 
@@ -80,19 +75,12 @@ def _samples(session: ReadSession, seen: AnyView) -> dict[str, Any]:
     recipe = seen.recipe
     prompts = tuple(prompt.replace(TRIGGER_PLACEHOLDER, recipe.trigger_word) for prompt in recipe.sample_prompts)
     drawn = look_queries.samples(session, seen.training.id)
-    readings = look_queries.readings(session, seen.training.id)
-    return {
-        "prompts": prompts,
-        "rows": look_queries.sample_rows(drawn, prompts),
-        "jury": Verdict(readings, advise(readings)),
-        "repeated": look_queries.repeated(session, seen.training, readings),
-        "picture_view": picture_view,
-    }
+    return {"prompts": prompts, "rows": look_queries.sample_rows(drawn, prompts)}
 
 
 def _of_look(session: ReadSession, seen: AnyView) -> dict[str, Any]:
     pictures = look_queries.pictures_left(session, seen.training)
-    return {"pictures": pictures, **_samples(session, seen)}
+    return {"pictures": pictures, "picture_view": picture_view, **_samples(session, seen)}
 
 
 def _of_live_look(session: ReadSession, seen: AnyView) -> dict[str, Any]:
@@ -286,35 +274,6 @@ def _add_after_the_start(pages: Pages) -> None:
         return go(request, f"/{pages.path}/{training_id}", Flash("ok", translate(request.state.locale, told)))
 
 
-def _add_pausing(pages: Pages) -> None:
-    """Standing still, and going on."""
-    address = f"/{pages.path}/{{{pages.training_id}}}"
-
-    @router.post(f"{address}/pause")
-    @audited(f"{pages.event}.paused")
-    def pause(
-        request: Request,
-        session: WriteSession,
-        visitor: Editor,
-        training_id: Annotated[RowId, Path(alias=pages.training_id)],
-    ) -> Response:
-        service.pause_training(session, pages.kind, workspace_id=visitor.workspace.id, training_id=training_id)
-        is_paused = _seen(pages, session, visitor, training_id).job.state == "paused"
-        told = translate(request.state.locale, PAUSED if is_paused else WILL_PAUSE)
-        return go(request, f"/{pages.path}/{training_id}", Flash("ok", told))
-
-    @router.post(f"{address}/resume")
-    @audited(f"{pages.event}.resumed")
-    def resume(
-        request: Request,
-        session: WriteSession,
-        visitor: Editor,
-        training_id: Annotated[RowId, Path(alias=pages.training_id)],
-    ) -> Response:
-        service.resume_training(session, pages.kind, workspace_id=visitor.workspace.id, training_id=training_id)
-        return go(request, f"/{pages.path}/{training_id}", Flash("ok", translate(request.state.locale, RESUMED)))
-
-
 def _seen(pages: Pages, session: ReadSession, visitor: Visitor, training_id: str) -> AnyView:
     """Raises ``NotFound``."""
     found = queries.training(session, pages.kind, workspace_id=visitor.workspace.id, training_id=training_id)
@@ -330,10 +289,6 @@ def _live(pages: Pages, session: ReadSession, seen: AnyView) -> dict[str, Any]:
         "view": seen,
         "training": training,
         "points": queries.smoothed(queries.loss_points(session, training.id)),
-        "kept": [] if seen.is_active else kept_steps(training),
-        "kept_for_days": KEPT_FOR_DAYS,
-        "is_even": pages.kind.is_even(seen.recipe),
-        "order_id": new_id(),
         "retries": [(offer.pair, f"{form}?{urlencode(offer.fields, doseq=True)}") for offer in offers],
         **pages.of_live(session, seen),
     }
@@ -342,7 +297,6 @@ def _live(pages: Pages, session: ReadSession, seen: AnyView) -> dict[str, Any]:
 for _pages in (LOOK_PAGES, VOICE_PAGES):
     _add_before_the_start(_pages)
     _add_after_the_start(_pages)
-    _add_pausing(_pages)
 
 
 @router.get("/trainings/{training_id}/samples")

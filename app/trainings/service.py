@@ -1,5 +1,4 @@
-"""What a person may do with trainings: plan one, start it, pause, resume and cancel it.
-What a worker does is in ``attempts``."""
+"""What a person may do with trainings: plan one, start it, cancel it. What a worker does is in ``attempts``."""
 
 from dataclasses import dataclass, replace
 from typing import Generic
@@ -144,17 +143,11 @@ def start_planned(
         created_by=created_by,
         **kind.columns(plan.recipe, plan.frozen),
     )
-    return enqueue_training(session, kind, training, title=plan.project.name)[0]
-
-
-def enqueue_training(session: Session, kind: AnyKind, training: Training, *, title: str) -> tuple[Training, bool]:
-    """Add the training with its job; returns it, and whether it is new: the same one sent again is the one that there
-    is already. Raises ``AlreadyStarted``, ``QueueFull``."""
     known = session.get(Training, training.id)
     if known is not None:
-        if known.workspace_id != training.workspace_id or _asked(known) != _asked(training):
+        if known.workspace_id != workspace_id or _asked(known) != _asked(training):
             raise AlreadyStarted()
-        return known, False
+        return known
     try:
         with session.begin_nested():
             session.add(training)
@@ -162,19 +155,18 @@ def enqueue_training(session: Session, kind: AnyKind, training: Training, *, tit
         raise AlreadyStarted() from error
     jobs.enqueue(
         session,
-        workspace_id=training.workspace_id,
-        project_id=training.project_id,
+        workspace_id=workspace_id,
+        project_id=project_id,
         kind=kind.job_kind,
         subject_id=training.id,
-        title=title,
-        created_by=training.created_by,
+        title=plan.project.name,
+        created_by=created_by,
     )
-    return training, True
+    return training
 
 
 def _asked(training: Training) -> tuple[object, ...]:
-    asked = (training.recipe, training.pictures, training.held_out, training.voice, training.continues)
-    return training.modality, *asked
+    return training.modality, training.recipe, training.pictures, training.voice
 
 
 def cancel_training(session: Session, kind: AnyKind, *, workspace_id: str, training_id: str) -> Training:
@@ -185,18 +177,4 @@ def cancel_training(session: Session, kind: AnyKind, *, workspace_id: str, train
     training = queries.training(session, kind, workspace_id=workspace_id, training_id=training_id)
     job = job_queries.job_of(session, training.id)
     jobs.request_cancel(session, workspace_id=workspace_id, job_id=job.id)
-    return training
-
-
-def pause_training(session: Session, kind: AnyKind, *, workspace_id: str, training_id: str) -> Training:
-    """Ask the training to stand still at its next step, holding no worker. Raises like ``jobs.request_pause``."""
-    training = queries.training(session, kind, workspace_id=workspace_id, training_id=training_id)
-    jobs.request_pause(session, workspace_id=workspace_id, job_id=job_queries.job_of(session, training.id).id)
-    return training
-
-
-def resume_training(session: Session, kind: AnyKind, *, workspace_id: str, training_id: str) -> Training:
-    """Let a paused training go on from where it was. Raises like ``jobs.resume``."""
-    training = queries.training(session, kind, workspace_id=workspace_id, training_id=training_id)
-    jobs.resume(session, workspace_id=workspace_id, job_id=job_queries.job_of(session, training.id).id)
     return training

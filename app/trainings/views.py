@@ -13,7 +13,6 @@ from app.jobs import queries as jobs
 from app.jobs.models import Job
 from app.jobs.queries import QueuePosition
 from app.trainings import queries
-from app.trainings.continuing.kept import Continued, continued
 from app.trainings.estimates import Estimate
 from app.trainings.kind import BaseEntry, Frozen, Kind, Overrides
 from app.trainings.models import Training
@@ -39,13 +38,14 @@ class TrainingView(Generic[Recipe, Frozen]):
 
     @property
     def is_active(self) -> bool:
-        """It has not ended."""
-        return self.job.is_open
+        return self.job.is_active
 
     @property
     def took_seconds(self) -> float | None:
-        """From the first start to the end, pauses left out; None while it runs."""
-        return None if self.job.finished_at is None else self.job.seconds_until(self.job.finished_at)
+        """From the first start to the end; None while it runs."""
+        if self.job.started_at is None or self.job.finished_at is None:
+            return None
+        return (self.job.finished_at - self.job.started_at).total_seconds()
 
     @property
     def grades(self) -> list[Grade]:
@@ -58,11 +58,6 @@ class TrainingView(Generic[Recipe, Frozen]):
     def steps_done(self) -> int:
         """Steps that count: those of the adapter, else as far as the job got."""
         return int(self.adapter.facts.get("steps", 0)) if self.adapter is not None else self.job.progress_done
-
-    @cached_property
-    def continues(self) -> Continued | None:
-        """The kept step that it goes on from; None for one that began anew."""
-        return continued(self.training)
 
     @cached_property
     def measures(self) -> Measures | None:

@@ -3,7 +3,6 @@
 Named by route. A route that is not here is asked as ``worlds.Walk`` asks it.
 """
 
-import base64
 import hashlib
 import html
 import re
@@ -27,7 +26,6 @@ from app.campaigns.channels.models import OwnChannel
 from app.db import Base, Database, new_id
 from app.generations.models import Generation, Output
 from app.generations.recipe import AdapterUse, GenerationRecipe
-from app.images.diagnosis.measures import PictureMeasures
 from app.images.models import Image
 from app.jobs.models import Job, Worker
 from app.lora_files import key_formats, safetensors_file
@@ -85,18 +83,6 @@ def _set(model: type[Base], **values: Any) -> Prepare:
     return prepare
 
 
-def _measured_blurry(session: Session, world: World) -> None:
-    measures = PictureMeasures(
-        raster=base64.b64encode(bytes(24 * 24 * 3)).decode(),
-        sharpest=0.1,
-        blocking=None,
-        style=(0.0,) * 12,
-        border=None,
-        lettering=(),
-    )
-    _set(Image, measures=measures.model_dump(mode="json"), included=True)(session, world)
-
-
 def _without(model: type[Base]) -> Prepare:
     def prepare(session: Session, world: World) -> None:
         table: Any = model.__table__
@@ -133,11 +119,6 @@ def _running(session: Session, world: World) -> None:
     _installation(session, world)
     session.flush()
     session.get_one(Worker, PLAIN_PARAMETERS["worker_id"]).draining = False
-
-
-def _paused(session: Session, world: World) -> None:
-    trainings = [world.id("trainings"), world.id("voice_trainings")]
-    session.execute(update(Job).where(Job.subject_id.in_(trainings)).values(state="paused"))
 
 
 def _drawn_with_an_adapter(session: Session, world: World) -> None:
@@ -297,7 +278,6 @@ ADOPTED = Sound(given={"base_model": "stable-diffusion-1-5"}, first=_uploaded)
 NOT_VOTED = Sound(_without(BlindVote))
 WITH_ADAPTER = Sound(_drawn_with_an_adapter)
 TAUGHT = Sound(_many_texts)
-PAUSED_TRAINING = Sound(_paused)
 
 SOUND: dict[str, Sound] = {
     "POST /preferences": Sound(given={"theme": "dark"}),
@@ -328,15 +308,8 @@ SOUND: dict[str, Sound] = {
     "POST /projects/{project_id}/unarchive": Sound(_set(Project, archived_at=MOMENT)),
     "POST /projects/{project_id}/images/include": Sound(LEFT_OUT_IMAGE, IMAGES.given),
     "POST /projects/{project_id}/images/leave-out": IMAGES,
-    "POST /projects/{project_id}/images/only-judge": IMAGES,
     "POST /projects/{project_id}/images/delete": IMAGES,
     "POST /projects/{project_id}/images/restore/{stamp}": Sound(_set(Image, deleted_at=MOMENT)),
-    "POST /projects/{project_id}/images/diagnosis/{part}": Sound(_measured_blurry),
-    "POST /projects/{project_id}/images/diagnosis/{part}/undo": Sound(LEFT_OUT_IMAGE),
-    "POST /api/v1/projects/{project_id}/images/diagnosis/{part}": Sound(_measured_blurry),
-    "POST /api/v1/projects/{project_id}/images/diagnosis/{part}/undo": Sound(
-        LEFT_OUT_IMAGE, lambda world: {"image_ids": [world.id("images")]}
-    ),
     "POST /projects/{project_id}/images/replace": FOUND,
     "POST /images/{image_id}/include": Sound(LEFT_OUT_IMAGE),
     "POST /projects/{project_id}/brand-kit/colours": Sound(
@@ -383,8 +356,6 @@ SOUND: dict[str, Sound] = {
     "POST /adapters/{voice_adapter_id}/merged/{form}": NOT_MERGED,
     "POST /adapters/{adapter_id}/unarchive": ARCHIVED_ADAPTER,
     "POST /projects/{project_id}/voice-trainings": TAUGHT,
-    "POST /trainings/{training_id}/resume": PAUSED_TRAINING,
-    "POST /voice-trainings/{voice_training_id}/resume": PAUSED_TRAINING,
     "POST /outputs/{output_id}/compare": WITH_ADAPTER,
     "POST /outputs/{output_id}/strip": WITH_ADAPTER,
     "POST /variants/{variant_id}/edit": Sound(given={"text": NEW}),
@@ -435,8 +406,6 @@ SOUND: dict[str, Sound] = {
     "POST /api/v1/adapter-files": ADAPTER_FILE,
     "POST /api/v1/adapter-files/{file_id}/adopt": ADOPTED,
     "POST /api/v1/projects/{project_id}/voice-trainings": TAUGHT,
-    "POST /api/v1/trainings/{training_id}/resume": PAUSED_TRAINING,
-    "POST /api/v1/voice-trainings/{voice_training_id}/resume": PAUSED_TRAINING,
     "POST /api/v1/outputs/{output_id}/strip": WITH_ADAPTER,
     "PATCH /api/v1/variants/{variant_id}": Sound(given={"text": NEW}),
     "POST /api/v1/blind-pairs/{pair_id}/vote": NOT_VOTED,

@@ -215,7 +215,6 @@ def test_engines_know_only_contracts_and_recipes() -> None:
     allowed = (
         "app.lora_files.families",
         "app.trainings.look.recipe",
-        "app.images.diagnosis.measures",  # what is measured of a picture, as plain values
         "app.trainings.voice.recipe",
         "app.generations.recipe",
         "app.base_models.vocabulary",  # so that what is told of words is what is drawn

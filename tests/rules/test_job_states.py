@@ -11,7 +11,6 @@ MADE_BY = {
     "voice_training": "VoiceTrainingOut",
     "generation": "GenerationOut",
     "rendering": "RenderingOut",
-    "pack": "PackOut",
     "enlargement": "GenerationOut",
     "writing": "WritingOut",
     "adapter_import": "ImportedFileOut",

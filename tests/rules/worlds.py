@@ -31,7 +31,6 @@ from app.generations.recipe import GenerationRecipe
 from app.jobs.kinds import KINDS
 from app.layouts.channels import channel
 from app.matrix.brief import Audience, Brief
-from app.matrix.packs.contents import Contents, PackedAd
 from app.matrix.spec import CellSpec, Place, Words
 from app.storage import Storage
 from app.trainings.estimates import Estimate
@@ -74,7 +73,6 @@ TABLE_OF_PARAMETER = {
     "campaign_id": "campaigns",
     "cell_id": "cells",
     "rendering_id": "renderings",
-    "pack_id": "packs",
     "channel_id": "own_channels",
     "guideline_id": "brand_guidelines",
     "job_id": "jobs",
@@ -102,7 +100,6 @@ PLAIN_PARAMETERS = {
     "help_page": "formats",
     "logo_kind": "light",
     "kit_version": "1",
-    "part": "sharpness",
 }
 """What else an address can carry; ``sha`` is the world's own."""
 
@@ -132,7 +129,7 @@ VALUES: dict[str, dict[str, Any]] = {
     "voice_imports": {"format": "txt"},
     "text_samples": {"channel": "post", "language": "en"},
     "boilerplate_lines": {"choice": "keep"},
-    "jobs": {"lane": "generation", "kind": "generation", "state": "queued", "progress_total": 10},
+    "jobs": {"lane": "generation", "kind": "generation", "state": "queued"},
     "images": {
         "format": "png",
         "width": 64,
@@ -141,12 +138,7 @@ VALUES: dict[str, dict[str, Any]] = {
         "working_height": 48,
         "dhash": "0" * 16,
     },
-    "trainings": {
-        "purpose": "style",
-        "base_model": "livery-builtin",
-        "kept_steps": [{"step": 1, "folder": "worlds/kept/1", "byte_count": 1}],
-        "continues": None,
-    },
+    "trainings": {"purpose": "style", "base_model": "livery-builtin"},
     "adapters": {
         "purpose": "style",
         "base_model": "livery-builtin",
@@ -179,8 +171,6 @@ TEXT_FOR_FIELD = {
     "locale": "de",
     "locales": "de",
     "channels": "x_post",
-    "formats": "channel",
-    "pattern": "{campaign}",
     "role": "viewer",
     "email": "somebody@example.org",
     "password": "a long enough password",
@@ -255,7 +245,6 @@ def build(application: FastAPI, storage: Storage, name: str, *, role: str = "own
     given["campaign_words"] = {"locale": "de", "audience": "0000000a"}
     given["cells"] = {"audience": "0000000a", "locale": "de", "version": 1, "review": "approved"}
     given["cell_versions"] = {"spec": _cell_spec(name, world), "number": 1, "sha256": world.sha, "findings": []}
-    given["packs"] = {"contents": _pack(name, world)}
     given["brand_guidelines"] = {"found": _found(name, world.sha)}
     given["generations"] = {"recipe": _generation_recipe(name), "channel": "square"}
     database: Database = application.state.database
@@ -268,7 +257,6 @@ def build(application: FastAPI, storage: Storage, name: str, *, role: str = "own
         session.execute(tables["jobs"].insert(), _job(world, "training", world.id("trainings")))
         session.execute(tables["jobs"].insert(), _job(world, "writing", world.id("writings")))
         session.execute(tables["jobs"].insert(), _job(world, "rendering", world.id("renderings")))
-        session.execute(tables["jobs"].insert(), _job(world, "pack", world.id("packs")))
         earlier = {"id": new_id(), "number": 0, "spec": _cell_spec(name, world) | {"theme": "dark"}}
         session.execute(tables["cell_versions"].insert(), world.rows["cell_versions"] | earlier)
         # A voice's training and adapter are rows of the same tables, told apart by what they learn from.
@@ -327,19 +315,6 @@ def _cell_spec(name: str, world: World) -> dict[str, Any]:
         kit_version=0,
     )
     return spec.model_dump(mode="json")
-
-
-def _pack(name: str, world: World) -> dict[str, Any]:
-    ad = PackedAd(
-        cell_id=world.id("cells"),
-        version_id=world.id("cell_versions"),
-        version=1,
-        verdict_id=None,
-        number=1,
-        audience=f"{name} audience",
-    )
-    told = {"campaign": f"{name} campaign", "pattern": "{number}", "formats": ("channel",), "separator": ","}
-    return Contents(**told, sentences={}, count=1, ads=(ad,)).model_dump(mode="json")
 
 
 def _job(world: World, kind: str, subject_id: str) -> dict[str, Any]:

@@ -335,7 +335,7 @@ def test_cancelled_it_leaves_nothing(context: WorkerContext, add: Added, monkeyp
 
     def cancel(self: JobProgress, done: int, total: int) -> None:
         if done > 1000:
-            self._asked = "cancel"
+            self._cancel.set()
         drawn(self, done, total)
 
     monkeypatch.setattr(JobProgress, "drawn", cancel)

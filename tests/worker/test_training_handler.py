@@ -94,9 +94,7 @@ def test_what_it_learned_can_be_watched(
     assert first.seconds is not None and first.seconds >= first.seconds_left >= 4 * 0.01
     # The worker's own name for its device, by which an estimate finds the measurement.
     assert (training.seconds_per_step, training.device) == (0.01, context.device.name)
-    assert [one["step"] for one in training.kept_steps] == [4, 8, 12]
-    stored = storage.keys_under(f"projects/{training.project_id}/trainings/{training_id}/checkpoints")
-    assert {key.rsplit("/", 1)[0] for key in stored} == {one["folder"] for one in training.kept_steps}
+    assert not list(storage.keys_under(f"projects/{training.project_id}/trainings/{training_id}/checkpoints"))
 
 
 def test_a_long_training_keeps_at_most_500_points_of_its_loss(
@@ -266,7 +264,7 @@ def test_the_next_attempt_goes_on_from_the_last_checkpoint(
 
 
 @pytest.mark.slow
-def test_every_step_with_a_checkpoint_is_kept(
+def test_two_checkpoints_are_kept_while_it_runs(
     database: Database,
     storage: Storage,
     context: WorkerContext,
@@ -283,7 +281,7 @@ def test_every_step_with_a_checkpoint_is_kept(
 
     engine.before_step = look
     run_next(context, QUEUES)
-    assert seen[-1] == ["12", "16", "4", "8"]
+    assert seen[-1] == ["12", "16"]
 
 
 def test_a_worker_that_stops_hands_the_training_on(

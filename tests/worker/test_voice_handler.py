@@ -112,8 +112,7 @@ def test_a_voice_is_trained_measured_and_registered(context: WorkerContext, work
         assert set(measures.held_out.originals) == kept_back and not kept_back & learned
         assert not any(text in given.voice["style_guide"] for text in kept_back)  # type: ignore[index]
         assert voice_queries.paces(session, given.base_model)[0].seconds_per_character > 0
-    stored = context.storage.keys_under(f"projects/{given.project_id}/trainings")
-    assert {key.rsplit("/", 1)[0] for key in stored} == {one["folder"] for one in given.kept_steps} != set()
+    assert not list(context.storage.keys_under(f"projects/{given.project_id}/trainings"))
 
 
 def test_a_worker_that_is_stopped_gives_it_back_and_the_next_goes_on(

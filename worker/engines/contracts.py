@@ -67,12 +67,8 @@ class TrainingInputs:
     pictures: tuple[TrainingPicture, ...]
     resume_from: Path | None = None
     """Folder of the checkpoint to go on from; the result equals an uninterrupted run."""
-    made_by: TrainingRecipe | None = None
-    """The recipe that this checkpoint was made by, where it is another training's; this one goes on from it."""
     enlargement: int = 1
     """How many times as wide and as high as they are drawn sample pictures become, 1 or 4."""
-    jury: tuple[tuple[str, int], ...] = ()
-    """Prompts and seeds that are drawn beside the sample prompts, in the same way; their pictures' indexes follow."""
 
 
 @dataclass(frozen=True)
@@ -204,9 +200,9 @@ class Engine(Protocol):
         """Train one adapter; writes ``adapter.safetensors``, ``samples/`` and ``checkpoints/`` under ``out``.
 
         A checkpoint is handed over every ``checkpoint_every`` steps and after the last one, after its sample pictures.
-        On ``Cancelled`` a checkpoint is handed over, and the adapter saved as it is and returned with
-        ``finished=False``; before the first step there is nothing to keep and ``Cancelled`` goes through. On
-        ``GiveBack`` a checkpoint is handed over and the exception goes through.
+        On ``Cancelled`` the adapter is saved as it is and returned with ``finished=False``; before the first step there
+        is nothing to keep and ``Cancelled`` goes through. On ``GiveBack`` a checkpoint is handed over and the exception
+        goes through.
 
         Raises ``EngineError``: ``diverged`` (the checkpoints up to then stay), ``out_of_memory``, ``bad_picture``,
         ``bad_size``, ``bad_order``, ``no_pictures``, ``bad_checkpoint``, ``disk_full``, ``model_unavailable``,

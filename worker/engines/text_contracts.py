@@ -101,8 +101,6 @@ class VoiceInputs:
     """What the base is given in its prompt to compare with; made from ``texts`` alone."""
     resume_from: Path | None = None
     """Folder of the checkpoint to go on from; the result equals an uninterrupted run."""
-    made_by: VoiceRecipe | None = None
-    """The recipe that this checkpoint was made by, where it is another training's; this one goes on from it."""
     cache: Path | None = None
     """Folder that outlives the job, where a converted base may be kept."""
 

@@ -68,8 +68,6 @@ def run(
     except Cancelled:
         if state.step == 0:
             raise
-        if state.has_moved and state.has_begun:
-            state.checkpoint()  # another training may go on from here
         return result(state.is_done)
     except GiveBack:
         if state.has_moved and state.has_begun:

@@ -13,7 +13,6 @@ from worker.handlers import (
     voice_training,
     writing,
 )
-from worker.handlers.packs import pack
 from worker.handlers.pictures import enlargement
 from worker.job_run import JobRun
 
@@ -27,7 +26,6 @@ HANDLERS: dict[str, Handler] = {
     "voice_training": voice_training.run,
     "generation": generation.run,
     "rendering": rendering.run,
-    "pack": pack.run,
     "enlargement": enlargement.run,
     "adapter_import": adapter_import.run,
     "adapter_publish": adapter_publish.run,

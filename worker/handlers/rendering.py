@@ -14,7 +14,7 @@ from app.errors import N_, AppError, NotFound
 from app.jobs import outcomes
 from app.jobs.claims import LeaseLost
 from app.layouts import designs, render
-from app.layouts.values import Canvas, Colours, Locale, Rendered, RenderedPdf, Slots
+from app.layouts.values import Colours, Locale, Rendered, Slots
 from app.matrix import rendering
 from app.matrix.rendering import Laid, Task, Tasks
 from app.matrix.spec import CellSpec
@@ -87,22 +87,6 @@ class Desk:
             body_family=faces.body,
         )
         return replace(made, findings=(*made.findings, *faces.findings))
-
-    def document(self, spec: CellSpec, canvas: Canvas, picture: bytes) -> RenderedPdf:
-        """The same ad as PDF; ``canvas`` says whether with its bleed. Raises what ``rendered`` raises."""
-        kit = self._todo.kits[spec.kit_version]
-        faces = self.fonts(kit)
-        return render.render_pdf(
-            designs.layout(spec.layout),
-            spec.theme,
-            canvas,
-            self.slots(spec, kit, picture),
-            Locale(spec.locale),
-            colours_of(kit),
-            fonts_folder=faces.folder,
-            family=faces.headline,
-            body_family=faces.body,
-        )
 
     def picture(self, task: Task) -> tuple[bytes, int]:
         """The picture, enlarged where it is smaller than the ad, and how many times.

@@ -23,15 +23,13 @@ from app.lora_files.metadata import TrainingFacts
 from app.trainings import attempts
 from app.trainings.attempts import Sample
 from app.trainings.look import queries as look_queries
-from app.trainings.look.freeze import FrozenSet
-from app.trainings.look.kind import LOOK
+from app.trainings.look.kind import LOOK, Pictures
 from app.trainings.look.recipe import TrainingRecipe, header_keys
 from app.trainings.queries import JobSpec
 from worker.engines import registry
 from worker.engines.contracts import EngineError, SamplePicture, TrainedAdapter, TrainingInputs, TrainingPicture
 from worker.files import base_models
 from worker.files.workspace import bring_in, job_folder
-from worker.handlers.pictures import jury
 from worker.handlers.registering import register
 from worker.handlers.training_run import forget_checkpoints, learn, outcome_of, spec_of
 from worker.job_run import JobRun
@@ -40,7 +38,7 @@ from worker.pace import Pace, every
 log = logging.getLogger("livery.worker")
 SAMPLE_QUALITY = 92
 VERSIONS_TRIED = 5
-Spec = JobSpec[TrainingRecipe, BaseModelEntry, FrozenSet]
+Spec = JobSpec[TrainingRecipe, BaseModelEntry, Pictures]
 PICTURE_GONE = N_(
     "A picture in this request was deleted before the training began. Start a new training with the current pictures."
 )
@@ -60,16 +58,15 @@ def run(job: JobRun) -> None:
             base=base_models.ready(job, spec.base),
             pictures=_bring_pictures(job, spec, folder / "pictures"),
             enlargement=spec.base.enlargement,
-            jury=jury.drawings(spec),
         )
-        job.progress.on_sample = jury.Jury(job, spec, inputs, folder, partial(_keep_sample, job, spec)).sample
+        job.progress.on_sample = partial(_keep_sample, job, spec)
         spec, trained = learn(
             job,
             spec,
             folder,
             pace=lambda recipe: Pace(every(recipe.checkpoint_every)),
-            train=lambda recipe, resume_from, made_by: engine.train(
-                recipe, replace(inputs, resume_from=resume_from, made_by=made_by), folder / "out", job.progress
+            train=lambda recipe, resume_from: engine.train(
+                recipe, replace(inputs, resume_from=resume_from), folder / "out", job.progress
             ),
         )
         _keep(job, spec, trained, started_at, folder)
@@ -78,7 +75,7 @@ def run(job: JobRun) -> None:
 
 def _bring_pictures(job: JobRun, spec: Spec, folder: Path) -> tuple[TrainingPicture, ...]:
     brought = []
-    for number, picture in enumerate(spec.frozen.learned):
+    for number, picture in enumerate(spec.frozen):
         ending = Path(picture.working_key).suffix
         try:
             path = bring_in(job.context.storage, picture.working_key, folder / f"{number:04d}{ending}")
@@ -107,9 +104,7 @@ def _keep_sample(job: JobRun, spec: Spec, picture: SamplePicture) -> None:
         opened.convert("RGB").save(webp, "WEBP", quality=SAMPLE_QUALITY, method=6)
         width, height = opened.size
     job.context.storage.put(key, webp)
-    sample = Sample(
-        picture.step, jury.position_of(spec, picture.index), picture.prompt, picture.seed, key, width, height
-    )
+    sample = Sample(picture.step, picture.index, picture.prompt, picture.seed, key, width, height)
     try:
         job.write(lambda session: attempts.note_sample(session, job.claim, sample))
     except LeaseLost:
@@ -134,8 +129,8 @@ def _keep(
         steps_done=trained.steps,
         started_at=started_at,
         finished_at=finished_at,
-        captions=tuple(picture.caption for picture in spec.frozen.learned),
-        sizes=tuple((picture.target_width, picture.target_height) for picture in spec.frozen.learned),
+        captions=tuple(picture.caption for picture in spec.frozen),
+        sizes=tuple((picture.target_width, picture.target_height) for picture in spec.frozen),
         precision=trained.precision,
     )
     for _ in range(VERSIONS_TRIED):

@@ -16,10 +16,8 @@ from app.errors import AppError
 from app.storage import StorageAway
 from app.trainings import attempts, queries
 from app.trainings.attempts import Outcome
-from app.trainings.continuing.kept import Continued, forget_others, kept_steps
 from app.trainings.estimates import FirstSteps
 from app.trainings.kind import BaseEntry, Frozen, Kind, Overrides
-from app.trainings.models import Training
 from app.trainings.plans import Recipe
 from app.trainings.queries import JobSpec
 from app.trainings.voice.measures import Measures
@@ -54,29 +52,22 @@ def learn(
     folder: Path,
     *,
     pace: Callable[[Recipe], Pace],
-    train: Callable[[Recipe, Path | None, Recipe | None], Trained],
+    train: Callable[[Recipe, Path | None], Trained],
 ) -> tuple[JobSpec[Recipe, BaseEntry, Frozen], Trained]:
     """Train from the last checkpoint on; where the device's memory is not enough for one picture or row with the base
     as it is, go on with the base quantised further while that helps. Returns the training as it was carried out.
 
     Whatever leaves the result as it is the engine has tried by then. ``folder`` is the job's own; ``train`` is given
-    the checkpoint to resume from, and the recipe that it was made by where that is another training's. Raises what
-    ``train`` raises, ``EngineError`` (``step_gone``), ``LeaseLost``.
+    the checkpoint to resume from. Raises what ``train`` raises, ``LeaseLost``.
     """
     progress, watch = job.progress, _Watch(job, spec.folder)
     progress.on_step, progress.on_checkpoint = watch.step, watch.checkpoint
     progress.on_short_of_memory = watch.short_of_memory
-
-    def go_on(recipe: Recipe, resume_from: Path | None, kept: Continued | None) -> Trained:
-        return train(recipe, resume_from, type(recipe).model_validate(kept.recipe) if kept is not None else None)
-
     while True:
         recipe = spec.recipe
         progress.pace = pace(recipe)
         try:
-            trained = from_last_checkpoint(
-                job, folder, begin=partial(_begin, job), train=partial(go_on, recipe), continues=spec.continues
-            )
+            trained = from_last_checkpoint(job, folder, begin=partial(_begin, job), train=partial(train, recipe))
             watch.losses.write()
             return spec, trained
         except EngineError as error:
@@ -146,7 +137,5 @@ def outcome_of(job: JobRun, trained: TrainedAdapter | TrainedVoice, measures: Me
 
 
 def forget_checkpoints(job: JobRun, spec: JobSpec[Any, Any, Any]) -> None:
-    """All but the kept steps."""
-    kept = job.read(lambda session: [one.folder for one in kept_steps(session.get_one(Training, spec.training_id))])
     with contextlib.suppress(StorageAway):  # what stays is swept later
-        forget_others(job.context.storage, f"{spec.folder}/checkpoints", kept)
+        job.context.storage.delete_under(f"{spec.folder}/checkpoints")

@@ -62,8 +62,8 @@ def run(job: JobRun) -> None:
             spec,
             folder,
             pace=lambda recipe: Pace(evaluations(recipe.epochs * recipe.evaluations_per_epoch)),
-            train=lambda recipe, resume_from, made_by: engine.train(
-                recipe, replace(inputs, resume_from=resume_from, made_by=made_by), folder / "out", job.progress
+            train=lambda recipe, resume_from: engine.train(
+                recipe, replace(inputs, resume_from=resume_from), folder / "out", job.progress
             ),
         )
         gguf = engine.gguf_adapter(base, trained.weights, folder / "adapter.gguf", job.context.cache_folder)

@@ -19,14 +19,12 @@ from app.operations import orphans
 from app.voice import service as voice
 from worker.context import WorkerContext
 from worker.files import base_upkeep
-from worker.process import leftovers, picture_measuring
+from worker.process import leftovers
 
 TICK_SECONDS = 10.0
 WAKE_UP_LOST_AFTER = timedelta(seconds=5)
 SWEEP_EVERY_SECONDS = 3600.0
 FIRST_SWEEP_SECONDS = 60.0
-MEASURE_EVERY_SECONDS = 2.0
-FIRST_MEASURE_SECONDS = 5.0
 UNDO_FOR = timedelta(days=7)
 log = logging.getLogger("livery.worker")
 
@@ -68,7 +66,6 @@ def sweep(context: WorkerContext) -> None:
         "deleted texts": voice.sweep_deleted(database, storage, older_than=UNDO_FOR),
         "deleted pictures": images.sweep_deleted(database, storage, older_than=UNDO_FOR),
         "checkpoints of ended trainings": orphans.sweep_checkpoints(database, storage),
-        "kept steps of trainings that ended long ago": orphans.sweep_kept_steps(database, storage),
         "proposals of brand guidelines": guidelines.sweep_old(database, storage),
         "imported adapter files": imports.sweep_old(database, storage),
         "folders of base models that nobody uses": base_upkeep.sweep_unused(context),
@@ -87,30 +84,17 @@ def sweep(context: WorkerContext) -> None:
 
 def keep_ticking(context: WorkerContext, notifier: Notifier) -> list[threading.Thread]:
     """Start what a worker does beside its jobs, until the process stops: the round that reports and returns lost jobs,
-    and the sweep and the measuring of pictures in threads of their own, because they may take minutes and the round
-    must not wait for them. Workers that serve visuals measure, so that a training keeps
-    its processor."""
+    and the sweep in a thread of its own, because it may take minutes and the round must not wait for it."""
     return [
         _keep_up("upkeep", lambda: tick(context, notifier), context.stopping, every=TICK_SECONDS, after=0.0),
         _keep_up(
             "sweep", lambda: sweep(context), context.stopping, every=SWEEP_EVERY_SECONDS, after=FIRST_SWEEP_SECONDS
         ),
-        *(
-            _keep_up(
-                "pictures",
-                lambda: picture_measuring.measure_new(context),
-                context.stopping,
-                every=MEASURE_EVERY_SECONDS,
-                after=FIRST_MEASURE_SECONDS,
-            )
-            for queue in context.queues
-            if queue == "generation"
-        ),
     ]
 
 
 def _keep_up(
-    name: str, action: Callable[[], object], stopping: threading.Event, *, every: float, after: float
+    name: str, action: Callable[[], None], stopping: threading.Event, *, every: float, after: float
 ) -> threading.Thread:
     def loop() -> None:
         pause = after

@@ -26,7 +26,7 @@ from app.web.text import RowId
 router = APIRouter(route_class=DeferredRoute)
 BEGUN = N_("Campaign “%(name)s” created.")
 SAVED = N_("Brief saved.")
-COPIED = N_("“%(name)s” is a copy. Make its ads when you are ready.")
+COPIED = N_("“%(name)s” is a copy with the same brief, words and pictures.")
 
 
 @router.get("/campaigns/new")

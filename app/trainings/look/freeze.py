@@ -24,14 +24,6 @@ class FrozenPicture:
     target_height: int
 
 
-@dataclass(frozen=True)
-class FrozenSet:
-    """What a training learns from, and what judges it."""
-
-    learned: tuple[FrozenPicture, ...]
-    held_out: tuple[FrozenPicture, ...] = ()
-
-
 def freeze(pictures: Sequence[Image], resolution: int, multiple: int) -> tuple[FrozenPicture, ...]:
     """``multiple``: what both sides of a training's pictures must be multiples of, in pixels."""
     sizes = bucket_sizes(resolution, multiple)

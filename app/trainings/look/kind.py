@@ -13,7 +13,6 @@ from app.base_models.told_words import told_words
 from app.images import queries as images
 from app.images.captions import TRIGGER_PLACEHOLDER
 from app.images.judging.findings import findings
-from app.images.judging.held_out import held_out_ids
 from app.projects.models import Project
 from app.trainings.advice import Warning
 from app.trainings.errors import BadResolution, DoraAlone, LokrAlone, NoTextEncoder, TooFewPictures
@@ -21,7 +20,7 @@ from app.trainings.estimates import Circumstances, Estimate
 from app.trainings.kind import Draft, Kind
 from app.trainings.look import freeze, planner, queries
 from app.trainings.look.estimate import estimate_for
-from app.trainings.look.freeze import FrozenSet
+from app.trainings.look.freeze import FrozenPicture
 from app.trainings.look.overrides import TrainingOverrides
 from app.trainings.look.presets import known_to, recipe_for, unheard
 from app.trainings.look.recipe import TrainingRecipe
@@ -30,7 +29,8 @@ from app.trainings.look.warnings import FEWEST, SMALL_SHARE, warnings_for
 from app.trainings.models import Training
 from app.trainings.plans import Plan
 
-LookDraft = Draft[TrainingRecipe, FrozenSet]
+Pictures = tuple[FrozenPicture, ...]
+LookDraft = Draft[TrainingRecipe, Pictures]
 
 
 def _base(session: Session, workspace_id: str, key: str | None) -> BaseModelEntry:
@@ -38,14 +38,8 @@ def _base(session: Session, workspace_id: str, key: str | None) -> BaseModelEntr
 
 
 def _draft(session: Session, project: Project, base: BaseModelEntry, overrides: TrainingOverrides) -> LookDraft:
-    """From the brand's included pictures; those that are kept back say nothing of how to train. Raises like
-    ``check_recipe``."""
-    taking_part = images.all_images(
-        session, workspace_id=project.workspace_id, project_id=project.id, only_included=True
-    )
-    apart = held_out_ids(taking_part)
-    pictures = [picture for picture in taking_part if picture.id not in apart]
-    judging = [picture for picture in taking_part if picture.id in apart]
+    """From the brand's included pictures. Raises like ``check_recipe``."""
+    pictures = images.all_images(session, workspace_id=project.workspace_id, project_id=project.id, only_included=True)
     changes = overrides.changes()
     recipe = recipe_for(
         overrides.purpose,
@@ -57,10 +51,7 @@ def _draft(session: Session, project: Project, base: BaseModelEntry, overrides: 
     check_recipe(recipe, base)
     return Draft(
         recipe,
-        FrozenSet(
-            freeze.freeze(pictures, recipe.resolution, base.multiple),
-            freeze.freeze(judging, recipe.resolution, base.multiple),
-        ),
+        freeze.freeze(pictures, recipe.resolution, base.multiple),
         frozenset(known_to(base, changes)),
         tuple(unheard(changes, recipe, base)),
         tuple(pictures),
@@ -83,17 +74,13 @@ def check_recipe(recipe: TrainingRecipe, base: BaseModelEntry) -> None:
         raise DoraAlone()
 
 
-def _refuse_too_few(pictures: FrozenSet) -> None:
-    if len(pictures.learned) < FEWEST:
-        raise TooFewPictures(count=len(pictures.learned), needed=FEWEST)
+def _refuse_too_few(pictures: Pictures) -> None:
+    if len(pictures) < FEWEST:
+        raise TooFewPictures(count=len(pictures), needed=FEWEST)
 
 
-def _columns(recipe: TrainingRecipe, pictures: FrozenSet) -> dict[str, Any]:
-    return {
-        "purpose": recipe.purpose,
-        "pictures": [asdict(picture) for picture in pictures.learned],
-        "held_out": [asdict(picture) for picture in pictures.held_out],
-    }
+def _columns(recipe: TrainingRecipe, pictures: Pictures) -> dict[str, Any]:
+    return {"purpose": recipe.purpose, "pictures": [asdict(picture) for picture in pictures]}
 
 
 def _estimate(
@@ -120,7 +107,7 @@ def _warnings(
         small_side=round(draft.recipe.resolution * SMALL_SHARE),
     )
     return warnings_for(
-        judged.learned,
+        judged.included,
         findings(judged),
         ready=ready,
         gated=base.gated,
@@ -136,7 +123,6 @@ def _passport(session: Session, training: Training) -> dict[str, Any]:
     return {
         "base_edition": base.edition if base else 1,
         "picture_count": len(training.pictures),
-        "held_out_count": len(training.held_out),
         "image_ids": [picture["image_id"] for picture in training.pictures],
         "planned_steps": training.recipe["steps"],
         "samples": [
@@ -155,19 +141,17 @@ def _passport(session: Session, training: Training) -> dict[str, Any]:
     }
 
 
-LOOK: Kind[TrainingRecipe, BaseModelEntry, FrozenSet, TrainingOverrides] = Kind(
+LOOK: Kind[TrainingRecipe, BaseModelEntry, Pictures, TrainingOverrides] = Kind(
     modality="image",
     job_kind="training",
     recipe=TrainingRecipe,
-    length="steps",
-    is_even=lambda recipe: recipe.lr_scheduler == "constant",
     sentences=planner.SENTENCES,
     base=_base,
     known_base=lambda session, workspace_id, key: base_models.find(session, workspace_id=workspace_id, key=key),
     draft=_draft,
     refuse_too_few=_refuse_too_few,
     columns=_columns,
-    frozen=lambda training: FrozenSet(freeze.from_row(training.pictures), freeze.from_row(training.held_out)),
+    frozen=lambda training: freeze.from_row(training.pictures),
     plan_for=lambda recipe, base, _, device, decided: planner.plan_for(recipe, base, device, decided),
     fallback_for=lambda recipe, base, _, device, plan: planner.fallback_for(recipe, base, device, plan),
     decided_in=lambda recipe, base, _: None,

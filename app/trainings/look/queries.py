@@ -12,12 +12,10 @@ from app.images.models import Image
 from app.jobs.models import Job
 from app.trainings import queries
 from app.trainings.look.estimate import Measurement
-from app.trainings.look.jury import FIRST_POSITION, Reading
 from app.trainings.look.recipe import TrainingRecipe
-from app.trainings.models import JuryReading, Training, TrainingSample
+from app.trainings.models import Training, TrainingSample
 
 MOST_THUMBNAILS = 60
-MOST_REPEATED = 4
 
 
 def pictures_left(session: Session, training: Training) -> list[Image]:
@@ -27,56 +25,14 @@ def pictures_left(session: Session, training: Training) -> list[Image]:
 
 
 def samples(session: Session, training_id: str) -> list[TrainingSample]:
-    """Those that people watch, ordered by step, then by prompt."""
+    """Ordered by step, then by prompt."""
     return list(
         session.scalars(
             select(TrainingSample)
-            .where(TrainingSample.training_id == training_id, TrainingSample.position < FIRST_POSITION)
+            .where(TrainingSample.training_id == training_id)
             .order_by(TrainingSample.step, TrainingSample.position)
         )
     )
-
-
-def drawn_at(session: Session, training_id: str, step: int) -> list[TrainingSample]:
-    """All of one step, the jury's own last."""
-    return list(
-        session.scalars(
-            select(TrainingSample)
-            .where(TrainingSample.training_id == training_id, TrainingSample.step == step)
-            .order_by(TrainingSample.position)
-        )
-    )
-
-
-def readings(session: Session, training_id: str) -> dict[int, Reading]:
-    """What the jury measured, by the step; the base alone is step 0."""
-    rows = session.scalars(select(JuryReading).where(JuryReading.training_id == training_id).order_by(JuryReading.step))
-    return {row.step: Reading.model_validate(row.reading) for row in rows}
-
-
-@dataclass(frozen=True)
-class Repeated:
-    """A drawing beside the learned picture that it repeats; None where that has been deleted since."""
-
-    drawn: TrainingSample
-    image: Image | None
-
-
-def repeated(session: Session, training: Training, found: dict[int, Reading]) -> list[Repeated]:
-    """The most alike drawing for each picture that was repeated, at most ``MOST_REPEATED``."""
-    closest: dict[str, tuple[float, int, int]] = {}
-    for step, reading in found.items():
-        for copy in reading.copies:
-            closest[copy.image_id] = max(closest.get(copy.image_id, (-1.0, 0, 0)), (copy.likeness, step, copy.position))
-    ids = sorted(closest, key=lambda image_id: closest[image_id], reverse=True)[:MOST_REPEATED]
-    there = {one.id: one for one in images.images(session, workspace_id=training.workspace_id, image_ids=ids)}
-    pairs = []
-    for image_id in ids:
-        _, step, position = closest[image_id]
-        drawn = next((one for one in drawn_at(session, training.id, step) if one.position == position), None)
-        if drawn is not None:
-            pairs.append(Repeated(drawn, there.get(image_id)))
-    return pairs
 
 
 def has_sample(session: Session, key: str) -> bool:
@@ -85,8 +41,7 @@ def has_sample(session: Session, key: str) -> bool:
 
 
 def sample_count(session: Session, training_id: str) -> int:
-    watched = (TrainingSample.training_id == training_id, TrainingSample.position < FIRST_POSITION)
-    return session.scalar(select(func.count()).where(*watched)) or 0
+    return session.scalar(select(func.count()).where(TrainingSample.training_id == training_id)) or 0
 
 
 def sample(session: Session, *, workspace_id: str, training_id: str, sample_id: str) -> TrainingSample:
@@ -139,7 +94,6 @@ def _measured(training: Training, job: Job, adapter: Adapter | None) -> Measurem
     recipe = TrainingRecipe.model_validate(training.recipe)
     pace = training.seconds_per_step or 0.0
     steps = job.progress_done if job.state == "cancelled" else recipe.steps
-    steps -= training.continues["step"] if training.continues else 0
     return Measurement(
         measured_at=job.finished_at or training.created_at,
         device=training.device or "",

@@ -56,7 +56,7 @@ def _refuse_too_few(voice: FrozenVoice) -> None:
 
 
 def _columns(_recipe: VoiceRecipe, voice: FrozenVoice) -> dict[str, Any]:
-    return {"purpose": PURPOSE, "pictures": [], "held_out": [], "voice": voice.model_dump(mode="json")}
+    return {"purpose": PURPOSE, "pictures": [], "voice": voice.model_dump(mode="json")}
 
 
 def _estimate(
@@ -98,8 +98,6 @@ VOICE: Kind[VoiceRecipe, TextModelEntry, FrozenVoice, VoiceOverrides] = Kind(
     modality="text",
     job_kind="voice_training",
     recipe=VoiceRecipe,
-    length="epochs",
-    is_even=lambda recipe: recipe.lr_scheduler == "constant" and not recipe.warmup_share,
     sentences=planner.SENTENCES,
     base=_base,
     known_base=lambda session, workspace_id, key: base_models.find_text(session, workspace_id=workspace_id, key=key),

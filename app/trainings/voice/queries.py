@@ -83,10 +83,9 @@ def paces(session: Session, base_model: str) -> list[VoicePace]:
 
 def _pace(training: Training, job: Job) -> VoicePace:
     recipe, measures = VoiceRecipe.model_validate(training.recipe), Measures.model_validate(training.measures)
-    steps = measures.steps - (training.continues["step"] if training.continues else 0)
-    learning = (training.seconds_per_step or 0.0) * steps
+    learning = (training.seconds_per_step or 0.0) * measures.steps
     voice = FrozenVoice.model_validate(training.voice)
-    read = voice.characters * recipe.epochs * steps / measures.planned_steps
+    read = voice.characters * recipe.epochs * measures.steps / measures.planned_steps
     return VoicePace(
         measured_at=job.finished_at or training.created_at,
         device=training.device or "",

@@ -11,8 +11,7 @@ from defusedxml import ElementTree
 from PIL import Image
 
 from app.ad_files import findings, origin
-from app.ad_files.findings import TooHeavy
-from app.ad_files.pictures import best, picture_file
+from app.ad_files.pictures import TooHeavy, best, picture_file
 from app.ad_files.png_chunks import chunks, marked
 from app.ad_files.values import PictureKind
 from app.generations import provenance as of_pictures

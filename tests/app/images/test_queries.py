@@ -43,7 +43,6 @@ def test_the_newer_of_two_look_alikes_is_the_twin(
         "small": 1,
         "blurry": 0,
         "twin": 0,
-        "judging": 0,
         "left-out": 1,
         "no-caption": 0,
     }

@@ -191,7 +191,7 @@ def test_cancelling(database: Database, workspace_id: str) -> None:
         assert service.request_cancel(session, workspace_id=workspace_id, job_id=queued).state == "cancelled"
         assert service.request_cancel(session, workspace_id=workspace_id, job_id=running).state == "running"
     with database.write() as session:
-        assert claims.record_progress(session, held, phase="training", done=1, total=9, seconds_left=8.0) == "cancel"
+        assert claims.record_progress(session, held, phase="training", done=1, total=9, seconds_left=8.0) is True
         outcomes.end_cancelled(session, held)
     with pytest.raises(AlreadyEnded), database.write() as session:
         service.request_cancel(session, workspace_id=workspace_id, job_id=running)

@@ -66,7 +66,7 @@ def test_an_order_is_frozen_with_its_job(database: Database, start: Callable[...
     with database.read() as session:
         order = queries.job_spec(session, LOOK, workspace_id=given.workspace_id, training_id=given.id)
         job = session.scalars(select(Job)).one()
-    assert order.frozen.learned[0].caption == "ein süßes Brötchen 0" and len(order.frozen.learned) == 6
+    assert order.frozen[0].caption == "ein süßes Brötchen 0" and len(order.frozen) == 6
     assert (order.recipe.purpose, order.recipe.trigger_word) == ("product", "suessbaeck")
     assert (job.queue, job.subject_id, job.title, job.state) == ("training", given.id, "Bäckerei Süß", "queued")
 

@@ -202,23 +202,6 @@ def test_given_back_and_resumed_it_ends_in_the_same_bytes(model: Base, folder: P
     assert resumed.measures == whole.measures and resumed.best_step == whole.best_step
 
 
-def test_going_on_equals_one_training_to_the_bit(model: Base, folder: Path) -> None:
-    even = {"lr_scheduler": "constant", "warmup_share": 0.0}
-    inputs, short = tiny.voice_inputs(model), tiny.voice_recipe(epochs=1, **even)
-    longer = short.model_copy(update={"epochs": 2})
-    whole = causal_lm.train(longer, inputs, folder / "whole", tiny.Notes())
-    notes = tiny.Notes()
-    causal_lm.train(short, inputs, folder / "short", notes)
-    bases.drop_loaded()
-    from_there = replace(inputs, resume_from=notes.checkpoints[-1], made_by=short)
-    further = causal_lm.train(longer, from_there, folder / "further", tiny.Notes())
-    assert (sha(further.weights), further.measures) == (sha(whole.weights), whole.measures)
-    with pytest.raises(EngineError) as refused:
-        other = replace(from_there, texts=inputs.texts[1:])
-        causal_lm.train(longer, other, folder / "other", tiny.Notes())
-    assert refused.value.code == "bad_checkpoint"
-
-
 class GivenBackIn(tiny.Notes):
     """Gives the machine back at the report of ``phase`` with the number ``at`` after the first step."""
 

@@ -109,7 +109,7 @@ def train(recipe: VoiceRecipe, inputs: VoiceInputs, out: Path, progress: VoicePr
 def new_state(recipe: VoiceRecipe, inputs: VoiceInputs, out: Path, progress: VoiceProgress) -> TrainingState:
     """Raises ``EngineError``: ``no_texts``, ``bad_checkpoint``."""
     device, order = bases.device_of_this_process(), identity(recipe, inputs)
-    resumed = checkpoint_for(identity(inputs.made_by or recipe, inputs), inputs.resume_from, "texts")
+    resumed = checkpoint_for(order, inputs.resume_from, "texts")
     state = TrainingState(
         Settings(
             seed=recipe.seed,
@@ -132,8 +132,6 @@ def new_state(recipe: VoiceRecipe, inputs: VoiceInputs, out: Path, progress: Voi
         # What was measured over a base in more bits says nothing beside what will be measured over this one.
         state.notes |= {"best_loss": None, "without_better": 0, "ended": False, "measured_step": None}
         state.best, state.sampled = {}, False
-    if inputs.made_by is not None and state.notes["ended"]:
-        state.notes |= {"without_better": 0, "ended": False}  # whoever goes on wants more of it
     state.notes["quantization"] = recipe.quantization
     return state
 

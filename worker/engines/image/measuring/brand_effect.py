@@ -14,7 +14,6 @@ It does not know whether a picture shows what its prompt asks for, nor whether p
 """
 
 import argparse
-import hashlib
 import json
 import sys
 import tempfile
@@ -148,11 +147,7 @@ def train(pictures: Path, recipe: TrainingRecipe, base: Base, out: Path) -> Trai
 def _draw(
     names: list[str], trained: TrainedAdapter | None, recipe: TrainingRecipe, base: Base, out: Path
 ) -> list[Image.Image]:
-    files: tuple[AdapterFile, ...] = ()
-    if trained is not None:
-        # By its content: an engine keeps what it has loaded under a key.
-        key = hashlib.sha256(trained.weights.read_bytes()).hexdigest()[:32]
-        files = (AdapterFile(key, trained.weights, 1.0),)
+    files = (AdapterFile("brand_effect", trained.weights, 1.0),) if trained else ()
     drawn = []
     for name in names:
         order = GenerationRecipe(

@@ -102,22 +102,17 @@ def _palette(lab: Array) -> Array:
     points = lab[:: max(1, len(lab) // 40_000)]
     centres = points.mean(0, keepdims=True)
     for _ in range(COLOURS - 1):
-        far = np.min(_squares(points, centres), axis=1)
+        far = np.min(((points[:, None] - centres[None]) ** 2).sum(-1), axis=1)
         # the point at the 99.5th percentile, not the farthest, which may be a stray
         centres = np.vstack([centres, points[np.argsort(far, kind="stable")[int(len(far) * 0.995)]]])
     for _ in range(15):
-        nearest = _squares(points, centres).argmin(1)
+        nearest = ((points[:, None] - centres[None]) ** 2).sum(-1).argmin(1)
         share = np.bincount(nearest, minlength=COLOURS)
         for k in np.flatnonzero(share):
             centres[k] = points[nearest == k].mean(0)
     order = np.argsort(-share, kind="stable")
     order = order[share[order] > 0]
     return np.column_stack([centres[order], share[order] / len(points)])
-
-
-def _squares(points: Array, centres: Array) -> Array:
-    """(points, centres): squared distances, by one product of matrices."""
-    return np.asarray((points**2).sum(1)[:, None] - 2 * points @ centres.T + (centres**2).sum(1))
 
 
 def _edges(light: Array) -> Array:

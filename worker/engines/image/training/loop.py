@@ -97,8 +97,7 @@ def train(
             family.place(loaded, recipe)
             progress.phase("caching")
             pictures = latents.cached(loaded, recipe, inputs, progress, partial(family.encode, loaded))
-            asked = [*samples.prompts_of(recipe), *(prompt for prompt, _ in samples.jury_of(recipe, inputs))]
-            texts = [*latents.texts_of(pictures), recipe.class_prompt, "", *asked]
+            texts = [*latents.texts_of(pictures), recipe.class_prompt, "", *samples.prompts_of(recipe)]
             prepared = family.prepare(loaded, recipe, texts, progress)
             return task_of(family, loaded, recipe, inputs, state, pictures, prepared, out, progress)
 
@@ -125,7 +124,7 @@ def new_state(recipe: TrainingRecipe, inputs: TrainingInputs, out: Path, progres
             norm=lambda gradients: torch.cat([one.flatten() for one in gradients]).norm(),
         ),
         order,
-        checkpoint_for(schedule.identity(inputs.made_by or recipe, inputs), inputs.resume_from, "pictures"),
+        checkpoint_for(order, inputs.resume_from, "pictures"),
         out,
         progress,
         device,
@@ -160,7 +159,7 @@ def task_of(
         return enlarged(family.decode(loaded, drawn), inputs.enlargement, loaded.device)
 
     def draw_samples() -> None:
-        samples.draw(loaded, recipe, inputs, state, out, progress, partial(draw, "sampling"), decode)
+        samples.draw(loaded, recipe, state, out, progress, partial(draw, "sampling"), decode)
 
     def begin() -> None:
         nonlocal class_latents

@@ -7,7 +7,7 @@ import torch
 from PIL import Image
 
 from app.trainings.look.recipe import TrainingRecipe
-from worker.engines.contracts import Progress, SamplePicture, TrainingInputs
+from worker.engines.contracts import Progress, SamplePicture
 from worker.engines.image.base import model_cache
 from worker.engines.image.base.model_cache import Loaded
 from worker.engines.image.training import dataset
@@ -18,10 +18,6 @@ def prompts_of(recipe: TrainingRecipe) -> list[str]:
     return [dataset.with_trigger_filled_in(asked, recipe.trigger_word) for asked in recipe.sample_prompts]
 
 
-def jury_of(recipe: TrainingRecipe, inputs: TrainingInputs) -> list[tuple[str, int]]:
-    return [(dataset.with_trigger_filled_in(asked, recipe.trigger_word), seed) for asked, seed in inputs.jury]
-
-
 def side_of(recipe: TrainingRecipe, loaded: Loaded) -> int:
     """Side of the square pictures that the model draws while it is trained, in pixels."""
     return max(recipe.resolution // loaded.multiple, 1) * loaded.multiple
@@ -30,27 +26,24 @@ def side_of(recipe: TrainingRecipe, loaded: Loaded) -> int:
 def draw(
     loaded: Loaded,
     recipe: TrainingRecipe,
-    inputs: TrainingInputs,
     state: TrainingState,
     out: Path,
     progress: Progress,
     denoise: Callable[[str, list[torch.Generator]], torch.Tensor],
     decode: Callable[[torch.Tensor], Image.Image],
 ) -> None:
-    """Draw each sample prompt from ``sample_seed`` and the jury's prompts from their seeds, with the adapter as it
-    would be in the file now; takes no number from the training's generator. ``denoise`` gives one picture's latents for
-    each generator."""
+    """Draw each sample prompt from ``sample_seed`` with the adapter as it would be in the file now; takes no number
+    from the training's generator. ``denoise`` gives one picture's latents for each generator."""
     folder = out / "samples"
     folder.mkdir(exist_ok=True)
-    asked = [(prompt, recipe.sample_seed) for prompt in prompts_of(recipe)] + jury_of(recipe, inputs)
     with state.averaged():
-        for index, (prompt, seed) in enumerate(asked):
+        for index, prompt in enumerate(prompts_of(recipe)):
             progress.phase("sampling")
-            drawn = denoise(prompt, [torch.Generator("cpu").manual_seed(seed)])
+            drawn = denoise(prompt, [torch.Generator("cpu").manual_seed(recipe.sample_seed)])
             path = folder / f"step-{state.step:06d}-{index}.png"
             model_cache.to_device(loaded, "vae")
             dataset.save_picture(decode(drawn), path)
             if state.has_begun:
                 model_cache.offload(loaded, "vae")
-            progress.sample(SamplePicture(state.step, index, prompt, seed, path))
+            progress.sample(SamplePicture(state.step, index, prompt, recipe.sample_seed, path))
     state.sampled = True
